@@ -1,0 +1,1 @@
+"""What each step of the pipeline does; one package per DVC stage."""

@@ -1,0 +1,99 @@
+"""The tokens of all rows, memory-mapped: one row's ids, or a padded batch of them, without loading the rest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+T = TypeVar("T", bound=np.generic)
+
+TOKENS_FILE = "tokens.arrow"  # an Arrow IPC stream: datasets.Dataset.from_file() opens it too
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Token ids of every row, in the order of rows.parquet.
+
+    Args:
+        labels: Label index of each row; shape (rows,).
+        lengths: Tokens in each row, special tokens included; shape (rows,).
+        starts: Position of each row's first token in its chunk; shape (rows,).
+        chunks: Chunk of each row; shape (rows,).
+        input_ids: The chunks' token ids, one after the other; memory-mapped.
+        token_type_ids: As `input_ids`, for pairs of texts; empty where the rows are single texts.
+    """
+
+    labels: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    chunks: NDArray[np.int64]
+    input_ids: Sequence[NDArray[np.int32]]
+    token_type_ids: Sequence[NDArray[np.int8]]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def row(self, position: int) -> NDArray[np.int32]:
+        """Return the token ids of one row; shape (tokens,)."""
+        return self._slice(self.input_ids, position)
+
+    def pad(self, positions: Sequence[int] | NDArray[np.int64], *, pad_token_id: int) -> dict[str, NDArray[np.int64]]:
+        """Return a batch padded on the right to its own longest row.
+
+        Returns:
+            input_ids, attention_mask (and token_type_ids for pairs), each (batch, tokens); labels, (batch,).
+        """
+        lengths = self.lengths[positions]
+        shape = (len(positions), int(lengths.max()))
+        mask = np.arange(shape[1]) < lengths[:, None]  # (batch, tokens)
+        input_ids = np.full(shape, pad_token_id, dtype=np.int64)
+        input_ids[mask] = np.concatenate([self._slice(self.input_ids, row) for row in positions])
+        batch = {"input_ids": input_ids, "attention_mask": mask.astype(np.int64), "labels": self.labels[positions]}
+        if self.token_type_ids:
+            types = np.zeros(shape, dtype=np.int64)
+            types[mask] = np.concatenate([self._slice(self.token_type_ids, row) for row in positions])
+            batch["token_type_ids"] = types
+        return batch
+
+    def _slice(self, flat: Sequence[NDArray[T]], row: int) -> NDArray[T]:
+        start = self.starts[row]
+        return flat[self.chunks[row]][start : start + self.lengths[row]]
+
+
+def open_tokens(folder: Path) -> Tokens:
+    """Open data/tokenize/tokens without reading the token ids: they stay on disk until a row is asked for."""
+    with pa.memory_map(str(folder / TOKENS_FILE)) as file:
+        table = pa.ipc.open_stream(file).read_all()
+    chunks = table.column("input_ids").chunks
+    lengths = [np.diff(_offsets(chunk)) for chunk in chunks]
+    return Tokens(
+        labels=table.column("label").to_numpy().astype(np.int64),
+        lengths=_join(lengths),
+        starts=_join([_offsets(chunk)[:-1] for chunk in chunks]),
+        chunks=np.repeat(np.arange(len(chunks)), [len(chunk) for chunk in chunks]),
+        input_ids=[chunk.values.to_numpy() for chunk in chunks],
+        token_type_ids=[chunk.values.to_numpy() for chunk in table.column("token_type_ids").chunks]
+        if "token_type_ids" in table.column_names
+        else [],
+    )
+
+
+def batches_by_length(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
+    """Return batches of indices into `lengths`, longest first, so that a batch is hardly padded.
+
+    Longest first, because a batch that does not fit in memory then fails at once and not at the end.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def _offsets(chunk: pa.ListArray) -> NDArray[np.int64]:
+    return np.asarray(chunk.offsets).astype(np.int64)
+
+
+def _join(arrays: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)
