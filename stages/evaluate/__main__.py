@@ -1,0 +1,48 @@
+"""Predict val and test with one fine-tuned model, and measure it.
+
+Reads   data/tokenize/tokens, data/tokenize/labels.json, data/split/{val,test}.parquet, data/finetune/SEED/model
+Writes  data/evaluate/SEED/predictions.parquet, metrics.json, confusion.csv
+Params  evaluate
+
+Example: python -m stages.evaluate 42
+"""
+
+import logging
+import time
+
+from stages import entry
+from stages.evaluate.metrics import measure
+from stages.evaluate.predictions import Predictions, read_ids, read_positions, write_confusion, write_predictions
+from stages.files import read_json, write_json
+from stages.inference import load_model, predict_tokens
+from stages.params import Params
+from stages.paths import Paths
+from stages.tokens import open_tokens
+
+log = logging.getLogger(__name__)
+
+
+def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
+    options = params.evaluate
+    labels, tokens = read_json(paths.labels), open_tokens(paths.tokens)
+    model = load_model(paths.finetuned(seed))
+    splits = {}
+    start = time.perf_counter()
+    for name in ("val", "test"):
+        positions = read_positions(paths.split(name))
+        probabilities = predict_tokens(model, tokens, positions, batch_size=options.batch_size)
+        splits[name] = Predictions(positions, tokens.labels[positions], probabilities)
+    predicted = time.perf_counter() - start
+    metrics = {
+        name: measure(split, labels, resamples=options.resamples, confidence=options.confidence, seed=options.seed)
+        for name, split in splits.items()
+    }
+    write_predictions(paths.predictions(seed), splits, read_ids(paths.tokens))
+    write_confusion(paths.evaluation(seed) / "confusion.csv", splits["test"], labels)
+    write_json(paths.metrics(seed), metrics)
+    log.info("seed %s: %s", seed, {name: split.get(options.metric) for name, split in metrics.items()})
+    return {"predict_seconds": round(predicted, 1)}
+
+
+if __name__ == "__main__":
+    entry.run(main, stage="evaluate", doc=__doc__, item=entry.Item("seed", int))

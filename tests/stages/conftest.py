@@ -1,0 +1,168 @@
+"""A small project as the stages before evaluate leave it: random texts, a random two-layer BERT, two seeds."""
+
+import csv
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stages.paths import Paths
+
+REPOSITORY = Path(__file__).parents[2]
+WORDS = [
+    "good",
+    "bad",
+    "slow",
+    "fast",
+    "love",
+    "hate",
+    "crash",
+    "update",
+    "money",
+    "free",
+    "call",
+    "win",
+    "dinner",
+    "later",
+    "ok",
+    "great",
+    "awful",
+    "broken",
+    "nice",
+    "app",
+]
+
+
+@pytest.fixture(scope="session")
+def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Paths]:
+    """Return a function that writes a project with `labels`, `rows` and `seeds`, ready for evaluate."""
+
+    def make(
+        labels: tuple[str, ...] = ("ham", "spam"), rows: int = 120, seeds: tuple[int, ...] = (1, 2), pairs: bool = False
+    ) -> Paths:
+        paths = Paths(tmp_path_factory.mktemp("project"))
+        _write_params(paths, seeds)
+        given = [labels[row % len(labels)] for row in range(rows)]
+        texts = _texts(given, labels)
+        _write_dataset(paths, texts, given, labels)
+        _write_encoder_and_tokens(paths, texts, given, labels)
+        _write_splits(paths, given, labels)
+        for seed in seeds:
+            _write_finetune(paths, seed, labels)
+        return paths
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def project(make_project: Callable[..., Paths]) -> Paths:
+    """A project that tests read and never change; `copy_project` gives one to change."""
+    return make_project()
+
+
+@pytest.fixture
+def copy_project(project: Paths, tmp_path: Path) -> Paths:
+    shutil.copytree(project.root, tmp_path / "copy")
+    return Paths(tmp_path / "copy")
+
+
+def _write_params(paths: Paths, seeds: tuple[int, ...]) -> None:
+    text = (REPOSITORY / "recipes/default.yaml").read_text(encoding="utf-8")
+    text = text.replace("seeds: [42]", f"seeds: {list(seeds)}").replace("resamples: 2000", "resamples: 200")
+    paths.params.write_text(text, encoding="utf-8")
+
+
+def _texts(given: list[str], labels: tuple[str, ...]) -> list[str]:
+    chance = random.Random(0)
+    own = {label: WORDS[number % len(WORDS)] for number, label in enumerate(labels)}
+    return [" ".join([own[label], *chance.choices(WORDS, k=chance.randint(1, 12))]) for label in given]
+
+
+def _write_dataset(paths: Paths, texts: list[str], given: list[str], labels: tuple[str, ...]) -> None:
+    paths.dataset.mkdir(parents=True)
+    strings = {"id": [f"r{row}" for row in range(len(texts))], "text": texts, "text_pair": None, "label": given}
+    columns = {
+        name: pa.array(values or [None] * len(texts), pa.string())
+        for name, values in (strings | {"group": None, "split": None}).items()
+    }
+    pq.write_table(pa.table(columns, metadata={"labels": json.dumps(labels)}), paths.rows)
+    counts = {label: given.count(label) for label in labels}
+    stats = {"rows_in": len(texts) + 1, "rows_used": len(texts), "set_aside": {"empty_text": 1}, "labels": counts}
+    (paths.dataset / "stats.json").write_text(json.dumps(stats | {"duplicates": {"texts": 0}}))
+    source = {"files": [{"source": "data/x.csv", "member": None, "sha256": "0" * 64, "bytes": 9, "rows": len(texts)}]}
+    (paths.dataset / "source.json").write_text(json.dumps(source))
+    (paths.dataset / "set_aside.csv").write_text("file,row,reason,id,text\ndata/x.csv,7,empty_text,r7,\n")
+
+
+def _write_encoder_and_tokens(paths: Paths, texts: list[str], given: list[str], labels: tuple[str, ...]) -> None:
+    from transformers import BertTokenizerFast
+
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    paths.encoder.mkdir(parents=True)
+    (paths.encoder / "vocab.txt").write_text("\n".join(vocabulary))
+    tokenizer = BertTokenizerFast(vocab={word: number for number, word in enumerate(vocabulary)})
+    tokenizer.save_pretrained(paths.encoder)
+    (paths.encoder / "source.json").write_text(json.dumps({"source": "package:tiny", "sha256": "1" * 64}))
+    input_ids = tokenizer(texts)["input_ids"]
+    table = pa.table(
+        {
+            "id": pa.array([f"r{row}" for row in range(len(texts))]),
+            "label": pa.array([labels.index(label) for label in given], pa.int32()),
+            "group": pa.array([None] * len(texts), pa.string()),
+            "split": pa.array([None] * len(texts), pa.string()),
+            "text_key": pa.array([str(row) for row in range(len(texts))]),
+            "input_ids": pa.array(input_ids, pa.list_(pa.int32())),
+        }
+    )
+    paths.tokens.mkdir(parents=True)
+    with pa.OSFile(str(paths.tokens / "tokens.arrow"), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=50)
+    paths.labels.write_text(json.dumps(labels))
+    lengths, counts = np.unique([len(ids) for ids in input_ids], return_counts=True)
+    with paths.lengths.open("w", newline="") as file:
+        csv.writer(file).writerows([("tokens", "rows"), *zip(lengths.tolist(), counts.tolist(), strict=True)])
+    paths.token_stats.write_text(json.dumps({"rows": len(texts), "truncated": 0, "tokens": int(lengths @ counts)}))
+
+
+def _write_splits(paths: Paths, given: list[str], labels: tuple[str, ...]) -> None:
+    paths.split_stats.parent.mkdir(parents=True)
+    thirds = np.arange(len(given)) // len(labels) % 3
+    stats = {}
+    for number, name in enumerate(("train", "val", "test")):
+        positions = np.flatnonzero(thirds == number)
+        pq.write_table(pa.table({"position": positions}), paths.split(name))
+        counts = {label: sum(given[row] == label for row in positions) for label in labels}
+        stats[name] = {"rows": len(positions), "labels": counts}
+    paths.split_stats.write_text(json.dumps(stats))
+
+
+def _write_finetune(paths: Paths, seed: int, labels: tuple[str, ...]) -> None:
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+    torch.manual_seed(seed)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    names = dict(enumerate(labels))
+    config = BertConfig(
+        vocab_size=5 + len(WORDS), **sizes, id2label=names, label2id={name: index for index, name in names.items()}
+    )
+    model = BertForSequenceClassification(config)
+    torch.nn.init.normal_(model.classifier.weight, std=0.5)
+    model.save_pretrained(paths.finetuned(seed))
+    BertTokenizerFast.from_pretrained(paths.encoder).save_pretrained(paths.finetuned(seed))
+    header = "epoch,learning_rate,train_loss,val_loss,val_accuracy,val_macro_f1,val_mcc"
+    curve = [
+        header,
+        "1,0.0001,0.7,0.69,0.5,0.4,0.0",
+        f"2,0.00005,0.6,0.6{seed},0.6,0.55,0.2",
+        "3,0.0,0.55,0.64,0.6,0.5,0.2",
+    ]
+    paths.curve(seed).write_text("\n".join(curve) + "\n")
+    stats = {"best_epoch": 2, "epochs": 3, "monitor": "val/loss", "parameters": {"trainable": 9, "total": 9}}
+    paths.finetune_stats(seed).write_text(json.dumps(stats))

@@ -1,0 +1,71 @@
+"""The evaluate stage on a tiny project."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, f1_score, log_loss, matthews_corrcoef
+
+from stages.errors import ModelError
+from stages.evaluate.__main__ import main
+from stages.params import read_params
+from stages.paths import Paths
+
+
+@pytest.fixture(scope="module")
+def evaluated(project: Paths) -> Paths:
+    main(read_params(project.params), project, 1)
+    return project
+
+
+def test_predictions_hold_a_row_per_example_of_val_and_test(evaluated: Paths) -> None:
+    predictions = pd.read_parquet(evaluated.predictions(1))
+    rows = pd.read_parquet(evaluated.rows)
+    expected = [pd.read_parquet(evaluated.split(name))["position"] for name in ("val", "test")]
+    assert predictions["position"].tolist() == pd.concat(expected).tolist()
+    assert predictions["id"].tolist() == rows["id"][predictions["position"]].tolist()
+    names = json.loads(evaluated.labels.read_text())
+    assert [names[label] for label in predictions["label"]] == rows["label"][predictions["position"]].tolist()
+    np.testing.assert_allclose(np.stack(predictions["probabilities"]).sum(1), 1, atol=1e-6)
+
+
+def test_metrics_are_those_of_scikit_learn_on_the_predictions(evaluated: Paths) -> None:
+    predictions = pd.read_parquet(evaluated.predictions(1))
+    metrics = json.loads(evaluated.metrics(1).read_text())
+    for name, split in predictions.groupby("split"):
+        probabilities = np.stack(split["probabilities"])
+        preds = probabilities.argmax(1)
+        measured = {metric: entry.get("value") for metric, entry in metrics[name].items()}
+        assert measured["accuracy"] == pytest.approx(accuracy_score(split["label"], preds), abs=1e-6)
+        assert measured["macro_f1"] == pytest.approx(f1_score(split["label"], preds, average="macro"), abs=1e-6)
+        assert measured["mcc"] == pytest.approx(matthews_corrcoef(split["label"], preds), abs=1e-6)
+        assert measured["log_loss"] == pytest.approx(log_loss(split["label"], probabilities), abs=1e-5)
+
+
+def test_confusion_names_given_and_predicted_label_of_each_test_row(evaluated: Paths) -> None:
+    confusion = pd.read_csv(evaluated.evaluation(1) / "confusion.csv")
+    predictions = pd.read_parquet(evaluated.predictions(1)).query("split == 'test'")
+    names = np.array(json.loads(evaluated.labels.read_text()))
+    assert confusion.columns.tolist() == ["label", "predicted"]
+    assert confusion["label"].tolist() == names[predictions["label"]].tolist()
+    assert confusion["predicted"].tolist() == names[np.stack(predictions["probabilities"]).argmax(1)].tolist()
+
+
+def test_the_same_inputs_give_the_same_bytes(evaluated: Paths, copy_project: Paths) -> None:
+    main(read_params(copy_project.params), copy_project, 1)
+    for name in ("predictions.parquet", "metrics.json", "confusion.csv"):
+        assert (copy_project.evaluation(1) / name).read_bytes() == (evaluated.evaluation(1) / name).read_bytes()
+
+
+def test_a_model_that_is_not_there_is_named(copy_project: Paths) -> None:
+    with pytest.raises(ModelError, match=r"finetune/7/model/config\.json is missing.*dvc repro"):
+        main(read_params(copy_project.params), copy_project, 7)
+
+
+def test_a_split_without_rows_has_no_metrics(copy_project: Paths) -> None:
+    pd.DataFrame({"position": np.zeros(0, dtype=np.int64)}).to_parquet(copy_project.split("val"), index=False)
+    main(read_params(copy_project.params), copy_project, 2)
+    metrics = json.loads(copy_project.metrics(2).read_text())
+    assert metrics["val"] == {}
+    assert metrics["test"]["accuracy"]["low"] <= metrics["test"]["accuracy"]["value"]
