@@ -1,0 +1,29 @@
+# `make run` and `make test` need nothing but Python 3.11 or newer: they set up .venv first.
+.PHONY: run setup test check clean
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+run: setup  ## run what has to run, and show the results
+	@retune run
+
+setup: .venv/ready  ## make .venv with the pinned dependencies
+
+.venv/ready: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is not on the PATH. Install it, or name it: make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch .venv/ready
+
+test: setup  ## every test
+	pytest -n 2 --dist loadfile
+
+check: setup  ## format, lint, types
+	ruff format --check .
+	ruff check .
+	mypy
+
+clean:  ## remove .venv; results stay
+	rm -rf .venv
