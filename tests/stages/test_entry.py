@@ -1,0 +1,74 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.files import read_json
+
+ROOT = Path(__file__).parents[2]
+STAGE = '''
+"""Toy stage.
+
+Example: python toy.py 42
+"""
+import os
+from stages import entry
+from stages.errors import DataError
+
+def main(params, paths, seed):
+    if seed == 1:
+        raise DataError("rows.csv row 3:\\nlabel is empty. Give it a label.")
+    if seed == 2:
+        raise ZeroDivisionError("a bug")
+    return {"train_seconds": 1.5}
+
+entry.run(main, stage="finetune", doc=__doc__, item=entry.Item("seed", int))
+'''
+
+
+def toy(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    (folder / "toy.py").write_text(STAGE)
+    (folder / "params.yaml").write_text((ROOT / "recipes/default.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, "toy.py", *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_good_end_writes_timing(tmp_path: Path) -> None:
+    assert toy(tmp_path, "42").returncode == 0
+    timing = read_json(tmp_path / "data/finetune/42/timing.json")
+    assert list(timing) == ["seconds", "peak_memory_mb", "train_seconds"]
+    assert timing["seconds"] > 0
+    assert timing["peak_memory_mb"] > 1
+    assert timing["train_seconds"] == 1.5
+
+
+def test_an_error_of_ours_is_one_line(tmp_path: Path) -> None:
+    done = toy(tmp_path, "1")
+    assert done.returncode == 1
+    assert done.stderr == "error: rows.csv row 3: label is empty. Give it a label.\n"
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
+    done = toy(tmp_path, "2")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "ZeroDivisionError: a bug" in done.stderr
+
+
+def test_help_shows_the_docstring(tmp_path: Path) -> None:
+    done = toy(tmp_path, "--help")
+    assert done.returncode == 0
+    assert "Example: python toy.py 42" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [(), ("x",), ("1", "2")])
+def test_wrong_arguments_exit_with_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert toy(tmp_path, *arguments).returncode == 2
