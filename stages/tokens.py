@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 T = TypeVar("T", bound=np.generic)
@@ -61,7 +62,8 @@ class Tokens:
 
     def _slice(self, flat: Sequence[NDArray[T]], row: int) -> NDArray[T]:
         start = self.starts[row]
-        return flat[self.chunks[row]][start : start + self.lengths[row]]
+        values: NDArray[T] = flat[self.chunks[row]][start : start + self.lengths[row]]
+        return values
 
 
 def open_tokens(folder: Path) -> Tokens:
@@ -80,6 +82,11 @@ def open_tokens(folder: Path) -> Tokens:
         if "token_type_ids" in table.column_names
         else [],
     )
+
+
+def read_positions(path: Path) -> NDArray[np.int64]:
+    """Read a split: positions of its rows in rows.parquet and in the tokens; shape (rows,)."""
+    return np.asarray(pq.read_table(path, columns=["position"]).column("position").to_numpy(), dtype=np.int64)
 
 
 def batches_by_length(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
