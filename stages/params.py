@@ -101,7 +101,7 @@ class Finetune(Section):
     schedule: Literal["linear"]
     warmup_ratio: Fraction
     gradient_clip: Annotated[float, Field(ge=0)]
-    class_weights: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0)]]
+    class_weights: Literal["none", "balanced"] | dict[str | int, Annotated[float, Field(gt=0)]]
     monitor: Literal["val/loss", "val/accuracy", "val/macro_f1", "val/mcc"]
     patience: Positive | None
     accelerator: Literal["auto", "cpu", "gpu"]

@@ -1,0 +1,1 @@
+"""Fine-tune the encoder on train and choose the best epoch on val."""

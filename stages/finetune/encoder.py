@@ -1,0 +1,99 @@
+"""The pretrained encoder with a classification head: loaded, checked against the tokens, saved as a plain model."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from stages.errors import ModelError
+from stages.files import replace_folder
+from stages.tokens import Tokens
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+    "chat_template.jinja",
+)
+
+
+def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
+    """Load the encoder with a new classification head for `labels`, in train mode.
+
+    Raises:
+        ModelError: The folder holds no model that transformers can load with such a head.
+    """
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it reports the new head as missing weights
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        config = AutoConfig.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            id2label=dict(enumerate(labels)),
+            label2id={label: index for index, label in enumerate(labels)},
+        )
+        model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            config=config,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+        )
+    except (OSError, ValueError, json.JSONDecodeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"{folder}: transformers cannot load it with a classification head ({reason}). "
+            "Set download.model.source to an encoder that it knows."
+        ) from error
+    model.train()  # from_pretrained leaves it in eval mode, and Lightning keeps it so: no dropout
+    return model
+
+
+def check_fit(config: PretrainedConfig, tokens: Tokens) -> None:
+    """Check that the encoder has a position for every token and an embedding for every token id.
+
+    Raises:
+        ModelError: The rows are longer than the encoder allows, or were tokenized for another encoder.
+    """
+    longest, positions = int(tokens.lengths.max()), max_tokens(config)
+    if positions is not None and longest > positions:
+        raise ModelError(
+            f"data/tokenize/tokens has a row of {longest} tokens, but the encoder has {positions} positions. "
+            f"Set tokenize.max_length to {positions} or less."
+        )
+    highest = max((int(chunk.max()) for chunk in tokens.input_ids if len(chunk)), default=0)
+    if highest >= config.vocab_size:
+        raise ModelError(
+            f"data/tokenize/tokens has token id {highest}, but the encoder embeds ids below {config.vocab_size}. "
+            "The tokenizer belongs to another model: set download.model.source to a folder with both."
+        )
+
+
+def max_tokens(config: PretrainedConfig) -> int | None:
+    """Return how many tokens the encoder has positions for; None where its positions have no end."""
+    positions: int | None = getattr(config, "max_position_embeddings", None)
+    if positions is not None and config.model_type in ("roberta", "xlm-roberta", "camembert"):
+        return positions - int(config.pad_token_id) - 1  # their positions start after the padding's
+    return positions
+
+
+def save_model(model: PreTrainedModel, folder: Path, *, encoder: Path) -> None:
+    """Save weights, config and the encoder's tokenizer files: `transformers.pipeline` loads the folder."""
+    with replace_folder(folder) as temporary:
+        model.save_pretrained(temporary)
+        for name in TOKENIZER_FILES:
+            if (encoder / name).exists():
+                shutil.copyfile(encoder / name, temporary / name)

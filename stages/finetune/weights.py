@@ -1,0 +1,47 @@
+"""Weights of the classes in the loss."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.errors import DataError, ParamsError
+
+
+def label_weights(
+    choice: str | Mapping[str | int, float], *, labels: Sequence[str], train_labels: NDArray[np.int64]
+) -> list[float] | None:
+    """Return the weight of each class, or None where all weigh the same.
+
+    Args:
+        choice: `none`, `balanced` (rows / (classes * rows of the class)) or a weight (> 0) for every label.
+        labels: Names of the classes in class order.
+        train_labels: Label index of each row of train; shape (rows,).
+
+    Raises:
+        ParamsError: `choice` names other labels than the data set has.
+        DataError: `balanced`, and a class has no row in train.
+    """
+    if choice == "none":
+        return None
+    if not isinstance(choice, Mapping):
+        return _balanced(labels, np.bincount(train_labels, minlength=len(labels)))
+    given = {str(label): weight for label, weight in choice.items()}
+    if set(given) != set(labels):
+        unknown = [label for label in given if label not in labels]
+        missing = [label for label in labels if label not in given]
+        raise ParamsError(
+            f"finetune.class_weights must give every label a weight: unknown {unknown}, missing {missing}. "
+            f"The labels are {list(labels)}."
+        )
+    return [float(given[label]) for label in labels]
+
+
+def _balanced(labels: Sequence[str], counts: NDArray[np.int64]) -> list[float]:
+    if not counts.all():
+        empty = [label for label, count in zip(labels, counts, strict=True) if not count]
+        raise DataError(
+            f"finetune.class_weights is balanced, but train has no row of {empty}. "
+            "Set it to none, or give these labels rows in train."
+        )
+    return [float(weight) for weight in counts.sum() / (len(labels) * counts)]

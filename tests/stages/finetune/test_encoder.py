@@ -1,0 +1,72 @@
+import dataclasses
+import json
+
+import pytest
+import torch
+from transformers import RobertaConfig, pipeline
+
+from stages.errors import ModelError
+from stages.finetune.encoder import check_fit, load_encoder, max_tokens, save_model
+from stages.paths import Paths
+from stages.tokens import open_tokens
+
+from .conftest import LABELS, write_encoder, write_tokens
+
+
+def test_loaded_in_train_mode_with_the_names_of_the_labels(paths: Paths) -> None:
+    model = load_encoder(paths.encoder, labels=LABELS)
+    assert all(module.training for module in model.modules())
+    assert model.config.id2label == dict(enumerate(LABELS))
+    assert model.config.label2id == {label: index for index, label in enumerate(LABELS)}
+
+
+def test_what_is_saved_answers_in_a_pipeline_with_the_labels_of_the_task(paths: Paths) -> None:
+    model = load_encoder(paths.encoder, labels=LABELS).eval()
+    save_model(model, paths.finetuned(1), encoder=paths.encoder)
+    answer = pipeline("text-classification", str(paths.finetuned(1)))("w12 w30", top_k=None)
+    with torch.no_grad():
+        expected = model(torch.tensor([[2, 12, 30, 3]])).logits.softmax(-1)[0]
+    assert {row["label"]: row["score"] for row in answer} == pytest.approx(
+        dict(zip(LABELS, expected.tolist(), strict=True))
+    )
+
+
+def test_config_names_no_place_of_this_machine(paths: Paths) -> None:
+    save_model(load_encoder(paths.encoder, labels=LABELS), paths.finetuned(1), encoder=paths.encoder)
+    assert str(paths.root) not in (paths.finetuned(1) / "config.json").read_text()
+
+
+def test_rows_longer_than_the_positions(paths: Paths) -> None:
+    tokens = write_tokens(paths, longest=50)
+    with pytest.raises(
+        ModelError, match=r"a row of \d\d tokens, but the encoder has 32 positions. Set tokenize.max_length"
+    ):
+        check_fit(load_encoder(paths.encoder, labels=LABELS).config, tokens)
+
+
+def test_tokens_of_another_encoder(paths: Paths) -> None:
+    write_encoder(paths.encoder, vocabulary=30)
+    with pytest.raises(ModelError, match=r"token id \d\d, but the encoder embeds ids below 30. The tokenizer belongs"):
+        check_fit(load_encoder(paths.encoder, labels=LABELS).config, open_tokens(paths.tokens))
+
+
+def test_tokens_that_fit_pass(paths: Paths) -> None:
+    tokens = open_tokens(paths.tokens)
+    config = load_encoder(paths.encoder, labels=LABELS).config
+    check_fit(config, dataclasses.replace(tokens, lengths=tokens.lengths))
+
+
+def test_roberta_loses_positions_to_padding() -> None:
+    assert max_tokens(RobertaConfig(max_position_embeddings=514, pad_token_id=1)) == 512
+
+
+def test_a_folder_without_a_model(paths: Paths) -> None:
+    (paths.encoder / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"transformers cannot load it .*Set download.model.source"):
+        load_encoder(paths.encoder, labels=LABELS)
+
+
+def test_a_model_that_transformers_does_not_know(paths: Paths) -> None:
+    (paths.encoder / "config.json").write_text(json.dumps({"model_type": "abacus"}))
+    with pytest.raises(ModelError, match=r"abacus.*Set download.model.source"):
+        load_encoder(paths.encoder, labels=LABELS)

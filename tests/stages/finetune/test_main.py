@@ -1,0 +1,76 @@
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from stages.files import sha256
+from stages.finetune.__main__ import main
+from stages.params import Params, read_params
+from stages.paths import Paths
+
+from .conftest import LABELS
+
+ROOT = Path(__file__).parents[3]
+
+
+def params(**finetune: object) -> Params:
+    defaults = read_params(ROOT / "recipes/default.yaml")
+    options = defaults.finetune.model_copy(update={"batch_size": 16, "accelerator": "cpu", "max_epochs": 2} | finetune)
+    return defaults.model_copy(update={"finetune": options})
+
+
+def test_writes_its_files_and_no_others(paths: Paths) -> None:
+    before = {file for file in paths.root.rglob("*") if file.is_file()}
+    main(params(), paths, 7)
+    written = {file.relative_to(paths.root).as_posix() for file in paths.root.rglob("*") if file.is_file()} - {
+        file.relative_to(paths.root).as_posix() for file in before
+    }
+    assert written == {
+        "data/finetune/7/curve.csv",
+        "data/finetune/7/stats.json",
+        "data/finetune/7/model/config.json",
+        "data/finetune/7/model/model.safetensors",
+        "data/finetune/7/model/tokenizer.json",
+        "data/finetune/7/model/tokenizer_config.json",
+    }
+    with paths.curve(7).open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [
+        "epoch",
+        "learning_rate",
+        "train_loss",
+        "val_loss",
+        "val_accuracy",
+        "val_macro_f1",
+        "val_mcc",
+    ]
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    stats = json.loads(paths.finetune_stats(7).read_text())
+    assert stats["rows"] == {"train": 90, "val": 30}
+    assert stats["parameters"]["trainable"] == stats["parameters"]["total"]
+
+
+def test_one_seed_gives_the_same_bytes_and_another_does_not(paths: Paths) -> None:
+    weights = paths.finetuned(7) / "model.safetensors"
+    outputs = [weights, paths.curve(7), paths.finetune_stats(7), paths.finetuned(7) / "config.json"]
+    main(params(), paths, 7)
+    first = [sha256(path) for path in outputs]
+    main(params(), paths, 7)
+    assert [sha256(path) for path in outputs] == first
+    main(params(), paths, 8)
+    assert sha256(paths.finetuned(8) / "model.safetensors") != first[0]
+
+
+def test_learns_what_the_tokens_say(paths: Paths) -> None:
+    main(params(max_epochs=25, learning_rate=1e-2, monitor="val/macro_f1", patience=None), paths, 7)
+    stats = json.loads(paths.finetune_stats(7).read_text())
+    assert stats["monitor"]["value"] > 0.9, LABELS
+
+
+@pytest.mark.parametrize("weights", ["balanced", {"bad": 1.0, "fair": 2.0, "good": 3.0}])
+def test_class_weights_change_what_is_learnt(paths: Paths, weights: object) -> None:
+    main(params(), paths, 7)
+    plain = sha256(paths.finetuned(7) / "model.safetensors")
+    main(params(class_weights=weights), paths, 7)
+    assert sha256(paths.finetuned(7) / "model.safetensors") != plain
