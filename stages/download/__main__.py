@@ -1,0 +1,49 @@
+"""Fetch the rows (`dataset`) or the encoder (`model`), check them, and bring them into one form.
+
+Reads:  what download.dataset.files or download.model.source names; after this stage nothing touches a network
+Writes: data/download/dataset/: rows.parquet (id text text_pair label group split text_key, label names in its
+        schema), source.json, stats.json, set_aside.csv
+        data/download/model/: config.json, the tokenizer's files, model.safetensors, source.json
+Params: download.dataset or download.model
+
+Example: python -m stages.download dataset
+"""
+
+from stages import entry
+from stages.download.dataset import write_dataset
+from stages.download.encoder import copy_encoder, locate_encoder
+from stages.download.records import Layout
+from stages.files import replace_folder
+from stages.params import Params
+from stages.paths import Paths
+
+
+def main(params: Params, paths: Paths, item: str) -> None:
+    if item == "model":
+        model = params.download.model
+        folder = locate_encoder(model.source, root=paths.root)
+        with replace_folder(paths.encoder) as target:
+            copy_encoder(folder, target, source=model.source, sha256=model.sha256)
+        return
+    dataset = params.download.dataset
+    with replace_folder(paths.dataset) as target:
+        write_dataset(
+            target,
+            files=[file.model_dump() for file in dataset.files],
+            root=paths.root,
+            watched=dataset.folder,
+            layout=Layout(
+                format=dataset.format,
+                encoding=dataset.encoding,
+                header=dataset.header,
+                quoting=dataset.quoting,
+                columns={name: column for name, column in dataset.columns if column is not None},
+            ),
+            labels={str(value): name for value, name in dataset.labels.items()},
+            policies=dataset.checks.model_dump(exclude={"min_rows_per_label"}),
+            min_rows_per_label=dataset.checks.min_rows_per_label,
+        )
+
+
+if __name__ == "__main__":
+    entry.run(main, stage="download", doc=__doc__, item=entry.Item("item", choices=("dataset", "model")))

@@ -1,0 +1,87 @@
+"""A data set's folder to write files into, and one call that runs the stage's work on them."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stages.download.dataset import write_dataset
+from stages.download.records import Layout
+
+POLICIES = {"empty_text": "fail", "missing_label": "fail", "duplicate_id": "fail"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the stage wrote."""
+
+    folder: Path
+
+    @property
+    def table(self) -> pa.Table:
+        return pq.read_table(self.folder / "rows.parquet")
+
+    def column(self, name: str) -> list[Any]:
+        return self.table.column(name).to_pylist()
+
+    @property
+    def labels(self) -> list[str]:
+        return json.loads(self.table.schema.metadata[b"labels"])
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        return json.loads((self.folder / "stats.json").read_text())
+
+    @property
+    def source(self) -> list[dict[str, Any]]:
+        return json.loads((self.folder / "source.json").read_text())["files"]
+
+    @property
+    def set_aside(self) -> str:
+        return (self.folder / "set_aside.csv").read_text()
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[..., Result]:
+    """Write `content` (bytes, or {name: bytes}) under data/ and read it as a data set."""
+
+    def run(
+        content: bytes | dict[str, bytes] = b"",
+        *,
+        files: list[dict[str, Any]] | None = None,
+        format: str = "csv",
+        encoding: str = "utf-8",
+        header: bool = True,
+        quoting: bool = True,
+        columns: dict[str, Any] | None = None,
+        labels: dict[str, str] | None = None,
+        policies: dict[str, str] | None = None,
+        min_rows_per_label: int = 1,
+        watched: str = "data",
+    ) -> Result:
+        contents = content if isinstance(content, dict) else {f"rows.{format}": content}
+        for name, value in contents.items():
+            path = tmp_path / "data" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(value)
+        entries = files or [{"source": f"data/{name}"} for name in contents]
+        folder = tmp_path / "out"
+        folder.mkdir(exist_ok=True)
+        write_dataset(
+            folder,
+            files=[{"member": None, "sha256": None, "split": None, "label": None, **entry} for entry in entries],
+            root=tmp_path,
+            watched=watched,
+            layout=Layout(format, encoding, header, quoting, columns or {"text": "text", "label": "label"}),
+            labels=labels or {},
+            policies={**POLICIES, **(policies or {})},
+            min_rows_per_label=min_rows_per_label,
+        )
+        return Result(folder)
+
+    return run

@@ -1,0 +1,306 @@
+"""Every format becomes the same rows, and what a run says of its sources is right."""
+
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stages.errors import DataError
+
+ROWS = [("good, really", "yes"), ('bad "thing"', "no"), ("zwei\nZeilen", "yes"), ("naïve 🙂", "no")]
+
+
+def as_csv(delimiter: str = ",") -> bytes:
+    quoted = (['"' + text.replace('"', '""') + '"', label] for text, label in ROWS)
+    return "".join(delimiter.join(cells) + "\r\n" for cells in [["text", "label"], *quoted]).encode()
+
+
+def as_parquet() -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"label": [label for _, label in ROWS], "text": [text for text, _ in ROWS]}), buffer)
+    return buffer.getvalue()
+
+
+def as_jsonl() -> bytes:
+    lines = ('{"label": "%s", "text": %s}\n' % (label, json.dumps(text)) for text, label in ROWS)
+    return "".join(lines).encode()
+
+
+@pytest.mark.parametrize(
+    ("format", "content"),
+    [("csv", as_csv()), ("tsv", as_csv("\t")), ("jsonl", as_jsonl()), ("parquet", as_parquet())],
+)
+def test_every_format_gives_the_same_rows(read, format, content):
+    result = read(content, format=format)
+    assert list(zip(result.column("text"), result.column("label"), strict=True)) == ROWS
+    assert result.labels == ["no", "yes"]
+    assert result.table.column_names == ["id", "text", "text_pair", "label", "group", "split", "text_key"]
+
+
+def test_lines_take_their_label_from_the_file(read):
+    result = read(
+        {"neg": "dull\nsilly \x85 film\n".encode("latin-1"), "pos": b"fine\r\nlovely"},
+        format="lines",
+        encoding="latin-1",
+        files=[{"source": "data/neg", "label": "negative"}, {"source": "data/pos", "label": "positive"}],
+    )
+    assert result.column("text") == ["dull", "silly \x85 film", "fine", "lovely"]
+    assert result.column("label") == ["negative", "negative", "positive", "positive"]
+
+
+def test_tsv_without_header_and_quotes(read):
+    result = read(
+        b'gj04\t1\t\tHe said "no.\ngj04\t0\t*\tHim "said.\n',
+        format="tsv",
+        header=False,
+        quoting=False,
+        columns={"text": 3, "label": 1},
+        labels={"0": "unacceptable", "1": "acceptable"},
+    )
+    assert result.column("text") == ['He said "no.', 'Him "said.']
+    assert result.column("label") == ["acceptable", "unacceptable"]
+    assert result.labels == ["unacceptable", "acceptable"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "codec"), [("utf-8", "utf-8-sig"), ("utf-16", "utf-16"), ("cp1252", "cp1252"), ("latin-1", "latin-1")]
+)
+def test_encodings_and_byte_order_mark(read, encoding, codec):
+    result = read("text,label\ncafé,a\nthé,b\n".encode(codec), encoding=encoding)
+    assert result.column("text") == ["café", "thé"]
+
+
+def test_zip_members_with_official_splits(read):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("set/train.csv", "text,label\na,x\nb,y\n")
+        archive.writestr("set/test.csv", "text,label\nc,x\n")
+    result = read(
+        {"set.zip": buffer.getvalue()},
+        files=[
+            {"source": "data/set.zip", "member": "set/train.csv", "split": "train"},
+            {"source": "data/set.zip", "member": "set/test.csv", "split": "test"},
+        ],
+    )
+    assert result.column("split") == ["train", "train", "test"]
+    digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+    assert [(file["member"], file["sha256"], file["rows"]) for file in result.source] == [
+        ("set/train.csv", digest, 2),
+        ("set/test.csv", digest, 1),
+    ]
+
+
+def test_pairs_groups_and_ids(read):
+    result = read(
+        b"id,q,a,who,y\n7,why,so,ann,1\n8,how,thus,,2\n",
+        columns={"text": "q", "text_pair": "a", "label": "y", "id": "id", "group": "who"},
+    )
+    assert result.column("id") == ["7", "8"]
+    assert result.column("text_pair") == ["so", "thus"]
+    assert result.column("group") == ["ann", None]
+
+
+def test_typed_values_of_parquet_and_json(read):
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"text": ["a", "b", "c"], "label": [1.0, 2.0, 1.0]}), buffer)
+    assert read(buffer.getvalue(), format="parquet").column("label") == ["1", "2", "1"]
+    result = read(b'{"text": "a", "label": true}\n\n{"text": 12, "label": false}\n', format="jsonl")
+    assert result.column("label") == ["true", "false"]
+    assert result.column("text") == ["a", "12"]
+
+
+def test_ids_of_texts_stay_when_rows_are_added(read):
+    before = read(b"text,label\nx,a\ny,b\nx,a\n").column("id")
+    after = read(b"text,label\nnew,b\nx,a\ny,b\nx,a\n").column("id")
+    assert after[1:] == before
+    assert len(set(after)) == 4
+    assert before[2] == before[0] + "-2"
+
+
+def test_numeric_labels_are_ordered_as_numbers(read):
+    assert read(b"text,label\na,10\nb,9\nc,-1\nd,9\n").labels == ["-1", "9", "10"]
+
+
+def test_values_joined_under_one_name(read):
+    names = {"1": "low", "2": "low", "3": "high"}
+    result = read(b"text,label\na,1\nb,3\nc,2\n", labels=names)
+    assert result.column("label") == ["low", "high", "low"]
+    assert result.labels == ["low", "high"]
+
+
+def test_rows_in_are_rows_used_and_rows_set_aside(read):
+    result = read(
+        b"id,text,label\n1,fine,a\n2, ,a\n3,good,\n1,again,b\n5,well,b\n",
+        columns={"text": "text", "label": "label", "id": "id"},
+        policies={"empty_text": "set_aside", "missing_label": "set_aside", "duplicate_id": "set_aside"},
+    )
+    assert result.stats["rows_in"] == 5
+    assert result.stats["rows_used"] == 2 == result.table.num_rows
+    assert result.stats["set_aside"] == {"duplicate_id": 1, "empty_text": 1, "missing_label": 1}
+    assert result.set_aside.splitlines() == [
+        "file,row,reason,id,text",
+        "data/rows.csv,3,empty_text,2, ",
+        "data/rows.csv,4,missing_label,3,good",
+        "data/rows.csv,5,duplicate_id,1,again",
+    ]
+
+
+def test_equal_but_for_case_width_and_blanks_share_a_key(read):
+    result = read("text,label\nFree  Prize,a\nfree prize,b\nＦＲＥＥ prize,a\nfree,b\n".encode())
+    first, second, third, other = result.column("text_key")
+    assert first == second == third != other
+    assert result.stats["duplicates"] == {"distinct_texts": 4, "repeated_rows": 0}
+
+
+def test_outputs_do_not_depend_on_the_run(read, tmp_path: Path):
+    content = b"text,label\nx,a\ny,b\n"
+    first = {path.name: path.read_bytes() for path in read(content).folder.iterdir()}
+    second = {path.name: path.read_bytes() for path in read(content).folder.iterdir()}
+    assert first == second
+    assert sorted(first) == ["rows.parquet", "set_aside.csv", "source.json", "stats.json"]
+    assert str(tmp_path).encode() not in b"".join(first.values())
+
+
+BAD = {
+    "missing file": (
+        {"content": b"x", "files": [{"source": "data/other.csv"}]},
+        r"data/other.csv is missing. Mend download.dataset.files",
+    ),
+    "outside the watched folder": (
+        {"content": b"x", "watched": "data/deeper"},
+        r"data/rows.csv does not lie under download.dataset.folder, which is data/deeper: .* Set .*folder: data$",
+    ),
+    "a folder": ({"content": b"x", "files": [{"source": "data"}]}, r"data is a folder. Name the files in it"),
+    "unknown scheme": (
+        {"files": [{"source": "gopher://x/y.csv"}]},
+        r"gopher://x/y.csv is neither a path nor an http\(s\) URL",
+    ),
+    "wrong checksum": (
+        {"content": b"x", "files": [{"source": "data/rows.csv", "sha256": "0" * 64}]},
+        r"data/rows.csv has SHA-256 2d711642\w+, but download.dataset.files pins 0{64}",
+    ),
+    "empty file": ({"content": b""}, r"data/rows.csv is empty \(0 bytes\)"),
+    "header alone": ({"content": b"text,label\n"}, r"data/rows.csv has no rows"),
+    "missing column": (
+        {"content": b"body,label\na,1\n"},
+        r"data/rows.csv has no column 'text' \(download.dataset.columns.text\). It has: body, label",
+    ),
+    "missing column of jsonl": (
+        {"content": b'{"body": "a", "label": 1}\n', "format": "jsonl"},
+        r"data/rows.jsonl has no column 'text' .* It has: body, label",
+    ),
+    "column twice": ({"content": b"text,text,label\na,b,1\n"}, r"the column 'text' occurs 2 times"),
+    "column number out of range": (
+        {"content": b"a\tb\n", "format": "tsv", "header": False, "columns": {"text": 0, "label": 2}},
+        r"has no column 2 \(download.dataset.columns.label\). It has: 0, 1",
+    ),
+    "column name without header": (
+        {"content": b"a,b\n", "header": False},
+        r"columns.text: 'text' is a name, but data/rows.csv has no header. Give a number from 0 to 1",
+    ),
+    "label once": (
+        {"content": b"text,label\na,x\nb,y\nc,x\n", "min_rows_per_label": 2},
+        r"Labels with fewer than 2 rows: 'y' has 1. Give them more rows",
+    ),
+    "one class": ({"content": b"text,label\na,x\nb,x\n"}, r"All rows have one label, \['x'\]"),
+    "empty text": (
+        {"content": b"text,label\na,x\n,y\n  ,x\n"},
+        r"data/rows.csv row 3, 4: the text is empty. Give it a text, or set .*checks.empty_text: set_aside",
+    ),
+    "null text": (
+        {"content": b'{"text": null, "label": 1}\n{"text": "a", "label": 2}\n', "format": "jsonl"},
+        r"data/rows.jsonl row 1: the text is empty",
+    ),
+    "empty second text": (
+        {"content": b"text,b,label\na,,x\nb,c,y\n", "columns": {"text": "text", "text_pair": "b", "label": "label"}},
+        r"data/rows.csv row 2 \(text_pair\): the text is empty",
+    ),
+    "missing label": ({"content": b"text,label\na,x\nb,\n"}, r"row 3: the label is empty. Give it a label"),
+    "unknown label": (
+        {"content": b"text,label\na,0\nb,2\nc,1\n", "labels": {"0": "ham", "1": "spam"}},
+        r"row 3 \(2\): the label is not in download.dataset.labels",
+    ),
+    "label named that no row has": (
+        {"content": b"text,label\na,0\nb,1\n", "labels": {"0": "ham", "1": "spam", "2": "eggs"}},
+        r"download.dataset.labels names \['eggs'\], but no row has that label",
+    ),
+    "duplicate ids": (
+        {
+            "content": b"id,text,label\n7,a,x\n7,b,y\n",
+            "columns": {"text": "text", "label": "label", "id": "id"},
+        },
+        r"data/rows.csv row 3 \(7\): the id is an earlier row's",
+    ),
+    "empty id": (
+        {"content": b"id,text,label\n7,a,x\n,b,y\n", "columns": {"text": "text", "label": "label", "id": "id"}},
+        r"row 3: the id is empty. Give it one, or set download.dataset.columns.id: null",
+    ),
+    "unknown encoding": ({"content": b"x", "encoding": "klingon"}, r"encoding: 'klingon' is no encoding that Python"),
+    "bytes of another encoding": (
+        {"content": "text,label\ncafé,a\nthe,b\n".encode("latin-1")},
+        r"row 2: bytes that are no text. Set download.dataset.encoding to the file's own",
+    ),
+    "header of another encoding": (
+        {"content": "text,étiquette\na,b\n".encode("latin-1")},
+        r"row 1: the header is not utf-8. Set download.dataset.encoding",
+    ),
+    "half a utf-16 file": (
+        {"content": "text,label\n".encode("utf-16")[:-1], "encoding": "utf-16"},
+        r"cannot be read as utf-16",
+    ),
+    "ragged row": (
+        {"content": b"text,label\na,x\nb,y,z\n"},
+        r"row 3 \(3 fields where the first line has 2\): cannot be read",
+    ),
+    "quote not closed": ({"content": b'text,label\na,x\n"b,y\nc,x\n'}, r"row 3 is not CSV: .* Is a quote not closed\?"),
+    "no json": ({"content": b'{"text": "a", "label": 1}\n{text\n', "format": "jsonl"}, r"row 2 \(no JSON"),
+    "json without an object": ({"content": b"[1]\n", "format": "jsonl"}, r"row 1 \(a JSON list, not an object\)"),
+    "json text of another type": (
+        {"content": b'{"text": ["a"], "label": 1}\n', "format": "jsonl"},
+        r"row 1 \(its text is a list, not text\)",
+    ),
+    "no parquet": ({"content": b"PAR1", "format": "parquet"}, r"data/rows.parquet is not a readable Parquet file"),
+    "lines without label": (
+        {"content": b"a\n", "format": "lines"},
+        r"plain lines have no label. Give the file its label",
+    ),
+    "label nowhere": (
+        {"content": b"text\na\n", "columns": {"text": "text"}},
+        r"data/rows.csv has no label: name the column in download.dataset.columns.label",
+    ),
+    "no zip file": (
+        {"content": b"text", "files": [{"source": "data/rows.csv", "member": "a.csv"}]},
+        r"data/rows.csv is not a readable zip file",
+    ),
+    "all set aside": (
+        {"content": b"text,label\n,x\n,y\n", "policies": {"empty_text": "set_aside"}},
+        r"No row is left: all 2 are set aside \(\{'empty_text': 2\}\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_clear_line(read, case):
+    arguments, message = BAD[case]
+    with pytest.raises(DataError, match=message) as caught:
+        read(**arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_member_lists_those_present(read):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a/train.tsv", "x")
+    with pytest.raises(DataError, match=r"data/x.zip has no member 'train.tsv'. It has: a/train.tsv"):
+        read({"x.zip": buffer.getvalue()}, files=[{"source": "data/x.zip", "member": "train.tsv"}])
+
+
+def test_all_problems_stand_in_one_error(read):
+    rows = b"".join(b",x\n" for _ in range(9))
+    with pytest.raises(DataError, match=r"row 2, 3, 4, 5, 6 and 4 more: the text is empty.*row 11: the label is empty"):
+        read(b"text,label\n" + rows + b"a,\n")

