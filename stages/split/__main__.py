@@ -1,0 +1,35 @@
+"""Divide the rows into train, val and test, seeded, with duplicates and groups kept together.
+
+Reads:  data/tokenize/tokens (labels, groups, official splits and text keys; not the token ids), labels.json
+Writes: data/split/: train.parquet, val.parquet, test.parquet (positions of the rows), stats.json
+Params: split
+
+Example: python -m stages.split
+"""
+
+from stages import entry
+from stages.files import read_json, write_json
+from stages.params import Params
+from stages.paths import Paths
+from stages.split.division import divide, read_facts, write_positions
+from stages.tokens import TOKENS_FILE
+
+
+def main(params: Params, paths: Paths) -> None:
+    split = params.split
+    positions, stats = divide(
+        read_facts(paths.tokens / TOKENS_FILE),
+        read_json(paths.labels),
+        val=split.val,
+        test=split.test,
+        seed=split.seed,
+        duplicates=split.duplicates,
+        train_fraction=split.train_fraction,
+    )
+    for name, rows in positions.items():
+        write_positions(paths.split(name), rows)
+    write_json(paths.split_stats, stats)
+
+
+if __name__ == "__main__":
+    entry.run(main, stage="split", doc=__doc__)

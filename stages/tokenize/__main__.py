@@ -1,0 +1,33 @@
+"""Turn texts into token ids, once per tokenizer, and count what truncation cuts.
+
+Reads:  data/download/dataset/rows.parquet; tokenizer.json and tokenizer_config.json of data/download/model (not the
+        weights, so that another encoder with the same tokenizer reuses the tokens)
+Writes: data/tokenize/: tokens/tokens.arrow (id label group split text_key input_ids, unpadded; token_type_ids for
+        pairs), labels.json, lengths.csv, stats.json
+Params: tokenize
+
+Example: python -m stages.tokenize
+"""
+
+from stages import entry
+from stages.files import replace_folder, write_json, write_text
+from stages.params import Params
+from stages.paths import Paths
+from stages.tokenize.encoding import open_tokenizer, read_labels, write_tokens
+from stages.tokens import TOKENS_FILE
+
+
+def main(params: Params, paths: Paths) -> None:
+    max_length, truncation = params.tokenize.max_length, params.tokenize.truncation
+    tokenizer = open_tokenizer(paths.encoder, max_length=max_length)
+    with replace_folder(paths.tokens) as folder:
+        lengths = write_tokens(
+            paths.rows, folder / TOKENS_FILE, tokenizer=tokenizer, max_length=max_length, truncation=truncation
+        )
+    write_json(paths.labels, read_labels(paths.rows))
+    write_text(paths.lengths, lengths.histogram())
+    write_json(paths.token_stats, lengths.stats(max_length=max_length, truncation=truncation))
+
+
+if __name__ == "__main__":
+    entry.run(main, stage="tokenize", doc=__doc__)
