@@ -47,4 +47,4 @@ def test_cola(read):
     )
     assert [file["rows"] for file in result.source] == [8_551, 527, 516]
     assert result.column("text")[0] == "Our friends won't buy this analysis, let alone the next one we propose."
-    assert sum('"' in text for text in result.column("text")) > 10, "a quote is a plain character there"
+    assert sum('"' in text for text in result.column("text")) == 2, "a quote is a plain character there"

@@ -35,6 +35,12 @@ def test_exact_and_stratified():
         assert (np.diff(positions[name]) > 0).all()
 
 
+def test_a_rare_class_has_a_row_in_every_split():
+    label = np.repeat([0, 1, 2], [500, 4, 3])
+    _, stats = divide(facts(label), LABELS, **SHARES)
+    assert all(stats[name]["labels"][rare] >= 1 for name in ("train", "val", "test") for rare in "bc")
+
+
 def test_seed_decides():
     label = np.arange(300) % 3
     first, again, other = (divide(facts(label), LABELS, **{**SHARES, "seed": seed})[0] for seed in (1, 1, 2))
