@@ -12,12 +12,12 @@ import time
 
 from stages import entry
 from stages.evaluate.metrics import measure
-from stages.evaluate.predictions import Predictions, read_ids, read_positions, write_confusion, write_predictions
+from stages.evaluate.predictions import Predictions, read_ids, write_confusion, write_predictions
 from stages.files import read_json, write_json
 from stages.inference import load_model, predict_tokens
 from stages.params import Params
 from stages.paths import Paths
-from stages.tokens import open_tokens
+from stages.tokens import open_tokens, read_positions
 
 log = logging.getLogger(__name__)
 

@@ -31,12 +31,8 @@ class Predictions:
     @property
     def preds(self) -> NDArray[np.int64]:
         """Most probable label of each row; shape (rows,)."""
-        return np.argmax(self.probabilities, axis=1).astype(np.int64)
-
-
-def read_positions(path: Path) -> NDArray[np.int64]:
-    """Read a split's row positions, ascending; shape (rows,)."""
-    return pq.read_table(path, columns=["position"]).column("position").to_numpy()  # type: ignore[no-any-return]
+        preds: NDArray[np.int64] = np.argmax(self.probabilities, axis=1)
+        return preds
 
 
 def read_ids(tokens_folder: Path) -> pa.ChunkedArray:

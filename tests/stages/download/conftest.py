@@ -54,7 +54,7 @@ def read(tmp_path: Path) -> Callable[..., Result]:
         content: bytes | dict[str, bytes] = b"",
         *,
         files: list[dict[str, Any]] | None = None,
-        format: str = "csv",
+        file_format: str = "csv",
         encoding: str = "utf-8",
         header: bool = True,
         quoting: bool = True,
@@ -64,7 +64,7 @@ def read(tmp_path: Path) -> Callable[..., Result]:
         min_rows_per_label: int = 1,
         watched: str = "data",
     ) -> Result:
-        contents = content if isinstance(content, dict) else {f"rows.{format}": content}
+        contents = content if isinstance(content, dict) else {f"rows.{file_format}": content}
         for name, value in contents.items():
             path = tmp_path / "data" / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def read(tmp_path: Path) -> Callable[..., Result]:
             files=[{"member": None, "sha256": None, "split": None, "label": None, **entry} for entry in entries],
             root=tmp_path,
             watched=watched,
-            layout=Layout(format, encoding, header, quoting, columns or {"text": "text", "label": "label"}),
+            layout=Layout(file_format, encoding, header, quoting, columns or {"text": "text", "label": "label"}),
             labels=labels or {},
             policies={**POLICIES, **(policies or {})},
             min_rows_per_label=min_rows_per_label,

@@ -27,16 +27,16 @@ def as_parquet() -> bytes:
 
 
 def as_jsonl() -> bytes:
-    lines = ('{"label": "%s", "text": %s}\n' % (label, json.dumps(text)) for text, label in ROWS)
+    lines = (json.dumps({"label": label, "text": text}) + "\n" for text, label in ROWS)
     return "".join(lines).encode()
 
 
 @pytest.mark.parametrize(
-    ("format", "content"),
+    ("file_format", "content"),
     [("csv", as_csv()), ("tsv", as_csv("\t")), ("jsonl", as_jsonl()), ("parquet", as_parquet())],
 )
-def test_every_format_gives_the_same_rows(read, format, content):
-    result = read(content, format=format)
+def test_every_format_gives_the_same_rows(read, file_format, content):
+    result = read(content, file_format=file_format)
     assert list(zip(result.column("text"), result.column("label"), strict=True)) == ROWS
     assert result.labels == ["no", "yes"]
     assert result.table.column_names == ["id", "text", "text_pair", "label", "group", "split", "text_key"]
@@ -45,7 +45,7 @@ def test_every_format_gives_the_same_rows(read, format, content):
 def test_lines_take_their_label_from_the_file(read):
     result = read(
         {"neg": "dull\nsilly \x85 film\n".encode("latin-1"), "pos": b"fine\r\nlovely"},
-        format="lines",
+        file_format="lines",
         encoding="latin-1",
         files=[{"source": "data/neg", "label": "negative"}, {"source": "data/pos", "label": "positive"}],
     )
@@ -56,7 +56,7 @@ def test_lines_take_their_label_from_the_file(read):
 def test_tsv_without_header_and_quotes(read):
     result = read(
         b'gj04\t1\t\tHe said "no.\ngj04\t0\t*\tHim "said.\n',
-        format="tsv",
+        file_format="tsv",
         header=False,
         quoting=False,
         columns={"text": 3, "label": 1},
@@ -108,8 +108,8 @@ def test_pairs_groups_and_ids(read):
 def test_typed_values_of_parquet_and_json(read):
     buffer = io.BytesIO()
     pq.write_table(pa.table({"text": ["a", "b", "c"], "label": [1.0, 2.0, 1.0]}), buffer)
-    assert read(buffer.getvalue(), format="parquet").column("label") == ["1", "2", "1"]
-    result = read(b'{"text": "a", "label": true}\n\n{"text": 12, "label": false}\n', format="jsonl")
+    assert read(buffer.getvalue(), file_format="parquet").column("label") == ["1", "2", "1"]
+    result = read(b'{"text": "a", "label": true}\n\n{"text": 12, "label": false}\n', file_format="jsonl")
     assert result.column("label") == ["true", "false"]
     assert result.column("text") == ["a", "12"]
 
@@ -191,12 +191,12 @@ BAD = {
         r"data/rows.csv has no column 'text' \(download.dataset.columns.text\). It has: body, label",
     ),
     "missing column of jsonl": (
-        {"content": b'{"body": "a", "label": 1}\n', "format": "jsonl"},
+        {"content": b'{"body": "a", "label": 1}\n', "file_format": "jsonl"},
         r"data/rows.jsonl has no column 'text' .* It has: body, label",
     ),
     "column twice": ({"content": b"text,text,label\na,b,1\n"}, r"the column 'text' occurs 2 times"),
     "column number out of range": (
-        {"content": b"a\tb\n", "format": "tsv", "header": False, "columns": {"text": 0, "label": 2}},
+        {"content": b"a\tb\n", "file_format": "tsv", "header": False, "columns": {"text": 0, "label": 2}},
         r"has no column 2 \(download.dataset.columns.label\). It has: 0, 1",
     ),
     "column name without header": (
@@ -213,7 +213,7 @@ BAD = {
         r"data/rows.csv row 3, 4: the text is empty. Give it a text, or set .*checks.empty_text: set_aside",
     ),
     "null text": (
-        {"content": b'{"text": null, "label": 1}\n{"text": "a", "label": 2}\n', "format": "jsonl"},
+        {"content": b'{"text": null, "label": 1}\n{"text": "a", "label": 2}\n', "file_format": "jsonl"},
         r"data/rows.jsonl row 1: the text is empty",
     ),
     "empty second text": (
@@ -258,15 +258,15 @@ BAD = {
         r"row 3 \(3 fields where the first line has 2\): cannot be read",
     ),
     "quote not closed": ({"content": b'text,label\na,x\n"b,y\nc,x\n'}, r"row 3 is not CSV: .* Is a quote not closed\?"),
-    "no json": ({"content": b'{"text": "a", "label": 1}\n{text\n', "format": "jsonl"}, r"row 2 \(no JSON"),
-    "json without an object": ({"content": b"[1]\n", "format": "jsonl"}, r"row 1 \(a JSON list, not an object\)"),
+    "no json": ({"content": b'{"text": "a", "label": 1}\n{text\n', "file_format": "jsonl"}, r"row 2 \(no JSON"),
+    "json without an object": ({"content": b"[1]\n", "file_format": "jsonl"}, r"row 1 \(a JSON list, not an object\)"),
     "json text of another type": (
-        {"content": b'{"text": ["a"], "label": 1}\n', "format": "jsonl"},
+        {"content": b'{"text": ["a"], "label": 1}\n', "file_format": "jsonl"},
         r"row 1 \(its text is a list, not text\)",
     ),
-    "no parquet": ({"content": b"PAR1", "format": "parquet"}, r"data/rows.parquet is not a readable Parquet file"),
+    "no parquet": ({"content": b"PAR1", "file_format": "parquet"}, r"data/rows.parquet is not a readable Parquet file"),
     "lines without label": (
-        {"content": b"a\n", "format": "lines"},
+        {"content": b"a\n", "file_format": "lines"},
         r"plain lines have no label. Give the file its label",
     ),
     "label nowhere": (

@@ -1,0 +1,110 @@
+"""What the earlier stages found, read from their files and checked to fit together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from stages.errors import ReportError
+from stages.files import read_json
+from stages.paths import Paths
+
+
+@dataclass(frozen=True)
+class Split:
+    """One seed's predictions for the rows of val or test.
+
+    Args:
+        positions: The rows' positions in rows.parquet; shape (rows,).
+        ids: The rows' ids; length rows.
+        labels: Given labels; shape (rows,).
+        probabilities: Shape (rows, num_labels).
+    """
+
+    positions: NDArray[np.int64]
+    ids: list[str]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+
+    @property
+    def preds(self) -> NDArray[np.int64]:
+        """Most probable label of each row; shape (rows,)."""
+        preds: NDArray[np.int64] = np.argmax(self.probabilities, axis=1)
+        return preds
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """Everything about one fine-tuned model."""
+
+    seed: int
+    metrics: dict[str, Any]  # {"val": ..., "test": ...} as evaluate wrote them
+    splits: dict[str, Split]
+    curve: dict[str, list[float]]  # a column per quantity, a row per epoch
+    stats: dict[str, Any]
+
+
+def read_results(paths: Paths, seeds: Sequence[int]) -> list[SeedResult]:
+    """Read what finetune and evaluate left for each seed.
+
+    Raises:
+        ReportError: A file is missing, or the seeds were measured on different rows.
+    """
+    results = [_read_seed(paths, seed) for seed in seeds]
+    for name in ("val", "test"):
+        for result in results[1:]:
+            if not np.array_equal(result.splits[name].positions, results[0].splits[name].positions):
+                raise ReportError(
+                    f"{paths.predictions(result.seed)}: its {name} rows are not those of seed {results[0].seed}. "
+                    "Evaluate all seeds on the same split: dvc repro"
+                )
+    if not len(results[0].splits["test"]) and not len(results[0].splits["val"]):
+        raise ReportError(
+            f"{paths.predictions(seeds[0])} has no rows. Give split.val and split.test a share of the rows."
+        )
+    return results
+
+
+def _read_seed(paths: Paths, seed: int) -> SeedResult:
+    for path in (paths.metrics(seed), paths.predictions(seed), paths.curve(seed), paths.finetune_stats(seed)):
+        if not path.is_file():
+            raise ReportError(f"{path} is missing. Make it with: dvc repro")
+    return SeedResult(
+        seed=seed,
+        metrics=read_json(paths.metrics(seed)),
+        splits=_read_predictions(paths.predictions(seed)),
+        curve=_read_curve(paths.curve(seed)),
+        stats=read_json(paths.finetune_stats(seed)),
+    )
+
+
+def _read_predictions(path: Path) -> dict[str, Split]:
+    table = pq.read_table(path)
+    return {name: _split(table.filter(pc.equal(table["split"], name))) for name in ("val", "test")}
+
+
+def _split(table: pa.Table) -> Split:
+    width = table.schema.field("probabilities").type.list_size
+    flat = table["probabilities"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return Split(
+        positions=table["position"].to_numpy(),
+        ids=table["id"].to_pylist(),
+        labels=table["label"].to_numpy().astype(np.int64),
+        probabilities=flat.reshape(-1, width),
+    )
+
+
+def _read_curve(path: Path) -> dict[str, list[float]]:
+    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    columns = header.split(",")
+    rows = [[float(cell or "nan") for cell in line.split(",")] for line in lines]
+    return {name: [row[number] for row in rows] for number, name in enumerate(columns)}

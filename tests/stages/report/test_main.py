@@ -1,0 +1,107 @@
+"""The report stage on a tiny project with two seeds."""
+
+import json
+from collections.abc import Callable
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from huggingface_hub import ModelCard
+from transformers import pipeline
+
+from stages.errors import ReportError
+from stages.evaluate.__main__ import main as evaluate
+from stages.params import read_params
+from stages.paths import Paths
+from stages.report.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def reported(project: Paths) -> Paths:
+    params = read_params(project.params)
+    for seed in params.seeds:
+        evaluate(params, project, seed)
+    main(params, project)
+    return project
+
+
+def test_writes_what_dvc_yaml_declares(reported: Paths) -> None:
+    assert {path.name for path in reported.report.iterdir()} == {"metrics.json", "report.html", "report.md", "model"}
+
+
+def test_metrics_have_mean_sd_low_and_high_over_the_seeds(reported: Paths) -> None:
+    metrics = json.loads((reported.report / "metrics.json").read_text())
+    seeds = [json.loads(reported.metrics(seed).read_text()) for seed in (1, 2)]
+    for split in ("val", "test"):
+        for name, entry in metrics[split].items():
+            values = [seed[split][name]["value"] for seed in seeds]
+            assert set(entry) == {"mean", "sd", "low", "high"}
+            assert entry["mean"] == pytest.approx(sum(values) / 2, abs=0.006)
+            assert entry["low"] <= entry["mean"] <= entry["high"]
+    best = max((1, 2), key=lambda seed: seeds[seed - 1]["val"]["macro_f1"]["value"])
+    assert metrics["champion"]["seed"] == best
+
+
+def test_the_model_folder_answers_with_the_tasks_labels(reported: Paths) -> None:
+    classify = pipeline("text-classification", str(reported.report / "model"))
+    assert {answer["label"] for answer in classify(["good bad", "hate"], top_k=None)[0]} == {"ham", "spam"}
+
+
+def test_the_hub_reads_the_cards_front_matter(reported: Paths) -> None:
+    card = ModelCard.load(reported.report / "model/README.md")
+    metrics = json.loads((reported.report / "metrics.json").read_text())
+    champion = json.loads(reported.metrics(metrics["champion"]["seed"]).read_text())
+    assert card.data.library_name == "transformers"
+    measured = {one.metric_type: one.metric_value for one in card.data.eval_results if one.dataset_split == "test"}
+    assert measured["mcc"] == pytest.approx(champion["test"]["mcc"]["value"], abs=0.006)
+
+
+def test_the_same_inputs_give_the_same_bytes(reported: Paths) -> None:
+    before = {path: path.read_bytes() for path in reported.report.rglob("*") if path.is_file()}
+    main(read_params(reported.params), reported)
+    assert before == {path: path.read_bytes() for path in reported.report.rglob("*") if path.is_file()}
+
+
+def test_a_seed_without_results_is_named(copy_project: Paths) -> None:
+    copy_project.params.write_text(copy_project.params.read_text().replace("[1, 2]", "[1, 2, 3]"))
+    with pytest.raises(ReportError, match=r"evaluate/3/metrics\.json is missing.*dvc repro"):
+        main(read_params(copy_project.params), copy_project)
+
+
+def test_many_classes_render(make_project: Callable[..., Paths]) -> None:
+    project = make_project(labels=tuple(f"class {number}" for number in range(30)), rows=270, seeds=(5,))
+    params = read_params(project.params)
+    evaluate(params, project, 5)
+    main(params, project)
+    metrics = json.loads((project.report / "metrics.json").read_text())
+    assert metrics["test"]["macro_f1"]["sd"] is None
+    assert "class 29" in (project.report / "report.html").read_text()
+
+
+def test_texts_and_labels_are_shown_and_never_run(make_project: Callable[..., Paths]) -> None:
+    project = make_project(labels=("<script>alert('label')</script>", "| spam & `co`"), rows=60, seeds=(3,))
+    rows = pq.read_table(project.rows).to_pandas()
+    rows["text"] = "<script>alert(1)</script> <img src=x onerror=alert(2)> | a _b_\n`c`"
+    pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), project.rows)
+    params = read_params(project.params)
+    evaluate(params, project, 3)
+    main(params, project)
+    html, markdown = (project.report / "report.html").read_text(), (project.report / "report.md").read_text()
+    assert "&lt;script&gt;alert(1)" in html
+    assert html.count("<script>") == 1
+    assert "<img" not in html + markdown
+    assert "<script" not in markdown + (project.report / "model/README.md").read_text().split("---", 2)[2]
+    tables = [line for line in markdown.splitlines() if line.startswith("|") and "alert" in line]
+    assert {line.replace("\\|", "").count("|") for line in tables if "alert&#40;" in line or "alert(1)" in line} == {6}
+
+
+def test_show_text_false_keeps_every_text_out(make_project: Callable[..., Paths]) -> None:
+    project = make_project(seeds=(3,))
+    project.params.write_text(project.params.read_text().replace("show_text: true", "show_text: false"))
+    params = read_params(project.params)
+    evaluate(params, project, 3)
+    main(params, project)
+    texts = {text for text in pq.read_table(project.rows)["text"].to_pylist() if len(text) > 12}
+    for path in project.report.rglob("*.*"):
+        if path.suffix in (".html", ".md"):
+            assert not any(text in path.read_text() for text in texts), path
