@@ -132,19 +132,11 @@ def compare(
     Example: `retune compare origin/main --fail-on worse --max-drop test.mcc=0.01`
     """
     from pipeline.compare import compare as run_comparison
+    from pipeline.comparison.views import view_comparison
 
-    rules = {"fail_on": fail_on.value if fail_on else None, "require": require or (), "max_drop": max_drop or ()}
-    found = run_comparison(_root(), base, head, **rules)
-    if as_json:
-        print(json.dumps(found.as_json(), indent=2, ensure_ascii=False, allow_nan=False))
-    elif markdown:
-        from pipeline.comparison.markdown import render as render_markdown
-
-        print(render_markdown(found), end="")
-    else:
-        from pipeline.comparison.terminal import render
-
-        console.print(render(found))
+    rule = fail_on.value if fail_on else None
+    found = run_comparison(_root(), base, head, fail_on=rule, require=require or (), max_drop=max_drop or ())
+    _print(view_comparison(found, as_markdown=markdown, as_json=as_json))
     if not found.passed:
         raise typer.Exit(3)
 
@@ -162,16 +154,16 @@ def log(
     Example: `retune log --metric test.mcc -n 10`
     """
     from pipeline.comparison import history
+    from pipeline.comparison.views import view_history
 
     root = _root()
     points = history.read_history(root, rev, most=most)
     names = history.headline(root, points, metric)
-    if as_json:
-        print(json.dumps(history.as_json(points), indent=2, ensure_ascii=False, allow_nan=False))
-    elif markdown:
-        print(history.render_markdown(points, names), end="")
-    else:
-        console.print(history.render(points, names))
+    _print(view_history(points, names, as_markdown=markdown, as_json=as_json))
+
+
+def _print(view: Any) -> None:
+    print(view) if isinstance(view, str) else console.print(view)
 
 
 def _configure_log() -> None:

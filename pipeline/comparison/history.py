@@ -109,7 +109,7 @@ def render_markdown(points: Sequence[Point], names: Sequence[str]) -> str:
         ]
         for point in points
     ]
-    return "\n\n".join([table(["commit", "date", *map(code, names), "subject"], rows), _chart(points, names[0])]) + "\n"
+    return "\n\n".join([table(["commit", "date", *map(code, names), "subject"], rows), _chart(points, names[0])])
 
 
 def as_json(points: Sequence[Point]) -> list[dict[str, Any]]:

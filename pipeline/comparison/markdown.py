@@ -36,7 +36,7 @@ def render(found: "Comparison") -> str:
         _fold("All metrics", _metrics(found.metrics, found.confidence)),
         _fold("How to read this", _legend(found)),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(part for part in parts if part)
 
 
 def escape(text: str, *, limit: int = TEXT) -> str:
@@ -202,10 +202,11 @@ def _cost(found: "Comparison") -> str:
 def _legend(found: "Comparison") -> str:
     return (
         "The difference is head less base, with an interval from resampling test rows in pairs: both sides are "
-        "measured on the same rows. A verdict of better or worse is corrected for the number of headline metrics (Holm): two "
-        f"models that are equally good get one in at most {1 - found.confidence:.0%} of comparisons. With several "
-        "seeds a side, the chance of training is part of the interval. The smallest difference that could show is one that "
-        "this test set would reveal 8 times out of 10. In the plots │ is 0 and ● the difference, all on one scale."
+        "measured on the same rows. A verdict of better or worse is corrected for the number of headline metrics "
+        f"(Holm): two models that are equally good get one in at most {1 - found.confidence:.0%} of comparisons. With "
+        "several seeds a side, the chance of training is part of the interval. The smallest difference that could "
+        "show is one that this test set would reveal 8 times out of 10. In the plots │ is 0 and ● the difference, all "
+        "on one scale."
     )
 
 
