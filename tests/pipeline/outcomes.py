@@ -89,17 +89,28 @@ def write_results(
         }
         pq.write_table(pa.table(columns), paths.predictions(seed))
         (paths.finetuned(seed) / "model.safetensors").write_bytes(values.tobytes())
-    report = {"champion": {"seed": next(iter(probabilities))}, **(metrics or scores(data, probabilities, chosen, labels))}
+    report = {
+        "champion": {"seed": next(iter(probabilities))},
+        **(metrics or scores(data, probabilities, chosen, labels)),
+    }
     (paths.report / "metrics.json").write_text(json.dumps(report))
 
 
 def scores(
-    data: Mapping[str, Sequence[Any]], probabilities: Mapping[int, np.ndarray], test: Sequence[int], labels: Sequence[str]
+    data: Mapping[str, Sequence[Any]],
+    probabilities: Mapping[int, np.ndarray],
+    test: Sequence[int],
+    labels: Sequence[str],
 ) -> dict[str, Any]:
     """The part of metrics.json that the tests need."""
     given = np.array([list(labels).index(data["label"][row]) for row in test])
     right = np.mean([(values[list(test)].argmax(1) == given).mean() for values in probabilities.values()])
-    entry = {"mean": round(float(right), 4), "sd": None, "low": round(float(right) - 0.03, 4), "high": round(float(right) + 0.03, 4)}
+    entry = {
+        "mean": round(float(right), 4),
+        "sd": None,
+        "low": round(float(right) - 0.03, 4),
+        "high": round(float(right) + 0.03, 4),
+    }
     return {split: dict.fromkeys(("accuracy", "macro_f1", "mcc"), entry) for split in ("val", "test")}
 
 
