@@ -193,7 +193,7 @@ def parse_params(values: Any, *, name: str) -> Params:
 
 def _problem(detail: Any, values: Any) -> str:
     """One problem in one clause; pydantic's own location also names the branch of a union, which no user wrote."""
-    path, parent = _location(detail["loc"], values)
+    path, _ = _location(detail["loc"], values)
     if detail["type"] == "extra_forbidden":
         key = str(detail["loc"][-1])
         known = _known_keys(detail["loc"][:-1])

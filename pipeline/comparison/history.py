@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.comparison import git, wording
-from pipeline.comparison.markdown import code, escape, table
+from pipeline.comparison.markdown import code, table
 from stages.errors import PipelineError
 from stages.params import parse_yaml
 from stages.paths import Paths
@@ -86,30 +87,24 @@ def headline(root: Path, points: Sequence[Point], metric: str | None) -> list[st
     return [name for name in names if name in known] or known[:1]
 
 
-def render(points: Sequence[Point], names: Sequence[str]) -> Table:
-    """Return a table for the terminal; the first metric's intervals are drawn, all on one scale."""
-    result = Table(box=None, pad_edge=False)
-    for heading in ("commit", "date", *names, f"{names[0]}, drawn", "subject"):
-        result.add_column(heading, no_wrap=True)
-    for point, strip in zip(points, _strips(points, names[0]), strict=True):
-        values = [_shown(point.metrics.get(name)) for name in names]
-        subject = Text(wording.shorten(point.subject, SUBJECT))
-        result.add_row(point.commit, point.date, *values, strip, subject)
-    return result
+def render(points: Sequence[Point], names: Sequence[str]) -> Group:
+    """Return a table per metric for the terminal, with the intervals drawn on one scale."""
+    return Group(*(part for name in names for part in (_table(points, name), Text())))
 
 
 def render_markdown(points: Sequence[Point], names: Sequence[str]) -> str:
-    """Return a table, and a plot of the first metric (mean and both ends) that GitHub draws."""
+    """Return a table, and a plot of each metric (its mean and both ends) that GitHub draws."""
     rows = [
         [
             code(point.commit),
             point.date,
             *(_shown(point.metrics.get(name)) for name in names),
-            escape(point.subject, limit=SUBJECT),
+            code(point.subject, limit=SUBJECT),
         ]
         for point in points
     ]
-    return "\n\n".join([table(["commit", "date", *map(code, names), "subject"], rows), _chart(points, names[0])])
+    charts = [_chart(points, name) for name in names]
+    return "\n\n".join([table(["commit", "date", *map(code, names), "subject"], rows), *charts])
 
 
 def as_json(points: Sequence[Point]) -> list[dict[str, Any]]:
@@ -140,6 +135,15 @@ def _chart(points: Sequence[Point], name: str) -> str:
             "```",
         ]
     )
+
+
+def _table(points: Sequence[Point], name: str) -> Table:
+    result = Table(box=None, pad_edge=False)
+    for heading in ("commit", "date", name, "", "subject"):
+        result.add_column(heading, no_wrap=True)
+    for point, strip in zip(points, _strips(points, name), strict=True):
+        result.add_row(point.commit, point.date, _shown(point.metrics.get(name)), strip, Text(point.subject))
+    return result
 
 
 def _strips(points: Sequence[Point], name: str) -> list[str]:

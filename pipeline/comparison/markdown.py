@@ -1,7 +1,6 @@
 """The comparison as a comment in a pull request: the verdict first, details folded, nothing from the data set live."""
 
 import json
-import string
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,43 +14,54 @@ if TYPE_CHECKING:
 
 SIGNS = {"better": "🟢", "worse": "🔴", "mixed": "🟠", "within noise": "⚪", "identical": "⚪", "unknown": "⚪"}
 TEXT, NAME = 200, 60  # characters of a text and of a name that are shown
-ROWS = 15  # of a table about classes, slices or stages; GitHub takes 65,536 characters in all
+ROWS = 15  # of a table about classes, slices or stages
 PARAMS = 40
-ENTITIES = {ord(sign): f"&#{ord(sign)};" for sign in string.punctuation}
+LIVE = "&<>|`*_[]~\\#@!$"  # signs that can begin or end markup, a mention, a formula
+LINKS = ".:"  # and those without which nothing becomes an address or an emoji
+MOST = 60_000  # characters; GitHub takes 65,536
 
 
 def render(found: "Comparison") -> str:
     """Return the comment."""
+    title = escape(wording.changes_title(found.changes))
     parts = [
-        f"### {SIGNS[found.verdict]} {escape(wording.verdict(found), limit=400)}",
-        f"{code(found.base)} → {code(found.head)}{_rows(found)}. What changed: "
-        f"{escape(wording.changes_title(found.changes), limit=300)}.",
+        f"### {SIGNS[found.verdict]} {escape(wording.verdict(found))}",
+        f"{code(found.base)} → {code(found.head)}{_rows(found)}. What changed: {title}.",
         *_gate(found),
         _metrics(found.headline, found.confidence),
         *_notes(found.notes),
-        _fold(f"What changed: {escape(wording.changes_title(found.changes), limit=300)}", _changes(found)),
+        _fold(f"What changed: {title}", _changes(found)),
         *_moved(found),
         _fold("Calibration, before and after", _calibration(found)),
         _fold("Cost", _cost(found)),
         _fold("All metrics", _metrics(found.metrics, found.confidence)),
         _fold("How to read this", _legend(found)),
     ]
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(_fit([part for part in parts if part]))
 
 
-def escape(text: str, *, limit: int = TEXT) -> str:
-    """Return a text as Markdown that shows it and does nothing else.
+def _fit(parts: list[str]) -> list[str]:
+    """Empty the longest folded parts until the comment is short enough to be posted."""
+    while sum(map(len, parts)) > MOST:
+        longest = max(range(len(parts)), key=lambda index: len(parts[index]) * parts[index].startswith("<details>"))
+        title = parts[longest].partition("</summary>")[0].removeprefix("<details><summary>")
+        parts[longest] = f"{title} (too long for a comment: see `retune compare --json`)"
+    return parts
 
-    Every sign that Markdown or HTML could act on becomes a character reference, which can't begin a link, a table
-    cell or a tag; characters that steer the direction of writing or can't be seen are shown as �.
-    """
-    line = wording.shorten(text, limit)
-    return "".join("�" if _unseen(sign) else sign for sign in line).translate(ENTITIES)
+
+def escape(sentence: str, *, limit: int = 400) -> str:
+    """Return a sentence of ours as Markdown; what it quotes can't become markup."""
+    return _visible(wording.shorten(sentence, limit)).translate(_references(LIVE))
 
 
 def code(text: Any, *, limit: int = NAME) -> str:
-    """Return a text as code: GitHub looks for no mentions, numbers of issues or addresses in it."""
-    return f"<code>{escape(str(text), limit=limit)}</code>"
+    """Return a text of anybody's as code that shows it and does nothing else.
+
+    Every sign that Markdown or HTML could act on becomes a character reference, which can't begin a link, a table
+    cell or a tag; in code GitHub looks for no mentions and no numbers of issues. Characters that steer the direction
+    of writing or can't be seen are shown as �.
+    """
+    return f"<code>{_visible(wording.shorten(str(text), limit)).translate(_references(LIVE + LINKS))}</code>"
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> str:
@@ -61,9 +71,14 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iter
     return "\n".join("| " + " | ".join(row) + " |" for row in [headings, rule, *rows])
 
 
-def _unseen(sign: str) -> bool:
-    """Is it a control or format character? The two joiners are not meant: emoji and some scripts need them."""
-    return unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co") and sign not in "\u200c\u200d"
+def _references(signs: str) -> dict[int, str]:
+    return {ord(sign): f"&#{ord(sign)};" for sign in signs}
+
+
+def _visible(text: str) -> str:
+    """Show control and format characters as �; the two joiners stay, because emoji and some scripts need them."""
+    hidden = ("Cc", "Cf", "Cs", "Co")
+    return "".join("�" if unicodedata.category(c) in hidden and c not in "\u200c\u200d" else c for c in text)
 
 
 def _rows(found: "Comparison") -> str:
@@ -96,7 +111,7 @@ def _metrics(rows: Sequence[MetricRow], confidence: float) -> str:
 
 
 def _notes(notes: Sequence[str]) -> list[str]:
-    return ["\n".join(f"- {escape(note, limit=400)}" for note in notes)] if notes else []
+    return ["\n".join(f"- {escape(note)}" for note in notes)] if notes else []
 
 
 def _changes(found: "Comparison") -> str:

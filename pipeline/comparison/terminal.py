@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +25,7 @@ STYLES = {
 FEW = 3  # examples of each kind, and groups; --markdown and --json have ten and all
 PARAMS = 6
 WIDTH = 80  # characters of a text
+WIDE = 105  # columns from which on there is room for the plot
 
 
 def render(found: "Comparison") -> Group:
@@ -35,7 +36,7 @@ def render(found: "Comparison") -> Group:
             f"{found.base} -> {found.head}{f', {found.test_rows:,} test rows' if found.test_rows else ''}", style="dim"
         ),
         Text(),
-        metrics_table(found.headline, found.confidence),
+        MetricsTable(found.headline, found.confidence),
         *(Text(f"note: {note}", style="yellow") for note in found.notes),
     ]
     for result in found.gate:
@@ -44,35 +45,33 @@ def render(found: "Comparison") -> Group:
     return Group(*parts, Text(), *_changes(found), *_moved(found), *_figures(found))
 
 
-def metrics_table(rows: Sequence[MetricRow], confidence: float) -> Table:
-    """Return a row per metric, with its interval drawn around 0."""
-    table = Table(box=None, pad_edge=False)
-    headings = [
-        "metric",
-        "base",
-        "head",
-        "difference",
-        f"{confidence:.0%} interval",
-        "around 0",
-        "verdict",
-        "could show",
-    ]
-    for heading in headings:
-        table.add_column(
-            heading, no_wrap=True, justify="right" if heading in ("base", "head", "difference") else "left"
-        )
-    for row, strip in zip(rows, wording.strips(rows), strict=True):
-        table.add_row(
-            row.name,
-            f"{row.base:.3f}",
-            f"{row.head:.3f}",
-            f"{row.difference:+.3f}",
-            wording.interval(row),
-            strip,
-            Text(row.verdict or "", style=STYLES.get(row.verdict or "", "")),
-            "" if row.smallest is None else f"{row.smallest:.3f}",
-        )
-    return table
+class MetricsTable:
+    """A row per metric; where the terminal is wide enough, with its interval drawn around 0."""
+
+    def __init__(self, rows: Sequence[MetricRow], confidence: float) -> None:
+        self._rows = rows
+        self._confidence = confidence
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = options.max_width >= WIDE
+        table = Table(box=None, pad_edge=False)
+        drawn = ["around 0"] if wide else []
+        for heading in ("metric", "base", "head", "change", f"{self._confidence:.0%} interval", *drawn):
+            table.add_column(heading, no_wrap=True)
+        for heading in ("verdict", "could show"):
+            table.add_column(heading, no_wrap=True)
+        for row, strip in zip(self._rows, wording.strips(self._rows), strict=True):
+            table.add_row(
+                row.name,
+                f"{row.base:.3f}",
+                f"{row.head:.3f}",
+                f"{row.difference:+.3f}",
+                wording.interval(row),
+                *([strip] if wide else []),
+                Text(row.verdict or "", style=STYLES.get(row.verdict or "", "")),
+                "" if row.smallest is None else f"{row.smallest:.3f}",
+            )
+        yield table
 
 
 def _changes(found: "Comparison") -> list[Text]:
