@@ -5,6 +5,7 @@ A token, where one is needed, is found by those clients (HF_TOKEN or `hf auth lo
 
 import logging
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,12 +47,14 @@ def load_hub_dataset(source: str) -> HubDataset:
     named = DATASET.fullmatch(source)
     if not named:
         raise DataError(f"{source} names no data set. Write hf://datasets/ORG/NAME[/CONFIG]@REVISION.")
-    from datasets import load_dataset  # seconds to import
+    from datasets import disable_progress_bars, load_dataset  # seconds to import
     from datasets.exceptions import DatasetsError
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
     repo, config, revision = named["repo"], named["config"], named["revision"]
+    if not sys.stderr.isatty():
+        disable_progress_bars()
     try:
         commit = HfApi().dataset_info(repo, revision=revision).sha
         splits = load_dataset(repo, config, revision=commit)
@@ -106,7 +109,7 @@ def _no_safetensors(source: str, present: list[str]) -> ModelError:
 
 
 def _unreachable(kind: type[RetuneError], source: str, error: Exception, key: str) -> RetuneError:
-    reason = " ".join(str(error).split())[:300]
+    reason = " ".join(str(error.__cause__ or error).split())[:300]  # the cause, where there is one, says more
     name = type(error).__name__
     if name in ("RepositoryNotFoundError", "DatasetNotFoundError"):
         return kind(f"{source}: the Hub has nothing of this name that you may read. Mend {key}, or set HF_TOKEN.")
