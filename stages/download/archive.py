@@ -1,7 +1,9 @@
 """Unpack what is packed: a member of a zip or tar file, and files compressed with gzip or zstd."""
 
+import lzma
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO
 
@@ -10,6 +12,7 @@ import pyarrow as pa
 from stages.errors import DataError
 
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}  # by the first bytes: names lie
+DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, NotImplementedError, EOFError, OSError)
 CHUNK = 1 << 20  # bytes
 
 
@@ -51,7 +54,7 @@ def _extract(archive: Path, member: str, name: str, target: Path, limit: int) ->
                     return _copy(stream, target, f"{name}:{member}", limit)
     except RuntimeError as error:  # what zipfile raises for a missing password
         raise DataError(f"{name} member {member}: {error}. Unpack it yourself and give the file's path.") from error
-    except (zipfile.BadZipFile, tarfile.TarError, NotImplementedError, EOFError, OSError) as error:
+    except DAMAGE as error:
         raise DataError(f"{name} member {member} cannot be unpacked: {error}. Fetch the file anew.") from error
     raise DataError(f"{name} is no zip or tar file, so it has no member {member!r}. Leave out `member`.")
 

@@ -116,10 +116,12 @@ def _rows(
         spool.counts[-1] += 1
         value = (file.label if file.label is not None else raw.label or "").strip()
         label = rename(value, labels)
-        if any(
-            not checks.note(rule, Place(file.name, raw.row, raw.id, raw.text), detail)
-            for rule, detail in _problems(raw, value, label, file.columns, ids)
-        ):
+        stays = True
+        for rule, detail in _problems(raw, value, label, file.columns, ids):
+            stays &= checks.note(rule, Place(file.name, raw.row, raw.id, raw.text), detail)
+            if checks.policy(rule) == "set_aside":
+                break  # once: what else is wrong with it does not matter any more
+        if not stays:
             continue
         record = Record(raw.row, *(_mended(cell) for cell in raw[1:]))
         spool.add(record, label or "")
@@ -138,7 +140,7 @@ def _rows(
 def _problems(
     record: Record, value: str, label: str | None, columns: Collection[str], ids: Collection[str]
 ) -> Iterator[tuple[str, str]]:
-    """The rules that the record breaks, each with what a message adds; the first that is not only warned of counts."""
+    """The rules that the record breaks, each with what a message adds."""
     if record.problem:
         yield "malformed_row", record.problem
         return
