@@ -11,6 +11,7 @@ from typing import Any
 from dvc.fs import GitFileSystem
 from dvc.ignore import DvcIgnoreFilter
 from dvc.repo import Repo
+from dvc.scm import RevError
 from dvc_data.hashfile.build import build
 from scmrepo.exceptions import SCMError
 
@@ -110,7 +111,7 @@ class Files:
         from dulwich.errors import NotGitRepository
         from dulwich.repo import Repo as Git
 
-        with contextlib.suppress(NotGitRepository, SCMError, KeyError, PipelineError):
+        with contextlib.suppress(NotGitRepository, KeyError, PipelineError):
             git = Git.discover(self._repo.root_dir)
             prefix = Path(self._repo.root_dir).resolve().relative_to(Path(git.path).resolve())
             walker = git.get_walker(max_entries=SEARCHED_COMMITS, paths=[(prefix / folder).as_posix().encode()])
@@ -120,8 +121,9 @@ class Files:
     def _open_revision(self, rev: str) -> tuple[Any, str]:
         try:
             fs = GitFileSystem(scm=self._repo.scm, rev=rev)
+            fs.exists("/")  # the revision is looked up at the first use
             inside = Path(self._repo.root_dir).relative_to(self._repo.scm.root_dir).as_posix()
-        except SCMError as error:
+        except (RevError, SCMError) as error:
             raise PipelineError(f"{rev} is no revision of this repository. See: git log, git branch") from error
         return fs, fs.join("/", inside) if inside != "." else "/"
 

@@ -190,9 +190,7 @@ def parse_lock(text: str, *, name: str) -> dict[str, Any]:
             COMPILED_LOCKFILE_SCHEMA(data)
         return dict(data.get("stages") or {})
     except (DvcException, Invalid) as error:
-        raise PipelineError(
-            f"{name} is damaged. Take it from git or remove it: the cache keeps the results."
-        ) from error
+        raise PipelineError(f"{name} is damaged. Take it from git, or remove it: the cache has the results.") from error
 
 
 @contextlib.contextmanager

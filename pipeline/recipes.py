@@ -36,7 +36,9 @@ def compose(root: Path, recipe: str, overrides: Iterable[str] = ()) -> str:
         parse_yaml(text, name=str(path))  # a clear error where it is no YAML
         changes = _load(text) or {}
         if not isinstance(changes, Mapping):
-            raise ParamsError(f"{path} holds {type(changes).__name__}, not keys and values.")
+            raise ParamsError(
+                f"{path} holds {'a list' if isinstance(changes, list) else repr(changes)}, not keys and values."
+            )
         _merge(values, changes, name=str(path))
     return _finish(values, overrides, name=f"recipe {recipe}")
 
@@ -107,16 +109,29 @@ def _nest(key: str, value: Any) -> dict[str, Any]:
 
 
 def _merge(into: MutableMapping[Any, Any], changes: Mapping[Any, Any], *, name: str, path: str = "") -> None:
-    """Put the changes into a mapping: sections key by key, lists and WHOLE mappings as one value."""
+    """Put the changes into a mapping: sections key by key, lists and WHOLE mappings as one value (or by number)."""
     for key, value in changes.items():
         here = f"{path}{key}"
         old = into.get(key)
         if isinstance(value, Mapping) and isinstance(old, MutableMapping) and here not in WHOLE:
             _merge(old, value, name=name, path=f"{here}.")
+        elif isinstance(value, Mapping) and isinstance(old, list):
+            _merge_items(old, value, name=name, path=here)
         elif isinstance(old, Mapping) and not isinstance(value, Mapping) and here not in WHOLE:
             raise ParamsError(f"{name}: {here} is a section with the keys {', '.join(map(str, old))}, not {value!r}.")
         else:
             into[key] = value  # an unknown key too: the check of the whole names the nearest known one
+
+
+def _merge_items(items: list[Any], changes: Mapping[Any, Any], *, name: str, path: str) -> None:
+    """Put changes into items of a list by their number: `-S download.dataset.files.0.source=reviews.csv`."""
+    for number, value in changes.items():
+        if not (str(number).isdecimal() and int(number) < len(items)):
+            raise ParamsError(f"{name}: {path} is a list of {len(items)}; give an item's number from 0, not {number}.")
+        if isinstance(value, Mapping) and isinstance(items[int(number)], MutableMapping):
+            _merge(items[int(number)], value, name=name, path=f"{path}.{number}.")
+        else:
+            items[int(number)] = value
 
 
 def _align_comments(values: Any) -> None:
