@@ -143,18 +143,20 @@ def _write_placeholders(root: Path, *, seeds: Sequence[int]) -> None:
         for kind in ("outs", "metrics", "plots"):
             for out in stage.get("do", stage).get(kind, ()):
                 for item in items:
-                    path = out if isinstance(out, str) else next(iter(out))
-                    _write_placeholder(root / path.replace("${item}", str(item)).replace("${key}", str(item)))
+                    path, options = (out, {}) if isinstance(out, str) else next(iter(out.items()))
+                    where = root / path.replace("${item}", str(item)).replace("${key}", str(item))
+                    _write_placeholder(where, columns=[options.get("x", "x"), options.get("y", "y")])
 
 
-def _write_placeholder(path: Path) -> None:
+def _write_placeholder(path: Path, *, columns: Sequence[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.name == "timing.json" or path.name.endswith(".timing.json"):
         path.write_text('{"seconds": 12.5, "peak_memory_mb": 800}')
     elif path.suffix == ".json":
         path.write_text("{}")
     elif path.suffix == ".csv":
-        path.write_text("epoch,val_loss\n1,0.5\n")
+        names = [name for column in columns for name in ([column] if isinstance(column, str) else column)]
+        path.write_text(",".join(names) + "\n" + ",".join("1" for _ in names) + "\n")
     elif path.suffix:
         path.write_text("placeholder\n")
     else:
