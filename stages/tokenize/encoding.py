@@ -17,7 +17,7 @@ from tokenizers import Encoding, Tokenizer
 from stages.errors import DataError, ModelError, ParamsError
 from stages.files import replace_file
 from stages.tokenize.lengths import Lengths
-from stages.tokenize.truncation import Frame, frame_of, kept
+from stages.truncation import Frame, frame_of, kept
 
 BATCH = 4_096  # rows encoded at once; an Encoding keeps some kilobytes of its own while it lives
 UNBOUNDED = 1_000_000  # tokens; a tokenizer_config.json says 1e30 where it knows no limit

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from stages.errors import ModelError
-from stages.inference import load_model, predict_tokens
+from stages.models import load_model, predict_tokens
 from stages.paths import Paths
 from stages.tokens import open_tokens
 
@@ -60,4 +60,30 @@ def test_a_folder_whose_head_was_never_trained_is_refused(copy_project: Paths) -
     weights = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("classifier")}
     save_file(weights, path, metadata={"format": "pt"})
     with pytest.raises(ModelError, match=r"lacks weights \(classifier"):
+        load_model(copy_project.finetuned(1))
+
+
+def test_remote_code_of_a_tokenizer_is_refused(copy_project: Paths) -> None:
+    path = copy_project.finetuned(1) / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"auto_map": {"AutoTokenizer": ["evil.Evil", None]}}))
+    with pytest.raises(ModelError, match=r"tokenizer_config\.json: auto_map .*evil.* asks to run code"):
+        load_model(copy_project.finetuned(1))
+
+
+def test_pickled_weights_are_refused(copy_project: Paths) -> None:
+    folder = copy_project.finetuned(1)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"only pickled weights \(pytorch_model\.bin\).*can run any code"):
+        load_model(folder)
+
+
+def test_damaged_weights_are_one_clear_error(copy_project: Paths) -> None:
+    (copy_project.finetuned(1) / "model.safetensors").write_bytes(b"\x10" * 100)
+    with pytest.raises(ModelError, match="can't be loaded as a text classifier"):
+        load_model(copy_project.finetuned(1))
+
+
+def test_a_configuration_that_is_no_mapping_is_named(copy_project: Paths) -> None:
+    (copy_project.finetuned(1) / "config.json").write_text("[]")
+    with pytest.raises(ModelError, match=r"config\.json is no configuration: it holds a list"):
         load_model(copy_project.finetuned(1))
