@@ -46,7 +46,11 @@ def test_all_problems_come_in_one_error(values: Any) -> None:
         ("evaluate.metric", "f1", "evaluate.metric: input should be"),
         ("evaluate.confidence", 95, "evaluate.confidence: input should be less than 1, not 95"),
         ("download.dataset.format", "xlsx", "download.dataset.format: input should be 'csv'"),
-        ("download.dataset.files", [{"sorce": "x.csv"}], r"unknown key download.dataset.files\[0\].sorce \(did you mean source"),
+        (
+            "download.dataset.files",
+            [{"sorce": "x.csv"}],
+            r"unknown key download.dataset.files\[0\].sorce \(did you mean source",
+        ),
         ("download.model.sha256", "abc", "download.model.sha256: string should match pattern"),
         ("download.dataset", None, "download.dataset: input should be a valid dictionary"),
         ("report.colour", "red", r"unknown key report.colour \(known here: .*title"),

@@ -1,0 +1,94 @@
+"""Shows a run: a live table in a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from pipeline.execute import Outcome
+from pipeline.listener import Listener
+from pipeline.plan import StagePlan
+
+STYLES = {"fresh": "dim", "restored": "cyan", "runs": "yellow", "pending": "dim yellow", "failed": "bold red"}
+
+
+class Lines(Listener):
+    """A line when a stage begins and ends, and each line that it writes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def started(self, plan: StagePlan) -> None:
+        expected = f" (about {plan.seconds:.0f} s)" if plan.seconds else ""
+        self._print(f"{plan.stage}: {'restoring' if plan.state == 'restored' else 'running'}{expected}")
+
+    def said(self, stage: str, line: str) -> None:
+        self._print(f"{stage} | {line}")
+
+    def ended(self, outcome: Outcome) -> None:
+        what = f"failed: {outcome.error}" if outcome.error else "restored" if outcome.restored else "done"
+        self._print(f"{outcome.stage}: {what} in {outcome.seconds:.1f} s")
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+class Board(Listener):
+    """A table that is drawn anew while the stages run; use it as a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._plans: Sequence[StagePlan] = ()
+        self._first: dict[str, StagePlan] = {}
+        self._began: dict[str, float] = {}
+        self._said: dict[str, str] = {}
+        self._outcomes: dict[str, Outcome] = {}
+        self._live = Live(console=console, get_renderable=self.render, refresh_per_second=4)
+
+    def __enter__(self) -> "Board":
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def planned(self, plans: Sequence[StagePlan]) -> None:
+        self._plans = list(plans)
+        for plan in plans:
+            self._first.setdefault(plan.stage, plan)
+
+    def started(self, plan: StagePlan) -> None:
+        self._began[plan.stage] = time.monotonic()
+
+    def said(self, stage: str, line: str) -> None:
+        self._said[stage] = line.strip()
+
+    def ended(self, outcome: Outcome) -> None:
+        self._outcomes[outcome.stage] = outcome
+
+    def render(self) -> Table:
+        """The table as it is now: stage, state, elapsed, expected, last line."""
+        table = Table(box=None, pad_edge=False)
+        for heading, justify in (("stage", "left"), ("state", "left"), ("elapsed", "right"), ("expected", "right")):
+            table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
+        for plan in self._plans:
+            state, elapsed, note = self._status(plan)
+            expected = self._first[plan.stage].seconds
+            shown = f"{expected:.0f} s" if expected else ""
+            table.add_row(plan.stage, f"[{STYLES.get(state, 'green')}]{state}[/]", elapsed, shown, note)
+        return table
+
+    def _status(self, plan: StagePlan) -> tuple[str, str, str]:
+        outcome, began = self._outcomes.get(plan.stage), self._began.get(plan.stage)
+        if outcome:
+            state = "failed" if outcome.error else "restored" if outcome.restored else "done"
+            return state, f"{outcome.seconds:.0f} s", outcome.error or ""
+        if began is not None:
+            verb = "restoring" if self._first[plan.stage].state == "restored" else "running"
+            return verb, f"{time.monotonic() - began:.0f} s", self._said.get(plan.stage, "")
+        return plan.state, "", ""

@@ -1,0 +1,26 @@
+"""Who wants to hear what a run does: the terminal, or nobody."""
+
+from collections.abc import Sequence
+from contextvars import ContextVar
+
+from pipeline.execute import Outcome
+from pipeline.plan import StagePlan
+
+
+class Listener:
+    """Hears everything and does nothing with it; `display.py` has those that show it."""
+
+    def planned(self, plans: Sequence[StagePlan]) -> None:
+        """The plan was made, or made again after a stage."""
+
+    def started(self, plan: StagePlan) -> None:
+        """A stage begins."""
+
+    def said(self, stage: str, line: str) -> None:
+        """A stage wrote a line."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """A stage has ended, well or not."""
+
+
+current: ContextVar[Listener] = ContextVar("current", default=Listener())  # noqa: B039  (it has no state)

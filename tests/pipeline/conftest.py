@@ -1,0 +1,29 @@
+"""A toy project that has run once, and a Prefect server for the whole session."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline import toy
+
+
+@pytest.fixture(scope="session")
+def toy_that_ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy project after one `dvc repro`; tests read it and never change it."""
+    root = toy.create(tmp_path_factory.mktemp("toy") / "project")
+    toy.dvc(root, "repro")
+    return root
+
+
+@pytest.fixture
+def project(toy_that_ran: Path, tmp_path: Path) -> Path:
+    """A toy project of the test's own, with cache and outputs."""
+    return Path(shutil.copytree(toy_that_ran, tmp_path / "project", symlinks=True))
+
+
+@pytest.fixture
+def inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, as the current folder."""
+    monkeypatch.chdir(project)
+    return project

@@ -1,0 +1,174 @@
+"""A DVC project of the same shape as retune's own, with stages that take milliseconds.
+
+Its dvc.yaml repeats a stage over a mapping and another over `seeds`, depends on folders, on files inside an output
+folder and on folders that hold outputs, and keeps its metrics out of the cache.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+DVC_YAML = """\
+stages:
+  download:
+    foreach:
+      rows: {watch: input}
+      model: {watch: pins.txt}
+    do:
+      cmd: >-
+        python work.py data/download/${key}/content.txt data/download/${key}/extra.txt
+        --from ${item.watch} --param download.${key}
+      deps: [work.py, "${item.watch}"]
+      params: ["download.${key}"]
+      outs: ["data/download/${key}"]
+      metrics:
+        - "data/download/${key}.timing.json": {cache: false}
+  cut:
+    cmd: python work.py data/cut/tokens/a.txt data/cut/stats.json --from data/download/rows/content.txt --param cut
+    deps: [work.py, code, data/download/rows/content.txt]
+    params: [cut]
+    outs: [data/cut/tokens]
+    metrics:
+      - data/cut/stats.json: {cache: false}
+  train:
+    foreach: ${seeds}
+    do:
+      cmd: >-
+        python work.py data/train/${item}/model/weights.txt data/train/${item}/curve.csv
+        --from data/cut/tokens data/download/model --param train --seed ${item}
+      deps: [work.py, data/cut/tokens, data/download/model]
+      params: [train]
+      outs: ["data/train/${item}/model"]
+      metrics:
+        - "data/train/${item}/curve.csv": {cache: false}
+      meta: {pool: gpu}
+  report:
+    cmd: python work.py data/report/report.md --from data/train data/download --param seeds report
+    deps: [work.py, data/download, data/train]
+    params: [seeds, train, report]
+    outs: [data/report/report.md]
+    meta: {pool: cpu}
+"""
+
+PARAMS = """\
+seeds: [1, 2]
+download:
+  rows: {take: 3}
+  model: {size: 4}
+cut: {length: 5}
+train: {rate: 2.0e-5, delay: 0}
+report: {title: toy}
+"""
+
+WORK = '''\
+"""Write files that depend on the inputs' bytes and the parameters; wait, fail or start a child where told to."""
+
+import argparse, hashlib, os, pathlib, subprocess, sys, time
+import json
+
+parser = argparse.ArgumentParser()
+parser.add_argument("outs", nargs="+")
+parser.add_argument("--from", dest="inputs", nargs="*", default=[])
+parser.add_argument("--param", nargs="*", default=[])
+parser.add_argument("--seed", default="")
+arguments = parser.parse_args()
+stage = os.environ.get("DVC_STAGE", "")
+with open(os.environ.get("TOY_TRACE", os.devnull), "a") as trace:
+    trace.write(f"start {stage} {time.time()}\\n")
+control = os.environ.get("TOY_CONTROL")
+tricks = json.loads(pathlib.Path(control).read_text()) if control and os.path.exists(control) else {}
+trick = tricks.get(stage, {})
+print(f"working on {stage}", flush=True)
+if trick.get("child"):
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)  # toy child"], start_new_session=True)
+time.sleep(trick.get("sleep", 0))
+if trick.get("fail"):
+    print(f"error: {trick['fail']}", file=sys.stderr)
+    raise SystemExit(1)
+digest = hashlib.sha256()
+for source in arguments.inputs:
+    source = pathlib.Path(source)
+    for path in sorted([source] if source.is_file() else [p for p in source.rglob("*") if p.is_file()]):
+        if path.name != ".gitignore":
+            digest.update(path.as_posix().encode() + path.read_bytes())
+lines = pathlib.Path("params.yaml").read_text().splitlines()
+for name in arguments.param:
+    digest.update("".join(line for line in lines if line.startswith(name.split(".")[0] + ":")).encode())
+digest.update(arguments.seed.encode())
+value = digest.hexdigest() if not trick.get("constant") else "constant"
+for out in map(pathlib.Path, arguments.outs):
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text('"' + out.name + value + '"\\n')
+timing = pathlib.Path(arguments.outs[0]).parent.with_suffix(".timing.json")
+if stage.startswith("download@"):
+    timing.write_text('{"seconds": 1.5}')
+with open(os.environ.get("TOY_TRACE", os.devnull), "a") as trace:
+    trace.write(f"end {stage} {time.time()}\\n")
+'''
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The environment in which this interpreter's `python` and `dvc` are found first, and nothing calls home."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1", **extra}
+
+
+def git(root: Path, *arguments: str) -> str:
+    """Run git in the project and return what it prints."""
+    command = ["git", "-c", "user.name=toy", "-c", "user.email=toy@example.com", *arguments]
+    return subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
+
+
+def dvc(root: Path, *arguments: str, **extra: str) -> str:
+    """Run dvc in the project as a user does and return what it prints."""
+    command = [sys.executable, "-m", "dvc", *arguments]
+    done = subprocess.run(command, cwd=root, env=environment(**extra), capture_output=True, text=True)
+    if done.returncode:
+        raise AssertionError(f"dvc {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout + done.stderr
+
+
+def create(root: Path) -> Path:
+    """Write the toy project into the folder and commit it."""
+    (root / "input").mkdir(parents=True)
+    (root / "code").mkdir()
+    for name, text in {
+        "dvc.yaml": DVC_YAML,
+        "params.yaml": PARAMS,
+        "work.py": WORK,
+        "pins.txt": "one\n",
+        "input/rows.csv": "a,b\n1,2\n",
+        "code/one.py": "1\n",
+        "code/two.py": "2\n",
+        ".dvcignore": "__pycache__/\n*.pyc\n.gitignore\n*.partial\n.retune/\n",
+        ".gitignore": "/.retune/\n/control.json\n/trace.txt\n/data/\n",
+    }.items():
+        (root / name).write_text(text)
+    git(root, "init", "-q", "-b", "main")
+    dvc(root, "init", "-q")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "The toy project")
+    return root
+
+
+def copy(source: Path, target: Path) -> Path:
+    """A copy of a project with its cache and workspace."""
+    shutil.copytree(source, target, symlinks=True)
+    return target
+
+
+def edit(root: Path, name: str, old: str, new: str) -> None:
+    """Replace text in a file; that it stands there is part of the test."""
+    text = (root / name).read_text()
+    assert old in text, f"{old!r} does not stand in {name}"
+    (root / name).write_text(text.replace(old, new))
+
+
+def hashes(root: Path) -> dict[str, str]:
+    """Every output that dvc.lock names, with its hash."""
+    from ruamel.yaml import YAML
+
+    stages = YAML(typ="safe").load((root / "dvc.lock").read_text())["stages"]
+    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", ())}
