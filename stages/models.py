@@ -53,6 +53,8 @@ def check_folder(folder: Path) -> None:
     Raises:
         ModelError: Files are missing, the weights are pickled, or a configuration names code to run.
     """
+    if not folder.is_dir():
+        raise ModelError(f"There is no model in {folder} yet. Make it with: retune run (or dvc repro, or dvc pull)")
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder}/config.json is missing. Make the model with: dvc repro (or dvc pull)")
     if not any((folder / name).is_file() for name in WEIGHTS):
