@@ -64,7 +64,8 @@ def speed(rounds: int, rows: int | None, batch_size: int) -> None:
     same = sum(a == b for a, b in zip(theirs, mine, strict=True))
     slow, fast = (statistics.median(values) for values in seconds.values())
     print(
-        f"\n{len(texts):,} texts, {len(set(texts)):,} distinct, {torch.get_num_threads()} threads, {rounds} rounds by turns\n"
+        f"\n{len(texts):,} texts ({len(set(texts)):,} distinct), {torch.get_num_threads()} threads, "
+        f"{rounds} rounds by turns\n"
     )
     print("| what | seconds, median (all) | rows/s | times |\n|---|---|---|---|")
     for name, values in seconds.items():
