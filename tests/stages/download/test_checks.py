@@ -92,6 +92,14 @@ def test_set_aside_texts_can_be_written_whatever_they_are(read):
     assert "data/rows.csv,2,broken_encoding,,a\\udcff" in result.set_aside
 
 
+def test_a_second_text_that_is_empty_stays_a_text(read):
+    columns = {"text": "text", "text_pair": "pair", "label": "label"}
+    content = b'{"text": "a", "label": "x"}\n{"text": "b", "pair": "c", "label": "y"}\n'
+    result = read(content, file_format="jsonl", columns=columns, policies={"empty_text": "warn"})
+    assert result.column("text_pair") == ["", "c"]
+    assert result.stats["warnings"] == {"empty_text": 1}
+
+
 def test_one_row_with_several_problems_is_set_aside_once(read):
     policies = dict.fromkeys(["empty_text", "missing_label", "broken_encoding"], "set_aside")
     result = read(b"text,label\n,\na,x\n\xff,\nb,y\n", policies=policies)
