@@ -107,7 +107,7 @@ def spool_rows(files: Iterable[InputFile], path: Path, *, labels: Mapping[str, s
             rows = _rows(file, spool, labels, checks, ids)
             while batch := list(islice(rows, BATCH)):
                 writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=SPOOL))
-                if spool.counts[-1] % PROGRESS < BATCH:
+                if spool.counts[-1] >= PROGRESS and spool.counts[-1] % PROGRESS < BATCH:
                     logger.info("%s: %d rows read", file.name, spool.counts[-1])
             if not spool.counts[-1]:
                 raise DataError(f"{file.name} has no rows. Give a file with rows.")
