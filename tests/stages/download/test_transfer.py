@@ -35,7 +35,6 @@ def fetch(server: FileServer, folder, script, path="/x.csv", **settings):
         [servers.changed_meanwhile],
         [servers.stalls],
         [servers.too_long],
-        [servers.packed_on_the_way],
         [servers.redirect_to("/x.csv")],
         [servers.unavailable, servers.cut_off, servers.stalls],
     ],
@@ -51,6 +50,10 @@ def test_goes_on_where_the_transfer_broke(server, tmp_path):
     start = int(server.requests[1]["Range"].removeprefix("bytes=").rstrip("-"))
     assert len(BODY) * 5 // 10 < start <= len(BODY) * 6 // 10
     assert server.requests[1]["If-Range"] == servers.etag(BODY)
+
+
+def test_takes_the_file_as_it_is_and_not_packed(server, tmp_path):
+    assert fetch(server, tmp_path, [servers.packed_on_the_way] * 9, attempts=1).read_bytes() == BODY
 
 
 def test_starts_anew_where_the_server_names_no_version(server, tmp_path):
