@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers.utils.logging import disable_progress_bar
 
 from stages.errors import ModelError
 from stages.files import read_json
@@ -25,6 +26,7 @@ def load_model(folder: Path) -> PreTrainedModel:
         ModelError: A file is missing, the folder asks for its own code, or weights are missing from the file.
     """
     check_folder(folder)
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # a bar for a tenth of a second of reading
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
