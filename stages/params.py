@@ -187,7 +187,7 @@ def parse_params(values: Any, *, name: str) -> Params:
 
 def _problem(detail: Any, values: Any) -> str:
     """One problem in one clause; pydantic's own location also names the branch of a union, which no user wrote."""
-    path, parent = _location(detail["loc"], values)
+    path = _location(detail["loc"], values)
     if detail["type"] == "extra_forbidden":
         key = str(detail["loc"][-1])
         known = _known_keys(detail["loc"][:-1])
@@ -199,8 +199,8 @@ def _problem(detail: Any, values: Any) -> str:
     return f"{path}: {detail['msg'][0].lower()}{detail['msg'][1:]}, not {detail['input']!r}"
 
 
-def _location(loc: tuple[str | int, ...], values: Any) -> tuple[str, Any]:
-    """The key as in params.yaml (`download.dataset.files[0].source`), and what was found around it."""
+def _location(loc: tuple[str | int, ...], values: Any) -> str:
+    """The key as in params.yaml: `download.dataset.files[0].source`."""
     path, here = "", values
     for position, step in enumerate(loc):
         if isinstance(here, list) and isinstance(step, int):
@@ -211,7 +211,7 @@ def _location(loc: tuple[str | int, ...], values: Any) -> tuple[str, Any]:
             here = here.get(step)
         else:
             break  # the name of a union's branch
-    return path or "the file", here
+    return path or "the file"
 
 
 def _known_keys(loc: tuple[str | int, ...]) -> list[str]:
