@@ -8,7 +8,7 @@ Source:
     Efron, "Better bootstrap confidence intervals", 1987. Efron, Tibshirani, "An introduction to the bootstrap", 1993.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -149,35 +149,6 @@ def accelerations(score: Score, sizes: Ints) -> dict[str, float]:
     left_out = sizes[None, :] - (present[:, None] == np.arange(len(sizes)))  # (present, cells)
     weights = sizes[present].astype(np.float64)
     return {name: _skewness(values, weights) / 6 for name, values in score(left_out).items()}
-
-
-def mcnemar(only_first: int, only_second: int) -> float:
-    """Return the exact two-sided p-value that two classifiers are right equally often on the same rows.
-
-    Args:
-        only_first: Rows that only the first classifier has right.
-        only_second: Rows that only the second one has right.
-
-    Source:
-        McNemar, "Note on the sampling error of the difference between correlated proportions", 1947.
-    """
-    rows, fewer = only_first + only_second, min(only_first, only_second)
-    steps = np.arange(fewer + 1)
-    logs = np.concatenate([[0.0], np.cumsum(np.log(rows - steps[:-1]) - np.log(steps[1:]))])  # of rows over step
-    return float(min(1.0, 2 * np.exp(logs - rows * np.log(2)).sum()))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values corrected for how many there are.
-
-    Source:
-        Holm, "A simple sequentially rejective multiple test procedure", 1979.
-    """
-    order = np.argsort(p_values, kind="stable")
-    raised = np.asarray(p_values, dtype=np.float64)[order] * np.arange(len(order), 0, -1)
-    corrected = np.empty(len(order))
-    corrected[order] = np.minimum(1.0, np.maximum.accumulate(raised))
-    return [float(value) for value in corrected]
 
 
 def _skewness(values: Floats, weights: Floats) -> float:

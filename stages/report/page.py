@@ -48,7 +48,7 @@ MEANINGS = {
     "kappa": "agreement beyond chance: 1 is perfect, 0 is chance",
     "quadratic_kappa": "agreement beyond chance where far misses count more: 1 is perfect, 0 is chance",
     "mean_absolute_error": "how many classes off a prediction is on average; 0 is perfect",
-    "auroc": "chance that a row of the class ranks above one of another class; 0.5 is guessing",
+    "auroc": "chance that a row of the class ranks above one of another class; a half is guessing",
     "average_precision": "area under the precision-recall curve, one class against the rest",
     "log_loss": "how little probability the given label gets; 0 is perfect",
     "brier": "squared error of the probabilities, summed over the classes; 0 is perfect",
