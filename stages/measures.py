@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.reliability import calibration_gaps, scale
-from stages.scores import LOWER_IS_BETTER, count_scores, mean_scores, ratio, row_values
+from stages.scores import LOWER_IS_BETTER, count_scores, mean_scores, proper_scores, ratio, row_values, unit_sums
 from stages.statistics import NORMAL, Estimate, Score, estimate, group
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+MOST_UNITS = 10_000
 CALIBRATED = ("log_loss", "brier")  # scored again after temperature scaling, as calibrated_log_loss and so on
 
 
@@ -60,9 +61,9 @@ def measure(
         estimates = _allow_for_unseen_errors(
             estimates, labels, num_labels=num_labels, ordered=ordered, confidence=confidence
         )
-    by_row = _average([_row_score(labels, *model) for model in zip(models, temperatures, strict=True)])
-    ones = np.ones(len(labels), dtype=np.int64)
-    by_row_estimates = estimate(by_row, ones, labels, **options)
+    units, strata = group_rows(labels, seed=seed)
+    by_row = _average([_row_score(labels, *model, units) for model in zip(models, temperatures, strict=True)])
+    by_row_estimates = estimate(by_row, np.ones(len(strata), dtype=np.int64), strata, **options)
     return estimates | {name: _around(name, value, confidence) for name, value in by_row_estimates.items()}
 
 
@@ -84,17 +85,40 @@ def difference(
     score = functools.partial(count_scores, labels=given, num_labels=num_labels, ordered=ordered)
     by_count = _less(functools.partial(score, preds=first), functools.partial(score, preds=second))
     values, others = row_values(labels, model), row_values(labels, other)
-    by_row = mean_scores({name: values[name] - others[name] for name in values})
-    ones = np.ones(len(labels), dtype=np.int64)
-    return estimate(by_count, cells.sizes, given, **options) | estimate(by_row, ones, labels, **options)
+    units, strata = group_rows(labels, seed=seed)
+    by_row = mean_scores({name: values[name] - others[name] for name in values}, units)
+    ones = np.ones(len(strata), dtype=np.int64)
+    return estimate(by_count, cells.sizes, given, **options) | estimate(by_row, ones, strata, **options)
 
 
-def _row_score(labels: Ints, probabilities: NDArray[np.float32], temperature: float) -> Score:
+def group_rows(labels: Ints, *, seed: int, most: int = MOST_UNITS) -> tuple[Ints | None, Ints]:
+    """Group many rows at random into about `most` units, within each label, so that units can be resampled for rows.
+
+    Means of random groups vary as the rows do, so the interval is the same but for a percent or two of its width, in
+    a fraction of the time: 200,000 rows cost no more than 10,000.
+
+    Returns:
+        Each row's unit, shape (rows,), or None where every row is its own; and each unit's label, shape (units,).
+    """
+    size = -(-len(labels) // most)
+    if size < 2:
+        return None, labels
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    order = shuffled[np.argsort(labels[shuffled], kind="stable")]  # by label, at random within it
+    ranked = labels[order]
+    rank = np.arange(len(labels)) - np.searchsorted(ranked, ranked, "left")  # within the label
+    starts = rank % size == 0
+    units = np.empty(len(labels), dtype=np.int64)
+    units[order] = np.cumsum(starts) - 1
+    return units, ranked[starts]
+
+
+def _row_score(labels: Ints, probabilities: NDArray[np.float32], temperature: float, units: Ints | None) -> Score:
     scaled = scale(probabilities, temperature)
     values = row_values(labels, probabilities)
-    calibrated = row_values(labels, scaled)
-    means = mean_scores(values | {f"calibrated_{name}": calibrated[name] for name in CALIBRATED})
-    gaps = {"ece": _gap_score(labels, probabilities), "calibrated_ece": _gap_score(labels, scaled)}
+    calibrated = proper_scores(labels, scaled)
+    means = mean_scores(values | {f"calibrated_{name}": calibrated[name] for name in CALIBRATED}, units)
+    gaps = {"ece": _gap_score(labels, probabilities, units), "calibrated_ece": _gap_score(labels, scaled, units)}
 
     def score(counts: NDArray[np.number]) -> dict[str, Floats]:
         return means(counts) | {name: one(counts) for name, one in gaps.items()}
@@ -102,14 +126,17 @@ def _row_score(labels: Ints, probabilities: NDArray[np.float32], temperature: fl
     return score
 
 
-def _gap_score(labels: Ints, probabilities: NDArray[np.float32]) -> Callable[[NDArray[np.number]], Floats]:
+def _gap_score(
+    labels: Ints, probabilities: NDArray[np.float32], units: Ints | None
+) -> Callable[[NDArray[np.number]], Floats]:
     numbers, gaps = calibration_gaps(labels, probabilities)
     by_bin = np.zeros((len(labels), int(numbers.max()) + 1))
     by_bin[np.arange(len(labels)), numbers] = gaps
+    sums, sizes = unit_sums(by_bin, units), unit_sums(np.ones((len(labels), 1)), units)[:, 0]
 
     def score(counts: NDArray[np.number]) -> Floats:
         weights = counts.astype(np.float64)
-        return ratio(np.abs(weights @ by_bin).sum(-1), weights.sum(-1))
+        return ratio(np.abs(weights @ sums).sum(-1), weights @ sizes)
 
     return score
 

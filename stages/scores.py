@@ -95,6 +95,13 @@ def row_losses(labels: Ints, probabilities: NDArray[np.floating]) -> dict[str, F
     return {"log_loss": -np.log(np.maximum(given, np.finfo(np.float32).tiny))}
 
 
+def proper_scores(labels: Ints, probabilities: NDArray[np.floating]) -> dict[str, Floats]:
+    """Return log_loss and brier as one value per row; shape (rows,). Arguments as `row_values`."""
+    given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    squares = np.einsum("ij,ij->i", probabilities, probabilities, dtype=np.float64)
+    return row_losses(labels, probabilities) | {"brier": squares - 2 * given + 1}
+
+
 def row_values(labels: Ints, probabilities: NDArray[np.floating]) -> dict[str, Floats]:
     """Return the metrics of probabilities, each as one value per row whose mean is the metric; shape (rows,).
 
@@ -113,24 +120,37 @@ def row_values(labels: Ints, probabilities: NDArray[np.floating]) -> dict[str, F
         "auroc": auroc_values(labels, probabilities),
         "average_precision": average_precision_values(labels, probabilities),
     }
-    values |= row_losses(labels, probabilities)
-    squares = np.einsum("ij,ij->i", probabilities, probabilities, dtype=np.float64)
-    values["brier"] = squares - 2 * given + 1
+    values |= proper_scores(labels, probabilities)
     if num_labels > MANY_LABELS:
         values["top_3_accuracy"] = ((probabilities > given[:, None]).sum(1) < 3).astype(np.float64)
     return values
 
 
-def mean_scores(values: Mapping[str, Floats]) -> Callable[[NDArray[np.number]], dict[str, Floats]]:
-    """Return a function of row counts, (..., rows), to the weighted means of `values`, each of shape (...)."""
-    columns = np.stack(list(values.values()), axis=-1)  # (rows, metrics)
+def mean_scores(
+    values: Mapping[str, Floats], units: Ints | None = None
+) -> Callable[[NDArray[np.number]], dict[str, Floats]]:
+    """Return a function of counts, (..., units), to the weighted means of `values`, each of shape (...).
+
+    Args:
+        values: One value per row; shape (rows,).
+        units: Which unit each row belongs to, where several rows are drawn as one; else every row is its own.
+    """
+    columns = unit_sums(np.stack(list(values.values()), axis=-1), units)  # (units, metrics)
+    sizes = unit_sums(np.ones((len(next(iter(values.values()))), 1)), units)[:, 0]
 
     def score(counts: NDArray[np.number]) -> dict[str, Floats]:
         weights = counts.astype(np.float64)
-        means = ratio(weights @ columns, weights.sum(-1, keepdims=True))
+        means = ratio(weights @ columns, (weights @ sizes)[..., None])
         return {name: means[..., column] for column, name in enumerate(values)}
 
     return score
+
+
+def unit_sums(columns: Floats, units: Ints | None) -> Floats:
+    """Return the sums of each unit's rows; (rows, columns) to (units, columns)."""
+    if units is None:
+        return columns
+    return np.stack([np.bincount(units, weights=column) for column in columns.T], axis=1)
 
 
 def ratio(numerator: NDArray[np.number], denominator: NDArray[np.number]) -> Floats:

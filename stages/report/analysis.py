@@ -41,7 +41,7 @@ def analyse(
         num_labels=len(labels),
         **bootstrap,
     )
-    suspects = find_suspects(results, labels)
+    suspects = find_suspects(results, labels, ordered=ordered)
     metrics = collect(
         results,
         champion,

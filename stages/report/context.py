@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stages.files import read_json
+from stages.measures import are_ordered
 from stages.paths import Paths
 from stages.report import account, figures
 from stages.report.mistakes import confident_mistakes, confusion_matrix, confusion_pairs
@@ -52,6 +53,7 @@ def describe(
         "confidence": f"{round(100 * params['evaluate']['confidence'], 2):g}%",
         "split": split,
         "labels": labels,
+        "ordered": are_ordered(labels, params["evaluate"]["ordered"]),
         "seeds": [result.seed for result in results],
         "metrics": metrics,
         "show_text": params["report"]["show_text"],

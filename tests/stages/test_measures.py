@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from stages.measures import are_ordered, difference, measure
+from stages.measures import are_ordered, difference, group_rows, measure
+from stages.scores import mean_scores
+from stages.statistics import estimate
 
 OPTIONS = {"ordered": False, "resamples": 500, "confidence": 0.95, "seed": 1}
 
@@ -73,3 +75,18 @@ def test_a_model_does_not_differ_from_itself() -> None:
 )
 def test_order_is_told_or_seen_in_the_names(labels: list[str], told: str, ordered: bool) -> None:
     assert are_ordered(labels, told) == ordered
+
+
+def test_many_rows_are_drawn_in_groups_with_the_same_interval() -> None:
+    labels = np.random.default_rng(3).integers(3, size=3000)
+    units, strata = group_rows(labels, seed=1, most=400)
+    assert units is not None
+    assert len(strata) == units.max() + 1 <= 403
+    assert (strata[units] == labels).all()
+    assert np.bincount(units).max() == 8
+    values = {"loss": np.random.default_rng(4).exponential(size=3000) + labels}
+    options = {"resamples": 4000, "confidence": 0.9, "seed": 1}
+    rows = estimate(mean_scores(values), np.ones(3000, dtype=np.int64), labels, **options)["loss"]
+    groups = estimate(mean_scores(values, units), np.ones(len(strata), dtype=np.int64), strata, **options)["loss"]
+    assert groups.value == pytest.approx(rows.value)
+    assert groups.error == pytest.approx(rows.error, rel=0.08)  # 400 groups know their spread to 4%
