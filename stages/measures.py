@@ -58,7 +58,7 @@ def measure(
     )
     estimates = estimate(by_count, cells.sizes, given, **options)
     if all((column == labels).all() for column in preds):
-        estimates = _allow_for_unseen_errors(
+        estimates = allow_for_unseen_errors(
             estimates, labels, num_labels=num_labels, ordered=ordered, confidence=confidence
         )
     units, strata = group_rows(labels, seed=seed)
@@ -149,7 +149,7 @@ def _around(name: str, value: Estimate, confidence: float) -> Estimate:
     return dataclasses.replace(value, low=max(0.0, value.value - distance), high=min(1.0, value.value + distance))
 
 
-def _allow_for_unseen_errors(
+def allow_for_unseen_errors(
     estimates: Mapping[str, Estimate], labels: Ints, *, num_labels: int, ordered: bool, confidence: float
 ) -> dict[str, Estimate]:
     """Widen the intervals where every row is right: resamples of no errors hold none, and yet there may be some.

@@ -70,6 +70,7 @@ def collect(
         "baselines": dict(baselines),
         "at_threshold": _at_threshold(split, fitted),
         "per_class": _per_class(split, labels),
+        "averages": _averages(split, labels),
         "slices": _slices(slices),
         "mistakes": {"rows": len(split), "wrong": int((split.preds != split.labels).sum())},
         "suspects": {"rows": sum(len(one) for one in champion.splits.values()), "found": len(suspects)},
@@ -83,6 +84,18 @@ def _per_class(split: Split, labels: list[str]) -> dict[str, dict[str, float]]:
         label: {name: round(float(values[index]), PLACES) for name, values in columns.items()}
         | {"support": int(support[index])}
         for index, label in enumerate(labels)
+    }
+
+
+def _averages(split: Split, labels: list[str]) -> dict[str, dict[str, float]]:
+    """The last rows of the usual classification report: means over the classes, plain and weighted by their rows."""
+    columns = per_class(split.labels, split.preds, num_labels=len(labels))
+    support = columns.pop("support")
+    weights = {"macro": (support > 0).astype(np.float64), "weighted": support}
+    return {
+        name: {column: round(float(np.average(values, weights=weight)), PLACES) for column, values in columns.items()}
+        | {"support": int(support.sum())}
+        for name, weight in weights.items()
     }
 
 

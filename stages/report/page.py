@@ -86,7 +86,7 @@ def look_up(metrics: Mapping[str, Any], *keys: str) -> str:
         return "–"
     if isinstance(value, int):
         return f"{value:,}"
-    places = max(_decimals(other) for other in entry.values()) if isinstance(entry, Mapping) else _decimals(value)
+    places = max(2, *(_decimals(other) for other in entry.values()))
     return f"{value:.{places}f}".replace("-", "−")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.measures import allow_for_unseen_errors
 from stages.report.summary import rounded
 from stages.scores import count_scores
 from stages.statistics import estimate, group
@@ -77,5 +78,10 @@ def score_slices(
 def _score(labels: Ints, preds: Ints, *, metric: str, num_labels: int, **options: Any) -> dict[str, float]:
     cells = group(labels, preds)
     score = functools.partial(count_scores, labels=cells.columns[0], preds=cells.columns[1], num_labels=num_labels)
-    found = estimate(lambda counts: {metric: score(counts)[metric]}, cells.sizes, cells.columns[0], **options)[metric]
-    return rounded({"value": found.value, "low": found.low, "high": found.high})
+    found = estimate(lambda counts: {metric: score(counts)[metric]}, cells.sizes, cells.columns[0], **options)
+    if (labels == preds).all():
+        found = allow_for_unseen_errors(
+            found, labels, num_labels=num_labels, ordered=False, confidence=options["confidence"]
+        )
+    one = found[metric]
+    return rounded({"value": one.value, "low": one.low, "high": one.high})
