@@ -128,10 +128,19 @@ class Evaluate(Section):
     seed: Annotated[int, Field(ge=0)]
 
 
+class Gate(Section):
+    """What `retune compare` holds a change to."""
+
+    fail_on: Literal["none", "worse"]
+    require: list[Annotated[str, Field(pattern=r"^\s*(test|val)\.\w+(\.(low|high))?\s*(>=|<=|>|<)\s*-?[0-9.]+\s*$")]]
+    max_drop: dict[Annotated[str, Field(pattern=r"^(test|val)\.\w+$")], Annotated[float, Field(ge=0)]]
+
+
 class Report(Section):
     title: str
     show_text: bool
     mistakes: Annotated[int, Field(ge=0)]
+    gate: Gate
 
 
 class Params(Section):

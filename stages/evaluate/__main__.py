@@ -14,7 +14,7 @@ from stages import entry
 from stages.evaluate.metrics import measure
 from stages.evaluate.predictions import Predictions, read_ids, write_confusion, write_predictions
 from stages.files import read_json, write_json
-from stages.inference import load_model, predict_tokens
+from stages.models import load_model, predict_tokens
 from stages.params import Params
 from stages.paths import Paths
 from stages.tokens import open_tokens, read_positions
