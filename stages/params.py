@@ -122,6 +122,7 @@ class Finetune(Section):
 
 class Evaluate(Section):
     metric: Literal["accuracy", "macro_f1", "mcc"]
+    ordered: Literal["auto", "yes", "no"]
     batch_size: Positive
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     resamples: Annotated[int, Field(ge=100)]
@@ -140,6 +141,8 @@ class Report(Section):
     title: str
     show_text: bool
     mistakes: Annotated[int, Field(ge=0)]
+    suspects: Annotated[int, Field(ge=0)]
+    baseline_rows: Annotated[int, Field(ge=0)]
     gate: Gate
 
 
