@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -20,6 +21,13 @@ console = Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
 Overrides = Annotated[
     list[str] | None, typer.Option("-S", "--set", metavar="KEY=YAML", help="Another value; may be repeated.")
 ]
+
+
+class FailOn(Enum):
+    """What `retune compare` fails on."""
+
+    none = "none"
+    worse = "worse"
 
 
 def main() -> NoReturn:
@@ -118,6 +126,54 @@ def ui(port: Annotated[int, typer.Option(help="Of the server on this machine.")]
     from pipeline.local import run_ui
 
     run_ui(_root(), console, port=port)
+
+
+def compare(
+    base: Annotated[str, typer.Argument(help="The git revision to compare with, such as origin/main.")],
+    head: Annotated[str | None, typer.Argument(help="The revision that is judged; none: the workspace.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="A comment for a pull request.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+    fail_on: Annotated[FailOn | None, typer.Option(help="Fail where a headline metric is worse.")] = None,
+    require: Annotated[list[str] | None, typer.Option(help='Such as "test.macro_f1 >= 0.80"; repeatable.')] = None,
+    max_drop: Annotated[list[str] | None, typer.Option(help="Such as test.mcc=0.01; repeatable.")] = None,
+) -> None:
+    """Show what a change did to the model, and whether it is more than chance; exit code 3 where a rule is broken.
+
+    Example: `retune compare origin/main --fail-on worse --max-drop test.mcc=0.01`
+    """
+    from pipeline.compare import compare as run_comparison
+    from pipeline.comparison.views import view_comparison
+
+    rule = fail_on.value if fail_on else None
+    found = run_comparison(_root(), base, head, fail_on=rule, require=require or (), max_drop=max_drop or ())
+    _print(view_comparison(found, as_markdown=markdown, as_json=as_json))
+    if not found.passed:
+        raise typer.Exit(3)
+
+
+@app.command()
+def log(
+    rev: Annotated[str | None, typer.Argument(help="Where to begin; none: the workspace and HEAD.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Show this one, such as test.mcc; none: the headline.")] = None,
+    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Commits at most.")] = 20,
+    markdown: Annotated[bool, typer.Option("--markdown", help="A table and a plot that GitHub draws.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A list of commits with all metrics.")] = False,
+) -> None:
+    """Show the headline metrics over commits, with intervals.
+
+    Example: `retune log --metric test.mcc -n 10`
+    """
+    from pipeline.comparison import history
+    from pipeline.comparison.views import view_history
+
+    root = _root()
+    points = history.read_history(root, rev, most=most)
+    names = history.headline(root, points, metric)
+    _print(view_history(points, names, as_markdown=markdown, as_json=as_json))
+
+
+def _print(view: Any) -> None:
+    print(view) if isinstance(view, str) else console.print(view)
 
 
 def _configure_log() -> None:

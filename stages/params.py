@@ -48,19 +48,30 @@ class Columns(Section):
 
 
 class Checks(Section):
-    """What happens to rows that can't be used: the stage fails, or they are set aside in a file."""
+    """What happens to rows with something wrong: the stage fails, warns, or sets them aside in a file."""
 
-    empty_text: Literal["fail", "set_aside"]
+    malformed_row: Literal["fail", "set_aside"]
+    broken_encoding: Literal["fail", "warn", "set_aside"]
+    control_characters: Literal["fail", "warn", "set_aside"]
+    empty_text: Literal["fail", "warn", "set_aside"]
     missing_label: Literal["fail", "set_aside"]
+    unknown_label: Literal["fail", "set_aside"]
     duplicate_id: Literal["fail", "set_aside"]
+    duplicate_text: Literal["fail", "warn", "set_aside"]
+    conflicting_labels: Literal["fail", "warn", "set_aside"]
+    near_duplicate: Literal["fail", "warn", "set_aside", "ignore"]
+    near_duplicate_similarity: Annotated[float, Field(gt=0.5, le=1)]
+    rare_label: Literal["fail", "warn", "set_aside"]
     min_rows_per_label: Positive
 
 
 class Dataset(Section):
     files: Annotated[list[SourceFile], Field(min_length=1)]
     folder: str
-    format: Literal["csv", "tsv", "jsonl", "parquet", "lines"]
+    unpack_limit_mb: Positive
+    format: Literal["csv", "tsv", "jsonl", "lines", "folders", "parquet", "arrow", "hf"]
     encoding: str
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None
     header: bool
     quoting: bool
     columns: Columns
@@ -84,12 +95,13 @@ class Tokenize(Section):
 
 
 class Split(Section):
-    method: Literal["stratified"]
+    method: Literal["stratified", "hash", "source"]
     val: Fraction
     test: Fraction
     seed: Annotated[int, Field(ge=0)]
     duplicates: Literal["together", "drop", "keep"]
     train_fraction: Annotated[float, Field(gt=0, le=1)]
+    max_leak: Annotated[float, Field(ge=0, le=1)]
 
 
 class Finetune(Section):
@@ -116,10 +128,19 @@ class Evaluate(Section):
     seed: Annotated[int, Field(ge=0)]
 
 
+class Gate(Section):
+    """What `retune compare` holds a change to."""
+
+    fail_on: Literal["none", "worse"]
+    require: list[Annotated[str, Field(pattern=r"^\s*(test|val)\.\w+(\.(low|high))?\s*(>=|<=|>|<)\s*-?[0-9.]+\s*$")]]
+    max_drop: dict[Annotated[str, Field(pattern=r"^(test|val)\.\w+$")], Annotated[float, Field(ge=0)]]
+
+
 class Report(Section):
     title: str
     show_text: bool
     mistakes: Annotated[int, Field(ge=0)]
+    gate: Gate
 
 
 class Params(Section):
