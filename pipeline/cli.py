@@ -128,6 +128,7 @@ def ui(port: Annotated[int, typer.Option(help="Of the server on this machine.")]
     run_ui(_root(), console, port=port)
 
 
+@app.command()
 def compare(
     base: Annotated[str, typer.Argument(help="The git revision to compare with, such as origin/main.")],
     head: Annotated[str | None, typer.Argument(help="The revision that is judged; none: the workspace.")] = None,
