@@ -53,7 +53,8 @@ def add_hidden_layer(model: PreTrainedModel, *, hidden: int, dropout: float) -> 
             f"finetune.head.hidden: {model.config.model_type} has no linear layer in its head. Set it to null."
         )
     last = model.get_submodule(outputs[-1])
-    model.set_submodule(outputs[-1], HiddenHead(last.in_features, hidden, int(model.config.num_labels), dropout))
+    head = HiddenHead(last.in_features, hidden, int(model.config.num_labels), dropout)  # type: ignore[arg-type]
+    model.set_submodule(outputs[-1], head.train(last.training))
     model.config.retune_head = {"hidden": hidden, "dropout": dropout}
 
 

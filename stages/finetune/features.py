@@ -46,8 +46,8 @@ class FeatureRows(Dataset[dict[str, Tensor]]):
 
     def __init__(self, features: Tensor, labels: NDArray[np.int64], positions: NDArray[np.int64]) -> None:
         self.features = features
-        self.labels = torch.from_numpy(labels)
-        self.positions = torch.from_numpy(positions)
+        self.labels = torch.tensor(labels)
+        self.positions = torch.tensor(positions)
 
     def __len__(self) -> int:
         return len(self.features)

@@ -8,6 +8,14 @@ from transformers import PreTrainedModel
 from stages.errors import TrainingError
 from stages.finetune.methods import fix_encoder, set_modes
 
+# For architectures of which peft has no choice: query and value, as in the paper.
+OURS = {
+    "distilbert": ["q_lin", "v_lin"],
+    "albert": ["query", "value"],
+    "electra": ["query", "value"],
+    "modernbert": ["Wqkv"],
+}
+
 
 def add_lora(
     model: PreTrainedModel, *, rank: int, alpha: float, dropout: float, target_modules: str | Sequence[str]
@@ -59,7 +67,8 @@ def _targets(model: PreTrainedModel, target_modules: str | Sequence[str]) -> lis
                 f"It has {there}."
             )
         return names
-    names = [name for name in BY_ARCHITECTURE.get(model.config.model_type, []) if name in there]
+    choice = BY_ARCHITECTURE.get(model.config.model_type) or OURS.get(model.config.model_type, [])
+    names = [name for name in choice if name in there]
     if not names:
         raise TrainingError(
             f"finetune.lora.target_modules is auto, but peft has no choice for {model.config.model_type}. "

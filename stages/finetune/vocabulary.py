@@ -39,11 +39,13 @@ class CompactEmbedding(nn.Module):
         lookup = torch.full((full.num_embeddings,), -1)
         lookup[used] = torch.arange(len(used))
         self.register_buffer("lookup", lookup, persistent=False)
+        self.scale = _scale(full) or 1.0
         self.padding_idx = None if full.padding_idx is None else int(lookup[full.padding_idx])
 
     def forward(self, input_ids: Tensor) -> Tensor:
         """Return the embeddings, (batch, tokens, width)."""
-        return nn.functional.embedding(self.lookup[input_ids], self.weight, self.padding_idx)  # type: ignore[index]
+        rows: Tensor = self.lookup[input_ids]  # type: ignore[index]
+        return nn.functional.embedding(rows, self.weight, self.padding_idx) * self.scale
 
 
 class ShrinkUnused(Callback):
@@ -68,13 +70,13 @@ class Compacted:
     Args:
         full: The whole table, which is on no device and in no optimizer while training runs.
         compact: What stands in its place.
-        names: Where; more than one place if the table is tied.
+        holders: The modules that hold the table, by name; more than one if it is tied.
         used: Token ids of the rows in use.
     """
 
     full: nn.Embedding
     compact: CompactEmbedding
-    names: list[str]
+    holders: dict[str, nn.Module]
     used: NDArray[np.int64]
 
     def describe(self) -> dict[str, float]:
@@ -109,10 +111,11 @@ def compact_vocabulary(
     of a special kind, or tied to an output.
     """
     full = model.get_input_embeddings()
-    if type(full) is not nn.Embedding or not (full.weight.requires_grad or even_if_fixed):
+    if not isinstance(full, nn.Embedding) or not (full.weight.requires_grad or even_if_fixed):
         return None
-    holders = {name: module for name, module in model.named_modules() if getattr(module, "weight", None) is full.weight}
-    if any(type(module) is not nn.Embedding for module in holders.values()):
+    modules = dict(model.named_modules(remove_duplicate=False))
+    holders = {name: module for name, module in modules.items() if getattr(module, "weight", None) is full.weight}
+    if any(_scale(module) != _scale(full) or _scale(module) is None for module in holders.values()):
         log.info("compact_vocabulary: the embedding table is tied to another kind of layer and stays whole")
         return None
     compact = CompactEmbedding(full, used)
@@ -121,7 +124,7 @@ def compact_vocabulary(
     for name in holders:
         model.set_submodule(name, compact)
     log.info("compact_vocabulary: %d of %d embedding rows are in use", len(used), full.num_embeddings)
-    return Compacted(full, compact, list(holders), used)
+    return Compacted(full, compact, holders, used)
 
 
 @torch.no_grad()
@@ -131,5 +134,14 @@ def restore_vocabulary(model: PreTrainedModel, compacted: Compacted) -> None:
     full = full.to(compact.weight.device)
     full.weight.mul_(float(compact.shrunk))
     full.weight[torch.from_numpy(compacted.used)] = compact.weight.to(full.weight)
-    for name in compacted.names:
-        model.set_submodule(name, full)
+    for name, module in compacted.holders.items():
+        module.weight = full.weight
+        model.set_submodule(name, module)
+
+
+def _scale(module: nn.Module) -> float | None:
+    """Return what a table's embeddings are multiplied with; None where the module is no table that we know."""
+    if type(module) is nn.Embedding:
+        return 1.0
+    scale = getattr(module, "embed_scale", None)  # BART and its kin
+    return float(scale) if isinstance(module, nn.Embedding) and isinstance(scale, float | int) else None
