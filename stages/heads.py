@@ -36,7 +36,8 @@ class HiddenHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the logits, (batch, classes)."""
-        return self.dropout(self.hidden(features).relu()) @ self.weight.T + self.bias
+        logits: Tensor = self.dropout(self.hidden(features).relu()) @ self.weight.T + self.bias
+        return logits
 
 
 def add_hidden_layer(model: PreTrainedModel, *, hidden: int, dropout: float) -> None:
@@ -68,11 +69,14 @@ def load_hidden_head(folder: Path) -> PreTrainedModel | None:
     head: dict[str, Any] | None = getattr(config, "retune_head", None)
     if head is None:
         return None
-    model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
+        config, dtype=torch.float32
+    )
     add_hidden_layer(model, hidden=head["hidden"], dropout=head["dropout"])
     try:
         model.load_state_dict(load_file(folder / "model.safetensors"))
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{folder}: model.safetensors does not fit config.json ({reason}).") from error
-    return model.eval()
+    model.train(False)
+    return model

@@ -12,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from stages.errors import ModelError
 from stages.files import read_json
+from stages.heads import load_hidden_head
 from stages.tokens import Tokens, batches_by_length
 
 
@@ -25,6 +26,9 @@ def load_model(folder: Path) -> PreTrainedModel:
         ModelError: A file is missing, the folder asks for its own code, or weights are missing from the file.
     """
     check_folder(folder)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if (model := load_hidden_head(folder)) is not None:
+        return model.to(device)  # type: ignore[arg-type, no-any-return]
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
@@ -34,7 +38,6 @@ def load_model(folder: Path) -> PreTrainedModel:
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise ModelError(f"{folder}/model.safetensors lacks weights ({missing}). Fine-tune the model first.")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     return model.to(device).eval()  # type: ignore[no-any-return]
 
 

@@ -1,4 +1,4 @@
-"""Batches of rows of like length, padded to their own longest row or packed: shuffled for train, in length order for val."""
+"""Batches of rows of like length, padded or packed: shuffled for train, in length order for val."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -46,7 +46,8 @@ class TokenRows(Dataset[Batch]):
         else:
             padded = self.tokens.pad(positions, pad_token_id=self.pad_token_id)
             batch = {name: torch.from_numpy(values) for name, values in padded.items()}
-        return batch | {"rows": torch.from_numpy(positions)}
+        result: Batch = batch | {"rows": torch.from_numpy(positions)}
+        return result
 
 
 class LengthBuckets(Sampler[NDArray[np.int64]]):
@@ -120,7 +121,7 @@ class LengthBuckets(Sampler[NDArray[np.int64]]):
         return np.cumsum(sizes)[:-1]
 
     def _in_parts(self, batches: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-        """Every part is of its batch's length; a batch too short for all its parts comes last, so none is out of step."""
+        """Every part is of its batch's length; a batch too short for all its parts comes last."""
         batches = sorted(batches, key=lambda batch: len(batch) < self.parts)
         parts = [batch[part :: self.parts] for batch in batches for part in range(self.parts)]
         return [part for part in parts if len(part)]

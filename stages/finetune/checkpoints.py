@@ -83,7 +83,7 @@ class Resume(Checkpoint):
         self.batches.epoch = loops["epoch_progress"]["current"]["processed"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        for callback in trainer.callbacks:  # the run before this one may have ended just before it said so
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]  # the run before this one may have ended just before it said so
             if isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience:
                 trainer.should_stop = True
 

@@ -16,7 +16,7 @@ LEVELS = 2**16
 class WordDropout(nn.Dropout):
     """`nn.Dropout` with cheaper random numbers."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (as nn.Dropout names it)
         """Return `input` with some elements 0 and the others scaled up, or as it is in eval mode."""
         return input * keep_mask(input, self.p) if self.training and self.p else input
 

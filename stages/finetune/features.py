@@ -95,7 +95,7 @@ def kept_features(model: PreTrainedModel, features: Tensor, sample: dict[str, Te
     """
     encoder, prefix = model.base_model, model.base_model_prefix
     mode = model.training
-    model.eval()
+    model.train(False)
     with torch.no_grad():
         expected = model(**sample).logits
         setattr(model, prefix, KeptFeatures(pooled=_has_pooler(encoder)))
@@ -104,8 +104,8 @@ def kept_features(model: PreTrainedModel, features: Tensor, sample: dict[str, Te
     try:
         if not torch.allclose(found, expected, atol=TOLERANCE):
             raise ModelError(
-                f"finetune.method frozen can't keep the features of {model.config.model_type}: its head reads more than "
-                "one vector of a row. Set finetune.method to partial, with frozen_layers at its number of layers."
+                f"finetune.method frozen can't keep the features of {model.config.model_type}: its head reads "
+                "more than one vector of a row. Set finetune.method to partial, and frozen_layers to all of its layers."
             )
         yield
     finally:

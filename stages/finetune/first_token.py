@@ -5,8 +5,9 @@ and feed-forward products for all tokens but one per row: about an eighth of a s
 """
 
 from types import MethodType
+from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
@@ -25,12 +26,12 @@ def first_token_only(model: PreTrainedModel) -> bool:
     if model.config.model_type not in ARCHITECTURES or model.config.is_decoder or not attends:
         return False
     last = layers_of(model)[-1]
-    last.forward = MethodType(_forward, last)  # type: ignore[method-assign, assignment]
+    last.forward = MethodType(_forward, last)
     return True
 
 
 def _forward(
-    layer: nn.Module, hidden_states: Tensor, attention_mask: Tensor | None = None, *args: object, **kwargs: object
+    layer: Any, hidden_states: Tensor, attention_mask: Tensor | None = None, *args: object, **kwargs: object
 ) -> Tensor:
     """Stand in for the layer's forward: (batch, tokens, width) to (batch, 1, width)."""
     attention = layer.attention.self

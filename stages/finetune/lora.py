@@ -38,7 +38,12 @@ def add_lora(
 
     names = _targets(model, target_modules)
     fix_encoder(model)
-    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=names)
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,  # type: ignore[arg-type]
+        lora_dropout=dropout,
+        target_modules=names,
+    )
     head = [parameter for parameter in model.parameters() if parameter.requires_grad]
     LoraModel(model.base_model, config, "default")
     for parameter in head:  # peft fixes all but its own

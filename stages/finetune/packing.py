@@ -105,7 +105,7 @@ def agrees(model: PreTrainedModel, tokens: Tokens, rows: NDArray[np.int64], *, p
     Kernels for rows of different length exist for some GPUs and types of number only.
     """
     before, training = model.config._attn_implementation, model.training
-    model.eval()
+    model.train(False)
     padded = {name: torch.from_numpy(values) for name, values in tokens.pad(rows, pad_token_id=pad_token_id).items()}
     packed = pack(tokens, rows, first_position=first_position(model))
     try:

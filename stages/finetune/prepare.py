@@ -108,7 +108,7 @@ def prepared(
     if not gpu:
         speed_up_dropout(model)
     if gpu:
-        model.cuda()
+        model.to("cuda")  # type: ignore[arg-type]
     with ExitStack() as stack:
         if method == "frozen":
             yield _kept(stack, model, tokens, train, val, batch_size=batch_size, pad=pad)
@@ -121,15 +121,20 @@ def prepared(
             notes["packed"] = True
         callbacks: list[Callback] = []
         if compact:
-            size = int(model.get_input_embeddings().weight.shape[0])
+            size = int(model.config.vocab_size)
             used = used_ids(tokens, np.concatenate([train, val]), size=size, always=[pad])
             if (cut := compact_vocabulary(model, used, even_if_fixed=method == "gradual")) is not None:
                 stack.callback(restore_vocabulary, model, cut)
                 callbacks.append(ShrinkUnused(cut.compact))
                 notes["vocabulary"] = cut.describe()
         start = first_position(model) if packed else None
-        rows = [TokenRows(tokens, split, pad_token_id=pad, packed_from=start) for split in (train, val)]
-        yield Prepared(Data(*rows, tokens.lengths[train], tokens.lengths[val]), callbacks, notes)
+        data = Data(
+            TokenRows(tokens, train, pad_token_id=pad, packed_from=start),
+            TokenRows(tokens, val, pad_token_id=pad, packed_from=start),
+            tokens.lengths[train],
+            tokens.lengths[val],
+        )
+        yield Prepared(data, callbacks, notes)
         if method == "lora":
             stack.callback(merge_lora, model)
 
@@ -158,5 +163,10 @@ def _kept(
     del batch["labels"]
     sample = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
     stack.enter_context(kept_features(model, features[0][:SAMPLE_ROWS], sample))
-    rows = [FeatureRows(kept, tokens.labels[split], split) for kept, split in zip(features, (train, val), strict=True)]
-    return Prepared(Data(*rows, np.ones(len(train), dtype=np.int64), np.ones(len(val), dtype=np.int64)))
+    data = Data(
+        FeatureRows(features[0], tokens.labels[train], train),
+        FeatureRows(features[1], tokens.labels[val], val),
+        np.ones(len(train), dtype=np.int64),
+        np.ones(len(val), dtype=np.int64),
+    )
+    return Prepared(data)

@@ -136,7 +136,7 @@ def fit(
             accelerator=accelerator,
             **trainer_options,
         )
-        loading = {"num_workers": num_workers, "pin_memory": on_gpu(accelerator)}
+        loading: dict[str, Any] = {"num_workers": num_workers, "pin_memory": on_gpu(accelerator)}
         train = loader(data.train, order, **loading)
         val = loader(data.val, val_batches(data.val_lengths, -(-batch_size // parts), max_tokens_per_batch), **loading)
         if _fits(trainer, classifier, train, val, resume.found):
