@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from finetune_data import cola, run_peer, run_stage, sms_spam, score_test, write_root
+from finetune_data import cola, run_peer, run_stage, score_test, sms_spam, write_root
 
 from stages.tokens import open_tokens
 
