@@ -89,7 +89,7 @@ def seconds_of_ours(tokens: Tokens, *, packing: bool) -> float:
             batch_size=BATCH,
             compact=True,
             packing=packing,
-            gpu=True,
+            device="cuda",
         ) as ready,
     ):
         if packing and not ready.notes.get("packed"):

@@ -17,7 +17,7 @@ from stages import entry
 from stages.files import read_json, write_json
 from stages.finetune.checkpoints import key_of, open_folder
 from stages.finetune.classifier import Classifier
-from stages.finetune.devices import check_devices, compiled, make_loggers, on_gpu
+from stages.finetune.devices import check_devices, compiled, device_name, make_loggers, precision_name
 from stages.finetune.encoder import check_fit, load_encoder, save_model
 from stages.finetune.prepare import apply_method, prepared
 from stages.finetune.results import describe, describe_blocks, write_curve
@@ -51,7 +51,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     )
     blocks = describe_blocks(model)
     class_weights = label_weights(options.class_weights, labels=labels, train_labels=tokens.labels[train])
-    gpu = on_gpu(options.accelerator)
+    bf16 = precision_name(options.precision, options.accelerator) == "bf16-mixed"
     compiled(model, wanted=options.compile, accelerator=options.accelerator)
     started = time.monotonic()
     with prepared(
@@ -62,8 +62,8 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
         method=options.method,
         batch_size=options.batch_size,
         compact=options.compact_vocabulary,
-        packing=options.packing,
-        gpu=gpu,
+        packing=options.packing and bf16,  # its kernels know no float32
+        device=device_name(options.accelerator),
     ) as ready:
         classifier = Classifier(
             model,

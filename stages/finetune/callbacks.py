@@ -87,7 +87,8 @@ class EpochLog(Callback):
         seconds = time.monotonic() - self.started
         log.info("epoch %d of %d: %s (%.1f s)", row["epoch"], trainer.max_epochs, numbers, seconds)
         for logger in trainer.loggers:
-            logger.log_metrics({name: value for name, value in row.items() if name != "epoch"}, step=int(row["epoch"]))
+            values = {name: row[name] for name in ("learning_rate", "train_loss")}  # Lightning logs those of val
+            logger.log_metrics(values, step=trainer.global_step)
 
     def state_dict(self) -> dict[str, Any]:
         return {"curve": self.curve}

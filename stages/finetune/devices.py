@@ -37,6 +37,13 @@ def on_gpu(accelerator: str) -> bool:
     return accelerator != "cpu" and torch.cuda.is_available()
 
 
+def device_name(accelerator: str) -> str:
+    """Return where Lightning will train: `cuda`, `mps` or `cpu`."""
+    if on_gpu(accelerator):
+        return "cuda"
+    return "mps" if accelerator != "cpu" and torch.backends.mps.is_available() else "cpu"
+
+
 def precision_name(precision: str, accelerator: str) -> Any:
     """Return Lightning's name of a precision; `auto` is bf16 on a GPU that computes in it, and 32 elsewhere."""
     bf16 = on_gpu(accelerator) and torch.cuda.is_bf16_supported(including_emulation=False)

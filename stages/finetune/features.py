@@ -73,7 +73,7 @@ def encode(
         batch = tokens.pad(positions[indices], pad_token_id=pad_token_id)
         del batch["labels"]
         inputs = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
-        pooled = _pooled(model, encoder(**inputs), inputs["attention_mask"]).float().cpu()
+        pooled = _pooled(model, encoder(**inputs), inputs["input_ids"], inputs["attention_mask"]).float().cpu()
         if not features.shape[1]:
             features = torch.empty(len(positions), pooled.shape[1])
         features[torch.from_numpy(indices)] = pooled
@@ -112,15 +112,17 @@ def kept_features(model: PreTrainedModel, features: Tensor, sample: dict[str, Te
         setattr(model, prefix, encoder)
 
 
-def _pooled(model: PreTrainedModel, output: object, mask: Tensor) -> Tensor:
+def _pooled(model: PreTrainedModel, output: object, input_ids: Tensor, mask: Tensor) -> Tensor:
     """Return what the head reads, (batch, width)."""
     if (pooled := getattr(output, "pooler_output", None)) is not None:
         return pooled  # type: ignore[no-any-return]
     hidden: Tensor = output.last_hidden_state  # type: ignore[attr-defined]
     if getattr(model.config, "classifier_pooling", "cls") == "mean":
         return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-    if hasattr(model, "score"):  # a decoder: its last token has read all others
-        return hidden[torch.arange(len(hidden), device=hidden.device), mask.sum(1) - 1]
+    if hasattr(model, "score"):  # a decoder: its last token that does not pad has read all others
+        places = torch.arange(input_ids.shape[1], device=hidden.device)
+        last = (places * (input_ids != model.config.pad_token_id)).argmax(1)
+        return hidden[torch.arange(len(hidden), device=hidden.device), last]
     return hidden[:, 0]
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 
+from stages.finetune.methods import set_modes
 from stages.tokens import Tokens
 
 log = logging.getLogger(__name__)
@@ -98,27 +99,29 @@ def attend_packed(model: PreTrainedModel) -> None:
     model.set_attn_implementation(ATTENTION)
 
 
-@torch.no_grad()
 def agrees(model: PreTrainedModel, tokens: Tokens, rows: NDArray[np.int64], *, pad_token_id: int) -> bool:
     """Compare the packed with the padded logits of some rows on the model's device; False also where it can't run.
 
     Kernels for rows of different length exist for some GPUs and types of number only.
     """
-    before, training = model.config._attn_implementation, model.training
+    before = model.config._attn_implementation
     model.train(False)
     padded = {name: torch.from_numpy(values) for name, values in tokens.pad(rows, pad_token_id=pad_token_id).items()}
     packed = pack(tokens, rows, first_position=first_position(model))
     try:
         with torch.autocast(model.device.type, dtype=torch.bfloat16):
-            expected = _logits(model, padded)
+            expected = _logits(model, padded).detach()
             attend_packed(model)
-            found = _logits(model, packed)
+            found = _logits(model, packed).detach()
+            set_modes(model)
+            _logits(model, packed).float().sum().backward()  # with dropout, as in training
     except RuntimeError as error:
         log.info("packing: not on this device (%s)", str(error).splitlines()[0])
         return False
     finally:
         model.set_attn_implementation(before)
-        model.train(training)
+        set_modes(model)
+        model.zero_grad()
     return bool(torch.allclose(found.float(), expected.float(), atol=TOLERANCE))
 
 

@@ -90,7 +90,7 @@ def prepared(
     batch_size: int,
     compact: bool,
     packing: bool,
-    gpu: bool,
+    device: str,
 ) -> Iterator[Prepared]:
     """Make training cheaper while the block runs; after it the model is a plain one again.
 
@@ -102,12 +102,12 @@ def prepared(
         batch_size: Rows per batch.
         compact: Cut the embedding table to the rows in use.
         packing: On a GPU, pack rows without padding where the architecture allows.
-        gpu: Will the training be on a GPU?
+        device: Where the training will be: `cpu`, `cuda` or `mps`, for which nothing is made cheaper.
     """
     pad = pad_token_id(model)
-    if not gpu:
+    if device == "cpu":
         speed_up_dropout(model)
-    if gpu:
+    if device == "cuda":
         model.to("cuda")  # type: ignore[arg-type]
     with ExitStack() as stack:
         if method == "frozen":
@@ -115,12 +115,12 @@ def prepared(
             return
         notes: dict[str, Any] = {}
         one = first_token_only(model)
-        packed = gpu and packing and one and agrees(model, tokens, train[:SAMPLE_ROWS], pad_token_id=pad)
+        packed = device == "cuda" and packing and one and agrees(model, tokens, train[:SAMPLE_ROWS], pad_token_id=pad)
         if packed:
             attend_packed(model)
             notes["packed"] = True
         callbacks: list[Callback] = []
-        if compact:
+        if compact and device != "mps":  # which has no float64
             size = int(model.config.vocab_size)
             used = used_ids(tokens, np.concatenate([train, val]), size=size, always=[pad])
             if (cut := compact_vocabulary(model, used, even_if_fixed=method == "gradual")) is not None:

@@ -123,6 +123,7 @@ def compact_vocabulary(
     compact.training = full.training
     for name in holders:
         model.set_submodule(name, compact)
+    full.to("cpu")
     log.info("compact_vocabulary: %d of %d embedding rows are in use", len(used), full.num_embeddings)
     return Compacted(full, compact, holders, used)
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from stages.errors import TrainingError
-from stages.finetune.devices import check_devices, compiled, make_loggers, precision_name
+from stages.finetune.devices import check_devices, compiled, device_name, make_loggers, precision_name
 
 
 @pytest.fixture
@@ -55,3 +55,12 @@ def test_a_logger_whose_package_is_not_there(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(TrainingError, match=r"names mlflow, but its package is not installed. .*retune\[mlflow\]"):
         make_loggers(["mlflow"], tmp_path)
     assert make_loggers([], tmp_path) == []
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_where_the_training_will_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert device_name("auto") == "cpu"
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert (device_name("auto"), device_name("cpu")) == ("mps", "cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert (device_name("auto"), device_name("cpu")) == ("cuda", "cpu")
