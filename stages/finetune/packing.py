@@ -114,7 +114,7 @@ def agrees(model: PreTrainedModel, tokens: Tokens, rows: NDArray[np.int64], *, p
             attend_packed(model)
             found = _logits(model, packed).detach()
             set_modes(model)
-            _logits(model, packed).float().sum().backward()  # with dropout, as in training
+            torch.autograd.backward(_logits(model, packed).float().sum())  # with dropout, as in training
     except RuntimeError as error:
         log.info("packing: not on this device (%s)", str(error).splitlines()[0])
         return False
