@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stages.errors import ParamsError, PipelineError, RetuneError
+from stages.errors import DataError, ParamsError, PipelineError, RetuneError
 
 if TYPE_CHECKING:
     from pipeline.plan import StagePlan
@@ -21,6 +21,17 @@ console = Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
 Overrides = Annotated[
     list[str] | None, typer.Option("-S", "--set", metavar="KEY=YAML", help="Another value; may be repeated.")
 ]
+FileOption = Annotated[str | None, typer.Option(help="CSV, TSV, JSONL, Parquet or text lines; - is standard input.")]
+ColumnOption = Annotated[str, typer.Option(help="Column of the texts.")]
+PairOption = Annotated[str | None, typer.Option(help="Column of the second texts, for a model of pairs.")]
+OutOption = Annotated[Path | None, typer.Option(help="File to write; else standard output.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run was.")]
+ModelOption = Annotated[Path | None, typer.Option(help="A model's folder instead of data/report/model.")]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", help="Of the rows, where the file's name does not say it.")
+]
+EncodingOption = Annotated[str | None, typer.Option(help="Of a text file, where it is not UTF-8.")]
+PrefixOption = Annotated[str, typer.Option(help="Put before the names of the added columns.")]
 
 
 class FailOn(Enum):
@@ -118,6 +129,75 @@ def results() -> None:
 
 
 @app.command()
+def predict(
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts to classify.")] = None,
+    file: FileOption = None,
+    column: ColumnOption = "text",
+    pair_column: PairOption = None,
+    out: OutOption = None,
+    every_label: Annotated[bool, typer.Option("--all", help="The probability of every label as well.")] = False,
+    resume: ResumeOption = False,
+    model: ModelOption = None,
+    kind: FormatOption = None,
+    encoding: EncodingOption = None,
+    prefix: PrefixOption = "",
+) -> None:
+    """Classify texts, or the rows of a CSV, TSV, JSONL, Parquet or text file, with the model of the last run.
+
+    Example: `retune predict "It crashes."`, `retune predict --file in.csv --column text --out out.csv`
+    """
+    from pipeline.jobs import Job
+    from pipeline.predict import classify, predict_rows
+
+    folder = model or _model()
+    if file and not texts:
+        job = Job(file, out, folder, column, pair_column, kind, encoding, prefix, resume)
+        return predict_rows(job, every_label=every_label)
+    if not texts or file:
+        raise DataError("Give texts, or the rows of a file: --file FILE (- for standard input), and not both.")
+    for text, prediction in zip(texts, classify(folder, texts), strict=True):
+        others = "".join(f"  {label} {share:.3f}" for label, share in prediction.probabilities.items())
+        shown = " ".join(text.split())
+        print(f"{prediction.label}  {prediction.probability:.3f}{others if every_label else ''}  {shown[:80]}")
+    return None
+
+
+@app.command()
+def embed(
+    file: FileOption = None,
+    column: ColumnOption = "text",
+    pair_column: PairOption = None,
+    out: OutOption = None,
+    resume: ResumeOption = False,
+    model: ModelOption = None,
+    kind: FormatOption = None,
+    encoding: EncodingOption = None,
+    prefix: PrefixOption = "",
+) -> None:
+    """Write the sentence embedding of each row of a file to Parquet: the tuned encoder's mean over the tokens.
+
+    Example: `retune embed --file in.csv --column text --out embeddings.parquet`
+    """
+    from pipeline.jobs import Job
+    from pipeline.predict import embed_rows
+
+    if not file:
+        raise DataError("Give the rows: --file FILE (- for standard input).")
+    embed_rows(Job(file, out, model or _model(), column, pair_column, kind, encoding, prefix, resume))
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Of the server on this machine.")] = 4200) -> None:
+    """Start Prefect's UI on this machine, with a worker that takes runs started there; earlier runs are there too.
+
+    Example: `retune ui --port 4300`
+    """
+    from pipeline.local import run_ui
+
+    run_ui(_root(), console, port=port)
+
+
+@app.command()
 def compare(
     base: Annotated[str, typer.Argument(help="The git revision to compare with, such as origin/main.")],
     head: Annotated[str | None, typer.Argument(help="The revision that is judged; none: the workspace.")] = None,
@@ -180,6 +260,13 @@ def _root() -> Path:
     from pipeline.project import find_root
 
     return find_root(Path.cwd())
+
+
+def _model() -> Path:
+    from stages.paths import Paths
+
+    root = _root()
+    return (Paths().report if root == Path.cwd() else Paths(root).report) / "model"
 
 
 def _text(root: Path, overrides: Any, recipe: str | None) -> str | None:

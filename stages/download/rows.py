@@ -121,7 +121,7 @@ def _rows(
     for raw in file.records:
         spool.counts[-1] += 1
         value = (file.label if file.label is not None else raw.label or "").strip()
-        label = rename(value, labels)
+        label = _mended(rename(value, labels))
         stays = True
         for rule, detail in _problems(raw, value, label, file.columns, ids):
             stays &= checks.note(rule, Place(file.name, raw.row, raw.id, raw.text), detail)

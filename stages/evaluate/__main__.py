@@ -21,8 +21,8 @@ from stages.evaluate.predictions import (
     write_predictions,
 )
 from stages.files import read_json, write_json
-from stages.inference import load_model, predict_tokens
 from stages.measures import are_ordered
+from stages.models import load_model, predict_tokens
 from stages.params import Params
 from stages.paths import Paths
 from stages.tokens import open_tokens, read_positions

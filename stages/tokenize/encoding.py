@@ -18,7 +18,7 @@ from tokenizers import Encoding, Tokenizer
 from stages.errors import DataError, ModelError, ParamsError
 from stages.files import read_json, replace_file
 from stages.tokenize.lengths import Lengths
-from stages.tokenize.truncation import Frame, frame_of, kept
+from stages.truncation import Frame, frame_of, kept
 
 logger = logging.getLogger(__name__)
 

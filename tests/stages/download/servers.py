@@ -5,6 +5,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Answer = Callable[["Handler", bytes], None]
@@ -99,6 +100,15 @@ def unavailable(handler: Handler, body: bytes) -> None:
 def busy(handler: Handler, body: bytes) -> None:
     """Come back in a second."""
     handler.head(429, 0, Retry_After="1")
+
+
+def busy_until(handler: Handler, body: bytes) -> None:
+    """Come back at a time half a minute from now."""
+    handler.head(503, 0, Retry_After=formatdate(time.time() + 30, usegmt=True))
+
+
+def busy_without_sense(handler: Handler, body: bytes) -> None:
+    handler.head(503, 0, Retry_After="soon")
 
 
 def cut_off(handler: Handler, body: bytes) -> None:

@@ -85,6 +85,8 @@ def test_warn(read, rule, caplog):
 def test_broken_bytes_that_are_only_warned_of_are_shown_as_such(read):
     result = read(b"text,label\nwhat?\xff,x\nb,y\n", policies={"broken_encoding": "warn"})
     assert result.column("text") == ["what?\ufffd", "b"]
+    result = read(b"text,label\na,x\xff\nb,y\n", policies={"broken_encoding": "warn"})
+    assert result.column("label") == ["x\ufffd", "y"]
 
 
 def test_set_aside_texts_can_be_written_whatever_they_are(read):

@@ -64,9 +64,9 @@ def test_starts_anew_where_the_server_names_no_version(server, tmp_path):
 def test_waits_grow_and_the_servers_own_wait_is_obeyed(server, tmp_path, monkeypatch):
     waits: list[float] = []
     monkeypatch.setattr(transfer.time, "sleep", waits.append)
-    script = [servers.unavailable, servers.unavailable, servers.busy, servers.unavailable]
-    fetch(server, tmp_path, script, wait=0.5)
-    assert waits == [0.5, 1.0, 1.0, 4.0]
+    script = [servers.unavailable, servers.unavailable, servers.busy, servers.busy_until, servers.busy_without_sense]
+    fetch(server, tmp_path, script, wait=0.5, attempts=6)
+    assert waits == [0.5, 1.0, 1.0, pytest.approx(30, abs=5), 8.0]
 
 
 @pytest.mark.parametrize(
