@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import hypergeom
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 from transformers import AutoModel, AutoTokenizer
@@ -75,9 +76,10 @@ def test_contradictions_of_the_sample_are_found_far_above_chance(capsys: pytest.
         sys.stdout.write(
             f"\n{len(found)} suspects: precision {precision:.2f} (chance {chance:.2f}), recall {recall:.2f}\n"
         )
-    assert precision > 3 * chance
-    assert recall > 3 * len(found) / len(rows)
-    assert hits[:20].mean() > 6 * chance
+    assert precision > 2 * chance
+    assert recall > 0.5
+    by_luck = hypergeom.sf(hits.sum() - 1, len(rows), len(known), len(found))
+    assert by_luck < 1e-6  # with frozen embeddings; a fine-tuned encoder names far fewer rows for the same recall
 
 
 def _embed(texts: list[str]) -> np.ndarray:
