@@ -57,7 +57,9 @@ def test_a_run_started_in_the_ui(project: Path, tmp_path: Path) -> None:
         }  # fmt: skip
         if BROWSER and DRIVER:
             picture = Path(os.environ.get("RETUNE_PICTURE", tmp_path / "run.png"))
-            take_picture(f"http://127.0.0.1:{port}/runs/flow-run/{created['id']}", picture, until="train@1")
+            take_picture(
+                f"http://127.0.0.1:{port}/v2/runs/flow-run/{created['id']}?tab=TaskRuns", picture, until="Cached"
+            )
             assert picture.stat().st_size > 20_000  # an empty page has 5 kB
     finally:
         ui.terminate()
@@ -70,7 +72,7 @@ def take_picture(url: str, picture: Path, *, until: str) -> None:
     port = server.free_port()
     driver = subprocess.Popen([str(DRIVER), f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     options = {
-        "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000"],
+        "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,1500"],
         "binary": BROWSER,
     }
     try:
