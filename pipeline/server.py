@@ -57,7 +57,8 @@ def serve(port: int, *, ui: bool = False) -> Iterator[None]:
     """
     if answers(f"http://127.0.0.1:{port}/api", timeout=1.0):
         raise PipelineError(f"A Prefect server answers at port {port} already: see http://127.0.0.1:{port}")
-    environment = {**os.environ, "PREFECT_UI_ENABLED": "1" if ui else "0"}
+    address = f"http://127.0.0.1:{port}/api"  # the UI's own pages ask there
+    environment = {**os.environ, "PREFECT_UI_ENABLED": "1" if ui else "0", "PREFECT_UI_API_URL": address}
     command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     if not ui:  # what Prefect itself starts where none is configured: no scheduler, no UI
         environment["PREFECT__SERVER_EPHEMERAL"] = "1"
@@ -72,7 +73,7 @@ def serve(port: int, *, ui: bool = False) -> Iterator[None]:
         start_new_session=True,
     )
     try:
-        _wait_until_up(process, f"http://127.0.0.1:{port}/api")
+        _wait_until_up(process, address)
         yield
     finally:
         if process.stdin:

@@ -1,8 +1,10 @@
 """`retune ui`: a server, a worker with the deployment, and a picture of a run in Prefect's own UI."""
 
+import base64
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -15,7 +17,7 @@ from tests.pipeline import prefect_states, toy
 from tests.pipeline.test_execute import wait_for
 
 pytestmark = pytest.mark.slow
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 def post(url: str, body: dict[str, object]) -> dict[str, object]:
@@ -53,9 +55,11 @@ def test_a_run_started_in_the_ui(project: Path, tmp_path: Path) -> None:
         assert {stage for stage, state in states.items() if state == "Cached"} == {
             "download@rows", "download@model", "cut",
         }  # fmt: skip
-        if BROWSER:
+        if BROWSER and DRIVER:
             picture = Path(os.environ.get("RETUNE_PICTURE", tmp_path / "run.png"))
-            take_picture(f"http://127.0.0.1:{port}/runs/flow-run/{created['id']}", picture, tmp_path)
+            take_picture(
+                f"http://127.0.0.1:{port}/v2/runs/flow-run/{created['id']}?tab=TaskRuns", picture, until="Cached"
+            )
             assert picture.stat().st_size > 20_000  # an empty page has 5 kB
     finally:
         ui.terminate()
@@ -63,17 +67,30 @@ def test_a_run_started_in_the_ui(project: Path, tmp_path: Path) -> None:
     assert not server.answers(api, timeout=1.0)
 
 
-def take_picture(url: str, picture: Path, profile: Path) -> None:
-    """A screenshot of a page that draws itself with JavaScript."""
-    options = [
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-        f"--user-data-dir={profile}/browser",
-    ]
-    subprocess.run(
-        [str(BROWSER), *options, "--window-size=1400,1000", "--timeout=20000", "--virtual-time-budget=20000",
-         f"--screenshot={picture}", url],
-        check=True, capture_output=True, timeout=120,
-    )  # fmt: skip
+def take_picture(url: str, picture: Path, *, until: str) -> None:
+    """A screenshot of a page that draws itself with JavaScript, once it shows the text `until`."""
+    port = server.free_port()
+    driver = subprocess.Popen([str(DRIVER), f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    options = {
+        "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,1500"],
+        "binary": BROWSER,
+    }
+    try:
+        wait_for(lambda: listens(port))
+        wanted = {"browserName": "chrome", "goog:chromeOptions": options}
+        created = post(f"http://127.0.0.1:{port}/session", {"capabilities": {"alwaysMatch": wanted}})["value"]
+        session = f"http://127.0.0.1:{port}/session/{created['sessionId']}"  # type: ignore[index]
+        post(f"{session}/url", {"url": url})
+        script = {"script": "return document.body.innerText", "args": []}
+        wait_for(lambda: until in str(post(f"{session}/execute/sync", script)["value"]), seconds=60)
+        with urllib.request.urlopen(f"{session}/screenshot", timeout=60) as response:
+            picture.write_bytes(base64.b64decode(json.load(response)["value"]))
+        urllib.request.urlopen(urllib.request.Request(session, method="DELETE"), timeout=30).close()
+    finally:
+        driver.terminate()
+        driver.wait()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
