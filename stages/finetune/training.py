@@ -121,7 +121,11 @@ def fit(
         epochs = EpochLog()
         resume = Resume(folder / str(parts), minutes=checkpoint_minutes, batches=order)
         best = ModelCheckpoint(
-            folder / str(parts), "best-{epoch}", monitor=monitor, mode=MONITOR_MODES[monitor], save_weights_only=True
+            folder / str(parts),
+            "best-{epoch}",
+            monitor=monitor,
+            mode=MONITOR_MODES[monitor],
+            save_weights_only=ema_decay is None,  # Lightning puts the average in whole checkpoints only
         )
         used = [SeedSteps(seed), WatchLoss(), epochs, *callbacks]
         if ema_decay is not None:
