@@ -160,11 +160,11 @@ def test_a_polite_end_leaves_no_process_and_no_half_output(project: Path, prefec
     toy.edit(project, "params.yaml", "length: 5", "length: 10")
     control(project, cut={"sleep": 60, "child": True})
     process = start(project, prefect_api)
-    wait_for(lambda: started(project) == ["cut"], seconds=60)
+    wait_for(lambda: started(project) == ["cut"], seconds=180)
     (project / "data/cut").mkdir(exist_ok=True)
     (project / "data/cut/stats.json").write_text("half")
     process.send_signal(how)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=180)
     assert process.returncode == 130, output + errors
     assert "Stopped while these ran: cut" in output
     assert "Traceback" not in output + errors
@@ -179,13 +179,13 @@ def test_a_second_run_says_who_is_running_or_waits(project: Path, prefect_api: s
     toy.edit(project, "params.yaml", "length: 5", "length: 11")
     control(project, cut={"sleep": 6})
     first = start(project, prefect_api)
-    wait_for(lambda: started(project) == ["cut"], seconds=60)
+    wait_for(lambda: started(project) == ["cut"], seconds=180)
     second = toy.retune(project, "run", PREFECT_API_URL=prefect_api)
     assert second.returncode == 1
     assert f"process {first.pid}, since" in second.stderr
     third = toy.retune(project, "run", "--wait", PREFECT_API_URL=prefect_api)
     assert third.stdout.endswith("Nothing has changed: nothing to run.\n")
-    first.communicate(timeout=60)
+    first.communicate(timeout=180)
     assert first.returncode == 0
     assert started(project) == ["cut", "train@1", "train@2", "report"]
 

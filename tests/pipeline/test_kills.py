@@ -47,13 +47,13 @@ def test_kills_at_random_moments(toy_that_ran: Path, tmp_path: Path, prefect_api
         victim = ("retune", "dvc", "stage")[(number + kill) % 3]
         seen = len(toy.trace(root))
         process = start(root, prefect_api, "--jobs", "2")
-        wait_for(lambda before=seen: len(toy.trace(root)) > before, seconds=120)
+        wait_for(lambda before=seen: len(toy.trace(root)) > before, seconds=240)
         time.sleep(chance.uniform(0, 2.5))
         hit = False
         while process.poll() is None and not (hit := kill_one(root, process, victim)):
             time.sleep(0.02)
         killed += hit
-        process.communicate(timeout=120)
+        process.communicate(timeout=240)
         wait_for(lambda: processes_of(root) == [], seconds=20)  # no orphan, long before anybody runs anything again
     control(root)
     run(root, prefect_api, "--jobs", "2")
@@ -76,7 +76,7 @@ def test_a_killed_run_leaves_no_server_behind(project: Path) -> None:
     toy.edit(project, "params.yaml", "length: 5", "length: 6")
     control(project, cut={"sleep": 60})
     process = start(project, "")
-    wait_for(lambda: toy.trace(project), seconds=120)
+    wait_for(lambda: toy.trace(project), seconds=240)
     children = psutil.Process(process.pid).children(recursive=True)
     assert any("uvicorn" in child.cmdline() for child in children)
     process.send_signal(signal.SIGKILL)

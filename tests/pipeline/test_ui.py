@@ -48,7 +48,7 @@ def test_a_run_started_in_the_ui(project: Path, tmp_path: Path) -> None:
         def flow_run() -> dict[str, object]:
             return prefect_states.ask(api, "flow_runs", {"flow_runs": {"id": {"any_": [created["id"]]}}})[0]
 
-        wait_for(lambda: flow_run()["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED"), seconds=120)  # type: ignore[index]
+        wait_for(lambda: flow_run()["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED"), seconds=240)  # type: ignore[index]
         assert flow_run()["state"]["type"] == "COMPLETED", flow_run()["state"]  # type: ignore[index]
         states = prefect_states.task_states(api, created)
         assert {stage for stage, state in states.items() if state == "Completed"} == {"train@1", "train@2", "report"}
