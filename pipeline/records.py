@@ -123,19 +123,17 @@ class Remote:
             InputMissingError: One is not in the remote.
             InputDamagedError: One is not what its name says.
         """
-        names = list(items)
-        wanted = [HashInfo("md5", md5) for md5 in names]
-        try:
-            transfer(self._objects, self._cache, wanted, shallow=False, verify=True, cache_odb=self._cache)
-        except (FileNotFoundError, ObjectFormatError) as error:
-            log.warning("A folder's listing can't be fetched: %s", error)
-        for name in names:
-            listed = self.listing(name)
-            if listed is None:
+        wanted: set[str] = set()
+        for name in items:
+            files = self.listing(name)
+            if files is None:
                 raise self._complaint(name)
-            for md5 in [name, *(item.md5 for item in listed.values())]:
-                if not self._cache.exists(md5):
-                    raise self._complaint(md5)
+            wanted |= {name, *(item.md5 for item in files.values())}
+        infos = [HashInfo("md5", md5) for md5 in sorted(wanted)]
+        transfer(self._objects, self._cache, infos, verify=True, cache_odb=self._cache)
+        for md5 in sorted(wanted):
+            if not self._cache.exists(md5):
+                raise self._complaint(md5)
 
     def place(self, root: Path, path: str, md5: str, *, executable: bool = False) -> None:
         """Write a fetched object to `path` in the project.

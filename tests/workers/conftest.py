@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psutil
 import pytest
@@ -109,6 +109,16 @@ class Machines:
         process.send_signal(sig)
         process.wait(60)
 
+    def unplug(self, name: str) -> None:
+        """The worker's machine is gone: it, its engines and its stages in one moment."""
+        home = str(self.folder / f"home-{name}")
+        worker = psutil.Process(self.processes[name].pid)
+        stages = [process for process in self.of_stages() if process.environ()["RETUNE_WORKSPACE"].startswith(home)]
+        for process in [worker, *worker.children(recursive=True), *stages]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.processes[name].wait(60)
+
     def stop(self) -> None:
         for process in reversed(self.processes.values()):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -135,22 +145,22 @@ class Machines:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 variables = process.environ()
-                if variables.get("PREFECT__FLOW_RUN_ID") == str(run_id) and "RETUNE_WORKSPACE" not in variables:
-                    if any("prefect" in part for part in process.cmdline()):
-                        return process
+                own = variables.get("PREFECT__FLOW_RUN_ID") == str(run_id) and "RETUNE_WORKSPACE" not in variables
+                if own and any("prefect" in part for part in process.cmdline()):
+                    return process
         raise AssertionError(f"no engine of {run_id}")
 
 
 class Project:
     """A toy project: its origin, its remote, and what happened to it."""
 
-    def __init__(self, machines: Machines, folder: Path) -> None:
-        self.machines = machines
+    def __init__(self, events: Path, folder: Path) -> None:
+        self.event_folder = events
         self.folder = folder
         self.origin = folder / "origin.git"
         self.remote = folder / "remote"
         self.work = folder / "work"
-        for path in machines.events.iterdir():
+        for path in events.iterdir():
             path.unlink()
 
     def create(self, *, remote: str | None = None, seeds: str = "[1]", text: str = "rows\n") -> None:
@@ -177,7 +187,7 @@ class Project:
 
     def toy_environment(self) -> dict[str, str]:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        return {"PATH": path, "TOY_EVENTS": str(self.machines.events), "DVC_NO_ANALYTICS": "1"}
+        return {"PATH": path, "TOY_EVENTS": str(self.event_folder), "DVC_NO_ANALYTICS": "1"}
 
     def commit(self, message: str) -> str:
         run(self.work, "git", "add", "--all")
@@ -189,17 +199,20 @@ class Project:
         run(self.folder, "git", "clone", "--quiet", "--branch", branch, str(self.origin), name)
         return self.folder / name
 
+    def head(self, branch: str) -> str:
+        return run(self.origin, "git", "rev-parse", branch).strip()
+
     def branches(self) -> list[str]:
         lines = run(self.origin, "git", "for-each-ref", "--format=%(refname:short)", "refs/heads/retune")
         return lines.split()
 
     def slow(self, stage: str, ticks: int) -> None:
-        (self.machines.events / f"slow-{stage}").write_text(str(ticks))
+        (self.event_folder / f"slow-{stage}").write_text(str(ticks))
 
     def events(self, what: str = "start") -> list[dict[str, Any]]:
-        paths = sorted(self.machines.events.glob(f"*.{what}"))
+        paths = sorted(self.event_folder.glob(f"*.{what}"))
         if what == "start":
-            paths = sorted([*paths, *self.machines.events.glob("*.done")])
+            paths = sorted([*paths, *self.event_folder.glob("*.done")])
         return [json.loads(path.read_text()) for path in paths]
 
     def ran(self) -> list[str]:
@@ -222,6 +235,37 @@ class Api:
         deployment = self.client.read_deployment_by_name("coordinate/coordinate")
         values = {"repository": str(project.origin), **parameters}
         return self.client.create_flow_run_from_deployment(deployment.id, parameters=values).id
+
+    def coordinate_now(self, project: Project) -> UUID:
+        """Start one beside others, although the deployment allows one at a time."""
+        one = self.client.read_deployment_by_name("coordinate/coordinate")
+        other = self.client.create_deployment(
+            one.flow_id,
+            f"beside-{uuid4().hex[:6]}",
+            entrypoint=one.entrypoint,
+            pull_steps=[],
+            work_pool_name="cpu",
+            job_variables=one.job_variables,
+            parameters={"repository": str(project.origin), "ref": "main"},
+        )
+        return self.client.create_flow_run_from_deployment(other).id
+
+    def cancel_scheduled(self, flow: str) -> None:
+        """Cancel every run of a flow that has not begun."""
+        from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+        from prefect.states import Cancelled
+
+        for found in self.client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=[flow]))):
+            if found.state and found.state.is_scheduled():
+                self.client.set_flow_run_state(found.id, Cancelled(), force=True)
+
+    def overheads(self, project: Project) -> dict[str, float]:
+        """Seconds of each stage's run, from asking for it to its end, that were not the stage's own."""
+        own = {event["stage"]: event["time"] - event["begun"] for event in project.events("end")}
+        runs = {stage: self.stage_runs(stage)[0] for stage in own}
+        return {
+            stage: round((run.end_time - run.created).total_seconds() - own[stage], 1) for stage, run in runs.items()
+        }
 
     def state(self, run_id: UUID) -> Any:
         return self.client.read_flow_run(run_id).state
@@ -255,7 +299,8 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
             "-m",
             "pipeline.cli",
             "deploy",
-            **{"PREFECT_API_URL": machines.url, "PREFECT_HOME": machines.environment["PREFECT_HOME"]},
+            PREFECT_API_URL=machines.url,
+            PREFECT_HOME=machines.environment["PREFECT_HOME"],
             RETUNE_REPOSITORY="none",
         )
         machines.start_worker("cpu-1")
@@ -275,6 +320,17 @@ def api(machines: Machines) -> Iterator[Api]:
             yield api
 
 
-@pytest.fixture()
-def project(machines: Machines, tmp_path: Path) -> Project:
-    return Project(machines, tmp_path)
+@pytest.fixture
+def across(machines: Machines, tmp_path: Path) -> Project:
+    """A project on the server and the workers."""
+    return Project(machines.events, tmp_path)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project without a server: its stages are done where they are sent."""
+    events = tmp_path / "events"
+    events.mkdir()
+    monkeypatch.setenv("TOY_EVENTS", str(events))
+    monkeypatch.setenv("RETUNE_HOME", str(tmp_path / "home"))
+    return Project(events, tmp_path)

@@ -1,81 +1,17 @@
 """Worker and coordinator without Prefect: stages run one after the other in this process, at once where it matters."""
 
-import os
-import sys
-import uuid
-from collections.abc import Iterator, Sequence
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.client.schemas.objects import FlowRun
-from prefect.states import Completed, Failed
 from ruamel.yaml import YAML
 
-from pipeline import branch, checkout
-from pipeline.coordinator import Coordinator
-from pipeline.dispatch import Sent
+from pipeline import checkout
 from pipeline.records import Remote, key_of
-from pipeline.worker import Ending, Job, StageRun
+from pipeline.worker import Job, StageRun
 from stages.errors import PipelineError
-
-
-class Here:
-    """Workers that do a stage at once, where they are asked."""
-
-    def __init__(self) -> None:
-        self.jobs: list[Job] = []
-        self.pools: dict[str, str] = {}
-        self.endings: dict[uuid.UUID, Ending] = {}
-
-    def send(self, stage: str, *, pool: str, key: str, parameters: dict[str, Any]) -> Sent:
-        run_id = uuid.uuid4()
-        self.jobs.append(Job(**parameters))
-        self.pools[stage] = pool
-        self.endings[run_id] = StageRun(self.jobs[-1]).run(lambda _: None)
-        return Sent(run_id, own=True)
-
-    def look(self, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, FlowRun]:
-        return {run_id: self._run(run_id, self.endings[run_id]) for run_id in run_ids}
-
-    def give_up(self, run_id: uuid.UUID, cause: str) -> None:
-        raise AssertionError(f"{run_id}: {cause}")
-
-    def cancel(self, run_id: uuid.UUID) -> None:
-        raise AssertionError(run_id)
-
-    @staticmethod
-    def _run(run_id: uuid.UUID, ending: Ending) -> FlowRun:
-        from pipeline.cluster import STATES
-
-        good = ending.kind in ("done", "cached")
-        state = Completed() if good else Failed(name=STATES[ending.kind], message=ending.message)
-        return FlowRun(id=run_id, flow_id=uuid.uuid4(), state=state)
-
-
-@pytest.fixture()
-def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    class Folder:
-        events = tmp_path / "events"
-
-    Folder.events.mkdir()
-    monkeypatch.setenv("TOY_EVENTS", str(Folder.events))
-    monkeypatch.setenv("RETUNE_HOME", str(tmp_path / "home"))
-    yield Folder
-
-
-def coordinate(project: Any, workers: Here, *, ref: str = "main", **params: str) -> tuple[str, str] | None:
-    base = checkout.resolve(str(project.origin), ref)
-    with checkout.slot(str(project.origin), base, kind="coordinator") as root:
-        names = {name.replace("__", "."): value for name, value in params.items()}
-        commit = branch.commit_params(root, str(project.origin), names) if names else base
-        coordinator = Coordinator(root, repository=str(project.origin), commit=commit, workers=workers)
-        coordinator.run()
-        with Remote(root) as remote:
-            branch.write_results(root, coordinator.graph, coordinator.plans, remote)
-        return branch.publish(
-            root, str(project.origin), base=base, graph=coordinator.graph, changed=list(coordinator.tallies)
-        )
+from tests.workers.here import Here, coordinate
 
 
 def lock(folder: Path) -> Any:
@@ -106,3 +42,99 @@ def test_cold_warm_and_changed(project: Any) -> None:
     second, _ = coordinate(project, changed, ref=name, finetune__learning_rate="3e-5")
     assert [job.stage for job in changed.jobs] == ["finetune@1", "evaluate@1", "report"]
     assert second != name
+
+
+def test_faults_of_the_store_end_clear_and_never_wrong(project: Any, tmp_path: Path) -> None:
+    project.create()
+    coordinate(project, Here())
+    objects = {path.read_bytes(): path for path in (project.remote / "files").rglob("*") if path.is_file()}
+    weights = next(path for content, path in objects.items() if len(content) == 64)
+    wipe_cache(tmp_path)
+
+    weights.unlink()  # deleted: only the stage that wrote it runs again, and it writes the same
+    again = Here()
+    coordinate(project, again)
+    assert [job.stage for job in again.jobs] == ["finetune@1"]
+    assert weights.is_file()
+
+    wipe_cache(tmp_path)
+    weights.chmod(0o644)
+    weights.write_bytes(b"0" * 64)  # damaged: whoever reads it says so, and nothing is recorded
+    weights.chmod(0o444)  # as DVC leaves it; without that DVC itself removes what is damaged in a folder
+    records = project.records()
+    with pytest.raises(PipelineError, match=r"evaluate@1: .*is damaged: its MD5 is not"):
+        coordinate(project, Here(), evaluate__confidence="0.9")
+    assert project.records() == records
+
+    wipe_cache(tmp_path)
+    weights.unlink()  # what the message says
+    mended = Here()
+    coordinate(project, mended, evaluate__confidence="0.9")
+    assert [job.stage for job in mended.jobs] == ["finetune@1", "evaluate@1", "report"]
+
+
+def test_a_worker_trusts_nothing_but_the_commit(project: Any, tmp_path: Path) -> None:
+    project.create()
+    first = Here()
+    coordinate(project, first)
+    slot = tmp_path / "home/slots/stage-0"
+    (project.work / "toy.py").write_text("raise SystemExit('wrong commit')\n")
+    wrong = project.commit("Wrong")
+    checkout.git(slot, "fetch", str(project.origin), "main")
+    checkout.git(slot, "checkout", "--force", "--detach", wrong)
+    (slot / "source.txt").write_text("not what the commit says\n")
+    (slot / "data/download/rows").mkdir(parents=True, exist_ok=True)
+    (slot / "data/download/rows/more.txt").write_text("left over\n")
+    wipe_remote(project)
+    wipe_cache(tmp_path)
+
+    job = first.jobs[0]
+    assert StageRun(job).run(lambda _: None).kind == "done"
+    assert project.records() == [job.key]
+    assert checkout.git(slot, "rev-parse", "HEAD") == job.commit
+
+    (slot / ".git/HEAD").write_text("garbage")
+    assert StageRun(job).run(lambda _: None).kind == "cached"
+
+    mixed = Job(job.repository, wrong, job.stage, job.key, job.inputs)
+    wipe_remote(project)
+    ending = StageRun(mixed).run(lambda _: None)
+    assert (ending.kind, project.records()) == ("machine", [])
+    assert "the inputs are not those of key" in ending.message
+
+
+def test_the_first_writer_wins_and_a_late_one_changes_nothing(project: Any, tmp_path: Path) -> None:
+    project.create()
+    workers = Here()
+    coordinate(project, workers)
+    job = workers.jobs[0]
+    [record] = (project.remote / "runs" / job.key[:2] / job.key).iterdir()
+    before = (record.name, record.stat().st_mtime_ns)
+    with checkout.slot(job.repository, job.commit, kind="stage") as root, Remote(root) as remote:
+        entry = remote.find(job.key)
+        assert entry is not None
+        assert key_of(entry) == job.key
+        late = {**entry, "outs": [{**out, "md5": "0" * 32} for out in entry["outs"]]}
+        assert remote.publish(late) == entry
+    [record] = (project.remote / "runs" / job.key[:2] / job.key).iterdir()
+    assert (record.name, record.stat().st_mtime_ns) == before
+    assert StageRun(job).run(lambda _: None).kind == "cached"
+
+
+def test_a_stage_that_says_no_is_not_tried_again(project: Any) -> None:
+    project.create()
+    (project.event_folder / "fail-finetune@1").touch()
+    workers = Here()
+    with pytest.raises(PipelineError, match=r"^finetune@1: finetune@1: finetune@1 row 17: label is empty\.$"):
+        coordinate(project, workers)
+    assert [job.stage for job in workers.jobs] == ["download", "finetune@1"]
+    assert len(project.records()) == 1
+    assert project.branches() == []
+
+
+def wipe_cache(folder: Path) -> None:
+    shutil.rmtree(folder / "home/cache", ignore_errors=True)
+
+
+def wipe_remote(project: Any) -> None:
+    shutil.rmtree(project.remote)

@@ -15,14 +15,15 @@ CHECKPOINT = Path(".retune/checkpoints/toy/state.json")
 
 def main() -> None:
     name = "@".join(sys.argv[1:])
+    clock = time.time()
     begun = event(name, "start", gpu=os.environ.get("TOY_GPU"), resumed=checkpoint())
     if (EVENTS / f"fail-{name}").exists():
-        print(f"error: {name} row 17: label is empty.", file=sys.stderr)
+        sys.stderr.write(f"error: {name} row 17: label is empty.\n")
         raise SystemExit(1)
     slowly(name)
     {"download": download, "finetune": finetune, "evaluate": evaluate, "report": report}[sys.argv[1]](*sys.argv[2:])
     begun.rename(begun.with_suffix(".done"))
-    event(name, "end")
+    event(name, "end", begun=clock)
 
 
 def slowly(name: str) -> None:
