@@ -1,5 +1,5 @@
 # `make run` and `make test` need nothing but Python 3.11 or newer: they set up .venv first.
-.PHONY: run setup test check clean
+.PHONY: run setup test check clean bench-data
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -24,6 +24,9 @@ check: setup  ## format, lint, types
 	ruff format --check .
 	ruff check .
 	mypy
+
+bench-data: setup  ## a million rows through download, tokenize and split: rows per second, peak memory
+	python benchmarks/bench_data.py
 
 clean:  ## remove .venv; results stay
 	rm -rf .venv

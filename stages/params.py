@@ -48,19 +48,30 @@ class Columns(Section):
 
 
 class Checks(Section):
-    """What happens to rows that can't be used: the stage fails, or they are set aside in a file."""
+    """What happens to rows with something wrong: the stage fails, warns, or sets them aside in a file."""
 
-    empty_text: Literal["fail", "set_aside"]
+    malformed_row: Literal["fail", "set_aside"]
+    broken_encoding: Literal["fail", "warn", "set_aside"]
+    control_characters: Literal["fail", "warn", "set_aside"]
+    empty_text: Literal["fail", "warn", "set_aside"]
     missing_label: Literal["fail", "set_aside"]
+    unknown_label: Literal["fail", "set_aside"]
     duplicate_id: Literal["fail", "set_aside"]
+    duplicate_text: Literal["fail", "warn", "set_aside"]
+    conflicting_labels: Literal["fail", "warn", "set_aside"]
+    near_duplicate: Literal["fail", "warn", "set_aside", "ignore"]
+    near_duplicate_similarity: Annotated[float, Field(gt=0.5, le=1)]
+    rare_label: Literal["fail", "warn", "set_aside"]
     min_rows_per_label: Positive
 
 
 class Dataset(Section):
     files: Annotated[list[SourceFile], Field(min_length=1)]
     folder: str
-    format: Literal["csv", "tsv", "jsonl", "parquet", "lines"]
+    unpack_limit_mb: Positive
+    format: Literal["csv", "tsv", "jsonl", "lines", "folders", "parquet", "arrow", "hf"]
     encoding: str
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None
     header: bool
     quoting: bool
     columns: Columns
@@ -84,12 +95,13 @@ class Tokenize(Section):
 
 
 class Split(Section):
-    method: Literal["stratified"]
+    method: Literal["stratified", "hash", "source"]
     val: Fraction
     test: Fraction
     seed: Annotated[int, Field(ge=0)]
     duplicates: Literal["together", "drop", "keep"]
     train_fraction: Annotated[float, Field(gt=0, le=1)]
+    max_leak: Annotated[float, Field(ge=0, le=1)]
 
 
 class Finetune(Section):
@@ -184,7 +196,7 @@ def parse_params(values: Any, *, name: str) -> Params:
 
 def _problem(detail: Any, values: Any) -> str:
     """One problem in one clause; pydantic's own location also names the branch of a union, which no user wrote."""
-    path, parent = _location(detail["loc"], values)
+    path = _location(detail["loc"], values)
     if detail["type"] == "extra_forbidden":
         key = str(detail["loc"][-1])
         known = _known_keys(detail["loc"][:-1])
@@ -196,8 +208,8 @@ def _problem(detail: Any, values: Any) -> str:
     return f"{path}: {detail['msg'][0].lower()}{detail['msg'][1:]}, not {detail['input']!r}"
 
 
-def _location(loc: tuple[str | int, ...], values: Any) -> tuple[str, Any]:
-    """The key as in params.yaml (`download.dataset.files[0].source`), and what was found around it."""
+def _location(loc: tuple[str | int, ...], values: Any) -> str:
+    """The key as in params.yaml: `download.dataset.files[0].source`."""
     path, here = "", values
     for position, step in enumerate(loc):
         if isinstance(here, list) and isinstance(step, int):
@@ -208,7 +220,7 @@ def _location(loc: tuple[str | int, ...], values: Any) -> tuple[str, Any]:
             here = here.get(step)
         else:
             break  # the name of a union's branch
-    return path or "the file", here
+    return path or "the file"
 
 
 def _known_keys(loc: tuple[str | int, ...]) -> list[str]:

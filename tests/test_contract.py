@@ -183,7 +183,9 @@ def test_the_readme_names_commands_that_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     commands = re.findall(r'^@app.command\("?([a-z-]*)', (ROOT / "pipeline/cli.py").read_text(), flags=re.MULTILINE)
-    functions = re.findall(r"^@app.command\([^\n]*\)\ndef ([a-z_]+)", (ROOT / "pipeline/cli.py").read_text(), re.MULTILINE)
+    functions = re.findall(
+        r"^@app.command\([^\n]*\)\ndef ([a-z_]+)", (ROOT / "pipeline/cli.py").read_text(), re.MULTILINE
+    )
     code = "\n".join(re.findall(r"`([^`\n]+)`", text) + re.findall(r"```\w*\n(.*?)```", text, flags=re.DOTALL))
     for target in re.findall(r"\bmake ([a-z-]+)", code):
         assert target in targets, f"make {target}"

@@ -1,7 +1,8 @@
 """Fetch the rows (`dataset`) or the encoder (`model`), check them, and bring them into one form.
 
 Reads:  what download.dataset.files or download.model.source names; after this stage nothing touches a network
-Writes: data/download/dataset/: rows.parquet (id text text_pair label group split text_key, label names in its
+Writes: data/download/dataset/: rows.parquet (id text text_pair label group split text_key cluster, label
+        in its
         schema), source.json, stats.json, set_aside.csv
         data/download/model/: config.json, the tokenizer's files, model.safetensors, source.json
 Params: download.dataset or download.model
@@ -21,9 +22,9 @@ from stages.paths import Paths
 def main(params: Params, paths: Paths, item: str) -> None:
     if item == "model":
         model = params.download.model
-        folder = locate_encoder(model.source, root=paths.root)
+        folder, revision = locate_encoder(model.source, root=paths.root)
         with replace_folder(paths.encoder) as target:
-            copy_encoder(folder, target, source=model.source, sha256=model.sha256)
+            copy_encoder(folder, target, source=model.source, sha256=model.sha256, revision=revision)
         return
     dataset = params.download.dataset
     with replace_folder(paths.dataset) as target:
@@ -32,16 +33,19 @@ def main(params: Params, paths: Paths, item: str) -> None:
             files=[file.model_dump() for file in dataset.files],
             root=paths.root,
             watched=dataset.folder,
+            unpack_limit=dataset.unpack_limit_mb * 1_000_000,
             layout=Layout(
                 format=dataset.format,
                 encoding=dataset.encoding,
+                delimiter=dataset.delimiter,
                 header=dataset.header,
                 quoting=dataset.quoting,
                 columns={name: column for name, column in dataset.columns if column is not None},
             ),
             labels={str(value): name for value, name in dataset.labels.items()},
-            policies=dataset.checks.model_dump(exclude={"min_rows_per_label"}),
+            policies=dataset.checks.model_dump(exclude={"min_rows_per_label", "near_duplicate_similarity"}),
             min_rows_per_label=dataset.checks.min_rows_per_label,
+            similarity=dataset.checks.near_duplicate_similarity,
         )
 
 

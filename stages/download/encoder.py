@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
+from stages.download.hub import fetch_hub_model, is_hub
 from stages.errors import ModelError
 from stages.files import sha256 as sha256_of
 from stages.files import write_json
+
+logger = logging.getLogger(__name__)
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
@@ -21,16 +25,19 @@ TOKENIZER_PARTS = (*VOCABULARIES, "merges.txt", "special_tokens_map.json", "adde
 PACKAGE = "package:"
 
 
-def locate_encoder(source: str, *, root: Path) -> Path:
-    """Return the folder with config.json and model.safetensors that `source` names, searched in subfolders too.
+def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
+    """Return the folder with config.json and model.safetensors that `source` names, and the Hub's revision of it.
 
     Args:
-        source: `package:MODULE`, an installed package that carries the weights (it is not imported), or a folder.
+        source: `hf://ORG/NAME@REVISION`; `package:MODULE`, an installed package that carries the weights (it is not
+            imported); or a folder. Packages and folders are searched in subfolders too.
         root: Folder that relative paths start at.
 
     Raises:
-        ModelError: There is no such package or folder, or not exactly one model in it.
+        ModelError: There is no such model, package or folder, or not exactly one model in it.
     """
+    if is_hub(source):
+        return fetch_hub_model(source, files=(CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS))
     folder = _package_folder(source) if source.startswith(PACKAGE) else root / source
     if not folder.is_dir():
         raise ModelError(
@@ -38,16 +45,16 @@ def locate_encoder(source: str, *, root: Path) -> Path:
         )
     found = sorted(path.parent for path in folder.rglob(WEIGHTS) if (path.parent / CONFIG).is_file())
     if folder in found:
-        return folder
+        return folder, None
     if not found:
         raise _no_weights(source, folder)
     if len(found) > 1:
         names = ", ".join(path.relative_to(folder).as_posix() for path in found)
         raise ModelError(f"download.model.source: {source} holds several models ({names}). Name one folder.")
-    return found[0]
+    return found[0], None
 
 
-def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None) -> None:
+def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None, revision: str | None) -> None:
     """Copy the encoder into the empty folder `target`, checked, with source.json.
 
     Args:
@@ -55,6 +62,7 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None)
         target: An empty folder.
         source: What the messages and source.json call it.
         sha256: What model.safetensors must hash to; None: anything.
+        revision: The Hub's commit, where it is from there.
 
     Raises:
         ModelError: The weights hash to something else or are damaged, or the model needs code of its own.
@@ -73,7 +81,9 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None)
             shutil.copyfile(folder / name, target / name)  # as they are: equal bytes let other weights reuse the tokens
     _complete_tokenizer(target, source)
     _require_tokenizer(target, source)
-    write_json(target / "source.json", {"source": source, "revision": None, "sha256": found})
+    if sha256 is None:
+        logger.info("%s is not pinned by its weights; they now have sha256: %s", source, found)
+    write_json(target / "source.json", {"source": source, "revision": revision, "sha256": found})
 
 
 def _package_folder(source: str) -> Path:

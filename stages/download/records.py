@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from stages.errors import DataError
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -20,7 +17,7 @@ LONGEST_FIELD = 10_000_000  # characters; more than that is a quote that was nev
 class Record(NamedTuple):
     """One row as read: nothing checked yet but that its form can be read."""
 
-    row: int  # line it starts at (text formats) or number of the row (Parquet), from 1
+    row: int  # line it starts at (text formats) or its number (tables, folders), from 1
     text: str | None
     text_pair: str | None = None
     label: str | None = None
@@ -31,11 +28,12 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """How the files are to be read.
+    """How a file is to be read.
 
     Args:
-        format: csv, tsv, jsonl, parquet or lines.
+        format: csv, tsv, jsonl, lines, folders, parquet, arrow or hf.
         encoding: Of the text formats, by Python's name.
+        delimiter: Between the fields of csv and tsv; None: a comma, a tab.
         header: Does a csv or tsv file start with the columns' names?
         quoting: Is `"` a quote in csv and tsv?
         columns: Column of each field of a record (`text`, `label`, ...) that there is.
@@ -43,13 +41,14 @@ class Layout:
 
     format: str
     encoding: str
+    delimiter: str | None
     header: bool
     quoting: bool
     columns: Mapping[str, str | int]
 
 
-def read_records(path: Path, *, name: str, layout: Layout) -> Iterator[Record]:
-    """Read the rows of one file in their order, in constant memory.
+def read_text_file(path: Path, *, name: str, layout: Layout) -> Iterator[Record]:
+    """Read the rows of a csv, tsv, jsonl or lines file in their order, in constant memory.
 
     Args:
         path: The file on disk.
@@ -59,14 +58,9 @@ def read_records(path: Path, *, name: str, layout: Layout) -> Iterator[Record]:
     Raises:
         DataError: The file is empty, is not of this format, or lacks a column.
     """
-    if path.stat().st_size == 0:
-        raise DataError(f"{name} is empty (0 bytes). Give a file with rows.")
-    if layout.format == "parquet":
-        yield from _parquet(path, name, layout)
-        return
     readers = {"csv": _separated, "tsv": _separated, "jsonl": _json_lines, "lines": _lines}
     with path.open("rb") as file:
-        stream = _decode(file, layout.encoding)
+        stream = decode(file, layout.encoding)
         try:
             yield from readers[layout.format](stream, name, layout)
         except UnicodeError as error:
@@ -75,14 +69,45 @@ def read_records(path: Path, *, name: str, layout: Layout) -> Iterator[Record]:
             ) from error
 
 
-def _decode(file: BinaryIO, encoding: str) -> io.TextIOWrapper:
-    """Bytes that the encoding does not have become lone surrogates, so that the row can be named later."""
+def read_folders(path: Path, *, name: str, layout: Layout) -> Iterator[Record]:
+    """Read a folder per class: each file in it, at any depth, is one row, and its path is the row's id.
+
+    Args:
+        path: The folder of the folders.
+        name: What the messages call it.
+        layout: Its encoding.
+
+    Raises:
+        DataError: It is no folder, or a file lies in none of the classes' folders.
+    """
+    if not path.is_dir():
+        raise DataError(f"{name} is no folder. The format folders needs one, with a folder of text files per class.")
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    for row, file in enumerate(files, start=1):
+        parts = file.relative_to(path).parts
+        if len(parts) < 2:
+            raise DataError(f"{name}: the file {parts[0]} lies in no class's folder. Move it into one.")
+        with file.open("rb") as binary:
+            try:
+                text = decode(binary, layout.encoding).read()
+            except UnicodeError as error:
+                yield Record(row, None, id="/".join(parts), problem=f"not {layout.encoding}: {error}")
+                continue
+        yield Record(row, text, label=parts[0], id="/".join(parts))
+
+
+def decode(file: BinaryIO, encoding: str) -> io.TextIOWrapper:
+    """Decode a file; bytes that the encoding does not have become lone surrogates, so that the row can be named.
+
+    Raises:
+        DataError: Python does not know the encoding.
+    """
     try:
         encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
         return io.TextIOWrapper(file, encoding=encoding, errors="surrogateescape", newline="")
     except LookupError as error:
         raise DataError(
-            f"download.dataset.encoding: {encoding!r} is no encoding that Python knows. "
+            f"download.dataset.encoding: {encoding!r} is no text encoding that Python knows. "
             "Give one of its names, such as utf-8, latin-1, cp1252 or utf-16."
         ) from error
 
@@ -91,7 +116,7 @@ def _separated(stream: io.TextIOWrapper, name: str, layout: Layout) -> Iterator[
     csv.field_size_limit(LONGEST_FIELD)
     reader = csv.reader(
         stream,
-        delimiter=DELIMITERS[layout.format],
+        delimiter=layout.delimiter or DELIMITERS[layout.format],
         quoting=csv.QUOTE_MINIMAL if layout.quoting else csv.QUOTE_NONE,
         strict=True,
     )
@@ -121,8 +146,7 @@ def _separated(stream: io.TextIOWrapper, name: str, layout: Layout) -> Iterator[
 
 def _positions(names: Sequence[str], name: str, layout: Layout) -> dict[str, int]:
     """Where in a row of fields each field of a record stands."""
-    unreadable = next((column for column in names if not _encodable(column)), None)
-    if layout.header and unreadable is not None:
+    if layout.header and not all(map(encodable, names)):
         raise DataError(
             f"{name} row 1: the header is not {layout.encoding}. Set download.dataset.encoding to the file's own."
         )
@@ -151,6 +175,18 @@ def missing_column(name: str, field: str, column: str | int, present: Iterable[s
     )
 
 
+def require_columns(name: str, layout: Layout, present: Iterable[str]) -> None:
+    """Check that the columns are there.
+
+    Raises:
+        DataError: One is not; the message lists those present.
+    """
+    present = list(present)
+    for field, column in layout.columns.items():
+        if str(column) not in present:
+            raise missing_column(name, field, column, present)
+
+
 def _lines(stream: io.TextIOWrapper, name: str, layout: Layout) -> Iterator[Record]:
     for row, line in enumerate(stream, start=1):
         yield Record(row, line.rstrip("\r\n"))
@@ -165,42 +201,20 @@ def _json_lines(stream: io.TextIOWrapper, name: str, layout: Layout) -> Iterator
         try:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield Record(row, None, problem=f"no JSON ({error})")
+            yield Record(row, None, problem=f"no JSON: {error}")
             continue
         if not isinstance(values, dict):
             yield Record(row, None, problem=f"a JSON {type(values).__name__}, not an object")
             continue
         read = True
         seen.update(dict.fromkeys(values))
-        yield _record(row, {field: values.get(str(column)) for field, column in layout.columns.items()})
+        yield typed_record(row, {field: values.get(str(column)) for field, column in layout.columns.items()})
     if read:
-        _require_columns(name, layout, seen)
+        require_columns(name, layout, filter(encodable, seen))
 
 
-def _parquet(path: Path, name: str, layout: Layout) -> Iterator[Record]:
-    try:
-        file = pq.ParquetFile(path)
-        _require_columns(name, layout, file.schema_arrow.names)
-        columns = [str(column) for column in layout.columns.values()]
-        row = 0
-        for batch in file.iter_batches(batch_size=10_000, columns=columns):
-            values = [batch.column(column).to_pylist() for column in columns]
-            for cells in zip(*values, strict=True):
-                row += 1
-                yield _record(row, dict(zip(layout.columns, cells, strict=True)))
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{name} is not a readable Parquet file: {error}") from error
-
-
-def _require_columns(name: str, layout: Layout, present: Iterable[str]) -> None:
-    present = list(present)
-    for field, column in layout.columns.items():
-        if str(column) not in present:
-            raise missing_column(name, field, column, present)
-
-
-def _record(row: int, values: Mapping[str, Any]) -> Record:
-    """A record of typed values (JSON, Parquet): numbers and truth values become text, 3.0 becomes 3."""
+def typed_record(row: int, values: Mapping[str, Any]) -> Record:
+    """A record of typed values (JSON, tables): numbers and truth values become text, 3.0 becomes 3."""
     cells: dict[str, str | None] = {}
     for field, value in values.items():
         if isinstance(value, bool):
@@ -216,10 +230,6 @@ def _record(row: int, values: Mapping[str, Any]) -> Record:
     return Record(row, **cells)
 
 
-def _encodable(text: str) -> bool:
+def encodable(text: str) -> bool:
     """Is there no lone surrogate in it, that is, no byte that could not be decoded?"""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)

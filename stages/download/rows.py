@@ -1,210 +1,182 @@
-"""Write rows.parquet out of the files read: every row is used or set aside, and both are counted."""
+"""Turn records into rows: renamed, checked one by one, and kept on disk until all of them are known."""
 
 import hashlib
-import json
+import re
 import unicodedata
-from collections import Counter
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from stages.download.checks import Checks
-from stages.download.labels import in_class_order, rename
-from stages.download.records import Layout, Record, read_records
+from stages.download.checks import Checks, Place
+from stages.download.labels import rename
+from stages.download.records import Record, encodable
 from stages.errors import DataError
-from stages.files import write_json
 
-SCHEMA = pa.schema(
-    [
-        pa.field("id", pa.string()),
-        pa.field("text", pa.string()),
-        pa.field("text_pair", pa.string()),
-        pa.field("label", pa.string()),
-        pa.field("group", pa.string()),
-        pa.field("split", pa.string()),
-        pa.field("text_key", pa.int64()),  # equal for rows whose texts are equal but for case, width and blanks
-    ]
-)
 BATCH = 10_000  # rows
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # all but tab and line ends
+SURROGATE = re.compile("[\ud800-\udfff]")
+SPOOL = pa.schema([(name, pa.string()) for name in ("id", "text", "text_pair", "label", "group", "split")])
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file on disk that rows are read from; `split` and `label` hold for all of them."""
+    """Rows on disk; `split` and `label` hold for all of them."""
+
+    name: str
+    records: Iterable[Record]
+    columns: Collection[str]  # fields of a record that this file has
+    split: str | None = None
+    label: str | None = None
+
+
+@dataclass
+class Spool:
+    """The rows that can be used so far: on disk what is long, in memory what the checks over all rows need."""
 
     path: Path
-    name: str
-    layout: Layout
-    split: str | None
-    label: str | None
+    files: list[str] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)  # rows read, by file
+    _file: "array[int]" = field(default_factory=lambda: array("i"))
+    _row: "array[int]" = field(default_factory=lambda: array("q"))
+    _text_key: "array[int]" = field(default_factory=lambda: array("q"))
+    _exact_key: "array[int]" = field(default_factory=lambda: array("q"))
+    _label: "array[int]" = field(default_factory=lambda: array("i"))
+    labels: dict[str, int] = field(default_factory=dict)
 
+    def add(self, record: Record, label: str) -> None:
+        """Remember where a row stands, its texts' hashes and its label."""
+        self._file.append(len(self.files) - 1)
+        self._row.append(record.row)
+        self._text_key.append(text_hash(normalise(record.text), normalise(record.text_pair)))
+        self._exact_key.append(text_hash(record.text, record.text_pair))
+        self._label.append(self.labels.setdefault(label, len(self.labels)))
 
-class RowReader:
-    """Turns records into rows, or rejects them.
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Read the rows again, in their order."""
+        with pa.OSFile(str(self.path)) as file, pa.ipc.open_stream(file) as stream:
+            yield from stream
 
-    Args:
-        labels: New name of each label value; empty: they stay as they are.
-        checks: Where rows that can't be used go.
-    """
-
-    def __init__(self, *, labels: Mapping[str, str], checks: Checks) -> None:
-        self._names = labels
-        self._checks = checks
-        self._ids: set[str] = set()
-        self._seen: Counter[int] = Counter()  # rows by hash of their text, to tell equal ones apart
-        self.labels: Counter[str] = Counter()
-        self.rows_in = 0
-
-    def rows(self, file: InputFile) -> Iterator[dict[str, Any]]:
-        """Yield what stands in rows.parquet for each record of the file that can be used."""
-        for record in read_records(file.path, name=file.name, layout=file.layout):
-            self.rows_in += 1
-            value = (file.label if file.label is not None else record.label or "").strip()
-            label = rename(value, self._names)
-            rule, detail = self._problem(record, value, label, file.layout.columns)
-            if rule:
-                self._checks.reject(rule, file.name, record, detail)
-                continue
-            exact = _hash(record.text, record.text_pair)
-            self._seen[exact] += 1
-            if record.id is not None:
-                self._ids.add(record.id)
-            self.labels[label or ""] += 1
-            yield {
-                "id": record.id or _hashed_id(exact, self._seen[exact]),
-                "text": record.text,
-                "text_pair": record.text_pair,
-                "label": label,
-                "group": record.group or None,
-                "split": file.split,
-                "text_key": _hash(_normalise(record.text), _normalise(record.text_pair)),
-            }
-
-    def _problem(self, record: Record, value: str, label: str | None, columns: Collection[str]) -> tuple[str, str]:
-        """The rule that the record breaks, if it does, and what a message adds to it."""
-        if record.problem:
-            return "malformed_row", record.problem
-        for cell in (record.text, record.text_pair, value, record.id, record.group):
-            if cell and not cell.isascii() and any("\ud800" <= character <= "\udfff" for character in cell):
-                return "broken_encoding", ""
-        if not record.text or record.text.isspace():
-            return "empty_text", ""
-        if "text_pair" in columns and (not record.text_pair or record.text_pair.isspace()):
-            return "empty_text", "text_pair"
-        if not value:
-            return "missing_label", ""
-        if label is None:
-            return "unknown_label", value
-        if "id" in columns and not record.id:
-            return "missing_id", ""
-        if "id" in columns and record.id in self._ids:
-            return "duplicate_id", str(record.id)
-        return "", ""
+    def place(self, position: int) -> Place:
+        """Return where the row at `position` was read."""
+        return Place(self.files[self._file[position]], self._row[position])
 
     @property
-    def duplicates(self) -> dict[str, int]:
-        """How often a text occurs again, character for character."""
-        return {"distinct_texts": len(self._seen), "repeated_rows": self._seen.total() - len(self._seen)}
+    def text_key(self) -> NDArray[np.int64]:
+        """Equal for rows whose texts are equal but for case, width and blanks; shape (rows,)."""
+        return np.array(self._text_key, dtype=np.int64)
+
+    @property
+    def exact_key(self) -> NDArray[np.int64]:
+        """Equal for rows whose texts are equal; shape (rows,)."""
+        return np.array(self._exact_key, dtype=np.int64)
+
+    @property
+    def label(self) -> NDArray[np.int64]:
+        """Index into `labels`, in the order in which they were met; shape (rows,)."""
+        return np.array(self._label, dtype=np.int64)
 
 
-def write_rows(
-    folder: Path,
-    files: Iterable[InputFile],
-    *,
-    labels: Mapping[str, str],
-    policies: Mapping[str, str],
-    min_rows_per_label: int,
-) -> list[int]:
-    """Read `files` and write rows.parquet, stats.json and set_aside.csv into `folder`.
+def spool_rows(files: Iterable[InputFile], path: Path, *, labels: Mapping[str, str], checks: Checks) -> Spool:
+    """Read all files, check each row by itself, and keep what can be used in `path`.
 
     Args:
-        folder: Where to write.
         files: The files, in the order in which their rows are to stand.
-        labels: New name of each label value; empty: as they are.
-        policies: `fail` or `set_aside` for rows that can't be used, by rule.
-        min_rows_per_label: Rows (>= 1) that every label must have.
-
-    Returns:
-        Rows read from each file.
+        path: The file to write.
+        labels: New name of each label value; empty: they stay as they are.
+        checks: Where rows that can't be used go.
 
     Raises:
-        DataError: A row can't be used and its rule's policy is to fail, or the rows do not make a data set.
+        DataError: A file has no rows.
     """
-    counts: list[int] = []
-    spool = folder / "rows.arrow"
-    with (folder / "set_aside.csv").open("w", encoding="utf-8", newline="") as set_aside:
-        checks = Checks(policies, set_aside)
-        reader = RowReader(labels=labels, checks=checks)
-        with pa.ipc.new_stream(spool, SCHEMA) as writer:
-            for file in files:
-                before = reader.rows_in
-                for batch in _batches(reader.rows(file)):
-                    writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=SCHEMA))
-                counts.append(reader.rows_in - before)
-                if not counts[-1]:
-                    raise DataError(f"{file.name} has no rows. Give a file with rows.")
-    checks.raise_failures()
-    if not reader.labels:
-        raise DataError(f"No row is left: all {reader.rows_in} are set aside ({dict(checks.set_aside)}).")
-    order = in_class_order(reader.labels, labels)
-    _require_rows(reader.labels, min_rows_per_label)
-    _with_labels(spool, folder / "rows.parquet", order)
-    stats = {
-        "rows_in": reader.rows_in,
-        "rows_used": reader.labels.total(),
-        "set_aside": dict(sorted(checks.set_aside.items())),
-        "labels": {label: reader.labels[label] for label in order},
-        "duplicates": reader.duplicates,
-    }
-    write_json(folder / "stats.json", stats)
-    return counts
+    spool, ids = Spool(path), set[str]()
+    with pa.ipc.new_stream(path, SPOOL) as writer:
+        for file in files:
+            spool.files.append(file.name)
+            spool.counts.append(0)
+            rows = _rows(file, spool, labels, checks, ids)
+            while batch := list(islice(rows, BATCH)):
+                writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=SPOOL))
+            if not spool.counts[-1]:
+                raise DataError(f"{file.name} has no rows. Give a file with rows.")
+    return spool
 
 
-def _require_rows(labels: Mapping[str, int], least: int) -> None:
-    rare = {label: count for label, count in sorted(labels.items()) if count < least}
-    if rare:
-        raise DataError(
-            f"Labels with fewer than {least} rows: {', '.join(f'{label!r} has {n}' for label, n in rare.items())}. "
-            "Give them more rows, join them with another class in download.dataset.labels, "
-            "or set download.dataset.checks.min_rows_per_label."
-        )
+def _rows(
+    file: InputFile, spool: Spool, labels: Mapping[str, str], checks: Checks, ids: set[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield what stands in the spool for each record that can be used."""
+    for raw in file.records:
+        spool.counts[-1] += 1
+        value = (file.label if file.label is not None else raw.label or "").strip()
+        label = rename(value, labels)
+        stays = True
+        for rule, detail in _problems(raw, value, label, file.columns, ids):
+            stays &= checks.note(rule, Place(file.name, raw.row, raw.id, raw.text), detail)
+            if checks.policy(rule) == "set_aside":
+                break  # once: what else is wrong with it does not matter any more
+        if not stays:
+            continue
+        record = Record(raw.row, *(_mended(cell) for cell in raw[1:]))
+        spool.add(record, label or "")
+        if record.id:
+            ids.add(record.id)
+        yield {
+            "id": record.id,
+            "text": record.text or "",
+            "text_pair": record.text_pair,
+            "label": label,
+            "group": record.group or None,
+            "split": file.split,
+        }
 
 
-def _with_labels(spool: Path, path: Path, labels: list[str]) -> None:
-    """Rewrite the rows as Parquet: the label names, known only now, must stand in its schema from the start."""
-    schema = SCHEMA.with_metadata({"labels": json.dumps(labels, ensure_ascii=False)})
-    with (
-        pa.memory_map(str(spool)) as source,
-        closing(pa.ipc.open_stream(source)) as stream,
-        pq.ParquetWriter(path, schema, compression="zstd") as writer,
-    ):
-        for batch in stream:
-            writer.write_batch(batch.replace_schema_metadata(schema.metadata))
-    spool.unlink()
+def _problems(
+    record: Record, value: str, label: str | None, columns: Collection[str], ids: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """The rules that the record breaks, each with what a message adds."""
+    if record.problem:
+        yield "malformed_row", record.problem
+        return
+    if not all(encodable(cell) for cell in (record.text, record.text_pair, value, record.id, record.group) if cell):
+        yield "broken_encoding", ""
+    if not record.text or record.text.isspace():
+        yield "empty_text", ""
+    if "text_pair" in columns and (not record.text_pair or record.text_pair.isspace()):
+        yield "empty_text", "text_pair"
+    if not value:
+        yield "missing_label", ""
+    elif label is None:
+        yield "unknown_label", value
+    if "id" in columns and not record.id:
+        yield "missing_id", ""
+    elif record.id in ids:
+        yield "duplicate_id", ""
+    if CONTROL.search(record.text or "") or CONTROL.search(record.text_pair or ""):
+        yield "control_characters", ""
 
 
-def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    while batch := list(islice(rows, BATCH)):
-        yield batch
+def _mended(cell: str | None) -> str | None:
+    """Where broken encodings are only warned of, what is no character becomes U+FFFD."""
+    return cell if cell is None or encodable(cell) else SURROGATE.sub("\ufffd", cell)
 
 
-def _hash(text: str | None, pair: str | None) -> int:
-    """A 64-bit hash of a text, or of two, that is the same on every machine."""
+def text_hash(text: str | None, pair: str | None) -> int:
+    """Return a 64-bit hash of a text, or of two, that is the same on every machine."""
     whole = (text or "") if pair is None else f"{text}\x1f{pair}"
     return int.from_bytes(hashlib.blake2b(whole.encode(), digest_size=8).digest(), "big", signed=True)
 
 
-def _hashed_id(exact: int, occurrence: int) -> str:
-    """An id that stays when rows are added: the text's hash, and the count where the text occurs again."""
-    name = f"{exact & 0xFFFFFFFFFFFFFFFF:016x}"
-    return name if occurrence == 1 else f"{name}-{occurrence}"
-
-
-def _normalise(text: str | None) -> str | None:
-    return None if text is None else " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+def normalise(text: str | None) -> str | None:
+    """Make texts equal that differ in case, width or blanks alone."""
+    if text is None:
+        return None
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return " ".join(text.casefold().split())

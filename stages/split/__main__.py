@@ -11,7 +11,8 @@ from stages import entry
 from stages.files import read_json, write_json
 from stages.params import Params
 from stages.paths import Paths
-from stages.split.division import divide, read_facts, write_positions
+from stages.split.division import divide, write_positions
+from stages.split.facts import read_facts
 from stages.tokens import TOKENS_FILE
 
 
@@ -20,11 +21,13 @@ def main(params: Params, paths: Paths) -> None:
     positions, stats = divide(
         read_facts(paths.tokens / TOKENS_FILE),
         read_json(paths.labels),
+        method=split.method,
         val=split.val,
         test=split.test,
         seed=split.seed,
         duplicates=split.duplicates,
         train_fraction=split.train_fraction,
+        max_leak=split.max_leak,
     )
     for name, rows in positions.items():
         write_positions(paths.split(name), rows)

@@ -2,8 +2,8 @@
 
 Reads:  data/download/dataset/rows.parquet; tokenizer.json and tokenizer_config.json of data/download/model (not the
         weights, so that another encoder with the same tokenizer reuses the tokens)
-Writes: data/tokenize/: tokens/tokens.arrow (id label group split text_key input_ids, unpadded; token_type_ids for
-        pairs), labels.json, lengths.csv, stats.json
+Writes: data/tokenize/: tokens/tokens.arrow (id label group split text_key cluster input_ids, unpadded; for pairs also
+        token_type_ids), labels.json, lengths.csv, stats.json
 Params: tokenize
 
 Example: python -m stages.tokenize
@@ -19,14 +19,14 @@ from stages.tokens import TOKENS_FILE
 
 def main(params: Params, paths: Paths) -> None:
     max_length, truncation = params.tokenize.max_length, params.tokenize.truncation
-    tokenizer = open_tokenizer(paths.encoder, max_length=max_length)
+    opened = open_tokenizer(paths.encoder, max_length=max_length)
     with replace_folder(paths.tokens) as folder:
         lengths = write_tokens(
-            paths.rows, folder / TOKENS_FILE, tokenizer=tokenizer, max_length=max_length, truncation=truncation
+            paths.rows, folder / TOKENS_FILE, opened=opened, max_length=max_length, truncation=truncation
         )
     write_json(paths.labels, read_labels(paths.rows))
     write_text(paths.lengths, lengths.histogram())
-    write_json(paths.token_stats, lengths.stats(max_length=max_length, truncation=truncation))
+    write_json(paths.token_stats, lengths.stats())
 
 
 if __name__ == "__main__":

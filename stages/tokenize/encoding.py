@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from stages.errors import DataError, ModelError, ParamsError
-from stages.files import replace_file
+from stages.files import read_json, replace_file
 from stages.tokenize.lengths import Lengths
 from stages.tokenize.truncation import Frame, frame_of, kept
 
@@ -31,8 +31,16 @@ class RowTokens(NamedTuple):
     length: int  # before anything was cut
 
 
-def open_tokenizer(folder: Path, *, max_length: int) -> Tokenizer:
-    """Open the encoder's tokenizer, with its own truncation and padding off.
+class OpenTokenizer(NamedTuple):
+    """An encoder's tokenizer, with its own truncation and padding off."""
+
+    tokenizer: Tokenizer
+    limit: int | None  # tokens that the encoder takes at most, where its files say so
+    unknown: int | None  # id of the token for what it does not know, where it has one
+
+
+def open_tokenizer(folder: Path, *, max_length: int) -> OpenTokenizer:
+    """Open the encoder's tokenizer.
 
     Args:
         folder: Holds tokenizer.json and tokenizer_config.json.
@@ -47,12 +55,16 @@ def open_tokenizer(folder: Path, *, max_length: int) -> Tokenizer:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises bare Exception
         raise ModelError(f"{path} is no tokenizer: {error}. Run the stage download@model again.") from error
-    limit = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("model_max_length")
-    if isinstance(limit, int | float) and max_length > limit and limit < UNBOUNDED:
-        raise ParamsError(f"tokenize.max_length: {max_length}, but the encoder takes {int(limit)} tokens at most.")
+    config = read_json(folder / "tokenizer_config.json")
+    limit = config.get("model_max_length")
+    limit = int(limit) if isinstance(limit, int | float) and limit < UNBOUNDED else None
+    if limit is not None and max_length > limit:
+        raise ParamsError(f"tokenize.max_length: {max_length}, but the encoder takes {limit} tokens at most.")
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return tokenizer
+    name = config.get("unk_token")
+    name = name.get("content") if isinstance(name, dict) else name
+    return OpenTokenizer(tokenizer, limit, tokenizer.token_to_id(name) if name else None)
 
 
 def read_labels(rows: Path) -> list[str]:
@@ -68,13 +80,13 @@ def read_labels(rows: Path) -> list[str]:
     return labels
 
 
-def write_tokens(rows: Path, path: Path, *, tokenizer: Tokenizer, max_length: int, truncation: str) -> Lengths:
+def write_tokens(rows: Path, path: Path, *, opened: OpenTokenizer, max_length: int, truncation: str) -> Lengths:
     """Encode rows.parquet into an Arrow IPC stream, one row per row, in its order.
 
     Args:
         rows: rows.parquet of download.
         path: The file to write.
-        tokenizer: With truncation and padding off.
+        opened: The tokenizer.
         max_length: Tokens per row, special tokens included.
         truncation: What stays of a longer row: head, tail or head_tail.
 
@@ -88,19 +100,25 @@ def write_tokens(rows: Path, path: Path, *, tokenizer: Tokenizer, max_length: in
     labels = read_labels(rows)
     file = pq.ParquetFile(rows)
     pairs = _has_pairs(file)
+    tokenizer = opened.tokenizer
     frame = frame_of(tokenizer, pairs=pairs)
     if max_length <= frame.size:
         raise ParamsError(
             f"tokenize.max_length: {max_length} leaves no room for a text beside {frame.size} special tokens."
         )
-    lengths = Lengths(labels)
+    lengths = Lengths(labels, max_length=max_length, truncation=truncation, limit=opened.limit)
     schema = _schema(pairs)
     with replace_file(path) as temporary, pa.ipc.new_stream(temporary, schema) as writer:
         for batch in file.iter_batches(batch_size=BATCH):
             tokens = list(_encode(tokenizer, batch, frame, max_length, truncation, pairs))
             columns = _columns(batch, tokens, labels, pairs)
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
-            lengths.add(columns[1].to_numpy(), [row.length for row in tokens], [len(row.input_ids) for row in tokens])
+            lengths.add(
+                columns[1].to_numpy(),
+                np.array([row.length for row in tokens]),
+                unknown=_unknown(columns[6], opened.unknown),
+                special=frame.size,
+            )
     return lengths
 
 
@@ -116,6 +134,7 @@ def _schema(pairs: bool) -> pa.Schema:
         ("group", pa.string()),
         ("split", pa.string()),
         ("text_key", pa.int64()),
+        ("cluster", pa.int64()),
         ("input_ids", pa.list_(pa.int32())),
     ]
     return pa.schema(fields + ([("token_type_ids", pa.list_(pa.int8()))] if pairs else []))
@@ -146,12 +165,20 @@ def _text_lengths(encoding: Encoding, pairs: bool, frame: Frame) -> tuple[int, .
 
 def _columns(batch: pa.RecordBatch, tokens: Sequence[RowTokens], labels: list[str], pairs: bool) -> list[pa.Array]:
     indices = pc.index_in(batch.column("label"), value_set=pa.array(labels, pa.string()))
-    plain = [batch.column(name) for name in ("group", "split", "text_key")]
+    plain = [batch.column(name) for name in ("group", "split", "text_key", "cluster")]
     offsets = np.concatenate([[0], np.cumsum([len(row.input_ids) for row in tokens])]).astype(np.int32)
     lists = [_lists([row.input_ids for row in tokens], offsets, np.dtype(np.int32))]
     if pairs:
         lists.append(_lists([row.token_type_ids for row in tokens], offsets, np.dtype(np.int8)))
     return [batch.column("id"), indices.cast(pa.int32()), *plain, *lists]
+
+
+def _unknown(input_ids: pa.ListArray, unknown: int | None) -> NDArray[np.int64]:
+    """How many tokens of each row are the one for what the tokenizer does not know; shape (rows,)."""
+    if unknown is None:
+        return np.zeros(len(input_ids), dtype=np.int64)
+    row = np.repeat(np.arange(len(input_ids)), np.diff(np.asarray(input_ids.offsets)))
+    return np.bincount(row[input_ids.values.to_numpy() == unknown], minlength=len(input_ids))
 
 
 def _lists(rows: Sequence[Sequence[int]], offsets: NDArray[np.int32], dtype: np.dtype[Any]) -> pa.ListArray:

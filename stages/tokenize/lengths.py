@@ -1,4 +1,4 @@
-"""How long the rows are in tokens, and what truncation took from them, per class."""
+"""How long the rows are in tokens, what truncation took from them, and what padding would add."""
 
 import csv
 import io
@@ -9,27 +9,47 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+PADDED_BATCH = 32  # rows; what the waste of padding is worked out for
+ENOUGH = 0.99  # share of the rows that the suggested max_length leaves whole
+MULTIPLE = 8  # tokens; what GPUs like the length of a batch to be a multiple of
+
 
 class Lengths:
     """Counts rows by length, and what was cut by label; in memory that does not grow with the rows.
 
     Args:
         labels: Label names in class order.
+        max_length: Tokens per row that stay, special tokens included.
+        truncation: Which ones: head, tail or head_tail.
+        limit: Tokens that the encoder takes at most; None: not known.
     """
 
-    def __init__(self, labels: Sequence[str]) -> None:
+    def __init__(self, labels: Sequence[str], *, max_length: int, truncation: str, limit: int | None) -> None:
         self._labels = labels
+        self._max_length, self._truncation, self._limit = max_length, truncation, limit
         self._rows: Counter[int] = Counter()  # rows by length before truncation
-        self._kept = 0
         self._per_label = np.zeros((len(labels), 3), dtype=np.int64)  # rows, rows cut, tokens cut
+        self._unknown: Counter[str] = Counter()
 
-    def add(self, label: NDArray[np.int32], length: Sequence[int], kept: Sequence[int]) -> None:
-        """Count a batch of rows: label index, tokens, and tokens that stay, each (rows,)."""
-        self._rows.update(length)
-        self._kept += sum(kept)
-        lost = np.asarray(length, dtype=np.int64) - np.asarray(kept, dtype=np.int64)
+    def add(
+        self, label: NDArray[np.int32], length: NDArray[np.int64], *, unknown: NDArray[np.int64], special: int
+    ) -> None:
+        """Count a batch of rows.
+
+        Args:
+            label: Label index, (rows,).
+            length: Tokens before truncation, (rows,).
+            unknown: Tokens that stay and that the tokenizer does not know, (rows,).
+            special: Special tokens per row.
+        """
+        self._rows.update(length.tolist())
+        lost = np.maximum(length - self._max_length, 0)
         for column, values in enumerate((np.ones_like(lost), lost > 0, lost)):
             np.add.at(self._per_label[:, column], label, values)
+        words = np.minimum(length, self._max_length) - special
+        self._unknown["tokens"] += int(unknown.sum())
+        self._unknown["rows_mostly_unknown"] += int((2 * unknown > words).sum())
+        self._unknown["rows_without_tokens"] += int((words <= 0).sum())
 
     def histogram(self) -> str:
         """Return lengths.csv: rows by tokens per row, special tokens included, before truncation."""
@@ -39,26 +59,57 @@ class Lengths:
         writer.writerows(sorted(self._rows.items()))
         return file.getvalue()
 
-    def stats(self, *, max_length: int, truncation: str) -> dict[str, Any]:
+    def stats(self) -> dict[str, Any]:
         """Return stats.json."""
         rows, rows_cut, tokens_cut = (int(count) for count in self._per_label.sum(axis=0))
+        length = np.repeat(sorted(self._rows), [self._rows[length] for length in sorted(self._rows)])  # (rows,)
+        kept = np.minimum(length, self._max_length)
         return {
-            "max_length": max_length,
-            "truncation": truncation,
+            "max_length": self._max_length,
+            "suggested_max_length": self._suggestion(length),
+            "truncation": self._truncation,
             "rows": rows,
-            "tokens": self._kept,
+            "tokens": int(kept.sum()),
             "rows_cut": rows_cut,
             "tokens_cut": tokens_cut,
-            "length": self._summary(),
+            "unknown": {name: self._unknown[name] for name in ("tokens", "rows_mostly_unknown", "rows_without_tokens")},
+            "length": _summary(length),
+            "padding": _padding(kept, self._max_length),
             "per_label": {
                 label: {"rows": int(counts[0]), "rows_cut": int(counts[1]), "tokens_cut": int(counts[2])}
                 for label, counts in zip(self._labels, self._per_label, strict=True)
             },
         }
 
-    def _summary(self) -> dict[str, float]:
-        tokens = np.array(sorted(self._rows), dtype=np.int64)
-        below = np.cumsum([self._rows[int(length)] for length in tokens])  # rows at most that long
-        quantiles = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "longest": 1.0}
-        found = {name: int(tokens[np.searchsorted(below, share * below[-1])]) for name, share in quantiles.items()}
-        return {"mean": round(float(np.dot(tokens, np.diff(below, prepend=0)) / below[-1]), 2), **found}
+    def _suggestion(self, length: NDArray[np.int64]) -> int:
+        enough = int(np.quantile(length, ENOUGH, method="inverted_cdf"))
+        rounded = -(-enough // MULTIPLE) * MULTIPLE
+        return min(rounded, self._limit) if self._limit else rounded
+
+
+def _summary(length: NDArray[np.int64]) -> dict[str, float]:
+    quantiles = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "longest": 1.0}
+    found = {name: int(np.quantile(length, share, method="inverted_cdf")) for name, share in quantiles.items()}
+    return {"mean": round(float(length.mean()), 2), **found}
+
+
+def _padding(kept: NDArray[np.int64], max_length: int) -> dict[str, float]:
+    """Share of a batch's tokens (0 to 1) that is padding, by how batches of 32 rows are made.
+
+    Args:
+        kept: Tokens of each row after truncation, ascending, (rows,).
+        max_length: Tokens per row that all are padded to, where they are.
+    """
+    shuffled = np.random.default_rng(0).permutation(kept)
+    padded = {
+        "to_max_length": len(kept) * max_length,
+        "to_longest_in_batch": _padded(shuffled),
+        "by_length": _padded(kept),
+    }
+    return {name: round(1 - float(kept.sum()) / tokens, 4) for name, tokens in padded.items()}
+
+
+def _padded(kept: NDArray[np.int64]) -> int:
+    """Tokens in batches of rows as they come, each padded to its longest row."""
+    starts = np.arange(0, len(kept), PADDED_BATCH)
+    return int((np.maximum.reduceat(kept, starts) * np.diff(starts, append=len(kept))).sum())

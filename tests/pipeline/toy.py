@@ -8,7 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+# Prefect's data base, kept between sessions: making it takes longer than any test (one per worker of pytest-xdist).
+PREFECT_HOME = Path(tempfile.gettempdir()) / f"retune-tests-prefect-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
 
 DVC_YAML = """\
 stages:
@@ -112,7 +116,8 @@ with open(os.environ.get("TOY_TRACE", os.devnull), "a") as trace:
 def environment(**extra: str) -> dict[str, str]:
     """The environment in which this interpreter's `python` and `dvc` are found first, and nothing calls home."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1", **extra}
+    quiet = {"DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**os.environ, "PATH": path, "PREFECT_HOME": str(PREFECT_HOME), **quiet, **extra}
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -172,3 +177,22 @@ def hashes(root: Path) -> dict[str, str]:
 
     stages = YAML(typ="safe").load((root / "dvc.lock").read_text())["stages"]
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", ())}
+
+
+REPOSITORY = Path(__file__).parents[2]
+LEFT_OUT = ("tests", "benchmarks", "docs", "data")
+
+
+def own_project(root: Path) -> Path:
+    """A git repository made from this project's own files, without its tests and data."""
+    for name in git(REPOSITORY, "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
+        if not name.startswith(tuple(f"{folder}/" for folder in LEFT_OUT)) and (REPOSITORY / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, root / name)
+    (root / "data").mkdir()
+    shutil.copy(REPOSITORY / "data/.gitignore", root / "data/.gitignore")
+    (root / "dvc.lock").unlink(missing_ok=True)
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "The project")
+    return root

@@ -13,7 +13,19 @@ import pytest
 from stages.download.dataset import write_dataset
 from stages.download.records import Layout
 
-POLICIES = {"empty_text": "fail", "missing_label": "fail", "duplicate_id": "fail"}
+POLICIES = {
+    "malformed_row": "fail",
+    "broken_encoding": "fail",
+    "control_characters": "warn",
+    "empty_text": "fail",
+    "missing_label": "fail",
+    "unknown_label": "fail",
+    "duplicate_id": "fail",
+    "duplicate_text": "warn",
+    "conflicting_labels": "warn",
+    "near_duplicate": "warn",
+    "rare_label": "fail",
+}
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,9 @@ def read(tmp_path: Path) -> Callable[..., Result]:
         labels: dict[str, str] | None = None,
         policies: dict[str, str] | None = None,
         min_rows_per_label: int = 1,
+        similarity: float = 0.8,
+        delimiter: str | None = None,
+        unpack_limit: int = 1_000_000,
         watched: str = "data",
     ) -> Result:
         contents = content if isinstance(content, dict) else {f"rows.{file_format}": content}
@@ -77,10 +92,14 @@ def read(tmp_path: Path) -> Callable[..., Result]:
             files=[{"member": None, "sha256": None, "split": None, "label": None, **entry} for entry in entries],
             root=tmp_path,
             watched=watched,
-            layout=Layout(file_format, encoding, header, quoting, columns or {"text": "text", "label": "label"}),
+            layout=Layout(
+                file_format, encoding, delimiter, header, quoting, columns or {"text": "text", "label": "label"}
+            ),
             labels=labels or {},
             policies={**POLICIES, **(policies or {})},
             min_rows_per_label=min_rows_per_label,
+            similarity=similarity,
+            unpack_limit=unpack_limit,
         )
         return Result(folder)
 

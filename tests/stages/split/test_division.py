@@ -8,15 +8,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.errors import DataError
-from stages.split.division import RowFacts, divide, read_facts, write_positions
+from stages.split.division import divide, write_positions
+from stages.split.facts import RowFacts, read_facts
 
 LABELS = ["a", "b", "c"]
-SHARES = {"val": 0.1, "test": 0.1, "seed": 1, "duplicates": "together", "train_fraction": 1.0}
+SHARES = {
+    "method": "stratified",
+    "val": 0.1,
+    "test": 0.1,
+    "seed": 1,
+    "duplicates": "together",
+    "train_fraction": 1.0,
+    "max_leak": 1.0,
+}
 
 
-def facts(label, text_key=None, group=None, split=None) -> RowFacts:
+def facts(label, text_key=None, group=None, split=None, cluster=None, content=None) -> RowFacts:
     rows = len(label)
     return RowFacts(
+        cluster=np.full(rows, -1) if cluster is None else np.asarray(cluster, dtype=np.int64),
+        content=np.arange(rows) if content is None else np.asarray(content, dtype=np.int64),
         label=np.asarray(label, dtype=np.int64),
         text_key=np.arange(rows) if text_key is None else np.asarray(text_key, dtype=np.int64),
         group=np.full(rows, -1) if group is None else np.asarray(group, dtype=np.int64),
@@ -48,23 +59,31 @@ def test_seed_decides():
     assert not np.array_equal(first["test"], other["test"])
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.sampled_from([0.1, 0.2, 0.3]))
-def test_units_never_straddle(seed, groups, share):
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    groups=st.sampled_from([0, 150, 300]),
+    share=st.sampled_from([0.1, 0.2, 0.3]),
+    method=st.sampled_from(["stratified", "hash"]),
+)
+def test_units_never_straddle_and_nothing_leaks(seed, groups, share, method):
     generator = np.random.default_rng(seed)
     label = generator.integers(0, 3, 600)
-    key = generator.integers(0, 400, 600)
-    group = generator.integers(-1, groups, 600) if groups > 20 else np.full(600, -1)
-    try:
-        positions, _ = divide(facts(label, key, group), LABELS, **{**SHARES, "test": share})
-    except DataError:
-        return  # so few units that a class has none left for a split
-    split = np.empty(600, dtype=object)
+    key = generator.integers(0, 500, 600)
+    group = generator.integers(-600, groups, 600).clip(-1) if groups else np.full(600, -1)
+    cluster = np.where(key % 10 == 3, key // 50, -1)
+    found = facts(label, key, group, cluster=cluster, content=np.where(group >= 0, group + 10_000, key))
+    positions, stats = divide(found, LABELS, **{**SHARES, "test": share, "method": method})
+    split = np.full(600, "left out", dtype=object)
     for name, rows in positions.items():
         split[rows] = name
-    for values in (key, group):
+    for values in (key, group, cluster):
         for value in np.unique(values[values >= 0]):
-            assert len(set(split[values == value])) == 1
+            assert len(set(split[values == value]) - {"left out"}) <= 1
+    assert stats["leak"]["share"] == 0
+    assert stats["left_out_as_leak"] == (split == "left out").sum()
+    if method == "stratified":
+        assert stats["left_out_as_leak"] == 0
 
 
 def test_groups_are_stratified_as_well_as_they_allow():
@@ -138,6 +157,76 @@ def test_a_class_without_a_row_is_a_clear_error(arguments, params, message):
         divide(facts(**arguments), LABELS[:2], **{**SHARES, **params})
 
 
+def test_a_hash_never_moves_a_row_when_others_come():
+    generator = np.random.default_rng(0)
+    label, content = np.arange(3_000) % 3, generator.integers(-(2**62), 2**62, 3_000)
+    settings = {**SHARES, "method": "hash"}
+    before, _ = divide(facts(label[:2_000], content[:2_000], content=content[:2_000]), LABELS, **settings)
+    order = generator.permutation(3_000)
+    after, _ = divide(facts(label[order], content[order], content=content[order]), LABELS, **settings)
+    for name in ("train", "val", "test"):
+        assert set(before[name]) == {row for row in order[after[name]] if row < 2_000}
+    assert len(after["test"]) == pytest.approx(300, abs=60)
+    other, _ = divide(facts(label, content, content=content), LABELS, **{**settings, "seed": 2})
+    assert len(set(other["test"]) & set(order[after["test"]])) < 100
+
+
+def test_what_a_hash_tears_apart_is_left_out_of_train():
+    content = np.arange(600)
+    near = np.where(content < 60, content % 2, -1)
+    found = facts(content % 2, content, cluster=near, content=content)
+    together, stats = divide(found, LABELS[:2], **{**SHARES, "method": "hash"})
+    kept, leaky = divide(found, LABELS[:2], **{**SHARES, "method": "hash", "duplicates": "keep"})
+    assert set(together["test"]) == set(kept["test"]), "what is measured does not depend on what train has"
+    assert set(together["train"]) < set(kept["train"])
+    assert stats["left_out_as_leak"] > 0
+    assert stats["leak"]["share"] == 0 < leaky["leak"]["share"]
+
+
+def test_source_takes_the_official_splits_alone():
+    split = ["train", "val", "test"] * 4
+    positions, stats = divide(facts([0, 0, 0, 1, 1, 1] * 2, split=split), LABELS[:2], **{**SHARES, "method": "source"})
+    assert positions["train"].tolist() == [0, 3, 6, 9]
+    assert stats["official"] == ["train", "val", "test"]
+
+
+def test_leaks_of_official_splits_are_counted_and_gated():
+    split = ["train"] * 4 + ["val"] * 4 + ["test"] * 4
+    found = facts(
+        [0, 1] * 6,
+        text_key=[0, 1, 2, 3, 0, 5, 6, 7, 8, 5, 10, 11],
+        cluster=[-1, -1, 2, -1, -1, -1, -1, -1, -1, -1, 2, -1],
+        group=[-1, -1, -1, 1, -1, -1, -1, -1, -1, -1, -1, 1],
+        split=split,
+    )
+    settings = {**SHARES, "method": "source"}
+    _, stats = divide(found, LABELS[:2], **settings)
+    assert stats["leak"] == {
+        "same_text": {"val": 1, "test": 1},
+        "nearly_same_text": {"val": 0, "test": 1},
+        "same_group": {"val": 0, "test": 1},
+        "share": 0.5,
+    }
+    message = (
+        r"50.00% of val and test stand in another split too \(same text: 1 rows of val, 1 of test; .*max_leak is 0.2"
+    )
+    with pytest.raises(DataError, match=message):
+        divide(found, LABELS[:2], **{**settings, "max_leak": 0.2})
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        (["train", "val"] * 4, r"split.method is source, but no file is test. Set split.method: stratified"),
+        ([None] * 8, r"split.method is source, but no file is train or val or test"),
+        (["train", "val", "test", None] * 2, r"split.method is source, but 2 rows are of files without a split"),
+    ],
+)
+def test_source_needs_every_split(split, message):
+    with pytest.raises(DataError, match=message):
+        divide(facts([0, 1] * 4, split=split), LABELS[:2], **{**SHARES, "method": "source"})
+
+
 def test_facts_are_read_from_the_tokens(tmp_path):
     table = pa.table(
         {
@@ -145,6 +234,7 @@ def test_facts_are_read_from_the_tokens(tmp_path):
             "group": pa.array(["x", None, "x"], pa.string()),
             "split": pa.array([None, "test", None], pa.string()),
             "text_key": pa.array([5, -7, 5], pa.int64()),
+            "cluster": pa.array([None, 0, 0], pa.int64()),
             "input_ids": pa.array([[1], [2], [3]], pa.list_(pa.int32())),
         }
     )
@@ -156,6 +246,9 @@ def test_facts_are_read_from_the_tokens(tmp_path):
     assert found.group.tolist() == [0, -1, 0]
     assert found.text_key.tolist() == [5, -7, 5]
     assert found.split == [None, "test", None]
+    assert found.cluster.tolist() == [-1, 0, 0]
+    assert found.content[0] == found.content[2] != 5
+    assert found.content[1] == -7
 
 
 def test_positions_are_one_column(tmp_path):

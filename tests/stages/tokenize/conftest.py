@@ -29,7 +29,7 @@ def encoder(tmp_path: Path) -> Path:
     tokenizer.enable_truncation(4)
     tokenizer.enable_padding(length=9)
     tokenizer.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 512}))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 512, "unk_token": "[UNK]"}))
     return folder
 
 
@@ -49,6 +49,7 @@ def rows(tmp_path: Path) -> Callable[..., Path]:
                 "group": pa.array([None] * count, pa.string()),
                 "split": pa.array([None] * count, pa.string()),
                 "text_key": pa.array(range(count), pa.int64()),
+                "cluster": pa.array([None] * count, pa.int64()),
             }
         )
         path = tmp_path / "rows.parquet"

@@ -20,9 +20,9 @@ def tokenize(encoder, tmp_path):
     """Tokenize rows.parquet; return the table and the lengths."""
 
     def run(path, max_length=100, truncation="head"):
-        tokenizer = open_tokenizer(encoder, max_length=max_length)
+        opened = open_tokenizer(encoder, max_length=max_length)
         target = tmp_path / "tokens/tokens.arrow"
-        lengths = write_tokens(path, target, tokenizer=tokenizer, max_length=max_length, truncation=truncation)
+        lengths = write_tokens(path, target, opened=opened, max_length=max_length, truncation=truncation)
         with pa.memory_map(str(target)) as file:
             return pa.ipc.open_stream(file).read_all(), lengths
 
@@ -33,7 +33,7 @@ def test_single_texts(tokenize, rows, tmp_path):
     table, _ = tokenize(rows(["a b", "B zebra c d e", "c"]))
     assert table.column("input_ids").to_pylist() == [[2, 4, 5, 3], [2, 5, 1, 6, 7, 8, 3], [2, 6, 3]]
     assert table.column("label").to_pylist() == [0, 1, 0]
-    assert table.schema.names == ["id", "label", "group", "split", "text_key", "input_ids"]
+    assert table.schema.names == ["id", "label", "group", "split", "text_key", "cluster", "input_ids"]
     assert open_tokens(tmp_path / "tokens").row(1).tolist() == [2, 5, 1, 6, 7, 8, 3]
 
 
@@ -44,7 +44,7 @@ def test_single_texts(tokenize, rows, tmp_path):
 def test_what_is_too_long_is_cut_and_counted(tokenize, rows, truncation, expected):
     table, lengths = tokenize(rows(["a b c d e f g", "a", "b"]), max_length=5, truncation=truncation)
     assert table.column("input_ids").to_pylist() == [expected, [2, 4, 3], [2, 5, 3]]
-    stats = lengths.stats(max_length=5, truncation=truncation)
+    stats = lengths.stats()
     assert (stats["rows_cut"], stats["tokens_cut"], stats["tokens"]) == (1, 4, 11)
     assert stats["per_label"] == {
         "no": {"rows": 2, "rows_cut": 1, "tokens_cut": 4},
@@ -58,6 +58,11 @@ def test_pairs_have_token_types(tokenize, rows):
     table, _ = tokenize(path, max_length=7)
     assert table.column("input_ids").to_pylist() == [[2, 4, 5, 3, 9, 10, 3], [2, 4, 3, 5, 3]]
     assert table.column("token_type_ids").to_pylist() == [[0, 0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1]]
+
+
+def test_what_the_tokenizer_does_not_know_is_counted(tokenize, rows):
+    _, lengths = tokenize(rows(["a zebra quagga", "a b okapi", "", "zebra"]))
+    assert lengths.stats()["unknown"] == {"tokens": 4, "rows_mostly_unknown": 2, "rows_without_tokens": 1}
 
 
 def test_batches_do_not_show(tokenize, rows, monkeypatch):
@@ -80,7 +85,8 @@ def test_agrees_with_the_tokenizer_alone(tokenize, rows, encoder, texts):
 
 
 def test_padding_and_truncation_of_tokenizer_json_are_off(encoder):
-    tokenizer = open_tokenizer(encoder, max_length=10)
+    tokenizer, limit, unknown = open_tokenizer(encoder, max_length=10)
+    assert (limit, unknown) == (512, 1)
     assert tokenizer.truncation is None
     assert tokenizer.padding is None
 

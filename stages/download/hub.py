@@ -1,0 +1,125 @@
+"""Data sets and models of the Hugging Face Hub, through its own clients.
+
+A token, where one is needed, is found by those clients (HF_TOKEN or `hf auth login`); it never passes through here.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from stages.errors import DataError, ModelError, RetuneError
+
+logger = logging.getLogger(__name__)
+
+HUB = "hf://"
+WEIGHTS = "model.safetensors"
+SPLITS = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
+DATASET = re.compile(
+    r"hf://datasets/(?P<repo>[\w.-]+/[\w.-]+)(?:/(?P<config>[^@]+))?(?:@(?P<revision>[^@]+))?", re.ASCII
+)
+MODEL = re.compile(r"hf://(?!datasets/)(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^@]+))?", re.ASCII)
+
+
+class HubDataset(NamedTuple):
+    """A data set of the Hub on disk."""
+
+    splits: Mapping[str, Any]  # the Hub's name of a split -> datasets.Dataset
+    revision: str  # the commit
+
+
+def is_hub(source: str) -> bool:
+    """Does `source` name something on the Hub?"""
+    return source.startswith(HUB)
+
+
+def load_hub_dataset(source: str) -> HubDataset:
+    """Fetch a data set, or take it from the Hub's cache on this machine.
+
+    Args:
+        source: hf://datasets/ORG/NAME[/CONFIG][@REVISION].
+
+    Raises:
+        DataError: There is no such data set, configuration or revision, or the Hub can't be reached.
+    """
+    named = DATASET.fullmatch(source)
+    if not named:
+        raise DataError(f"{source} names no data set. Write hf://datasets/ORG/NAME[/CONFIG]@REVISION.")
+    from datasets import disable_progress_bars, load_dataset  # seconds to import
+    from datasets.exceptions import DatasetsError
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    repo, config, revision = named["repo"], named["config"], named["revision"]
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    try:
+        commit = HfApi().dataset_info(repo, revision=revision).sha
+        splits = load_dataset(repo, config, revision=commit)
+    except (DatasetsError, HfHubHTTPError, OSError, ValueError, RuntimeError) as error:
+        raise _unreachable(DataError, source, error, "download.dataset.files") from error
+    _hint(source, revision, commit)
+    return HubDataset(splits, str(commit))
+
+
+def fetch_hub_model(source: str, *, files: Sequence[str]) -> tuple[Path, str]:
+    """Fetch the named files of a model and nothing else, or take them from the Hub's cache on this machine.
+
+    Args:
+        source: hf://ORG/NAME[@REVISION].
+        files: Names of the files that are wanted, where the model has them.
+
+    Returns:
+        The folder of the files, and the commit.
+
+    Raises:
+        ModelError: There is no such model or revision, it has no safetensors, or the Hub can't be reached.
+    """
+    named = MODEL.fullmatch(source)
+    if not named:
+        raise ModelError(f"download.model.source: {source} names no model. Write hf://ORG/NAME@REVISION.")
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    repo, revision = named["repo"], named["revision"]
+    try:
+        info = HfApi().model_info(repo, revision=revision)
+        present = [file.rfilename for file in info.siblings or []]
+        if WEIGHTS not in present:
+            raise _no_safetensors(source, present)
+        folder = snapshot_download(repo, revision=info.sha, allow_patterns=list(files))
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise _unreachable(ModelError, source, error, "download.model.source") from error
+    _hint(source, revision, info.sha)
+    return Path(folder), str(info.sha)
+
+
+def _no_safetensors(source: str, present: list[str]) -> ModelError:
+    sharded = next((name for name in present if name.endswith(".safetensors.index.json")), None)
+    if sharded:
+        return ModelError(f"{source} has its weights in several files ({sharded}). Choose a model with one.")
+    pickled = next((name for name in present if name.endswith((".bin", ".pt", ".ckpt", ".h5", ".msgpack"))), None)
+    shown = f"only {pickled}, and a pickle can run code" if pickled else "and no other weights"
+    return ModelError(
+        f"{source} has no model.safetensors, {shown}. Look for a revision that has it (refs/pr/N is often one: "
+        "the Hub's converter opens it), or convert it once where you trust it with save_pretrained()."
+    )
+
+
+def _unreachable(kind: type[RetuneError], source: str, error: Exception, key: str) -> RetuneError:
+    reason = " ".join(str(error.__cause__ or error).split())[:300]  # the cause, where there is one, says more
+    name = type(error).__name__
+    if name in ("RepositoryNotFoundError", "DatasetNotFoundError"):
+        return kind(f"{source}: the Hub has nothing of this name that you may read. Mend {key}, or set HF_TOKEN.")
+    if name == "GatedRepoError":
+        return kind(f"{source} is gated. Ask for access on its page, then set HF_TOKEN.")
+    if name == "RevisionNotFoundError":
+        return kind(f"{source}: there is no such revision. Mend what follows @ in {key}.")
+    return kind(f"{source} could not be fetched ({name}): {reason}. Mend {key}, or try again later.")
+
+
+def _hint(source: str, revision: str | None, commit: str | None) -> None:
+    if revision != commit:
+        logger.info("%s is not pinned; it now is %s@%s", source, source.partition("@")[0], commit)

@@ -1,0 +1,36 @@
+"""Fetch a file from an object store through fsspec; the store's own package is an optional extra."""
+
+import shutil
+from pathlib import Path
+
+import fsspec
+
+from stages.errors import DataError
+from stages.files import replace_file
+
+STORES = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}  # scheme -> extra
+
+
+def fetch_from_store(source: str, path: Path) -> Path:
+    """Copy `source` to `path`; credentials come from where the store's own tools look for them.
+
+    Args:
+        source: A path such as s3://BUCKET/KEY.
+        path: The file to write.
+
+    Raises:
+        DataError: The store's package is not installed, or the file can't be fetched.
+    """
+    try:
+        with fsspec.open(source, "rb") as remote, replace_file(path) as temporary, temporary.open("wb") as file:
+            shutil.copyfileobj(remote, file)
+    except ImportError as error:
+        extra = STORES[source.partition("://")[0]]
+        raise DataError(
+            f"{source} needs a package that is not installed. Run: pip install 'retune[{extra}]'"
+        ) from error
+    except FileNotFoundError as error:
+        raise DataError(f"{source} is missing. Mend download.dataset.files, or put the file there.") from error
+    except Exception as error:  # each store has a family of exceptions of its own
+        raise DataError(f"{source} could not be fetched: {error}. Mend the address, or log in to the store.") from error
+    return path

@@ -1,0 +1,129 @@
+"""The six stages in a repository of their own: a tiny random encoder, a small CSV, everything else as it is shipped."""
+
+import csv
+import json
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.graph import Project
+from tests.pipeline import toy
+
+pytestmark = pytest.mark.slow
+
+WORDS = ["good", "bad", "slow", "fast", "love", "hate", "crash", "update", "free", "late", "great", "awful", "app"]
+VALUES = [
+    "download.dataset.files=[{source: data/samples/toy.csv}]",
+    "download.model.source=encoder",
+    "download.model.sha256=null",
+    "finetune.max_epochs=1",
+    "evaluate.resamples=100",
+    "tokenize.max_length=16",
+]
+DEPENDS_ON_TIME = ("timing.json", "data/report/report.html", "data/report/report.md")  # and the report that shows it
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with its toy data and encoder, before any run."""
+    root = toy.own_project(tmp_path_factory.mktemp("end_to_end") / "fresh")
+    write_rows(root / "data/samples/toy.csv")
+    write_encoder(root / "encoder")
+    (root / "data/.gitignore").open("a").write("/*/**/timing.json\n")
+    retune(root, "use", "default", *[part for value in VALUES for part in ("-S", value)])
+    return root
+
+
+@pytest.fixture(scope="module")
+def ran(fresh: Path) -> Path:
+    """The same after `dvc repro`."""
+    root = fresh.parent / "ran"
+    shutil.copytree(fresh, root)
+    toy.dvc(root, "repro")
+    return root
+
+
+def write_rows(path: Path) -> None:
+    chance = random.Random(0)
+    path.parent.mkdir(parents=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("id", "content", "score"))
+        for number in range(150):
+            score = number % 3 + 1
+            rows.writerow((number, " ".join([WORDS[score], *chance.choices(WORDS, k=chance.randint(2, 20))]), score))
+
+
+def write_encoder(folder: Path) -> None:
+    """A BERT of two layers with random weights and a WordPiece tokenizer."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    torch.manual_seed(0)
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    BertTokenizerFast(vocab={word: number for number, word in enumerate(vocabulary)}).save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
+    )
+    BertModel(config).save_pretrained(folder)
+
+
+def retune(root: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "pipeline.cli", *arguments]
+    done = subprocess.run(command, cwd=root, env=toy.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def lasting(root: Path) -> dict[str, str]:
+    """The hash of every output that does not tell the time."""
+    return {path: md5 for path, md5 in toy.hashes(root).items() if not path.endswith(DEPENDS_ON_TIME)}
+
+
+def stages_that_ran(text: str) -> list[str]:
+    return re.findall(r"^Running stage '(.*)'", text, re.MULTILINE)
+
+
+def test_exactly_the_declared_files_are_written(ran: Path) -> None:
+    with Project(ran) as project:
+        declared = {out for stage in project.graph.stages for out in stage.outs}
+    written = {path.relative_to(ran).as_posix() for path in (ran / "data").rglob("*") if path.is_file()}
+    written -= {"data/.gitignore", "data/samples/toy.csv"}
+    strays = {path for path in written if not any(path == out or path.startswith(f"{out}/") for out in declared)}
+    assert strays == set()
+    assert {out for out in declared if not (ran / out).exists()} == set()
+    untracked = toy.git(ran, "status", "--porcelain", "--untracked-files=all", "data").split()
+    assert not [path for path in untracked if path.endswith((".safetensors", ".parquet", ".arrow", ".html"))]
+
+
+def test_a_second_run_runs_nothing(ran: Path) -> None:
+    assert stages_that_ran(toy.dvc(ran, "repro")) == []
+    assert "Nothing has changed: nothing to run." in retune(ran, "run")
+
+
+def test_a_learning_rate_runs_its_stages_alone_and_going_back_runs_none(ran: Path) -> None:
+    before, params = toy.hashes(ran), (ran / "params.yaml").read_text()
+    (ran / "params.yaml").write_text(re.sub(r"learning_rate: \S+", "learning_rate: 3.0e-3", params))
+    planned = {line["stage"]: line["state"] for line in json.loads(retune(ran, "plan", "--json"))}
+    done = stages_that_ran(toy.dvc(ran, "repro"))
+    assert done == ["finetune@42", "evaluate@42", "report"]
+    assert done == [name for name, state in planned.items() if state in ("runs", "pending")]
+    assert toy.hashes(ran)["data/finetune/42/model"] != before["data/finetune/42/model"]
+    (ran / "params.yaml").write_text(params)
+    assert {line["state"] for line in json.loads(retune(ran, "plan", "--json"))} == {"fresh", "restored"}
+    assert stages_that_ran(toy.dvc(ran, "repro")) == []
+    assert toy.hashes(ran) == before
+
+
+def test_retune_run_gives_the_same_files(fresh: Path, ran: Path) -> None:
+    root = fresh.parent / "flow"
+    shutil.copytree(fresh, root)
+    text = retune(root, "run")
+    assert lasting(root) == lasting(ran)
+    assert "test/macro_f1" in text
+    assert "Report: data/report/report.html" in text

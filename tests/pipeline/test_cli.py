@@ -1,0 +1,126 @@
+"""The commands as a user gives them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from tests.pipeline import toy
+
+REPOSITORY = Path(__file__).parents[2]
+COMMANDS = sorted(command.callback.__name__ for command in app.registered_commands)  # type: ignore[union-attr]
+
+
+def retune(root: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "pipeline.cli", *arguments]
+    return subprocess.run(command, cwd=root, env=toy.environment(**extra), capture_output=True, text=True, check=False)
+
+
+def modules_after(root: Path, *arguments: str) -> set[str]:
+    """Every module that a command has imported."""
+    code = "\n".join(
+        [
+            f"import sys; sys.argv = ['retune', *{arguments}]",
+            "from pipeline.cli import main",
+            "try: main()",
+            "finally: print(*sys.modules)",
+        ]
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    text = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
+    assert f"retune {command}" in text.partition("Example")[2]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["plan", "--help"]])
+def test_help_imports_none_of_the_big_ones(arguments: list[str]) -> None:
+    assert not {"prefect", "torch", "dvc", "transformers", "pandas"} & modules_after(REPOSITORY, *arguments)
+
+
+def test_a_plan_imports_neither_prefect_nor_torch(toy_that_ran: Path) -> None:
+    modules = modules_after(toy_that_ran, "plan")
+    assert "pipeline.plan" in modules
+    assert not {"prefect", "torch", "transformers", "pandas"} & modules
+
+
+def test_plan_in_words(inside: Path) -> None:
+    toy.edit(inside, "params.yaml", "2.0e-5", "3e-5")
+    text = CliRunner().invoke(app, ["plan"], env={"COLUMNS": "200"}).output
+    assert "train@1" in text
+    assert "train.rate 2e-05 -> 3e-05" in text
+    assert text.splitlines()[-1].startswith("Expected: at most 0 s and what has no earlier run to go by.")
+
+
+def test_plan_as_json(inside: Path) -> None:
+    toy.edit(inside, "params.yaml", "2.0e-5", "3e-5")
+    found = json.loads(CliRunner().invoke(app, ["plan", "--json", "train"]).output)
+    assert [line["stage"] for line in found] == ["download@rows", "download@model", "cut", "train@1", "train@2"]
+    assert found[3] == {"stage": "train@1", "state": "runs", "reasons": ["train.rate 2e-05 -> 3e-05"], "seconds": None}
+
+
+def test_plan_of_another_revision(inside: Path) -> None:
+    found = json.loads(CliRunner().invoke(app, ["plan", "--json", "--rev", "HEAD"]).output)
+    assert {line["state"] for line in found} == {"restored"}  # its dvc.lock is not in git, the run-cache is here
+
+
+def test_nothing_to_run_is_said_without_prefect(toy_that_ran: Path) -> None:
+    done = retune(toy_that_ran, "run", PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert done.stdout == "Nothing has changed: nothing to run.\n"
+    assert done.returncode == 0
+
+
+def test_results(inside: Path) -> None:
+    (inside / "data/report/metrics.json").write_text(
+        json.dumps({"champion": {"seed": 1}, "test": {"mcc": {"mean": 0.5, "sd": None, "low": 0.4, "high": 0.61}}})
+    )
+    lines = CliRunner().invoke(app, ["results"]).output.splitlines()
+    assert lines[1].split() == ["test/mcc", "0.500", "0.400", "to", "0.610"]
+    assert lines[2] == "Report: data/report/report.html"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["results"],
+            "error: There are no results yet (data/report/metrics.json is missing). Get them with: retune run",
+        ),
+        (["plan", "trian"], "error: trian is no stage of dvc.yaml. Name one of: download, cut, train, report."),
+        (["use", "nothing"], "error: There is no recipe nothing. There are: ; or give the path of a file."),
+        (["plan", "--rev", "nowhere"], "error: nowhere is no revision of this repository. See: git log, git branch"),
+    ],
+)
+def test_errors_are_one_line_and_exit_code_1(toy_that_ran: Path, arguments: list[str], message: str) -> None:
+    done = retune(toy_that_ran, *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{message}\n")
+
+
+def test_not_in_a_project(tmp_path: Path) -> None:
+    done = retune(tmp_path, "plan")
+    assert done.stderr.startswith("error: No dvc.yaml in ")
+    assert done.returncode == 1
+
+
+def test_params_missing(inside: Path) -> None:
+    (inside / "params.yaml").unlink()
+    done = retune(inside, "plan")
+    assert done.stderr.endswith("params.yaml is missing. Write it with: retune use default\n")
+
+
+def test_use_writes_nothing_where_the_result_is_not_valid(tmp_path: Path) -> None:
+    root = toy.own_project(tmp_path / "project")
+    before = (root / "params.yaml").read_bytes()
+    done = retune(root, "use", "sms_spam", "-S", "split.val=3")
+    assert done.stderr == "error: recipe sms_spam: split.val: input should be less than 1, not 3\n"
+    assert (root / "params.yaml").read_bytes() == before
+    done = retune(root, "use", "sms_spam", "-S", "split.val=0.3")
+    assert done.stdout == "params.yaml is now the recipe sms_spam. Next: retune run\n"
+    assert "val: 0.3  #" in (root / "params.yaml").read_text()

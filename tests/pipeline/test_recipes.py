@@ -1,0 +1,148 @@
+"""`retune use`: what is merged, what is kept, what is refused."""
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from pipeline import recipes
+from stages.errors import ParamsError
+from stages.params import Dataset, parse_params, parse_yaml
+
+REPOSITORY = Path(__file__).parents[2]
+DEFAULT = (REPOSITORY / "recipes/default.yaml").read_text(encoding="utf-8")
+
+
+def values(text: str) -> dict:
+    return parse_yaml(text, name="test")
+
+
+def comments(text: str) -> list[str]:
+    return [line.partition("#")[2].strip() for line in text.splitlines() if "#" in line]
+
+
+def write_recipe(folder: Path, text: str) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_the_default_is_copied_as_it_is() -> None:
+    assert recipes.compose(REPOSITORY, "default") == DEFAULT
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_is_valid_and_keeps_the_comments(path: Path) -> None:
+    if "format: hf" in path.read_text() and "hf" not in get_args(Dataset.model_fields["format"].annotation):
+        pytest.xfail("data sets of the Hub can't be read yet")
+    text = recipes.compose(REPOSITORY, path.stem)
+    parse_params(values(text), name=path.stem)
+    assert set(comments(DEFAULT)) <= set(comments(text))
+
+
+def test_overrides_win_and_the_rest_stays() -> None:
+    text = recipes.compose(REPOSITORY, "default", ["seeds=[1, 2, 3]", "finetune.learning_rate=3e-5"])
+    changed = [line for line in text.splitlines() if line not in DEFAULT.splitlines()]
+    assert [line.partition("  #")[0] for line in changed] == ["seeds: [1, 2, 3]", "  learning_rate: 3e-5"]
+    assert comments(text) == comments(DEFAULT)
+
+
+def test_an_override_keeps_what_the_file_says_otherwise() -> None:
+    mine = DEFAULT.replace("seeds: [42]", "seeds: [7]").replace("# Fine-tune the encoder.", "# My own note.")
+    text = recipes.override(mine, ["tokenize.max_length=64"])
+    assert text == mine.replace("max_length: 128", "max_length: 64")
+
+
+def test_without_overrides_nothing_is_touched() -> None:
+    assert recipes.override("not: [even valid", []) == "not: [even valid"
+
+
+def test_sections_are_merged_and_lists_and_labels_replaced(tmp_path: Path) -> None:
+    text = recipes.compose(
+        REPOSITORY,
+        write_recipe(
+            tmp_path, "download: {dataset: {files: [{source: a.csv}, {source: b.csv}], labels: {x: ham, y: spam}}}"
+        ),
+        ["download.dataset.labels={z: eggs}"],
+    )
+    dataset = values(text)["download"]["dataset"]
+    assert [file["source"] for file in dataset["files"]] == ["a.csv", "b.csv"]
+    assert dataset["labels"] == {"z": "eggs"}
+    assert dataset["columns"] == values(DEFAULT)["download"]["dataset"]["columns"]
+
+
+def test_class_weights_by_label_are_replaced_by_a_word() -> None:
+    weighted = recipes.override(DEFAULT, ["finetune.class_weights={a: 1.0, b: 2.0}"])
+    assert values(recipes.override(weighted, ["finetune.class_weights={a: 3.0}"]))["finetune"]["class_weights"] == {
+        "a": 3.0
+    }
+    assert values(recipes.override(weighted, ["finetune.class_weights=none"]))["finetune"]["class_weights"] == "none"
+
+
+def test_nulls_are_written_out() -> None:
+    assert "id: null  #" in recipes.override(DEFAULT, ["download.dataset.columns.id=null"])
+
+
+def test_writing_says_whether_it_changed_anything(tmp_path: Path) -> None:
+    assert recipes.write_params(tmp_path, "a: 1\n")
+    assert not recipes.write_params(tmp_path, "a: 1\n")
+    assert (tmp_path / "params.yaml").read_text() == "a: 1\n"
+
+
+def test_unknown_recipe_names_the_nearest_and_all() -> None:
+    with pytest.raises(
+        ParamsError, match=r"no recipe sms_span. Did you mean sms_spam\? There are: .*default.*sms_spam"
+    ):
+        recipes.compose(REPOSITORY, "sms_span")
+
+
+def test_unknown_key_names_the_nearest() -> None:
+    with pytest.raises(
+        ParamsError, match=r"recipe default: unknown key finetune.learning_rat \(did you mean learning_rate\?\)"
+    ):
+        recipes.compose(REPOSITORY, "default", ["finetune.learning_rat=1"])
+
+
+def test_all_problems_at_once() -> None:
+    with pytest.raises(
+        ParamsError, match=r"unknown key split.tset .*; tokenize.max_length: .*, not 'x'|max_length.*tset"
+    ):
+        recipes.override(DEFAULT, ["split.tset=0.2", "tokenize.max_length=x"])
+
+
+def test_wrong_value_is_refused() -> None:
+    with pytest.raises(
+        ParamsError, match=r"params.yaml with split.val=2: split.val: input should be less than 1, not 2"
+    ):
+        recipes.override(DEFAULT, ["split.val=2"])
+
+
+@pytest.mark.parametrize("line", ["seeds", "=3", "a..b=1"])
+def test_override_without_key_or_value(line: str) -> None:
+    with pytest.raises(ParamsError, match=r"write KEY=VALUE, such as -S finetune.learning_rate=3e-5"):
+        recipes.override(DEFAULT, [line])
+
+
+def test_override_that_is_no_yaml() -> None:
+    with pytest.raises(ParamsError, match=r"-S seeds=\[1 is not valid YAML"):
+        recipes.override(DEFAULT, ["seeds=[1"])
+
+
+def test_a_section_is_not_a_value() -> None:
+    with pytest.raises(ParamsError, match=r"-S split=3: split is a section with the keys method, .*, not 3"):
+        recipes.override(DEFAULT, ["split=3"])
+
+
+def test_recipe_that_is_a_list(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"mine.yaml holds a list, not keys and values"):
+        recipes.compose(REPOSITORY, write_recipe(tmp_path, "- a"))
+
+
+def test_recipe_that_is_no_yaml(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"mine.yaml is not valid YAML"):
+        recipes.compose(REPOSITORY, write_recipe(tmp_path, "a: ["))
+
+
+def test_no_default(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"There is no recipe default"):
+        recipes.compose(tmp_path, "default")

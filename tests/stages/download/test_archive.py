@@ -1,0 +1,126 @@
+"""What is packed is unpacked, within bounds, and never to where its own names lead."""
+
+import gzip
+import io
+import tarfile
+import zipfile
+from collections.abc import Callable
+
+import pyarrow as pa
+import pytest
+
+from stages.errors import DataError
+
+ROWS = b"text,label\na,x\nb,y\n"
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in files.items():
+            archive.writestr(name, body)
+    return buffer.getvalue()
+
+
+def tarred(files: dict[str, bytes], mode: str = "w") -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:
+        for name, body in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            archive.addfile(info, io.BytesIO(body))
+    return buffer.getvalue()
+
+
+def zstd(body: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(body)
+    return sink.getvalue().to_pybytes()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd, lambda body: body], ids=["gzip", "zstd", "plain"])
+def test_compressed_files_whatever_their_name(read, pack: Callable[[bytes], bytes]):
+    assert read({"rows.data": pack(ROWS)}).column("text") == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        zipped,
+        tarred,
+        lambda files: tarred(files, "w:gz"),
+        lambda files: tarred(files, "w:xz"),
+        lambda files: zstd(tarred(files)),
+        lambda files: zipped({name: gzip.compress(body) for name, body in files.items()}),
+    ],
+    ids=["zip", "tar", "tar.gz", "tar.xz", "tar.zst", "gzip in zip"],
+)
+def test_members(read, pack):
+    archive = pack({"set/train.csv": ROWS, "set/other.csv": b"?"})
+    result = read({"set.bin": archive}, files=[{"source": "data/set.bin", "member": "set/train.csv"}])
+    assert result.column("text") == ["a", "b"]
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred], ids=["zip", "tar"])
+@pytest.mark.parametrize("name", ["../../escaped.csv", "/tmp/escaped.csv"])
+def test_names_in_an_archive_lead_nowhere(read, tmp_path, pack, name):
+    result = read({"set.bin": pack({name: ROWS})}, files=[{"source": "data/set.bin", "member": name}])
+    assert result.column("text") == ["a", "b"]
+    assert list(tmp_path.parent.rglob("escaped.csv")) == []
+
+
+def linked() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        info = tarfile.TarInfo("rows.csv")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(info)
+    return buffer.getvalue()
+
+
+def encrypted() -> bytes:
+    body = bytearray(zipped({"rows.csv": ROWS}))
+    body[6] |= 1  # the flag of the local header
+    body[body.rindex(b"PK\x01\x02") + 8] |= 1  # and of the directory
+    return bytes(body)
+
+
+def damaged() -> bytes:
+    body = bytearray(zipped({"rows.csv": ROWS * 50}))
+    start = body.index(b"rows.csv") + len("rows.csv")
+    body[start : start + 20] = b"\xff" * 20
+    return bytes(body)
+
+
+BOMB = b"text,label\n" + b"a,x\n" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("content", "member", "message"),
+    [
+        (zipped({"a/train.tsv": b"x"}), "train.tsv", r"data/set.bin has no member 'train.tsv'. It has: a/train.tsv"),
+        (tarred({"a/train.tsv": b"x"}), "train.tsv", r"has no member 'train.tsv'. It has: a/train.tsv"),
+        (zipped({f"{n}.csv": b"" for n in range(30)}), "x", r"has no member 'x'. It has: 0.csv, .* and 10 more"),
+        (zipped({}), "x", r"has no member 'x'. It has: none"),
+        (linked(), "rows.csv", r"has no member 'rows.csv'. It has: none"),
+        (encrypted(), "rows.csv", r"member rows.csv: .*encrypted.* Unpack it yourself"),
+        (damaged(), "rows.csv", r"member rows.csv cannot be unpacked: .* Fetch the file anew"),
+        (tarred({"rows.csv": ROWS}, "w:gz")[:-30], "rows.csv", r"rows.csv.* (cannot be unpacked|no zip or tar file)"),
+        (ROWS, "rows.csv", r"data/set.bin is no zip or tar file, so it has no member 'rows.csv'. Leave out `member`"),
+        (gzip.compress(ROWS * 99)[:-20], None, r"data/set.bin is not a readable gzip file: .* Fetch the file anew"),
+        (zstd(ROWS * 99)[:-9], None, r"data/set.bin is not a readable zstd file"),
+        (
+            gzip.compress(BOMB),
+            None,
+            r"data/set.bin unpacks to more than 1 MB. .* raise download.dataset.unpack_limit_mb",
+        ),
+        (zipped({"rows.csv": BOMB}), "rows.csv", r"data/set.bin:rows.csv unpacks to more than 1 MB"),
+        (zstd(tarred({"rows.csv": BOMB})), "rows.csv", r"data/set.bin unpacks to more than 1 MB"),
+        (zipped({"rows.csv": gzip.compress(BOMB)}), "rows.csv", r"set.bin:rows.csv unpacks to more than 1 MB"),
+    ],
+)
+def test_what_cannot_be_unpacked(read, content, member, message):
+    with pytest.raises(DataError, match=message) as caught:
+        read({"set.bin": content}, files=[{"source": "data/set.bin", "member": member}])
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,235 @@
+"""Where rows come from: patterns, folders per class, Arrow files, object stores."""
+
+import hashlib
+import io
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+from stages.errors import DataError
+
+ROWS = b"text,label\na,x\nb,y\n"
+
+
+def test_a_pattern_takes_the_files_in_the_order_of_their_names(read):
+    files = {f"part/{name}.csv": f"text,label\n{name},{name}\n".encode() for name in ("2", "10", "1")}
+    result = read(files, files=[{"source": "data/part/*.csv", "split": "train"}])
+    assert result.column("text") == ["1", "10", "2"]
+    assert [file["source"] for file in result.source] == ["data/part/1.csv", "data/part/10.csv", "data/part/2.csv"]
+    assert result.column("split") == ["train"] * 3
+
+
+def test_a_pattern_over_folders(read):
+    result = read({"a/x/1.csv": ROWS, "b/x/1.csv": ROWS, "b/y/1.csv": b"?"}, files=[{"source": "data/**/x/*.csv"}])
+    assert [file["source"] for file in result.source] == ["data/a/x/1.csv", "data/b/x/1.csv"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern(read):
+    assert read({"rows[1].csv": ROWS}, files=[{"source": "data/rows[1].csv"}]).column("text") == ["a", "b"]
+
+
+def test_a_folder_per_class(read):
+    files = {"neg/1.txt": b"bad\nfilm", "neg/deep/2.txt": "naïf".encode(), "pos/1.txt": b"good film"}
+    result = read(
+        {f"films/{name}": body for name, body in files.items()}, files=[{"source": "data/films"}], file_format="folders"
+    )
+    assert result.column("text") == ["bad\nfilm", "naïf", "good film"]
+    assert result.column("label") == ["neg", "neg", "pos"]
+    assert result.column("id") == ["neg/1.txt", "neg/deep/2.txt", "pos/1.txt"]
+    listing = "".join(f"{hashlib.sha256(body).hexdigest()}  {name}\n" for name, body in files.items())
+    assert result.source[0]["sha256"] == hashlib.sha256(listing.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("kind", ["file", "stream"])
+def test_arrow_files_and_streams(read, kind):
+    table = pa.table({"label": pa.array([1, 0, 1]), "text": pa.array(["a", "b", "c"]).dictionary_encode()})
+    sink = io.BytesIO()
+    with (pa.ipc.new_file if kind == "file" else pa.ipc.new_stream)(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    result = read(sink.getvalue(), file_format="arrow")
+    assert result.column("text") == ["a", "b", "c"]
+    assert result.column("label") == ["1", "0", "1"]
+
+
+def test_a_delimiter_of_ones_own(read):
+    result = read(b'text;label\n"a;b";x\nb,c;y\n', delimiter=";")
+    assert result.column("text") == ["a;b", "b,c"]
+
+
+class Bucket(MemoryFileSystem):
+    """An object store in memory that answers to the name s3."""
+
+    protocol = "s3"
+    store: ClassVar[dict[str, object]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return "/" + path.removeprefix("s3://").strip("/")
+
+
+REGISTRY = sys.modules["fsspec.registry"]._registry
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    monkeypatch.setitem(REGISTRY, "s3", Bucket)
+    store = Bucket()
+    store.pipe("/bucket/rows.csv", ROWS)
+    return store
+
+
+def test_an_object_store(read, bucket):
+    result = read(files=[{"source": "s3://bucket/rows.csv", "sha256": hashlib.sha256(ROWS).hexdigest()}])
+    assert result.column("text") == ["a", "b"]
+    assert result.source[0]["source"] == "s3://bucket/rows.csv"
+
+
+def test_what_an_object_store_does_not_have(read, bucket, monkeypatch):
+    with pytest.raises(DataError, match=r"s3://bucket/other.csv is missing. Mend download.dataset.files"):
+        read(files=[{"source": "s3://bucket/other.csv"}])
+
+    def refuse(*args: object, **settings: object) -> None:
+        raise PermissionError("Access Denied")
+
+    monkeypatch.setattr(Bucket, "_open", refuse)
+    message = r"s3://bucket/rows.csv could not be fetched: Access Denied. Mend the address, or log in to the store"
+    with pytest.raises(DataError, match=message):
+        read(files=[{"source": "s3://bucket/rows.csv"}])
+
+
+@pytest.mark.parametrize(
+    ("scheme", "module", "extra"), [("s3", "s3fs", "s3"), ("gs", "gcsfs", "gcs"), ("az", "adlfs", "azure")]
+)
+def test_a_store_whose_package_is_not_installed(read, monkeypatch, scheme, module, extra):
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(REGISTRY, scheme, raising=False)
+    with pytest.raises(
+        DataError, match=rf"needs a package that is not installed. Run: pip install 'retune\[{extra}\]'"
+    ):
+        read(files=[{"source": f"{scheme}://bucket/rows.csv"}])
+
+
+def parquet_of(**columns: object) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+BAD = {
+    "pattern without files": ({"files": [{"source": "data/*.csv"}]}, r"data/\*.csv matches no file. Mend the pattern"),
+    "pattern outside the folder": (
+        {"files": [{"source": "other/*.csv"}]},
+        r"other/\*.csv does not lie under download.dataset.folder, which is data: .* Set .*folder: other$",
+    ),
+    "one pin for several files": (
+        {"content": {"a.csv": ROWS, "b.csv": ROWS}, "files": [{"source": "data/*.csv", "sha256": "0" * 64}]},
+        r"data/\*.csv matches 2 files, and one sha256 can't pin them. Name each",
+    ),
+    "folders that is a file": (
+        {"content": ROWS, "file_format": "folders"},
+        r"data/rows.folders is no folder. The format",
+    ),
+    "folders with a file too high": (
+        {"content": {"films/a.txt": b"?"}, "files": [{"source": "data/films"}], "file_format": "folders"},
+        r"data/films: the file a.txt lies in no class's folder. Move it into one",
+    ),
+    "folders that are empty": (
+        {"content": {"x": b""}, "files": [{"source": "data/films"}], "file_format": "folders"},
+        r"data/films is missing",
+    ),
+    "folders with an empty file": (
+        {
+            "content": {"films/n/1.txt": b"", "films/p/1.txt": b"x"},
+            "files": [{"source": "data/films"}],
+            "file_format": "folders",
+        },
+        r"data/films row 1 \(id n/1.txt\): the text is empty",
+    ),
+    "no arrow": ({"content": b"ARROW1??", "file_format": "arrow"}, r"data/rows.arrow is not a readable Arrow file: "),
+    "no arrow stream": (
+        {"content": b"text", "file_format": "arrow"},
+        r"data/rows.arrow is not a readable Arrow file: ",
+    ),
+    "parquet without the column": (
+        {"content": parquet_of(body=["a"], label=[1]), "file_format": "parquet"},
+        r"data/rows.parquet has no column 'text' .* It has: body, label",
+    ),
+    "parquet text of another type": (
+        {"content": parquet_of(text=[["a"]], label=[1]), "file_format": "parquet"},
+        r"row 1 \(its text is a list, not text\): it cannot be read",
+    ),
+    "parquet with nulls": (
+        {"content": parquet_of(text=["a", None], label=[1, None]), "file_format": "parquet"},
+        r"row 2: the text is empty\..* row 2: the label is empty",
+    ),
+    "parquet without rows": (
+        {
+            "content": parquet_of(text=pa.array([], pa.string()), label=pa.array([], pa.int8())),
+            "file_format": "parquet",
+        },
+        r"data/rows.parquet has no rows",
+    ),
+    "csv given as parquet": (
+        {"content": ROWS, "file_format": "parquet"},
+        r"rows.parquet is not a readable Parquet file",
+    ),
+    "parquet given as csv": ({"content": parquet_of(text=["a"], label=[1])}, r"data/rows.csv"),
+    "tab as comma": ({"content": ROWS, "delimiter": "\t"}, r"has no column 'text' .* It has: text,label"),
+    "hub source, other format": (
+        {"files": [{"source": "hf://datasets/a/b"}]},
+        r"hf://datasets/a/b: the format hf and sources that start with hf:// go together",
+    ),
+    "hub pinned by a hash": (
+        {"files": [{"source": "hf://datasets/a/b", "sha256": "0" * 64}], "file_format": "hf"},
+        r"a data set of the Hub is pinned by its revision, not by sha256. Take it out",
+    ),
+    "encoding that is no text": ({"content": ROWS, "encoding": "base64"}, r"encoding: 'base64' is no text encoding"),
+    "utf-16 read as utf-8": (
+        {"content": ROWS.decode().encode("utf-16")},
+        r"data/rows.csv row 1: the header is not utf-8. Set download.dataset.encoding",
+    ),
+    "json of one long list": (
+        {"content": b'[{"text": "a", "label": 1}]\n', "file_format": "jsonl"},
+        r"row 1 \(a JSON list, not an object\)",
+    ),
+    "json nested without end": (
+        {"content": b"[" * 100_000 + b"\n", "file_format": "jsonl"},
+        r"data/rows.jsonl row 1 \(no JSON: ",
+    ),
+    "json with a lone surrogate": (
+        {"content": b'{"text": "\\ud800", "label": 1}\n', "file_format": "jsonl"},
+        r"data/rows.jsonl row 1: bytes that are no text",
+    ),
+    "json of blank lines": ({"content": b"\n\n", "file_format": "jsonl"}, r"data/rows.jsonl has no rows"),
+    "the same file twice with ids": (
+        {
+            "content": {"a.csv": b"id,text,label\n1,a,x\n", "b.csv": b"id,text,label\n1,b,y\n"},
+            "columns": {"id": "id", "text": "text", "label": "label"},
+        },
+        r"data/b.csv row 2 \(id 1\): the id is an earlier row's",
+    ),
+    "a header in another row": (
+        {"content": b"exported by us\ntext,label\na,x\n"},
+        r"data/rows.csv has no column 'text' .* It has: exported by us",
+    ),
+    "an html page as csv": ({"content": b"<html><body>404</body></html>"}, r"has no column 'text'"),
+    "a field without end": (
+        {"content": b'text,label\n"' + b"a" * 10_000_010 + b'",x\n'},
+        r"row 2 is not CSV: field larger than field limit",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_clear_line(read, case, tmp_path: Path):
+    arguments, message = BAD[case]
+    with pytest.raises(DataError, match=message) as caught:
+        read(**{"content": {}, **arguments})
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
