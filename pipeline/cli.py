@@ -133,6 +133,17 @@ def reconcile() -> None:
     watch_for_ever()
 
 
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Of the server on this machine.")] = 4200) -> None:
+    """Start Prefect's UI on this machine, with a worker that takes runs started there; earlier runs are there too.
+
+    Example: `retune ui --port 4300`
+    """
+    from pipeline.local import run_ui
+
+    run_ui(_root(), console, port=port)
+
+
 def _configure_log() -> None:
     """Our own lines from INFO on; those of the libraries go where they put them themselves."""
     handler = logging.StreamHandler(sys.stderr)
