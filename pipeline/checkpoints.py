@@ -4,7 +4,6 @@ The stage knows nothing of it: it writes whole files under `.retune/checkpoints`
 SHA-256 of their bytes and the index, which names them, is written last: a copy that was interrupted changes nothing.
 """
 
-import hashlib
 import json
 import logging
 import threading
@@ -44,17 +43,12 @@ class Mirror:
             index = json.loads(self._remote.fs.read_text(self._path(INDEX), encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return []
-        for name, digest in index.items():
-            with replace_file(self._folder / name) as temporary:
-                try:
-                    self._remote.fs.get_file(self._path(digest), str(temporary))
-                except FileNotFoundError:
-                    temporary.touch()
-                if sha256(temporary) != digest:
-                    log.warning("The checkpoint %s is damaged: starting without it.", name)
-                    for path in index:
-                        (self._folder / path).unlink(missing_ok=True)
-                    return []
+        damaged = [name for name, digest in index.items() if not self._fetch(name, digest)]
+        if damaged:
+            log.warning("The checkpoint %s is damaged: starting without it.", ", ".join(damaged))
+            for name in index:
+                (self._folder / name).unlink(missing_ok=True)
+            return []
         return sorted(index)
 
     def start(self) -> None:
@@ -75,26 +69,36 @@ class Mirror:
     def copy(self) -> bool:
         """Copy what is new; return whether there was anything."""
         files = {path.relative_to(self._folder).as_posix(): path for path in self._files()}
-        marks = {}
-        for name, path in files.items():
-            stat = path.stat()
-            marks[name] = (stat.st_mtime_ns, stat.st_size)
+        marks = {name: _mark(path) for name, path in files.items()}
         if marks == self._seen:
             return False
         copied = {}
         for name, path in files.items():
-            if marks[name] == self._seen.get(name):
-                copied[name] = self._copied[name]
-                continue
-            content = path.read_bytes()
-            copied[name] = hashlib.sha256(content).hexdigest()
-            if not self._remote.fs.exists(self._path(copied[name])):
-                self._remote.write(self._path(copied[name]), content)
+            known = marks[name] == self._seen.get(name)
+            copied[name] = self._copied[name] if known else self._copy_file(path, marks[name])
         self._remote.write(self._path(INDEX), json.dumps(copied, indent=2).encode())
         for digest in set(self._copied.values()) - set(copied.values()):  # our own alone: another may write here too
             self._remote.remove(self._path(digest))
         self._copied, self._seen = copied, marks
         return True
+
+    def _fetch(self, name: str, digest: str) -> bool:
+        with replace_file(self._folder / name) as temporary:
+            try:
+                self._remote.fs.get_file(self._path(digest), str(temporary))
+            except FileNotFoundError:
+                temporary.touch()
+            return sha256(temporary) == digest
+
+    def _copy_file(self, path: Path, mark: tuple[int, int]) -> str:
+        digest = sha256(path)
+        target = self._path(digest)
+        if not self._remote.fs.exists(target):
+            self._remote.write(target, path)
+        if _mark(path) != mark:  # replaced meanwhile: what was copied may be half of each
+            self._remote.remove(target)
+            raise OSError(f"{path.name} has changed while it was copied")
+        return digest
 
     def _keep_copying(self) -> None:
         while not self._end.wait(SECONDS):
@@ -108,3 +112,8 @@ class Mirror:
 
     def _path(self, name: str) -> str:
         return f"{self._base}/{name}"
+
+
+def _mark(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size

@@ -145,7 +145,8 @@ class Coordinator:
 
     def _final(self, name: str) -> str:
         tally = self.tallies[name]
-        return tally.cause if tally.tries <= 1 else f"{tally.tries} tries; the last one: {tally.cause}"
+        cause = tally.cause.removeprefix(f"{name}: ")
+        return cause if tally.tries <= 1 else f"{tally.tries} tries; the last one: {cause}"
 
     def _send(self, stage: Stage) -> None:
         plan = self.plans[stage.name]
@@ -203,4 +204,6 @@ class Coordinator:
         tally.tries += 1
         tally.cause = cause
         tally.fatal = fatal or tally.tries > int(stage.meta.get("retries", RETRIES))
-        log.warning("%s: %s%s", stage.name, cause, "" if tally.fatal else "; trying again")
+        log.warning(
+            "%s: %s%s", stage.name, cause.removeprefix(f"{stage.name}: "), "" if tally.fatal else "; trying again"
+        )

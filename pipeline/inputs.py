@@ -1,16 +1,18 @@
 """What a stage needs from the store: exactly the outputs that it reads, by path and hash."""
 
+import hashlib
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.graph import Project
 from pipeline.nodes import Graph, Item, Listing, Stage, overlap
 from pipeline.plan import StagePlan, read_values
-from pipeline.records import Remote
+from pipeline.records import InputDamagedError, Remote
 from pipeline.store import run_key
 from pipeline.workspace import prune
 from stages.errors import PipelineError
-from stages.files import remove_folder
+from stages.files import remove_folder, replace_file
 
 
 def inputs_of(graph: Graph, stage: Stage, plans: Mapping[str, StagePlan]) -> dict[str, Item]:
@@ -54,7 +56,27 @@ def bring(root: Path, remote: Remote, inputs: Listing) -> None:
     missing = {path: item for path, item in inputs.items() if path not in there}
     remote.fetch(sorted({item.md5 for item in missing.values()}))
     for path, item in missing.items():
-        remote.place(root, path, item.md5, executable=item.executable)
+        place(root, remote, path, item)
+
+
+def place(root: Path, remote: Remote, path: str, item: Item) -> None:
+    """Write a fetched object to `path` in the project.
+
+    Raises:
+        InputDamagedError: The local cache is damaged there; the damaged object is removed from it.
+    """
+    files = (remote.listing(item.md5) or {}) if item.is_folder else {"": item}
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    if item.is_folder:
+        (root / path).mkdir(exist_ok=True)
+    for name, part in files.items():
+        with replace_file(root / path / name if name else root / path) as temporary:
+            source = remote.cached(part.md5)
+            shutil.copyfile(source, temporary)
+            if _md5(temporary) != part.md5:
+                source.unlink()
+                raise InputDamagedError(f"{path}: object {part.md5} in this machine's cache is damaged; it is removed.")
+            temporary.chmod(0o755 if item.executable else 0o644)
 
 
 def assert_key(root: Path, name: str, key: str) -> None:
@@ -83,3 +105,8 @@ def _remove(path: Path) -> None:
         remove_folder(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()

@@ -7,7 +7,6 @@ nor one single run-cache entry. Contract tests hold what is used here.
 import hashlib
 import io
 import logging
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,8 @@ from dvc_objects.errors import ObjectFormatError
 from ruamel.yaml import YAML
 
 from pipeline.files import tree_listing
-from pipeline.nodes import Item, Listing
+from pipeline.nodes import Listing
 from stages.errors import PipelineError
-from stages.files import replace_file
 
 RawEntry = Mapping[str, Any]  # a stage as dvc.lock and the run-cache write it
 log = logging.getLogger(__name__)
@@ -135,24 +133,9 @@ class Remote:
             if not self._cache.exists(md5):
                 raise self._complaint(md5)
 
-    def place(self, root: Path, path: str, md5: str, *, executable: bool = False) -> None:
-        """Write a fetched object to `path` in the project.
-
-        Raises:
-            InputDamagedError: The local cache is damaged there; the damaged object is removed from it.
-        """
-        target = root / path
-        files = (self.listing(md5) or {}) if md5.endswith(".dir") else None
-        for name, item in {"": Item(md5)}.items() if files is None else files.items():
-            with replace_file(target / name if name else target) as temporary:
-                source = self._cache.oid_to_path(item.md5)
-                shutil.copyfile(source, temporary)
-                if _md5(temporary) != item.md5:
-                    Path(source).unlink()
-                    raise InputDamagedError(f"{path}: object {item.md5} in this machine's cache is damaged; removed.")
-                temporary.chmod(0o755 if executable else 0o644)
-        if files == {}:
-            target.mkdir(parents=True, exist_ok=True)
+    def cached(self, md5: str) -> Path:
+        """Where the local cache has a fetched object."""
+        return Path(self._cache.oid_to_path(md5))
 
     def read(self, md5: str) -> bytes:
         """The bytes of a file's object, straight from the remote.
@@ -181,12 +164,20 @@ class Remote:
                 continue
         return None
 
-    def write(self, path: str, content: bytes) -> None:
-        """Write a whole file in the remote, or none."""
+    def write(self, path: str, content: bytes | Path) -> None:
+        """Write a whole file in the remote, or none.
+
+        Args:
+            path: Where.
+            content: The bytes, or a local file.
+        """
         temporary = self.path("tmp", uuid4().hex)
         for each in (temporary, path):
             self.fs.makedirs(self.fs.parent(each), exist_ok=True)
-        self.fs.pipe_file(temporary, content)
+        if isinstance(content, Path):
+            self.fs.put_file(str(content), temporary)
+        else:
+            self.fs.pipe_file(temporary, content)
         self.fs.mv(temporary, path)
 
     def remove(self, path: str) -> None:
@@ -251,8 +242,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     return value
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()

@@ -125,7 +125,7 @@ def test_a_stage_that_says_no_is_not_tried_again(project: Any) -> None:
     project.create()
     (project.event_folder / "fail-finetune@1").touch()
     workers = Here()
-    with pytest.raises(PipelineError, match=r"^finetune@1: finetune@1: finetune@1 row 17: label is empty\.$"):
+    with pytest.raises(PipelineError, match=r"^finetune@1: finetune@1 row 17: label is empty\.$"):
         coordinate(project, workers)
     assert [job.stage for job in workers.jobs] == ["download", "finetune@1"]
     assert len(project.records()) == 1
