@@ -182,6 +182,17 @@ class Project:
         run(self.work, "git", "remote", "add", "origin", str(self.origin))
         self.commit("Start")
 
+    def copy(self, source: Path) -> None:
+        """Take a real project as it is committed, with an origin and a remote of its own."""
+        run(self.folder, "git", "clone", "--quiet", str(source), str(self.work))
+        run(self.work, "git", "checkout", "--quiet", "-B", "main")
+        run(self.work, "git", "config", "user.email", "toy@localhost")
+        run(self.work, "git", "config", "user.name", "toy")
+        run(self.folder, "git", "init", "--quiet", "--bare", "--initial-branch=main", str(self.origin))
+        run(self.work, "git", "remote", "set-url", "origin", str(self.origin))
+        self.dvc("remote", "add", "--force", "-d", "storage", str(self.remote))
+        self.commit("A remote")
+
     def dvc(self, *arguments: str, folder: Path | None = None) -> str:
         return run(folder or self.work, sys.executable, "-m", "dvc", *arguments, **self.toy_environment())
 
@@ -218,6 +229,9 @@ class Project:
     def ran(self) -> list[str]:
         """The stages that ran to their end, in that order."""
         return [event["stage"] for event in self.events("end")]
+
+    def objects(self) -> list[Path]:
+        return [path for path in (self.remote / "files").rglob("*") if path.is_file()]
 
     def records(self) -> list[str]:
         return sorted(path.parent.name for path in (self.remote / "runs").rglob("*") if path.is_file())

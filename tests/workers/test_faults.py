@@ -11,7 +11,7 @@ import pytest
 from tests.workers.conftest import Api, Machines, Project, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workers")]
-SLOW = 40  # ticks of 0.2 s
+SLOW = 25  # ticks of 0.2 s
 
 
 def stage_process(machines: Machines, stage: str) -> psutil.Process:
