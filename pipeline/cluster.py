@@ -16,7 +16,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from pipeline import branch, checkout, pulse
 from pipeline.coordinator import DAMAGED, SAID_NO, Coordinator, StoppedError, Tally
-from pipeline.dispatch import RUN_STAGE, Dispatcher
+from pipeline.dispatch import LINEAGE, RUN_STAGE, Dispatcher
 from pipeline.plan import StagePlan
 from pipeline.records import Remote
 from pipeline.worker import Job, StageRun
@@ -71,7 +71,7 @@ def coordinate(
                 root,
                 repository=repository,
                 commit=commit,
-                workers=Dispatcher(client, _own_id()),
+                workers=Dispatcher(client, _lineage()),
                 targets=targets or (),
             )
             first = _run(coordinator, client)
@@ -125,3 +125,9 @@ def _show(first: Sequence[StagePlan], tallies: Mapping[str, Tally]) -> None:
 
 def _own_id() -> UUID:
     return UUID(str(this_run.id))
+
+
+def _lineage() -> str:
+    """Whose stages are ours: a coordinator that was started again owns what its predecessor has sent."""
+    marks = (tag.removeprefix(LINEAGE) for tag in this_run.tags if tag.startswith(LINEAGE))
+    return next(marks, str(_own_id()))

@@ -15,6 +15,7 @@ from prefect.states import Cancelling, Crashed
 from pipeline.pulse import patient
 from stages.errors import PipelineError
 
+LINEAGE = "lineage:"  # tag of a coordinator that goes on for a crashed one, with the first one's id
 RUN_STAGE = "run-stage"  # the flow's name; its deployments are named after the pools
 log = logging.getLogger(__name__)
 
@@ -36,10 +37,10 @@ class Dispatcher:
 
     Args:
         client: Prefect's API.
-        coordinator: Id of the coordinator's own flow run.
+        coordinator: Id of the coordinator's flow run; of the first one, where it was started again.
     """
 
-    def __init__(self, client: SyncPrefectClient, coordinator: UUID) -> None:
+    def __init__(self, client: SyncPrefectClient, coordinator: str) -> None:
         self._client = client
         self._mark = f"by:{coordinator}"
 

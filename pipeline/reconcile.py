@@ -20,6 +20,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Crashed
 
+from pipeline.dispatch import LINEAGE
 from pipeline.pulse import BEAT_SECONDS, UNREACHABLE, Watch
 
 COORDINATE = "coordinate"  # also in cluster.py, which is slow to import
@@ -67,10 +68,11 @@ def _restart(client: SyncPrefectClient, run: FlowRun) -> None:
     number = next((int(tag.removeprefix(TAG)) for tag in run.tags if tag.startswith(TAG)), 0) + 1
     if run.deployment_id is None or number > RESTARTS:
         return
+    lineage = next((tag for tag in run.tags if tag.startswith(LINEAGE)), f"{LINEAGE}{run.id}")
     again = client.create_flow_run_from_deployment(
         run.deployment_id,
         parameters=run.parameters,
-        tags=[*(tag for tag in run.tags if not tag.startswith(TAG)), f"{TAG}{number}"],
+        tags=[lineage, f"{TAG}{number}"],
         idempotency_key=f"restart:{run.id}",
     )
     cause = run.state.message if run.state else ""
