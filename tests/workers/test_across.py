@@ -15,7 +15,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.deploy import deploy
-from tests.workers.conftest import ROOT, Api, Machines, Project, run, wait_for
+from tests.workers.machines import Api, Machines, wait_for
+from tests.workers.project import ROOT, Project, run
 
 pytestmark = pytest.mark.slow
 SLOW = 25  # ticks of 0.2 s

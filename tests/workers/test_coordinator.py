@@ -47,7 +47,7 @@ class Scripted:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.workers.conftest import Project
+    from tests.workers.project import Project
 
     folder = tmp_path_factory.mktemp("toy")
     (folder / "events").mkdir()
