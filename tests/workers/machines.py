@@ -76,7 +76,7 @@ class Machines:
         from pipeline.server import answers
 
         self.start("server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port), "--no-ui")
-        wait_for(lambda: answers(self.url), 120)
+        wait_for(lambda: answers(self.url), 300)
 
     def start_worker(self, name: str, *, limit: int = 4) -> None:
         pool = name.partition("-")[0]
@@ -183,7 +183,7 @@ class Api:
     def state(self, run_id: UUID) -> Any:
         return self.client.read_flow_run(run_id).state
 
-    def end(self, run_id: UUID, seconds: float = 240.0) -> Any:
+    def end(self, run_id: UUID, seconds: float = 400.0) -> Any:
         """The final state."""
 
         def final() -> Any:
