@@ -18,7 +18,7 @@ from pipeline.graph import Project
 from pipeline.inputs import plan_key
 from pipeline.nodes import Graph, Stage
 from pipeline.plan import StagePlan
-from pipeline.records import RawEntry, Remote, key_of
+from pipeline.remote import RawEntry, Remote, key_of
 from pipeline.results import format_metric, read_metrics
 from pipeline.workspace import prune
 from stages.errors import PipelineError

@@ -9,7 +9,7 @@ import logging
 import threading
 from pathlib import Path
 
-from pipeline.records import Remote
+from pipeline.remote import Remote
 from stages.errors import PipelineError
 from stages.files import TEMPORARY, replace_file, sha256
 from stages.paths import Paths

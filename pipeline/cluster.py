@@ -18,7 +18,7 @@ from pipeline import branch, checkout, pulse
 from pipeline.coordinator import DAMAGED, SAID_NO, Coordinator, StoppedError, Tally
 from pipeline.dispatch import LINEAGE, RUN_STAGE, Dispatcher
 from pipeline.plan import StagePlan
-from pipeline.records import Remote
+from pipeline.remote import Remote
 from pipeline.worker import Job, StageRun
 from stages.errors import RetuneError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.graph import Project
 from pipeline.nodes import Graph, Item, Listing, Stage, overlap
 from pipeline.plan import StagePlan, read_values
-from pipeline.records import InputDamagedError, Remote
+from pipeline.remote import InputDamagedError, Remote
 from pipeline.store import run_key
 from pipeline.workspace import prune
 from stages.errors import PipelineError

@@ -14,7 +14,7 @@ from pipeline.checkpoints import Mirror
 from pipeline.execute import Outcome, Reader, Running
 from pipeline.graph import Project
 from pipeline.nodes import Item
-from pipeline.records import InputDamagedError, InputMissingError, RawEntry, Remote, key_of
+from pipeline.remote import InputDamagedError, InputMissingError, RawEntry, Remote, key_of
 from stages.errors import PipelineError
 
 Kind = Literal["done", "cached", "said no", "machine", "missing", "damaged", "stopped"]

@@ -10,7 +10,7 @@ from prefect.states import Completed, Failed
 from pipeline import branch, checkout
 from pipeline.coordinator import Coordinator
 from pipeline.dispatch import Sent
-from pipeline.records import Remote
+from pipeline.remote import Remote
 from pipeline.worker import Ending, Job, StageRun
 
 

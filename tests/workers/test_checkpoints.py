@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.checkpoints import INDEX, Mirror
-from pipeline.records import Remote
+from pipeline.remote import Remote
 
 
 @pytest.fixture

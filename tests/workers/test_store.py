@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.records import Remote, key_of
+from pipeline.remote import Remote, key_of
 from tests.workers.here import Here, coordinate
 
 

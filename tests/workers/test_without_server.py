@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline import checkout
-from pipeline.records import Remote, key_of
+from pipeline.remote import Remote, key_of
 from pipeline.worker import Job, StageRun
 from stages.errors import PipelineError
 from tests.workers.here import Here, coordinate
