@@ -20,10 +20,11 @@ setup: .venv/ready  ## make .venv with the pinned dependencies
 test: setup  ## every test
 	pytest -n 2 --dist loadfile
 
-check: setup  ## format, lint, types
+check: setup  ## format, lint, types, workflows
 	ruff format --check .
 	ruff check .
 	mypy
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 
 bench-data: setup  ## a million rows through download, tokenize and split: rows per second, peak memory
 	python benchmarks/bench_data.py

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -10,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stages.errors import ParamsError, PipelineError, RetuneError
+from stages.errors import DataError, ParamsError, PipelineError, RetuneError
 
 if TYPE_CHECKING:
     from pipeline.plan import StagePlan
@@ -20,6 +21,24 @@ console = Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
 Overrides = Annotated[
     list[str] | None, typer.Option("-S", "--set", metavar="KEY=YAML", help="Another value; may be repeated.")
 ]
+FileOption = Annotated[str | None, typer.Option(help="CSV, TSV, JSONL, Parquet or text lines; - is standard input.")]
+ColumnOption = Annotated[str, typer.Option(help="Column of the texts.")]
+PairOption = Annotated[str | None, typer.Option(help="Column of the second texts, for a model of pairs.")]
+OutOption = Annotated[Path | None, typer.Option(help="File to write; else standard output.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run was.")]
+ModelOption = Annotated[Path | None, typer.Option(help="A model's folder instead of data/report/model.")]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", help="Of the rows, where the file's name does not say it.")
+]
+EncodingOption = Annotated[str | None, typer.Option(help="Of a text file, where it is not UTF-8.")]
+PrefixOption = Annotated[str, typer.Option(help="Put before the names of the added columns.")]
+
+
+class FailOn(Enum):
+    """What `retune compare` fails on."""
+
+    none = "none"
+    worse = "worse"
 
 
 def main() -> NoReturn:
@@ -144,6 +163,113 @@ def ui(port: Annotated[int, typer.Option(help="Of the server on this machine.")]
     run_ui(_root(), console, port=port)
 
 
+@app.command()
+def predict(
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts to classify.")] = None,
+    file: FileOption = None,
+    column: ColumnOption = "text",
+    pair_column: PairOption = None,
+    out: OutOption = None,
+    every_label: Annotated[bool, typer.Option("--all", help="The probability of every label as well.")] = False,
+    resume: ResumeOption = False,
+    model: ModelOption = None,
+    kind: FormatOption = None,
+    encoding: EncodingOption = None,
+    prefix: PrefixOption = "",
+) -> None:
+    """Classify texts, or the rows of a CSV, TSV, JSONL, Parquet or text file, with the model of the last run.
+
+    Example: `retune predict "It crashes."`, `retune predict --file in.csv --column text --out out.csv`
+    """
+    from pipeline.jobs import Job
+    from pipeline.predict import classify, predict_rows
+
+    folder = model or _model()
+    if file and not texts:
+        job = Job(file, out, folder, column, pair_column, kind, encoding, prefix, resume)
+        return predict_rows(job, every_label=every_label)
+    if not texts or file:
+        raise DataError("Give texts, or the rows of a file: --file FILE (- for standard input), and not both.")
+    for text, prediction in zip(texts, classify(folder, texts), strict=True):
+        others = "".join(f"  {label} {share:.3f}" for label, share in prediction.probabilities.items())
+        shown = " ".join(text.split())
+        print(f"{prediction.label}  {prediction.probability:.3f}{others if every_label else ''}  {shown[:80]}")
+    return None
+
+
+@app.command()
+def embed(
+    file: FileOption = None,
+    column: ColumnOption = "text",
+    pair_column: PairOption = None,
+    out: OutOption = None,
+    resume: ResumeOption = False,
+    model: ModelOption = None,
+    kind: FormatOption = None,
+    encoding: EncodingOption = None,
+    prefix: PrefixOption = "",
+) -> None:
+    """Write the sentence embedding of each row of a file to Parquet: the tuned encoder's mean over the tokens.
+
+    Example: `retune embed --file in.csv --column text --out embeddings.parquet`
+    """
+    from pipeline.jobs import Job
+    from pipeline.predict import embed_rows
+
+    if not file:
+        raise DataError("Give the rows: --file FILE (- for standard input).")
+    embed_rows(Job(file, out, model or _model(), column, pair_column, kind, encoding, prefix, resume))
+
+
+@app.command()
+def compare(
+    base: Annotated[str, typer.Argument(help="The git revision to compare with, such as origin/main.")],
+    head: Annotated[str | None, typer.Argument(help="The revision that is judged; none: the workspace.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="A comment for a pull request.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+    fail_on: Annotated[FailOn | None, typer.Option(help="Fail where a headline metric is worse.")] = None,
+    require: Annotated[list[str] | None, typer.Option(help='Such as "test.macro_f1 >= 0.80"; repeatable.')] = None,
+    max_drop: Annotated[list[str] | None, typer.Option(help="Such as test.mcc=0.01; repeatable.")] = None,
+) -> None:
+    """Show what a change did to the model, and whether it is more than chance; exit code 3 where a rule is broken.
+
+    Example: `retune compare origin/main --fail-on worse --max-drop test.mcc=0.01`
+    """
+    from pipeline.compare import compare as run_comparison
+    from pipeline.comparison.views import view_comparison
+
+    rule = fail_on.value if fail_on else None
+    found = run_comparison(_root(), base, head, fail_on=rule, require=require or (), max_drop=max_drop or ())
+    _print(view_comparison(found, as_markdown=markdown, as_json=as_json))
+    if not found.passed:
+        raise typer.Exit(3)
+
+
+@app.command()
+def log(
+    rev: Annotated[str | None, typer.Argument(help="Where to begin; none: the workspace and HEAD.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Show this one, such as test.mcc; none: the headline.")] = None,
+    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Commits at most.")] = 20,
+    markdown: Annotated[bool, typer.Option("--markdown", help="A table and a plot that GitHub draws.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A list of commits with all metrics.")] = False,
+) -> None:
+    """Show the headline metrics over commits, with intervals.
+
+    Example: `retune log --metric test.mcc -n 10`
+    """
+    from pipeline.comparison import history
+    from pipeline.comparison.views import view_history
+
+    root = _root()
+    points = history.read_history(root, rev, most=most)
+    names = history.headline(root, points, metric)
+    _print(view_history(points, names, as_markdown=markdown, as_json=as_json))
+
+
+def _print(view: Any) -> None:
+    print(view) if isinstance(view, str) else console.print(view)
+
+
 def _configure_log() -> None:
     """Our own lines from INFO on; those of the libraries go where they put them themselves."""
     handler = logging.StreamHandler(sys.stderr)
@@ -158,6 +284,13 @@ def _root() -> Path:
     from pipeline.project import find_root
 
     return find_root(Path.cwd())
+
+
+def _model() -> Path:
+    from stages.paths import Paths
+
+    root = _root()
+    return (Paths().report if root == Path.cwd() else Paths(root).report) / "model"
 
 
 def _text(root: Path, overrides: Any, recipe: str | None) -> str | None:

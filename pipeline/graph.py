@@ -67,6 +67,10 @@ class Project:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def read(self, path: str) -> str | None:
+        """The text of a project file, or None if it is not there."""
+        return self._files.read(path)
+
     def locked(self, stage: str) -> Entry | None:
         """See `World.locked`."""
         entry = self._lock.get(stage)

@@ -14,7 +14,8 @@ from stages.errors import ParamsError
 from stages.files import write_text
 from stages.params import parse_params, parse_yaml
 
-WHOLE = ("download.dataset.labels", "finetune.class_weights")  # mappings whose keys are the user's own: replaced
+# Mappings whose keys are the user's own: replaced, not merged.
+WHOLE = ("download.dataset.labels", "finetune.class_weights", "report.gate.max_drop")
 
 
 def compose(root: Path, recipe: str, overrides: Iterable[str] = ()) -> str:

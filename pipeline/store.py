@@ -79,6 +79,27 @@ class Store:
         if not noted.exists():
             write_json(noted, {name: file.md5 for name, file in files.items()})
 
+    @property
+    def has_remote(self) -> bool:
+        """Is there a remote to ask?"""
+        return self._remote is not None
+
+    def fetch(self, item: Item, folder: Path) -> Path | None:
+        """The local path of a file that DVC keeps, downloaded into `folder` where only the remote has it."""
+        cache = self._repo.cache.local
+        if cache.exists(item.md5):
+            return Path(cache.oid_to_path(item.md5))
+        target = folder / item.md5
+        try:
+            if not target.exists() and (self._remote is None or not self._remote.exists(item.md5)):
+                return None
+            if not target.exists():
+                self._remote.fs.get(self._remote.oid_to_path(item.md5), str(target))
+        except (OSError, DvcException) as error:
+            log.warning("The DVC remote can't be asked (%s).", error)
+            return None
+        return target
+
     @functools.cached_property
     def _remote(self) -> Any:
         """The default remote's object store, or None where none is configured."""

@@ -7,6 +7,7 @@
   * TrainingError    fine-tuning cannot start or cannot go on
   * ReportError      results that the report needs are missing or do not fit together
   * PipelineError    the graph, the plan, a revision or a run is not what it must be
+    * UnavailableError   a result that dvc.lock names lies in no cache and no remote
 
 A message says what is wrong, where (file, row, key), the value, and what to do about it. It is printed as one
 line with exit code 1. Any other exception keeps its traceback: it is a bug of ours.
@@ -39,3 +40,7 @@ class ReportError(RetuneError):
 
 class PipelineError(RetuneError):
     """The graph, the plan, a revision or a run is not what it must be."""
+
+
+class UnavailableError(PipelineError):
+    """A result that dvc.lock names lies in no cache and no remote."""

@@ -122,16 +122,28 @@ class Finetune(Section):
 
 class Evaluate(Section):
     metric: Literal["accuracy", "macro_f1", "mcc"]
+    ordered: Literal["auto", "yes", "no"]
     batch_size: Positive
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     resamples: Annotated[int, Field(ge=100)]
     seed: Annotated[int, Field(ge=0)]
 
 
+class Gate(Section):
+    """What `retune compare` holds a change to."""
+
+    fail_on: Literal["none", "worse"]
+    require: list[Annotated[str, Field(pattern=r"^\s*(test|val)\.\w+(\.(low|high))?\s*(>=|<=|>|<)\s*-?[0-9.]+\s*$")]]
+    max_drop: dict[Annotated[str, Field(pattern=r"^(test|val)\.\w+$")], Annotated[float, Field(ge=0)]]
+
+
 class Report(Section):
     title: str
     show_text: bool
     mistakes: Annotated[int, Field(ge=0)]
+    suspects: Annotated[int, Field(ge=0)]
+    baseline_rows: Annotated[int, Field(ge=0)]
+    gate: Gate
 
 
 class Params(Section):

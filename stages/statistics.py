@@ -1,7 +1,16 @@
-"""How sure are we: bootstrap intervals of any metric, from counts (numpy only)."""
+"""How sure are we: bootstrap intervals of any metric, from counts (numpy only).
+
+The rows are resampled within each given label. Intervals are bias-corrected and accelerated (BCa): for metrics near
+their end, such as 99% accuracy, plain percentiles hold the truth too seldom (91-93% of the time where 95% is claimed;
+a test simulates it).
+
+Source:
+    Efron, "Better bootstrap confidence intervals", 1987. Efron, Tibshirani, "An introduction to the bootstrap", 1993.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +20,18 @@ Ints = NDArray[np.int64]
 Score = Callable[[NDArray[np.number]], Mapping[str, Floats]]
 
 CHUNK = 4_000_000  # counts held at a time: 32 MB
+MOST_LEFT_OUT = 2_000  # cells; with more the acceleration is next to nothing, and leaving each out is slow
+NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its interval."""
+    """A value, its interval and its standard error (the sd over resamples)."""
 
     value: float
     low: float
     high: float
+    error: float
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,26 @@ def resample(sizes: Ints, strata: NDArray[np.integer], *, resamples: int, genera
     return counts
 
 
+def estimate(
+    score: Score, sizes: Ints, strata: NDArray[np.integer], *, resamples: int, confidence: float, seed: int
+) -> dict[str, Estimate]:
+    """Return each metric on the rows themselves, with its BCa interval (arguments as `bootstrap`).
+
+    A difference of two classifiers on the same rows is a metric like any other: let `score` return it.
+    """
+    values = {name: float(value[0]) for name, value in score(sizes[None, :]).items()}
+    samples = bootstrap(score, sizes, strata, resamples=resamples, seed=seed)
+    rates = accelerations(score, sizes)
+    return {
+        name: Estimate(
+            value,
+            *bca(samples[name], value, confidence=confidence, acceleration=rates[name]),
+            error=float(np.std(samples[name])),
+        )
+        for name, value in values.items()
+    }
+
+
 def percentiles(samples: Floats, *, confidence: float) -> tuple[float, float]:
     """Return the interval that holds the middle `confidence` (0 to 1) of the samples."""
     tail = (1 - confidence) / 2
@@ -87,12 +119,39 @@ def percentiles(samples: Floats, *, confidence: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def estimate(
-    score: Score, sizes: Ints, strata: NDArray[np.integer], *, resamples: int, confidence: float, seed: int
-) -> dict[str, Estimate]:
-    """Return each metric on the rows themselves, with its bootstrap interval (arguments as `bootstrap`)."""
-    values = score(sizes[None, :])
-    samples = bootstrap(score, sizes, strata, resamples=resamples, seed=seed)
-    return {
-        name: Estimate(float(values[name][0]), *percentiles(samples[name], confidence=confidence)) for name in samples
-    }
+def bca(samples: Floats, value: float, *, confidence: float, acceleration: float = 0.0) -> tuple[float, float]:
+    """Return the bias-corrected and accelerated interval.
+
+    Args:
+        samples: The metric over the resamples; shape (resamples,).
+        value: The metric on the rows themselves.
+        confidence: Of the interval (0 to 1).
+        acceleration: From `accelerations`; 0 leaves the correction of the bias alone.
+    """
+    below = float(np.mean(samples < value) + np.mean(samples == value) / 2)  # ties count half: metrics are discrete
+    edge = 1 / len(samples)
+    if not edge < below < 1 - edge:
+        return percentiles(samples, confidence=confidence)
+    bias, tail = NORMAL.inv_cdf(below), (1 - confidence) / 2
+    shares = []
+    for share in (tail, 1 - tail):
+        shifted = bias + NORMAL.inv_cdf(share)
+        shares.append(NORMAL.cdf(bias + shifted / (1 - acceleration * shifted)))
+    low, high = np.quantile(samples, shares)
+    return float(low), float(high)
+
+
+def accelerations(score: Score, sizes: Ints) -> dict[str, float]:
+    """Return how fast each metric's spread changes with its value, from leaving out a row of each cell."""
+    present = np.flatnonzero(sizes)
+    if len(present) > MOST_LEFT_OUT or sizes.sum() < 2:
+        return dict.fromkeys(score(sizes[None, :]), 0.0)
+    left_out = sizes[None, :] - (present[:, None] == np.arange(len(sizes)))  # (present, cells)
+    weights = sizes[present].astype(np.float64)
+    return {name: _skewness(values, weights) / 6 for name, values in score(left_out).items()}
+
+
+def _skewness(values: Floats, weights: Floats) -> float:
+    deviations = (weights @ values) / weights.sum() - values
+    spread = float(weights @ deviations**2)
+    return float(weights @ deviations**3) / spread**1.5 if spread > 0 else 0.0

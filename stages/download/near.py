@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from datasketch import MinHash
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -42,6 +41,8 @@ def find_clusters(batches: Iterable[Sequence[str]], *, similarity: float) -> NDA
 
 def _signatures(texts: Sequence[str]) -> NDArray[np.uint32]:
     """MinHash values of each text; shape (texts, permutations)."""
+    from datasketch import MinHash  # a second to import, and half of this stage's runs fetch a model
+
     base = MinHash(PERMUTATIONS, hashfunc=int)
     rows = np.empty((len(texts), PERMUTATIONS), dtype=np.uint32)
     for row, hashes in enumerate(_shingles(texts)):

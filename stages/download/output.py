@@ -58,6 +58,7 @@ def write_rows(
         raise DataError(f"No row is left: all {sum(spool.counts)} are set aside ({dict(sorted(found.items()))}).")
     order = in_class_order(counts, labels)
     schema = SCHEMA.with_metadata({"labels": json.dumps(order, ensure_ascii=False)})
+    cluster = _with_company(cluster, stays)
     text_key, exact, occurrence, start = spool.text_key, spool.exact_key, _occurrences(spool.exact_key), 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for batch in spool.batches():
@@ -113,6 +114,12 @@ def _write_aside(
         if rule:
             place = spool.place(start + offset)._replace(id=name, text=batch.column("text")[offset].as_py())
             checks.write_aside(rule, place)
+
+
+def _with_company(cluster: NDArray[np.int64], stays: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Take rows out of their cluster where all others of it are set aside."""
+    rows = np.bincount(cluster[stays & (cluster >= 0)], minlength=len(cluster) + 1)
+    return np.where(rows[cluster] > 1, cluster, -1)
 
 
 def _duplicates(text_key: NDArray[np.int64], exact: NDArray[np.int64], cluster: NDArray[np.int64]) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """Turn records into rows: renamed, checked one by one, and kept on disk until all of them are known."""
 
 import hashlib
+import logging
 import re
 import unicodedata
 from array import array
@@ -20,6 +21,9 @@ from stages.download.records import Record, encodable
 from stages.errors import DataError
 
 BATCH = 10_000  # rows
+PROGRESS = 100_000  # rows between two lines of the log
+logger = logging.getLogger(__name__)
+
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # all but tab and line ends
 SURROGATE = re.compile("[\ud800-\udfff]")
 SPOOL = pa.schema([(name, pa.string()) for name in ("id", "text", "text_pair", "label", "group", "split")])
@@ -103,6 +107,8 @@ def spool_rows(files: Iterable[InputFile], path: Path, *, labels: Mapping[str, s
             rows = _rows(file, spool, labels, checks, ids)
             while batch := list(islice(rows, BATCH)):
                 writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=SPOOL))
+                if spool.counts[-1] >= PROGRESS and spool.counts[-1] % PROGRESS < BATCH:
+                    logger.info("%s: %d rows read", file.name, spool.counts[-1])
             if not spool.counts[-1]:
                 raise DataError(f"{file.name} has no rows. Give a file with rows.")
     return spool
@@ -115,7 +121,7 @@ def _rows(
     for raw in file.records:
         spool.counts[-1] += 1
         value = (file.label if file.label is not None else raw.label or "").strip()
-        label = rename(value, labels)
+        label = _mended(rename(value, labels))
         stays = True
         for rule, detail in _problems(raw, value, label, file.columns, ids):
             stays &= checks.note(rule, Place(file.name, raw.row, raw.id, raw.text), detail)
@@ -130,7 +136,7 @@ def _rows(
         yield {
             "id": record.id,
             "text": record.text or "",
-            "text_pair": record.text_pair,
+            "text_pair": (record.text_pair or "") if "text_pair" in file.columns else None,
             "label": label,
             "group": record.group or None,
             "split": file.split,

@@ -3,6 +3,8 @@
 import logging
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import requests
@@ -17,8 +19,8 @@ CHUNK = 1 << 14  # bytes; what has come of a chunk is lost when the transfer bre
 LONGEST_WAIT = 120.0  # seconds that a server's Retry-After is obeyed at most
 
 
-class _IncompleteError(Exception):
-    """The answer ended early, or the server asks to come back later."""
+class _TransientError(Exception):
+    """The server asks to come back later."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -46,7 +48,7 @@ def download(url: str, path: Path, *, attempts: int = 5, wait: float = 1.0, time
                     version = response.headers.get("ETag")
                     _receive(url, response, temporary)
                 return path
-            except (requests.RequestException, _IncompleteError) as error:
+            except (requests.RequestException, _TransientError) as error:
                 if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
                     raise DataError(f"{url} is no URL: {error}. Mend download.dataset.files.") from error
                 if attempt == attempts:
@@ -74,23 +76,24 @@ def _receive(url: str, response: requests.Response, path: Path) -> None:
     """Write the answer's body, after what has come before where the server goes on from there."""
     status = response.status_code
     if status in TRANSIENT:
-        raise _IncompleteError(f"the server answers {status} {response.reason}", _retry_after(response.headers))
+        raise _TransientError(f"the server answers {status} {response.reason}", _retry_after(response.headers))
     if status == requests.codes.requested_range_not_satisfiable:
         path.unlink(missing_ok=True)  # what came before is not a part of what the server has now
-        raise _IncompleteError("the server has another file now")
+        raise _TransientError("the server has another file now")
     if status not in (requests.codes.ok, requests.codes.partial_content):
         raise DataError(f"{url} answers {status} {response.reason}. Mend download.dataset.files.")
     resumed = status == requests.codes.partial_content
-    start = path.stat().st_size if resumed else 0
     with path.open("ab" if resumed else "wb") as file:
         for chunk in response.iter_content(CHUNK):
-            file.write(chunk)
-    expected, received = response.headers.get("Content-Length"), path.stat().st_size - start
-    if expected is not None and int(expected) != received:
-        raise _IncompleteError(f"{received} of {expected} bytes came")
+            file.write(chunk)  # fewer bytes than the server promised raise in iter_content
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait; None where it does not say, or names a date."""
+    """Seconds that the server asks to wait, or until the time that it names; None where it does neither."""
     value = headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max((parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds(), 0.0)
+    except (ValueError, TypeError):  # no date, or one without its zone
+        return None

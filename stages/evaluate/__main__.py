@@ -1,7 +1,8 @@
 """Predict val and test with one fine-tuned model, and measure it.
 
 Reads   data/tokenize/tokens, data/tokenize/labels.json, data/split/{val,test}.parquet, data/finetune/SEED/model
-Writes  data/evaluate/SEED/predictions.parquet, metrics.json, confusion.csv
+Writes  data/evaluate/SEED/predictions.parquet, metrics.json, confusion.csv,
+        calibration.csv
 Params  evaluate
 
 Example: python -m stages.evaluate 42
@@ -11,10 +12,17 @@ import logging
 import time
 
 from stages import entry
-from stages.evaluate.metrics import measure
-from stages.evaluate.predictions import Predictions, read_ids, write_confusion, write_predictions
+from stages.evaluate.metrics import calibration_rows, describe
+from stages.evaluate.predictions import (
+    Predictions,
+    read_ids,
+    write_calibration,
+    write_confusion,
+    write_predictions,
+)
 from stages.files import read_json, write_json
-from stages.inference import load_model, predict_tokens
+from stages.measures import are_ordered
+from stages.models import load_model, predict_tokens
 from stages.params import Params
 from stages.paths import Paths
 from stages.tokens import open_tokens, read_positions
@@ -33,14 +41,15 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
         probabilities = predict_tokens(model, tokens, positions, batch_size=options.batch_size)
         splits[name] = Predictions(positions, tokens.labels[positions], probabilities)
     predicted = time.perf_counter() - start
-    metrics = {
-        name: measure(split, labels, resamples=options.resamples, confidence=options.confidence, seed=options.seed)
-        for name, split in splits.items()
-    }
+    bootstrap = options.model_dump(include={"resamples", "confidence", "seed"})
+    ordered = are_ordered(labels, options.ordered)
+    metrics = describe(splits, labels, metric=options.metric, ordered=ordered, **bootstrap)
+    calibration = calibration_rows(splits["test"], metrics["calibration"]["temperature"])
     write_predictions(paths.predictions(seed), splits, read_ids(paths.tokens))
     write_confusion(paths.evaluation(seed) / "confusion.csv", splits["test"], labels)
+    write_calibration(paths.evaluation(seed) / "calibration.csv", calibration)
     write_json(paths.metrics(seed), metrics)
-    log.info("seed %s: %s", seed, {name: split.get(options.metric) for name, split in metrics.items()})
+    log.info("seed %s: %s", seed, {name: metrics[name].get(options.metric) for name in splits})
     return {"predict_seconds": round(predicted, 1)}
 
 

@@ -1,46 +1,69 @@
-"""The numbers of one split: metrics with intervals, and precision, recall and F1 of every class."""
+"""metrics.json of one seed: metrics with intervals, every class, and what was fitted on val."""
 
-import functools
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from stages.evaluate.predictions import Predictions
-from stages.scores import count_scores, mean_scores, per_class, row_losses
-from stages.statistics import Estimate, estimate, group
+from stages.evaluate.threshold import fit_threshold
+from stages.measures import measure
+from stages.reliability import fit_temperature, reliability, scale
+from stages.scores import per_class
+from stages.statistics import Estimate
 
 DECIMALS = 6
 
 
-def measure(
-    predictions: Predictions, labels: list[str], *, resamples: int, confidence: float, seed: int
+def describe(
+    splits: Mapping[str, Predictions], labels: list[str], *, metric: str, ordered: bool, **bootstrap: Any
 ) -> dict[str, Any]:
-    """Return a split's metrics as metrics.json holds them; empty for a split without rows.
+    """Return what metrics.json holds: val, test and calibration.
 
     Args:
-        predictions: Of the split's rows.
+        splits: Predictions for val and test.
         labels: Names of the classes.
-        resamples: Bootstrap resamples per interval, stratified by the given label.
-        confidence: Of the intervals (0 to 1).
-        seed: Of the bootstrap.
+        metric: What the decision threshold of a binary task maximises on val.
+        ordered: Whether the classes have an order.
+        **bootstrap: resamples, confidence (0 to 1) and seed of the intervals.
 
     Returns:
-        `{metric: {"value", "low", "high"}, ..., "per_class": {label: {"precision", "recall", "f1", "support"}}}`.
+        `{"val": {metric: {"value", "low", "high"}, "per_class": {label: {...}}}, "test": ..., "calibration":
+        {"temperature", "threshold"}}`; a split without rows is empty, the threshold is null for more than two classes.
     """
-    given, preds = predictions.labels, predictions.preds
-    if not len(given):
+    val = splits["val"]
+    temperature = fit_temperature(val.labels, val.probabilities)
+    threshold = fit_threshold(val.labels, scale(val.probabilities, temperature), metric=metric)
+    metrics: dict[str, Any] = {
+        name: _split(split, labels, temperature=temperature, ordered=ordered, **bootstrap)
+        for name, split in splits.items()
+    }
+    return metrics | {"calibration": {"temperature": temperature, "threshold": threshold}}
+
+
+def calibration_rows(predictions: Predictions, temperature: float) -> list[tuple[str, float, float, int]]:
+    """Return the calibration plot: before or after scaling, mean confidence, accuracy and rows of each bin."""
+    if not len(predictions.labels):
+        return []
+    scaled = scale(predictions.probabilities, temperature)
+    return [
+        (name, round(part.confidence, DECIMALS), round(part.accuracy, DECIMALS), part.rows)
+        for name, probabilities in (("as predicted", predictions.probabilities), ("after scaling", scaled))
+        for part in reliability(predictions.labels, probabilities)
+    ]
+
+
+def _split(
+    split: Predictions, labels: list[str], *, temperature: float, ordered: bool, **bootstrap: Any
+) -> dict[str, Any]:
+    if not len(split.labels):
         return {}
-    cells = group(given, preds)
-    by_count = functools.partial(count_scores, labels=cells.columns[0], preds=cells.columns[1], num_labels=len(labels))
-    by_row = mean_scores(row_losses(given, predictions.probabilities))
-    options: dict[str, Any] = {"resamples": resamples, "confidence": confidence, "seed": seed}
-    estimates = estimate(by_count, cells.sizes, cells.columns[0], **options)
-    estimates |= estimate(by_row, np.ones(len(given), dtype=np.int64), given, **options)
-    return {name: _entry(value) for name, value in estimates.items()} | {"per_class": _per_class(predictions, labels)}
+    estimates = measure(split.labels, [split.probabilities], temperatures=[temperature], ordered=ordered, **bootstrap)
+    return {name: _entry(value) for name, value in estimates.items()} | {"per_class": _per_class(split, labels)}
 
 
-def _per_class(predictions: Predictions, labels: list[str]) -> dict[str, dict[str, float]]:
-    columns = per_class(predictions.labels, predictions.preds, num_labels=len(labels))
+def _per_class(split: Predictions, labels: list[str]) -> dict[str, dict[str, float]]:
+    columns = per_class(split.labels, split.preds, num_labels=len(labels))
     support = columns.pop("support")
     return {
         label: {name: round(float(values[index]), DECIMALS) for name, values in columns.items()}
@@ -50,4 +73,4 @@ def _per_class(predictions: Predictions, labels: list[str]) -> dict[str, dict[st
 
 
 def _entry(value: Estimate) -> dict[str, float]:
-    return {name: round(getattr(value, name), DECIMALS) for name in ("value", "low", "high")}
+    return {name: float(np.round(getattr(value, name), DECIMALS)) for name in ("value", "low", "high")}

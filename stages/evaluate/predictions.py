@@ -1,6 +1,6 @@
 """predictions.parquet: what the model says of every row of val and test."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from stages.files import replace_file
+from stages.files import replace_file, write_text
 from stages.tokens import TOKENS_FILE
 
 
@@ -54,6 +54,12 @@ def write_confusion(path: Path, predictions: Predictions, labels: list[str]) -> 
     table = pa.table({"label": names.take(predictions.labels), "predicted": names.take(predictions.preds)})
     with replace_file(path) as temporary:
         pcsv.write_csv(table, temporary, pcsv.WriteOptions(quoting_style="needed"))
+
+
+def write_calibration(path: Path, rows: Sequence[tuple[str, float, float, int]]) -> None:
+    """Write the calibration plot: a row per bin of test, before and after temperature scaling."""
+    lines = ["probabilities,confidence,accuracy,rows", *(",".join(map(str, row)) for row in rows)]
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def _table(name: str, split: Predictions, ids: pa.ChunkedArray) -> pa.Table:

@@ -1,7 +1,7 @@
 """Choose the best seed on val, put the numbers of all seeds together, write the report and the model folder.
 
-Reads   everything that the stages before wrote
-Writes  data/report/metrics.json, report.html, report.md, model/
+Reads   everything that the stages before wrote, and constraints.txt (the versions that the report names)
+Writes  data/report/metrics.json, report.html, report.md, suspects.csv, model/
 Params  all: the report shows them
 
 Example: python -m stages.report
@@ -13,26 +13,31 @@ from stages import entry
 from stages.files import read_json, write_json, write_text
 from stages.params import Params
 from stages.paths import Paths
-from stages.report.card import render_card, write_model
+from stages.report.analysis import analyse
+from stages.report.card import decision, render_card, write_model
 from stages.report.context import describe
 from stages.report.page import render_html, render_markdown
 from stages.report.results import read_results
-from stages.report.summary import choose_champion, summarise
+from stages.report.summary import choose_champion
+from stages.report.suspects import suspects_csv
 
 log = logging.getLogger(__name__)
 
 
 def main(params: Params, paths: Paths) -> None:
-    labels = read_json(paths.labels)
+    values, labels = params.model_dump(), read_json(paths.labels)
     results = read_results(paths, params.seeds)
     champion = choose_champion(results, params.evaluate.metric)
-    options = params.evaluate.model_dump(include={"resamples", "confidence", "seed"})
-    splits = {name: summarise(results, name, num_labels=len(labels), **options) for name in ("val", "test")}
-    metrics = {"champion": {"seed": champion.seed}, **splits}
-    context = describe(params.model_dump(), paths, results=results, champion=champion, summary=metrics, labels=labels)
-    write_model(paths.finetuned(champion.seed), paths.report / "model", render_card(context))
+    metrics, suspects = analyse(values, paths, results=results, champion=champion, labels=labels)
+    context = describe(
+        values, paths, results=results, champion=champion, metrics=metrics, suspects=suspects, labels=labels
+    )
+    folder = paths.report / "model"
+    choices = decision(champion, labels, params.tokenize.max_length, params.tokenize.truncation)
+    write_model(paths.finetuned(champion.seed), folder, card=render_card(context), choices=choices)
     write_text(paths.report / "report.html", render_html(context))
     write_text(paths.report / "report.md", render_markdown(context))
+    write_text(paths.report / "suspects.csv", suspects_csv(suspects))
     write_json(paths.report / "metrics.json", metrics)
     log.info("champion: seed %s; report: %s", champion.seed, paths.report / "report.html")
 

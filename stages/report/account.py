@@ -1,32 +1,16 @@
 """The data account, the clock and the parameters, as plain tables of the report."""
 
 import csv
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import pyarrow.parquet as pq
 
 from stages.files import read_json
 from stages.paths import Paths
 
 Row = tuple[str, str]
 
-
-def split_counts(paths: Paths) -> dict[str, Counter[str]]:
-    """Count the rows of each split by label."""
-    labels = pq.read_table(paths.rows, columns=["label"]).column("label")
-    return {
-        name: Counter(labels.take(pq.read_table(paths.split(name)).column("position")).to_pylist())
-        for name in ("train", "val", "test")
-    }
-
-
-def read_texts(paths: Paths, positions: Sequence[int]) -> list[str]:
-    """Read the texts of some rows; the second text of a pair follows after a line break."""
-    table = pq.read_table(paths.rows, columns=["text", "text_pair"]).take(list(positions))
-    return ["\n".join(part for part in row.values() if part) for row in table.to_pylist()]
+LIBRARIES = ("torch", "lightning", "transformers", "tokenizers", "numpy", "scikit-learn", "pandas", "pyarrow", "dvc")
 
 
 def read_lengths(path: Path) -> dict[int, int]:
@@ -40,6 +24,15 @@ def read_timing(paths: Paths, seeds: Sequence[int]) -> list[dict[str, Any]]:
     stages = ["download@dataset", "download@model", "tokenize", "split"]
     stages += [f"{stage}@{seed}" for seed in seeds for stage in ("finetune", "evaluate")]
     return [{"stage": stage, **read_json(paths.timing(stage))} for stage in stages if paths.timing(stage).is_file()]
+
+
+def read_versions(path: Path) -> list[Row]:
+    """Read the pinned versions of the libraries that make the numbers; none where the file is missing."""
+    if not path.is_file():
+        return []
+    lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    pins = dict(line.split("==", 1) for line in lines if "==" in line)
+    return [(name, pins[name].split(";")[0].strip()) for name in LIBRARIES if name in pins]
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> list[Row]:

@@ -7,12 +7,36 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from stages.errors import ReportError
-from stages.files import replace_folder
+from stages.files import replace_folder, write_json, write_text
 from stages.report.page import environment
+from stages.report.results import SeedResult
 
 
-def write_model(source: Path, target: Path, card: str) -> None:
-    """Copy the champion's folder and add its card.
+def decision(champion: SeedResult, labels: list[str], max_length: int, truncation: str) -> dict[str, Any]:
+    """Return calibration.json: how probabilities become an answer, and how a text was cut.
+
+    Args:
+        champion: The model.
+        labels: Names of the classes.
+        max_length: Tokens per text, special tokens included.
+        truncation: What is kept of a longer text.
+
+    Returns:
+        temperature divides the logits; from threshold on (probability after scaling) the answer is positive, null
+        where the most probable label is the answer.
+    """
+    fitted = champion.metrics["calibration"]
+    return {
+        "temperature": fitted["temperature"],
+        "threshold": fitted["threshold"],
+        "positive": None if fitted["threshold"] is None else labels[1],
+        "max_length": max_length,
+        "truncation": truncation,
+    }
+
+
+def write_model(source: Path, target: Path, *, card: str, choices: dict[str, Any]) -> None:
+    """Copy the champion's folder and add its card and calibration.json.
 
     Raises:
         ReportError: The champion's folder is missing.
@@ -21,12 +45,13 @@ def write_model(source: Path, target: Path, card: str) -> None:
         raise ReportError(f"{source}/model.safetensors is missing. Make it with: dvc repro (or dvc pull)")
     with replace_folder(target) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
-        (folder / "README.md").write_text(card, encoding="utf-8")
+        write_text(folder / "README.md", card)
+        write_json(folder / "calibration.json", choices)
 
 
 def render_card(context: dict[str, Any]) -> str:
     """Return README.md: front matter that the Hub reads, and what a user of the model must know."""
-    front = _front_matter(context["title"], context["metrics"])
+    front = _front_matter(context["title"], context["metrics"]["champion"])
     return environment().get_template("card.md.j2").render(**context, front_matter=front)
 
 

@@ -39,6 +39,7 @@ class Series:
     name: str
     style: int
     points: list[Point]
+    markers: bool = True
 
     @property
     def path(self) -> str:
@@ -55,6 +56,18 @@ class Lines:
 class Bars:
     frame: Frame
     bars: list[tuple[float, float, float, float, str]]  # x, y, width, height, what it shows
+    mark: float | None  # y of a line across all bars
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its interval on an axis, and other values to compare it with."""
+
+    ticks: list[Tick]
+    value: float
+    low: float
+    high: float
+    others: list[tuple[float, int, str]]  # x, style, what it shows
 
 
 @dataclass(frozen=True)
@@ -101,28 +114,66 @@ def lines(
     return Lines(Frame(x_ticks, [(up(value), label(value)) for value in y_values], x_label, y_label), drawn)
 
 
-def bars(x: Sequence[float], heights: Sequence[float], *, width: float, x_label: str, y_label: str, tip: str) -> Bars:
-    """Lay out bars that start at `x` and are `width` wide in data units; `tip` is a format of start, end and value."""
-    y_values = ticks(min(0.0, *heights), max(heights))
+def curves(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, x_label: str, y_label: str, markers: bool = True
+) -> Lines:
+    """Lay out lines that each have their own x and y, both from 0 to 1; the one named `perfect` has no markers."""
+    across, up = Scale(0, 1, LEFT + 4, WIDTH - RIGHT - 8), Scale(0, 1, HEIGHT - BOTTOM, TOP)
+    steps = [number / 5 for number in range(6)]
+    drawn = [
+        Series(
+            name,
+            style,
+            [(across(a), up(b), f"{name}, {x_label} {a:.3f}: {b:.3f}") for a, b in zip(*points, strict=True)],
+            markers and name != "perfect",
+        )
+        for style, (name, points) in enumerate(series.items())
+    ]
+    frame = Frame(
+        [(across(step), label(step)) for step in steps], [(up(step), label(step)) for step in steps], x_label, y_label
+    )
+    return Lines(frame, drawn)
+
+
+def interval(value: float, low: float, high: float, *, others: Mapping[str, float]) -> Interval:
+    """Lay out a value with its interval from 0 to 1 (from -1 where a value is negative), and others beside it."""
+    lowest = -1.0 if min(value, low, *others.values(), 0.0) < -0.02 else 0.0
+    across = Scale(lowest, 1.0, 12, WIDTH - 12)
+
+    def place(number: float) -> float:
+        return across(min(1.0, max(lowest, number)))
+
+    steps = [lowest + number * (1 - lowest) / 5 for number in range(6)]
+    marks = [(place(number), style, name) for style, (name, number) in enumerate(others.items(), start=1)]
+    return Interval(
+        [(across(step), label(round(step, 1))) for step in steps], place(value), place(low), place(high), marks
+    )
+
+
+def bars(
+    x: Sequence[float],
+    heights: Sequence[float],
+    *,
+    width: float,
+    x_label: str,
+    y_label: str,
+    tips: Sequence[str],
+    mark: float | None = None,
+) -> Bars:
+    """Lay out bars that start at `x` and are `width` wide in data units; `tips` say what each shows."""
+    y_values = ticks(min(0.0, *heights), max(0.0, *heights, mark or 0.0))
     x_values = ticks(min(x), max(x) + width)
     across = Scale(min(x), max(x) + width, LEFT, WIDTH - RIGHT)
     up = Scale(y_values[0], y_values[-1], HEIGHT - BOTTOM, TOP)
     drawn = []
-    for start, value in zip(x, heights, strict=True):
+    for start, value, tip in zip(x, heights, tips, strict=True):
         left, right = across(start), across(start + width)
         top, bottom = min(up(value), up(0)), max(up(value), up(0))
         gap = min(1.0, (right - left) / 5)
-        drawn.append(
-            (
-                left + gap / 2,
-                top,
-                round(right - left - gap, 2),
-                round(bottom - top, 2),
-                tip.format(start, start + width, value),
-            )
-        )
+        drawn.append((left + gap / 2, top, round(right - left - gap, 2), round(bottom - top, 2), tip))
     x_ticks = [(across(value), label(value)) for value in x_values if across.low <= value <= across.high]
-    return Bars(Frame(x_ticks, [(up(value), label(value)) for value in y_values], x_label, y_label), drawn)
+    frame = Frame(x_ticks, [(up(value), label(value)) for value in y_values], x_label, y_label)
+    return Bars(frame, drawn, None if mark is None else up(mark))
 
 
 def histogram(lengths: Mapping[int, int], *, x_label: str, y_label: str, most: int = 32) -> Bars:
@@ -131,8 +182,9 @@ def histogram(lengths: Mapping[int, int], *, x_label: str, y_label: str, most: i
     width = max(1, math.ceil((largest - smallest + 1) / most))
     starts = list(range(smallest, largest + 1, width))
     heights = [sum(lengths.get(start + step, 0) for step in range(width)) for start in starts]
-    tip = "{0:g}: {2:,g}" if width == 1 else f"{{0:g}} to below {{1:g}} {x_label}: {{2:,g}} {y_label}"
-    return bars(starts, heights, width=width, x_label=x_label, y_label=y_label, tip=tip)
+    ranges = [f"{start:g}" if width == 1 else f"{start:g} to {start + width - 1:g}" for start in starts]
+    tips = [f"{span} {x_label}: {height:,g} {y_label}" for span, height in zip(ranges, heights, strict=True)]
+    return bars(starts, heights, width=width, x_label=x_label, y_label=y_label, tips=tips)
 
 
 def ticks(low: float, high: float, *, most: int = 6) -> list[float]:

@@ -1,17 +1,23 @@
 """The numbers of all seeds in one: mean, spread and interval of every metric, and the champion."""
 
-import functools
+import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from stages.measures import measure
 from stages.report.results import SeedResult
-from stages.scores import count_scores, mean_scores, row_losses
-from stages.statistics import bootstrap, group, percentiles
+from stages.scores import LOWER_IS_BETTER
+from stages.statistics import Estimate
 
-LOWER_IS_BETTER = frozenset({"log_loss"})
+Entry = dict[str, float | None]
+
+AGREEMENT = (-1.0, 1.0)
+RANGES = {"mcc": AGREEMENT, "kappa": AGREEMENT, "quadratic_kappa": AGREEMENT} | dict.fromkeys(
+    ("log_loss", "brier", "mean_absolute_error"), (0.0, math.inf)
+)  # all others: 0 to 1
 
 
 def choose_champion(results: Sequence[SeedResult], metric: str) -> SeedResult:
@@ -24,78 +30,89 @@ def choose_champion(results: Sequence[SeedResult], metric: str) -> SeedResult:
 
 
 def summarise(
-    results: Sequence[SeedResult], split: str, *, num_labels: int, resamples: int, confidence: float, seed: int
-) -> dict[str, dict[str, float | None]]:
-    """Return mean, sd, low and high of every metric of a split, rounded to what the interval supports.
+    results: Sequence[SeedResult], split: str, *, ordered: bool, resamples: int, confidence: float, seed: int
+) -> tuple[dict[str, Entry], dict[str, float]]:
+    """Return every metric of a split over the seeds, and how much of its spread is due to the seeds.
 
-    The interval is for the mean over seeds. It counts both sources of chance: the rows (resampled once for all
-    seeds, because all seeds saw the same rows) and the seeds (variance of their mean).
+    The interval is for the mean over seeds and counts both sources of chance: the rows (resampled once for all
+    seeds, because all seeds saw the same rows) and the seeds (the variance of their mean).
 
     Args:
         results: One per seed.
         split: val or test.
-        num_labels: Classes of the task.
-        resamples: Bootstrap resamples.
+        ordered: Whether the classes have an order.
+        resamples: Bootstrap resamples (>= 1).
         confidence: Of the interval (0 to 1).
         seed: Of the bootstrap.
 
     Returns:
-        `{metric: {"mean", "sd", "low", "high"}}`; sd is null with one seed: nothing is known of it.
+        `{metric: {"mean", "sd", "low", "high"}}`, rounded to what the interval supports; sd is null with one seed,
+        because nothing is known of it. And per metric the seeds' share (0 to 1) of the variance of a single run's
+        result, empty with one seed.
     """
     if not len(results[0].splits[split]):
-        return {}
-    samples = _resampled_means(results, split, num_labels=num_labels, resamples=resamples, seed=seed)
-    summary = {}
-    for metric, rows in samples.items():
-        values = np.array([result.metrics[split][metric]["value"] for result in results])
-        mean, sd = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None
-        low, high = percentiles(rows, confidence=confidence)
-        wider = widening(rows, sd or 0.0, seeds=len(values))
-        summary[metric] = rounded(mean, sd, mean - (mean - low) * wider, mean + (high - mean) * wider)
-    return summary
+        return {}, {}
+    if len(results) == 1:
+        return {name: _entry(one, None) for name, one in _measured(results[0].metrics[split]).items()}, {}
+    estimates = measure(
+        results[0].splits[split].labels,
+        [result.splits[split].probabilities for result in results],
+        temperatures=[result.metrics["calibration"]["temperature"] for result in results],
+        ordered=ordered,
+        resamples=resamples,
+        confidence=confidence,
+        seed=seed,
+    )
+    summary, shares = {}, {}
+    for metric, rows in estimates.items():
+        sd = float(np.std([result.metrics[split][metric]["value"] for result in results], ddof=1))
+        summary[metric] = _entry(_clip(metric, widen(rows, sd, seeds=len(results))), sd)
+        both = sd**2 + rows.error**2
+        shares[metric] = round(sd**2 / both, 2) if both > 0 else 0.0
+    return summary, shares
 
 
-def widening(rows: NDArray[np.float64], sd: float, *, seeds: int) -> float:
-    """Return by how much the rows' interval must widen to hold the chance of the seeds as well (>= 1)."""
-    variance = float(np.var(rows))
-    return math.sqrt((variance + sd**2 / seeds) / variance) if variance > 0 else 1.0
+def widen(rows: Estimate, sd: float, *, seeds: int) -> Estimate:
+    """Return the interval widened by the chance of the seeds, whose results differ by `sd`."""
+    if rows.error == 0:
+        return rows
+    factor = math.sqrt(1 + sd**2 / seeds / rows.error**2)
+    low, high = rows.value - (rows.value - rows.low) * factor, rows.value + (rows.high - rows.value) * factor
+    return Estimate(rows.value, low, high, rows.error * factor)
 
 
-def rounded(mean: float, sd: float | None, low: float, high: float) -> dict[str, float | None]:
-    """Round to the second significant digit of the interval's half width: what follows is noise."""
-    digits = decimals(low, high)
-    return {
-        "mean": round(mean, digits),
-        "sd": None if sd is None else round(sd, digits),
-        "low": round(low, digits),
-        "high": round(high, digits),
-    }
+def rounded(entry: dict[str, float]) -> dict[str, float]:
+    """Round a value with an interval (`low`, `high`) to the interval's second digit: what follows is noise."""
+    digits = decimals(entry["low"], entry["high"])
+    return {name: float(np.round(value, digits)) + 0.0 for name, value in entry.items()}  # + 0.0: never -0.0
 
 
 def decimals(low: float, high: float) -> int:
-    """Return the decimals (2 to 6) that an interval supports."""
+    """Return the decimals (2 to 6) that an interval supports: to the second significant digit of its half width."""
     half = (high - low) / 2
     return 4 if half <= 0 else min(6, max(2, math.ceil(-math.log10(half)) + 1))
 
 
-def _resampled_means(
-    results: Sequence[SeedResult], split: str, *, num_labels: int, resamples: int, seed: int
-) -> dict[str, NDArray[np.float64]]:
-    splits = [result.splits[split] for result in results]
-    labels = splits[0].labels
-    cells = group(labels, *(one.preds for one in splits))
-    given = cells.columns[0]
-
-    def by_count(counts: NDArray[np.number]) -> dict[str, NDArray[np.float64]]:
-        score = functools.partial(count_scores, counts, given, num_labels=num_labels)
-        return _mean([score(preds) for preds in cells.columns[1:]])
-
-    by_row = mean_scores(_mean([row_losses(labels, one.probabilities) for one in splits]))
-    ones = np.ones(len(labels), dtype=np.int64)
-    return bootstrap(by_count, cells.sizes, given, resamples=resamples, seed=seed) | bootstrap(
-        by_row, ones, labels, resamples=resamples, seed=seed
-    )
+def champion_entries(champion: SeedResult, split: str) -> dict[str, dict[str, float]]:
+    """Return the champion's own metrics of a split, `{metric: {"value", "low", "high"}}`, rounded."""
+    return {name: rounded(entry) for name, entry in _raw(champion.metrics[split]).items()}
 
 
-def _mean(scores: Sequence[dict[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
-    return {name: np.mean([score[name] for score in scores], axis=0) for name in scores[0]}
+def _clip(metric: str, one: Estimate) -> Estimate:
+    """Widening must not leave the metric's range."""
+    lowest, highest = RANGES.get(metric.removeprefix("calibrated_"), (0.0, 1.0))
+    return dataclasses.replace(one, low=max(lowest, one.low), high=min(highest, one.high))
+
+
+def _raw(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
+    return {name: entry for name, entry in metrics.items() if name != "per_class"}
+
+
+def _measured(metrics: dict[str, Any]) -> dict[str, Estimate]:
+    return {name: Estimate(**entry, error=0.0) for name, entry in _raw(metrics).items()}
+
+
+def _entry(estimate: Estimate, sd: float | None) -> Entry:
+    numbers = {"mean": estimate.value, "low": estimate.low, "high": estimate.high}
+    entry = rounded(numbers | ({} if sd is None else {"sd": sd}))
+    return {"mean": entry["mean"], "sd": entry.get("sd"), "low": entry["low"], "high": entry["high"]}

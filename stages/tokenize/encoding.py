@@ -1,6 +1,7 @@
 """Encode the rows batch by batch and write them as Arrow while reading: memory does not grow with the rows."""
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -17,9 +18,12 @@ from tokenizers import Encoding, Tokenizer
 from stages.errors import DataError, ModelError, ParamsError
 from stages.files import read_json, replace_file
 from stages.tokenize.lengths import Lengths
-from stages.tokenize.truncation import Frame, frame_of, kept
+from stages.truncation import Frame, frame_of, kept
+
+logger = logging.getLogger(__name__)
 
 BATCH = 4_096  # rows encoded at once; an Encoding keeps some kilobytes of its own while it lives
+PROGRESS = 25  # batches between two lines of the log
 UNBOUNDED = 1_000_000  # tokens; a tokenizer_config.json says 1e30 where it knows no limit
 
 
@@ -109,7 +113,9 @@ def write_tokens(rows: Path, path: Path, *, opened: OpenTokenizer, max_length: i
     lengths = Lengths(labels, max_length=max_length, truncation=truncation, limit=opened.limit)
     schema = _schema(pairs)
     with replace_file(path) as temporary, pa.ipc.new_stream(temporary, schema) as writer:
-        for batch in file.iter_batches(batch_size=BATCH):
+        for number, batch in enumerate(file.iter_batches(batch_size=BATCH)):
+            if number and number % PROGRESS == 0:
+                logger.info("%d of %d rows tokenized", number * BATCH, file.metadata.num_rows)
             tokens = list(_encode(tokenizer, batch, frame, max_length, truncation, pairs))
             columns = _columns(batch, tokens, labels, pairs)
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
@@ -145,7 +151,7 @@ def _encode(
 ) -> Iterator[RowTokens]:
     texts: list[Any] = batch.column("text").to_pylist()
     if pairs:
-        texts = list(zip(texts, batch.column("text_pair").to_pylist(), strict=True))
+        texts = list(zip(texts, batch.column("text_pair").fill_null("").to_pylist(), strict=True))
     for encoding in tokenizer.encode_batch_fast(texts):  # fast: offsets into the text are not worked out
         ids, types = encoding.ids, encoding.type_ids if pairs else ()
         length = len(ids)

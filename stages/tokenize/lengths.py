@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PADDED_BATCH = 32  # rows; what the waste of padding is worked out for
+SAMPLE = 100_000  # rows at most that it is worked out on
 ENOUGH = 0.99  # share of the rows that the suggested max_length leaves whole
 MULTIPLE = 8  # tokens; what GPUs like the length of a batch to be a multiple of
 
@@ -62,35 +63,46 @@ class Lengths:
     def stats(self) -> dict[str, Any]:
         """Return stats.json."""
         rows, rows_cut, tokens_cut = (int(count) for count in self._per_label.sum(axis=0))
-        length = np.repeat(sorted(self._rows), [self._rows[length] for length in sorted(self._rows)])  # (rows,)
-        kept = np.minimum(length, self._max_length)
+        length = np.array(sorted(self._rows), dtype=np.int64)  # (lengths,)
+        below = np.cumsum([self._rows[int(tokens)] for tokens in length])  # rows that are at most so long, (lengths,)
         return {
             "max_length": self._max_length,
-            "suggested_max_length": self._suggestion(length),
+            "suggested_max_length": self._suggestion(_quantile(length, below, ENOUGH)),
             "truncation": self._truncation,
             "rows": rows,
-            "tokens": int(kept.sum()),
+            "tokens": int(np.dot(length, np.diff(below, prepend=0))) - tokens_cut,
             "rows_cut": rows_cut,
             "tokens_cut": tokens_cut,
             "unknown": {name: self._unknown[name] for name in ("tokens", "rows_mostly_unknown", "rows_without_tokens")},
-            "length": _summary(length),
-            "padding": _padding(kept, self._max_length),
+            "length": _summary(length, below),
+            "padding": _padding(np.minimum(_sample(length, below), self._max_length), self._max_length),
             "per_label": {
                 label: {"rows": int(counts[0]), "rows_cut": int(counts[1]), "tokens_cut": int(counts[2])}
                 for label, counts in zip(self._labels, self._per_label, strict=True)
             },
         }
 
-    def _suggestion(self, length: NDArray[np.int64]) -> int:
-        enough = int(np.quantile(length, ENOUGH, method="inverted_cdf"))
+    def _suggestion(self, enough: int) -> int:
         rounded = -(-enough // MULTIPLE) * MULTIPLE
         return min(rounded, self._limit) if self._limit else rounded
 
 
-def _summary(length: NDArray[np.int64]) -> dict[str, float]:
+def _summary(length: NDArray[np.int64], below: NDArray[np.int64]) -> dict[str, float]:
     quantiles = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "longest": 1.0}
-    found = {name: int(np.quantile(length, share, method="inverted_cdf")) for name, share in quantiles.items()}
-    return {"mean": round(float(length.mean()), 2), **found}
+    mean = float(np.dot(length, np.diff(below, prepend=0)) / below[-1])
+    return {"mean": round(mean, 2), **{name: _quantile(length, below, share) for name, share in quantiles.items()}}
+
+
+def _quantile(length: NDArray[np.int64], below: NDArray[np.int64], share: float) -> int:
+    """The least length that at least `share` of the rows do not exceed."""
+    return int(length[np.searchsorted(below, share * below[-1])])
+
+
+def _sample(length: NDArray[np.int64], below: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows' lengths, ascending; of more than SAMPLE rows, evenly spread ones."""
+    rows = int(below[-1])
+    count = min(rows, SAMPLE)
+    return length[np.searchsorted(below, np.arange(count) * rows // count, side="right")]
 
 
 def _padding(kept: NDArray[np.int64], max_length: int) -> dict[str, float]:

@@ -6,7 +6,7 @@ import sklearn.metrics as reference
 import torch
 from torchmetrics.functional.classification import multiclass_f1_score, multiclass_matthews_corrcoef
 
-from stages.scores import count_scores, mean_scores, per_class, row_losses
+from stages.scores import count_scores, mean_scores, per_class, row_losses, row_values
 from stages.statistics import group
 
 
@@ -23,17 +23,34 @@ def _rows(num_labels: int, rows: int = 300) -> tuple[np.ndarray, np.ndarray, np.
 def test_scores_are_those_of_scikit_learn(num_labels: int) -> None:
     labels, preds, probabilities = _rows(num_labels)
     cells = group(labels, preds)
-    scores = count_scores(cells.sizes, *cells.columns, num_labels=num_labels)
+    scores = count_scores(cells.sizes, *cells.columns, num_labels=num_labels, ordered=True)
     expected = {
         "accuracy": reference.accuracy_score(labels, preds),
         "balanced_accuracy": reference.balanced_accuracy_score(labels, preds),
         "macro_f1": reference.f1_score(labels, preds, average="macro"),
         "weighted_f1": reference.f1_score(labels, preds, average="weighted"),
+        "micro_f1": reference.f1_score(labels, preds, average="micro"),
         "mcc": reference.matthews_corrcoef(labels, preds),
+        "kappa": reference.cohen_kappa_score(labels, preds),
+        "quadratic_kappa": reference.cohen_kappa_score(labels, preds, weights="quadratic"),
+        "mean_absolute_error": reference.mean_absolute_error(labels, preds),
     }
     assert {name: float(value) for name, value in scores.items()} == pytest.approx(expected)
-    losses = mean_scores(row_losses(labels, probabilities))(np.ones((1, len(labels))))
-    assert losses["log_loss"][0] == pytest.approx(reference.log_loss(labels, probabilities))
+    means = mean_scores(row_values(labels, probabilities))(np.ones((1, len(labels))))
+    indicators = np.eye(num_labels)[labels]
+    assert means["log_loss"][0] == pytest.approx(reference.log_loss(labels, probabilities))
+    assert means["brier"][0] == pytest.approx(((probabilities - indicators) ** 2).sum(1).mean())
+    if num_labels == 2:
+        auroc = reference.roc_auc_score(labels, probabilities[:, 1])
+        precision = reference.average_precision_score(labels, probabilities[:, 1])
+    else:
+        auroc = reference.roc_auc_score(labels, probabilities, multi_class="ovr")
+        precision = reference.average_precision_score(indicators, probabilities)
+    assert means["auroc"][0] == pytest.approx(auroc)
+    assert means["average_precision"][0] == pytest.approx(precision)
+    if num_labels == 40:
+        top = reference.top_k_accuracy_score(labels, probabilities, k=3)
+        assert means["top_3_accuracy"][0] == pytest.approx(top)
 
 
 @pytest.mark.parametrize("num_labels", [2, 5])

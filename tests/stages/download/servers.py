@@ -5,6 +5,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Answer = Callable[["Handler", bytes], None]
@@ -34,6 +35,10 @@ class Handler(BaseHTTPRequestHandler):
 
     server: FileServer
     protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        body = self.server.files.get(self.path)
+        self.head(404 if body is None else 200, len(body or b""), ETag=etag(body or b""))
 
     def do_GET(self) -> None:
         position = len(self.server.requests)
@@ -66,14 +71,15 @@ def etag(body: bytes) -> str:
 def well(handler: Handler, body: bytes) -> None:
     """The file, or the rest of it that is asked for."""
     wanted = handler.headers.get("Range")
-    if wanted and handler.headers.get("If-Range") == etag(body):
-        start = int(wanted.removeprefix("bytes=").rstrip("-"))
+    if wanted and handler.headers.get("If-Range", etag(body)) == etag(body):
+        first, _, last = wanted.removeprefix("bytes=").partition("-")
+        start, stop = int(first), min(int(last or len(body)) + 1, len(body))
         if start >= len(body):
             handler.head(416, 0)
             return
-        content_range = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        handler.head(206, len(body) - start, ETag=etag(body), Content_Range=content_range)
-        handler.wfile.write(body[start:])
+        content_range = f"bytes {start}-{stop - 1}/{len(body)}"
+        handler.head(206, stop - start, ETag=etag(body), Content_Range=content_range)
+        handler.wfile.write(body[start:stop])
         return
     handler.head(200, len(body), ETag=etag(body))
     handler.wfile.write(body)
@@ -94,6 +100,15 @@ def unavailable(handler: Handler, body: bytes) -> None:
 def busy(handler: Handler, body: bytes) -> None:
     """Come back in a second."""
     handler.head(429, 0, Retry_After="1")
+
+
+def busy_until(handler: Handler, body: bytes) -> None:
+    """Come back at a time half a minute from now."""
+    handler.head(503, 0, Retry_After=formatdate(time.time() + 30, usegmt=True))
+
+
+def busy_without_sense(handler: Handler, body: bytes) -> None:
+    handler.head(503, 0, Retry_After="soon")
 
 
 def cut_off(handler: Handler, body: bytes) -> None:

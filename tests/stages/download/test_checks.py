@@ -85,6 +85,8 @@ def test_warn(read, rule, caplog):
 def test_broken_bytes_that_are_only_warned_of_are_shown_as_such(read):
     result = read(b"text,label\nwhat?\xff,x\nb,y\n", policies={"broken_encoding": "warn"})
     assert result.column("text") == ["what?\ufffd", "b"]
+    result = read(b"text,label\na,x\xff\nb,y\n", policies={"broken_encoding": "warn"})
+    assert result.column("label") == ["x\ufffd", "y"]
 
 
 def test_set_aside_texts_can_be_written_whatever_they_are(read):
@@ -92,7 +94,27 @@ def test_set_aside_texts_can_be_written_whatever_they_are(read):
     assert "data/rows.csv,2,broken_encoding,,a\\udcff" in result.set_aside
 
 
-def test_one_row_is_set_aside_once(read):
+def test_a_second_text_that_is_empty_stays_a_text(read):
+    columns = {"text": "text", "text_pair": "pair", "label": "label"}
+    content = b'{"text": "a", "label": "x"}\n{"text": "b", "pair": "c", "label": "y"}\n'
+    result = read(content, file_format="jsonl", columns=columns, policies={"empty_text": "warn"})
+    assert result.column("text_pair") == ["", "c"]
+    assert result.stats["warnings"] == {"empty_text": 1}
+
+
+def test_one_row_with_several_problems_is_set_aside_once(read):
+    policies = dict.fromkeys(["empty_text", "missing_label", "broken_encoding"], "set_aside")
+    result = read(b"text,label\n,\na,x\n\xff,\nb,y\n", policies=policies)
+    assert result.stats["set_aside"] == {"broken_encoding": 1, "empty_text": 1}
+    assert result.stats["rows_in"] == 4 == result.stats["rows_used"] + 2
+
+
+def test_every_problem_of_a_row_that_fails_is_told(read):
+    with pytest.raises(DataError, match=r"row 2: the text is empty\..* row 2: the label is empty\."):
+        read(b"text,label\n,\na,x\nb,y\n")
+
+
+def test_a_row_in_conflict_is_not_a_duplicate_as_well(read):
     content = b"text,label\na,x\na,y\na,y\nb,y\nc,x\n"
     result = read(content, policies={"conflicting_labels": "set_aside", "duplicate_text": "set_aside"})
     assert result.stats["set_aside"] == {"conflicting_labels": 3}

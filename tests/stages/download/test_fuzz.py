@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stages.errors import RetuneError
 
-FUZZ = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 POLICIES = st.fixed_dictionaries(
     {
         rule: st.sampled_from(policies)

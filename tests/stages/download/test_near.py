@@ -79,5 +79,8 @@ def test_clusters_reach_the_rows(read):
     assert result.column("cluster") == [None, 1, 1, 1, None]
     assert result.stats["duplicates"]["nearly_repeated"] == 1
     assert result.stats["warnings"] == {"conflicting_labels": 2, "duplicate_text": 1, "near_duplicate": 1}
+    apart = read(f"text,label\n{text},x\n{text}!,x\nb,y\n".encode(), policies={"near_duplicate": "set_aside"})
+    assert apart.column("cluster") == [None, None]
+    assert apart.stats["duplicates"]["nearly_repeated"] == 0
     ignored = read(f"text,label\n{text},x\n{text}!,y\n".encode(), policies={"near_duplicate": "ignore"})
     assert ignored.column("cluster") == [None, None]

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from stages.download import transfer
+from tests.stages.download import servers
+
 SHARED = Path(os.environ.get("RETUNE_SHARED", Path(__file__).parents[4] / "shared")) / "datasets"
 CHECKSUMS = {
     "cola/cola_public.zip": "2cf856f46df11c143d38e0cf2f9f34ff2fdb088c521cd859f5c4b9581683278b",
@@ -13,26 +16,42 @@ CHECKSUMS = {
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="the published data sets are not on this machine")
 
 
-def test_sms_spam(read):
+FAULTS = [servers.unavailable, servers.cut_off, servers.unavailable, servers.too_long]
+
+
+@pytest.fixture(params=["path", "faulty server"])
+def address(request, monkeypatch):
+    """Where a data set is: as it lies there, or on a server that fails again and again."""
+    if request.param == "path":
+        yield lambda source: str(SHARED / source)
+        return
+    monkeypatch.setattr(transfer.time, "sleep", lambda seconds: None)
+    with servers.serve({f"/{source}": (SHARED / source).read_bytes() for source in CHECKSUMS}) as server:
+        server.script = list(FAULTS)
+        yield lambda source: server.url(f"/{source}")
+        assert len(server.requests) > len(FAULTS)
+
+
+def test_sms_spam(read, address):
     source = "sms_spam/spamdata_v2.csv"
     result = read(
-        files=[{"source": str(SHARED / source), "sha256": CHECKSUMS[source]}],
+        files=[{"source": address(source), "sha256": CHECKSUMS[source]}],
         labels={"0": "ham", "1": "spam"},
         watched=str(SHARED),
     )
-    assert result.stats["rows_used"] == 5_572
+    assert result.stats["rows_in"] == result.stats["rows_used"] == 5_572
     assert result.stats["labels"] == {"ham": 4_825, "spam": 747}
     assert result.stats["duplicates"]["distinct_texts"] == 5_169
     assert result.stats["duplicates"]["repeated_rows"] == 403
 
 
-def test_cola(read):
+def test_cola(read, address):
     source = "cola/cola_public.zip"
     members = {"in_domain_train": "train", "in_domain_dev": "val", "out_of_domain_dev": "test"}
     result = read(
         files=[
             {
-                "source": str(SHARED / source),
+                "source": address(source),
                 "sha256": CHECKSUMS[source],
                 "member": f"cola_public/raw/{member}.tsv",
                 "split": split,
@@ -47,5 +66,6 @@ def test_cola(read):
         watched=str(SHARED),
     )
     assert [file["rows"] for file in result.source] == [8_551, 527, 516]
+    assert result.stats["rows_in"] == result.stats["rows_used"] == 9_594
     assert result.column("text")[0] == "Our friends won't buy this analysis, let alone the next one we propose."
     assert sum('"' in text for text in result.column("text")) == 2, "a quote is a plain character there"

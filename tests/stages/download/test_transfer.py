@@ -35,7 +35,6 @@ def fetch(server: FileServer, folder, script, path="/x.csv", **settings):
         [servers.changed_meanwhile],
         [servers.stalls],
         [servers.too_long],
-        [servers.packed_on_the_way],
         [servers.redirect_to("/x.csv")],
         [servers.unavailable, servers.cut_off, servers.stalls],
     ],
@@ -53,6 +52,10 @@ def test_goes_on_where_the_transfer_broke(server, tmp_path):
     assert server.requests[1]["If-Range"] == servers.etag(BODY)
 
 
+def test_takes_the_file_as_it_is_and_not_packed(server, tmp_path):
+    assert fetch(server, tmp_path, [servers.packed_on_the_way] * 9, attempts=1).read_bytes() == BODY
+
+
 def test_starts_anew_where_the_server_names_no_version(server, tmp_path):
     fetch(server, tmp_path, [servers.cut_off_without_version])
     assert "Range" not in server.requests[1]
@@ -61,9 +64,9 @@ def test_starts_anew_where_the_server_names_no_version(server, tmp_path):
 def test_waits_grow_and_the_servers_own_wait_is_obeyed(server, tmp_path, monkeypatch):
     waits: list[float] = []
     monkeypatch.setattr(transfer.time, "sleep", waits.append)
-    script = [servers.unavailable, servers.unavailable, servers.busy, servers.unavailable]
-    fetch(server, tmp_path, script, wait=0.5)
-    assert waits == [0.5, 1.0, 1.0, 4.0]
+    script = [servers.unavailable, servers.unavailable, servers.busy, servers.busy_until, servers.busy_without_sense]
+    fetch(server, tmp_path, script, wait=0.5, attempts=6)
+    assert waits == [0.5, 1.0, 1.0, pytest.approx(30, abs=5), 8.0]
 
 
 @pytest.mark.parametrize(

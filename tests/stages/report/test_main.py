@@ -1,8 +1,11 @@
 """The report stage on a tiny project with two seeds."""
 
+import html
 import json
+import re
 from collections.abc import Callable
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,6 +17,7 @@ from stages.evaluate.__main__ import main as evaluate
 from stages.params import read_params
 from stages.paths import Paths
 from stages.report.__main__ import main
+from stages.report.page import NAMES
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,13 @@ def reported(project: Paths) -> Paths:
 
 
 def test_writes_what_dvc_yaml_declares(reported: Paths) -> None:
-    assert {path.name for path in reported.report.iterdir()} == {"metrics.json", "report.html", "report.md", "model"}
+    assert {path.name for path in reported.report.iterdir()} == {
+        "metrics.json",
+        "report.html",
+        "report.md",
+        "suspects.csv",
+        "model",
+    }
 
 
 def test_metrics_have_mean_sd_low_and_high_over_the_seeds(reported: Paths) -> None:
@@ -68,6 +78,90 @@ def test_a_seed_without_results_is_named(copy_project: Paths) -> None:
         main(read_params(copy_project.params), copy_project)
 
 
+def test_every_number_of_the_page_is_the_one_in_metrics_json(reported: Paths) -> None:
+    metrics = json.loads((reported.report / "metrics.json").read_text())
+    page = (reported.report / "report.html").read_text()
+    found = re.findall(r'<data value="([^"]*)" data-key="([^"]*)">([^<]*)</data>', page)
+    assert len(found) > 150
+    for value, keys, shown in found:
+        number = metrics
+        for key in json.loads(html.unescape(keys)):
+            number = number[key]
+        if number is None:
+            assert shown == "–"
+        else:
+            assert float(value) == number, keys
+            assert float(shown.replace("−", "-").replace(",", "")) == number, keys
+    outside = re.sub(r"<data .*?</data>|<(style|script|svg|code|pre)\b.*?</\1>|<[^>]*>", " ", page, flags=re.DOTALL)
+    metrics_section = outside[outside.index("Each value with its") : outside.index("Learning curve", 2000)]
+    assert not re.search(r"\d\.\d", metrics_section)  # no metric is written past the one door
+
+
+def test_every_number_of_the_markdown_is_the_one_in_metrics_json(reported: Paths) -> None:
+    metrics = json.loads((reported.report / "metrics.json").read_text())
+    text = (reported.report / "report.md").read_text().replace("−", "-")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    names = {shown: name for name, shown in NAMES.items()}
+    tables = {8: 0, 5: 0}
+    for name, *cells in rows:
+        if name not in names:
+            continue
+        metric = names[name]
+        if len(cells) == 4 and " to " in cells[3]:
+            test, val = metrics["champion"]["test"][metric], metrics["champion"]["val"][metric]
+            expected = [test["value"], test["low"], test["high"], val["value"], val["low"], val["high"]]
+        elif len(cells) == 3:
+            entry = metrics["test"][metric]
+            expected = [entry["mean"], entry["low"], entry["high"], entry["sd"]]
+        else:
+            expected = [metrics["champion"]["test"][metric]["value"]]
+            for key in ("majority", "tfidf"):
+                expected += [metrics["baselines"][key][metric][part] for part in ("value", "difference", "low", "high")]
+        assert [float(part) for cell in cells for part in cell.split(" to ")] == expected
+        tables[8 if len(cells) > 4 else 5] += 1
+    assert tables == {8: 6, 5: 30}
+
+
+def test_the_model_folder_says_how_to_decide(reported: Paths) -> None:
+    seed = json.loads((reported.report / "metrics.json").read_text())["champion"]["seed"]
+    fitted = json.loads(reported.metrics(seed).read_text())["calibration"]
+    assert json.loads((reported.report / "model/calibration.json").read_text()) == {
+        **fitted,
+        "positive": "spam",
+        "max_length": 128,
+        "truncation": "head",
+    }
+
+
+def test_suspects_are_rows_of_val_and_test_by_id(reported: Paths) -> None:
+    suspects = pd.read_csv(reported.report / "suspects.csv")
+    rows = pd.read_parquet(reported.rows)
+    train = pd.read_parquet(reported.split("train"))["position"]
+    assert len(suspects) == json.loads((reported.report / "metrics.json").read_text())["suspects"]["found"] > 0
+    assert not suspects["position"].isin(train).any()
+    assert suspects["id"].tolist() == rows["id"][suspects["position"]].tolist()
+    assert (suspects["label"] == rows["label"][suspects["position"]].to_numpy()).all()
+    assert (suspects["label"] != suspects["suggested"]).all()
+
+
+def test_a_split_without_rows_leads_with_the_other(make_project: Callable[..., Paths]) -> None:
+    project = make_project(seeds=(3,))
+    pq.write_table(pa.table({"position": pa.array([], pa.int64())}), project.split("test"))
+    params = read_params(project.params)
+    evaluate(params, project, 3)
+    main(params, project)
+    assert json.loads((project.report / "metrics.json").read_text())["test"] == {}
+    assert "val rows" in (project.report / "report.html").read_text()
+
+
+def test_seeds_measured_on_different_rows_are_refused(reported: Paths, copy_project: Paths) -> None:
+    positions = pq.read_table(copy_project.split("test"))
+    pq.write_table(positions.slice(1), copy_project.split("test"))
+    evaluate(read_params(copy_project.params), copy_project, 2)
+    with pytest.raises(ReportError, match="its test rows are not those of seed 1"):
+        main(read_params(copy_project.params), copy_project)
+
+
 def test_many_classes_render(make_project: Callable[..., Paths]) -> None:
     project = make_project(labels=tuple(f"class {number}" for number in range(30)), rows=270, seeds=(5,))
     params = read_params(project.params)
@@ -86,10 +180,10 @@ def test_texts_and_labels_are_shown_and_never_run(make_project: Callable[..., Pa
     params = read_params(project.params)
     evaluate(params, project, 3)
     main(params, project)
-    html, markdown = (project.report / "report.html").read_text(), (project.report / "report.md").read_text()
-    assert "&lt;script&gt;alert(1)" in html
-    assert html.count("<script>") == 1
-    assert "<img" not in html + markdown
+    page, markdown = (project.report / "report.html").read_text(), (project.report / "report.md").read_text()
+    assert "&lt;script&gt;alert(1)" in page
+    assert page.count("<script>") == 1
+    assert "<img" not in page + markdown
     assert "<script" not in markdown + (project.report / "model/README.md").read_text().split("---", 2)[2]
     tables = [line for line in markdown.splitlines() if line.startswith("|") and "alert" in line]
     assert {line.replace("\\|", "").count("|") for line in tables if "alert&#40;" in line or "alert(1)" in line} == {6}

@@ -49,6 +49,14 @@ def test_padding_by_strategy(rows):
     assert padding["by_length"] < padding["to_longest_in_batch"] <= padding["to_max_length"]
 
 
+def test_padding_is_about_the_same_on_a_sample(rows, monkeypatch):
+    length, label = np.tile(rows[0], 20), np.tile(rows[1], 20)
+    whole = counted(length, label).stats()["padding"]
+    monkeypatch.setattr("stages.tokenize.lengths.SAMPLE", 4_000)
+    for strategy, share in counted(length, label).stats()["padding"].items():
+        assert share == pytest.approx(whole[strategy], abs=0.02)
+
+
 @pytest.mark.parametrize(("limit", "expected"), [(None, 48), (512, 48), (40, 40)])
 def test_suggestion_leaves_almost_all_rows_whole(limit, expected):
     length = np.array([10] * 980 + [41] * 15 + [400] * 5)

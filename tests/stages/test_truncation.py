@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.tokenize.truncation import Frame, cut, kept, share_room
+from stages.truncation import Frame, cut, kept, share_room
 
 SINGLE, PAIR = Frame(1, 0, 1), Frame(1, 1, 1)
 

@@ -1,0 +1,1 @@
+"""What `retune compare` and `retune log` are made of: revisions read, differences judged, results shown."""

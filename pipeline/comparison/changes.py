@@ -1,0 +1,156 @@
+"""What differs between two revisions: parameters, code by stage, rows by class, the models."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.comparison.revision import FILES, Revision
+from stages.errors import UnavailableError
+
+GONE = "(not there)"
+
+
+@dataclass(frozen=True)
+class DataChange:
+    """How the rows differ.
+
+    Attributes:
+        known: Could both data sets be read?
+        rows: Of base and of head; None where unknown.
+        added: Rows that only head has, by class.
+        removed: Rows that only base has, by class.
+        relabelled: Rows of the same id with another label, by "from -> to".
+        rewritten: Rows of the same id with another text, by class.
+    """
+
+    known: bool
+    rows: tuple[int | None, int | None]
+    added: Mapping[str, int] = field(default_factory=dict)
+    removed: Mapping[str, int] = field(default_factory=dict)
+    relabelled: Mapping[str, int] = field(default_factory=dict)
+    rewritten: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def any(self) -> bool:
+        return bool(self.added or self.removed or self.relabelled or self.rewritten)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Everything that differs between two revisions.
+
+    Attributes:
+        params: Key -> value in base and in head.
+        code: Stage -> code files that differ.
+        data: The rows.
+        models: What -> its hash in base and in head, where they differ.
+    """
+
+    params: Mapping[str, tuple[Any, Any]]
+    code: Mapping[str, list[str]]
+    data: DataChange
+    models: Mapping[str, tuple[str | None, str | None]]
+
+    @property
+    def any(self) -> bool:
+        return bool(self.params or self.code or self.data.any or self.models)
+
+
+def describe(base: Revision, head: Revision) -> Changes:
+    """Return what differs; data that can't be had is said to be unknown."""
+    return Changes(
+        params=changed_params(base.params, head.params),
+        code=changed_code(base.code(), head.code()),
+        data=_data(base, head),
+        models=_models(base, head),
+    )
+
+
+def changed_params(base: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the values that differ, by dotted key, in head's order."""
+    before, after = flatten(base), flatten(head)
+    return {
+        key: (before.get(key, GONE), after.get(key, GONE))
+        for key in dict.fromkeys([*after, *before])
+        if before.get(key, GONE) != after.get(key, GONE)
+    }
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one with dotted keys; lists are values."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        flat |= flatten(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value}
+    return flat
+
+
+def changed_code(base: Mapping[str, Mapping[str, str]], head: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
+    """Return the files whose hashes differ, by stage; the items of a repeated stage count as one."""
+    changed: dict[str, set[str]] = {}
+    for stage in dict.fromkeys([*head, *base]):
+        if stage in base and stage in head:  # a new seed is no change of code
+            before, after = base[stage], head[stage]
+            files = {path for path in {*before, *after} if before.get(path) != after.get(path)}
+            if files:
+                changed.setdefault(stage.partition("@")[0], set()).update(files)
+    return {stage: sorted(files) for stage, files in changed.items()}
+
+
+def changed_rows(base: pa.Table, head: pa.Table) -> DataChange:
+    """Return how two data sets differ, row by row, by id."""
+    at = pc.index_in(head["id"], value_set=base["id"])
+    new = pc.is_null(at)
+    kept, old = head.filter(pc.invert(new)), base.take(at.drop_null())
+    gone = base.filter(pc.invert(pc.is_in(base["id"], value_set=head["id"])))
+    moved = _mask(pc.not_equal(kept["label"], old["label"]))
+    texts = _mask(pc.not_equal(kept["text"], old["text"]))
+    if "text_pair" in kept.column_names and "text_pair" in old.column_names:
+        texts |= _mask(pc.not_equal(pc.fill_null(kept["text_pair"], ""), pc.fill_null(old["text_pair"], "")))
+    pairs = zip(old["label"].filter(moved).to_pylist(), kept["label"].filter(moved).to_pylist(), strict=True)
+    return DataChange(
+        known=True,
+        rows=(len(base), len(head)),
+        added=_count(head.filter(new)["label"]),
+        removed=_count(gone["label"]),
+        relabelled=dict(Counter(f"{before} -> {after}" for before, after in pairs).most_common()),
+        rewritten=_count(kept["label"].filter(texts)),
+    )
+
+
+def _mask(column: Any) -> Any:
+    return np.asarray(column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy())
+
+
+def _data(base: Revision, head: Revision) -> DataChange:
+    dataset = FILES.dataset.as_posix()
+    if base.hash(dataset) == head.hash(dataset) is not None:
+        rows = _rows_used(head)
+        return DataChange(known=True, rows=(rows, rows))
+    try:
+        return changed_rows(base.rows(), head.rows())
+    except UnavailableError:
+        return DataChange(known=False, rows=(_rows_used(base), _rows_used(head)))
+
+
+def _rows_used(revision: Revision) -> int | None:
+    """Rows of all splits, which git knows where the data set itself can't be had."""
+    stats = revision.json(FILES.split_stats) or {}
+    counts = [part["rows"] for part in stats.values() if isinstance(part, Mapping) and "rows" in part]
+    return sum(counts) if counts else None
+
+
+def _models(base: Revision, head: Revision) -> dict[str, tuple[str | None, str | None]]:
+    paths = {"encoder": FILES.encoder.as_posix(), "champion": (FILES.report / "model").as_posix()}
+    paths |= {f"seed {seed}": FILES.finetuned(seed).as_posix() for seed in dict.fromkeys([*base.seeds, *head.seeds])}
+    hashes = {name: (base.hash(path), head.hash(path)) for name, path in paths.items()}
+    return {name: pair for name, pair in hashes.items() if pair[0] != pair[1]}
+
+
+def _count(labels: Any) -> dict[str, int]:
+    return dict(sorted(Counter(labels.to_pylist()).items()))

@@ -1,0 +1,87 @@
+"""Where the model is weak: the headline metric on parts of the rows, each with its interval."""
+
+import functools
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.measures import allow_for_unseen_errors
+from stages.report.summary import rounded
+from stages.scores import count_scores
+from stages.statistics import estimate, group
+
+Ints = NDArray[np.int64]
+
+SMALL = 30  # rows; the interval of a smaller slice is rough
+MOST_VALUES = 12  # of a column, the most frequent ones
+
+
+@dataclass(frozen=True)
+class Slice:
+    column: str
+    name: str
+    rows: int
+    small: bool
+    value: float
+    low: float
+    high: float
+
+
+def length_slices(lengths: Ints, *, max_length: int) -> dict[str, Sequence[str | None]]:
+    """Name each row's quarter by length, and whether it reaches `max_length` tokens (so that it may be cut)."""
+    edges = np.unique(np.quantile(lengths, [0.25, 0.5, 0.75]).astype(np.int64))
+    bounds = [0, *edges.tolist(), int(lengths.max())]
+    names = [f"{low + 1} to {high} tokens" for low, high in itertools.pairwise(bounds)]
+    quarters = np.searchsorted(edges, lengths, "left")
+    cut = [f"reaches {max_length} tokens" if length >= max_length else "whole" for length in lengths]
+    return {"length": [names[number] for number in quarters], "truncation": cut}
+
+
+def score_slices(
+    columns: Mapping[str, Sequence[str | None]],
+    labels: Ints,
+    preds: Ints,
+    *,
+    metric: str,
+    num_labels: int,
+    **options: Any,
+) -> list[Slice]:
+    """Return the metric on every slice, weakest first; a column with one value alone says nothing and is left out.
+
+    Args:
+        columns: Each row's value in each column; null is no slice.
+        labels: Given labels; shape (rows,).
+        preds: Predicted labels; shape (rows,).
+        metric: One of `count_scores`.
+        num_labels: Classes of the task.
+        **options: resamples, confidence and seed of the bootstrap.
+    """
+    slices = []
+    for column, values in columns.items():
+        array = np.array(["" if value is None else str(value) for value in values])
+        names, counts = np.unique(array, return_counts=True)
+        order = [index for index in np.argsort(-counts, kind="stable") if names[index]][:MOST_VALUES]
+        if len(order) < 2:
+            continue
+        for index in order:
+            mask = array == names[index]
+            one = _score(labels[mask], preds[mask], metric=metric, num_labels=num_labels, **options)
+            rows = int(counts[index])
+            slices.append(Slice(column, str(names[index]), rows, rows < SMALL, **one))
+    return sorted(slices, key=lambda one: (one.value, one.column, one.name))
+
+
+def _score(labels: Ints, preds: Ints, *, metric: str, num_labels: int, **options: Any) -> dict[str, float]:
+    cells = group(labels, preds)
+    score = functools.partial(count_scores, labels=cells.columns[0], preds=cells.columns[1], num_labels=num_labels)
+    found = estimate(lambda counts: {metric: score(counts)[metric]}, cells.sizes, cells.columns[0], **options)
+    if (labels == preds).all():
+        found = allow_for_unseen_errors(
+            found, labels, num_labels=num_labels, ordered=False, confidence=options["confidence"]
+        )
+    one = found[metric]
+    return rounded({"value": one.value, "low": one.low, "high": one.high})

@@ -1,0 +1,29 @@
+"""A saved classifier of two small layers, calibrated and with a threshold, as the report stage leaves one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+WORDS = ["good", "bad", "crash", "love", "money", "slow"]
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("model")
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    names = {0: "ham", 1: "spam"}
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    config = BertConfig(
+        vocab_size=len(vocabulary), **sizes, id2label=names, label2id={name: index for index, name in names.items()}
+    )
+    model = BertForSequenceClassification(config)
+    torch.nn.init.normal_(model.classifier.weight, std=2)
+    model.save_pretrained(folder)
+    BertTokenizerFast(vocab={word: number for number, word in enumerate(vocabulary)}).save_pretrained(folder)
+    (folder / "calibration.json").write_text(json.dumps({"temperature": 2.0, "threshold": 0.4, "positive": "spam"}))
+    return folder

@@ -1,0 +1,166 @@
+"""A project with the graph of this one whose results were written by hand: real git, real DVC, nothing trained.
+
+`write_results` writes every output that dvc.yaml names, and `dvc commit` records them, so that a revision holds what
+a run would have left.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ruamel.yaml import YAML
+
+from stages.paths import Paths
+from tests.pipeline.toy import dvc, git
+
+ROOT = Path(__file__).parents[2]
+LABELS = ["ham", "spam"]
+COPIED = ("dvc.yaml", "params.yaml", "constraints.txt", ".dvcignore", ".gitignore", "recipes", "data/samples")
+
+
+def create(root: Path) -> Path:
+    """A copy of this project without results, committed."""
+    for name in COPIED:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, root / name)
+    shutil.copytree(ROOT / "stages", root / "stages", ignore=shutil.ignore_patterns("__pycache__"))
+    git(root, "init", "-q", "-b", "main")
+    dvc(root, "init", "-q")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "Begin")
+    return root
+
+
+def rows(count: int, *, seed: int = 0) -> dict[str, list[Any]]:
+    """Columns id, text, label of a data set whose every third row is spam."""
+    generator = np.random.default_rng(seed)
+    return {
+        "id": [f"row-{number}" for number in range(count)],
+        "text": [" ".join(["word"] * int(generator.integers(1, 30))) + f" {number}" for number in range(count)],
+        "label": [LABELS[number % 3 == 0] for number in range(count)],
+    }
+
+
+def predict(data: Mapping[str, Sequence[Any]], *, wrong: int, seed: int = 0) -> np.ndarray:
+    """Probabilities that have `wrong` rows wrong, chosen at random; shape (rows, 2)."""
+    generator = np.random.default_rng(seed)
+    labels = np.array([LABELS.index(label) for label in data["label"]])
+    given = generator.uniform(0.6, 0.99, len(labels))
+    mistakes = generator.choice(len(labels), size=wrong, replace=False)
+    given[mistakes] = 1 - given[mistakes]
+    probabilities = np.empty((len(labels), 2), dtype=np.float32)
+    probabilities[np.arange(len(labels)), labels] = given
+    probabilities[np.arange(len(labels)), 1 - labels] = 1 - given
+    return probabilities
+
+
+def write_results(
+    root: Path,
+    data: Mapping[str, Sequence[Any]],
+    probabilities: Mapping[int, np.ndarray],
+    *,
+    test: Sequence[int] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    labels: Sequence[str] = LABELS,
+) -> None:
+    """Write every output: the rows, the predictions of each seed for test (the first row alone is val), the metrics."""
+    paths = Paths(root)
+    _write_placeholders(root, seeds=list(probabilities))
+    table = {"text_pair": pa.nulls(len(data["id"]), pa.string()), "group": pa.nulls(len(data["id"]), pa.string())}
+    pq.write_table(pa.table({**data, **table}), paths.rows)
+    paths.labels.write_text(json.dumps(list(labels)))
+    chosen = list(range(len(data["id"]))) if test is None else list(test)
+    for seed, values in probabilities.items():
+        parts = [(name, index) for name, index in (("val", [0]), ("test", chosen))]
+        positions = [row for _, index in parts for row in index]
+        flat = pa.array(values[positions].ravel(), pa.float32())
+        columns = {
+            "position": pa.array(positions, pa.int64()),
+            "id": pa.array([data["id"][row] for row in positions]),
+            "split": pa.array([name for name, index in parts for _ in index]),
+            "label": pa.array([list(labels).index(data["label"][row]) for row in positions], pa.int32()),
+            "probabilities": pa.FixedSizeListArray.from_arrays(flat, values.shape[1]),
+        }
+        pq.write_table(pa.table(columns), paths.predictions(seed))
+        (paths.finetuned(seed) / "model.safetensors").write_bytes(values.tobytes())
+    report = {
+        "champion": {"seed": next(iter(probabilities))},
+        **(metrics or scores(data, probabilities, chosen, labels)),
+    }
+    (paths.report / "metrics.json").write_text(json.dumps(report))
+
+
+def scores(
+    data: Mapping[str, Sequence[Any]],
+    probabilities: Mapping[int, np.ndarray],
+    test: Sequence[int],
+    labels: Sequence[str],
+) -> dict[str, Any]:
+    """The part of metrics.json that the tests need."""
+    given = np.array([list(labels).index(data["label"][row]) for row in test])
+    right = np.mean([(values[list(test)].argmax(1) == given).mean() for values in probabilities.values()])
+    entry = {
+        "mean": round(float(right), 4),
+        "sd": None,
+        "low": round(float(right) - 0.03, 4),
+        "high": round(float(right) + 0.03, 4),
+    }
+    return {split: dict.fromkeys(("accuracy", "macro_f1", "mcc"), entry) for split in ("val", "test")}
+
+
+def commit(root: Path, message: str) -> str:
+    """Record what lies in the workspace as the stages' results, in DVC and in git; return the commit."""
+    dvc(root, "commit", "-q", "--force")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", message)
+    return git(root, "rev-parse", "HEAD").strip()
+
+
+def set_params(root: Path, **values: Any) -> None:
+    """Set values of params.yaml by key, `__` for a dot."""
+    yaml = YAML()
+    content = yaml.load(root / "params.yaml")
+    for key, value in values.items():
+        *sections, last = key.split("__")
+        here = content
+        for section in sections:
+            here = here[section]
+        here[last] = value
+    yaml.dump(content, root / "params.yaml")
+
+
+def _write_placeholders(root: Path, *, seeds: Sequence[int]) -> None:
+    """Something small at every output, whichever outputs dvc.yaml has."""
+    stages = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
+    for stage in stages.values():
+        items = seeds if stage.get("foreach") == "${seeds}" else list(stage.get("foreach") or [""])
+        for kind in ("outs", "metrics", "plots"):
+            for out in stage.get("do", stage).get(kind, ()):
+                for item in items:
+                    path, options = (out, {}) if isinstance(out, str) else next(iter(out.items()))
+                    where = root / path.replace("${item}", str(item)).replace("${key}", str(item))
+                    _write_placeholder(where, columns=[options.get("x", "x"), options.get("y", "y")])
+
+
+def _write_placeholder(path: Path, *, columns: Sequence[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.name == "timing.json" or path.name.endswith(".timing.json"):
+        path.write_text('{"seconds": 12.5, "peak_memory_mb": 800}')
+    elif path.suffix == ".json":
+        path.write_text("{}")
+    elif path.suffix == ".csv":
+        names = [name for column in columns for name in ([column] if isinstance(column, str) else column)]
+        path.write_text(",".join(names) + "\n" + ",".join("1" for _ in names) + "\n")
+    elif path.suffix:
+        path.write_text("placeholder\n")
+    else:
+        path.mkdir(exist_ok=True)
+        names = ("tokenizer.json", "tokenizer_config.json", "config.json", "model.safetensors")
+        for name in names if path.name in ("model", "dataset") else ("content.txt",):
+            (path / name).write_text("placeholder\n")

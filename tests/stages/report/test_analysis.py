@@ -1,0 +1,101 @@
+"""Baselines, slices, seeds and curves: what the report says beside the metrics."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import matthews_corrcoef, precision_recall_curve
+
+from stages.report.baselines import compare, predict_majority, predict_tfidf
+from stages.report.curves import batch_mcc, precision_recall
+from stages.report.slices import length_slices, score_slices
+from stages.report.summary import decimals, rounded, widen
+from stages.statistics import Estimate
+
+OPTIONS = {"resamples": 300, "confidence": 0.95, "seed": 1}
+
+
+def test_the_majority_baseline_says_how_frequent_each_label_is() -> None:
+    probabilities = predict_majority(np.array([0, 1, 1, 1]), 2, num_labels=3)
+    assert probabilities.tolist() == [[0.25, 0.75, 0.0]] * 2
+
+
+def test_tfidf_learns_what_words_tell() -> None:
+    texts = ["free prize now", "win a free prize", "dinner at home", "see you at home"] * 5
+    labels = np.array([1, 1, 0, 0] * 5)
+    probabilities = predict_tfidf(texts, labels, ["a free prize", "at home"], num_labels=3, most_rows=100, seed=0)
+    assert probabilities.argmax(1).tolist() == [1, 0]
+    assert (probabilities[:, 2] == 0).all()
+    fewer = predict_tfidf(texts, labels, ["a free prize"], num_labels=3, most_rows=8, seed=0)
+    assert fewer.shape == (1, 3)
+
+
+def test_texts_without_a_word_fall_back_to_the_majority() -> None:
+    probabilities = predict_tfidf(["a", "!", "?"], np.array([0, 1, 1]), ["b"], num_labels=2, most_rows=9, seed=0)
+    assert probabilities.argmax(1).tolist() == [1]
+
+
+def test_the_lead_is_the_models_value_less_the_baselines() -> None:
+    labels = np.array([0, 1] * 50)
+    model = np.where(labels[:, None] == [0, 1], 0.9, 0.1).astype(np.float32)
+    model[:10] = model[:10, ::-1]
+    baseline = predict_majority(np.array([0, 1, 1]), 100, num_labels=2)
+    found = compare(labels, model, {"majority": baseline}, ordered=False, **OPTIONS)["majority"]
+    assert found["accuracy"]["value"] == pytest.approx(0.5)
+    assert found["accuracy"]["difference"] == pytest.approx(0.4)
+    assert found["accuracy"]["low"] > 0.2
+    assert found["log_loss"]["difference"] < 0
+
+
+def test_slices_come_weakest_first_with_rows_and_interval() -> None:
+    labels = np.array([0, 1] * 40)
+    preds = labels.copy()
+    preds[:20] = 1 - preds[:20]
+    columns = {"part": ["first"] * 20 + ["second"] * 60, "same": ["one"] * 80, "none": [None] * 80}
+    found = score_slices(columns, labels, preds, metric="accuracy", num_labels=2, **OPTIONS)
+    assert [(one.column, one.name, one.rows, one.small, one.value) for one in found] == [
+        ("part", "first", 20, True, 0.0),
+        ("part", "second", 60, False, 1.0),
+    ]
+
+
+def test_quarters_by_length_hold_about_a_quarter_each() -> None:
+    lengths = np.random.default_rng(0).integers(3, 60, size=400)
+    columns = length_slices(lengths, max_length=50)
+    _, counts = np.unique(columns["length"], return_counts=True)
+    assert counts == pytest.approx([100] * 4, abs=12)
+    assert columns["truncation"].count("reaches 50 tokens") == int((lengths >= 50).sum())
+
+
+def test_mcc_per_batch_is_scikit_learns_on_each_32_rows() -> None:
+    chance = np.random.default_rng(0)
+    labels, preds = chance.integers(2, size=80), chance.integers(2, size=80)
+    size, scores = batch_mcc(labels, preds, num_labels=2)
+    assert size == 32
+    parts = [slice(0, 32), slice(32, 64), slice(64, 80)]
+    assert scores == pytest.approx([matthews_corrcoef(labels[part], preds[part]) for part in parts], abs=1e-4)
+    assert len(batch_mcc(np.zeros(5000, dtype=np.int64), np.zeros(5000, dtype=np.int64), num_labels=2)[1]) <= 60
+
+
+def test_precision_recall_is_scikit_learns() -> None:
+    chance = np.random.default_rng(0)
+    labels, positive = chance.integers(2, size=100), chance.random(100).round(2)
+    recall, precision = precision_recall(labels, np.stack([1 - positive, positive], axis=1))
+    expected_precision, expected_recall, _ = precision_recall_curve(labels, positive)
+    assert recall == pytest.approx(expected_recall[:-1][::-1], abs=1e-4)
+    assert precision == pytest.approx(expected_precision[:-1][::-1], abs=1e-4)
+
+
+@pytest.mark.parametrize(("half", "places"), [(0.5, 2), (0.05, 3), (0.004, 4), (0.0, 4)])
+def test_numbers_keep_the_decimals_that_their_interval_supports(half: float, places: int) -> None:
+    assert decimals(0.5 - half, 0.5 + half) == places
+
+
+def test_rounding_never_writes_a_negative_nought() -> None:
+    assert str(rounded({"value": -1e-9, "low": -0.1, "high": 0.1})["value"]) == "0.0"
+
+
+def test_seeds_widen_the_interval_by_the_variance_of_their_mean() -> None:
+    rows = Estimate(0.8, 0.7, 0.86, error=0.04)
+    wide = widen(rows, 0.06, seeds=4)
+    assert wide.error == pytest.approx(np.hypot(0.04, 0.03))
+    assert (wide.value - wide.low) / (rows.value - rows.low) == pytest.approx(1.25)
+    assert widen(rows, 0.0, seeds=4) == rows

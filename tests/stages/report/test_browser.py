@@ -1,0 +1,142 @@
+"""report.html in a real browser: it sorts, its links lead, its scripts are its own, and it fits a phone."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stages.evaluate.__main__ import main as evaluate
+from stages.params import read_params
+from stages.paths import Paths
+from stages.report.__main__ import main
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.webdriver.common.by import By  # noqa: E402
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM or not DRIVER, reason="needs chromium and chromedriver (apt: chromium-driver)"),
+]
+DESKTOP, PHONE = (1280, 1000), (390, 844)
+
+
+@pytest.fixture(scope="module")
+def report(make_project: Callable[..., Paths]) -> Path:
+    """A report whose every text tries to run a script."""
+    project = make_project(labels=("ham", "spam"), rows=150, seeds=(1, 2))
+    rows = pq.read_table(project.rows).to_pandas()
+    rows["text"] = (
+        '<script>document.title = "stolen"</script><img src=x onerror="document.title=1"> ' + rows["text"] * 9
+    )
+    pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), project.rows)
+    params = read_params(project.params)
+    for seed in params.seeds:
+        evaluate(params, project, seed)
+    main(params, project)
+    return project.report / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[webdriver.Chrome]":
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "disable-background-networking"):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser: "webdriver.Chrome", report: Path) -> "webdriver.Chrome":
+    browser.set_window_size(*DESKTOP)
+    browser.get(report.as_uri())
+    return browser
+
+
+def _column(page: "webdriver.Chrome", table: str, number: int) -> list[str]:
+    return page.execute_script(  # type: ignore[no-any-return]
+        "const rows = [...document.querySelectorAll(arguments[0] + ' tbody tr')];"
+        "return rows.map(row => row.cells[arguments[1]].textContent)",
+        table,
+        number,
+    )
+
+
+def test_a_click_on_a_heading_sorts_by_number_and_again_backwards(page: "webdriver.Chrome") -> None:
+    table = "#mistakes table"
+    heading = page.find_elements(By.CSS_SELECTOR, f"{table} thead th")[3]
+    page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", heading)
+    before = _column(page, table, 3)
+    heading.find_element(By.TAG_NAME, "button").click()
+    assert heading.get_attribute("aria-sort") == "ascending"
+    rising = _column(page, table, 3)
+    assert [float(cell) for cell in rising] == sorted(float(cell) for cell in before)
+    assert rising != before
+    heading.find_element(By.TAG_NAME, "button").click()
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert _column(page, table, 3) == rising[::-1] or len(set(rising)) < len(rising)
+
+
+def test_links_of_the_page_lead_to_their_section(page: "webdriver.Chrome") -> None:
+    links = page.find_elements(By.CSS_SELECTOR, "nav a")
+    assert len(links) >= 10
+    page.execute_script("document.documentElement.style.scrollBehavior = 'auto'")
+    for link in links:
+        target = link.get_attribute("href").split("#")[1]
+        link.click()
+        top = page.execute_script("return document.getElementById(arguments[0]).getBoundingClientRect().top", target)
+        bottom = page.execute_script("return innerHeight + scrollY >= document.documentElement.scrollHeight - 2")
+        assert 0 <= top < 120 or bottom, target
+
+
+def test_texts_are_shown_and_not_run(page: "webdriver.Chrome") -> None:
+    assert page.title == "App reviews, one to five stars"
+    assert '<script>document.title = "stolen"</script>' in page.find_element(By.CSS_SELECTOR, "#mistakes td.text").text
+    assert page.find_elements(By.TAG_NAME, "img") == []
+
+
+def test_no_request_leaves_the_file_and_the_console_is_quiet(page: "webdriver.Chrome", report: Path) -> None:
+    events = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
+    urls = {event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"}
+    assert {url.split("#")[0] for url in urls} == {report.as_uri()}
+    assert page.get_log("browser") == []
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_the_screen(page: "webdriver.Chrome", size: tuple[int, int], scheme: str, tmp_path: Path) -> None:
+    page.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        assert page.execute_script("return document.documentElement.scrollWidth") <= size[0]
+        picture = tmp_path / "report.png"
+        assert page.save_screenshot(str(picture))
+        assert picture.stat().st_size > 10_000
+        ink, paper = page.execute_script(
+            "const style = getComputedStyle(document.body);"
+            "return [style.color, style.backgroundColor].map(color => color.match(/\\d+/g).map(Number))"
+        )
+        assert (sum(ink) < sum(paper)) == (scheme == "light")
+        small = page.execute_script(
+            "const plots = [...document.querySelectorAll('figure > svg[role=img]')];"
+            "return plots.map(plot => 12 * plot.clientWidth / plot.viewBox.baseVal.width)"
+        )
+        assert min(small) >= 9  # pixels of the plots' text
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_it_prints_unfolded(page: "webdriver.Chrome") -> None:
+    assert page.execute_script("return document.querySelectorAll('details:not([open])').length") > 0
+    page.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert page.execute_script("return document.querySelectorAll('details:not([open])').length") == 0
