@@ -17,8 +17,8 @@ from tests.pipeline.test_execute import is_part, processes_of, wait_for
 from tests.pipeline.test_flows import control, run, start
 
 pytestmark = pytest.mark.slow
-KILLS = 20
-LOOK_EVERY = 4  # after so many kills the run is let to its end and compared; each time costs six stages
+STAGES = ("download@rows", "download@model", "cut", "train@1", "train@2", "report")
+ROUNDS, KILLS = 5, 4  # twenty in all; after each round the run is let to its end and compared
 VICTIMS = {"dvc": ["-m", "dvc"], "stage": ["python", "work.py"]}
 
 
@@ -36,30 +36,29 @@ def kill_one(root: Path, process: subprocess.Popen[str], victim: str) -> bool:
     return bool(found)
 
 
-def test_twenty_kills(toy_that_ran: Path, tmp_path: Path, prefect_api: str) -> None:
-    chance = random.Random(6)
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_kills_at_random_moments(toy_that_ran: Path, tmp_path: Path, prefect_api: str, number: int) -> None:
+    chance = random.Random(number)
     root = Path(shutil.copytree(toy_that_ran, tmp_path / "killed"))
-    stages = ("download@rows", "download@model", "cut", "train@1", "train@2", "report")
-    control(root, **{stage.replace("@", "_"): {"sleep": 0.7, "child": True} for stage in stages})
-    killed = dict.fromkeys(("retune", *VICTIMS), 0)
-    for number in range(KILLS):
-        (root / "input/rows.csv").write_text(f"{number}\n")  # new work for every stage but one
+    control(root, **{stage.replace("@", "_"): {"sleep": 0.7, "child": True} for stage in STAGES})
+    killed = 0
+    for kill in range(KILLS):
+        (root / "input/rows.csv").write_text(f"{kill}\n")  # new work for every stage but one
+        victim = ("retune", "dvc", "stage")[(number + kill) % 3]
         seen = len(toy.trace(root))
-        victim = ("retune", "dvc", "stage")[number % 3]
         process = start(root, prefect_api, "--jobs", "2")
-        wait_for(lambda before=seen: len(toy.trace(root)) > before, seconds=90)
+        wait_for(lambda before=seen: len(toy.trace(root)) > before, seconds=120)
         time.sleep(chance.uniform(0, 2.5))
-        while process.poll() is None and not kill_one(root, process, victim):
+        hit = False
+        while process.poll() is None and not (hit := kill_one(root, process, victim)):
             time.sleep(0.02)
-        killed[victim] += process.poll() is None or process.returncode != 0
-        process.communicate(timeout=90)
-        wait_for(lambda: processes_of(root) == [], seconds=15)  # no orphan, long before anybody runs anything again
-        if number % LOOK_EVERY == LOOK_EVERY - 1:
-            control(root)
-            run(root, prefect_api, "--jobs", "2")
-            assert toy.hashes(root) == undisturbed(toy_that_ran, root, tmp_path / f"undisturbed-{number}")
-            control(root, **{stage.replace("@", "_"): {"sleep": 0.7, "child": True} for stage in stages})
-    assert sum(killed.values()) >= KILLS - 4, killed  # a run may end before its killer comes
+        killed += hit
+        process.communicate(timeout=120)
+        wait_for(lambda: processes_of(root) == [], seconds=20)  # no orphan, long before anybody runs anything again
+    control(root)
+    run(root, prefect_api, "--jobs", "2")
+    assert toy.hashes(root) == undisturbed(toy_that_ran, root, tmp_path / "undisturbed")
+    assert killed >= KILLS - 1, "the runs ended before their killers came"
 
 
 def undisturbed(clean: Path, changed: Path, folder: Path) -> dict[str, str]:
