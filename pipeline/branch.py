@@ -55,8 +55,8 @@ def commit_params(root: Path, repository: str, overrides: Mapping[str, str]) -> 
     return commit
 
 
-def write_results(root: Path, graph: Graph, plans: Mapping[str, StagePlan], remote: Remote) -> None:
-    """Write dvc.lock and every uncached output into the coordinator's checkout.
+def write_results(root: Path, graph: Graph, plans: Mapping[str, StagePlan], remote: Remote) -> list[str]:
+    """Write dvc.lock and every uncached output into the coordinator's checkout; return the stages that changed.
 
     Raises:
         PipelineError: A stage has no record.
@@ -76,6 +76,7 @@ def write_results(root: Path, graph: Graph, plans: Mapping[str, StagePlan], remo
     for out in uncached:
         if there.get(out) != outs[out]:
             _write_uncached(root / out, outs[out], remote)
+    return [name for name, entry in entries.items() if entry != before.get(name)]
 
 
 def publish(root: Path, repository: str, *, base: str, graph: Graph, changed: list[str]) -> tuple[str, str] | None:
@@ -86,7 +87,7 @@ def publish(root: Path, repository: str, *, base: str, graph: Graph, changed: li
         repository: Where to push.
         base: The commit that the run began with, before its parameters.
         graph: The stages.
-        changed: The stages that ran or were restored, for the title.
+        changed: The stages with another result than before, for the title.
 
     Returns:
         The branch and the text of a pull request, or None if nothing differs from the commit.
@@ -97,7 +98,7 @@ def publish(root: Path, repository: str, *, base: str, graph: Graph, changed: li
     git(root, "add", "--force", "--", "dvc.lock", *outs)
     if not git(root, "diff", "--cached", "--name-only") and parent == base:
         return None
-    title = f"Retrain: {', '.join(changed) or 'nothing ran'}"
+    title = f"Retrain: {', '.join(changed) or 'no stage has changed'}"
     commit = _commit(root, title)
     text = f"{title}\n\n{comparison(root, base, commit)}"
     commit = _commit(root, text, "--amend")

@@ -96,8 +96,7 @@ def _run(coordinator: Coordinator, client: SyncPrefectClient) -> list[StagePlan]
 
 def _finish(root: Path, repository: str, base: str, coordinator: Coordinator, first: Sequence[StagePlan]) -> State[Any]:
     with Remote(root) as remote:
-        branch.write_results(root, coordinator.graph, coordinator.plans, remote)
-    changed = [plan.stage for plan in first if plan.state != "fresh"]
+        changed = branch.write_results(root, coordinator.graph, coordinator.plans, remote)
     pushed = branch.publish(root, repository, base=base, graph=coordinator.graph, changed=changed)
     _show(first, coordinator.tallies)
     ran = f"ran {', '.join(coordinator.tallies)}" if coordinator.tallies else "nothing had to run"

@@ -55,7 +55,5 @@ def coordinate(project: Any, workers: Here, *, ref: str = "main", **params: str)
         coordinator = Coordinator(root, repository=str(project.origin), commit=commit, workers=workers)
         coordinator.run()
         with Remote(root) as remote:
-            branch.write_results(root, coordinator.graph, coordinator.plans, remote)
-        return branch.publish(
-            root, str(project.origin), base=base, graph=coordinator.graph, changed=list(coordinator.tallies)
-        )
+            changed = branch.write_results(root, coordinator.graph, coordinator.plans, remote)
+        return branch.publish(root, str(project.origin), base=base, graph=coordinator.graph, changed=changed)

@@ -35,14 +35,15 @@ def test_cold_warm_and_changed(project: Any) -> None:
     assert lock(fresh) == lock(clone)
 
     warm = Here()
-    assert coordinate(project, warm)[0] == name, "the same branch, found again"
+    assert coordinate(project, warm) == (name, text), "the same branch, found again"
     assert coordinate(project, warm, ref=name) is None
     assert warm.jobs == []
 
     changed = Here()
-    second, _ = coordinate(project, changed, ref=name, finetune__learning_rate="3e-5")
+    second, text = coordinate(project, changed, ref=name, finetune__learning_rate="3e-5")
     assert [job.stage for job in changed.jobs] == ["finetune@1", "evaluate@1", "report"]
     assert second != name
+    assert text.startswith("Retrain: finetune@1, evaluate@1, report\n")
 
 
 def test_faults_of_the_store_end_clear_and_never_wrong(project: Any, tmp_path: Path) -> None:
