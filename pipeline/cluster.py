@@ -84,14 +84,14 @@ def coordinate(
 
 def _run(coordinator: Coordinator, client: SyncPrefectClient) -> list[StagePlan]:
     """Wait for every stage; when this run is cancelled, what it has sent is cancelled too."""
-    try:
-        with pulse.beating(_own_id(), coordinator.stop):
+    with pulse.beating(_own_id(), coordinator.stop):
+        try:
             return coordinator.run()
-    except BaseException:  # also a signal: only a cancelled run takes its stages with it, another one is taken over
-        state = client.read_flow_run(_own_id()).state
-        if state and (state.is_cancelling() or state.is_cancelled()):
-            coordinator.cancel()
-        raise
+        except BaseException:  # also a signal: only a cancelled run takes its stages with it, another is taken over
+            state = client.read_flow_run(_own_id()).state
+            if state and (state.is_cancelling() or state.is_cancelled()):
+                coordinator.cancel()
+            raise
 
 
 def _finish(root: Path, repository: str, base: str, coordinator: Coordinator, first: Sequence[StagePlan]) -> State[Any]:

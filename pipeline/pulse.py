@@ -17,6 +17,7 @@ import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.states import Cancelled
 
 LABEL = "retune.beat"
 LOST_SECONDS = float(os.environ.get("RETUNE_LOST_SECONDS", "30"))  # silence after which a run counts as lost
@@ -41,8 +42,22 @@ def beating(run_id: UUID, stop: Callable[[], None]) -> Iterator[None]:
     thread.start()
     try:
         yield
+    except BaseException:
+        _end_cancelled(run_id)
+        raise
     finally:
         end.set()
+
+
+def _end_cancelled(run_id: UUID) -> None:
+    """A cancelled run that a signal ends would say Cancelling for ever."""
+    try:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(run_id).state
+            if state and state.is_cancelling():
+                client.set_flow_run_state(run_id, Cancelled(message="cancelled"), force=True)
+    except (ObjectNotFound, *UNREACHABLE) as error:
+        log.warning("The run's end could not be told: %s", error)
 
 
 def _beat(run_id: UUID, stop: Callable[[], None], end: threading.Event) -> None:

@@ -18,7 +18,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.states import Crashed
+from prefect.states import Cancelled, Crashed
 
 from pipeline.dispatch import LINEAGE
 from pipeline.pulse import BEAT_SECONDS, UNREACHABLE, Watch
@@ -60,7 +60,9 @@ def look(client: SyncPrefectClient, watch: Watch) -> None:
             _restart(client, run)
         elif cause := watch.lost(run):
             log.warning("%s: %s", run.name, cause)
-            client.set_flow_run_state(run.id, Crashed(message=cause), force=True)
+            cancelled = bool(run.state and run.state.is_cancelling())  # it is not to be started again
+            ended = Cancelled(message="cancelled") if cancelled else Crashed(message=cause)
+            client.set_flow_run_state(run.id, ended, force=True)
 
 
 def _restart(client: SyncPrefectClient, run: FlowRun) -> None:

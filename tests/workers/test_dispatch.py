@@ -89,3 +89,13 @@ def test_a_silent_coordinator_crashes_and_one_that_lives_is_left_alone(monkeypat
     reconcile.look(server, watch)  # type: ignore[arg-type]
     assert run.state.is_crashed()
     assert "no sign of life" in run.state.message
+
+
+def test_a_cancelled_coordinator_that_fell_silent_is_not_started_again() -> None:
+    server, watch = Server(), Watch(iter([0.0, 1e6]).__next__)
+    run = FlowRun(flow_id=uuid.uuid4(), deployment_id=uuid.uuid4(), state=Cancelling(), labels={"retune.beat": "1"})
+    server.runs["first"] = run
+    for _ in range(3):
+        reconcile.look(server, watch) if not run.state.is_cancelled() else None  # type: ignore[arg-type]
+    assert run.state.is_cancelled()
+    assert list(server.runs) == ["first"]
