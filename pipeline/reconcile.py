@@ -17,7 +17,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Cancelled, Crashed
 
 from pipeline.dispatch import LINEAGE
@@ -61,7 +61,7 @@ def look(client: SyncPrefectClient, watch: Watch) -> None:
         elif cause := watch.lost(run):
             log.warning("%s: %s", run.name, cause)
             cancelled = bool(run.state and run.state.is_cancelling())  # it is not to be started again
-            ended = Cancelled(message="cancelled") if cancelled else Crashed(message=cause)
+            ended: State = Cancelled(message="cancelled") if cancelled else Crashed(message=cause)
             client.set_flow_run_state(run.id, ended, force=True)
 
 
