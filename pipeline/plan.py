@@ -8,9 +8,10 @@ upstream that comes out identical leaves it fresh.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
-from pipeline.nodes import Entry, Graph, Item, Listing, Stage, folder_item, overlap, sub_listing
+from pipeline.nodes import Entry, Graph, Item, Listing, Params, Stage, folder_item, overlap, sub_listing
 from pipeline.reasons import input_reasons, output_reasons
 from pipeline.world import MISSING, Where, World
 
@@ -27,6 +28,8 @@ class StagePlan:
         where: Where the result of a `restored` stage lies.
         seconds: Expected time; None where nothing is known, 0 where nothing is computed.
         outs: What its outputs will be; empty where only running it can tell.
+        deps: What lies, or will lie, at those of its inputs that are known already.
+        params: The values that it reads.
     """
 
     stage: str
@@ -36,6 +39,8 @@ class StagePlan:
     where: Where | None = None
     seconds: float | None = 0.0
     outs: Listing = field(default_factory=dict)
+    deps: Listing = field(default_factory=dict)
+    params: Params = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The line of `retune plan --json`."""
@@ -78,22 +83,23 @@ def _plan_stage(graph: Graph, world: World, stage: Stage, plans: Mapping[str, St
     deps = {
         dep: _predict(world, dep, outs, siblings) for dep in stage.deps if not any(overlap(dep, out) for out in unknown)
     }
-    params = {file: _values(world, file, keys) for file, keys in stage.params.items()}
+    params = read_values(world, stage)
     entry = world.locked(stage.name)
     changed = input_reasons(world, stage, entry, deps, params)
     reasons = (*changed, *(output_reasons(world, stage, entry) if entry else ()))
-    if blocked:
-        return StagePlan(stage.name, "pending", reasons, blocked, seconds=world.seconds(stage))
-    if force:
-        return StagePlan(stage.name, "runs", ("asked for again", *reasons), seconds=world.seconds(stage))
-    if entry and not reasons:
-        return StagePlan(stage.name, "fresh", outs=_own(stage, entry))
     there = {path: item for path, item in deps.items() if item}
+    known = partial(StagePlan, stage.name, deps=there, params=params)
+    if blocked:
+        return known("pending", reasons, blocked, seconds=world.seconds(stage))
+    if force:
+        return known("runs", ("asked for again", *reasons), seconds=world.seconds(stage))
+    if entry and not reasons:
+        return known("fresh", outs=_own(stage, entry))
     if len(there) == len(stage.deps):
         found = world.recorded(stage, None if changed else entry, there, params)
         if found:
-            return StagePlan(stage.name, "restored", reasons, where=found[1], outs=_own(stage, found[0]))
-    return StagePlan(stage.name, "runs", reasons, seconds=world.seconds(stage))
+            return known("restored", reasons, where=found[1], outs=_own(stage, found[0]))
+    return known("runs", reasons, seconds=world.seconds(stage))
 
 
 def _own(stage: Stage, entry: Entry) -> dict[str, Item]:
@@ -126,6 +132,11 @@ def _predict(world: World, path: str, outs: Listing, written: Iterable[str]) -> 
             parts = world.listing(item, out) or {} if item.is_folder else None
             content |= {name: item} if parts is None else {f"{name}/{file}": part for file, part in parts.items()}
     return folder_item(content)
+
+
+def read_values(world: World, stage: Stage) -> Params:
+    """The parameters that the stage reads; what is not there is left out."""
+    return {file: _values(world, file, keys) for file, keys in stage.params.items()}
 
 
 def _values(world: World, file: str, keys: tuple[str, ...]) -> dict[str, Any]:

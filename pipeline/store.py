@@ -164,7 +164,8 @@ class Store:
         try:
             legacy = self._repo.cloud.get_remote_odb(None, "plan", hash_name="md5-dos2unix")
             folder = fs.join(legacy.path, "runs", key[:2], key)
-            paths = sorted(fs.find(folder)) if fs.exists(folder) else []
+            found = fs.find(folder) if fs.exists(folder) else []
+            paths = sorted(found, key=lambda path: (fs.modified(path), path))  # the first writer's result stands
             for path in paths:
                 with fs.open(path, encoding="utf-8") as file:
                     entry = _parse(file.read(), path)

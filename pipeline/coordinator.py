@@ -1,0 +1,209 @@
+"""Decides which stage runs where, without any data: plan, send, wait, plan again, until every stage is recorded."""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+from prefect.client.schemas.objects import FlowRun
+
+from pipeline.dispatch import Sent
+from pipeline.graph import Project
+from pipeline.inputs import inputs_of, plan_key
+from pipeline.nodes import Graph, Stage
+from pipeline.plan import StagePlan, make_plan
+from pipeline.pulse import UNREACHABLE, Watch
+from stages.errors import PipelineError
+
+POLL_SECONDS = 1.0
+RETRIES = 2  # of a stage that the machine stopped, where meta.retries says nothing else
+SAID_NO = "StageFailed"  # names of states that run-stage ends with
+DAMAGED = "InputDamaged"
+log = logging.getLogger(__name__)
+
+
+class StoppedError(PipelineError):
+    """Somebody has ended the run from outside."""
+
+
+class Workers(Protocol):
+    """What a coordinator needs of `dispatch.Dispatcher`."""
+
+    def send(self, stage: str, *, pool: str, key: str, parameters: dict[str, Any]) -> Sent:
+        """Have a stage run."""
+
+    def look(self, run_ids: Sequence[UUID]) -> dict[UUID, FlowRun]:
+        """The runs as they are now."""
+
+    def give_up(self, run_id: UUID, cause: str) -> None:
+        """Say that a run is lost."""
+
+    def cancel(self, run_id: UUID) -> None:
+        """Have a run stopped."""
+
+
+@dataclass
+class Tally:
+    """What happened to one stage."""
+
+    tries: int = 0
+    cause: str = ""
+    fatal: bool = False
+    seconds: float = 0.0  # from the last sending to the end that was seen
+    sent_at: float = field(default_factory=time.monotonic)
+
+
+class Coordinator:
+    """Brings every stage of one commit to a record in the DVC remote.
+
+    Args:
+        root: A clean checkout of the commit, without data.
+        repository: URL of the git repository, for the workers.
+        commit: The commit.
+        workers: The way to the work pools.
+        targets: Stages to bring up to date with all that they need; none: all.
+
+    Attributes:
+        plans: The newest plan, by stage.
+        tallies: What happened to each stage that was sent.
+    """
+
+    def __init__(
+        self, root: Path, *, repository: str, commit: str, workers: Workers, targets: Sequence[str] = ()
+    ) -> None:
+        self.plans: dict[str, StagePlan] = {}
+        self.tallies: dict[str, Tally] = {}
+        self._root = root
+        self._repository = repository
+        self._commit = commit
+        self._workers = workers
+        self._targets = targets
+        self._graph = Graph((), {})
+        self._active: dict[str, Sent] = {}
+        self._watch = Watch()
+        self._stopping = threading.Event()
+
+    def run(self) -> list[StagePlan]:
+        """Go on until nothing is left to do; return the first plan.
+
+        Raises:
+            PipelineError: A stage can't be done; the message names it and the cause.
+            StoppedError: `stop` was called.
+        """
+        first = self._plan()
+        while True:
+            if not self._failed():
+                for stage in self._ready():
+                    self._send(stage)
+            if not self._active:
+                break
+            if self._stopping.wait(POLL_SECONDS):
+                raise StoppedError("somebody has ended this run")
+            if ended := self._look():
+                self._plan()
+                for stage, cause, fatal in ended:
+                    self._count(stage, cause, fatal=fatal)
+        if failed := self._failed():
+            raise PipelineError("; ".join(f"{name}: {self._final(name)}" for name in failed))
+        return first
+
+    def stop(self) -> None:
+        """Have `run` end; what it has sent goes on. May be called from any thread."""
+        self._stopping.set()
+
+    def cancel(self) -> None:
+        """Have everything stopped that we have asked for."""
+        for sent in self._active.values():
+            if sent.own:
+                self._workers.cancel(sent.run_id)
+
+    @property
+    def graph(self) -> Graph:
+        """The stages of the commit."""
+        return self._graph
+
+    def _plan(self) -> list[StagePlan]:
+        with Project(self._root) as project:
+            self._graph = project.graph.select(self._targets)
+            plans = list(make_plan(self._graph, project))
+        self.plans = {plan.stage: plan for plan in plans}
+        for name in [name for name in self._active if self.plans[name].state in ("fresh", "restored")]:
+            log.info("%s is recorded.", name)
+            del self._active[name]
+        return plans
+
+    def _ready(self) -> list[Stage]:
+        waiting = (stage for stage in self._graph.stages if stage.name not in self._active)
+        return [stage for stage in waiting if self.plans[stage.name].state == "runs"]
+
+    def _failed(self) -> list[str]:
+        return [name for name, tally in self.tallies.items() if tally.fatal]
+
+    def _final(self, name: str) -> str:
+        tally = self.tallies[name]
+        cause = tally.cause.removeprefix(f"{name}: ")
+        return cause if tally.tries <= 1 else f"{tally.tries} tries; the last one: {cause}"
+
+    def _send(self, stage: Stage) -> None:
+        plan = self.plans[stage.name]
+        key = plan_key(stage, plan)
+        if key is None:
+            missing = sorted(set(stage.deps) - set(plan.deps))
+            raise PipelineError(f"{stage.name} reads {', '.join(missing)}, which is neither in git nor an output.")
+        inputs = {path: item.md5 for path, item in inputs_of(self._graph, stage, self.plans).items()}
+        pool = str(stage.meta.get("pool", "cpu"))
+        self._active[stage.name] = sent = self._workers.send(
+            stage.name,
+            pool=pool,
+            key=key,
+            parameters={
+                "repository": self._repository,
+                "commit": self._commit,
+                "stage": stage.name,
+                "key": key,
+                "inputs": inputs,
+            },
+        )
+        tally = self.tallies.setdefault(stage.name, Tally())
+        tally.sent_at = time.monotonic()
+        verb = "sent to" if sent.own else "is running already (asked for by another coordinator) in"
+        log.info("%s %s the pool %s: %s", stage.name, verb, pool, "; ".join(plan.reasons))
+
+    def _look(self) -> list[tuple[Stage, str, bool]]:
+        """Return the stages whose run has ended or is lost, why, and whether another try is useless."""
+        try:
+            runs = self._workers.look([sent.run_id for sent in self._active.values()])
+        except UNREACHABLE as error:
+            log.warning("Prefect's API does not answer (%s): trying again.", error)
+            self._watch.forget()
+            return []
+        ended = []
+        for stage in [stage for stage in self._graph.stages if stage.name in self._active]:
+            sent = self._active[stage.name]
+            run = runs.get(sent.run_id)
+            if run is None or run.state is None:
+                ended.append((stage, "its flow run was deleted", False))
+            elif run.state.is_final():
+                fatal = run.state.name in (SAID_NO, DAMAGED)
+                ended.append((stage, run.state.message or f"it ended as {run.state.name}", fatal))
+            elif lost := self._watch.lost(run):
+                self._workers.give_up(sent.run_id, lost)
+                ended.append((stage, lost, False))
+        return ended
+
+    def _count(self, stage: Stage, cause: str, *, fatal: bool) -> None:
+        """Take note of an ended run; the record in the remote decides whether the stage is done."""
+        tally = self.tallies[stage.name]
+        tally.seconds = time.monotonic() - tally.sent_at
+        if self._active.pop(stage.name, None) is None:  # recorded, whatever became of the run
+            return
+        tally.tries += 1
+        tally.cause = cause
+        tally.fatal = fatal or tally.tries > int(stage.meta.get("retries", RETRIES))
+        log.warning(
+            "%s: %s%s", stage.name, cause.removeprefix(f"{stage.name}: "), "" if tally.fatal else "; trying again"
+        )

@@ -1,0 +1,201 @@
+"""Two machines in one: a real Prefect server and process workers, each with a home of its own."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psutil
+
+from tests.workers.project import ROOT, Project
+
+SETTINGS = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_LEVEL": "INFO",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "pipeline",
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+    "PREFECT_WORKER_QUERY_SECONDS": "2",
+    "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",
+    "PREFECT_RUNNER_POLL_FREQUENCY": "2",
+    "DVC_NO_ANALYTICS": "1",
+    "RETUNE_LOST_SECONDS": "15",
+}
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 120.0) -> Any:
+    """Wait until something is true; a test that waits in vain says for what."""
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s for {what.__qualname__} in vain")
+        time.sleep(0.2)
+    return found
+
+
+class Machines:
+    """The server and the workers; each worker has a home of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        from pipeline.server import free_port
+
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/api"
+        self.events = folder / "events"
+        self.events.mkdir()
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT")},
+            **SETTINGS,
+            "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_API_URL": self.url,
+            "TOY_EVENTS": str(self.events),
+            "PYTHONPATH": str(ROOT),
+        }
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, *command: str, **environment: str) -> subprocess.Popen[bytes]:
+        log = (self.folder / f"{name}.log").open("ab")
+        self.processes[name] = subprocess.Popen(
+            [sys.executable, "-P", "-m", *command],
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        return self.processes[name]
+
+    def start_server(self) -> None:
+        from pipeline.server import answers
+
+        self.start("server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port), "--no-ui")
+        wait_for(lambda: answers(self.url), 300)
+
+    def start_worker(self, name: str, *, limit: int = 4) -> None:
+        pool = name.partition("-")[0]
+        home = {"RETUNE_HOME": str(self.folder / f"home-{name}")}
+        marker = {"TOY_GPU": "1"} if pool == "gpu" else {}
+        options = ["--pool", pool, "--name", name, "--limit", str(limit)]
+        self.start(name, "prefect", "worker", "start", *options, **home, **marker)
+
+    def start_reconciler(self) -> None:
+        self.start("reconciler", "pipeline.cli", "reconcile")
+
+    def kill(self, name: str, sig: signal.Signals) -> None:
+        """Send the signal to this one process, as an operator or the kernel would."""
+        process = self.processes[name]
+        process.send_signal(sig)
+        process.wait(60)
+
+    def unplug(self, name: str) -> None:
+        """The worker's machine is gone: it, its engines and its stages in one moment."""
+        home = str(self.folder / f"home-{name}")
+        worker = psutil.Process(self.processes[name].pid)
+        stages = [process for process in self.of_stages() if process.environ()["RETUNE_WORKSPACE"].startswith(home)]
+        for process in [worker, *worker.children(recursive=True), *stages]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.processes[name].wait(60)
+
+    def stop(self) -> None:
+        for process in reversed(self.processes.values()):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+                for member in family:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        member.kill()
+            process.wait(30)
+        for process in self.of_stages():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def of_stages(self) -> list[psutil.Process]:
+        """Every process that belongs to a stage of a worker of ours."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("RETUNE_WORKSPACE", "").startswith(str(self.folder)):
+                    found.append(process)
+        return found
+
+    def engine(self, run_id: UUID) -> psutil.Process:
+        """The process of a flow run."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                variables = process.environ()
+                own = variables.get("PREFECT__FLOW_RUN_ID") == str(run_id) and "RETUNE_WORKSPACE" not in variables
+                if own and any("prefect" in part for part in process.cmdline()):
+                    return process
+        raise AssertionError(f"no engine of {run_id}")
+
+
+class Api:
+    """What the tests ask of Prefect."""
+
+    def __init__(self) -> None:
+        from prefect.client.orchestration import get_client
+
+        self.client = get_client(sync_client=True)
+
+    def coordinate(self, project: Project, **parameters: Any) -> UUID:
+        deployment = self.client.read_deployment_by_name("coordinate/coordinate")
+        values = {"repository": str(project.origin), **parameters}
+        return self.client.create_flow_run_from_deployment(deployment.id, parameters=values).id
+
+    def coordinate_now(self, project: Project) -> UUID:
+        """Start one beside others, although the deployment allows one at a time."""
+        one = self.client.read_deployment_by_name("coordinate/coordinate")
+        other = self.client.create_deployment(
+            one.flow_id,
+            f"beside-{uuid4().hex[:6]}",
+            entrypoint=one.entrypoint,
+            pull_steps=[],
+            work_pool_name="cpu",
+            job_variables=one.job_variables,
+            parameters={"repository": str(project.origin), "ref": "main"},
+        )
+        return self.client.create_flow_run_from_deployment(other).id
+
+    def cancel_scheduled(self, flow: str) -> None:
+        """Cancel every run of a flow that has not begun."""
+        from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+        from prefect.states import Cancelled
+
+        for found in self.client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=[flow]))):
+            if found.state and found.state.is_scheduled():
+                self.client.set_flow_run_state(found.id, Cancelled(), force=True)
+
+    def overheads(self, project: Project) -> dict[str, float]:
+        """Seconds of each stage's run, from asking for it to its end, that were not the stage's own."""
+        own = {event["stage"]: event["time"] - event["begun"] for event in project.events("end")}
+        runs = {stage: self.stage_runs(stage)[0] for stage in own}
+        return {
+            stage: round((run.end_time - run.created).total_seconds() - own[stage], 1) for stage, run in runs.items()
+        }
+
+    def state(self, run_id: UUID) -> Any:
+        return self.client.read_flow_run(run_id).state
+
+    def end(self, run_id: UUID, seconds: float = 400.0) -> Any:
+        """The final state."""
+
+        def final() -> Any:
+            with contextlib.suppress(Exception):
+                state = self.state(run_id)
+                return state if state.is_final() else None
+
+        final.__qualname__ = f"the end of run {run_id}"
+        return wait_for(final, seconds)
+
+    def stage_runs(self, stage: str) -> list[Any]:
+        from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+
+        found = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"stage:{stage}"]))
+        return list(self.client.read_flow_runs(flow_run_filter=found))

@@ -1,0 +1,255 @@
+"""Two workers, a server, an origin and a remote: what runs where, and what dies at the worst moment.
+
+One file, so that one server serves it all.
+"""
+
+import signal
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.deploy import deploy
+from tests.workers.machines import Api, Machines, wait_for
+from tests.workers.project import ROOT, Project, run
+
+pytestmark = pytest.mark.slow
+SLOW = 25  # ticks of 0.2 s
+SHORT = {
+    "split.train_fraction": 0.1,
+    "finetune.max_epochs": 1,
+    "evaluate.resamples": 100,
+    "finetune.accelerator": "cpu",
+}
+
+
+def lock(folder: Path) -> Any:
+    return YAML(typ="safe").load(folder / "dvc.lock")["stages"]
+
+
+def test_cold_then_nothing_then_a_learning_rate_then_a_seed(
+    across: Project, api: Api, machines: Machines, record_property: Any
+) -> None:
+    across.create()
+    head = across.head("main")
+    state = api.end(api.coordinate(across))
+    assert state.is_completed(), state.message
+    assert across.ran() == ["download", "finetune@1", "evaluate@1", "report"]
+    assert [event["gpu"] for event in across.events()] == [None, "1", None, None]
+    [first] = across.branches()
+    record_property("dispatch seconds per stage", api.overheads(across))
+    clone = across.clone("clone", first)
+    across.dvc("repro", "--pull", folder=clone)
+    assert len(across.ran()) == 4, "a colleague's dvc repro --pull runs nothing"
+    fresh = across.clone("fresh", "main")
+    across.dvc("repro", folder=fresh)
+    assert lock(fresh) == lock(clone)
+
+    before = len(across.ran())
+    state = api.end(api.coordinate(across, ref=first))
+    assert "nothing had to run" in state.message
+    assert len(across.ran()) == before
+
+    state = api.end(api.coordinate(across, ref=first, params={"finetune.learning_rate": 3e-5}))
+    assert state.is_completed(), state.message
+    assert across.ran()[before:] == ["finetune@1", "evaluate@1", "report"]
+    second = next(name for name in across.branches() if name != first)
+    message = run(across.origin, "git", "log", "-1", "--format=%B", second)
+    assert message.startswith("Retrain: finetune@1, evaluate@1, report\n")
+    assert "macro_f1" in message
+    assert across.head("main") == head
+
+    machines.start_worker("gpu-2", limit=1)
+    for seed in (2, 3):
+        across.slow(f"finetune@{seed}", 60)
+    before = len(across.ran())
+    state = api.end(api.coordinate(across, ref=first, params={"seeds": [1, 2, 3]}))
+    assert state.is_completed(), state.message
+    assert sorted(across.ran()[before:]) == ["evaluate@2", "evaluate@3", "finetune@2", "finetune@3", "report"]
+    spans = [(event["begun"], event["time"]) for event in across.events("end") if "finetune" in event["stage"]][-2:]
+    assert max(begun for begun, _ in spans) < min(end for _, end in spans), "two seeds on two gpu workers overlap"
+    machines.kill("gpu-2", signal.SIGTERM)
+
+
+def test_the_schedule_fires(across: Project, api: Api) -> None:
+    from prefect.client.schemas.schedules import IntervalSchedule
+
+    across.create(text="scheduled\n")
+    deployment = api.client.read_deployment_by_name("coordinate/coordinate")
+    assert {schedule.slug: schedule.active for schedule in deployment.schedules} == {
+        "nightly": False,
+        "every-six-hours": False,
+    }
+    every = IntervalSchedule(interval=timedelta(seconds=5))
+    parameters = {"repository": str(across.origin), "ref": "main"}
+    [made] = api.client.create_deployment_schedules(deployment.id, [(every, True)])
+    api.client.update_deployment_schedule(deployment.id, made.id, active=True, parameters=parameters)
+    try:
+        [branch] = wait_for(across.branches, 180)
+    finally:
+        api.client.delete_deployment_schedule(deployment.id, made.id)
+        api.cancel_scheduled("coordinate")
+    clone = across.clone("clone", branch)
+    assert lock(clone).keys() == {"download", "finetune@1", "evaluate@1", "report"}
+    assert (clone / "data/report/metrics.json").is_file()
+    assert "| test/macro_f1 |" in run(clone, "git", "log", "-1", "--format=%B")
+    before = len(across.ran())
+    across.dvc("repro", "--pull", folder=clone)
+    assert len(across.ran()) == before
+
+
+def stage_process(machines: Machines, stage: str) -> psutil.Process:
+    """The process of the stage's own command, once it has begun."""
+    command = ["toy.py", *stage.split("@")]
+
+    def found() -> psutil.Process | None:
+        for process in machines.of_stages():
+            try:
+                line = process.cmdline()
+            except psutil.Error:
+                continue
+            if line[1:] == command and "python" in line[0]:
+                return process
+        return None
+
+    found.__qualname__ = f"the process of {stage}"
+    process: psutil.Process = wait_for(found, 120)
+    return process
+
+
+def assert_right(project: Project, machines: Machines) -> None:
+    """Each stage is recorded once, nothing of a stage is alive, and the branch is whole."""
+    assert len(project.records()) == len(set(project.records())) == 4
+    wait_for(lambda: not machines.of_stages(), 30)
+    [branch] = project.branches()
+    before = len(project.ran())
+    project.dvc("repro", "--pull", folder=project.clone(f"whole-{time.time_ns()}", branch))
+    assert len(project.ran()) == before
+
+
+@pytest.fixture
+def reconciler(machines: Machines) -> Iterator[None]:
+    machines.start_reconciler()
+    yield
+    machines.kill("reconciler", signal.SIGTERM)
+
+
+@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.usefixtures("reconciler")
+def test_stage_engine_worker_coordinator_and_server_die(
+    across: Project, machines: Machines, api: Api, sig: signal.Signals
+) -> None:
+    across.create(text=f"{sig}\n")
+    for stage in ("download", "finetune@1", "evaluate@1", "report"):
+        across.slow(stage, SLOW)
+    run_id = api.coordinate(across)
+
+    stage_process(machines, "download").send_signal(sig)  # the stage
+    wait_for(lambda: len(across.events()) == 2, 120)
+    engine_of(api, machines, "download").send_signal(sig)  # its engine
+    wait_for(lambda: "download" in across.ran(), 180)
+
+    stage_process(machines, "finetune@1")
+    wait_for(lambda: list((across.remote / "retune/checkpoints").rglob("index.json")), 60)
+    if sig == signal.SIGKILL:
+        machines.unplug("gpu-1")  # the worker's machine; a worker killed alone leaves its stage running to its end
+    else:
+        machines.kill("gpu-1", sig)  # the worker
+    machines.start_worker("gpu-3", limit=1)
+    wait_for(lambda: "finetune@1" in across.ran(), 180)
+    assert [event["resumed"] for event in across.events() if event["stage"] == "finetune@1"][-1] > 0, "not from zero"
+
+    stage_process(machines, "evaluate@1")
+    machines.engine(run_id).send_signal(sig)  # the coordinator
+    wait_for(lambda: "evaluate@1" in across.ran(), 120)
+
+    stage_process(machines, "report")
+    machines.kill("server", sig)  # the server
+    time.sleep(3)
+    machines.start_server()
+    wait_for(across.branches, 240)
+    assert_right(across, machines)
+    machines.kill("gpu-3", signal.SIGTERM)
+    if machines.processes["gpu-1"].poll() is not None:
+        machines.start_worker("gpu-1", limit=1)
+
+
+def test_a_cancelled_parent_takes_everything_with_it(across: Project, machines: Machines, api: Api) -> None:
+    from prefect.states import Cancelling
+
+    across.create(text="cancelled\n")
+    across.slow("download", 500)
+    run_id = api.coordinate(across)
+    stage_process(machines, "download")
+    begun = time.monotonic()
+    api.client.set_flow_run_state(run_id, Cancelling())
+    wait_for(lambda: not machines.of_stages(), 60)
+    wait_for(lambda: api.state(run_id).is_final(), 60)
+    seconds = time.monotonic() - begun
+    assert seconds < 15
+    assert api.state(run_id).is_cancelled()
+    assert across.records() == []
+    assert across.branches() == []
+
+
+def test_two_coordinators_at_once(across: Project, machines: Machines, api: Api) -> None:
+    across.create(text="twice\n")
+    runs = [api.coordinate_now(across) for _ in range(2)]
+    for run_id in runs:
+        assert api.end(run_id).is_completed()
+    assert across.ran() == ["download", "finetune@1", "evaluate@1", "report"]
+    assert_right(across, machines)
+
+
+def engine_of(api: Api, machines: Machines, stage: str) -> psutil.Process:
+    run_id = next(run.id for run in api.stage_runs(stage) if run.state and run.state.is_running())
+    return machines.engine(run_id)
+
+
+def schedules(api: Api) -> dict[str, bool]:
+    deployment = api.client.read_deployment_by_name("coordinate/coordinate")
+    return {str(schedule.slug): schedule.active for schedule in deployment.schedules}
+
+
+def test_deploying_again_changes_nothing(machines: Machines, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", machines.url)
+    monkeypatch.setenv("RETUNE_REPOSITORY", "none")
+    names = ["retrain/retrain", "coordinate/coordinate", "run-stage/cpu", "run-stage/gpu"]
+    before = {name: api.client.read_deployment_by_name(name) for name in names}
+    assert schedules(api) == {"nightly": False, "every-six-hours": False}
+    for name in ("retrain/retrain", "coordinate/coordinate"):
+        assert before[name].global_concurrency_limit.limit == 1
+
+    nightly = next(item for item in before["coordinate/coordinate"].schedules if item.slug == "nightly")
+    api.client.update_deployment_schedule(before["coordinate/coordinate"].id, nightly.id, active=True)
+    try:
+        assert deploy(ROOT) == names
+        assert schedules(api) == {"nightly": True, "every-six-hours": False}, "a person has switched it on"
+        assert {name: api.client.read_deployment_by_name(name).id for name in names} == {
+            name: deployment.id for name, deployment in before.items()
+        }
+    finally:
+        api.client.update_deployment_schedule(before["coordinate/coordinate"].id, nightly.id, active=False)
+        api.cancel_scheduled("coordinate")
+
+
+def test_the_bundled_task(across: Project, api: Api, machines: Machines) -> None:
+    across.copy(ROOT)
+    run_id = api.coordinate(across, params=SHORT)
+    state = api.end(run_id, 500)
+    assert state.is_completed(), state.message
+    for stage in ("download@dataset", "download@model", "tokenize", "split", "finetune@42", "evaluate@42", "report"):
+        assert f"{stage}" in state.message
+    pools = {found.name: found.work_pool_name for found in api.stage_runs("finetune@42")}
+    assert pools == {"finetune@42": "gpu"}
+    [branch] = across.branches()
+    clone = across.clone("clone", branch)
+    said = across.dvc("repro", "--pull", folder=clone)
+    assert "Running stage" not in said
+    assert run(clone, "git", "status", "--porcelain", "--untracked-files=no") == ""
+    assert "macro_f1" in run(clone, "git", "log", "-1", "--format=%B")
