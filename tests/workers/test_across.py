@@ -3,6 +3,7 @@
 One file, so that one server serves it all.
 """
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -18,7 +19,13 @@ from pipeline.deploy import deploy
 from tests.workers.machines import Api, Machines, wait_for
 from tests.workers.project import ROOT, Project, run
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        "RETUNE_TEST_WORKERS" not in os.environ,
+        reason="takes a server, two workers and a quarter of an hour: RETUNE_TEST_WORKERS=1 runs it",
+    ),
+]
 SLOW = 25  # ticks of 0.2 s
 SHORT = {
     "split.train_fraction": 0.1,
