@@ -1,5 +1,5 @@
 # `make run` and `make test` need nothing but Python 3.11 or newer: they set up .venv first.
-.PHONY: run setup test check clean bench-data
+.PHONY: run setup test check clean bench bench-data
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -25,6 +25,9 @@ check: setup  ## format, lint, types, workflows
 	ruff check .
 	mypy
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+
+bench: setup  ## fine-tuning beside transformers' Trainer: seconds, quality, memory
+	python benchmarks/bench_finetune.py
 
 bench-data: setup  ## a million rows through download, tokenize and split: rows per second, peak memory
 	python benchmarks/bench_data.py

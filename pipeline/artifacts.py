@@ -21,24 +21,24 @@ def publish(root: Path, plans: Sequence[StagePlan], outcomes: Mapping[str, Outco
         outcomes: How the stages that were run have ended.
         before: The metrics before the run.
     """
-    create_table_artifact(
-        [_row(plan, outcomes.get(plan.stage)) for plan in plans], key="plan", description="The plan, and what happened"
-    )
+    failed = any(outcome.error for outcome in outcomes.values())
+    rows = [_row(plan, outcomes.get(plan.stage), failed=failed) for plan in plans]
+    create_table_artifact(rows, key="plan", description="The plan, and what happened")
     after = read_metrics(root)
     if before or after:
-        rows = [_metric_row(name, before, after) for name in dict.fromkeys([*after, *before])]
-        create_table_artifact(rows, key="metrics", description="Metrics before and after this run")
+        compared = [_metric_row(name, before, after) for name in dict.fromkeys([*after, *before])]
+        create_table_artifact(compared, key="metrics", description="Metrics before and after this run")
     report = Paths(root).report / "report.md"
     if report.is_file():
         create_markdown_artifact(report.read_text(encoding="utf-8"), key="report", description="The report")
 
 
-def _row(plan: StagePlan, outcome: Outcome | None) -> dict[str, Any]:
+def _row(plan: StagePlan, outcome: Outcome | None, *, failed: bool) -> dict[str, Any]:
     happened, seconds = "nothing to do", None
     if outcome:
         seconds = round(outcome.seconds, 1)
         happened = f"failed: {outcome.error}" if outcome.error else "restored" if outcome.restored else "ran"
-    elif plan.state in ("runs", "restored"):
+    elif failed and plan.state != "fresh":
         happened = "not reached"
     line = plan.as_json()
     return {

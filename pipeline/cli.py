@@ -187,6 +187,17 @@ def embed(
 
 
 @app.command()
+def ui(port: Annotated[int, typer.Option(help="Of the server on this machine.")] = 4200) -> None:
+    """Start Prefect's UI on this machine, with a worker that takes runs started there; earlier runs are there too.
+
+    Example: `retune ui --port 4300`
+    """
+    from pipeline.local import run_ui
+
+    run_ui(_root(), console, port=port)
+
+
+@app.command()
 def compare(
     base: Annotated[str, typer.Argument(help="The git revision to compare with, such as origin/main.")],
     head: Annotated[str | None, typer.Argument(help="The revision that is judged; none: the workspace.")] = None,

@@ -6,6 +6,7 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline.execute import Outcome
@@ -80,7 +81,7 @@ class Board(Listener):
             state, elapsed, note = self._status(plan)
             expected = self._first[plan.stage].seconds
             shown = f"{expected:.0f} s" if expected else ""
-            table.add_row(plan.stage, f"[{STYLES.get(state, 'green')}]{state}[/]", elapsed, shown, note)
+            table.add_row(plan.stage, f"[{STYLES.get(state, 'green')}]{state}[/]", elapsed, shown, escape(note))
         return table
 
     def _status(self, plan: StagePlan) -> tuple[str, str, str]:

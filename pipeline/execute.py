@@ -74,7 +74,10 @@ class Running:
             return Outcome(self.stage, seconds, self.log, error=f"{self.stage} was stopped", stopped=True)
         if code == watch.TIMED_OUT:
             return Outcome(
-                self.stage, seconds, self.log, error=f"{self.stage} took more than its {seconds:.0f} seconds"
+                self.stage,
+                seconds,
+                self.log,
+                error=f"it was ended after {seconds:.0f} seconds (meta.timeout in dvc.yaml)",
             )
         if code:
             return Outcome(self.stage, seconds, self.log, error=error_line(lines, code), own_error=is_own_error(lines))

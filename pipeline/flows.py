@@ -14,6 +14,7 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture, wait
 from prefect.states import Cancelled, Completed, Failed
 
@@ -116,7 +117,7 @@ def _run(runner: Runner) -> State[Any]:
     except BaseException as error:  # Ctrl-C, SIGTERM, a cancelled flow run: nothing may go on behind our back
         runner.stop()
         wait(list(futures.values()))
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, (KeyboardInterrupt, TerminationSignal)):
             return Cancelled(message=f"Stopped while these ran: {', '.join(sorted(runner.running))}")
         raise
     wait(list(cached.values()))

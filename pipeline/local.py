@@ -66,3 +66,31 @@ def _sigterm_like_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def run_ui(root: Path, console: Console, *, port: int) -> None:
+    """Start a Prefect server with its UI and a worker with the deployment `retrain/local`, until Ctrl-C.
+
+    Args:
+        root: The project's folder, in which the worker runs.
+        console: Where to print the address.
+        port: Of the server on this machine; not used where PREFECT_API_URL is configured.
+
+    Raises:
+        PipelineError: The port is taken, or the server does not start.
+    """
+    os.chdir(root)
+    with _sigterm_like_ctrl_c(), server.api(port=port, ui=True):
+        from prefect.settings import PREFECT_API_URL
+
+        from pipeline.flows import retrain
+
+        address = str(PREFECT_API_URL.value()).removesuffix("/api")
+        console.print(f"Prefect's UI: {address}")
+        console.print("Start a run there (Deployments, retrain/local) or with: retune run")
+        console.print(f"Report there from another terminal with: PREFECT_API_URL={address}/api retune run")
+        console.print("Stop with Ctrl-C.")
+        try:
+            retrain.serve(name="local", limit=1, print_starting_message=False, pause_on_shutdown=False)
+        except KeyboardInterrupt:
+            console.print("Stopped.")

@@ -21,8 +21,12 @@ QUIET = {  # console lines of Prefect would cut ours to pieces; its API and UI g
 
 
 @contextlib.contextmanager
-def api() -> Iterator[bool]:
+def api(*, port: int | None = None, ui: bool = False) -> Iterator[bool]:
     """Make sure that Prefect's API can be reached; yield whether it is the configured one.
+
+    Args:
+        port: Of a server of our own; None: any that is free.
+        ui: Shall a server of our own have the UI, and what schedules runs?
 
     Raises:
         PipelineError: The configured API does not answer, or our own server does not start.
@@ -36,8 +40,8 @@ def api() -> Iterator[bool]:
             raise PipelineError(f"Prefect's API at {url} does not answer. Start it, or unset PREFECT_API_URL.")
         yield True
         return
-    port = free_port()
-    with serve(port), temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+    port = port or free_port()
+    with serve(port, ui=ui), temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
         try:
             yield False
         finally:
@@ -49,8 +53,10 @@ def serve(port: int, *, ui: bool = False) -> Iterator[None]:
     """Run a server on this machine for as long as the block lasts.
 
     Raises:
-        PipelineError: It does not start.
+        PipelineError: The port is taken, or the server does not start.
     """
+    if answers(f"http://127.0.0.1:{port}/api", timeout=1.0):
+        raise PipelineError(f"A Prefect server answers at port {port} already: see http://127.0.0.1:{port}")
     environment = {**os.environ, "PREFECT_UI_ENABLED": "1" if ui else "0"}
     command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     if not ui:  # what Prefect itself starts where none is configured: no scheduler, no UI

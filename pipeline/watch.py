@@ -36,7 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     child = subprocess.Popen(options.command, stdin=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + options.timeout if options.timeout else None
     reason = _wait(child, wakeup, deadline)
-    end_tree(psutil.Process().children(recursive=True), grace=0.0 if reason is None else GRACE)
+    grace = 0.0 if reason is None else GRACE
+    while left := _living_children():  # again, for what was just being started when we looked
+        end_tree(left, grace=grace)
+        grace = 0.0
     code = child.wait()
     return reason if reason is not None else (code if code >= 0 else 128 - code)
 
@@ -57,6 +60,16 @@ def end_tree(processes: Sequence[psutil.Process], *, grace: float = GRACE) -> No
                 process.kill()
         psutil.wait_procs(alive, timeout=grace or GRACE)
         alive = [*more, *(psutil.Process().children(recursive=True) if more else ())]
+
+
+def _living_children() -> list[psutil.Process]:
+    """All that we started and adopted; who is only waiting for us to read its exit code is left out."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 def _wake_on_signals() -> int:

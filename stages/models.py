@@ -15,6 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from stages.errors import ModelError
 from stages.files import read_json
+from stages.heads import load_hidden_head
 from stages.tokens import Tokens, batches_by_length
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # one file, or the index of several
@@ -33,6 +34,9 @@ def load_model(folder: Path) -> PreTrainedModel:
     check_folder(folder)
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # missing weights are reported below
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if (own := load_hidden_head(folder)) is not None:
+        return own.to(device)  # type: ignore[arg-type, no-any-return]
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
@@ -43,7 +47,6 @@ def load_model(folder: Path) -> PreTrainedModel:
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise ModelError(f"{folder}/model.safetensors lacks weights ({missing}). Fine-tune the model first.")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     return model.to(device).eval()  # type: ignore[no-any-return]
 
 

@@ -104,20 +104,56 @@ class Split(Section):
     max_leak: Annotated[float, Field(ge=0, le=1)]
 
 
+class Head(Section):
+    """The classification head."""
+
+    hidden: Positive | None
+    dropout: Fraction
+
+
+class Lora(Section):
+    """Small trained matrices beside fixed ones."""
+
+    rank: Positive
+    alpha: Annotated[float, Field(gt=0)]
+    dropout: Fraction
+    target_modules: Literal["auto"] | Annotated[list[str], Field(min_length=1)]
+
+
 class Finetune(Section):
-    method: Literal["full"]
+    method: Literal["full", "frozen", "partial", "gradual", "lora"]
+    head: Head
+    frozen_layers: Annotated[int, Field(ge=0)]
+    frozen_epochs: Positive
+    lora: Lora
     max_epochs: Positive
     batch_size: Positive
+    max_tokens_per_batch: Positive | None
+    accumulate_grad_batches: Positive
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
-    schedule: Literal["linear"]
+    schedule: Literal["linear", "cosine", "constant"]
     warmup_ratio: Fraction
+    layer_decay: Annotated[float, Field(gt=0, le=1)]
     gradient_clip: Annotated[float, Field(ge=0)]
+    label_smoothing: Fraction
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
     class_weights: Literal["none", "balanced"] | dict[str | int, Annotated[float, Field(gt=0)]]
     monitor: Literal["val/loss", "val/accuracy", "val/macro_f1", "val/mcc"]
     patience: Positive | None
     accelerator: Literal["auto", "cpu", "gpu"]
+    devices: Positive
+    strategy: str
     precision: Literal["auto", "32", "bf16"]
+    compile: bool
+    num_workers: Annotated[int, Field(ge=0)]
+    compact_vocabulary: bool
+    packing: bool
+    loggers: list[Literal["tensorboard", "mlflow"]]
+    limit_train_batches: Positive | Annotated[float, Field(gt=0, le=1)]
+    limit_val_batches: Positive | Annotated[float, Field(gt=0, le=1)]
+    fast_dev_run: bool
+    checkpoint_minutes: Annotated[float, Field(gt=0)]
 
 
 class Evaluate(Section):

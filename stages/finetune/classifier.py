@@ -10,7 +10,10 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassMatthewsCorrCoef
 
 from stages.errors import TrainingError
-from stages.finetune.optimizer import decay_groups, linear_schedule
+from stages.finetune.methods import unfix, wrong_modes
+from stages.finetune.optimizer import parameter_groups, schedule
+
+NOT_FOR_THE_MODEL = ("labels", "rows")
 
 
 class Classifier(LightningModule):
@@ -21,8 +24,12 @@ class Classifier(LightningModule):
         num_labels: Number of classes.
         learning_rate: The highest of the schedule.
         weight_decay: Of weights; biases and norms have none.
+        layer_decay: A layer has the rate of the one above it times this; 1: the same for all.
+        schedule: `linear`, `cosine` or `constant`.
         warmup_ratio: Share of all steps (0 to 1) in which the rate rises.
         class_weights: Weight of each class in the loss; None: all weigh the same.
+        label_smoothing: Share of the target (0 to 1) that all classes have in equal parts, in training.
+        frozen_epochs: Epochs after which what is fixed is trained as well; None: it stays fixed.
     """
 
     def __init__(
@@ -32,15 +39,20 @@ class Classifier(LightningModule):
         num_labels: int,
         learning_rate: float,
         weight_decay: float,
-        warmup_ratio: float,
-        class_weights: Sequence[float] | None,
+        layer_decay: float = 1.0,
+        schedule: str = "linear",
+        warmup_ratio: float = 0.0,
+        class_weights: Sequence[float] | None = None,
+        label_smoothing: float = 0.0,
+        frozen_epochs: int | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["model"])
-        self.model = model
+        self.model: Any = model
         weights = torch.ones(num_labels) if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights, persistent=False)
         self.train_loss = MeanMetric(nan_strategy="disable")  # any other strategy waits for the device at every step
+        self.train_loss.persistent(True)  # a checkpoint within an epoch has it
         self.val_loss = MeanMetric(nan_strategy="disable")
         self.val_metrics = MetricCollection(
             {
@@ -53,26 +65,32 @@ class Classifier(LightningModule):
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """Return the logits, (batch, classes)."""
-        inputs = {name: values for name, values in batch.items() if name != "labels"}
+        inputs = {name: values for name, values in batch.items() if name not in NOT_FOR_THE_MODEL}
         logits: Tensor = self.model(**inputs).logits
         return logits
 
+    def on_train_start(self) -> None:
+        """A run that goes on within an epoch has no start of that epoch."""
+        self.on_train_epoch_start()
+
     def on_train_epoch_start(self) -> None:
-        """Stop if dropout is off: a module in eval mode trains without a word.
+        """Unfix what is due, and stop if dropout is off where it should be on: that trains without a word.
 
         Raises:
-            TrainingError: A module is in eval mode.
+            TrainingError: A trained module is in eval mode, or a fixed one in train mode.
         """
-        fixed = [name for name, module in self.model.named_modules() if not module.training]
-        if fixed:
+        frozen_epochs = self._option("frozen_epochs")
+        if frozen_epochs is not None and self.current_epoch >= frozen_epochs:
+            unfix(self.model)
+        if wrong := wrong_modes(self.model):
             raise TrainingError(
-                f"{len(fixed)} modules are in eval mode while training, the first is {fixed[0] or 'the model'!r}. "
-                "Their dropout is off: call .train() on the model."
+                f"{len(wrong)} modules are in the wrong mode, the first is {wrong[0]!r}: trained ones must be in train "
+                "mode and fixed ones in eval mode. Call stages.finetune.methods.set_modes on the model."
             )
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch: the mean over its rows, weighted by class."""
-        losses, weights = self._losses(self(batch), batch["labels"])
+        losses, weights = self._losses(self(batch), batch["labels"], smoothing=self._option("label_smoothing"))
         self.train_loss.update(losses.detach(), weights)
         return (losses * weights).sum() / weights.sum()
 
@@ -90,16 +108,29 @@ class Classifier(LightningModule):
         self.val_metrics.reset()
 
     def configure_optimizers(self) -> Any:
-        """Return fused AdamW and a linear schedule that steps with every batch and ends at 0."""
-        hparams: Any = self.hparams
-        optimizer = torch.optim.AdamW(
-            decay_groups(self.model, hparams.weight_decay), lr=hparams.learning_rate, fused=True
+        """Return fused AdamW and a schedule that steps with every batch."""
+        groups = parameter_groups(
+            self.model,
+            learning_rate=self._option("learning_rate"),
+            weight_decay=self._option("weight_decay"),
+            layer_decay=self._option("layer_decay"),
         )
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = linear_schedule(optimizer, steps=steps, warmup_ratio=hparams.warmup_ratio)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        if self._option("frozen_epochs") is None:  # nothing is unfixed later
+            groups = [group | {"params": [p for p in group["params"] if p.requires_grad]} for group in groups]
+        optimizer = torch.optim.AdamW([group for group in groups if group["params"]], fused=True)
+        rates = schedule(
+            optimizer,
+            kind=self._option("schedule"),
+            steps=int(self.trainer.estimated_stepping_batches),
+            warmup_ratio=self._option("warmup_ratio"),
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rates, "interval": "step"}}
 
-    def _losses(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _option(self, name: str) -> Any:
+        return self.hparams[name]
+
+    def _losses(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
         """Return each row's cross-entropy and its weight, both (batch,)."""
         weights: Tensor = self.class_weights[labels]  # type: ignore[index]
-        return nn.functional.cross_entropy(logits.float(), labels, reduction="none"), weights
+        losses = nn.functional.cross_entropy(logits.float(), labels, reduction="none", label_smoothing=smoothing)
+        return losses, weights

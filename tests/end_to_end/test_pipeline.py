@@ -59,12 +59,12 @@ def write_rows(path: Path) -> None:
             rows.writerow((number, " ".join([WORDS[score], *chance.choices(WORDS, k=chance.randint(2, 20))]), score))
 
 
-def write_encoder(folder: Path) -> None:
+def write_encoder(folder: Path, *, seed: int = 0) -> None:
     """A BERT of two layers with random weights and a WordPiece tokenizer."""
     import torch
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
     BertTokenizerFast(vocab={word: number for number, word in enumerate(vocabulary)}).save_pretrained(folder)
     config = BertConfig(

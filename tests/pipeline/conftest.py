@@ -1,10 +1,13 @@
 """A toy project that has run once, and a Prefect server for the whole session."""
 
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pipeline import server
 from tests.pipeline import toy
 
 
@@ -13,6 +16,7 @@ def toy_that_ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy project after one `dvc repro`; tests read it and never change it."""
     root = toy.create(tmp_path_factory.mktemp("toy") / "project")
     toy.dvc(root, "repro")
+    (root / "trace.txt").unlink()
     return root
 
 
@@ -27,3 +31,12 @@ def inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same, as the current folder."""
     monkeypatch.chdir(project)
     return project
+
+
+@pytest.fixture(scope="session")
+def prefect_api() -> Iterator[str]:
+    """The address of a Prefect server that the whole session shares."""
+    os.environ["PREFECT_HOME"] = str(toy.PREFECT_HOME)
+    port = server.free_port()
+    with server.serve(port):
+        yield f"http://127.0.0.1:{port}/api"

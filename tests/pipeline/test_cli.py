@@ -15,11 +15,6 @@ REPOSITORY = Path(__file__).parents[2]
 COMMANDS = sorted(command.callback.__name__ for command in app.registered_commands)  # type: ignore[union-attr]
 
 
-def retune(root: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-P", "-m", "pipeline.cli", *arguments]
-    return subprocess.run(command, cwd=root, env=toy.environment(**extra), capture_output=True, text=True, check=False)
-
-
 def modules_after(root: Path, *arguments: str) -> set[str]:
     """Every module that a command has imported."""
     code = "\n".join(
@@ -72,7 +67,7 @@ def test_plan_of_another_revision(inside: Path) -> None:
 
 
 def test_nothing_to_run_is_said_without_prefect(toy_that_ran: Path) -> None:
-    done = retune(toy_that_ran, "run", PREFECT_API_URL="http://127.0.0.1:9/api")
+    done = toy.retune(toy_that_ran, "run", PREFECT_API_URL="http://127.0.0.1:9/api")
     assert done.stdout == "Nothing has changed: nothing to run.\n"
     assert done.returncode == 0
 
@@ -99,28 +94,28 @@ def test_results(inside: Path) -> None:
     ],
 )
 def test_errors_are_one_line_and_exit_code_1(toy_that_ran: Path, arguments: list[str], message: str) -> None:
-    done = retune(toy_that_ran, *arguments)
+    done = toy.retune(toy_that_ran, *arguments)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{message}\n")
 
 
 def test_not_in_a_project(tmp_path: Path) -> None:
-    done = retune(tmp_path, "plan")
+    done = toy.retune(tmp_path, "plan")
     assert done.stderr.startswith("error: No dvc.yaml in ")
     assert done.returncode == 1
 
 
 def test_params_missing(inside: Path) -> None:
     (inside / "params.yaml").unlink()
-    done = retune(inside, "plan")
+    done = toy.retune(inside, "plan")
     assert done.stderr.endswith("params.yaml is missing. Write it with: retune use default\n")
 
 
 def test_use_writes_nothing_where_the_result_is_not_valid(tmp_path: Path) -> None:
     root = toy.own_project(tmp_path / "project")
     before = (root / "params.yaml").read_bytes()
-    done = retune(root, "use", "sms_spam", "-S", "split.val=3")
+    done = toy.retune(root, "use", "sms_spam", "-S", "split.val=3")
     assert done.stderr == "error: recipe sms_spam: split.val: input should be less than 1, not 3\n"
     assert (root / "params.yaml").read_bytes() == before
-    done = retune(root, "use", "sms_spam", "-S", "split.val=0.3")
+    done = toy.retune(root, "use", "sms_spam", "-S", "split.val=0.3")
     assert done.stdout == "params.yaml is now the recipe sms_spam. Next: retune run\n"
     assert "val: 0.3  #" in (root / "params.yaml").read_text()

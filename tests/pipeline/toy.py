@@ -88,6 +88,10 @@ print(f"working on {stage}", flush=True)
 if trick.get("child"):
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)  # toy child"], start_new_session=True)
 time.sleep(trick.get("sleep", 0))
+flag = pathlib.Path(f".retune/killed-{stage}")
+if trick.get("killed_once") and not flag.exists():
+    flag.touch()
+    os.kill(os.getpid(), 9)
 if trick.get("fail"):
     print(f"error: {trick['fail']}", file=sys.stderr)
     raise SystemExit(1)
@@ -116,8 +120,9 @@ with open(os.environ.get("TOY_TRACE", os.devnull), "a") as trace:
 def environment(**extra: str) -> dict[str, str]:
     """The environment in which this interpreter's `python` and `dvc` are found first, and nothing calls home."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    controls = {"TOY_CONTROL": "control.json", "TOY_TRACE": "trace.txt"}
     quiet = {"DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    return {**os.environ, "PATH": path, "PREFECT_HOME": str(PREFECT_HOME), **quiet, **extra}
+    return {**os.environ, "PATH": path, "PREFECT_HOME": str(PREFECT_HOME), **controls, **quiet, **extra}
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -133,6 +138,19 @@ def dvc(root: Path, *arguments: str, **extra: str) -> str:
     if done.returncode:
         raise AssertionError(f"dvc {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
     return done.stdout + done.stderr
+
+
+def retune(root: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run retune in the project as a user does."""
+    command = [sys.executable, "-P", "-m", "pipeline.cli", *arguments]
+    return subprocess.run(command, cwd=root, env=environment(**extra), capture_output=True, text=True, check=False)
+
+
+def trace(root: Path) -> list[tuple[str, str, float]]:
+    """What the stages noted: `start` or `end`, the stage, the time."""
+    path = root / "trace.txt"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [(what, stage, float(when)) for what, stage, when in map(str.split, lines)]
 
 
 def create(root: Path) -> Path:

@@ -1,6 +1,7 @@
 """A data set of tokens and a tiny encoder, as the stages before finetune would leave them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,20 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import (
+    AlbertConfig,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertModel,
+    DebertaV2Config,
+    DistilBertConfig,
+    ElectraConfig,
+    GPT2Config,
+    ModernBertConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+)
 
 from stages.files import write_json
 from stages.paths import Paths
@@ -17,6 +31,8 @@ from stages.tokens import TOKENS_FILE, Tokens, open_tokens
 
 LABELS = ["bad", "fair", "good"]
 VOCABULARY = 60
+
+torch.set_num_threads(1)  # these models are so small that threads only wait for one another
 SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}
 
 
@@ -72,6 +88,42 @@ def write_encoder(folder: Path, *, positions: int = 32, vocabulary: int = VOCABU
     )
     names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
+
+
+def tiny_models() -> dict[str, PreTrainedModel]:
+    """Return random classifiers of eight architectures, by the name of their type."""
+    common: dict[str, Any] = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "max_position_embeddings": 40,
+        "num_labels": len(LABELS),
+        "pad_token_id": 0,
+    }
+    small = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32, "max_position_embeddings": 40}
+    ends = {"cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3}
+    configs = [
+        BertConfig(**common),
+        DistilBertConfig(vocab_size=VOCABULARY, num_labels=len(LABELS), **small),
+        AlbertConfig(embedding_size=8, **common),
+        RobertaConfig(**common),
+        DebertaV2Config(relative_attention=True, pos_att_type=["p2c", "c2p"], position_buckets=8, **common),
+        ModernBertConfig(global_attn_every_n_layers=2, local_attention=8, **ends, **common),
+        ElectraConfig(embedding_size=8, **common),
+        GPT2Config(
+            vocab_size=VOCABULARY,
+            n_embd=16,
+            n_layer=2,
+            n_head=2,
+            n_positions=40,
+            num_labels=len(LABELS),
+            eos_token_id=3,
+        ),
+    ]
+    torch.manual_seed(0)
+    return {config.model_type: AutoModelForSequenceClassification.from_config(config) for config in configs}
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.finetune.batches import POOL_BATCHES, LengthBuckets, train_loader, val_loader
+from stages.finetune.batches import POOL_BATCHES, LengthBuckets, TokenRows, loader, val_batches
 from stages.paths import Paths
 from stages.tokens import open_tokens, read_positions
 
@@ -43,18 +43,70 @@ def test_the_short_batch_has_no_fixed_length() -> None:
 
 def test_train_batches_are_shuffled_and_val_batches_are_not(paths: Paths) -> None:
     tokens, train = open_tokens(paths.tokens), read_positions(paths.split("train"))
-    loader = train_loader(tokens, train, batch_size=8, pad_token_id=0, seed=1)
-    lengths = [int(batch["attention_mask"].sum(1).max()) for batch in loader]
-    assert sum(len(batch["labels"]) for batch in loader) == len(train)
-    assert lengths != sorted(lengths, reverse=True)
-    val = [batch["input_ids"].shape for batch in val_loader(tokens, train, batch_size=8, pad_token_id=0)]
+    lengths, rows = tokens.lengths[train], TokenRows(tokens, train, pad_token_id=0)
+    batches = list(loader(rows, LengthBuckets(lengths, batch_size=8, seed=1)))
+    longest = [int(batch["attention_mask"].sum(1).max()) for batch in batches]
+    assert sum(len(batch["labels"]) for batch in batches) == len(train)
+    assert longest != sorted(longest, reverse=True)
+    val = [batch["input_ids"].shape for batch in loader(rows, val_batches(lengths, 8))]
     assert [tokens for _, tokens in val] == sorted((tokens for _, tokens in val), reverse=True)
     assert val[0][0] == 32  # four times as many rows as in train
 
 
 def test_a_batch_has_the_rows_of_its_split(paths: Paths) -> None:
     tokens, positions = open_tokens(paths.tokens), np.array([5, 70, 119])
-    (batch,) = val_loader(tokens, positions, batch_size=8, pad_token_id=0)
+    rows = TokenRows(tokens, positions, pad_token_id=0)
+    (batch,) = loader(rows, val_batches(tokens.lengths[positions], 8))
     longest = positions[np.argmax(tokens.lengths[positions])]
     assert torch.equal(batch["input_ids"][0], torch.from_numpy(tokens.row(int(longest)).astype(np.int64)))
     assert sorted(batch["labels"].tolist()) == sorted(tokens.labels[positions].tolist())
+    assert sorted(batch["rows"].tolist()) == [5, 70, 119]
+
+
+def test_the_largest_batch_comes_first_in_the_first_epoch() -> None:
+    batches = LengthBuckets(LENGTHS, batch_size=32, seed=3).batches(0)
+    sizes = [len(batch) * int(LENGTHS[batch].max()) for batch in batches]
+    assert sizes[0] == max(sizes)
+
+
+def test_a_limit_of_tokens_holds_for_every_batch_and_every_epoch() -> None:
+    sampler = LengthBuckets(LENGTHS, batch_size=64, seed=1, max_tokens=640)
+    for epoch in range(4):
+        batches = sampler.batches(epoch)
+        assert len(batches) == len(sampler)
+        assert sorted(np.concatenate(batches)) == list(range(len(LENGTHS)))
+        assert max(len(batch) * LENGTHS[batch].max() for batch in batches) <= 640
+        assert max(map(len, batches)) <= 64
+    assert [sampler.batches(0)[0].tolist()] != [sampler.batches(1)[0].tolist()]
+
+
+def test_a_row_longer_than_the_limit_is_a_batch_of_its_own() -> None:
+    batches = LengthBuckets(np.array([3, 50, 3, 3]), batch_size=8, seed=1, max_tokens=10).batches(0)
+    assert sorted(sorted(batch.tolist()) for batch in batches) == [[0, 2, 3], [1]]
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_parts_of_a_batch_follow_one_another(parts: int) -> None:
+    whole = LengthBuckets(LENGTHS[:1001], batch_size=32, seed=1)  # the short batch has 9 rows
+    split = LengthBuckets(LENGTHS[:1001], batch_size=32, seed=1, parts=parts)
+    batches = split.batches(2)
+    together = [sorted(np.concatenate(batches[start : start + parts])) for start in range(0, len(batches), parts)]
+    assert together == [sorted(batch) for batch in whole.batches(2)]
+
+
+def test_a_run_that_goes_on_skips_what_was_done_in_its_first_epoch_alone() -> None:
+    sampler = LengthBuckets(LENGTHS, batch_size=32, seed=1)
+    whole = [batch.tolist() for batch in sampler]
+    sampler.skip = 5
+    assert [batch.tolist() for batch in sampler] == whole[5:]
+    assert [batch.tolist() for batch in sampler] == whole
+
+
+def test_workers_change_nothing(paths: Paths) -> None:
+    tokens, train = open_tokens(paths.tokens), read_positions(paths.split("train"))
+    rows = TokenRows(tokens, train, pad_token_id=0)
+    here, there = (
+        list(loader(rows, LengthBuckets(tokens.lengths[train], batch_size=8, seed=1), num_workers=workers))
+        for workers in (0, 2)
+    )
+    assert all(torch.equal(a["input_ids"], b["input_ids"]) for a, b in zip(here, there, strict=True))

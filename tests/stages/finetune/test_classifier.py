@@ -4,11 +4,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from stages.errors import TrainingError
-from stages.finetune.batches import Batch, train_loader
+from stages.finetune.batches import Batch, TokenRows
 from stages.finetune.classifier import Classifier
 from stages.finetune.encoder import load_encoder
 from stages.paths import Paths
@@ -30,8 +31,7 @@ def classifier(paths: Paths, class_weights: Sequence[float] | None = None) -> Cl
 
 
 def batch(paths: Paths) -> Batch:
-    loader = train_loader(open_tokens(paths.tokens), np.arange(40), batch_size=40, pad_token_id=0, seed=1)
-    return next(iter(loader))
+    return TokenRows(open_tokens(paths.tokens), np.arange(40), pad_token_id=0)[np.arange(40)]
 
 
 def test_dropout_is_on_in_a_training_step(paths: Paths) -> None:
@@ -42,11 +42,14 @@ def test_dropout_is_on_in_a_training_step(paths: Paths) -> None:
     assert len({module.training_step(rows, 0).item() for _ in range(4)}) == 1
 
 
-def test_a_module_in_eval_mode_stops_the_training(paths: Paths) -> None:
+def test_a_trained_module_in_eval_mode_stops_the_training(paths: Paths) -> None:
     module = classifier(paths)
+    module.trainer = Trainer(logger=False)
     module.on_train_epoch_start()
     module.model.bert.encoder.layer[1].output.dropout.eval()
-    with pytest.raises(TrainingError, match=r"1 modules are in eval mode while training, the first is 'bert.encoder"):
+    with pytest.raises(
+        TrainingError, match=r"1 modules are in the wrong mode, the first is 'bert.encoder.layer.1.output.dropout'"
+    ):
         module.on_train_epoch_start()
 
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from stages.finetune.encoder import load_encoder
-from stages.finetune.optimizer import decay_groups, linear_schedule
+from stages.finetune.methods import blocks_of
+from stages.finetune.optimizer import parameter_groups, schedule
 from stages.paths import Paths
 
 from .conftest import LABELS
@@ -10,25 +11,42 @@ from .conftest import LABELS
 
 def test_biases_and_norms_do_not_decay(paths: Paths) -> None:
     model = load_encoder(paths.encoder, labels=LABELS)
-    decayed, kept = (set(map(id, group["params"])) for group in decay_groups(model, 0.01))
+    decayed, kept = parameter_groups(model, learning_rate=1.0, weight_decay=0.01, layer_decay=1.0)
+    assert (decayed["weight_decay"], kept["weight_decay"]) == (0.01, 0.0)
     for name, parameter in model.named_parameters():
         exempt = name.endswith("bias") or "LayerNorm" in name
-        assert (id(parameter) in kept) == exempt, name
-        assert (id(parameter) in decayed) != exempt, name
+        assert any(parameter is other for other in kept["params"]) == exempt, name
+        assert any(parameter is other for other in decayed["params"]) != exempt, name
 
 
+def test_each_layer_has_the_rate_of_the_one_above_times_the_decay(paths: Paths) -> None:
+    model = load_encoder(paths.encoder, labels=LABELS)
+    groups = parameter_groups(model, learning_rate=1.0, weight_decay=0.01, layer_decay=0.5)
+    rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    found = {block: {rates[id(p)] for p in parameters} for block, parameters in blocks_of(model).items()}
+    assert found == {
+        "head": {1.0},
+        "rest of the encoder": {1.0},  # the pooler
+        "layer 1": {0.5},
+        "layer 0": {0.25},
+        "embeddings": {0.125},
+    }
+
+
+@pytest.mark.parametrize("kind", ["linear", "cosine", "constant"])
 @pytest.mark.parametrize(("steps", "warmup_ratio"), [(10, 0.2), (7, 0.0), (1, 0.5), (100, 0.06)])
-def test_the_rate_rises_to_its_highest_and_ends_at_0(steps: int, warmup_ratio: float) -> None:
+def test_the_rate_rises_to_its_highest_and_then_falls_or_stays(kind: str, steps: int, warmup_ratio: float) -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2.0)
-    schedule = linear_schedule(optimizer, steps=steps, warmup_ratio=warmup_ratio)
+    rule = schedule(optimizer, kind=kind, steps=steps, warmup_ratio=warmup_ratio)
     rates = []
     for _ in range(steps):
-        rates.append(schedule.get_last_lr()[0])
+        rates.append(rule.get_last_lr()[0])
         optimizer.step()
-        schedule.step()
+        rule.step()
     warmup = round(steps * warmup_ratio)
     assert max(rates) == 2.0 == rates[warmup]
     assert all(rate > 0 for rate in rates)
     assert rates[: warmup + 1] == sorted(rates[: warmup + 1])
     assert rates[warmup:] == sorted(rates[warmup:], reverse=True)
-    assert schedule.get_last_lr()[0] == 0
+    assert rule.get_last_lr()[0] == pytest.approx(2.0 if kind == "constant" else 0.0)
+    assert len(set(rates[warmup:])) == (1 if kind == "constant" else steps - warmup)

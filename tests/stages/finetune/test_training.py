@@ -4,10 +4,9 @@ from typing import Any
 import pytest
 import torch
 
-from stages.errors import TrainingError
-from stages.finetune.batches import train_loader, val_loader
+from stages.finetune.batches import TokenRows
 from stages.finetune.classifier import Classifier
-from stages.finetune.training import Fitted, check_accelerator, fit
+from stages.finetune.training import Data, Fitted, fit
 from stages.paths import Paths
 from stages.tokens import open_tokens, read_positions
 
@@ -16,21 +15,18 @@ from .test_classifier import classifier
 
 def train(paths: Paths, module: Classifier, **changes: Any) -> Fitted:
     tokens = open_tokens(paths.tokens)
+    splits = [read_positions(paths.split(name)) for name in ("train", "val")]
+    rows = [TokenRows(tokens, split, pad_token_id=0) for split in splits]
     options: dict[str, Any] = {
+        "seed": 1,
+        "folder": paths.checkpoints / "1",
+        "batch_size": 16,
         "max_epochs": 3,
         "gradient_clip": 1.0,
-        "monitor": "val/loss",
-        "patience": None,
         "accelerator": "cpu",
         "precision": "32",
-        "checkpoints": paths.checkpoints / "1",
     }
-    return fit(
-        module,
-        train_loader(tokens, read_positions(paths.split("train")), batch_size=16, pad_token_id=0, seed=1),
-        val_loader(tokens, read_positions(paths.split("val")), batch_size=16, pad_token_id=0),
-        **(options | changes),
-    )
+    return fit(module, Data(*rows, *(tokens.lengths[split] for split in splits)), **(options | changes))
 
 
 def test_a_row_and_a_line_per_epoch(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
@@ -92,11 +88,3 @@ def test_the_gradient_is_clipped(paths: Paths) -> None:
 
     assert step(0.01) == pytest.approx(0.01, rel=1e-3)
     assert step(0) > 0.1
-
-
-def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(TrainingError, match=r"finetune.accelerator is gpu, but PyTorch sees no GPU here"):
-        check_accelerator("gpu")
-    check_accelerator("auto")

@@ -1,0 +1,150 @@
+"""Fine-tuning side by side with transformers' Trainer, and what its own options save.
+
+    python benchmarks/bench_finetune.py [loop] [frozen] [memory] [mcc] [--rows N] [--repeats 3] [--seeds 5]
+
+loop    CoLA, one epoch, batch 32, max 64: the training loop against the Trainer padded to 64 and grouped by length
+frozen  SMS spam, 10 epochs of a head of 512: features once against the encoder in every epoch
+memory  peak memory of the stage with 10 thousand and with 100 thousand rows
+mcc     CoLA, 4 epochs, test MCC over seeds, ours and the Trainer's (hours on a CPU; not part of the default)
+
+Without names: loop, frozen and memory. The runs of a pair alternate; the tables show medians. Needs ../shared.
+"""
+
+import argparse
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from finetune_data import cola, run_peer, run_stage, score_test, sms_spam, write_root
+
+from stages.tokens import open_tokens
+
+LAYER_PARAMETERS = 10_646_784  # of MiniLM's six layers, which is where its products are
+COLA: dict[str, Any] = {"batch_size": 32, "learning_rate": 2e-5, "warmup_ratio": 0.0, "weight_decay": 0.0}
+PLAIN: dict[str, Any] = {"monitor": "val/mcc", "patience": None, "accelerator": "cpu"}
+SPAM: dict[str, Any] = {"max_epochs": 10, "batch_size": 32, "learning_rate": 1e-3, "class_weights": "balanced"}
+
+
+def main() -> None:
+    """Run the parts that are named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=["loop", "frozen", "memory"])
+    parser.add_argument("--rows", type=int, help="of CoLA's train split (all)")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
+    arguments = parser.parse_args()
+    rate = matrix_rate()
+    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(f"products in fp32: {rate / 1e9:.0f} GFLOP/s\n")
+    known = {"loop": loop, "frozen": frozen, "memory": memory, "mcc": mcc}
+    for part in arguments.parts:
+        with tempfile.TemporaryDirectory() as folder:
+            known[part](Path(folder), arguments, rate)
+
+
+def loop(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
+    """Compare one epoch's seconds: ours, the Trainer padded to 64, the Trainer grouped by length."""
+    train, test = cola("in_domain_train"), cola("out_of_domain_dev")
+    train = train.sample(arguments.rows, random_state=0) if arguments.rows else train
+    rows = np.arange(len(train) + len(test))
+    splits = {"train": rows[: len(train)], "val": rows[len(train) : len(train) + 32], "test": rows[len(train) :]}
+    paths = write_root(folder, pd.concat([train, test]), splits, max_length=64)
+    tokens = int(open_tokens(paths.tokens).lengths[: len(train)].sum())
+    found: dict[str, list[dict[str, Any]]] = {"retune": [], "Trainer, max": [], "Trainer, group": []}
+    for _ in range(arguments.repeats):
+        ours = run_stage(paths, max_epochs=1, limit_val_batches=1, **COLA, **PLAIN)
+        found["retune"].append(ours | score_test(paths, splits["test"]))
+        for padding in ("max", "group"):
+            found[f"Trainer, {padding}"].append(run_peer(train, test, ["--padding", padding]) | {"seconds": None})
+    mine = _median([run["train_seconds"] for run in found["retune"]])
+    print(f"CoLA, {len(train)} sentences, one epoch\n\n| | seconds | times | accuracy | MCC |\n|---|---|---|---|---|")
+    for name, runs in found.items():
+        seconds = _median([run.get("train_seconds") or run["train_s"] for run in runs])
+        scores = [_median([run[score] for run in runs]) for score in ("accuracy", "mcc")]
+        print(f"| {name} | {seconds:.2f} | {seconds / mine:.2f} | {scores[0]:.3f} | {scores[1]:.3f} |")
+    share = 6 * LAYER_PARAMETERS * tokens / mine / rate
+    print(f"\n{tokens / mine:.0f} tokens per second, {share:.0%} of the measured rate of products")
+    whole, prepare = (_median([run[name] for run in found["retune"]]) for name in ("seconds", "prepare_seconds"))
+    print(f"the stage as a whole {whole:.1f} s, of which {whole - mine:.1f} s fixed (preparing {prepare:.1f} s)\n")
+
+
+def frozen(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
+    """Compare features kept once with the encoder in every epoch, at the tutorial's settings."""
+    table = sms_spam()
+    order = np.random.default_rng(2018).permutation(len(table))
+    splits = {"train": order[:3900], "val": order[3900:4736], "test": order[4736:]}
+    paths = write_root(folder, table, splits, max_length=25)
+    head = {"hidden": 512, "dropout": 0.1}
+    # unfrozen after epoch 11, which never comes: the same head on the same fixed encoder
+    ways = {"features once": {"method": "frozen"}, "encoder every epoch": {"method": "gradual", "frozen_epochs": 11}}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
+    for _ in range(arguments.repeats):
+        for name, way in ways.items():
+            run = run_stage(paths, head=head, **way, **SPAM, patience=None, accelerator="cpu")
+            run["loop"] = run["train_seconds"] + run["prepare_seconds"]
+            found[name].append(run | score_test(paths, splits["test"]))
+    fastest = _median([run["loop"] for run in found["features once"]])
+    print("SMS spam, frozen encoder, head of 512, 10 epochs (seconds include the features)\n")
+    print("| | seconds | times | accuracy | MCC |\n|---|---|---|---|---|")
+    for name, runs in found.items():
+        seconds, accuracy, score = (_median([run[key] for run in runs]) for key in ("loop", "accuracy", "mcc"))
+        print(f"| {name} | {seconds:.2f} | {seconds / fastest:.2f} | {accuracy:.3f} | {score:.3f} |")
+    print()
+
+
+def memory(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
+    """Show the stage's peak memory with 10 and with 100 thousand rows of CoLA over and over."""
+    table = cola("in_domain_train")
+    print("| rows | peak memory, MB |\n|---|---|")
+    for rows in (10_000, 100_000):
+        many = table.sample(rows, replace=True, random_state=0)
+        positions = np.arange(rows)
+        paths = write_root(folder / str(rows), many, {"train": positions, "val": positions[:320]}, max_length=64)
+        run = run_stage(paths, max_epochs=1, limit_train_batches=20, **COLA, **PLAIN)
+        print(f"| {rows} | {run['peak_memory_mb']} |")
+    print()
+
+
+def mcc(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
+    """Print the test MCC of each seed, ours and the Trainer's."""
+    train, test = cola("in_domain_train"), cola("out_of_domain_dev")
+    rows = np.arange(len(train) + len(test))
+    splits = {"train": rows[: len(train)], "val": rows[:320], "test": rows[len(train) :]}
+    paths = write_root(folder, pd.concat([train, test]), splits, max_length=64)
+    print("| seed | retune | Trainer, group |\n|---|---|---|")
+    scores: list[tuple[float, float]] = []
+    for seed in range(1, arguments.seeds + 1):
+        # val is part of train and the last epoch is kept: the Trainer chooses no epoch either
+        run_stage(paths, seed, max_epochs=4, **COLA, **(PLAIN | {"monitor": "val/loss"}))
+        options = ["--padding", "group", "--epochs", "4", "--seed", str(seed)]
+        scores.append((score_test(paths, splits["test"], seed)["mcc"], run_peer(train, test, options)["mcc"]))
+        print(f"| {seed} | {scores[-1][0]:.4f} | {scores[-1][1]:.4f} |", flush=True)
+    ours, theirs = (np.array(column) for column in zip(*scores, strict=True))
+    print(f"| mean, sd | {ours.mean():.4f}, {ours.std(ddof=1):.4f} | {theirs.mean():.4f}, {theirs.std(ddof=1):.4f} |\n")
+
+
+def matrix_rate(size: int = 2048, repeats: int = 7) -> float:
+    """Return the floating-point operations per second of a product of two fp32 matrices."""
+    left, right = torch.randn(size, size), torch.randn(size, size)
+    return 2 * size**3 / _median([_seconds(lambda: left @ right) for _ in range(repeats)])
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _median(values: list[Any]) -> float:
+    return float(statistics.median(values))
+
+
+if __name__ == "__main__":
+    main()

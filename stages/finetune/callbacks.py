@@ -1,0 +1,97 @@
+"""What happens beside the training steps: random numbers, a look at the loss, a line per epoch."""
+
+import logging
+import time
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from stages.errors import TrainingError
+from stages.finetune.classifier import Classifier
+
+log = logging.getLogger(__name__)
+
+METRICS = ("val_loss", "val_accuracy", "val_macro_f1", "val_mcc")
+STEPS_PER_LOOK = 50  # on a GPU, where looking at a loss means waiting for it
+STEP_SEEDS = 1_000_003  # a prime, so that steps of neighbouring seeds do not share random numbers
+
+
+class SeedSteps(Callback):
+    """Seeds every step from the run's seed and the step's number, so that a resumed run draws the same numbers."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        torch.manual_seed(self.seed * STEP_SEEDS + trainer.fit_loop.total_batch_idx)
+
+
+class WatchLoss(Callback):
+    """Stops the training when the loss is not a number any more, before a checkpoint is made of it."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[Tensor, Tensor, int]] = []  # loss, rows, batch
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.seen.append((outputs["loss"].detach(), batch["rows"], batch_idx))
+        if len(self.seen) == STEPS_PER_LOOK or outputs["loss"].device.type == "cpu":
+            self.look(trainer.current_epoch)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.look(trainer.current_epoch)
+
+    def look(self, epoch: int) -> None:
+        """Check the losses since the last look.
+
+        Raises:
+            TrainingError: One is NaN or infinite; the message names the rows of its batch.
+        """
+        seen, self.seen = self.seen, []
+        if not seen:
+            return
+        finite = torch.stack([loss for loss, _, _ in seen]).isfinite().tolist()
+        for good, (loss, rows, batch) in zip(finite, seen, strict=True):
+            if not good:
+                raise TrainingError(
+                    f"The loss is {loss.item()} in epoch {epoch + 1}, batch {batch + 1}, on rows {rows.tolist()} of "
+                    "rows.parquet. Lower finetune.learning_rate, set gradient_clip, or mend these rows."
+                )
+
+
+class EpochLog(Callback):
+    """Keeps a row of numbers per epoch, and logs it."""
+
+    def __init__(self) -> None:
+        self.curve: list[dict[str, float]] = []
+        self.started = time.monotonic()
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.started = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Classifier) -> None:  # type: ignore[override]
+        metrics = {name.replace("/", "_"): float(value) for name, value in trainer.callback_metrics.items()}
+        row = {
+            "epoch": trainer.current_epoch + 1,
+            "learning_rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
+            "train_loss": float(pl_module.train_loss.compute()),
+            **{name: metrics[name] for name in METRICS if name in metrics},
+        }
+        pl_module.train_loss.reset()
+        self.curve.append(row)
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
+        seconds = time.monotonic() - self.started
+        log.info("epoch %d of %d: %s (%.1f s)", row["epoch"], trainer.max_epochs, numbers, seconds)
+        for logger in trainer.loggers:
+            values = {name: row[name] for name in ("learning_rate", "train_loss")}  # Lightning logs those of val
+            logger.log_metrics(values, step=trainer.global_step)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"curve": self.curve}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.curve = state_dict["curve"]

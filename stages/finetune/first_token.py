@@ -1,0 +1,49 @@
+"""The last layer for the first token alone: no other output of it is read by the classification head.
+
+The other tokens still give their keys and values, so the result is the same. It saves the last layer's query, output
+and feed-forward products for all tokens but one per row: about an eighth of a six-layer encoder's work.
+"""
+
+from types import MethodType
+from typing import Any
+
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from stages.finetune.methods import layers_of
+
+# Architectures whose layers are built as BERT's and whose head reads the first token.
+ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
+
+
+def first_token_only(model: PreTrainedModel) -> bool:
+    """Let the last layer answer for the first token of each row only, in place; False where that can't be done.
+
+    The encoder then returns (batch, 1, width).
+    """
+    attends = model.config._attn_implementation in ALL_ATTENTION_FUNCTIONS.valid_keys()
+    if model.config.model_type not in ARCHITECTURES or model.config.is_decoder or not attends:
+        return False
+    last = layers_of(model)[-1]
+    last.forward = MethodType(_forward, last)
+    return True
+
+
+def _forward(
+    layer: Any, hidden_states: Tensor, attention_mask: Tensor | None = None, *args: object, **kwargs: object
+) -> Tensor:
+    """Stand in for the layer's forward: (batch, tokens, width) to (batch, 1, width)."""
+    attention = layer.attention.self
+    starts = kwargs.get("cu_seqlens")
+    first = hidden_states[:, starts[:-1]] if isinstance(starts, Tensor) else hidden_states[:, :1]
+    query, key, value = (
+        values.unflatten(-1, (attention.num_attention_heads, -1)).transpose(1, 2)  # (batch, heads, tokens, head width)
+        for values in (attention.query(first), attention.key(hidden_states), attention.value(hidden_states))
+    )
+    attend = ALL_ATTENTION_FUNCTIONS[attention.config._attn_implementation]
+    mask = attention_mask if attention_mask is None else attention_mask[:, :, :1]
+    dropout = attention.dropout.p if attention.training else 0.0
+    context, _ = attend(attention, query, key, value, mask, dropout=dropout, scaling=attention.scaling, **kwargs)
+    output: Tensor = layer.feed_forward_chunk(layer.attention.output(context.flatten(2), first))
+    return output.transpose(0, 1) if isinstance(starts, Tensor) else output  # packed: (1, batch, width) so far

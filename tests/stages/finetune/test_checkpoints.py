@@ -1,0 +1,140 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from stages.files import remove_folder, sha256
+from stages.finetune.__main__ import main
+from stages.finetune.checkpoints import key_of, open_folder
+from stages.params import read_params
+from stages.paths import Paths
+
+ROOT = Path(__file__).parents[3]
+
+# Runs the stage, and kills itself without a word when it has made some number of steps.
+KILLED = """
+import os, signal, sys
+import torch
+from pathlib import Path
+from stages.finetune.__main__ import main
+from stages.finetune.classifier import Classifier
+from stages.params import read_params
+from stages.paths import Paths
+
+torch.set_num_threads(1)
+root, steps = Path(sys.argv[1]), int(sys.argv[2])
+step, made = Classifier.training_step, 0
+
+def dies(self, batch, batch_idx):
+    global made
+    made += 1
+    if made > steps:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, batch, batch_idx)
+
+Classifier.training_step = dies
+main(read_params(root / "params.yaml"), Paths(root), 7)
+"""
+
+
+def write_params(paths: Paths, **finetune: object) -> None:
+    yaml = YAML()
+    values = yaml.load((ROOT / "recipes/default.yaml").read_text(encoding="utf-8"))
+    options = {"batch_size": 16, "accelerator": "cpu", "max_epochs": 3, "checkpoint_minutes": 1e-9, "patience": None}
+    values["finetune"].update(options | finetune)
+    with paths.params.open("w", encoding="utf-8") as file:
+        yaml.dump(values, file)
+
+
+def outputs(paths: Paths) -> list[str]:
+    files = [paths.finetuned(7) / "model.safetensors", paths.curve(7), paths.finetune_stats(7)]
+    return [sha256(path) for path in files]
+
+
+def kill_after(paths: Paths, steps: int) -> None:
+    """Train in a process that dies after `steps` steps (of 6 per epoch)."""
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(paths.root), str(steps)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == -9, done.stderr
+    assert not paths.finetuned(7).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("steps", "options"),
+    [
+        ((1,), {}),
+        ((6, 5), {}),  # at the end of an epoch, and again within the next
+        ((4, 3, 9), {"ema_decay": 0.9, "warmup_ratio": 0.3}),
+        ((9,), {"accumulate_grad_batches": 2}),
+        ((13,), {"method": "gradual", "frozen_epochs": 1}),
+        ((8,), {"method": "lora"}),
+        ((14,), {"method": "frozen", "max_epochs": 5}),
+        ((11,), {"checkpoint_minutes": 60.0}),
+        ((7,), {"patience": 1, "learning_rate": 0.3}),
+    ],
+)
+def test_a_killed_run_ends_as_one_that_was_not(
+    paths: Paths, steps: tuple[int, ...], options: dict[str, object]
+) -> None:
+    write_params(paths, **options)
+    main(read_params(paths.params), paths, 7)
+    expected = outputs(paths)
+    remove_folder(paths.finetuned(7))
+    for some in steps:
+        kill_after(paths, some)
+    trained = count_steps(paths)
+    assert outputs(paths) == expected
+    assert trained < 18  # it did not start again
+    assert not list(paths.checkpoints.glob("*"))
+
+
+def count_steps(paths: Paths) -> int:
+    """Run the stage to its end, and return how many steps it made."""
+    from stages.finetune.classifier import Classifier
+
+    made, step = [], Classifier.training_step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Classifier, "training_step", lambda *args: made.append(1) or step(*args))
+        main(read_params(paths.params), paths, 7)
+    return len(made)
+
+
+@pytest.mark.slow
+def test_other_inputs_start_anew(paths: Paths) -> None:
+    write_params(paths)
+    kill_after(paths, 8)
+    write_params(paths, learning_rate=1e-3)
+    assert count_steps(paths) == 18
+    assert not list(paths.checkpoints.glob("*"))
+
+
+@pytest.mark.slow
+def test_a_checkpoint_holds_only_what_loads_without_running_anything(paths: Paths) -> None:
+    write_params(paths, ema_decay=0.9)
+    kill_after(paths, 8)
+    files = list(paths.checkpoints.rglob("*.ckpt"))
+    assert len(files) == 2  # the last state, and the best epoch so far
+    for path in files:
+        torch.load(path, weights_only=True)
+
+
+def test_everything_that_decides_the_result_is_in_the_key(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text("a")
+    keys = {key_of({"a": 1}, 1, [file]), key_of({"a": 2}, 1, [file]), key_of({"a": 1}, 2, [file])}
+    assert key_of({"a": 1}, 1, [file]) in keys
+    file.write_text("b")
+    keys.add(key_of({"a": 1}, 1, [file]))
+    assert len(keys) == 4
+
+
+def test_one_unfinished_run_per_seed_is_kept(tmp_path: Path) -> None:
+    for name in ("finetune-7-old", "finetune-7-mine", "finetune-71-other"):
+        (tmp_path / name).mkdir()
+    assert open_folder(tmp_path, 7, "mine") == tmp_path / "finetune-7-mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["finetune-7-mine", "finetune-71-other"]
