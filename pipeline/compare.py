@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.comparison import changes, judging, moved
 from pipeline.comparison.changes import Changes
 from pipeline.comparison.gate import RuleResult, apply, read_gate
@@ -16,7 +14,8 @@ from pipeline.comparison.moved import Moved
 from pipeline.comparison.pairing import Pairs, pair
 from pipeline.comparison.revision import FILES, Revision
 from stages.errors import PipelineError, UnavailableError
-from stages.scores import row_losses
+from stages.reliability import expected_calibration_error
+from stages.scores import proper_scores
 
 EXAMPLES = 10  # of rows fixed and of rows broken
 SPLITS = ("test", "val")
@@ -220,10 +219,11 @@ def _moved(test: Pairs, base: Revision, head: Revision) -> Moved:
 
 def _calibration(test: Pairs, base: Revision, head: Revision) -> dict[str, tuple[float, float]]:
     sides = test.base.probabilities[base.champion], test.head.probabilities[head.champion]
+    scores = [proper_scores(test.labels, side) for side in sides]
     measures = {
-        "calibration error": [moved.calibration_error(test.labels, side) for side in sides],
-        "Brier score": [float(np.mean(moved.brier(test.labels, side))) for side in sides],
-        "log loss": [float(row_losses(test.labels, side)["log_loss"].mean()) for side in sides],
+        "calibration error": [expected_calibration_error(test.labels, side) for side in sides],
+        "Brier score": [float(side["brier"].mean()) for side in scores],
+        "log loss": [float(side["log_loss"].mean()) for side in scores],
     }
     return {name: (values[0], values[1]) for name, values in measures.items()}
 

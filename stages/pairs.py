@@ -68,8 +68,7 @@ def compare_preds(
 
     Source:
         With one seed a side the p-value is that of the randomisation test in which each row's two predictions are
-        swapped at random (Noreen, "Computer-Intensive Methods for Testing Hypotheses", 1989; Yeh, "More accurate tests
-        for the statistical significance of result differences", 2000); for accuracy that is McNemar's exact test.
+        swapped at random (Noreen, 1989; Yeh, 2000); for accuracy that is McNemar's exact test.
     """
     cells = group(labels, *base, *head)
     given, preds = cells.columns[0], cells.columns[1:]
@@ -82,9 +81,8 @@ def compare_preds(
     samples = bootstrap(score, cells.sizes, given, resamples=resamples, seed=seed)
     split = len(base)
     if len(base) == len(head) == 1:
-        exact = _randomisation(
-            given, preds[0], preds[1], cells.sizes, num_labels=num_labels, resamples=resamples, seed=seed
-        )
+        options = {"num_labels": num_labels, "resamples": resamples, "seed": seed}
+        exact = _randomisation(given, preds[0], preds[1], cells.sizes, **options)
         exact["accuracy"] = mcnemar(labels, base[0], head[0])
     else:
         exact = dict.fromkeys(values, 0.0)
@@ -125,8 +123,7 @@ def mcnemar(labels: Ints, base: Ints, head: Ints) -> float:
     """Return the two-sided p-value of McNemar's exact test; each argument of shape (rows,).
 
     Source:
-        McNemar, "Note on the sampling error of the difference between correlated proportions or percentages", 1947;
-        exact by the binomial distribution of the rows that only one of the two has right.
+        McNemar, 1947; exact by the binomial distribution of the rows that only one of the two has right.
     """
     fixed = int(np.sum((base != labels) & (head == labels)))
     broken = int(np.sum((base == labels) & (head != labels)))
@@ -134,11 +131,7 @@ def mcnemar(labels: Ints, base: Ints, head: Ints) -> float:
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Return p-values corrected for how many there are.
-
-    Source:
-        Holm, "A simple sequentially rejective multiple test procedure", 1979.
-    """
+    """Return p-values corrected for how many there are, by Holm, 1979."""
     corrected, running = {}, 0.0
     for rank, (name, p_value) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
         running = max(running, min(1.0, (len(p_values) - rank) * p_value))
@@ -196,14 +189,12 @@ def _combine(
 
     Args:
         values: The metric of each seed, of base and of head.
-        rows: Variance of the difference over resampled rows.
+        rows: Variance of the difference over resampled rows, with `rows_degrees` of freedom.
         interaction: Of base and of head: mean variance of a seed over the rows, less the variance of the seeds' mean.
-        rows_degrees: Degrees of freedom of `rows`.
         confidence: Of the interval (0 to 1).
 
     Source:
-        Owen, "The pigeonhole bootstrap", 2007 (crossed sources of chance); Satterthwaite, "An approximate distribution
-        of estimates of variance components", 1946 (degrees of freedom).
+        Owen, "The pigeonhole bootstrap", 2007 (crossed chance); Satterthwaite, 1946 (degrees of freedom).
     """
     base, head = float(values[0].mean()), float(values[1].mean())
     degrees = sum(len(side) - 1 for side in values)

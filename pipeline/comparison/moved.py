@@ -1,4 +1,4 @@
-"""Which rows the change fixed and which it broke, by class and by slice; and whether probabilities got more honest."""
+"""Which rows the change fixed and which it broke, by class and by slice."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.comparison.pairing import Pairs
-from stages.statistics import Floats, Ints
 
-BINS = 10
 STANDARD = ("id", "text", "text_pair", "label", "split")  # the columns of rows.parquet that are no slices
 MOST_VALUES = 12  # a column with more values is no slice
 QUARTERS = ("shortest quarter", "second quarter", "third quarter", "longest quarter")
@@ -112,34 +110,6 @@ def describe(pairs: Pairs, champions: tuple[int, int], rows: pa.Table | None, *,
         best=examples(fixed, 1),
         worst=examples(broken, -1),
     )
-
-
-def calibration_error(labels: Ints, probabilities: NDArray[np.floating]) -> float:
-    """Return the expected calibration error over bins of equally many rows (0 to 1).
-
-    Args:
-        labels: Shape (rows,).
-        probabilities: Shape (rows, num_labels).
-
-    Source:
-        Nguyen and O'Connor, "Posterior calibration and exploratory analysis for natural language processing models",
-        2015 (adaptive bins).
-    """
-    confidence, right = probabilities.max(1).astype(np.float64), probabilities.argmax(1) == labels
-    bins = np.array_split(np.argsort(confidence, kind="stable"), min(BINS, len(labels)))
-    return float(sum(abs(float(confidence[part].sum() - right[part].sum())) for part in bins) / len(labels))
-
-
-def brier(labels: Ints, probabilities: NDArray[np.floating]) -> Floats:
-    """Return each row's Brier score, over all classes (0 to 2); shape (rows,).
-
-    Source:
-        Brier, "Verification of forecasts expressed in terms of probability", 1950.
-    """
-    given = np.zeros(probabilities.shape)
-    given[np.arange(len(labels)), labels] = 1.0
-    squares: Floats = ((probabilities - given) ** 2).sum(1)
-    return squares
 
 
 def _groups(masks: Mapping[str, Any], fixed: Any, broken: Any) -> list[Group]:

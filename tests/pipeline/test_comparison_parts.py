@@ -3,7 +3,6 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from sklearn.metrics import brier_score_loss
 
 from pipeline.comparison import changes, gate, judging, moved, pairing
 from pipeline.comparison.gate import Gate, read_gate
@@ -148,23 +147,6 @@ def test_rules_that_make_no_sense(rules: Gate, message: str) -> None:
 def test_a_drop_that_can_not_be_read(text: str) -> None:
     with pytest.raises(PipelineError, match="write METRIC=DROP"):
         read_gate({}, max_drop=[text])
-
-
-def test_calibration_error_of_a_known_case() -> None:
-    # Ten rows that are sure by 0.8 and right in 6 of 10: off by 0.2, in whatever bins.
-    probabilities = np.tile([0.8, 0.2], (10, 1))
-    labels = np.array([0] * 6 + [1] * 4)
-    assert moved.calibration_error(labels, probabilities[:, :]) >= 0.2 - 1e-9
-    sure = np.tile([1.0, 0.0], (10, 1))
-    assert moved.calibration_error(np.zeros(10, dtype=np.int64), sure) == 0
-
-
-def test_the_brier_score_is_scikit_learns() -> None:
-    generator = np.random.default_rng(0)
-    given = generator.random(50)
-    labels = generator.integers(0, 2, 50)
-    found = moved.brier(labels, np.stack([1 - given, given], axis=1))
-    assert found.mean() / 2 == pytest.approx(brier_score_loss(labels, given))  # over one class there, over both here
 
 
 def test_slices_come_from_columns_with_few_values() -> None:
