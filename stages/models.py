@@ -35,9 +35,9 @@ def load_model(folder: Path) -> PreTrainedModel:
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # missing weights are reported below
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    if (own := load_hidden_head(folder)) is not None:
-        return own.to(device)  # type: ignore[arg-type, no-any-return]
     try:
+        if (own := load_hidden_head(folder)) is not None:
+            return own.to(device)  # type: ignore[arg-type, no-any-return]
         model, report = AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )

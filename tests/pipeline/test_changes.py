@@ -66,7 +66,7 @@ TABLE = [
     ("split section", parameter("split.seed=7"), {"split", *MODELLING}),
     ("tokenize section", parameter("tokenize.max_length=8"), AFTER_ROWS),
     ("weights only", parameter("download.model.source=other_weights"), {"download@model", *MODELLING}),
-    ("tokenizer", parameter("download.model.source=other_tokenizer"), {"download@model", *AFTER_ROWS}),
+    ("tokenizer", parameter("download.model.source=other_tokenizer"), {"download@model", "tokenize", *MODELLING}),
     ("sample file", text("data/samples/toy.csv", "good", "nice"), {"download@dataset", *AFTER_ROWS}),
     (
         "dataset section",
@@ -75,6 +75,10 @@ TABLE = [
     ),
     ("a second seed", parameter("seeds=[42, 43]"), {"finetune@43", "evaluate@43", "report"}),
 ]
+CUT_OFF = {  # pending in the plan, and then fresh: the upstream came out identical, which only running it can tell
+    "weights only": {"tokenize", "split"},  # the tokenizer's files are the same
+    "tokenizer": {"split"},  # the texts have no capitals, so the tokens are the same
+}
 
 
 @pytest.fixture(scope="module")
@@ -99,20 +103,24 @@ def planned(root: Path) -> dict[str, str]:
         return {plan.stage: plan.state for plan in make_plan(project.graph, project)}
 
 
-@pytest.mark.parametrize(("edit", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
-def test_what_the_plan_names_is_what_runs(changing: Path, edit: Callable[[Path], None], expected: set[str]) -> None:
+@pytest.mark.parametrize(("name", "edit", "expected"), TABLE, ids=[row[0] for row in TABLE])
+def test_what_the_plan_names_is_what_runs(
+    changing: Path, name: str, edit: Callable[[Path], None], expected: set[str]
+) -> None:
     edit(changing)
     plan = planned(changing)
     said = toy.dvc(changing, "repro")
     ran = set(re.findall(r"^Running stage '(.*)'", said, re.MULTILINE))
-    assert {stage for stage, state in plan.items() if state in ("runs", "pending")} == ran == expected
+    assert ran == expected
+    assert {stage for stage, state in plan.items() if state in ("runs", "pending")} - CUT_OFF.get(name, set()) == ran
+    assert all(plan[stage] == "pending" for stage in CUT_OFF.get(name, ()))
     assert set(planned(changing).values()) == {"fresh"}
 
 
 def test_the_flow_takes_parameters_and_a_recipe(changing: Path, prefect_api: str) -> None:
     done = toy.retune(changing, "run", "-S", "report.title=Mine", PREFECT_API_URL=prefect_api)
     assert "Done: ran report." in done.stdout, done.stdout + done.stderr
-    assert "title: Mine  #" in (changing / "params.yaml").read_text(encoding="utf-8")
+    assert 'title: "Mine"  #' in (changing / "params.yaml").read_text(encoding="utf-8")
     flow_run = prefect_states.last_flow_run(prefect_api)
     assert flow_run["parameters"]["params"] == {"report.title": "Mine"}
     bad = toy.retune(changing, "run", "-S", "report.titel=Mine", PREFECT_API_URL=prefect_api)
