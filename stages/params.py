@@ -45,6 +45,7 @@ class Columns(Section):
     text_pair: str | int | None
     id: str | int | None
     group: str | int | None
+    slices: list[str | int]
 
 
 class Checks(Section):

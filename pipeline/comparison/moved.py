@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.comparison.pairing import Pairs
 
-STANDARD = ("id", "text", "text_pair", "label", "split")  # the columns of rows.parquet that are no slices
+STANDARD = ("id", "text", "text_pair", "label", "split", "text_key", "cluster")  # columns of rows.parquet: no slices
 MOST_VALUES = 12  # a column with more values is no slice
 QUARTERS = ("shortest quarter", "second quarter", "third quarter", "longest quarter")
 
@@ -141,7 +141,7 @@ def _slices(table: pa.Table) -> dict[str, NDArray[np.bool_]]:
         if 1 < len(encoded.dictionary) <= MOST_VALUES:
             codes = encoded.indices.to_numpy()
             for index, value in enumerate(encoded.dictionary.to_pylist()):
-                masks[f"{column} {value}"] = codes == index
+                masks[f"{column.removeprefix('slice:')} {value}"] = codes == index
     return masks
 
 

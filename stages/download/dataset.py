@@ -66,7 +66,7 @@ def write_dataset(
         checks = Checks(policies, set_aside)
         sources = list(_sources(files, layout, Path(scratch), root, watched, unpack_limit))
         inputs = [source.input for source in sources]
-        spool = spool_rows(inputs, Path(scratch) / "rows.arrow", labels=labels, checks=checks)
+        spool = spool_rows(inputs, Path(scratch) / "rows.arrow", labels=labels, checks=checks, kept=layout.kept)
         aside, cluster = check_overall(spool, checks, min_rows_per_label=min_rows_per_label, similarity=similarity)
         checks.raise_failures()
         stats = write_rows(spool, folder / "rows.parquet", labels=labels, aside=aside, cluster=cluster, checks=checks)
@@ -147,6 +147,8 @@ def _input(path: Path, name: str, layout: Layout, file: Mapping[str, Any]) -> In
 def _columns(layout: Layout, name: str, label: str | int | None) -> tuple[str | None, dict[str, str | int]]:
     """The label of all rows of a file, if it is given, and the columns that are then to be read."""
     columns = dict(layout.columns)
+    if layout.kept and layout.format in ("folders", "lines"):
+        raise DataError(f"{name}: the format {layout.format} has no columns. Set download.dataset.columns.slices: [].")
     if layout.format == "folders":
         return None, {"text": 0, "label": 0, "id": 0}  # the folder, and the file's path
     if layout.format == "lines" and label is None:

@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 
 from stages.download.checks import Checks
 from stages.download.labels import in_class_order
-from stages.download.rows import Spool
+from stages.download.rows import SPOOLED, Spool
 from stages.errors import DataError
 
-SCHEMA = pa.schema(
-    [
-        *((name, pa.string()) for name in ("id", "text", "text_pair", "label", "group", "split")),
-        ("text_key", pa.int64()),  # equal for rows whose texts are equal but for case, width and blanks
-        ("cluster", pa.int64()),  # equal for rows whose texts are nearly equal; null where there is no other
-    ]
+OWN = (
+    ("text_key", pa.int64()),  # equal for rows whose texts are equal but for case, width and blanks
+    ("cluster", pa.int64()),  # equal for rows whose texts are nearly equal; null where there is no other
+    ("file", pa.string()),  # where the row was read
 )
 
 
@@ -57,7 +55,9 @@ def write_rows(
         found = checks.set_aside + Counter(aside.values())
         raise DataError(f"No row is left: all {sum(spool.counts)} are set aside ({dict(sorted(found.items()))}).")
     order = in_class_order(counts, labels)
-    schema = SCHEMA.with_metadata({"labels": json.dumps(order, ensure_ascii=False)})
+    fields = [(name, pa.string()) for name in SPOOLED] + [*OWN] + [(name, pa.string()) for name in spool.kept]
+    schema = pa.schema(fields, metadata={"labels": json.dumps(order, ensure_ascii=False)})
+    files, file = pa.array(spool.files, pa.string()), spool.file
     cluster = _with_company(cluster, stays)
     text_key, exact, occurrence, start = spool.text_key, spool.exact_key, _occurrences(spool.exact_key), 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
@@ -71,7 +71,9 @@ def write_rows(
             ]
             _write_aside(batch, ids, start, aside, spool, checks)
             clusters = pa.array(cluster[rows], mask=cluster[rows] < 0)
-            columns = [pa.array(ids, pa.string()), *batch.columns[1:], pa.array(text_key[rows]), clusters]
+            texts, kept = batch.columns[1 : len(SPOOLED)], batch.columns[len(SPOOLED) :]
+            own = [pa.array(text_key[rows]), clusters, files.take(pa.array(file[rows]))]
+            columns = [pa.array(ids, pa.string()), *texts, *own, *kept]
             used = pa.RecordBatch.from_arrays(columns, schema=schema).filter(pa.array(stays[rows]))
             writer.write_batch(used)
             start += len(batch)

@@ -12,6 +12,7 @@ from stages.errors import DataError
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 LONGEST_FIELD = 10_000_000  # characters; more than that is a quote that was never closed
+KEPT = "slice:"  # before the name of a column that is kept as it is: as a record's field and in rows.parquet
 
 
 class Record(NamedTuple):
@@ -24,6 +25,7 @@ class Record(NamedTuple):
     id: str | None = None
     group: str | None = None
     problem: str | None = None  # why the row's form can't be read, where it can't
+    kept: tuple[str | None, ...] = ()  # further columns, in the order of `Layout.kept`
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Layout:
         delimiter: Between the fields of csv and tsv; None: a comma, a tab.
         header: Does a csv or tsv file start with the columns' names?
         quoting: Is `"` a quote in csv and tsv?
-        columns: Column of each field of a record (`text`, `label`, ...) that there is.
+        columns: Column of each field of a record (`text`, `label`, ...) that there is; of a further one that is kept
+            the field is `slice:` with its name.
     """
 
     format: str
@@ -45,6 +48,16 @@ class Layout:
     header: bool
     quoting: bool
     columns: Mapping[str, str | int]
+
+    @property
+    def kept(self) -> list[str]:
+        """The fields of the further columns."""
+        return [field for field in self.columns if field.startswith(KEPT)]
+
+
+def kept_columns(columns: Iterable[str | int]) -> dict[str, str | int]:
+    """Return columns that are to be kept by their field's name."""
+    return {f"{KEPT}{column}": column for column in columns}
 
 
 def read_text_file(path: Path, *, name: str, layout: Layout) -> Iterator[Record]:
@@ -133,7 +146,7 @@ def _separated(stream: io.TextIOWrapper, name: str, layout: Layout) -> Iterator[
                     row = reader.line_num + 1
                     continue
             if len(fields) == len(names):
-                yield Record(row, **{field: fields[position] for field, position in positions.items()})
+                yield as_record(row, {field: fields[position] for field, position in positions.items()})
             else:
                 yield Record(row, None, problem=f"{len(fields)} fields where the first line has {len(names)}")
             row = reader.line_num + 1
@@ -154,7 +167,7 @@ def _positions(names: Sequence[str], name: str, layout: Layout) -> dict[str, int
     for field, column in layout.columns.items():
         if isinstance(column, str) and not layout.header:
             raise DataError(
-                f"download.dataset.columns.{field}: {column!r} is a name, but {name} has no header. "
+                f"{_key(field)}: {column!r} is a name, but {name} has no header. "
                 f"Give a number from 0 to {len(names) - 1}, or set download.dataset.header: true."
             )
         matches = [position for position, known in enumerate(names) if known == str(column)]
@@ -170,9 +183,12 @@ def _positions(names: Sequence[str], name: str, layout: Layout) -> dict[str, int
 
 def missing_column(name: str, field: str, column: str | int, present: Iterable[str]) -> DataError:
     """The error for a column that the file does not have."""
-    return DataError(
-        f"{name} has no column {column!r} (download.dataset.columns.{field}). It has: {', '.join(present) or 'none'}."
-    )
+    return DataError(f"{name} has no column {column!r} ({_key(field)}). It has: {', '.join(present) or 'none'}.")
+
+
+def _key(field: str) -> str:
+    """Where in params.yaml a field's column is named."""
+    return f"download.dataset.columns.{'slices' if field.startswith(KEPT) else field}"
 
 
 def require_columns(name: str, layout: Layout, present: Iterable[str]) -> None:
@@ -225,9 +241,17 @@ def typed_record(row: int, values: Mapping[str, Any]) -> Record:
             cells[field] = value
         elif isinstance(value, int):
             cells[field] = str(value)
+        elif field.startswith(KEPT):
+            cells[field] = str(value)  # a date, a list: only told apart, never read
         else:
             return Record(row, None, problem=f"its {field} is a {type(value).__name__}, not text")
-    return Record(row, **cells)
+    return as_record(row, cells)
+
+
+def as_record(row: int, cells: Mapping[str, str | None]) -> Record:
+    """Put together a row's fields and the columns that are kept."""
+    kept = tuple(cell for field, cell in cells.items() if field.startswith(KEPT))
+    return Record(row, **{field: cell for field, cell in cells.items() if not field.startswith(KEPT)}, kept=kept)
 
 
 def encodable(text: str) -> bool:

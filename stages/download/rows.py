@@ -5,7 +5,7 @@ import logging
 import re
 import unicodedata
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # all but tab and line ends
 SURROGATE = re.compile("[\ud800-\udfff]")
-SPOOL = pa.schema([(name, pa.string()) for name in ("id", "text", "text_pair", "label", "group", "split")])
+SPOOLED = ("id", "text", "text_pair", "label", "group", "split")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Spool:
     """The rows that can be used so far: on disk what is long, in memory what the checks over all rows need."""
 
     path: Path
+    kept: Sequence[str] = ()  # further columns
     files: list[str] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)  # rows read, by file
     _file: "array[int]" = field(default_factory=lambda: array("i"))
@@ -67,9 +68,19 @@ class Spool:
         with pa.OSFile(str(self.path)) as file, pa.ipc.open_stream(file) as stream:
             yield from stream
 
+    @property
+    def schema(self) -> pa.Schema:
+        """Of the batches."""
+        return pa.schema([(name, pa.string()) for name in (*SPOOLED, *self.kept)])
+
     def place(self, position: int) -> Place:
         """Return where the row at `position` was read."""
         return Place(self.files[self._file[position]], self._row[position])
+
+    @property
+    def file(self) -> NDArray[np.int64]:
+        """Index into `files` of each row's file; shape (rows,)."""
+        return np.array(self._file, dtype=np.int64)
 
     @property
     def text_key(self) -> NDArray[np.int64]:
@@ -87,7 +98,9 @@ class Spool:
         return np.array(self._label, dtype=np.int64)
 
 
-def spool_rows(files: Iterable[InputFile], path: Path, *, labels: Mapping[str, str], checks: Checks) -> Spool:
+def spool_rows(
+    files: Iterable[InputFile], path: Path, *, labels: Mapping[str, str], checks: Checks, kept: Sequence[str] = ()
+) -> Spool:
     """Read all files, check each row by itself, and keep what can be used in `path`.
 
     Args:
@@ -95,18 +108,19 @@ def spool_rows(files: Iterable[InputFile], path: Path, *, labels: Mapping[str, s
         path: The file to write.
         labels: New name of each label value; empty: they stay as they are.
         checks: Where rows that can't be used go.
+        kept: Fields of the further columns that each record has.
 
     Raises:
         DataError: A file has no rows.
     """
-    spool, ids = Spool(path), set[str]()
-    with pa.ipc.new_stream(path, SPOOL) as writer:
+    spool, ids = Spool(path, kept), set[str]()
+    with pa.ipc.new_stream(path, spool.schema) as writer:
         for file in files:
             spool.files.append(file.name)
             spool.counts.append(0)
             rows = _rows(file, spool, labels, checks, ids)
             while batch := list(islice(rows, BATCH)):
-                writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=SPOOL))
+                writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=spool.schema))
                 if spool.counts[-1] >= PROGRESS and spool.counts[-1] % PROGRESS < BATCH:
                     logger.info("%s: %d rows read", file.name, spool.counts[-1])
             if not spool.counts[-1]:
@@ -129,7 +143,7 @@ def _rows(
                 break  # once: what else is wrong with it does not matter any more
         if not stays:
             continue
-        record = Record(raw.row, *(_mended(cell) for cell in raw[1:]))
+        record = Record(raw.row, *(_mended(cell) for cell in raw[1:-1]))
         spool.add(record, label or "")
         if record.id:
             ids.add(record.id)
@@ -140,6 +154,7 @@ def _rows(
             "label": label,
             "group": record.group or None,
             "split": file.split,
+            **{name: (_mended(cell) or "").strip() or None for name, cell in zip(spool.kept, raw.kept, strict=True)},
         }
 
 
@@ -150,7 +165,8 @@ def _problems(
     if record.problem:
         yield "malformed_row", record.problem
         return
-    if not all(encodable(cell) for cell in (record.text, record.text_pair, value, record.id, record.group) if cell):
+    cells = (record.text, record.text_pair, value, record.id, record.group, *record.kept)
+    if not all(encodable(cell) for cell in cells if cell):
         yield "broken_encoding", ""
     if not record.text or record.text.isspace():
         yield "empty_text", ""

@@ -1,5 +1,6 @@
 """Every format becomes the same rows, and what a run says of its sources is right."""
 
+import datetime
 import hashlib
 import io
 import json
@@ -10,8 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from stages.download.records import kept_columns
 from stages.errors import DataError
 
+PLAIN = {"text": "text", "label": "label"}
 ROWS = [("good, really", "yes"), ('bad "thing"', "no"), ("zwei\nZeilen", "yes"), ("naïve 🙂", "no")]
 
 
@@ -39,7 +42,40 @@ def test_every_format_gives_the_same_rows(read, file_format, content):
     result = read(content, file_format=file_format)
     assert list(zip(result.column("text"), result.column("label"), strict=True)) == ROWS
     assert result.labels == ["no", "yes"]
-    assert result.table.column_names == ["id", "text", "text_pair", "label", "group", "split", "text_key", "cluster"]
+    own = ["text_key", "cluster", "file"]
+    assert result.table.column_names == ["id", "text", "text_pair", "label", "group", "split", *own]
+
+
+def test_further_columns_are_kept_under_their_names(read):
+    content = b"text,label,version,stars\na,x, 1.2 ,3\nb,y,,4\nc,x,1.3,3\n"
+    columns = {**PLAIN, **kept_columns(["version", "stars"])}
+    result = read(content, columns=columns)
+    assert result.column("slice:version") == ["1.2", None, "1.3"]
+    assert result.column("slice:stars") == ["3", "4", "3"]
+    assert result.column("file") == ["data/rows.csv"] * 3
+
+
+def test_kept_columns_of_tables_become_text(read):
+    buffer = io.BytesIO()
+    days = [datetime.date(2020, 1, 2), None]
+    pq.write_table(pa.table({"text": ["a", "b"], "label": [1, 2], "day": days, "stars": [1.0, 2.5]}), buffer)
+    columns = {**PLAIN, **kept_columns(["day", "stars"])}
+    result = read(buffer.getvalue(), file_format="parquet", columns=columns)
+    assert result.column("slice:day") == ["2020-01-02", None]
+    assert result.column("slice:stars") == ["1", "2.5"]
+
+
+def test_kept_columns_stay_with_their_rows_where_others_are_set_aside(read):
+    lines = b'{"text": "", "label": 1, "v": "a"}\n{"text": "b", "label": 1, "v": "b"}\n{"text": "c", "label": 2}\n'
+    columns = {**PLAIN, **kept_columns(["v"])}
+    result = read(lines, file_format="jsonl", columns=columns, policies={"empty_text": "set_aside"})
+    assert result.column("slice:v") == ["b", None]
+
+
+def test_numbered_columns_are_kept_where_there_is_no_header(read):
+    columns = {"text": 0, "label": 1, **kept_columns([2])}
+    result = read(b"a,x,new\nb,y,old\n", header=False, columns=columns)
+    assert result.column("slice:2") == ["new", "old"]
 
 
 def test_lines_take_their_label_from_the_file(read):
@@ -203,6 +239,30 @@ BAD = {
     "column number out of range": (
         {"content": b"a\tb\n", "file_format": "tsv", "header": False, "columns": {"text": 0, "label": 2}},
         r"has no column 2 \(download.dataset.columns.label\). It has: 0, 1",
+    ),
+    "missing column to be kept": (
+        {"content": b"text,label\na,1\n", "columns": {**PLAIN, "slice:version": "version"}},
+        r"data/rows.csv has no column 'version' \(download.dataset.columns.slices\). It has: text, label",
+    ),
+    "missing column to be kept, of parquet": (
+        {"content": as_parquet(), "file_format": "parquet", "columns": {**PLAIN, "slice:version": "version"}},
+        r"has no column 'version' \(download.dataset.columns.slices\). It has: label, text",
+    ),
+    "columns of plain lines": (
+        {
+            "content": b"a\n",
+            "file_format": "lines",
+            "files": [{"source": "data/rows.lines", "label": "a"}],
+            "columns": {**PLAIN, "slice:version": "version"},
+        },
+        r"data/rows.lines: the format lines has no columns. Set download.dataset.columns.slices: \[\]",
+    ),
+    "broken column that is kept": (
+        {
+            "content": "text,label,city\na,1,Köln\nb,2,Bonn\n".encode("latin-1"),
+            "columns": {**PLAIN, "slice:city": "city"},
+        },
+        r"row 2: bytes that are no text",
     ),
     "column name without header": (
         {"content": b"a,b\n", "header": False},
