@@ -143,7 +143,9 @@ def _rows(
                 break  # once: what else is wrong with it does not matter any more
         if not stays:
             continue
-        record = Record(raw.row, *(_mended(cell) for cell in raw[1:-1]))
+        record = raw._replace(
+            text=_mended(raw.text), text_pair=_mended(raw.text_pair), id=_mended(raw.id), group=_mended(raw.group)
+        )
         spool.add(record, label or "")
         if record.id:
             ids.add(record.id)
