@@ -84,6 +84,12 @@ def open_tokens(folder: Path) -> Tokens:
     )
 
 
+def read_column(folder: Path, name: str) -> pa.ChunkedArray:
+    """Read one column of data/tokenize/tokens, such as `id` or `tokens_cut`, in the order of rows.parquet."""
+    with pa.memory_map(str(folder / TOKENS_FILE)) as file:
+        return pa.ipc.open_stream(file).read_all().column(name)
+
+
 def read_positions(path: Path) -> NDArray[np.int64]:
     """Read a split: positions of its rows in rows.parquet and in the tokens; shape (rows,)."""
     return np.asarray(pq.read_table(path, columns=["position"]).column("position").to_numpy(), dtype=np.int64)

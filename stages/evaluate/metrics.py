@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from stages.evaluate.predictions import Predictions
 from stages.evaluate.threshold import fit_threshold
 from stages.measures import measure
+from stages.predictions import Predictions
 from stages.reliability import fit_temperature, reliability, scale
 from stages.scores import per_class
 from stages.statistics import Estimate

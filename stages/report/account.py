@@ -1,4 +1,4 @@
-"""The data account, the clock and the parameters, as plain tables of the report."""
+"""The account of the data, the clock and the parameters, as plain values that the templates show."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,36 @@ from stages.paths import Paths
 
 Row = tuple[str, str]
 
+SPLITS = ("train", "val", "test")
 LIBRARIES = ("torch", "lightning", "transformers", "tokenizers", "numpy", "scikit-learn", "pandas", "pyarrow", "dvc")
+
+
+def read_data(paths: Paths, labels: Sequence[str]) -> dict[str, Any]:
+    """Read the account of the rows: read, used and set aside, found by the checks, divided, cut, and leaking.
+
+    Args:
+        paths: Of the project.
+        labels: Names of the classes.
+    """
+    dataset, split, tokens = (
+        read_json(path) for path in (paths.dataset / "stats.json", paths.split_stats, paths.token_stats)
+    )
+    cut = tokens["per_label"]
+    findings = [(rule, count, "set aside") for rule, count in dataset["set_aside"].items()]
+    findings += [(rule, count, "used") for rule, count in dataset["warnings"].items()]
+    return {
+        "dataset": dataset,
+        "findings": [(rule.replace("_", " "), count, done) for rule, count, done in findings],
+        "sources": read_json(paths.dataset / "source.json")["files"],
+        "split_stats": split,
+        "leaks": [(kind.replace("_", " "), rows) for kind, rows in split["leak"].items() if kind != "share"],
+        "split_rows": [split[name]["rows"] for name in SPLITS],
+        "class_rows": [
+            (label, [split[name]["labels"][label] for name in SPLITS], cut[label]["rows_cut"], cut[label]["tokens_cut"])
+            for label in labels
+        ],
+        "tokens": tokens,
+    }
 
 
 def read_lengths(path: Path) -> dict[int, int]:

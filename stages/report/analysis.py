@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from stages.measures import are_ordered
 from stages.paths import Paths
+from stages.predictions import Predictions
 from stages.report.baselines import compare, predict_majority, predict_tfidf
 from stages.report.numbers import collect, measured_split
-from stages.report.results import SeedResult, Split
+from stages.report.results import SeedResult
 from stages.report.rows import read_slice_columns, read_texts, read_train
 from stages.report.slices import score_slices
 from stages.report.suspects import Suspect, find_suspects
@@ -34,7 +35,7 @@ def analyse(
     predicted = _baselines(paths, split, num_labels=len(labels), most_rows=params["report"]["baseline_rows"])
     ordered = are_ordered(labels, options["ordered"])
     slices = score_slices(
-        read_slice_columns(paths, split.positions, max_length=params["tokenize"]["max_length"]),
+        read_slice_columns(paths, split.positions),
         split.labels,
         split.preds,
         metric=options["metric"],
@@ -55,7 +56,7 @@ def analyse(
     return metrics, suspects
 
 
-def _baselines(paths: Paths, split: Split, *, num_labels: int, most_rows: int) -> dict[str, NDArray[np.float32]]:
+def _baselines(paths: Paths, split: Predictions, *, num_labels: int, most_rows: int) -> dict[str, NDArray[np.float32]]:
     """Probabilities of each baseline on the split's rows; fitted once, whatever the number of seeds."""
     train_texts, train_labels = read_train(paths)
     predicted = {"majority": predict_majority(train_labels, len(split), num_labels=num_labels)}

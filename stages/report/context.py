@@ -1,6 +1,5 @@
 """Everything that the templates show, gathered in one dictionary of plain values."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from stages.report import account, figures
 from stages.report.mistakes import confident_mistakes, confusion_matrix, confusion_pairs
 from stages.report.numbers import is_imbalanced, measured_split
 from stages.report.results import SeedResult
-from stages.report.rows import read_texts, split_counts
+from stages.report.rows import read_texts
 from stages.report.slices import SMALL
 from stages.report.suspects import Suspect
 
@@ -64,7 +63,8 @@ def describe(
         "curves": results,
         **_rows(params, paths, champion, split, suspects, labels),
         **figures.draw(paths, results, champion, metrics, metric=metric, lead=lead, split=split),
-        **_account(params, paths, results, champion, labels),
+        **account.read_data(paths, labels),
+        **_making(params, paths, results, champion),
     }
 
 
@@ -99,21 +99,12 @@ def _rows(
     }
 
 
-def _account(
-    params: dict[str, Any], paths: Paths, results: Sequence[SeedResult], champion: SeedResult, labels: list[str]
+def _making(
+    params: dict[str, Any], paths: Paths, results: Sequence[SeedResult], champion: SeedResult
 ) -> dict[str, Any]:
-    counts = split_counts(paths)
-    dataset = read_json(paths.dataset / "stats.json")
     weights = paths.finetuned(champion.seed) / "model.safetensors"
-    tokens = {key: value for key, value in read_json(paths.token_stats).items() if key != "per_label"}
     return {
-        "dataset": dataset,
-        "duplicates": account.flatten({"duplicates": dataset.get("duplicates", {})}),
-        "sources": read_json(paths.dataset / "source.json")["files"],
         "encoder": read_json(paths.encoder / "source.json"),
-        "token_stats": account.flatten(tokens),
-        "split_counts": [(label, [counts[name][label] for name in counts]) for label in labels],
-        "split_rows": [Counter(counts[name]).total() for name in counts],
         "finetune_stats": account.flatten(champion.stats),
         "weights_mb": round(weights.stat().st_size / 1e6, 1) if weights.is_file() else 0.0,
         "params": account.flatten(params),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.report.results import Split
+from stages.predictions import Predictions
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Mistake:
     probability: float  # of the predicted label
 
 
-def confident_mistakes(split: Split, labels: list[str], *, limit: int) -> list[Mistake]:
+def confident_mistakes(split: Predictions, labels: list[str], *, limit: int) -> list[Mistake]:
     """Return the wrong predictions with the highest probability, surest first.
 
     Args:
@@ -40,7 +40,7 @@ def confident_mistakes(split: Split, labels: list[str], *, limit: int) -> list[M
     ]
 
 
-def confusion_matrix(split: Split, num_labels: int) -> NDArray[np.int64]:
+def confusion_matrix(split: Predictions, num_labels: int) -> NDArray[np.int64]:
     """Count rows by given label (first axis) and predicted label; shape (num_labels, num_labels)."""
     flat = split.labels * num_labels + split.preds
     return np.bincount(flat, minlength=num_labels**2).reshape(num_labels, num_labels)

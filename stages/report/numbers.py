@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from stages.measures import are_ordered
+from stages.predictions import Predictions
 from stages.reliability import scale
-from stages.report.results import SeedResult, Split
+from stages.report.results import SeedResult
 from stages.report.slices import Slice
 from stages.report.summary import champion_entries, summarise
 from stages.report.suspects import Suspect
@@ -22,7 +23,7 @@ def measured_split(result: SeedResult) -> str:
     return "test" if len(result.splits["test"]) else "val"
 
 
-def is_imbalanced(split: Split) -> bool:
+def is_imbalanced(split: Predictions) -> bool:
     """Say whether one label has most of the rows, so that guessing it always looks good by accuracy."""
     return bool(np.bincount(split.labels).max() / len(split) > IMBALANCED)
 
@@ -77,7 +78,7 @@ def collect(
     }
 
 
-def _per_class(split: Split, labels: list[str]) -> dict[str, dict[str, float]]:
+def _per_class(split: Predictions, labels: list[str]) -> dict[str, dict[str, float]]:
     columns = per_class(split.labels, split.preds, num_labels=len(labels))
     support = columns.pop("support").astype(int)
     return {
@@ -87,7 +88,7 @@ def _per_class(split: Split, labels: list[str]) -> dict[str, dict[str, float]]:
     }
 
 
-def _averages(split: Split, labels: list[str]) -> dict[str, dict[str, float]]:
+def _averages(split: Predictions, labels: list[str]) -> dict[str, dict[str, float]]:
     """The last rows of the usual classification report: means over the classes, plain and weighted by their rows."""
     columns = per_class(split.labels, split.preds, num_labels=len(labels))
     support = columns.pop("support")
@@ -99,7 +100,7 @@ def _averages(split: Split, labels: list[str]) -> dict[str, dict[str, float]]:
     }
 
 
-def _at_threshold(split: Split, fitted: Mapping[str, Any]) -> dict[str, float]:
+def _at_threshold(split: Predictions, fitted: Mapping[str, Any]) -> dict[str, float]:
     """What a binary classifier does with the threshold fitted on val; empty for more classes."""
     if fitted["threshold"] is None:
         return {}

@@ -116,6 +116,16 @@ def zip_rows(columns: Iterable[Sequence[float]]) -> list[tuple[float, ...]]:
     return list(zip(*columns, strict=True))
 
 
+def count(value: int) -> str:
+    """Return a whole number with commas between thousands."""
+    return f"{value:,}"
+
+
+def percent(share: float) -> str:
+    """Return a share (0 to 1) as a percentage; what is next to none or all is not rounded to it."""
+    return f"{100 * share:.{1 if 0.0005 <= share < 0.9995 or share in (0, 1) else 3}f}%"
+
+
 def environment() -> Environment:
     templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -126,6 +136,7 @@ def environment() -> Environment:
     )
     templates.filters |= {"md": markdown, "compact": compact, "zip_rows": zip_rows}
     templates.globals |= {"names": NAMES, "meanings": MEANINGS, "look_up": look_up, "data": data}
+    templates.globals |= {"count": count, "percent": percent}
     return templates
 
 

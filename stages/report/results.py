@@ -6,40 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from stages.errors import ReportError
 from stages.files import read_json
 from stages.paths import Paths
-
-
-@dataclass(frozen=True)
-class Split:
-    """One seed's predictions for the rows of val or test.
-
-    Args:
-        positions: The rows' positions in rows.parquet; shape (rows,).
-        ids: The rows' ids; length rows.
-        labels: Given labels; shape (rows,).
-        probabilities: Shape (rows, num_labels).
-    """
-
-    positions: NDArray[np.int64]
-    ids: list[str]
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float32]
-
-    @property
-    def preds(self) -> NDArray[np.int64]:
-        """Most probable label of each row; shape (rows,)."""
-        preds: NDArray[np.int64] = np.argmax(self.probabilities, axis=1)
-        return preds
-
-    def __len__(self) -> int:
-        return len(self.labels)
+from stages.predictions import Predictions, read_predictions
 
 
 @dataclass(frozen=True)
@@ -48,7 +19,7 @@ class SeedResult:
 
     seed: int
     metrics: dict[str, Any]  # {"val": ..., "test": ...} as evaluate wrote them
-    splits: dict[str, Split]
+    splits: dict[str, Predictions]
     curve: dict[str, list[float]]  # a column per quantity, a row per epoch
     stats: dict[str, Any]
 
@@ -81,25 +52,9 @@ def _read_seed(paths: Paths, seed: int) -> SeedResult:
     return SeedResult(
         seed=seed,
         metrics=read_json(paths.metrics(seed)),
-        splits=_read_predictions(paths.predictions(seed)),
+        splits=read_predictions(paths.predictions(seed)),
         curve=_read_curve(paths.curve(seed)),
         stats=read_json(paths.finetune_stats(seed)),
-    )
-
-
-def _read_predictions(path: Path) -> dict[str, Split]:
-    table = pq.read_table(path)
-    return {name: _split(table.filter(pc.equal(table["split"], name))) for name in ("val", "test")}
-
-
-def _split(table: pa.Table) -> Split:
-    width = table.schema.field("probabilities").type.list_size
-    flat = table["probabilities"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return Split(
-        positions=table["position"].to_numpy(),
-        ids=table["id"].to_pylist(),
-        labels=table["label"].to_numpy().astype(np.int64),
-        probabilities=flat.reshape(-1, width),
     )
 
 

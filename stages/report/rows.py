@@ -1,6 +1,5 @@
 """The rows behind the predictions: their texts, and the columns that slices are made of."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,12 +7,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from stages.paths import Paths
-from stages.report.slices import length_slices
-from stages.tokens import open_tokens, read_positions
+from stages.report.slices import token_slices
+from stages.tokens import open_tokens, read_column, read_positions
 
 Ints = NDArray[np.int64]
 
-OWN = ("id", "text", "text_pair", "label", "text_key")  # what is no slice: no two rows share it, or it is the answer
+NO_SLICES = ("id", "text", "text_pair", "label", "text_key", "cluster")  # each row has its own, or it is the answer
+KEPT = "slice:"  # before the name of a column that was kept for slices
 
 
 def read_texts(paths: Paths, positions: Sequence[int] | Ints) -> list[str]:
@@ -23,23 +23,21 @@ def read_texts(paths: Paths, positions: Sequence[int] | Ints) -> list[str]:
     return ["\n".join(part for part in pair if part) for pair in pairs]
 
 
-def read_slice_columns(paths: Paths, positions: Ints, *, max_length: int) -> dict[str, Sequence[str | None]]:
-    """Read each row's length quarter, whether it may be cut, and every further column that the rows were kept with."""
+def read_slice_columns(paths: Paths, positions: Ints) -> dict[str, Sequence[str | None]]:
+    """Read each row's length quarter, whether it was cut, its group, split and file, and what was kept for slices."""
     lengths = open_tokens(paths.tokens).lengths[positions]
-    columns = length_slices(lengths, max_length=max_length)
-    others = [name for name in pq.read_schema(paths.rows).names if name not in OWN]
-    table = pq.read_table(paths.rows, columns=others).take(positions)
-    return columns | {name: table[name].to_pylist() for name in others}
+    cut = read_column(paths.tokens, "tokens_cut").to_numpy()[positions]
+    columns = token_slices(lengths, cut)
+    names = [name for name in pq.read_schema(paths.rows).names if name not in NO_SLICES]
+    table = pq.read_table(paths.rows, columns=names).take(positions)
+    for name in names:
+        shown = name.removeprefix(KEPT)
+        taken = shown in columns or shown.isdecimal()  # a number is a column's where there is no header
+        columns[f"column {shown}" if taken else shown] = table[name].to_pylist()
+    return columns
 
 
 def read_train(paths: Paths) -> tuple[list[str], Ints]:
     """Read texts and label indices of train."""
     positions = read_positions(paths.split("train"))
     return read_texts(paths, positions), open_tokens(paths.tokens).labels[positions]
-
-
-def split_counts(paths: Paths) -> dict[str, Counter[str]]:
-    """Count the rows of each split by label."""
-    labels = pq.read_table(paths.rows, columns=["label"]).column("label")
-    names = ("train", "val", "test")
-    return {name: Counter(labels.take(read_positions(paths.split(name))).to_pylist()) for name in names}

@@ -17,7 +17,9 @@ from stages.statistics import estimate, group
 Ints = NDArray[np.int64]
 
 SMALL = 30  # rows; the interval of a smaller slice is rough
-MOST_VALUES = 12  # of a column, the most frequent ones
+MOST_VALUES = 12  # of a column, the most frequent ones; the others are one slice together
+LONGEST = 60  # characters of a value
+NONE = "(none)"  # rows without a value
 
 
 @dataclass(frozen=True)
@@ -31,14 +33,21 @@ class Slice:
     high: float
 
 
-def length_slices(lengths: Ints, *, max_length: int) -> dict[str, Sequence[str | None]]:
-    """Name each row's quarter by length, and whether it reaches `max_length` tokens (so that it may be cut)."""
+def token_slices(lengths: Ints, cut: Ints) -> dict[str, Sequence[str | None]]:
+    """Name each row's quarter by length, and whether truncation took something from it.
+
+    Args:
+        lengths: Tokens of each row that stayed; shape (rows,).
+        cut: Tokens of each row that were cut; shape (rows,).
+    """
     edges = np.unique(np.quantile(lengths, [0.25, 0.5, 0.75]).astype(np.int64))
     bounds = [0, *edges.tolist(), int(lengths.max())]
     names = [f"{low + 1} to {high} tokens" for low, high in itertools.pairwise(bounds)]
     quarters = np.searchsorted(edges, lengths, "left")
-    cut = [f"reaches {max_length} tokens" if length >= max_length else "whole" for length in lengths]
-    return {"length": [names[number] for number in quarters], "truncation": cut}
+    return {
+        "length": [names[number] for number in quarters],
+        "truncation": ["cut" if lost else "whole" for lost in cut.tolist()],
+    }
 
 
 def score_slices(
@@ -53,7 +62,7 @@ def score_slices(
     """Return the metric on every slice, weakest first; a column with one value alone says nothing and is left out.
 
     Args:
-        columns: Each row's value in each column; null is no slice.
+        columns: Each row's value in each column; the rows without one are a slice of their own.
         labels: Given labels; shape (rows,).
         preds: Predicted labels; shape (rows,).
         metric: One of `count_scores`.
@@ -62,17 +71,29 @@ def score_slices(
     """
     slices = []
     for column, values in columns.items():
-        array = np.array(["" if value is None else str(value) for value in values])
-        names, counts = np.unique(array, return_counts=True)
-        order = [index for index in np.argsort(-counts, kind="stable") if names[index]][:MOST_VALUES]
-        if len(order) < 2:
+        names, numbers = _values(values)
+        if len(names) < 2:
             continue
-        for index in order:
-            mask = array == names[index]
+        for number, name in enumerate(names):
+            mask = numbers == number
             one = _score(labels[mask], preds[mask], metric=metric, num_labels=num_labels, **options)
-            rows = int(counts[index])
-            slices.append(Slice(column, str(names[index]), rows, rows < SMALL, **one))
+            rows = int(mask.sum())
+            slices.append(Slice(column, name, rows, rows < SMALL, **one))
     return sorted(slices, key=lambda one: (one.value, one.column, one.name))
+
+
+def _values(values: Sequence[str | None]) -> tuple[list[str], Ints]:
+    """Return the most frequent values, with all others as one more, and the number of each row's; shape (rows,)."""
+    array = np.array([NONE if value is None else str(value)[:LONGEST] for value in values])
+    found, numbers, counts = np.unique(array, return_inverse=True, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    names = [str(found[index]) for index in order[:MOST_VALUES]]
+    others = len(order) - len(names)
+    if others:
+        names.append(f"{others:,} other value{'s' if others > 1 else ''}")
+    return names, np.minimum(rank, MOST_VALUES)[numbers]
 
 
 def _score(labels: Ints, preds: Ints, *, metric: str, num_labels: int, **options: Any) -> dict[str, float]:

@@ -34,6 +34,10 @@ class RowTokens(NamedTuple):
     token_type_ids: Sequence[int]
     length: int  # before anything was cut
 
+    @property
+    def cut(self) -> int:
+        return self.length - len(self.input_ids)
+
 
 class OpenTokenizer(NamedTuple):
     """An encoder's tokenizer, with its own truncation and padding off."""
@@ -117,12 +121,12 @@ def write_tokens(rows: Path, path: Path, *, opened: OpenTokenizer, max_length: i
             if number and number % PROGRESS == 0:
                 logger.info("%d of %d rows tokenized", number * BATCH, file.metadata.num_rows)
             tokens = list(_encode(tokenizer, batch, frame, max_length, truncation, pairs))
-            columns = _columns(batch, tokens, labels, pairs)
-            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+            encoded = pa.RecordBatch.from_arrays(_columns(batch, tokens, labels, pairs), schema=schema)
+            writer.write_batch(encoded)
             lengths.add(
-                columns[1].to_numpy(),
+                encoded.column("label").to_numpy(),
                 np.array([row.length for row in tokens]),
-                unknown=_unknown(columns[6], opened.unknown),
+                unknown=_unknown(encoded.column("input_ids"), opened.unknown),
                 special=frame.size,
             )
     return lengths
@@ -141,6 +145,7 @@ def _schema(pairs: bool) -> pa.Schema:
         ("split", pa.string()),
         ("text_key", pa.int64()),
         ("cluster", pa.int64()),
+        ("tokens_cut", pa.int32()),  # by truncation; 0: the row is whole
         ("input_ids", pa.list_(pa.int32())),
     ]
     return pa.schema(fields + ([("token_type_ids", pa.list_(pa.int8()))] if pairs else []))
@@ -172,11 +177,12 @@ def _text_lengths(encoding: Encoding, pairs: bool, frame: Frame) -> tuple[int, .
 def _columns(batch: pa.RecordBatch, tokens: Sequence[RowTokens], labels: list[str], pairs: bool) -> list[pa.Array]:
     indices = pc.index_in(batch.column("label"), value_set=pa.array(labels, pa.string()))
     plain = [batch.column(name) for name in ("group", "split", "text_key", "cluster")]
+    cut = pa.array([row.cut for row in tokens], pa.int32())
     offsets = np.concatenate([[0], np.cumsum([len(row.input_ids) for row in tokens])]).astype(np.int32)
     lists = [_lists([row.input_ids for row in tokens], offsets, np.dtype(np.int32))]
     if pairs:
         lists.append(_lists([row.token_type_ids for row in tokens], offsets, np.dtype(np.int8)))
-    return [batch.column("id"), indices.cast(pa.int32()), *plain, *lists]
+    return [batch.column("id"), indices.cast(pa.int32()), *plain, cut, *lists]
 
 
 def _unknown(input_ids: pa.ListArray, unknown: int | None) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -91,10 +92,23 @@ def _write_dataset(paths: Paths, texts: list[str], given: list[str], labels: tup
         name: pa.array(values or [None] * len(texts), pa.string())
         for name, values in (strings | {"group": None, "split": None}).items()
     }
+    columns["slice:version"] = pa.array([f"{1 + row % 7 // 5}.0" for row in range(len(texts))])
     pq.write_table(pa.table(columns, metadata={"labels": json.dumps(labels)}), paths.rows)
     counts = {label: given.count(label) for label in labels}
-    stats = {"rows_in": len(texts) + 1, "rows_used": len(texts), "set_aside": {"empty_text": 1}, "labels": counts}
-    (paths.dataset / "stats.json").write_text(json.dumps(stats | {"duplicates": {"texts": 0}}))
+    stats = {
+        "rows_in": len(texts) + 1,
+        "rows_used": len(texts),
+        "set_aside": {"empty_text": 1},
+        "warnings": {"control_characters": 3, "near_duplicate": 17},
+        "labels": counts,
+        "duplicates": {
+            "distinct_texts": 1234,
+            "repeated_rows": 31,
+            "repeated_but_for_case": 32,
+            "nearly_repeated": 33,
+        },
+    }
+    (paths.dataset / "stats.json").write_text(json.dumps(stats))
     source = {"files": [{"source": "data/x.csv", "member": None, "sha256": "0" * 64, "bytes": 9, "rows": len(texts)}]}
     (paths.dataset / "source.json").write_text(json.dumps(source))
     (paths.dataset / "set_aside.csv").write_text("file,row,reason,id,text\ndata/x.csv,7,empty_text,r7,\n")
@@ -116,7 +130,9 @@ def _write_encoder_and_tokens(paths: Paths, texts: list[str], given: list[str], 
             "label": pa.array([labels.index(label) for label in given], pa.int32()),
             "group": pa.array([None] * len(texts), pa.string()),
             "split": pa.array([None] * len(texts), pa.string()),
-            "text_key": pa.array([str(row) for row in range(len(texts))]),
+            "text_key": pa.array(range(len(texts)), pa.int64()),
+            "cluster": pa.array([None] * len(texts), pa.int64()),
+            "tokens_cut": pa.array([row % 5 // 4 for row in range(len(texts))], pa.int32()),
             "input_ids": pa.array(input_ids, pa.list_(pa.int32())),
         }
     )
@@ -127,19 +143,39 @@ def _write_encoder_and_tokens(paths: Paths, texts: list[str], given: list[str], 
     lengths, counts = np.unique([len(ids) for ids in input_ids], return_counts=True)
     with paths.lengths.open("w", newline="") as file:
         csv.writer(file).writerows([("tokens", "rows"), *zip(lengths.tolist(), counts.tolist(), strict=True)])
-    paths.token_stats.write_text(json.dumps({"rows": len(texts), "truncated": 0, "tokens": int(lengths @ counts)}))
+    stats = {
+        "max_length": 128,
+        "suggested_max_length": 1048,
+        "truncation": "head_tail",
+        "rows": len(texts),
+        "tokens": int(lengths @ counts),
+        "rows_cut": 41,
+        "tokens_cut": 4242,
+        "unknown": {"tokens": 51, "rows_mostly_unknown": 52, "rows_without_tokens": 53},
+        "length": {"mean": 9.5, "median": 9, "p90": 11, "p95": 12, "p99": 13, "longest": 2014},
+        "padding": {"to_max_length": 0.911, "to_longest_in_batch": 0.322, "by_length": 0.033},
+        "per_label": {label: {"rows": 9, "rows_cut": 1, "tokens_cut": 1717} for label in labels},
+    }
+    paths.token_stats.write_text(json.dumps(stats))
 
 
 def _write_splits(paths: Paths, given: list[str], labels: tuple[str, ...]) -> None:
     paths.split_stats.parent.mkdir(parents=True)
     thirds = np.arange(len(given)) // len(labels) % 3
-    stats = {}
+    stats: dict[str, Any] = {}
     for number, name in enumerate(("train", "val", "test")):
         positions = np.flatnonzero(thirds == number)
         pq.write_table(pa.table({"position": positions}), paths.split(name))
         counts = {label: sum(given[row] == label for row in positions) for label in labels}
         stats[name] = {"rows": len(positions), "labels": counts}
-    paths.split_stats.write_text(json.dumps(stats))
+    leak = {
+        "same_text": {"val": 61, "test": 62},
+        "nearly_same_text": {"val": 63, "test": 64},
+        "same_group": {"val": 65, "test": 66},
+        "share": 0.0625,
+    }
+    left_out = {"duplicates_dropped": 71, "left_out_as_leak": 72, "train_left_out": 73}
+    paths.split_stats.write_text(json.dumps({**stats, "official": ["test"], **left_out, "leak": leak}))
 
 
 def _write_finetune(paths: Paths, seed: int, labels: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from sklearn.metrics import matthews_corrcoef, precision_recall_curve
 
 from stages.report.baselines import compare, predict_majority, predict_tfidf
 from stages.report.curves import batch_mcc, precision_recall
-from stages.report.slices import length_slices, score_slices
+from stages.report.slices import score_slices, token_slices
 from stages.report.summary import decimals, rounded, widen
 from stages.statistics import Estimate
 
@@ -59,10 +59,30 @@ def test_slices_come_weakest_first_with_rows_and_interval() -> None:
 
 def test_quarters_by_length_hold_about_a_quarter_each() -> None:
     lengths = np.random.default_rng(0).integers(3, 60, size=400)
-    columns = length_slices(lengths, max_length=50)
+    columns = token_slices(lengths, np.maximum(lengths - 50, 0))
     _, counts = np.unique(columns["length"], return_counts=True)
     assert counts == pytest.approx([100] * 4, abs=12)
-    assert columns["truncation"].count("reaches 50 tokens") == int((lengths >= 50).sum())
+    assert columns["truncation"].count("cut") == int((lengths > 50).sum())
+    assert columns["truncation"].count("whole") == int((lengths <= 50).sum())
+
+
+def test_of_many_values_the_largest_stand_alone_and_the_rest_together() -> None:
+    labels = np.array([0, 1] * 100)
+    values = [None] * 40 + [f"v{row % 12}" for row in range(120)] + [f"rare {row}" for row in range(40)]
+    found = score_slices({"version": values}, labels, labels, metric="accuracy", num_labels=2, **OPTIONS)
+    rows = {one.name: one.rows for one in found}
+    assert len(rows) == 13
+    assert sum(rows.values()) == 200
+    assert rows["(none)"] == 40
+    assert rows["41 other values"] == 50  # one of the twelve equal ones gave its place to the rows without a value
+    assert {one.small for one in found if one.rows < 30} == {True}
+
+
+def test_a_value_is_shown_up_to_sixty_characters() -> None:
+    labels = np.array([0, 1] * 30)
+    values = ["a" * 100, "b"] * 30
+    found = score_slices({"note": values}, labels, labels, metric="accuracy", num_labels=2, **OPTIONS)
+    assert {one.name for one in found} == {"a" * 60, "b"}
 
 
 def test_mcc_per_batch_is_scikit_learns_on_each_32_rows() -> None:

@@ -133,6 +133,46 @@ def test_the_model_folder_says_how_to_decide(reported: Paths) -> None:
     }
 
 
+def test_the_data_account_is_that_of_the_stages_before(reported: Paths) -> None:
+    page = (reported.report / "report.html").read_text()
+    section = page[page.index('<section id="data">') : page.index('<section id="timing">')]
+    text = re.sub(r"<(svg|code)\b.*?</\1>", " ", section, flags=re.DOTALL)
+    shown = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
+    for fact in (
+        "rows read 121 rows used 120 set aside 1 distinct texts 1,234",
+        "31 rows repeat another row's text, 32 texts another one but for case and blanks, 33 nearly repeat",
+        "empty text 1 set aside control characters 3 used near duplicate 17 used",
+        "ham 20 20 20 1 1,717 spam 20 20 20 1 1,717 all 40 40 40 41 4,242",
+        "6.2% of val and test shared val test same text 61 62 nearly same text 63 64 same group 65 66",
+        "Given by the files: test. In no split: 71 duplicates, 72 rows that would leak, 73 beyond the share of train",
+        "max_length, and the least that leaves 99% whole 128, 1,048 rows cut (head and tail stays) 41 (34.2%)",
+        "if all rows have max_length 91.1% padding, if each batch has its longest row's 32.2%",
+        "if rows of like length are together 3.3% tokens that the tokenizer does not know 51",
+        "rows mostly of such tokens, or without any 52",
+    ):
+        assert fact in shown
+    markdown = (reported.report / "report.md").read_text()
+    for fact in (
+        "121 rows read, 120 used, 1 set aside; 1,234 distinct texts, 33 of them nearly another one.",
+        "- near duplicate: 17 rows, used\n- splits: 40 train, 40 val, 40 test; 6.2% of val and test",
+        "- truncation at 128 tokens: 41 rows cut, 4,242 tokens lost; 1,048 would leave 99% of the rows whole",
+    ):
+        assert fact in markdown
+
+
+def test_slices_are_those_of_length_truncation_and_the_kept_columns(reported: Paths) -> None:
+    slices = json.loads((reported.report / "metrics.json").read_text())["slices"]
+    assert set(slices) == {"length", "truncation", "version"}
+    rows, test = pq.read_table(reported.rows), pq.read_table(reported.split("test"))["position"]
+    versions = rows["slice:version"].take(test).to_pylist()
+    assert {name: part["rows"] for name, part in slices["version"].items()} == {
+        name: versions.count(name) for name in ("1.0", "2.0")
+    }
+    assert slices["truncation"]["cut"]["rows"] == sum(row % 5 == 4 for row in test.to_pylist())
+    page = (reported.report / "report.html").read_text()
+    assert "<td>version</td><td>2.0 <small>(small)</small></td>" in page
+
+
 def test_suspects_are_rows_of_val_and_test_by_id(reported: Paths) -> None:
     suspects = pd.read_csv(reported.report / "suspects.csv")
     rows = pd.read_parquet(reported.rows)

@@ -10,7 +10,7 @@ from stages.evaluate.__main__ import main as evaluate
 from stages.params import read_params
 from stages.paths import Paths
 from stages.report.__main__ import main
-from stages.report.page import look_up, markdown
+from stages.report.page import look_up, markdown, percent
 
 SHAPES = {2: ("ham", "spam"), 5: tuple("12345"), 150: tuple(f"intent <{number}>" for number in range(150))}
 
@@ -100,6 +100,14 @@ def test_every_plot_has_a_name_and_every_table_cell_stands_under_a_heading(page:
 
 def test_markdown_is_shown_as_it_is_written() -> None:
     assert markdown("a|b <i> *c* _d_ `e`\n# f") == ("a&#124;b &#60;i&#62; &#42;c&#42; &#95;d&#95; &#96;e&#96; &#35; f")
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [(0, "0.0%"), (1, "100.0%"), (0.0625, "6.2%"), (0.00004, "0.004%"), (0.99996, "99.996%")],
+)
+def test_next_to_none_is_not_none(share: float, shown: str) -> None:
+    assert percent(share) == shown
 
 
 @pytest.mark.parametrize(

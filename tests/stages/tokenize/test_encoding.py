@@ -33,7 +33,8 @@ def test_single_texts(tokenize, rows, tmp_path):
     table, _ = tokenize(rows(["a b", "B zebra c d e", "c"]))
     assert table.column("input_ids").to_pylist() == [[2, 4, 5, 3], [2, 5, 1, 6, 7, 8, 3], [2, 6, 3]]
     assert table.column("label").to_pylist() == [0, 1, 0]
-    assert table.schema.names == ["id", "label", "group", "split", "text_key", "cluster", "input_ids"]
+    assert table.schema.names == ["id", "label", "group", "split", "text_key", "cluster", "tokens_cut", "input_ids"]
+    assert table.column("tokens_cut").to_pylist() == [0, 0, 0]
     assert open_tokens(tmp_path / "tokens").row(1).tolist() == [2, 5, 1, 6, 7, 8, 3]
 
 
@@ -44,6 +45,7 @@ def test_single_texts(tokenize, rows, tmp_path):
 def test_what_is_too_long_is_cut_and_counted(tokenize, rows, truncation, expected):
     table, lengths = tokenize(rows(["a b c d e f g", "a", "b"]), max_length=5, truncation=truncation)
     assert table.column("input_ids").to_pylist() == [expected, [2, 4, 3], [2, 5, 3]]
+    assert table.column("tokens_cut").to_pylist() == [4, 0, 0]
     stats = lengths.stats()
     assert (stats["rows_cut"], stats["tokens_cut"], stats["tokens"]) == (1, 4, 11)
     assert stats["per_label"] == {

@@ -1,0 +1,24 @@
+"""The plots of evaluate as CSV files, as DVC draws them: confusion and calibration."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pcsv
+
+from stages.files import replace_file, write_text
+from stages.predictions import Predictions
+
+
+def write_confusion(path: Path, predictions: Predictions, labels: list[str]) -> None:
+    """Write a row per example, given and predicted label by name, as DVC's confusion template reads it."""
+    names = pa.array(labels, pa.string())
+    table = pa.table({"label": names.take(predictions.labels), "predicted": names.take(predictions.preds)})
+    with replace_file(path) as temporary:
+        pcsv.write_csv(table, temporary, pcsv.WriteOptions(quoting_style="needed"))
+
+
+def write_calibration(path: Path, rows: Sequence[tuple[str, float, float, int]]) -> None:
+    """Write the calibration plot: a row per bin of test, before and after temperature scaling."""
+    lines = ["probabilities,confidence,accuracy,rows", *(",".join(map(str, row)) for row in rows)]
+    write_text(path, "\n".join(lines) + "\n")

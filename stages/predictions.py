@@ -1,0 +1,76 @@
+"""predictions.parquet: what a model says of every row of val and test; evaluate writes it and report reads it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from stages.files import replace_file
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One model's predictions for the rows of val or test.
+
+    Args:
+        positions: The rows' positions in rows.parquet; shape (rows,).
+        ids: The rows' ids; length rows.
+        labels: Given labels; shape (rows,).
+        probabilities: Shape (rows, num_labels).
+    """
+
+    positions: NDArray[np.int64]
+    ids: Sequence[str]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+
+    @property
+    def preds(self) -> NDArray[np.int64]:
+        """Most probable label of each row; shape (rows,)."""
+        preds: NDArray[np.int64] = np.argmax(self.probabilities, axis=1)
+        return preds
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def write_predictions(path: Path, splits: Mapping[str, Predictions]) -> None:
+    """Write a row per example: position, id, split, label, probabilities."""
+    with replace_file(path) as temporary:
+        pq.write_table(pa.concat_tables([_table(name, split) for name, split in splits.items()]), temporary)
+
+
+def read_predictions(path: Path) -> dict[str, Predictions]:
+    """Read the predictions for val and test."""
+    table = pq.read_table(path)
+    return {name: _predictions(table.filter(pc.equal(table["split"], name))) for name in ("val", "test")}
+
+
+def _table(name: str, split: Predictions) -> pa.Table:
+    rows, num_labels = split.probabilities.shape
+    flat = pa.array(split.probabilities.ravel(), pa.float32())
+    return pa.table(
+        {
+            "position": split.positions,
+            "id": pa.array(split.ids, pa.string()),
+            "split": pa.array([name] * rows, pa.string()),
+            "label": pa.array(split.labels, pa.int32()),
+            "probabilities": pa.FixedSizeListArray.from_arrays(flat, num_labels),
+        }
+    )
+
+
+def _predictions(table: pa.Table) -> Predictions:
+    width = table.schema.field("probabilities").type.list_size
+    flat = table["probabilities"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return Predictions(
+        positions=table["position"].to_numpy(),
+        ids=table["id"].to_pylist(),
+        labels=table["label"].to_numpy().astype(np.int64),
+        probabilities=flat.reshape(-1, width),
+    )
