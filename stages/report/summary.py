@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from stages.measures import measure
 from stages.report.results import SeedResult
 from stages.scores import LOWER_IS_BETTER
-from stages.statistics import Estimate
+from stages.statistics import NORMAL, Estimate
 
 Entry = dict[str, float | None]
 
@@ -35,7 +36,7 @@ def summarise(
     """Return every metric of a split over the seeds, and how much of its spread is due to the seeds.
 
     The interval is for the mean over seeds and counts both sources of chance: the rows (resampled once for all
-    seeds, because all seeds saw the same rows) and the seeds (the variance of their mean).
+    seeds, because all seeds saw the same rows) and the seeds (the variance of their mean; see `widen`).
 
     Args:
         results: One per seed.
@@ -66,19 +67,37 @@ def summarise(
     summary, shares = {}, {}
     for metric, rows in estimates.items():
         sd = float(np.std([result.metrics[split][metric]["value"] for result in results], ddof=1))
-        summary[metric] = _entry(_clip(metric, widen(rows, sd, seeds=len(results))), sd)
+        summary[metric] = _entry(_clip(metric, widen(rows, sd, seeds=len(results), confidence=confidence)), sd)
         both = sd**2 + rows.error**2
         shares[metric] = round(sd**2 / both, 2) if both > 0 else 0.0
     return summary, shares
 
 
-def widen(rows: Estimate, sd: float, *, seeds: int) -> Estimate:
-    """Return the interval widened by the chance of the seeds, whose results differ by `sd`."""
-    if rows.error == 0:
+def widen(rows: Estimate, sd: float, *, seeds: int, confidence: float) -> Estimate:
+    """Return the interval of the mean over seeds, widened by the chance of the seeds.
+
+    A few seeds tell their own spread badly, so their part of the variance has `seeds` - 1 degrees of freedom (the
+    rows' part has plenty), and the interval is as wide as Student's t says for the two together.
+
+    Args:
+        rows: The mean over the seeds, with the interval that other rows would give.
+        sd: Of the seeds' results.
+        seeds: How many (>= 2).
+        confidence: Of the interval (0 to 1).
+
+    Source:
+        Satterthwaite, "An approximate distribution of estimates of variance components", 1946.
+    """
+    of_rows, of_seeds = rows.error**2, sd**2 / seeds
+    if of_rows == 0 or of_seeds == 0:
         return rows
-    factor = math.sqrt(1 + sd**2 / seeds / rows.error**2)
+    freedom = (of_rows + of_seeds) ** 2 / (of_seeds**2 / (seeds - 1))
+    upper = (1 + confidence) / 2
+    student = float(stdtrit(freedom, upper)) / NORMAL.inv_cdf(upper)  # how much wider than a normal interval
+    error = math.sqrt(of_rows + of_seeds)
+    factor = student * error / rows.error
     low, high = rows.value - (rows.value - rows.low) * factor, rows.value + (rows.high - rows.value) * factor
-    return Estimate(rows.value, low, high, rows.error * factor)
+    return Estimate(rows.value, low, high, error)
 
 
 def rounded(entry: dict[str, float]) -> dict[str, float]:
