@@ -1,0 +1,188 @@
+"""The schema of params.yaml: complete, frozen, and strict. No default stands here, because DVC can't see one.
+
+Every key is explained in recipes/default.yaml, where a person edits it. A key typed `X | None = None` may be left
+out: absent and null are the same, so that nothing is hidden.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[int, Field(ge=1)]
+SplitName = Literal["train", "val", "test"]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Section(BaseModel):
+    """A mapping of params.yaml: no unknown keys, no silent conversions, no changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SourceFile(Section):
+    """One file of the data set."""
+
+    source: str
+    member: str | None = None
+    sha256: Sha256 | None = None
+    split: SplitName | None = None
+    label: str | int | None = None
+
+
+class Columns(Section):
+    """Names of the columns, or their numbers (from 0) where there is no header."""
+
+    text: str | int
+    label: str | int | None
+    text_pair: str | int | None
+    id: str | int | None
+    group: str | int | None
+    slices: list[str | int]
+
+
+class Checks(Section):
+    """What happens to rows with something wrong: the stage fails, warns, or sets them aside in a file."""
+
+    malformed_row: Literal["fail", "set_aside"]
+    broken_encoding: Literal["fail", "warn", "set_aside"]
+    control_characters: Literal["fail", "warn", "set_aside"]
+    empty_text: Literal["fail", "warn", "set_aside"]
+    missing_label: Literal["fail", "set_aside"]
+    unknown_label: Literal["fail", "set_aside"]
+    duplicate_id: Literal["fail", "set_aside"]
+    duplicate_text: Literal["fail", "warn", "set_aside"]
+    conflicting_labels: Literal["fail", "warn", "set_aside"]
+    near_duplicate: Literal["fail", "warn", "set_aside", "ignore"]
+    near_duplicate_similarity: Annotated[float, Field(gt=0.5, le=1)]
+    rare_label: Literal["fail", "warn", "set_aside"]
+    min_rows_per_label: Positive
+
+
+class Dataset(Section):
+    files: Annotated[list[SourceFile], Field(min_length=1)]
+    folder: str
+    unpack_limit_mb: Positive
+    format: Literal["csv", "tsv", "jsonl", "lines", "folders", "parquet", "arrow", "hf"]
+    encoding: str
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None
+    header: bool
+    quoting: bool
+    columns: Columns
+    labels: dict[str | int, str]
+    checks: Checks
+
+
+class Encoder(Section):
+    source: str
+    sha256: Sha256 | None
+
+
+class Download(Section):
+    dataset: Dataset
+    model: Encoder
+
+
+class Tokenize(Section):
+    max_length: Annotated[int, Field(ge=2)]
+    truncation: Literal["head", "tail", "head_tail"]
+
+
+class Split(Section):
+    method: Literal["stratified", "hash", "source"]
+    val: Fraction
+    test: Fraction
+    seed: Annotated[int, Field(ge=0)]
+    duplicates: Literal["together", "drop", "keep"]
+    train_fraction: Annotated[float, Field(gt=0, le=1)]
+    max_leak: Annotated[float, Field(ge=0, le=1)]
+
+
+class Head(Section):
+    """The classification head."""
+
+    hidden: Positive | None
+    dropout: Fraction
+
+
+class Lora(Section):
+    """Small trained matrices beside fixed ones."""
+
+    rank: Positive
+    alpha: Annotated[float, Field(gt=0)]
+    dropout: Fraction
+    target_modules: Literal["auto"] | Annotated[list[str], Field(min_length=1)]
+
+
+class Finetune(Section):
+    method: Literal["full", "frozen", "partial", "gradual", "lora"]
+    head: Head
+    frozen_layers: Annotated[int, Field(ge=0)]
+    frozen_epochs: Positive
+    lora: Lora
+    max_epochs: Positive
+    batch_size: Positive
+    max_tokens_per_batch: Positive | None
+    accumulate_grad_batches: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Literal["linear", "cosine", "constant"]
+    warmup_ratio: Fraction
+    layer_decay: Annotated[float, Field(gt=0, le=1)]
+    gradient_clip: Annotated[float, Field(ge=0)]
+    label_smoothing: Fraction
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
+    class_weights: Literal["none", "balanced"] | dict[str | int, Annotated[float, Field(gt=0)]]
+    monitor: Literal["val/loss", "val/accuracy", "val/macro_f1", "val/mcc"]
+    patience: Positive | None
+    accelerator: Literal["auto", "cpu", "gpu"]
+    devices: Positive
+    strategy: str
+    precision: Literal["auto", "32", "bf16"]
+    compile: bool
+    num_workers: Annotated[int, Field(ge=0)]
+    compact_vocabulary: bool
+    packing: bool
+    loggers: list[Literal["tensorboard", "mlflow"]]
+    limit_train_batches: Positive | Annotated[float, Field(gt=0, le=1)]
+    limit_val_batches: Positive | Annotated[float, Field(gt=0, le=1)]
+    fast_dev_run: bool
+    checkpoint_minutes: Annotated[float, Field(gt=0)]
+
+
+class Evaluate(Section):
+    metric: Literal["accuracy", "macro_f1", "mcc"]
+    ordered: Literal["auto", "yes", "no"]
+    batch_size: Positive
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    resamples: Annotated[int, Field(ge=100)]
+    seed: Annotated[int, Field(ge=0)]
+
+
+class Gate(Section):
+    """What `retune compare` holds a change to."""
+
+    fail_on: Literal["none", "worse"]
+    require: list[Annotated[str, Field(pattern=r"^\s*(test|val)\.\w+(\.(low|high))?\s*(>=|<=|>|<)\s*-?[0-9.]+\s*$")]]
+    max_drop: dict[Annotated[str, Field(pattern=r"^(test|val)\.\w+$")], Annotated[float, Field(ge=0)]]
+
+
+class Report(Section):
+    title: str
+    show_text: bool
+    mistakes: Annotated[int, Field(ge=0)]
+    suspects: Annotated[int, Field(ge=0)]
+    baseline_rows: Annotated[int, Field(ge=0)]
+    gate: Gate
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    download: Download
+    tokenize: Tokenize
+    split: Split
+    finetune: Finetune
+    evaluate: Evaluate
+    report: Report
