@@ -11,9 +11,10 @@ from stages.download.archive import unpack
 from stages.download.checks import Checks
 from stages.download.fetch import Fetched, fetch
 from stages.download.hub import SPLITS, is_hub, load_hub_dataset
+from stages.download.layout import Layout, Record
 from stages.download.output import write_rows
 from stages.download.overall import check_overall
-from stages.download.records import Layout, Record, read_folders, read_text_file
+from stages.download.records import read_folders, read_text_file
 from stages.download.rows import InputFile, spool_rows
 from stages.download.tables import read_arrow, read_hub_split, read_parquet
 from stages.errors import DataError

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stages.download.checks import Checks, Place
 from stages.download.labels import rename
-from stages.download.records import Record, encodable
+from stages.download.layout import Record, encodable
 from stages.errors import DataError
 
 BATCH = 10_000  # rows

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.download.records import Layout, Record, require_columns, typed_record
+from stages.download.layout import Layout, Record, require_columns, typed_record
 from stages.errors import DataError
 
 BATCH = 10_000  # rows
