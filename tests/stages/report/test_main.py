@@ -3,13 +3,16 @@
 import html
 import json
 import re
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import ModelCard
+from ruamel.yaml import YAML
 from transformers import pipeline
 
 from stages.errors import ReportError
@@ -18,6 +21,8 @@ from stages.params import read_params
 from stages.paths import Paths
 from stages.report.__main__ import main
 from stages.report.page import NAMES
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +75,20 @@ def test_the_same_inputs_give_the_same_bytes(reported: Paths) -> None:
     before = {path: path.read_bytes() for path in reported.report.rglob("*") if path.is_file()}
     main(read_params(reported.params), reported)
     assert before == {path: path.read_bytes() for path in reported.report.rglob("*") if path.is_file()}
+
+
+def test_it_reads_nothing_that_dvc_yaml_does_not_name(reported: Paths, tmp_path: Path) -> None:
+    deps = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["report"]["deps"]
+    for path in (reported.root / name for name in ["params.yaml", *deps]):
+        target = tmp_path / path.relative_to(reported.root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            shutil.copytree(path, target)
+        elif path.is_file():
+            shutil.copy(path, target)
+    main(read_params(reported.params), Paths(tmp_path))
+    for name in ("metrics.json", "report.html", "report.md", "suspects.csv"):
+        assert (tmp_path / "data/report" / name).read_bytes() == (reported.report / name).read_bytes()
 
 
 def test_a_seed_without_results_is_named(copy_project: Paths) -> None:
