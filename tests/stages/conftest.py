@@ -45,11 +45,15 @@ def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
     """Return a function that writes a project with `labels`, `rows` and `seeds`, ready for evaluate."""
 
     def make(
-        labels: tuple[str, ...] = ("ham", "spam"), rows: int = 120, seeds: tuple[int, ...] = (1, 2), pairs: bool = False
+        labels: tuple[str, ...] = ("ham", "spam"),
+        rows: int = 120,
+        seeds: tuple[int, ...] = (1, 2),
+        pattern: tuple[str, ...] = (),
     ) -> Paths:
         paths = Paths(tmp_path_factory.mktemp("project"))
         _write_params(paths, seeds)
-        given = [labels[row % len(labels)] for row in range(rows)]
+        pattern = pattern or labels  # the labels of the first rows, again and again
+        given = [pattern[row % len(pattern)] for row in range(rows)]
         texts = _texts(given, labels)
         _write_dataset(paths, texts, given, labels)
         _write_encoder_and_tokens(paths, texts, given, labels)

@@ -55,6 +55,11 @@ def test_further_columns_are_kept_under_their_names(read):
     assert result.column("file") == ["data/rows.csv"] * 3
 
 
+def test_each_row_says_which_file_it_is_from(read):
+    result = read({"a.csv": b"text,label\na,x\nb,y\n", "b.csv": b"text,label\nc,x\n"})
+    assert result.column("file") == ["data/a.csv", "data/a.csv", "data/b.csv"]
+
+
 def test_kept_columns_of_tables_become_text(read):
     buffer = io.BytesIO()
     days = [datetime.date(2020, 1, 2), None]

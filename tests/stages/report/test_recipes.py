@@ -19,6 +19,7 @@ from stages.report.page import NAMES
 from stages.tokens import Tokens
 
 ROOT = Path(__file__).parents[3]
+MOSTLY_HAM = ("ham", "ham", "ham", "spam")
 LABELS = {
     "google_play_reviews": tuple("12345"),
     "cola": ("unacceptable", "acceptable"),
@@ -34,7 +35,8 @@ def report(make_project: Callable[..., Paths]) -> Callable[[str], Paths]:
 
     def make(recipe: str) -> Paths:
         if recipe not in made:
-            paths = made[recipe] = make_project(labels=LABELS[recipe], rows=300, seeds=(1,))
+            pattern = MOSTLY_HAM if recipe == "sms_spam" else ()
+            paths = made[recipe] = make_project(labels=LABELS[recipe], rows=300, seeds=(1,), pattern=pattern)
             text = recipes.compose(ROOT, recipe, ["seeds=[1]", "evaluate.resamples=100"])
             paths.params.write_text(text, encoding="utf-8")
             params = read_params(paths.params)
