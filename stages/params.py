@@ -60,6 +60,11 @@ def parse_params(values: Any, *, name: str) -> Params:
         raise ParamsError(
             f"{name}: split.val {params.split.val} and split.test {params.split.test} leave nothing to train on."
         )
+    columns = params.download.dataset.columns
+    if {columns.text, columns.text_pair} & set(columns.slices):
+        raise ParamsError(
+            f"{name}: download.dataset.columns.slices {columns.slices} names the text itself. Take it out."
+        )
     return params
 
 

@@ -52,6 +52,8 @@ def test_all_problems_come_in_one_error(values: Any) -> None:
             r"unknown key download.dataset.files\[0\].sorce \(did you mean source",
         ),
         ("download.model.sha256", "abc", "download.model.sha256: string should match pattern"),
+        ("download.dataset.columns.slices", ["app", "content"], r"slices \['app', 'content'\] names the text itself"),
+        ("download.dataset.columns.slices", "app", "slices: input should be a valid list, not 'app'"),
         ("download.dataset", None, "download.dataset: input should be a valid dictionary"),
         ("report.colour", "red", r"unknown key report.colour \(known here: .*title"),
     ],
