@@ -98,9 +98,8 @@ def typed_record(row: int, values: Mapping[str, Any]) -> Record:
 def as_record(row: int, cells: Mapping[str, str | None]) -> Record:
     """Put together a row's fields and the columns that are kept."""
     kept = tuple(cell for field, cell in cells.items() if field.startswith(KEPT))
-    if not kept:
-        return Record(row, **cells)
-    return Record(row, **{field: cell for field, cell in cells.items() if not field.startswith(KEPT)}, kept=kept)
+    own = {field: cell for field, cell in cells.items() if not field.startswith(KEPT)} if kept else cells
+    return Record(row, **own, kept=kept)
 
 
 def encodable(text: str) -> bool:
