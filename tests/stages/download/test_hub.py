@@ -114,7 +114,7 @@ def stage(hub: HubServer, tmp_path: Path) -> Any:
 
 
 def dataset(source: str, member: str | None = None, text: str = "review") -> dict[str, Any]:
-    columns = {"text": text, "label": "label", "text_pair": None, "id": None, "group": None}
+    columns = {"text": text, "label": "label", "text_pair": None, "id": None, "group": None, "slices": []}
     return {"files": [{"source": source, "member": member}], "format": "hf", "columns": columns}
 
 
