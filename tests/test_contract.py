@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 STAGES = ["download", "tokenize", "split", "finetune", "evaluate", "report"]
 HALLWAY = {"errors", "params", "paths", "files", "entry"}
 HALLWAY |= {"tokens", "texts", "truncation", "models", "calibration", "statistics", "scores", "pairs", "inference"}
-HALLWAY |= {"measures", "ranking", "reliability", "heads"}
+HALLWAY |= {"measures", "ranking", "reliability", "heads", "encoders"}
 EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/__init__.py": "holds a docstring",
     "stages/errors.py": "messages alone",
