@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedModel
 
 from stages.calibration import Calibration, read_calibration
+from stages.encoders import first_token
 from stages.errors import ModelError
 from stages.files import read_json
 from stages.models import inputs_of, load_model, logits_of
@@ -109,7 +110,8 @@ class Classifier:
 
     def probabilities(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
         """Return the calibrated probability of each label; shape (rows, num_labels). Arguments as for a call."""
-        return self._compute(texts, text_pairs, self._classify, width=len(self.labels))
+        with first_token(self._model):
+            return self._compute(texts, text_pairs, self._classify, width=len(self.labels))
 
     def decide(self, probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the index of each row's label: the threshold applied where the model has one; shape (rows,)."""

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
+from stages.encoders import first_token
 from stages.errors import ModelError
 from stages.files import read_json
 from stages.heads import load_hidden_head
@@ -103,9 +104,10 @@ def predict_tokens(
         Shape (rows, num_labels).
     """
     probabilities = np.zeros((len(positions), int(model.config.num_labels or 0)), dtype=np.float32)
-    for indices in batches_by_length(tokens.lengths[positions], batch_size):
-        batch = tokens.pad(positions[indices], pad_token_id=model.config.pad_token_id or 0)
-        probabilities[indices] = predict_batch(model, batch)
+    with first_token(model):
+        for indices in batches_by_length(tokens.lengths[positions], batch_size):
+            batch = tokens.pad(positions[indices], pad_token_id=model.config.pad_token_id or 0)
+            probabilities[indices] = predict_batch(model, batch)
     return probabilities
 
 

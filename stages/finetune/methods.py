@@ -5,17 +5,13 @@ from collections.abc import Iterator
 from torch import nn
 from transformers import PreTrainedModel
 
+from stages.encoders import layers_of
 from stages.errors import TrainingError
 
 HEAD = "head"
 EMBEDDINGS = "embeddings"
 REST = "rest of the encoder"
 EMBEDDING_NAMES = ("embed", "wte", "wpe")
-
-
-def layers_of(model: PreTrainedModel) -> list[nn.Module]:
-    """Return the encoder's layers from the lowest to the highest; ALBERT, whose layers share weights, has one."""
-    return [layer for layers in _outermost_lists(model.base_model) for layer in layers]
 
 
 def blocks_of(model: PreTrainedModel) -> dict[str, list[nn.Parameter]]:
@@ -90,11 +86,3 @@ def _expected_modes(model: nn.Module, name: str = "", above: bool = True) -> Ite
     yield name, model, trained
     for child_name, child in model.named_children():
         yield from _expected_modes(child, f"{name}.{child_name}".lstrip("."), trained)
-
-
-def _outermost_lists(module: nn.Module) -> Iterator[nn.ModuleList]:
-    for child in module.children():
-        if isinstance(child, nn.ModuleList):
-            yield child
-        else:
-            yield from _outermost_lists(child)

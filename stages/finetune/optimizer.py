@@ -8,7 +8,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel
 
-from stages.finetune.methods import EMBEDDINGS, blocks_of, layers_of
+from stages.encoders import layers_of
+from stages.finetune.methods import EMBEDDINGS, blocks_of
 
 
 def parameter_groups(

@@ -12,10 +12,10 @@ from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
+from stages.encoders import first_token_only
 from stages.finetune.batches import TokenRows
 from stages.finetune.dropout import speed_up_dropout
 from stages.finetune.features import FeatureRows, encode, kept_features
-from stages.finetune.first_token import first_token_only
 from stages.finetune.lora import add_lora, merge_lora
 from stages.finetune.methods import check_something_trains, fix_encoder, fix_lowest, set_modes
 from stages.finetune.packing import agrees, attend_packed, first_position

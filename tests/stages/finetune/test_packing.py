@@ -4,7 +4,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
-from stages.finetune.first_token import first_token_only
+from stages.encoders import first_token_only
 from stages.finetune.packing import agrees, attend_packed, first_position, pack
 from stages.paths import Paths
 from stages.tokens import open_tokens

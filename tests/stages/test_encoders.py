@@ -2,10 +2,10 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
+from stages.encoders import first_token, first_token_only
 from stages.finetune.dropout import speed_up_dropout
-from stages.finetune.first_token import first_token_only
 
-from .conftest import tiny_models
+from .finetune.conftest import tiny_models
 
 IDS = torch.tensor([[2, 12, 30, 41, 3], [2, 11, 3, 0, 0], [2, 50, 51, 3, 0]])
 MASK = (IDS != 0).long()
@@ -37,3 +37,12 @@ def test_same_logits_and_gradients(kind: str, faster_dropout: bool) -> None:
 def test_other_architectures_are_left_alone() -> None:
     for kind in ("distilbert", "albert", "deberta-v2", "modernbert", "gpt2"):
         assert not first_token_only(tiny_models()[kind])
+
+
+def test_the_last_layer_is_whole_again_after_the_block() -> None:
+    model = tiny_models()["bert"].eval()
+    before = model.base_model(IDS, attention_mask=MASK).last_hidden_state
+    with pytest.raises(KeyError), first_token(model):
+        assert model.base_model(IDS, attention_mask=MASK).last_hidden_state.shape[1] == 1
+        raise KeyError
+    assert torch.equal(model.base_model(IDS, attention_mask=MASK).last_hidden_state, before)

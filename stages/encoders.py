@@ -1,20 +1,26 @@
-"""The last layer for the first token alone: no other output of it is read by the classification head.
+"""Inside an encoder: its layers, and its last layer for the first token alone.
 
-The other tokens still give their keys and values, so the result is the same. It saves the last layer's query, output
-and feed-forward products for all tokens but one per row: about an eighth of a six-layer encoder's work.
+No other output of the last layer is read by the classification head. The other tokens still give their keys and
+values, so the result is the same. It saves the last layer's query, output and feed-forward products for all tokens but
+one per row: about an eighth of a six-layer encoder's work.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import MethodType
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from stages.finetune.methods import layers_of
-
 # Architectures whose layers are built as BERT's and whose head reads the first token.
 ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
+
+
+def layers_of(model: PreTrainedModel) -> list[nn.Module]:
+    """Return the encoder's layers from the lowest to the highest; ALBERT, whose layers share weights, has one."""
+    return [layer for layers in _outermost_lists(model.base_model) for layer in layers]
 
 
 def first_token_only(model: PreTrainedModel) -> bool:
@@ -28,6 +34,17 @@ def first_token_only(model: PreTrainedModel) -> bool:
     last = layers_of(model)[-1]
     last.forward = MethodType(_forward, last)
     return True
+
+
+@contextmanager
+def first_token(model: PreTrainedModel) -> Iterator[None]:
+    """Within the block, let the last layer answer for the first token only, where that can be done."""
+    done = first_token_only(model)
+    try:
+        yield
+    finally:
+        if done:
+            del layers_of(model)[-1].forward
 
 
 def _forward(
@@ -47,3 +64,11 @@ def _forward(
     context, _ = attend(attention, query, key, value, mask, dropout=dropout, scaling=attention.scaling, **kwargs)
     output: Tensor = layer.feed_forward_chunk(layer.attention.output(context.flatten(2), first))
     return output.transpose(0, 1) if isinstance(starts, Tensor) else output  # packed: (1, batch, width) so far
+
+
+def _outermost_lists(module: nn.Module) -> Iterator[nn.ModuleList]:
+    for child in module.children():
+        if isinstance(child, nn.ModuleList):
+            yield child
+        else:
+            yield from _outermost_lists(child)
