@@ -19,7 +19,6 @@ from ruamel.yaml import YAML
 from stages.paths import Paths
 
 SEED = 42
-TRAIN_ROWS = 40_000  # twice as many as the TF-IDF baseline learns from
 EVALUATE = """
 import sys
 import numpy as np
@@ -42,10 +41,10 @@ CURVE = """epoch,learning_rate,train_loss,val_loss,val_accuracy,val_macro_f1,val
 """
 
 
-def write_project(folder: Path, test_rows: int) -> None:
+def write_project(folder: Path, test_rows: int, train_rows: int) -> None:
     """Write everything that evaluate and report read, but for the weights."""
     val_rows = min(test_rows, 20_000)
-    rows = TRAIN_ROWS + val_rows + test_rows
+    rows = train_rows + val_rows + test_rows
     (folder / "rows").mkdir()
     write_rows(folder / "rows/rows.csv", rows, seed=SEED)
     write_params(folder, near="ignore")
@@ -84,11 +83,12 @@ def core_seconds() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--test-rows", type=int, nargs="+", default=[5_000, 200_000], help="sizes of test")
+    parser.add_argument("--train-rows", type=int, default=40_000, help="size of train; TF-IDF learns from 20,000")
     arguments = parser.parse_args()
     print("| test rows | stage | seconds | core seconds | peak memory, MB |\n|--:|---|--:|--:|--:|")
     for rows in arguments.test_rows:
         with tempfile.TemporaryDirectory() as name:
-            write_project(Path(name), rows)
+            write_project(Path(name), rows, arguments.train_rows)
             for stage, numbers in measure(Path(name)).items():
                 figures = f"{numbers['seconds']:.1f} | {numbers['cores']:.1f} | {numbers['peak_memory_mb']:,}"
                 print(f"| {rows:,} | {stage} | {figures} |", flush=True)
