@@ -159,14 +159,15 @@ def test_the_data_account_is_that_of_the_stages_before(reported: Paths) -> None:
     shown = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
     for fact in (
         "rows read 121 rows used 120 set aside 1 distinct texts 1,234",
-        "31 rows repeat another row's text, 32 texts another one but for case and blanks, 33 nearly repeat",
+        "31 rows repeat another row's text; 32 texts repeat another one but for case and blanks, 33 nearly.",
         "empty text 1 set aside control characters 3 used near duplicate 17 used",
         "ham 20 20 20 1 1,717 spam 20 20 20 1 1,717 all 40 40 40 41 4,242",
         "6.2% of val and test shared val test same text 61 62 nearly same text 63 64 same group 65 66",
-        "Given by the files: test. In no split: 71 duplicates, 72 rows that would leak, 73 beyond the share of train",
+        "Given by the files: test. Left out: 71 duplicates, 72 rows that would leak, 73 of train beyond its share.",
         "max_length, and the least that leaves 99% whole 128, 1,048 rows cut (head and tail stays) 41 (34.2%)",
-        "if all rows have max_length 91.1% padding, if each batch has its longest row's 32.2%",
-        "if rows of like length are together 3.3% tokens that the tokenizer does not know 51",
+        "tokens lost by it 4,242 (78.9%) padding, were all rows padded to max_length 91.1%",
+        "padding in batches of any 32 rows 32.2% padding in batches of 32 rows of like length 3.3%",
+        "tokens that the tokenizer does not know 51",
         "rows mostly of such tokens, or without any 52",
     ):
         assert fact in shown
