@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import matthews_corrcoef, precision_recall_curve
 
 from stages.report.baselines import compare, predict_majority, predict_tfidf
@@ -27,6 +29,18 @@ def test_tfidf_learns_what_words_tell() -> None:
     assert (probabilities[:, 2] == 0).all()
     fewer = predict_tfidf(texts, labels, ["a free prize"], num_labels=3, most_rows=8, seed=0)
     assert fewer.shape == (1, 3)
+
+
+def test_tfidf_is_trained_to_the_end_with_many_classes_as_well() -> None:
+    chance = np.random.default_rng(0)
+    words = [f"word{number}" for number in range(300)]
+    labels = np.tile(np.arange(60), 10)
+    texts = [" ".join([words[label], *chance.choice(words, size=12)]) for label in labels]
+    found = predict_tfidf(texts, labels, texts, num_labels=60, most_rows=999, seed=0)
+    features = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit_transform(texts)
+    converged = LogisticRegression(C=10.0, solver="newton-cg", max_iter=2000, tol=1e-9).fit(features, labels)
+    expected = converged.predict_proba(features)
+    assert np.abs(found - expected).max() < 0.01
 
 
 def test_texts_without_a_word_fall_back_to_the_majority() -> None:
