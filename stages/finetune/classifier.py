@@ -130,7 +130,7 @@ class Classifier(LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        """Clip by norm. In bf16 Lightning refuses to, with a fused optimizer, for a scaler's sake that only fp16 has."""
+        """Clip by norm: in bf16 Lightning refuses to for a fused optimizer, because of a scaler that only fp16 has."""
         plugin = self.trainer.precision_plugin
         if isinstance(plugin, MixedPrecision) and plugin.scaler is None and gradient_clip_val:
             nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
