@@ -72,7 +72,9 @@ def loop(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
         scores = [_median([run[score] for run in runs]) for score in ("accuracy", "mcc")]
         print(f"| {name} | {seconds:.2f} | {seconds / mine:.2f} | {scores[0]:.3f} | {scores[1]:.3f} |")
     share = 6 * LAYER_PARAMETERS * tokens / mine / max(rates)
-    print(f"\n{tokens / mine:.0f} tokens per second, {share:.0%} of {max(rates) / 1e9:.0f} GFLOP/s, the best of its rates")
+    print(
+        f"\n{tokens / mine:.0f} tokens per second, {share:.0%} of {max(rates) / 1e9:.0f} GFLOP/s, the best of its rates"
+    )
     whole, prepare = (_median([run[name] for run in found["retune"]]) for name in ("seconds", "prepare_seconds"))
     print(f"the stage as a whole {whole:.1f} s, of which {whole - mine:.1f} s fixed (preparing {prepare:.1f} s)\n")
 
