@@ -29,7 +29,10 @@ ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 FILES = {"sms_spam": ("sms_spam/spamdata_v2.csv",), "cola": ("cola/cola_public.zip",) * 2}
 SETTINGS = {  # the reference settings for the bundled encoder
-    "sms_spam": ["tokenize.max_length=64", "finetune.max_epochs=2", "finetune.learning_rate=5e-5"],
+    "sms_spam": [
+        *("finetune.method=full", "finetune.head.hidden=null", "finetune.class_weights=none"),
+        *("tokenize.max_length=64", "finetune.max_epochs=2", "finetune.learning_rate=5e-5"),
+    ],
     "cola": ["finetune.learning_rate=1e-4", "finetune.max_epochs=4"],
 }
 

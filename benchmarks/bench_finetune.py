@@ -58,19 +58,23 @@ def loop(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
     paths = write_root(folder, pd.concat([train, test]), splits, max_length=64)
     tokens = int(open_tokens(paths.tokens).lengths[: len(train)].sum())
     found: dict[str, list[dict[str, Any]]] = {"retune": [], "Trainer, max": [], "Trainer, group": []}
+    rates = [rate]
     for _ in range(arguments.repeats):
         ours = run_stage(paths, max_epochs=1, limit_val_batches=1, **COLA, **PLAIN)
         found["retune"].append(ours | score_test(paths, splits["test"]))
         for padding in ("max", "group"):
             found[f"Trainer, {padding}"].append(run_peer(train, test, ["--padding", padding]) | {"seconds": None})
+        rates.append(matrix_rate())
     mine = _median([run["train_seconds"] for run in found["retune"]])
     print(f"CoLA, {len(train)} sentences, one epoch\n\n| | seconds | times | accuracy | MCC |\n|---|---|---|---|---|")
     for name, runs in found.items():
         seconds = _median([run.get("train_seconds") or run["train_s"] for run in runs])
         scores = [_median([run[score] for run in runs]) for score in ("accuracy", "mcc")]
         print(f"| {name} | {seconds:.2f} | {seconds / mine:.2f} | {scores[0]:.3f} | {scores[1]:.3f} |")
-    share = 6 * LAYER_PARAMETERS * tokens / mine / rate
-    print(f"\n{tokens / mine:.0f} tokens per second, {share:.0%} of the measured rate of products")
+    share = 6 * LAYER_PARAMETERS * tokens / mine / max(rates)
+    print(
+        f"\n{tokens / mine:.0f} tokens per second, {share:.0%} of {max(rates) / 1e9:.0f} GFLOP/s, the best of its rates"
+    )
     whole, prepare = (_median([run[name] for run in found["retune"]]) for name in ("seconds", "prepare_seconds"))
     print(f"the stage as a whole {whole:.1f} s, of which {whole - mine:.1f} s fixed (preparing {prepare:.1f} s)\n")
 

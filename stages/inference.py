@@ -25,7 +25,7 @@ from stages.files import read_json
 from stages.models import inputs_of, load_model, logits_of
 from stages.texts import Batch, check_texts, encode, open_tokenizer, windows
 
-BATCH_TOKENS = {"cpu": 4_096, "cuda": 65_536}  # padded tokens per forward pass
+BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}  # padded tokens per forward pass; on a CPU what its cache holds
 UNBOUNDED = 1_000_000  # tokens; a tokenizer_config.json says 1e30 where it knows no limit
 
 
