@@ -163,6 +163,8 @@ def test_slices_come_from_columns_with_few_values() -> None:
             "label": ["no", "yes"] * 4,
             "group": ["app", "web"] * 4,
             "split": pa.nulls(8, pa.string()),
+            "cluster": [1, 2] * 4,
+            "slice:version": ["new"] * 2 + ["old"] * 6,
             "number": list(range(8)),
         }
     )
@@ -170,6 +172,8 @@ def test_slices_come_from_columns_with_few_values() -> None:
     slices = {group.name: (group.rows, group.fixed, group.broken) for group in found.slices}
     assert slices["group app"] == (4, 4, 0)
     assert slices["group web"] == (4, 0, 4)
+    assert slices["version new"] == (2, 1, 1)
+    assert not any(name.startswith("cluster") for name in slices)
     assert slices["shortest quarter"][0] == 2
     assert len(found.best) == 3
     assert found.best[0].text == "x"
