@@ -183,6 +183,14 @@ def test_every_file_of_paths_is_an_output_of_the_graph() -> None:
         assert any(re.match(rf"{out}(/|$)", file.as_posix()) for out in outs), file
 
 
+def test_kept_columns_have_one_prefix() -> None:
+    from stages.download.layout import KEPT
+    from stages.report import rows
+
+    assert rows.KEPT == KEPT
+    assert f'removeprefix("{KEPT}")' in (ROOT / "pipeline/comparison/moved.py").read_text().replace("'", '"')
+
+
 def test_the_readme_names_commands_that_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
