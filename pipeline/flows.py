@@ -84,11 +84,9 @@ def show_cached(stage: str) -> State[Any]:
 
 def _write_params(root: Path, params: Mapping[str, Any], recipe: str | None) -> None:
     overrides = [f"{key}={json.dumps(value)}" for key, value in params.items()]
-    if recipe:
-        recipes.write_params(root, recipes.compose(root, recipe, overrides))
-    elif overrides:
-        text = (root / "params.yaml").read_text(encoding="utf-8")
-        recipes.write_params(root, recipes.override(text, overrides))
+    text = recipes.changed_params(root, recipe=recipe, overrides=overrides)
+    if text is not None:
+        recipes.write_params(root, text)
 
 
 def _run(runner: Runner) -> State[Any]:

@@ -48,10 +48,13 @@ def test_a_plan_imports_neither_prefect_nor_torch(toy_that_ran: Path) -> None:
 
 def test_plan_in_words(inside: Path) -> None:
     toy.edit(inside, "params.yaml", "2.0e-5", "3e-5")
-    text = CliRunner().invoke(app, ["plan"], env={"COLUMNS": "200"}).output
-    assert "train@1" in text
-    assert "train.rate 2e-05 -> 3e-05" in text
-    assert text.splitlines()[-1].startswith("Expected: at most 0 s and what has no earlier run to go by.")
+    lines = CliRunner().invoke(app, ["plan"], env={"COLUMNS": "40"}).output.splitlines()  # no terminal: not wrapped
+    assert lines[4:] == [
+        "train@1         runs            ?  train.rate 2e-05 -> 3e-05",
+        "train@2         runs            ?  train.rate 2e-05 -> 3e-05",
+        "report          pending         ?  train.rate 2e-05 -> 3e-05; after train@1 and train@2",
+        "Expected: not known yet, none of these has run here before.",
+    ]
 
 
 def test_plan_as_json(inside: Path) -> None:
