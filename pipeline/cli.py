@@ -7,6 +7,7 @@ from typing import NoReturn
 import typer
 
 from pipeline.commands import compare, deploy, plan, predict, run
+from pipeline.commands.terminal import leave
 from stages.errors import RetuneError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", help=__doc__)
@@ -22,12 +23,15 @@ for command in (
 def main() -> NoReturn:
     """Run the command; what the user can mend is one line and exit code 1."""
     _configure_log()
+    code = 0
     try:
         app(standalone_mode=True)
     except RetuneError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        raise SystemExit(1) from None
-    raise SystemExit(0)
+        code = 1
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    leave(code)
 
 
 def _configure_log() -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -73,7 +74,16 @@ def _duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-class Lines(Listener):
+class Screen(Listener):
+    """Remembers how the run ended, whether or not Prefect's API was there to hear it."""
+
+    conclusion: Any = None
+
+    def concluded(self, state: Any) -> None:
+        self.conclusion = state
+
+
+class Lines(Screen):
     """A line when a stage begins and ends, and each line that it writes."""
 
     def __init__(self, console: Console) -> None:
@@ -94,7 +104,7 @@ class Lines(Listener):
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-class Board(Listener):
+class Board(Screen):
     """A table that is drawn anew while the stages run; use it as a context manager."""
 
     def __init__(self, console: Console) -> None:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
@@ -53,7 +54,7 @@ def retrain(
             _write_params(root, params or {}, recipe)
             return _run(Runner(root, targets=targets or (), refresh=refresh, jobs=jobs))
     except RetuneError as error:
-        return Failed(message=" ".join(str(error).split()))
+        return _conclude(Failed(message=" ".join(str(error).split())))
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -116,11 +117,20 @@ def _run(runner: Runner) -> State[Any]:
         runner.stop()
         wait(list(futures.values()))
         if isinstance(error, (KeyboardInterrupt, TerminationSignal)):
-            return Cancelled(message=f"Stopped while these ran: {', '.join(sorted(runner.running))}")
+            return _conclude(Cancelled(message=f"Stopped while these ran: {', '.join(sorted(runner.running))}"))
         raise
     wait(list(cached.values()))
-    artifacts.publish(runner.root, first, runner.outcomes, before)
-    return _final_state(runner)
+    state = _conclude(_final_state(runner))
+    try:
+        artifacts.publish(runner.root, first, runner.outcomes, before)
+    except httpx.HTTPError as error:  # the stages' results are not Prefect's, and nothing of them is lost
+        get_run_logger().warning("The artifacts can't be written: %s", error)
+    return state
+
+
+def _conclude(state: State[Any]) -> State[Any]:
+    listener.current.get().concluded(state)
+    return state
 
 
 def _announce(ended: "queue.SimpleQueue[str]", stage: str, _: PrefectFuture[Any]) -> None:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from pipeline.commands.options import Overrides
 from pipeline.commands.plan import plan_changes
-from pipeline.commands.terminal import console, project_root, show_table
+from pipeline.commands.terminal import console, leave_at_once, project_root, show_table
 from stages.errors import PipelineError
 
 
@@ -40,7 +40,7 @@ def run(
 
         params = dict(recipes.parse_override(line) for line in overrides or ())
         parameters = {"params": params, "targets": targets, "recipe": recipe, "refresh": refresh}
-        configured = run_flow(root, console, **parameters, jobs=jobs, wait_for_others=wait)
+        configured = run_flow(root, console, on_lost=leave_at_once, **parameters, jobs=jobs, wait_for_others=wait)
         if not configured:
             console.print("See this run in Prefect's UI with: retune ui")
     _show_results(root)

@@ -1,14 +1,20 @@
-"""What the commands share: the console, and the project's folder."""
+"""What the commands share: the console, the project's folder, and how they leave."""
 
 import io
+import os
 import sys
+import threading
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 console = Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
+
+
+_at_once = threading.Event()
 
 
 def project_root() -> Path:
@@ -28,3 +34,17 @@ def show_table(table: Table) -> None:
         wide.print(table)
     for line in text.get().splitlines():
         typer.echo(line.rstrip())
+
+
+def leave_at_once() -> None:
+    """Let the process end without waiting for its threads: Prefect's would go on calling a server that is gone."""
+    _at_once.set()
+
+
+def leave(code: int) -> NoReturn:
+    """End the process."""
+    if _at_once.is_set():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    raise SystemExit(code)
