@@ -138,11 +138,10 @@ def _announce(ended: "queue.SimpleQueue[str]", stage: str, _: PrefectFuture[Any]
 
 
 def _submit(runner: Runner, stage: str) -> PrefectFuture[Any]:
-    retries = int(runner.stage(stage).meta.get("retries", 0))
     options = run_stage.with_options(
         name=stage,
         task_run_name=stage,
-        retries=retries,
+        retries=runner.stage(stage).retries,
         retry_delay_seconds=RETRY_DELAY,
         retry_condition_fn=_is_worth_a_retry,
     )
