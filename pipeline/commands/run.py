@@ -1,5 +1,6 @@
 """`retune run`, `retune results` and `retune ui`: run what has to run, and see what came out."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,9 @@ from pipeline.commands.options import Overrides
 from pipeline.commands.plan import plan_changes
 from pipeline.commands.terminal import console, leave_at_once, project_root, show_table
 from stages.errors import PipelineError
+from stages.paths import Paths
+
+HEADLINE = ("accuracy", "macro_f1", "mcc", "log_loss")  # the last lines of a run
 
 
 def run(
@@ -43,7 +47,7 @@ def run(
         configured = run_flow(root, console, on_lost=leave_at_once, **parameters, jobs=jobs, wait_for_others=wait)
         if not configured:
             console.print("See this run in Prefect's UI with: retune ui")
-    _show_results(root)
+    _show_results(root, HEADLINE)
 
 
 def results() -> None:
@@ -65,19 +69,23 @@ def ui(port: Annotated[int, typer.Option(help="Of the server on this machine.")]
     run_ui(project_root(), console, port=port)
 
 
-def _show_results(root: Path) -> bool:
+def _show_results(root: Path, names: Collection[str] = ()) -> bool:
+    """Show metrics on test (none named: all) and what else came out; return whether there are any."""
     from pipeline.results import format_interval, read_metrics
-    from stages.paths import Paths
 
-    metrics = read_metrics(root)
+    metrics = {name.removeprefix("test/"): one for name, one in read_metrics(root).items() if name.startswith("test/")}
     if not metrics:
         return False
     table = Table(box=None, pad_edge=False)
-    for heading in ("metric", "value", "interval"):
+    for heading in ("metric", "test", "interval"):
         table.add_column(heading, no_wrap=True, justify="left" if heading == "metric" else "right")
     for name, metric in metrics.items():
-        if name.startswith("test/"):
+        if not names or name in names:
             table.add_row(name, f"{metric.value:.3f}", format_interval(metric))
+    console.print()
     show_table(table)
-    console.print(f"Report: {(Paths(root).report / 'report.html').relative_to(root)}")
+    console.print()
+    folder = Paths(root).report.relative_to(root)
+    console.print(f"Report: {folder / 'report.html'}{'; every metric: retune results' if names else ''}")
+    console.print(f"Model:  {folder / 'model'}; try it: retune predict TEXT")
     return True

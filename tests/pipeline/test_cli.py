@@ -80,8 +80,38 @@ def test_results(inside: Path) -> None:
         json.dumps({"champion": {"seed": 1}, "test": {"mcc": {"mean": 0.5, "sd": None, "low": 0.4, "high": 0.61}}})
     )
     lines = CliRunner().invoke(app, ["results"]).output.splitlines()
-    assert lines[1].split() == ["test/mcc", "0.500", "0.400", "to", "0.610"]
-    assert lines[2] == "Report: data/report/report.html"
+    assert lines[1:3] == ["metric   test        interval", "mcc     0.500  0.400 to 0.610"]
+    assert lines[4:] == ["Report: data/report/report.html", "Model:  data/report/model; try it: retune predict TEXT"]
+
+
+def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
+    test = {name: {"mean": 0.5, "sd": None, "low": None, "high": None} for name in ("mcc", "accuracy", "auroc")}
+    toy.edit(
+        inside, "dvc.yaml", "outs: [data/report/report.md]", "outs: [data/report/report.md, data/report/metrics.json]"
+    )
+    toy.edit(
+        inside, "dvc.yaml", "work.py data/report/report.md", "work.py data/report/report.md data/report/metrics.json"
+    )
+    toy.edit(
+        inside,
+        "work.py",
+        "value = digest",
+        f"METRICS = {json.dumps({'test': test}, indent=None).replace('null', 'None')}\nvalue = digest",
+    )
+    toy.edit(
+        inside,
+        "work.py",
+        "    out.write_text('",
+        "    out.write_text(json.dumps(METRICS) if out.name == 'metrics.json' else '",
+    )
+    toy.dvc(inside, "repro")
+    lines = CliRunner().invoke(app, ["run"]).output.splitlines()
+    assert lines[0] == "Nothing has changed: nothing to run."
+    assert [line.split()[0] for line in lines[3:5]] == ["mcc", "accuracy"]
+    assert lines[6:] == [
+        "Report: data/report/report.html; every metric: retune results",
+        "Model:  data/report/model; try it: retune predict TEXT",
+    ]
 
 
 @pytest.mark.parametrize(
