@@ -90,7 +90,7 @@ class Lines(Screen):
         self._console = console
 
     def started(self, plan: StagePlan) -> None:
-        expected = f" (about {plan.seconds:.0f} s)" if plan.seconds else ""
+        expected = f" (about {_duration(plan.seconds)})" if plan.seconds else ""
         self._print(f"{plan.stage}: {'restoring' if plan.state == 'restored' else 'running'}{expected}")
 
     def said(self, stage: str, line: str) -> None:
@@ -141,13 +141,15 @@ class Board(Screen):
     def render(self) -> Table:
         """The table as it is now: stage, state, elapsed, expected, last line."""
         table = Table(box=None, pad_edge=False)
-        for heading, justify in (("stage", "left"), ("state", "left"), ("elapsed", "right"), ("expected", "right")):
-            table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column("stage", no_wrap=True)
+        table.add_column("state", no_wrap=True, min_width=len("restoring"))  # nothing jumps when a state changes
+        for heading in ("elapsed", "expected"):
+            table.add_column(heading, no_wrap=True, justify="right", min_width=len("12 min 30 s"))
         table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
         for plan in self._plans:
             state, elapsed, note = self._status(plan)
             expected = self._first[plan.stage].seconds
-            shown = f"{expected:.0f} s" if expected else ""
+            shown = _duration(expected) if expected else ""
             table.add_row(plan.stage, f"[{STYLES.get(state, 'green')}]{state}[/]", elapsed, shown, escape(note))
         return table
 
@@ -155,8 +157,8 @@ class Board(Screen):
         outcome, began = self._outcomes.get(plan.stage), self._began.get(plan.stage)
         if outcome:
             state = "failed" if outcome.error else "restored" if outcome.restored else "done"
-            return state, f"{outcome.seconds:.0f} s", outcome.error or ""
+            return state, _duration(outcome.seconds), outcome.error or ""
         if began is not None:
             verb = "restoring" if self._first[plan.stage].state == "restored" else "running"
-            return verb, f"{time.monotonic() - began:.0f} s", self._said.get(plan.stage, "")
+            return verb, _duration(time.monotonic() - began), self._said.get(plan.stage, "")
         return plan.state, "", ""

@@ -1,6 +1,7 @@
 """A Prefect server of our own for a run that has none configured; it ends with us, however we end."""
 
 import contextlib
+import logging
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pipeline import watch
 from stages.errors import PipelineError
 
+log = logging.getLogger(__name__)
 STARTUP_SECONDS = 90.0  # 8 s are usual, 27 s were seen the first time
 QUIET = {  # console lines of Prefect would cut ours to pieces; its API and UI get them all
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
@@ -46,6 +48,7 @@ def api(*, port: int | None = None, ui: bool = False) -> Iterator[bool]:
         yield True
         return
     port = port or free_port()
+    log.info("Starting Prefect's server on this machine ...")
     with serve(port, ui=ui), temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
         try:
             yield False
