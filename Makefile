@@ -13,11 +13,13 @@ setup: .venv/ready  ## make .venv with the pinned dependencies
 
 .venv/ready: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is not on the PATH. Install it, or name it: make PYTHON=/path/to/python"; exit 1; }
-	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev]'
+	@echo "Setting up .venv with the pinned packages (2 GB or more, a few minutes) ..."
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev]'
 	@# Compiled on every core, and even where PYTHONDONTWRITEBYTECODE is set: without bytecode each stage starts in twice the time.
 	@.venv/bin/python -m compileall -qq -j 0 .venv/lib || true  # some packages carry files for newer Pythons
 	@touch .venv/ready
+	@echo "Done: .venv is ready."
 
 test: setup  ## every test
 	pytest -n 2 --dist loadfile

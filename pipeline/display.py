@@ -1,8 +1,9 @@
-"""Shows a run: a live table in a terminal, plain lines elsewhere."""
+"""Shows a plan and a run: a live table in a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -11,19 +12,85 @@ from rich.table import Table
 
 from pipeline.execute import Outcome
 from pipeline.listener import Listener
-from pipeline.plan import StagePlan
+from pipeline.plan import StagePlan, expected_seconds
 
 STYLES = {"fresh": "dim", "restored": "cyan", "runs": "yellow", "pending": "dim yellow", "failed": "bold red"}
+REASONS = 3  # that are shown of a stage; `--json` has them all
 
 
-class Lines(Listener):
+def plan_table(plans: Sequence[StagePlan]) -> Table:
+    """A line per stage: its state, the seconds that it took before, and why."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("stage", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("expected", justify="right", no_wrap=True)
+    table.add_column("why")
+    waits = {plan.stage: set(plan.waits_for) for plan in plans}
+    for plan in plans:
+        why = _few(list(plan.reasons))
+        above = {name for parent in plan.waits_for for name in waits.get(parent, ())}
+        nearest = [name for name in plan.waits_for if name not in above]  # the rest is said by their own lines
+        if nearest:
+            why.append(f"after {_listed(nearest)}")
+        if plan.where == "remote":
+            why.append("from the remote")
+        seconds = "?" if plan.seconds is None else _duration(plan.seconds) if plan.seconds else ""
+        table.add_row(plan.stage, f"[{STYLES[plan.state]}]{plan.state}[/]", seconds, escape("; ".join(why)))
+    return table
+
+
+def summary(plans: Sequence[StagePlan]) -> str:
+    """What has to run, and for how long, in one line."""
+    todo = [plan for plan in plans if plan.state in ("runs", "pending")]
+    restored = [plan for plan in plans if plan.state == "restored"]
+    if not todo:
+        return "Nothing has to run: the cache has the results." if restored else "All is up to date."
+    unknown = [plan for plan in todo if plan.seconds is None]
+    if len(unknown) == len(todo):
+        return "Expected: not known yet, none of these has run here before."
+    most = "at most " if any(plan.state == "pending" for plan in todo) else ""
+    more = f", and what {_listed([plan.stage for plan in unknown])} takes (no earlier run)" if unknown else ""
+    return f"Expected: {most}{_duration(expected_seconds(todo))}{more}."
+
+
+def _few(reasons: list[str]) -> list[str]:
+    if len(reasons) <= REASONS + 1:  # a line that says "1 more" could as well say it
+        return reasons
+    return [*reasons[:REASONS], f"and {len(reasons) - REASONS} more"]
+
+
+def _listed(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _duration(seconds: float) -> str:
+    """`47 s`, `12 min 30 s`, `3 h 5 min`."""
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class Screen(Listener):
+    """Remembers how the run ended, whether or not Prefect's API was there to hear it."""
+
+    conclusion: Any = None
+
+    def concluded(self, state: Any) -> None:
+        self.conclusion = state
+
+
+class Lines(Screen):
     """A line when a stage begins and ends, and each line that it writes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     def started(self, plan: StagePlan) -> None:
-        expected = f" (about {plan.seconds:.0f} s)" if plan.seconds else ""
+        expected = f" (about {_duration(plan.seconds)})" if plan.seconds else ""
         self._print(f"{plan.stage}: {'restoring' if plan.state == 'restored' else 'running'}{expected}")
 
     def said(self, stage: str, line: str) -> None:
@@ -37,7 +104,7 @@ class Lines(Listener):
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-class Board(Listener):
+class Board(Screen):
     """A table that is drawn anew while the stages run; use it as a context manager."""
 
     def __init__(self, console: Console) -> None:
@@ -74,13 +141,15 @@ class Board(Listener):
     def render(self) -> Table:
         """The table as it is now: stage, state, elapsed, expected, last line."""
         table = Table(box=None, pad_edge=False)
-        for heading, justify in (("stage", "left"), ("state", "left"), ("elapsed", "right"), ("expected", "right")):
-            table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column("stage", no_wrap=True)
+        table.add_column("state", no_wrap=True, min_width=len("restoring"))  # nothing jumps when a state changes
+        for heading in ("elapsed", "expected"):
+            table.add_column(heading, no_wrap=True, justify="right", min_width=len("12 min 30 s"))
         table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
         for plan in self._plans:
             state, elapsed, note = self._status(plan)
             expected = self._first[plan.stage].seconds
-            shown = f"{expected:.0f} s" if expected else ""
+            shown = _duration(expected) if expected else ""
             table.add_row(plan.stage, f"[{STYLES.get(state, 'green')}]{state}[/]", elapsed, shown, escape(note))
         return table
 
@@ -88,8 +157,8 @@ class Board(Listener):
         outcome, began = self._outcomes.get(plan.stage), self._began.get(plan.stage)
         if outcome:
             state = "failed" if outcome.error else "restored" if outcome.restored else "done"
-            return state, f"{outcome.seconds:.0f} s", outcome.error or ""
+            return state, _duration(outcome.seconds), outcome.error or ""
         if began is not None:
             verb = "restoring" if self._first[plan.stage].state == "restored" else "running"
-            return verb, f"{time.monotonic() - began:.0f} s", self._said.get(plan.stage, "")
+            return verb, _duration(time.monotonic() - began), self._said.get(plan.stage, "")
         return plan.state, "", ""

@@ -16,7 +16,10 @@ from pipeline import watch
 LOGS = ".retune/logs"
 MARKER = "RETUNE_WORKSPACE"  # in the environment of everything that a run starts: how leftovers are found
 STAGE_MARKER = "RETUNE_STAGE"
-HINTS = ("To track the changes", "git add", "To enable auto staging", "dvc config core.autostage", "Use `dvc push`")
+HINTS = (  # of DVC, to people who run it themselves
+    *("To track the changes", "git add", "To enable auto staging", "dvc config core.autostage", "Use `dvc push`"),
+    *("Running stage '", "Updating lock file", "Generating lock file"),
+)
 Reader = Callable[[str], None]
 
 

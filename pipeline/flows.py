@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
@@ -53,7 +54,7 @@ def retrain(
             _write_params(root, params or {}, recipe)
             return _run(Runner(root, targets=targets or (), refresh=refresh, jobs=jobs))
     except RetuneError as error:
-        return Failed(message=" ".join(str(error).split()))
+        return _conclude(Failed(message=" ".join(str(error).split())))
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -84,11 +85,9 @@ def show_cached(stage: str) -> State[Any]:
 
 def _write_params(root: Path, params: Mapping[str, Any], recipe: str | None) -> None:
     overrides = [f"{key}={json.dumps(value)}" for key, value in params.items()]
-    if recipe:
-        recipes.write_params(root, recipes.compose(root, recipe, overrides))
-    elif overrides:
-        text = (root / "params.yaml").read_text(encoding="utf-8")
-        recipes.write_params(root, recipes.override(text, overrides))
+    text = recipes.changed_params(root, recipe=recipe, overrides=overrides)
+    if text is not None:
+        recipes.write_params(root, text)
 
 
 def _run(runner: Runner) -> State[Any]:
@@ -118,11 +117,20 @@ def _run(runner: Runner) -> State[Any]:
         runner.stop()
         wait(list(futures.values()))
         if isinstance(error, (KeyboardInterrupt, TerminationSignal)):
-            return Cancelled(message=f"Stopped while these ran: {', '.join(sorted(runner.running))}")
+            return _conclude(Cancelled(message=f"Stopped while these ran: {', '.join(sorted(runner.running))}"))
         raise
     wait(list(cached.values()))
-    artifacts.publish(runner.root, first, runner.outcomes, before)
-    return _final_state(runner)
+    state = _conclude(_final_state(runner))
+    try:
+        artifacts.publish(runner.root, first, runner.outcomes, before)
+    except httpx.HTTPError as error:  # the stages' results are not Prefect's, and nothing of them is lost
+        get_run_logger().warning("The artifacts can't be written: %s", error)
+    return state
+
+
+def _conclude(state: State[Any]) -> State[Any]:
+    listener.current.get().concluded(state)
+    return state
 
 
 def _announce(ended: "queue.SimpleQueue[str]", stage: str, _: PrefectFuture[Any]) -> None:
@@ -130,11 +138,10 @@ def _announce(ended: "queue.SimpleQueue[str]", stage: str, _: PrefectFuture[Any]
 
 
 def _submit(runner: Runner, stage: str) -> PrefectFuture[Any]:
-    retries = int(runner.stage(stage).meta.get("retries", 0))
     options = run_stage.with_options(
         name=stage,
         task_run_name=stage,
-        retries=retries,
+        retries=runner.stage(stage).retries,
         retry_delay_seconds=RETRY_DELAY,
         retry_condition_fn=_is_worth_a_retry,
     )

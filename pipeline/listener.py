@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextvars import ContextVar
+from typing import Any
 
 from pipeline.execute import Outcome
 from pipeline.plan import StagePlan
@@ -21,6 +22,9 @@ class Listener:
 
     def ended(self, outcome: Outcome) -> None:
         """A stage has ended, well or not."""
+
+    def concluded(self, state: Any) -> None:
+        """The run has come to its end, with this state of Prefect's; its API may not know it yet."""
 
 
 current: ContextVar[Listener] = ContextVar("current", default=Listener())  # noqa: B039  (it has no state)

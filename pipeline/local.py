@@ -1,37 +1,38 @@
 """Runs the flow in this process, for `retune run`."""
 
 import contextlib
+import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from pipeline import listener, server
-from pipeline.display import Board, Lines
+from pipeline.display import Board, Lines, Screen
 from stages.errors import PipelineError
 
 STOPPED = 130  # exit code after Ctrl-C, as shells have it
+log = logging.getLogger(__name__)
 
 
-def run_flow(root: Path, console: Console, **parameters: Any) -> bool:
+def run_flow(root: Path, console: Console, *, on_lost: Callable[[], None], **parameters: Any) -> bool:
     """Run the flow `retrain` and show it; return whether Prefect's API was a configured one.
 
     Args:
         root: The project's folder.
         console: Where to show it.
+        on_lost: Called where Prefect's API went away meanwhile; the stages have come to their end all the same.
         **parameters: Those of the flow.
 
     Raises:
         PipelineError: A stage failed; the message is the stage's own error line.
     """
     os.chdir(root)
-    with _sigterm_like_ctrl_c(), server.api() as configured, _listening(console):
-        from pipeline.flows import retrain
-
-        state = retrain(**parameters, return_state=True)
+    with _sigterm_like_ctrl_c(), server.api() as configured:
+        state = _retrain(console, parameters, on_lost)
     if state.is_cancelled():
         console.print(state.message)
         raise SystemExit(STOPPED)
@@ -41,17 +42,32 @@ def run_flow(root: Path, console: Console, **parameters: Any) -> bool:
     return configured
 
 
+def _retrain(console: Console, parameters: dict[str, Any], on_lost: Callable[[], None]) -> Any:
+    """The state in which the flow ended, also where Prefect's API can't be told it any more."""
+    import httpx
+
+    from pipeline.flows import retrain
+
+    logging.raiseExceptions = False  # lines of the log that can't be sent are no news: the end says it once
+    with _listening(console) as screen:
+        try:
+            return retrain(**parameters, return_state=True)
+        except httpx.HTTPError as error:
+            on_lost()
+            if screen.conclusion is None:
+                raise PipelineError(f"Prefect's API went away before the first stage ({error}). Try again.") from error
+    log.warning("Prefect's API stopped answering during the run: its UI does not show the end. No result is lost.")
+    return screen.conclusion
+
+
 @contextlib.contextmanager
-def _listening(console: Console) -> Iterator[None]:
-    if console.is_terminal:
-        with Board(console) as board:
-            token = listener.current.set(board)
-            yield
+def _listening(console: Console) -> Iterator[Screen]:
+    with Board(console) if console.is_terminal else contextlib.nullcontext(Lines(console)) as screen:
+        token = listener.current.set(screen)
+        try:
+            yield screen
+        finally:
             listener.current.reset(token)
-        return
-    token = listener.current.set(Lines(console))
-    yield
-    listener.current.reset(token)
 
 
 @contextlib.contextmanager

@@ -40,6 +40,25 @@ class Stage:
     meta: Mapping[str, Any] = field(default_factory=dict)
     desc: str = ""
 
+    def __post_init__(self) -> None:
+        limits = {"timeout": (int, float), "retries": (int,)}
+        for key, kinds in limits.items():
+            value = self.meta.get(key)
+            least = 0 if key == "retries" else 1
+            if value is not None and (isinstance(value, bool) or not isinstance(value, kinds) or value < least):
+                unit = "seconds from 1" if key == "timeout" else "tries from 0"
+                raise PipelineError(f"dvc.yaml: {self.name} has meta.{key}: {value!r}. Give a number of {unit}.")
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds after which it is ended; None: never."""
+        return self.meta.get("timeout")
+
+    @property
+    def retries(self) -> int:
+        """How often it is started again where the machine has ended it, and not the stage itself."""
+        return int(self.meta.get("retries") or 0)
+
     @property
     def group(self) -> str:
         """The name in dvc.yaml: `finetune` of `finetune@42`."""

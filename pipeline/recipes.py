@@ -54,6 +54,21 @@ def override(text: str, overrides: Iterable[str]) -> str:
     return _finish(_load(text), overrides, name=f"params.yaml with {' '.join(overrides)}") if overrides else text
 
 
+def changed_params(root: Path, *, recipe: str | None = None, overrides: Iterable[str] = ()) -> str | None:
+    """What params.yaml would say with a recipe and overrides; None where it stays as it is.
+
+    Raises:
+        ParamsError: params.yaml or the recipe is missing, an override can't be read, or the result is not valid.
+    """
+    if recipe:
+        return compose(root, recipe, overrides)
+    path = root / "params.yaml"
+    if not path.is_file():
+        raise ParamsError(f"{path} is missing. Write it with: retune use default")
+    overrides = list(overrides)
+    return override(path.read_text(encoding="utf-8"), overrides) if overrides else None
+
+
 def write_params(root: Path, text: str) -> bool:
     """Write params.yaml unless it already says so; return whether it changed."""
     path = root / "params.yaml"

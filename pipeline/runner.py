@@ -93,7 +93,7 @@ class Runner:
                 self.root,
                 name,
                 options=options,
-                timeout=stage.meta.get("timeout"),
+                timeout=stage.timeout,
                 environment={"CUDA_VISIBLE_DEVICES": gpu} if gpu else None,
             )
             self._processes[name] = process

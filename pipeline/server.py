@@ -1,6 +1,7 @@
 """A Prefect server of our own for a run that has none configured; it ends with us, however we end."""
 
 import contextlib
+import logging
 import os
 import socket
 import subprocess
@@ -13,10 +14,16 @@ from collections.abc import Iterator
 from pipeline import watch
 from stages.errors import PipelineError
 
+log = logging.getLogger(__name__)
 STARTUP_SECONDS = 90.0  # 8 s are usual, 27 s were seen the first time
 QUIET = {  # console lines of Prefect would cut ours to pieces; its API and UI get them all
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",  # every event that a lost server does not take
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+}
+PATIENCE = {  # with Prefect's own five tries of a minute each, a run whose server goes away takes minutes to end
+    "PREFECT_CLIENT_MAX_RETRIES": "2",  # after 2 and 4 seconds
+    "PREFECT_API_REQUEST_TIMEOUT": "15",  # seconds
 }
 
 
@@ -31,7 +38,7 @@ def api(*, port: int | None = None, ui: bool = False) -> Iterator[bool]:
     Raises:
         PipelineError: The configured API does not answer, or our own server does not start.
     """
-    os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
+    os.environ.update({key: os.environ.get(key, value) for key, value in (QUIET | PATIENCE).items()})
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     url = PREFECT_API_URL.value()
@@ -41,6 +48,7 @@ def api(*, port: int | None = None, ui: bool = False) -> Iterator[bool]:
         yield True
         return
     port = port or free_port()
+    log.info("Starting Prefect's server on this machine ...")
     with serve(port, ui=ui), temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
         try:
             yield False

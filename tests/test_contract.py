@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
+from pipeline.cli import app
 from stages.params import Params, parse_params, parse_yaml
 from stages.paths import Paths
 from stages.sections import Section
@@ -194,15 +195,12 @@ def test_kept_columns_have_one_prefix() -> None:
 def test_the_readme_names_commands_that_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
-    commands = re.findall(r'^@app.command\("?([a-z-]*)', (ROOT / "pipeline/cli.py").read_text(), flags=re.MULTILINE)
-    functions = re.findall(
-        r"^@app.command\([^\n]*\)\ndef ([a-z_]+)", (ROOT / "pipeline/cli.py").read_text(), re.MULTILINE
-    )
+    commands = [command.callback.__name__ for command in app.registered_commands if command.callback]
     code = "\n".join(re.findall(r"`([^`\n]+)`", text) + re.findall(r"```\w*\n(.*?)```", text, flags=re.DOTALL))
     for target in re.findall(r"\bmake ([a-z-]+)", code):
         assert target in targets, f"make {target}"
     for command in re.findall(r"\bretune ([a-z-]+)", code):
-        assert command in [*commands, *(name.strip("_").replace("_", "-") for name in functions)], f"retune {command}"
+        assert command in commands, f"retune {command}"
     for stage in re.findall(r"python -m stages\.([a-z]+)", code):
         assert stage in STAGES
     for path in re.findall(r"\]\(((?!http|#)[^)]+)\)", text):

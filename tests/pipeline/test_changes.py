@@ -1,5 +1,8 @@
 """Each kind of change to the project itself: what the plan names, and what then runs.
 
+The plan names exactly the stages that then run. The one exception is early cut-off: a stage that waits for another is
+`pending`, and stays as it is where the other comes out identical; the table says for which rows that is so.
+
 The graph and its first half are the real ones, with a tiny encoder and a small CSV; finetune, evaluate and report are
 stood in for by a stage that writes what is declared, from a hash of all that it may read.
 """
@@ -112,8 +115,9 @@ def test_what_the_plan_names_is_what_runs(
     said = toy.dvc(changing, "repro")
     ran = set(re.findall(r"^Running stage '(.*)'", said, re.MULTILINE))
     assert ran == expected
-    assert {stage for stage, state in plan.items() if state in ("runs", "pending")} - CUT_OFF.get(name, set()) == ran
-    assert all(plan[stage] == "pending" for stage in CUT_OFF.get(name, ()))
+    named, spared = {stage for stage, state in plan.items() if state in ("runs", "pending")}, CUT_OFF.get(name, set())
+    assert named == ran | spared  # identical, but for those that early cut-off spares
+    assert {plan[stage] for stage in spared} <= {"pending"}  # and of those the plan said that they might not run
     assert set(planned(changing).values()) == {"fresh"}
 
 

@@ -48,10 +48,13 @@ def test_a_plan_imports_neither_prefect_nor_torch(toy_that_ran: Path) -> None:
 
 def test_plan_in_words(inside: Path) -> None:
     toy.edit(inside, "params.yaml", "2.0e-5", "3e-5")
-    text = CliRunner().invoke(app, ["plan"], env={"COLUMNS": "200"}).output
-    assert "train@1" in text
-    assert "train.rate 2e-05 -> 3e-05" in text
-    assert text.splitlines()[-1].startswith("Expected: at most 0 s and what has no earlier run to go by.")
+    lines = CliRunner().invoke(app, ["plan"], env={"COLUMNS": "40"}).output.splitlines()  # no terminal: not wrapped
+    assert lines[4:] == [
+        "train@1         runs            ?  train.rate 2e-05 -> 3e-05",
+        "train@2         runs            ?  train.rate 2e-05 -> 3e-05",
+        "report          pending         ?  train.rate 2e-05 -> 3e-05; after train@1 and train@2",
+        "Expected: not known yet, none of these has run here before.",
+    ]
 
 
 def test_plan_as_json(inside: Path) -> None:
@@ -77,8 +80,38 @@ def test_results(inside: Path) -> None:
         json.dumps({"champion": {"seed": 1}, "test": {"mcc": {"mean": 0.5, "sd": None, "low": 0.4, "high": 0.61}}})
     )
     lines = CliRunner().invoke(app, ["results"]).output.splitlines()
-    assert lines[1].split() == ["test/mcc", "0.500", "0.400", "to", "0.610"]
-    assert lines[2] == "Report: data/report/report.html"
+    assert lines[1:3] == ["metric   test        interval", "mcc     0.500  0.400 to 0.610"]
+    assert lines[4:] == ["Report: data/report/report.html", "Model:  data/report/model; try it: retune predict TEXT"]
+
+
+def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
+    test = {name: {"mean": 0.5, "sd": None, "low": None, "high": None} for name in ("mcc", "accuracy", "auroc")}
+    toy.edit(
+        inside, "dvc.yaml", "outs: [data/report/report.md]", "outs: [data/report/report.md, data/report/metrics.json]"
+    )
+    toy.edit(
+        inside, "dvc.yaml", "work.py data/report/report.md", "work.py data/report/report.md data/report/metrics.json"
+    )
+    toy.edit(
+        inside,
+        "work.py",
+        "value = digest",
+        f"METRICS = {json.dumps({'test': test}, indent=None).replace('null', 'None')}\nvalue = digest",
+    )
+    toy.edit(
+        inside,
+        "work.py",
+        "    out.write_text('",
+        "    out.write_text(json.dumps(METRICS) if out.name == 'metrics.json' else '",
+    )
+    toy.dvc(inside, "repro")
+    lines = CliRunner().invoke(app, ["run"]).output.splitlines()
+    assert lines[0] == "Nothing has changed: nothing to run."
+    assert [line.split()[0] for line in lines[3:5]] == ["mcc", "accuracy"]
+    assert lines[6:] == [
+        "Report: data/report/report.html; every metric: retune results",
+        "Model:  data/report/model; try it: retune predict TEXT",
+    ]
 
 
 @pytest.mark.parametrize(

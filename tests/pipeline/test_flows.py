@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import server
 from tests.pipeline import prefect_states, toy
 from tests.pipeline.test_execute import processes_of, wait_for
 
@@ -209,3 +210,24 @@ def test_the_time_of_each_stage_is_what_the_next_plan_expects(project: Path, pre
         line for line in json.loads(toy.retune(project, "plan", "--json", "cut").stdout) if line["stage"] == "cut"
     ]
     assert 2 <= cut["seconds"] <= took
+
+
+def test_a_server_that_dies_during_the_run_takes_no_result_along(project: Path) -> None:
+    toy.edit(project, "params.yaml", "length: 5", "length: 14")
+    control(project, cut={"sleep": 4}, train_2={"fail": "row 17: label is empty"})
+    port = server.free_port()
+    with server.serve(port):
+        process = start(project, f"http://127.0.0.1:{port}/api")
+        wait_for(lambda: started(project) == ["cut"], seconds=180)
+    output, errors = process.communicate(timeout=120)  # it is no race: Prefect's own patience is 2.5 minutes
+    assert "train@1: done" in output
+    said = errors.splitlines()
+    assert said[0].startswith("Prefect's API stopped answering during the run")
+    assert said[1].startswith("error: train@2: row 17: label is empty")
+    assert (len(said), process.returncode) == (2, 1)
+    control(project)
+    (project / "trace.txt").unlink()
+    done = toy.retune(project, "plan", "--json")
+    states = {line["stage"]: line["state"] for line in json.loads(done.stdout)}
+    assert in_state(states, "fresh") == STAGES - {"train@2", "report"}
+    assert processes_of(project) == []

@@ -1,5 +1,6 @@
 """What we believe of DVC, against real repositories."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -201,3 +202,27 @@ def test_a_run_cache_entry_that_is_damaged_is_left_out(project: Path, caplog: py
     with Project(project) as seen:
         assert seen.recorded(stage, None, entry.deps, entry.params) is None
     assert "damaged run-cache entry" in caplog.text
+
+
+def test_time_limit_and_retries_are_read_from_meta(project: Path) -> None:
+    toy.edit(project, "dvc.yaml", "    params: [cut]\n", "    params: [cut]\n    meta: {timeout: 1.5, retries: 2}\n")
+    with Project(project) as seen:
+        stages = {stage.name: stage for stage in seen.graph.stages}
+    assert (stages["cut"].timeout, stages["cut"].retries) == (1.5, 2)
+    assert (stages["report"].timeout, stages["report"].retries) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("meta", "message"),
+    [
+        ("timeout: 2h", "cut has meta.timeout: '2h'. Give a number of seconds from 1."),
+        ("timeout: 0", "cut has meta.timeout: 0. Give a number of seconds from 1."),
+        ("retries: -1", "cut has meta.retries: -1. Give a number of tries from 0."),
+        ("retries: true", "cut has meta.retries: True. Give a number of tries from 0."),
+        ("retries: 1.5", "cut has meta.retries: 1.5. Give a number of tries from 0."),
+    ],
+)
+def test_meta_that_is_no_number(project: Path, meta: str, message: str) -> None:
+    toy.edit(project, "dvc.yaml", "    params: [cut]\n", f"    params: [cut]\n    meta: {{{meta}}}\n")
+    with pytest.raises(PipelineError, match=f"dvc.yaml: {re.escape(message)}"):
+        Project(project)

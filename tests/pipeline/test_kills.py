@@ -18,7 +18,7 @@ from tests.pipeline.test_flows import control, run, start
 
 pytestmark = pytest.mark.slow
 STAGES = ("download@rows", "download@model", "cut", "train@1", "train@2", "report")
-ROUNDS, KILLS = 5, 4  # twenty in all; after each round the run is let to its end and compared
+ROUNDS, KILLS = 5, 4  # twenty in all; after each one the run is started again, let to its end and compared
 VICTIMS = {"dvc": ["-m", "dvc"], "stage": ["python", "work.py"]}
 
 
@@ -36,14 +36,33 @@ def kill_one(root: Path, process: subprocess.Popen[str], victim: str) -> bool:
     return bool(found)
 
 
+@pytest.fixture(scope="module")
+def undisturbed(toy_that_ran: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    """The hashes that `dvc repro` gives for the input of each kill where nobody kills anybody."""
+    root = Path(shutil.copytree(toy_that_ran, tmp_path_factory.mktemp("undisturbed") / "project"))
+    found = []
+    for kill in range(KILLS):
+        change_input(root, kill)
+        toy.dvc(root, "repro")
+        found.append(toy.hashes(root))
+    return found
+
+
+def change_input(root: Path, kill: int) -> None:
+    """New work for every stage but download@model."""
+    (root / "input/rows.csv").write_text(f"{kill}\n")
+
+
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_kills_at_random_moments(toy_that_ran: Path, tmp_path: Path, prefect_api: str, number: int) -> None:
+def test_kills_at_random_moments(
+    toy_that_ran: Path, tmp_path: Path, prefect_api: str, undisturbed: list[dict[str, str]], number: int
+) -> None:
     chance = random.Random(number)
     root = Path(shutil.copytree(toy_that_ran, tmp_path / "killed"))
-    control(root, **{stage.replace("@", "_"): {"sleep": 0.7, "child": True} for stage in STAGES})
     killed = 0
     for kill in range(KILLS):
-        (root / "input/rows.csv").write_text(f"{kill}\n")  # new work for every stage but one
+        change_input(root, kill)
+        control(root, **{stage.replace("@", "_"): {"sleep": 0.7, "child": True} for stage in STAGES})
         victim = ("retune", "dvc", "stage")[(number + kill) % 3]
         seen = len(toy.trace(root))
         process = start(root, prefect_api, "--jobs", "2")
@@ -55,20 +74,12 @@ def test_kills_at_random_moments(toy_that_ran: Path, tmp_path: Path, prefect_api
         killed += hit
         process.communicate(timeout=240)
         wait_for(lambda: processes_of(root) == [], seconds=20)  # no orphan, long before anybody runs anything again
-    control(root)
-    run(root, prefect_api, "--jobs", "2")
-    assert toy.hashes(root) == undisturbed(toy_that_ran, root, tmp_path / "undisturbed")
+        control(root)
+        run(root, prefect_api, "--jobs", "2")
+        assert toy.hashes(root) == undisturbed[kill], f"kill {kill} ({victim})"
+        with Project(root) as project:  # what lies in the workspace and the cache is what dvc.lock says
+            assert {plan.state for plan in make_plan(project.graph, project)} == {"fresh"}
     assert killed >= KILLS - 1, "the runs ended before their killers came"
-
-
-def undisturbed(clean: Path, changed: Path, folder: Path) -> dict[str, str]:
-    """The hashes that `dvc repro` gives for the same inputs where nobody kills anybody."""
-    shutil.copytree(clean, folder)
-    shutil.copy(changed / "input/rows.csv", folder / "input/rows.csv")
-    toy.dvc(folder, "repro")
-    with Project(folder) as project:
-        assert {plan.state for plan in make_plan(project.graph, project)} == {"fresh"}
-    return toy.hashes(folder)
 
 
 def test_a_killed_run_leaves_no_server_behind(project: Path) -> None:

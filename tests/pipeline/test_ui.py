@@ -40,6 +40,7 @@ def test_a_run_started_in_the_ui(project: Path, tmp_path: Path) -> None:
     )
     try:
         assert ui.stdout is not None
+        assert ui.stdout.readline() == "Starting Prefect's server on this machine ...\n"
         assert ui.stdout.readline() == f"Prefect's UI: http://127.0.0.1:{port}\n"
         wait_for(lambda: prefect_states.ask(api, "deployments", {}), seconds=60)
         (deployment,) = [one for one in prefect_states.ask(api, "deployments", {}) if one["name"] == "local"]

@@ -1,0 +1,1 @@
+"""The commands of `retune`, a module for those that belong together; `pipeline/cli.py` puts them in order."""

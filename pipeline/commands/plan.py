@@ -1,0 +1,70 @@
+"""`retune use` and `retune plan`: write parameters, and see what they would change."""
+
+import json
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.commands.options import Overrides
+from pipeline.commands.terminal import console, project_root, show_table
+
+if TYPE_CHECKING:
+    from pipeline.plan import StagePlan
+
+
+def use(
+    recipe: Annotated[str, typer.Argument(help="Name of a file in recipes/, or the path of one.")],
+    overrides: Overrides = None,
+) -> None:
+    """Write params.yaml anew: the defaults, a recipe's differences, and your own values.
+
+    Example: `retune use sms_spam -S 'seeds=[1,2,3]' -S finetune.learning_rate=5e-5`
+    """
+    from pipeline import recipes
+
+    root = project_root()
+    changed = recipes.write_params(root, recipes.compose(root, recipe, overrides or ()))
+    console.print(f"params.yaml {'is now' if changed else 'already was'} the recipe {recipe}. Next: retune run")
+
+
+def plan(
+    targets: Annotated[list[str] | None, typer.Argument(help="Stages, such as evaluate; none: all.")] = None,
+    overrides: Overrides = None,
+    rev: Annotated[str | None, typer.Option(help="Plan for this git revision instead of the workspace.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A list of stage, state, reasons, seconds.")] = False,
+) -> None:
+    """Show which stages would run, why, and for how long, without running anything.
+
+    Example: `retune plan -S finetune.learning_rate=3e-5`
+    """
+    plans = plan_changes(project_root(), targets or (), overrides or (), rev=rev)
+    if as_json:
+        typer.echo(json.dumps([plan.as_json() for plan in plans], indent=2, ensure_ascii=False))
+        return
+    from pipeline.display import plan_table, summary
+
+    show_table(plan_table(plans))
+    console.print(summary(plans))
+
+
+def plan_changes(
+    root: Path, targets: Collection[str], overrides: Iterable[str], *, rev: str | None = None, recipe: str | None = None
+) -> "tuple[StagePlan, ...]":
+    """Plan with a recipe and overrides that are not in params.yaml yet.
+
+    Args:
+        root: The project's folder.
+        targets: Stages, with all that they need; none: all.
+        overrides: `KEY=YAML` each.
+        rev: Plan for this git revision, as it is.
+        recipe: Begin from this recipe.
+    """
+    from pipeline.graph import Project
+    from pipeline.plan import make_plan
+    from pipeline.recipes import changed_params
+
+    text = changed_params(root, recipe=recipe, overrides=overrides) if not rev else None
+    with Project(root, rev=rev, params_text=text) as project:
+        return make_plan(project.graph.select(targets), project)
