@@ -60,6 +60,7 @@ def describe(
         "slice_metric": metric,
         "slices": [(column, name) for _, column, name in sorted(slices)],
         "monitor": params["finetune"]["monitor"],
+        "own_head": params["finetune"]["head"]["hidden"] is not None,
         "curves": results,
         **_rows(params, paths, champion, split, suspects, labels),
         **figures.draw(paths, results, champion, metrics, metric=metric, lead=lead, split=split),

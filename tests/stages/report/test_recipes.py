@@ -137,3 +137,13 @@ def test_cola_shows_its_learning_curve_and_the_mcc_of_each_batch(report: Callabl
     expected = [matthews_corrcoef(given[at : at + 32], preds[at : at + 32]) for at in range(0, len(given), 32)]
     assert len(bars) == 4
     assert bars == pytest.approx(expected, abs=0.0006)
+
+
+def test_the_card_says_how_to_load_a_head_that_transformers_lacks(report: Callable[[str], Paths]) -> None:
+    plain, hidden = (
+        (report(recipe).report / "model/README.md").read_text(encoding="utf-8") for recipe in ("cola", "sms_spam")
+    )
+    assert "from transformers import pipeline" in plain
+    assert "Classifier.load" not in plain
+    assert "from transformers import pipeline" not in hidden
+    assert 'Classifier.load("data/report/model")' in hidden
