@@ -186,8 +186,9 @@ def use(project: Path, task: str, data: Path, overrides: list[str]) -> None:
 
 
 def run(folder: Path, *command: str) -> str:
-    """Run a command of this environment, and return what it prints."""
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+    """Run a command of this environment on the copy's own code, and return what it prints."""
+    own = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(folder), "DVC_NO_ANALYTICS": "1"}
+    environment = {**os.environ, **own}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
