@@ -1,6 +1,7 @@
 """Two machines in one: a real Prefect server and process workers, each with a home of its own."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -20,12 +21,14 @@ SETTINGS = {
     "PREFECT_LOGGING_LEVEL": "INFO",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "pipeline",
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-    "PREFECT_WORKER_QUERY_SECONDS": "2",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
     "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",
     "PREFECT_RUNNER_POLL_FREQUENCY": "2",
     "DVC_NO_ANALYTICS": "1",
     "RETUNE_LOST_SECONDS": "15",
 }
+PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 120.0) -> Any:
@@ -36,6 +39,12 @@ def wait_for(what: Callable[[], Any], seconds: float = 120.0) -> Any:
             raise AssertionError(f"waited {seconds} s for {what.__qualname__} in vain")
         time.sleep(0.2)
     return found
+
+
+def _die_with_us() -> None:
+    """Even where somebody kills pytest, no server and no worker stays behind (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Machines:
@@ -69,6 +78,7 @@ class Machines:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_die_with_us,
         )
         return self.processes[name]
 

@@ -3,6 +3,7 @@
 One file, so that one server serves it all.
 """
 
+import html
 import os
 import signal
 import time
@@ -66,7 +67,7 @@ def test_cold_then_nothing_then_a_learning_rate_then_a_seed(
     assert state.is_completed(), state.message
     assert across.ran()[before:] == ["finetune@1", "evaluate@1", "report"]
     second = next(name for name in across.branches() if name != first)
-    message = run(across.origin, "git", "log", "-1", "--format=%B", second)
+    message = html.unescape(run(across.origin, "git", "log", "-1", "--format=%B", second))
     assert message.startswith("Retrain: finetune@1, evaluate@1, report\n")
     assert "macro_f1" in message
     assert across.head("main") == head
