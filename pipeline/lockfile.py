@@ -24,6 +24,6 @@ def read_lock(root: Path) -> dict[str, RawEntry]:
 def merge_lock(root: Path, entries: Mapping[str, RawEntry]) -> None:
     """Put these entries into a project's dvc.lock, and leave it as it is where they are there already."""
     before = read_lock(root)
-    stages = {name: entries.get(name, entry) for name, entry in before.items()} | entries
+    stages = before | dict(entries)
     if stages != before:
         dump_yaml(str(root / NAME), {"schema": "2.0", "stages": stages})

@@ -1,12 +1,13 @@
 """`retune reconcile`: finds coordinators that say Running and aren't, and starts them again.
 
-A coordinator watches its stages; this watches the coordinators. One process beside Prefect's server is enough; it
-keeps nothing: what it knows lies in Prefect's API.
+A coordinator watches its stages; this watches the coordinators. One process beside Prefect's server is enough; it may
+be stopped and started at any time: what counts lies in Prefect's API.
 """
 
 import logging
 import time
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
@@ -33,12 +34,12 @@ log = logging.getLogger(__name__)
 
 def watch_for_ever() -> None:
     """Look every few seconds; Prefect's API may come and go."""
-    watch = Watch()
+    watch, done = Watch(), set[UUID]()
     while True:
         try:
             with get_client(sync_client=True) as client:
                 while True:
-                    look(client, watch)
+                    look(client, watch, done)
                     time.sleep(BEAT_SECONDS)
         except UNREACHABLE as error:
             log.warning("Prefect's API does not answer (%s): trying again.", error)
@@ -46,8 +47,14 @@ def watch_for_ever() -> None:
             time.sleep(BEAT_SECONDS)
 
 
-def look(client: SyncPrefectClient, watch: Watch) -> None:
-    """Give up the coordinators that are lost, and start again those that crashed."""
+def look(client: SyncPrefectClient, watch: Watch, done: set[UUID]) -> None:
+    """Give up the coordinators that are lost, and start again those that crashed.
+
+    Args:
+        client: Prefect's API.
+        watch: What was heard before.
+        done: The crashed ones that were seen to before; new ones are added.
+    """
     runs = client.read_flow_runs(
         flow_filter=FlowFilter(name=FlowFilterName(any_=[COORDINATE])),
         flow_run_filter=FlowRunFilter(
@@ -57,7 +64,9 @@ def look(client: SyncPrefectClient, watch: Watch) -> None:
     )
     for run in runs:
         if run.state and run.state.type == StateType.CRASHED:
-            _restart(client, run)
+            if run.id not in done:
+                _restart(client, run)
+                done.add(run.id)
         elif cause := watch.lost(run):
             log.warning("%s: %s", run.name, cause)
             cancelled = bool(run.state and run.state.is_cancelling())  # it is not to be started again

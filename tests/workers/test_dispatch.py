@@ -70,7 +70,7 @@ def test_a_crashed_coordinator_is_started_again_three_times() -> None:
     )
     server.runs["first"] = run
     for _ in range(10):
-        reconcile.look(server, Watch())  # type: ignore[arg-type]
+        reconcile.look(server, Watch(), set())  # type: ignore[arg-type]
         for other in server.runs.values():
             other.state = Crashed()
     again = [other for other in server.runs.values() if other is not run]
@@ -84,9 +84,9 @@ def test_a_silent_coordinator_crashes_and_one_that_lives_is_left_alone(monkeypat
     run = FlowRun(flow_id=uuid.uuid4(), state=Running(), labels={"retune.beat": "1"})
     server.runs["first"] = run
     assert clock is not None
-    reconcile.look(server, watch)  # type: ignore[arg-type]
+    reconcile.look(server, watch, set())  # type: ignore[arg-type]
     assert run.state.is_running()
-    reconcile.look(server, watch)  # type: ignore[arg-type]
+    reconcile.look(server, watch, set())  # type: ignore[arg-type]
     assert run.state.is_crashed()
     assert "no sign of life" in run.state.message
 
@@ -96,6 +96,6 @@ def test_a_cancelled_coordinator_that_fell_silent_is_not_started_again() -> None
     run = FlowRun(flow_id=uuid.uuid4(), deployment_id=uuid.uuid4(), state=Cancelling(), labels={"retune.beat": "1"})
     server.runs["first"] = run
     for _ in range(3):
-        reconcile.look(server, watch) if not run.state.is_cancelled() else None  # type: ignore[arg-type]
+        reconcile.look(server, watch, set()) if not run.state.is_cancelled() else None  # type: ignore[arg-type]
     assert run.state.is_cancelled()
     assert list(server.runs) == ["first"]
