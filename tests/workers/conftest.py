@@ -1,32 +1,19 @@
 """What the tests share: a server and workers once, a project each."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.workers.machines import Api, Machines
-from tests.workers.project import ROOT, Project, run
+from tests.workers.machines import Api, Machines, with_api
+from tests.workers.project import Project
 
 
 @pytest.fixture(scope="session")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     machines = Machines(tmp_path_factory.mktemp("machines"))
     try:
-        machines.start_server()
-        run(
-            ROOT,
-            sys.executable,
-            "-m",
-            "pipeline.cli",
-            "deploy",
-            PREFECT_API_URL=machines.url,
-            PREFECT_HOME=machines.environment["PREFECT_HOME"],
-            RETUNE_REPOSITORY="none",
-        )
-        machines.start_worker("cpu-1")
-        machines.start_worker("gpu-1", limit=1)
+        machines.set_up()
         yield machines
     finally:
         machines.stop()
@@ -34,12 +21,8 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
 
 @pytest.fixture(scope="session")
 def api(machines: Machines) -> Iterator[Api]:
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    with temporary_settings({PREFECT_API_URL: machines.url}):
-        api = Api()
-        with api.client:
-            yield api
+    with with_api(machines) as api:
+        yield api
 
 
 @pytest.fixture

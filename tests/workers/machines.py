@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import psutil
 
-from tests.workers.project import ROOT, Project
+from tests.workers.project import ROOT, Project, run
 
 SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -53,6 +53,7 @@ class Machines:
     def __init__(self, folder: Path) -> None:
         from pipeline.server import free_port
 
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/api"
@@ -81,6 +82,14 @@ class Machines:
             preexec_fn=_die_with_us,
         )
         return self.processes[name]
+
+    def set_up(self) -> None:
+        """The server, what `retune deploy` makes, and a worker in each pool."""
+        self.start_server()
+        api = {name: self.environment[name] for name in ("PREFECT_API_URL", "PREFECT_HOME")}
+        run(ROOT, sys.executable, "-m", "pipeline.cli", "deploy", RETUNE_REPOSITORY="none", **api)
+        self.start_worker("cpu-1")
+        self.start_worker("gpu-1", limit=1)
 
     def start_server(self) -> None:
         from pipeline.server import answers
@@ -137,13 +146,34 @@ class Machines:
 
     def engine(self, run_id: UUID) -> psutil.Process:
         """The process of a flow run."""
+        found = self.engines(only=run_id)
+        if not found:
+            raise AssertionError(f"no engine of {run_id}")
+        return found[0]
+
+    def engines(self, *, only: UUID | None = None, but: UUID | None = None) -> list[psutil.Process]:
+        """The processes of one flow run, or of all others."""
+        found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 variables = process.environ()
-                own = variables.get("PREFECT__FLOW_RUN_ID") == str(run_id) and "RETUNE_WORKSPACE" not in variables
-                if own and any("prefect" in part for part in process.cmdline()):
-                    return process
-        raise AssertionError(f"no engine of {run_id}")
+                run_id = variables.get("PREFECT__FLOW_RUN_ID")
+                ours = variables.get("PREFECT_API_URL") == self.url and "RETUNE_WORKSPACE" not in variables
+                wanted = run_id == str(only) if only else run_id not in (None, str(but))
+                if ours and wanted and any("prefect" in part for part in process.cmdline()):
+                    found.append(process)
+        return found
+
+
+@contextlib.contextmanager
+def with_api(machines: Machines) -> Iterator["Api"]:
+    """Prefect's API of these machines, asked from this process."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: machines.url}):
+        api = Api()
+        with api.client:
+            yield api
 
 
 class Api:
