@@ -41,6 +41,9 @@ class Workers(Protocol):
     def look(self, run_ids: Sequence[UUID]) -> dict[UUID, FlowRun]:
         """The runs as they are now."""
 
+    def touch(self, run_id: UUID) -> None:
+        """Write something to a run; come back when that has been done."""
+
     def give_up(self, run_id: UUID, cause: str) -> None:
         """Say that a run is lost."""
 
@@ -111,7 +114,7 @@ class Coordinator:
         self._refreshed: set[str] = set()
         self._graph = Graph((), {})
         self._active: dict[str, Sent] = {}
-        self._watch = Watch()
+        self._watch = Watch(workers.touch)
         self._stopping = threading.Event()
 
     def run(self) -> list[StagePlan]:
@@ -213,24 +216,25 @@ class Coordinator:
         """The runs that have ended or are lost since the last look."""
         try:
             runs = self._workers.look([sent.run_id for sent in self._active.values()])
+            stages = [stage for stage in self._graph.stages if stage.name in self._active]
+            ends = [self._end(stage, runs.get(self._active[stage.name].run_id)) for stage in stages]
         except UNREACHABLE as error:
             log.warning("Prefect's API does not answer (%s): trying again.", error)
             self._watch.forget()
             return []
-        ended = []
-        for stage in [stage for stage in self._graph.stages if stage.name in self._active]:
-            sent = self._active[stage.name]
-            run = runs.get(sent.run_id)
-            if run is None or run.state is None:
-                ended.append(End(stage, "its flow run was deleted"))
-            elif run.state.is_final():
-                fatal = run.state.name in (SAID_NO, DAMAGED)
-                cause = run.state.message or f"it ended as {run.state.name}"
-                ended.append(End(stage, cause, fatal=fatal, completed=run.state.is_completed()))
-            elif lost := self._watch.lost(run):
-                self._workers.give_up(sent.run_id, lost)
-                ended.append(End(stage, lost))
-        return ended
+        return [end for end in ends if end]
+
+    def _end(self, stage: Stage, run: FlowRun | None) -> End | None:
+        if run is None or run.state is None:
+            return End(stage, "its flow run was deleted")
+        if run.state.is_final():
+            fatal = run.state.name in (SAID_NO, DAMAGED)
+            cause = run.state.message or f"it ended as {run.state.name}"
+            return End(stage, cause, fatal=fatal, completed=run.state.is_completed())
+        if lost := self._watch.lost(run):
+            self._workers.give_up(run.id, lost)
+            return End(stage, lost)
+        return None
 
     def _take_refreshed(self, stage: Stage) -> None:
         """Put the new record of a stage that was asked for again in the place of what dvc.lock says."""

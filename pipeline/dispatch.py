@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling, Crashed
 
-from pipeline.pulse import patient
+from pipeline.pulse import patient, touch
 from stages.errors import PipelineError
 
 LINEAGE = "lineage:"  # tag of a coordinator that goes on for a crashed one, with the first one's id
@@ -59,6 +59,10 @@ class Dispatcher:
         """The runs as they are now; raises what the client raises when the API is away."""
         wanted = FlowRunFilter(id=FlowRunFilterId(any_=list(run_ids)))
         return {run.id: run for run in self._client.read_flow_runs(flow_run_filter=wanted)}
+
+    def touch(self, run_id: UUID) -> None:
+        """Write something to a run, as its own signs of life are written."""
+        touch(self._client, run_id)
 
     def give_up(self, run_id: UUID, cause: str) -> None:
         """Say that a run is lost; should its process live after all, it ends itself."""

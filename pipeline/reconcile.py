@@ -7,6 +7,7 @@ be stopped and started at any time: what counts lies in Prefect's API.
 import logging
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -22,7 +23,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Cancelled, Crashed
 
 from pipeline.dispatch import LINEAGE
-from pipeline.pulse import BEAT_SECONDS, UNREACHABLE, Watch
+from pipeline.pulse import BEAT_SECONDS, UNREACHABLE, Watch, touch
 
 COORDINATE = "coordinate"  # also in cluster.py, which is slow to import
 RESTARTS = 3
@@ -34,16 +35,16 @@ log = logging.getLogger(__name__)
 
 def watch_for_ever() -> None:
     """Look every few seconds; Prefect's API may come and go."""
-    watch, done = Watch(), set[UUID]()
+    done = set[UUID]()
     while True:
         try:
             with get_client(sync_client=True) as client:
+                watch = Watch(partial(touch, client))
                 while True:
                     look(client, watch, done)
                     time.sleep(BEAT_SECONDS)
         except UNREACHABLE as error:
             log.warning("Prefect's API does not answer (%s): trying again.", error)
-            watch.forget()
             time.sleep(BEAT_SECONDS)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workers.machines import Api, Machines, with_api
+from tests.workers.machines import Api, Machines, wait_for, with_api
 from tests.workers.project import Project
 
 
@@ -26,9 +26,12 @@ def api(machines: Machines) -> Iterator[Api]:
 
 
 @pytest.fixture
-def across(machines: Machines, tmp_path: Path) -> Project:
-    """A project on the server and the workers."""
-    return Project(machines.events, tmp_path)
+def across(machines: Machines, api: Api, tmp_path: Path) -> Iterator[Project]:
+    """A project on the server and the workers; whatever a failed test leaves running is no other test's."""
+    yield Project(machines.events, tmp_path)
+    machines.repair()
+    api.cancel_all()
+    wait_for(lambda: not machines.of_stages(), 60)
 
 
 @pytest.fixture

@@ -32,6 +32,9 @@ class Here:
     def look(self, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, FlowRun]:
         return {run_id: self._run(run_id, self.endings[run_id]) for run_id in run_ids}
 
+    def touch(self, run_id: uuid.UUID) -> None:
+        raise AssertionError(run_id)
+
     def give_up(self, run_id: uuid.UUID, cause: str) -> None:
         raise AssertionError(f"{run_id}: {cause}")
 

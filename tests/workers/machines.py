@@ -22,8 +22,7 @@ SETTINGS = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "pipeline",
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
-    "PREFECT_WORKER_QUERY_SECONDS": "1",
-    "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",
+    "PREFECT_WORKER_QUERY_SECONDS": "2",
     "PREFECT_RUNNER_POLL_FREQUENCY": "2",
     "DVC_NO_ANALYTICS": "1",
     "RETUNE_LOST_SECONDS": "15",
@@ -123,6 +122,17 @@ class Machines:
                 process.kill()
         self.processes[name].wait(60)
 
+    def repair(self) -> None:
+        """Have the server and one worker in each pool, as after `set_up`, and nothing else."""
+        for name in set(self.processes) - {"server", "cpu-1", "gpu-1"}:
+            self.kill(name, signal.SIGTERM)
+            del self.processes[name]
+        if self.processes["server"].poll() is not None:
+            self.start_server()
+        for name, limit in (("cpu-1", 4), ("gpu-1", 1)):
+            if self.processes[name].poll() is not None:
+                self.start_worker(name, limit=limit)
+
     def stop(self) -> None:
         for process in reversed(self.processes.values()):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -210,6 +220,14 @@ class Api:
 
         for found in self.client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=[flow]))):
             if found.state and found.state.is_scheduled():
+                self.client.set_flow_run_state(found.id, Cancelled(), force=True)
+
+    def cancel_all(self) -> None:
+        """End every run that has not ended; its processes notice and go."""
+        from prefect.states import Cancelled
+
+        for found in self.client.read_flow_runs():
+            if found.state and not found.state.is_final():
                 self.client.set_flow_run_state(found.id, Cancelled(), force=True)
 
     def overheads(self, project: Project) -> dict[str, float]:

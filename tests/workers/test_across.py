@@ -10,7 +10,6 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,6 @@ def test_cold_then_nothing_then_a_learning_rate(across: Project, api: Api, machi
     assert max(begun for begun, _ in spans) < min(end for _, end in spans), "two seeds on two gpu workers overlap"
     for seed in (1, 2):
         across.slow(f"finetune@{seed}", 0)
-    machines.kill("gpu-2", signal.SIGTERM)
     [first] = across.branches()
     clone = across.clone("clone", first)
     across.dvc("repro", "--pull", folder=clone)
@@ -111,23 +109,24 @@ def test_the_schedule_fires(across: Project, api: Api) -> None:
     assert len(across.ran()) == before
 
 
-def stage_process(machines: Machines, stage: str) -> psutil.Process:
+def stage_process(project: Project, stage: str) -> psutil.Process:
     """The process of the stage's own command, once it has begun."""
-    command = ["toy.py", *stage.split("@")]
 
     def found() -> psutil.Process | None:
-        for process in machines.of_stages():
-            try:
-                line = process.cmdline()
-            except psutil.Error:
-                continue
-            if line[1:] == command and "python" in line[0]:
-                return process
+        for event in reversed(project.events()):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(event["pid"])
+                if event["stage"] == stage and process.cmdline()[1:] == ["toy.py", *stage.split("@")]:
+                    return process
         return None
 
     found.__qualname__ = f"the process of {stage}"
-    process: psutil.Process = wait_for(found, 120)
+    process: psutil.Process = wait_for(found, 180)
     return process
+
+
+def starts(project: Project, stage: str) -> int:
+    return sum(event["stage"] == stage for event in project.events())
 
 
 def assert_right(project: Project, machines: Machines) -> None:
@@ -142,10 +141,8 @@ def assert_right(project: Project, machines: Machines) -> None:
 
 
 @pytest.fixture
-def reconciler(machines: Machines) -> Iterator[None]:
+def reconciler(machines: Machines) -> None:
     machines.start_reconciler()
-    yield
-    machines.kill("reconciler", signal.SIGTERM)
 
 
 @pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM])
@@ -159,12 +156,12 @@ def test_stage_engine_worker_coordinator_and_server_die(
     across.slow("finetune@1", 3 * SLOW)
     run_id = api.coordinate(across)
 
-    stage_process(machines, "download").send_signal(sig)  # the stage
-    wait_for(lambda: len(across.events()) == 2, 120)
+    stage_process(across, "download").send_signal(sig)  # the stage
+    wait_for(lambda: starts(across, "download") == 2, 120)
     engine_of(api, machines, "download").send_signal(sig)  # its engine
     wait_for(lambda: "download" in across.ran(), 180)
 
-    stage_process(machines, "finetune@1")
+    stage_process(across, "finetune@1")
     wait_for(lambda: list((across.remote / "retune/checkpoints").rglob("index.json")), 60)
     if sig == signal.SIGKILL:
         machines.unplug("gpu-1")  # the worker's machine; a worker killed alone leaves its stage running to its end
@@ -174,19 +171,16 @@ def test_stage_engine_worker_coordinator_and_server_die(
     wait_for(lambda: "finetune@1" in across.ran(), 180)
     assert [event["resumed"] for event in across.events() if event["stage"] == "finetune@1"][-1] > 0, "not from zero"
 
-    stage_process(machines, "evaluate@1")
+    stage_process(across, "evaluate@1")
     machines.engine(run_id).send_signal(sig)  # the coordinator
     wait_for(lambda: "evaluate@1" in across.ran(), 120)
 
-    stage_process(machines, "report")
+    stage_process(across, "report")
     machines.kill("server", sig)  # the server
     time.sleep(3)
     machines.start_server()
     wait_for(across.branches, 240)
     assert_right(across, machines)
-    machines.kill("gpu-3", signal.SIGTERM)
-    if machines.processes["gpu-1"].poll() is not None:
-        machines.start_worker("gpu-1", limit=1)
 
 
 @pytest.mark.skipif("RETUNE_TEST_KILLS" not in os.environ, reason="RETUNE_TEST_KILLS=20 kills for half an hour")
@@ -238,7 +232,7 @@ def test_a_cancelled_parent_takes_everything_with_it(across: Project, machines: 
     across.create(text="cancelled\n")
     across.slow("download", 500)
     run_id = api.coordinate(across)
-    stage_process(machines, "download")
+    stage_process(across, "download")
     begun = time.monotonic()
     api.client.set_flow_run_state(run_id, Cancelling())
     wait_for(lambda: not machines.of_stages(), 60)
