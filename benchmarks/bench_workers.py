@@ -15,7 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.workers.machines import Machines, with_api
+from tests.workers.api import with_api
+from tests.workers.machines import Machines
 from tests.workers.project import Project
 
 STAGES = ("download", "finetune@1", "evaluate@1", "report")

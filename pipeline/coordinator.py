@@ -6,12 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
-from uuid import UUID
 
 from prefect.client.schemas.objects import FlowRun
 
-from pipeline.dispatch import Sent
+from pipeline.dispatch import Sent, Workers
 from pipeline.graph import Project
 from pipeline.inputs import inputs_of, plan_key
 from pipeline.lockfile import merge_lock
@@ -30,25 +28,6 @@ log = logging.getLogger(__name__)
 
 class StoppedError(PipelineError):
     """Somebody has ended the run from outside."""
-
-
-class Workers(Protocol):
-    """What a coordinator needs of `dispatch.Dispatcher`."""
-
-    def send(self, stage: str, *, pool: str, key: str, parameters: dict[str, Any]) -> Sent:
-        """Have a stage run."""
-
-    def look(self, run_ids: Sequence[UUID]) -> dict[UUID, FlowRun]:
-        """The runs as they are now."""
-
-    def touch(self, run_id: UUID) -> None:
-        """Write something to a run; come back when that has been done."""
-
-    def give_up(self, run_id: UUID, cause: str) -> None:
-        """Say that a run is lost."""
-
-    def cancel(self, run_id: UUID) -> None:
-        """Have a run stopped."""
 
 
 @dataclass

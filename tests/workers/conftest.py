@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.workers.machines import Api, Machines, wait_for, with_api
+from tests.workers.api import Api, with_api
+from tests.workers.machines import Machines, wait_for
 from tests.workers.project import Project
 
 
@@ -42,3 +43,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setenv("TOY_EVENTS", str(events))
     monkeypatch.setenv("RETUNE_HOME", str(tmp_path / "home"))
     return Project(events, tmp_path)
+
+
+@pytest.fixture
+def reconciler(machines: Machines) -> None:
+    machines.start_reconciler()

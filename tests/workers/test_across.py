@@ -6,30 +6,23 @@ One file, so that one server serves it all.
 import contextlib
 import html
 import os
-import random
 import signal
-import sys
 import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import psutil
 import pytest
 from ruamel.yaml import YAML
 
 from pipeline.deploy import deploy
-from tests.workers.machines import Api, Machines, wait_for
+from tests.workers.api import Api
+from tests.workers.machines import Machines, assert_right, wait_for
 from tests.workers.project import ROOT, Project, run
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        "RETUNE_TEST_WORKERS" not in os.environ,
-        reason="takes a server, two workers and a quarter of an hour: RETUNE_TEST_WORKERS=1 runs it",
-    ),
-]
+pytestmark = pytest.mark.slow
+LONG = pytest.mark.skipif("RETUNE_TEST_WORKERS" not in os.environ, reason="minutes long: RETUNE_TEST_WORKERS=1 runs it")
 SLOW = 25  # ticks of 0.2 s
 SHORT = {
     "split.train_fraction": 0.1,
@@ -129,23 +122,7 @@ def starts(project: Project, stage: str) -> int:
     return sum(event["stage"] == stage for event in project.events())
 
 
-def assert_right(project: Project, machines: Machines) -> None:
-    """Each stage is recorded once, nothing of a stage is alive, and the branch is whole."""
-    assert len(project.records()) == len(set(project.records())) == 4
-    assert set(project.ran()) == {"download", "finetune@1", "evaluate@1", "report"}
-    wait_for(lambda: not machines.of_stages(), 30)
-    [branch] = project.branches()
-    before = len(project.ran())
-    project.dvc("repro", "--pull", folder=project.clone(f"whole-{time.time_ns()}", branch))
-    assert len(project.ran()) == before
-
-
-@pytest.fixture
-def reconciler(machines: Machines) -> None:
-    machines.start_reconciler()
-
-
-@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("sig", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=LONG)])
 @pytest.mark.usefixtures("reconciler")
 def test_stage_engine_worker_coordinator_and_server_die(
     across: Project, machines: Machines, api: Api, sig: signal.Signals
@@ -181,49 +158,6 @@ def test_stage_engine_worker_coordinator_and_server_die(
     machines.start_server()
     wait_for(across.branches, 240)
     assert_right(across, machines)
-
-
-@pytest.mark.skipif("RETUNE_TEST_KILLS" not in os.environ, reason="RETUNE_TEST_KILLS=20 kills for half an hour")
-@pytest.mark.timeout(7200)
-@pytest.mark.usefixtures("reconciler")
-def test_kills_at_random_moments(machines: Machines, api: Api, tmp_path: Path) -> None:
-    """As many runs as RETUNE_TEST_KILLS says, two kills in each; RETUNE_TEST_SEED repeats those of another time."""
-    seed = int(os.environ.get("RETUNE_TEST_SEED", time.time()))
-    draw = random.Random(seed)
-    for number in range(int(os.environ["RETUNE_TEST_KILLS"])):
-        project = Project(machines.events, tmp_path / str(number))
-        project.create(text=f"{seed} {number}\n")
-        for stage in ("download", "finetune@1", "evaluate@1", "report"):
-            project.slow(stage, 10)
-        run_id = api.coordinate(project)
-        for _ in range(2):
-            time.sleep(draw.uniform(0, 25))
-            sig, victim = draw.choice([signal.SIGKILL, signal.SIGTERM]), draw.choice(VICTIMS)
-            sys.stderr.write(f"seed {seed}, run {number}: {kill_one(machines, run_id, victim, sig)}\n")
-        wait_for(project.branches, 400)
-        assert_right(project, machines)
-
-
-VICTIMS = ("stage", "engine", "cpu-1", "gpu-1", "coordinator", "server")
-
-
-def kill_one(machines: Machines, run_id: UUID, victim: str, sig: signal.Signals) -> str:
-    """Kill it, where it is there at this moment; a worker and the server are started again."""
-    if victim == "server":
-        machines.kill("server", sig)
-        machines.start_server()
-    elif victim in machines.processes:
-        machines.kill(victim, sig)
-        machines.start_worker(victim, limit=1 if victim == "gpu-1" else 4)
-    else:
-        found = machines.of_stages() if victim == "stage" else machines.engines(but=run_id)
-        if victim == "coordinator":
-            found = machines.engines(only=run_id)
-        if not found:
-            return f"no {victim}"
-        with contextlib.suppress(psutil.NoSuchProcess):
-            found[-1].send_signal(sig)
-    return f"{sig.name} for {victim}"
 
 
 def test_a_cancelled_parent_takes_everything_with_it(across: Project, machines: Machines, api: Api) -> None:
@@ -300,6 +234,7 @@ def test_deploying_again_changes_nothing(machines: Machines, api: Api, monkeypat
         api.cancel_scheduled("coordinate")
 
 
+@LONG
 def test_the_bundled_task(across: Project, api: Api, machines: Machines) -> None:
     across.copy(ROOT)
     run_id = api.coordinate(across, params=SHORT)
@@ -314,4 +249,4 @@ def test_the_bundled_task(across: Project, api: Api, machines: Machines) -> None
     said = across.dvc("repro", "--pull", folder=clone)
     assert "Running stage" not in said
     assert run(clone, "git", "status", "--porcelain", "--untracked-files=no") == ""
-    assert "macro_f1" in run(clone, "git", "log", "-1", "--format=%B")
+    assert "macro_f1" in html.unescape(run(clone, "git", "log", "-1", "--format=%B"))
