@@ -180,6 +180,7 @@ def test_a_cancelled_parent_takes_everything_with_it(across: Project, machines: 
     assert across.branches() == []
 
 
+@LONG
 def test_two_coordinators_at_once(across: Project, machines: Machines, api: Api) -> None:
     across.create(text="twice\n")
     runs = [api.coordinate_now(across) for _ in range(2)]
