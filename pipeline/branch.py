@@ -10,15 +10,14 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from dvc.utils.serialize import dump_yaml, parse_yaml
-
 from pipeline import recipes
 from pipeline.checkout import HIDDEN, git
 from pipeline.graph import Project
 from pipeline.inputs import plan_key
+from pipeline.lockfile import RawEntry, merge_lock, parse_lock, read_lock
 from pipeline.nodes import Graph, Stage
 from pipeline.plan import StagePlan
-from pipeline.remote import RawEntry, Remote, key_of
+from pipeline.remote import Remote, key_of
 from pipeline.results import format_metric, read_metrics
 from pipeline.workspace import prune
 from stages.errors import PipelineError
@@ -63,12 +62,9 @@ def write_results(root: Path, graph: Graph, plans: Mapping[str, StagePlan], remo
     """
     with Project(root) as project:
         prune(root, project)
-    lock = root / "dvc.lock"
-    before = dict(parse_yaml(lock.read_text(encoding="utf-8"), "dvc.lock").get("stages", {})) if lock.exists() else {}
+    before = read_lock(root)
     entries = {stage.name: _entry(stage, plans[stage.name], before.get(stage.name), remote) for stage in graph.stages}
-    stages = {name: entries.get(name, entry) for name, entry in before.items()} | entries
-    if stages != before:
-        dump_yaml(str(lock), {"schema": "2.0", "stages": stages})
+    merge_lock(root, entries)
     outs = {out["path"]: out["md5"] for entry in entries.values() for out in entry["outs"]}
     uncached = [out for stage in graph.stages for out in sorted(stage.uncached)]
     with Project(root) as project:
@@ -76,7 +72,8 @@ def write_results(root: Path, graph: Graph, plans: Mapping[str, StagePlan], remo
     for out in uncached:
         if there.get(out) != outs[out]:
             _write_uncached(root / out, outs[out], remote)
-    return [name for name, entry in entries.items() if entry != before.get(name)]
+    committed = _committed_lock(root)
+    return [name for name, entry in entries.items() if entry != committed.get(name)]
 
 
 def publish(root: Path, repository: str, *, base: str, graph: Graph, changed: list[str]) -> tuple[str, str] | None:
@@ -133,6 +130,11 @@ def _before_and_after(root: Path, base: str) -> str:
         for name in dict.fromkeys([*after, *before])
     ]
     return "\n".join(["| metric | before | after |", "|---|---|---|", *rows]) if rows else "No metrics yet."
+
+
+def _committed_lock(root: Path) -> dict[str, RawEntry]:
+    listed = git(root, "ls-tree", "--name-only", "HEAD", "--", "dvc.lock")
+    return parse_lock(git(root, "show", "HEAD:dvc.lock")) if listed else {}
 
 
 def _entry(stage: Stage, plan: StagePlan, before: RawEntry | None, remote: Remote) -> RawEntry:

@@ -27,7 +27,9 @@ STATES = {"said no": SAID_NO, "damaged": DAMAGED, "missing": "InputMissing", "ma
 
 
 @flow(name=RUN_STAGE, validate_parameters=True, persist_result=False)
-def run_stage(repository: str, commit: str, stage: str, key: str, inputs: dict[str, str]) -> State[Any]:
+def run_stage(
+    repository: str, commit: str, stage: str, key: str, inputs: dict[str, str], refresh: bool = False
+) -> State[Any]:
     """Run one stage of one commit in a clean checkout, and record it in the DVC remote.
 
     Args:
@@ -36,8 +38,9 @@ def run_stage(repository: str, commit: str, stage: str, key: str, inputs: dict[s
         stage: Name in dvc.yaml.
         key: The stage's run-cache key: its command, its parameters and the hash of every input.
         inputs: Outputs of other stages that it reads: path -> MD5.
+        refresh: Run it even where it is recorded, and replace the record.
     """
-    run = StageRun(Job(os.environ.get("RETUNE_REPOSITORY") or repository, commit, stage, key, inputs))
+    run = StageRun(Job(os.environ.get("RETUNE_REPOSITORY") or repository, commit, stage, key, inputs, refresh))
     with pulse.beating(_own_id(), run.stop):
         ending = run.run(get_run_logger().info)
     if ending.kind == "stopped":
@@ -51,7 +54,11 @@ def run_stage(repository: str, commit: str, stage: str, key: str, inputs: dict[s
 
 @flow(name=COORDINATE, validate_parameters=True, persist_result=False)
 def coordinate(
-    repository: str, ref: str = "main", params: dict[str, Any] | None = None, targets: list[str] | None = None
+    repository: str,
+    ref: str = "main",
+    params: dict[str, Any] | None = None,
+    targets: list[str] | None = None,
+    refresh: bool = False,
 ) -> State[Any]:
     """Bring every stage of a commit up to date on the work pools, and push a branch with the results.
 
@@ -60,6 +67,7 @@ def coordinate(
         ref: Branch, tag or full SHA to start from; it is never pushed to.
         params: Other values by full key, such as `{"finetune.learning_rate": 3e-5}`; they are committed first.
         targets: Stages to bring up to date, with all that they need; none: all.
+        refresh: Fetch the data and the encoder again; where the bytes are the same, nothing follows.
     """
     repository = os.environ.get("RETUNE_REPOSITORY") or repository
     try:
@@ -73,6 +81,7 @@ def coordinate(
                 commit=commit,
                 workers=Dispatcher(client, _lineage()),
                 targets=targets or (),
+                refresh=refresh,
             )
             first = _run(coordinator, client)
             return _finish(root, repository, base, coordinator, first)

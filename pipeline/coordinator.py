@@ -6,17 +6,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
-from uuid import UUID
 
 from prefect.client.schemas.objects import FlowRun
 
-from pipeline.dispatch import Sent
+from pipeline.dispatch import Sent, Workers
 from pipeline.graph import Project
 from pipeline.inputs import inputs_of, plan_key
+from pipeline.lockfile import merge_lock
 from pipeline.nodes import Graph, Stage
 from pipeline.plan import StagePlan, make_plan
 from pipeline.pulse import UNREACHABLE, Watch
+from pipeline.remote import Remote
 from stages.errors import PipelineError
 
 POLL_SECONDS = 1.0
@@ -30,22 +30,6 @@ class StoppedError(PipelineError):
     """Somebody has ended the run from outside."""
 
 
-class Workers(Protocol):
-    """What a coordinator needs of `dispatch.Dispatcher`."""
-
-    def send(self, stage: str, *, pool: str, key: str, parameters: dict[str, Any]) -> Sent:
-        """Have a stage run."""
-
-    def look(self, run_ids: Sequence[UUID]) -> dict[UUID, FlowRun]:
-        """The runs as they are now."""
-
-    def give_up(self, run_id: UUID, cause: str) -> None:
-        """Say that a run is lost."""
-
-    def cancel(self, run_id: UUID) -> None:
-        """Have a run stopped."""
-
-
 @dataclass
 class Tally:
     """What happened to one stage."""
@@ -57,6 +41,21 @@ class Tally:
     sent_at: float = field(default_factory=time.monotonic)
 
 
+@dataclass(frozen=True)
+class End:
+    """How a stage's run ended, as Prefect has it.
+
+    Attributes:
+        fatal: Another try is useless.
+        completed: It says that it is done.
+    """
+
+    stage: Stage
+    cause: str
+    fatal: bool = False
+    completed: bool = False
+
+
 class Coordinator:
     """Brings every stage of one commit to a record in the DVC remote.
 
@@ -66,6 +65,7 @@ class Coordinator:
         commit: The commit.
         workers: The way to the work pools.
         targets: Stages to bring up to date with all that they need; none: all.
+        refresh: Run the stages that read no other stage even where they are recorded.
 
     Attributes:
         plans: The newest plan, by stage.
@@ -73,7 +73,14 @@ class Coordinator:
     """
 
     def __init__(
-        self, root: Path, *, repository: str, commit: str, workers: Workers, targets: Sequence[str] = ()
+        self,
+        root: Path,
+        *,
+        repository: str,
+        commit: str,
+        workers: Workers,
+        targets: Sequence[str] = (),
+        refresh: bool = False,
     ) -> None:
         self.plans: dict[str, StagePlan] = {}
         self.tallies: dict[str, Tally] = {}
@@ -82,9 +89,11 @@ class Coordinator:
         self._commit = commit
         self._workers = workers
         self._targets = targets
+        self._refresh = refresh
+        self._refreshed: set[str] = set()
         self._graph = Graph((), {})
         self._active: dict[str, Sent] = {}
-        self._watch = Watch()
+        self._watch = Watch(workers.touch)
         self._stopping = threading.Event()
 
     def run(self) -> list[StagePlan]:
@@ -104,9 +113,12 @@ class Coordinator:
             if self._stopping.wait(POLL_SECONDS):
                 raise StoppedError("somebody has ended this run")
             if ended := self._look():
+                for end in ended:
+                    if end.completed and end.stage.name in self._to_refresh():
+                        self._take_refreshed(end.stage)
                 self._plan()
-                for stage, cause, fatal in ended:
-                    self._count(stage, cause, fatal=fatal)
+                for end in ended:
+                    self._count(end)
         if failed := self._failed():
             raise PipelineError("; ".join(f"{name}: {self._final(name)}" for name in failed))
         return first
@@ -129,12 +141,16 @@ class Coordinator:
     def _plan(self) -> list[StagePlan]:
         with Project(self._root) as project:
             self._graph = project.graph.select(self._targets)
-            plans = list(make_plan(self._graph, project))
+            plans = list(make_plan(self._graph, project, force=self._to_refresh()))
         self.plans = {plan.stage: plan for plan in plans}
         for name in [name for name in self._active if self.plans[name].state in ("fresh", "restored")]:
             log.info("%s is recorded.", name)
             del self._active[name]
         return plans
+
+    def _to_refresh(self) -> set[str]:
+        first = {stage.name for stage in self._graph.stages if not self._graph.parents[stage.name]}
+        return first - self._refreshed if self._refresh else set()
 
     def _ready(self) -> list[Stage]:
         waiting = (stage for stage in self._graph.stages if stage.name not in self._active)
@@ -155,17 +171,19 @@ class Coordinator:
             missing = sorted(set(stage.deps) - set(plan.deps))
             raise PipelineError(f"{stage.name} reads {', '.join(missing)}, which is neither in git nor an output.")
         inputs = {path: item.md5 for path, item in inputs_of(self._graph, stage, self.plans).items()}
+        refresh = stage.name in self._to_refresh()
         pool = str(stage.meta.get("pool", "cpu"))
         self._active[stage.name] = sent = self._workers.send(
             stage.name,
             pool=pool,
-            key=key,
+            key=f"{key}:again" if refresh else key,
             parameters={
                 "repository": self._repository,
                 "commit": self._commit,
                 "stage": stage.name,
                 "key": key,
                 "inputs": inputs,
+                "refresh": refresh,
             },
         )
         tally = self.tallies.setdefault(stage.name, Tally())
@@ -173,37 +191,49 @@ class Coordinator:
         verb = "sent to" if sent.own else "is running already (asked for by another coordinator) in"
         log.info("%s %s the pool %s: %s", stage.name, verb, pool, "; ".join(plan.reasons))
 
-    def _look(self) -> list[tuple[Stage, str, bool]]:
-        """Return the stages whose run has ended or is lost, why, and whether another try is useless."""
+    def _look(self) -> list[End]:
+        """The runs that have ended or are lost since the last look."""
         try:
             runs = self._workers.look([sent.run_id for sent in self._active.values()])
+            stages = [stage for stage in self._graph.stages if stage.name in self._active]
+            ends = [self._end(stage, runs.get(self._active[stage.name].run_id)) for stage in stages]
         except UNREACHABLE as error:
             log.warning("Prefect's API does not answer (%s): trying again.", error)
             self._watch.forget()
             return []
-        ended = []
-        for stage in [stage for stage in self._graph.stages if stage.name in self._active]:
-            sent = self._active[stage.name]
-            run = runs.get(sent.run_id)
-            if run is None or run.state is None:
-                ended.append((stage, "its flow run was deleted", False))
-            elif run.state.is_final():
-                fatal = run.state.name in (SAID_NO, DAMAGED)
-                ended.append((stage, run.state.message or f"it ended as {run.state.name}", fatal))
-            elif lost := self._watch.lost(run):
-                self._workers.give_up(sent.run_id, lost)
-                ended.append((stage, lost, False))
-        return ended
+        return [end for end in ends if end]
 
-    def _count(self, stage: Stage, cause: str, *, fatal: bool) -> None:
+    def _end(self, stage: Stage, run: FlowRun | None) -> End | None:
+        if run is None or run.state is None:
+            return End(stage, "its flow run was deleted")
+        if run.state.is_final():
+            fatal = run.state.name in (SAID_NO, DAMAGED)
+            cause = run.state.message or f"it ended as {run.state.name}"
+            return End(stage, cause, fatal=fatal, completed=run.state.is_completed())
+        if lost := self._watch.lost(run):
+            self._workers.give_up(run.id, lost)
+            return End(stage, lost)
+        return None
+
+    def _take_refreshed(self, stage: Stage) -> None:
+        """Put the new record of a stage that was asked for again in the place of what dvc.lock says."""
+        key = plan_key(stage, self.plans[stage.name])
+        with Remote(self._root) as remote:
+            entry = remote.find(key) if key else None
+        if entry:
+            merge_lock(self._root, {stage.name: entry})
+            self._refreshed.add(stage.name)
+
+    def _count(self, end: End) -> None:
         """Take note of an ended run; the record in the remote decides whether the stage is done."""
+        stage, cause = end.stage, end.cause
         tally = self.tallies[stage.name]
         tally.seconds = time.monotonic() - tally.sent_at
         if self._active.pop(stage.name, None) is None:  # recorded, whatever became of the run
             return
         tally.tries += 1
         tally.cause = cause
-        tally.fatal = fatal or tally.tries > int(stage.meta.get("retries", RETRIES))
+        tally.fatal = end.fatal or tally.tries > int(stage.meta.get("retries", RETRIES))
         log.warning(
             "%s: %s%s", stage.name, cause.removeprefix(f"{stage.name}: "), "" if tally.fatal else "; trying again"
         )

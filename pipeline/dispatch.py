@@ -1,9 +1,9 @@
 """Sends stages to work pools through Prefect's API, and adopts those that are running already."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling, Crashed
 
-from pipeline.pulse import patient
+from pipeline.pulse import patient, touch
 from stages.errors import PipelineError
 
 LINEAGE = "lineage:"  # tag of a coordinator that goes on for a crashed one, with the first one's id
@@ -30,6 +30,25 @@ class Sent:
 
     run_id: UUID
     own: bool
+
+
+class Workers(Protocol):
+    """What a coordinator needs of a `Dispatcher`."""
+
+    def send(self, stage: str, *, pool: str, key: str, parameters: dict[str, Any]) -> Sent:
+        """Have a stage run."""
+
+    def look(self, run_ids: Sequence[UUID]) -> dict[UUID, FlowRun]:
+        """The runs as they are now."""
+
+    def touch(self, run_id: UUID) -> None:
+        """Write something to a run; come back when that has been done."""
+
+    def give_up(self, run_id: UUID, cause: str) -> None:
+        """Say that a run is lost."""
+
+    def cancel(self, run_id: UUID) -> None:
+        """Have a run stopped."""
 
 
 class Dispatcher:
@@ -59,6 +78,10 @@ class Dispatcher:
         """The runs as they are now; raises what the client raises when the API is away."""
         wanted = FlowRunFilter(id=FlowRunFilterId(any_=list(run_ids)))
         return {run.id: run for run in self._client.read_flow_runs(flow_run_filter=wanted)}
+
+    def touch(self, run_id: UUID) -> None:
+        """Write something to a run, as its own signs of life are written."""
+        touch(self._client, run_id)
 
     def give_up(self, run_id: UUID, cause: str) -> None:
         """Say that a run is lost; should its process live after all, it ends itself."""

@@ -14,14 +14,16 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelled
 
 LABEL = "retune.beat"
+TOUCHED = "retune.touched"
 LOST_SECONDS = float(os.environ.get("RETUNE_LOST_SECONDS", "30"))  # silence after which a run counts as lost
 BEAT_SECONDS = LOST_SECONDS / 10
+PROBE_BEATS = 3  # that a run may still miss after we could write to it
 STARTUP_FACTOR = 4  # a run that a worker has taken but that has not begun gets this many times longer
 ENDING = (StateType.CANCELLING, StateType.CANCELLED, StateType.CRASHED, StateType.FAILED, StateType.COMPLETED)
 UNREACHABLE = (httpx.TransportError, PrefectHTTPStatusError, RuntimeError)
@@ -81,16 +83,32 @@ def _beat(run_id: UUID, stop: Callable[[], None], end: threading.Event) -> None:
             end.wait(BEAT_SECONDS)
 
 
-class Watch:
-    """Remembers when each run last gave a sign of life, on this machine's own clock."""
+def touch(client: SyncPrefectClient, run_id: UUID) -> None:
+    """Write something to the run, as its own signs of life are written."""
+    client.update_flow_run_labels(run_id, {TOUCHED: str(time.time_ns())})
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+
+class Watch:
+    """Remembers when each run last gave a sign of life, on this machine's own clock.
+
+    Prefect's database may stall: what is read comes, what is written does not, and everybody seems silent (SQLite for a
+    minute). So a silent run is lost only where we could write to it and it was silent after that too.
+
+    Args:
+        probe: Writes to a run; comes back when that has been done.
+        clock: Seconds.
+    """
+
+    def __init__(self, probe: Callable[[UUID], object], clock: Callable[[], float] = time.monotonic) -> None:
+        self._probe = probe
         self._clock = clock
         self._last: dict[UUID, tuple[Any, float]] = {}
+        self._probed: dict[UUID, float] = {}
 
     def forget(self) -> None:
         """Start counting anew: nobody could have been heard."""
         self._last.clear()
+        self._probed.clear()
 
     def silence(self, run: FlowRun) -> float:
         """Seconds since the run's state or its sign of life last changed."""
@@ -99,6 +117,7 @@ class Watch:
         before = self._last.get(run.id)
         if before is None or before[0] != sign:
             self._last[run.id] = (sign, now)
+            self._probed.pop(run.id, None)
             return 0.0
         return now - before[1]
 
@@ -106,13 +125,18 @@ class Watch:
         """Why the run counts as lost, or None. One that waits for a worker never does."""
         silence = self.silence(run)
         state = run.state.type if run.state else None
-        if state == StateType.PENDING and silence > LOST_SECONDS * STARTUP_FACTOR:
+        begun = LABEL in run.labels and state != StateType.PENDING
+        watched = state in (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
+        if not watched or silence <= LOST_SECONDS * (1 if begun else STARTUP_FACTOR):
+            return None
+        if run.id not in self._probed:
+            self._probe(run.id)
+            self._probed[run.id] = self._clock()
+        if self._clock() - self._probed[run.id] < PROBE_BEATS * BEAT_SECONDS:
+            return None
+        if state == StateType.PENDING:
             return f"a worker took it and has not begun for {silence:.0f} s"
-        if state in (StateType.RUNNING, StateType.CANCELLING):
-            begun = LABEL in run.labels
-            if silence > LOST_SECONDS * (1 if begun else STARTUP_FACTOR):
-                return f"no sign of life for {silence:.0f} s: its worker was stopped or its machine is gone"
-        return None
+        return f"no sign of life for {silence:.0f} s: its worker was stopped or its machine is gone"
 
 
 def patient(call: Callable[[], T], *, seconds: float = 900.0) -> T:

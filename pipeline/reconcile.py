@@ -1,12 +1,14 @@
 """`retune reconcile`: finds coordinators that say Running and aren't, and starts them again.
 
-A coordinator watches its stages; this watches the coordinators. One process beside Prefect's server is enough; it
-keeps nothing: what it knows lies in Prefect's API.
+A coordinator watches its stages; this watches the coordinators. One process beside Prefect's server is enough; it may
+be stopped and started at any time: what counts lies in Prefect's API.
 """
 
 import logging
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
@@ -21,7 +23,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Cancelled, Crashed
 
 from pipeline.dispatch import LINEAGE
-from pipeline.pulse import BEAT_SECONDS, UNREACHABLE, Watch
+from pipeline.pulse import BEAT_SECONDS, UNREACHABLE, Watch, touch
 
 COORDINATE = "coordinate"  # also in cluster.py, which is slow to import
 RESTARTS = 3
@@ -33,21 +35,27 @@ log = logging.getLogger(__name__)
 
 def watch_for_ever() -> None:
     """Look every few seconds; Prefect's API may come and go."""
-    watch = Watch()
+    done = set[UUID]()
     while True:
         try:
             with get_client(sync_client=True) as client:
+                watch = Watch(partial(touch, client))
                 while True:
-                    look(client, watch)
+                    look(client, watch, done)
                     time.sleep(BEAT_SECONDS)
         except UNREACHABLE as error:
             log.warning("Prefect's API does not answer (%s): trying again.", error)
-            watch.forget()
             time.sleep(BEAT_SECONDS)
 
 
-def look(client: SyncPrefectClient, watch: Watch) -> None:
-    """Give up the coordinators that are lost, and start again those that crashed."""
+def look(client: SyncPrefectClient, watch: Watch, done: set[UUID]) -> None:
+    """Give up the coordinators that are lost, and start again those that crashed.
+
+    Args:
+        client: Prefect's API.
+        watch: What was heard before.
+        done: The crashed ones that were seen to before; new ones are added.
+    """
     runs = client.read_flow_runs(
         flow_filter=FlowFilter(name=FlowFilterName(any_=[COORDINATE])),
         flow_run_filter=FlowRunFilter(
@@ -57,7 +65,9 @@ def look(client: SyncPrefectClient, watch: Watch) -> None:
     )
     for run in runs:
         if run.state and run.state.type == StateType.CRASHED:
-            _restart(client, run)
+            if run.id not in done:
+                _restart(client, run)
+                done.add(run.id)
         elif cause := watch.lost(run):
             log.warning("%s: %s", run.name, cause)
             cancelled = bool(run.state and run.state.is_cancelling())  # it is not to be started again

@@ -24,10 +24,10 @@ from dvc_objects.errors import ObjectFormatError
 from ruamel.yaml import YAML
 
 from pipeline.files import tree_listing
+from pipeline.lockfile import RawEntry
 from pipeline.nodes import Listing
 from stages.errors import PipelineError
 
-RawEntry = Mapping[str, Any]  # a stage as dvc.lock and the run-cache write it
 log = logging.getLogger(__name__)
 
 
@@ -92,10 +92,15 @@ class Remote:
                 f"Not every output of `{entry['cmd']}` reached {self._objects.path}. See the log above."
             )
 
-    def publish(self, entry: RawEntry) -> RawEntry:
-        """Write the record, unless another writer was first; return the one that stands."""
+    def publish(self, entry: RawEntry, *, replace: bool = False) -> RawEntry:
+        """Write the record, unless another writer was first; return the one that stands.
+
+        Args:
+            entry: The stage as dvc.lock has it.
+            replace: Write it in the place of an earlier one.
+        """
         key, name = key_of(entry), str(_get_cache_hash(dict(entry)))
-        standing = self.find(key)
+        standing = None if replace else self.find(key)
         if standing:
             return standing
         for path in self._paths(key):  # a record without its objects would stand in DVC's way

@@ -5,16 +5,15 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-from dvc.utils.serialize import parse_yaml
+from typing import Literal
 
 from pipeline import checkout, execute, inputs
 from pipeline.checkpoints import Mirror
 from pipeline.execute import Outcome, Reader, Running
 from pipeline.graph import Project
+from pipeline.lockfile import read_lock
 from pipeline.nodes import Item
-from pipeline.remote import InputDamagedError, InputMissingError, RawEntry, Remote, key_of
+from pipeline.remote import InputDamagedError, InputMissingError, Remote, key_of
 from stages.errors import PipelineError
 
 Kind = Literal["done", "cached", "said no", "machine", "missing", "damaged", "stopped"]
@@ -31,6 +30,7 @@ class Job:
         stage: Name in dvc.yaml.
         key: Its run-cache key: command, parameters and the hash of every input.
         inputs: Outputs of other stages that it reads: path -> MD5.
+        refresh: Run it even where it is recorded; its record is then replaced.
     """
 
     repository: str
@@ -38,6 +38,7 @@ class Job:
     stage: str
     key: str
     inputs: Mapping[str, str]
+    refresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class StageRun:
 
     def _run(self, root: Path, remote: Remote, read: Reader) -> Ending:
         job = self._job
-        if remote.find(job.key):
+        if not job.refresh and remote.find(job.key):
             return Ending("cached", f"{job.stage}: another run has recorded it already")
         inputs.bring(root, remote, {path: Item(md5) for path, md5 in job.inputs.items()})
         inputs.assert_key(root, job.stage, job.key)
@@ -95,20 +96,21 @@ class StageRun:
             return Ending("stopped", f"{job.stage} was stopped")
         if outcome.error:
             return Ending("said no" if outcome.own_error else "machine", f"{job.stage}: {outcome.error}")
-        entry = _lock_entry(root, job.stage)
+        entry = read_lock(root)[job.stage]
         if key_of(entry) != job.key:
             return Ending("machine", f"{job.stage}: an input changed while it ran; nothing is recorded")
         remote.push(entry)
         if self._stopped.is_set():
             return Ending("stopped", f"{job.stage} was stopped")
-        first = remote.publish(entry) is entry
+        first = remote.publish(entry, replace=job.refresh) is entry
         mirror.remove()
         return Ending("done" if first else "cached", f"{job.stage}: {outcome.seconds:.1f} s")
 
     def _repro(self, root: Path, mirror: Mirror, read: Reader) -> Outcome:
         with Project(root) as project:
             stage = next(stage for stage in project.graph.stages if stage.name == self._job.stage)
-        self._running = execute.start(root, stage.name, timeout=stage.meta.get("timeout"))
+        options = ["--force"] if self._job.refresh else []
+        self._running = execute.start(root, stage.name, options=options, timeout=stage.meta.get("timeout"))
         if self._stopped.is_set():  # between the check and the start
             self._running.stop()
         mirror.start()
@@ -120,9 +122,3 @@ class StageRun:
             raise
         finally:
             mirror.stop()
-
-
-def _lock_entry(root: Path, stage: str) -> RawEntry:
-    stages: Mapping[str, Any] = parse_yaml((root / "dvc.lock").read_text(encoding="utf-8"), "dvc.lock")["stages"]
-    entry: RawEntry = stages[stage]
-    return entry

@@ -32,6 +32,9 @@ class Here:
     def look(self, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, FlowRun]:
         return {run_id: self._run(run_id, self.endings[run_id]) for run_id in run_ids}
 
+    def touch(self, run_id: uuid.UUID) -> None:
+        raise AssertionError(run_id)
+
     def give_up(self, run_id: uuid.UUID, cause: str) -> None:
         raise AssertionError(f"{run_id}: {cause}")
 
@@ -47,12 +50,14 @@ class Here:
         return FlowRun(id=run_id, flow_id=uuid.uuid4(), state=state)
 
 
-def coordinate(project: Any, workers: Here, *, ref: str = "main", **params: str) -> tuple[str, str] | None:
+def coordinate(
+    project: Any, workers: Here, *, ref: str = "main", refresh: bool = False, **params: str
+) -> tuple[str, str] | None:
     base = checkout.resolve(str(project.origin), ref)
     with checkout.slot(str(project.origin), base, kind="coordinator") as root:
         names = {name.replace("__", "."): value for name, value in params.items()}
         commit = branch.commit_params(root, str(project.origin), names) if names else base
-        coordinator = Coordinator(root, repository=str(project.origin), commit=commit, workers=workers)
+        coordinator = Coordinator(root, repository=str(project.origin), commit=commit, workers=workers, refresh=refresh)
         coordinator.run()
         with Remote(root) as remote:
             changed = branch.write_results(root, coordinator.graph, coordinator.plans, remote)

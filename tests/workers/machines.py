@@ -1,6 +1,7 @@
 """Two machines in one: a real Prefect server and process workers, each with a home of its own."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -9,23 +10,24 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psutil
 
-from tests.workers.project import ROOT, Project
+from tests.workers.project import ROOT, Project, run
 
 SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_LEVEL": "INFO",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "pipeline",
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
     "PREFECT_WORKER_QUERY_SECONDS": "2",
-    "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",
     "PREFECT_RUNNER_POLL_FREQUENCY": "2",
     "DVC_NO_ANALYTICS": "1",
     "RETUNE_LOST_SECONDS": "15",
 }
+PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 120.0) -> Any:
@@ -38,12 +40,19 @@ def wait_for(what: Callable[[], Any], seconds: float = 120.0) -> Any:
     return found
 
 
+def _die_with_us() -> None:
+    """Even where somebody kills pytest, no server and no worker stays behind (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Machines:
     """The server and the workers; each worker has a home of its own."""
 
     def __init__(self, folder: Path) -> None:
         from pipeline.server import free_port
 
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/api"
@@ -69,8 +78,17 @@ class Machines:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_die_with_us,
         )
         return self.processes[name]
+
+    def set_up(self) -> None:
+        """The server, what `retune deploy` makes, and a worker in each pool."""
+        self.start_server()
+        api = {name: self.environment[name] for name in ("PREFECT_API_URL", "PREFECT_HOME")}
+        run(ROOT, sys.executable, "-m", "pipeline.cli", "deploy", RETUNE_REPOSITORY="none", **api)
+        self.start_worker("cpu-1")
+        self.start_worker("gpu-1", limit=1)
 
     def start_server(self) -> None:
         from pipeline.server import answers
@@ -104,6 +122,17 @@ class Machines:
                 process.kill()
         self.processes[name].wait(60)
 
+    def repair(self) -> None:
+        """Have the server and one worker in each pool, as after `set_up`, and nothing else."""
+        for name in set(self.processes) - {"server", "cpu-1", "gpu-1"}:
+            self.kill(name, signal.SIGTERM)
+            del self.processes[name]
+        if self.processes["server"].poll() is not None:
+            self.start_server()
+        for name, limit in (("cpu-1", 4), ("gpu-1", 1)):
+            if self.processes[name].poll() is not None:
+                self.start_worker(name, limit=limit)
+
     def stop(self) -> None:
         for process in reversed(self.processes.values()):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -127,75 +156,31 @@ class Machines:
 
     def engine(self, run_id: UUID) -> psutil.Process:
         """The process of a flow run."""
+        found = self.engines(only=run_id)
+        if not found:
+            raise AssertionError(f"no engine of {run_id}")
+        return found[0]
+
+    def engines(self, *, only: UUID | None = None, but: UUID | None = None) -> list[psutil.Process]:
+        """The processes of one flow run, or of all others."""
+        found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 variables = process.environ()
-                own = variables.get("PREFECT__FLOW_RUN_ID") == str(run_id) and "RETUNE_WORKSPACE" not in variables
-                if own and any("prefect" in part for part in process.cmdline()):
-                    return process
-        raise AssertionError(f"no engine of {run_id}")
+                run_id = variables.get("PREFECT__FLOW_RUN_ID")
+                ours = variables.get("PREFECT_API_URL") == self.url and "RETUNE_WORKSPACE" not in variables
+                wanted = run_id == str(only) if only else run_id not in (None, str(but))
+                if ours and wanted and any("prefect" in part for part in process.cmdline()):
+                    found.append(process)
+        return found
 
 
-class Api:
-    """What the tests ask of Prefect."""
-
-    def __init__(self) -> None:
-        from prefect.client.orchestration import get_client
-
-        self.client = get_client(sync_client=True)
-
-    def coordinate(self, project: Project, **parameters: Any) -> UUID:
-        deployment = self.client.read_deployment_by_name("coordinate/coordinate")
-        values = {"repository": str(project.origin), **parameters}
-        return self.client.create_flow_run_from_deployment(deployment.id, parameters=values).id
-
-    def coordinate_now(self, project: Project) -> UUID:
-        """Start one beside others, although the deployment allows one at a time."""
-        one = self.client.read_deployment_by_name("coordinate/coordinate")
-        other = self.client.create_deployment(
-            one.flow_id,
-            f"beside-{uuid4().hex[:6]}",
-            entrypoint=one.entrypoint,
-            pull_steps=[],
-            work_pool_name="cpu",
-            job_variables=one.job_variables,
-            parameters={"repository": str(project.origin), "ref": "main"},
-        )
-        return self.client.create_flow_run_from_deployment(other).id
-
-    def cancel_scheduled(self, flow: str) -> None:
-        """Cancel every run of a flow that has not begun."""
-        from prefect.client.schemas.filters import FlowFilter, FlowFilterName
-        from prefect.states import Cancelled
-
-        for found in self.client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=[flow]))):
-            if found.state and found.state.is_scheduled():
-                self.client.set_flow_run_state(found.id, Cancelled(), force=True)
-
-    def overheads(self, project: Project) -> dict[str, float]:
-        """Seconds of each stage's run, from asking for it to its end, that were not the stage's own."""
-        own = {event["stage"]: event["time"] - event["begun"] for event in project.events("end")}
-        runs = {stage: self.stage_runs(stage)[0] for stage in own}
-        return {
-            stage: round((run.end_time - run.created).total_seconds() - own[stage], 1) for stage, run in runs.items()
-        }
-
-    def state(self, run_id: UUID) -> Any:
-        return self.client.read_flow_run(run_id).state
-
-    def end(self, run_id: UUID, seconds: float = 400.0) -> Any:
-        """The final state."""
-
-        def final() -> Any:
-            with contextlib.suppress(Exception):
-                state = self.state(run_id)
-                return state if state.is_final() else None
-
-        final.__qualname__ = f"the end of run {run_id}"
-        return wait_for(final, seconds)
-
-    def stage_runs(self, stage: str) -> list[Any]:
-        from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
-
-        found = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"stage:{stage}"]))
-        return list(self.client.read_flow_runs(flow_run_filter=found))
+def assert_right(project: Project, machines: Machines) -> None:
+    """Each stage is recorded once, nothing of a stage is alive, and the branch is whole."""
+    assert len(project.records()) == len(set(project.records())) == 4
+    assert set(project.ran()) == {"download", "finetune@1", "evaluate@1", "report"}
+    wait_for(lambda: not machines.of_stages(), 30)
+    [branch] = project.branches()
+    before = len(project.ran())
+    project.dvc("repro", "--pull", folder=project.clone(f"whole-{time.time_ns()}", branch))
+    assert len(project.ran()) == before

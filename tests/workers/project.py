@@ -29,6 +29,7 @@ class Project:
     def __init__(self, events: Path, folder: Path) -> None:
         self.event_folder = events
         self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
         self.origin = folder / "origin.git"
         self.remote = folder / "remote"
         self.work = folder / "work"

@@ -38,6 +38,9 @@ class Scripted:
             raise state
         return {run_id: FlowRun(id=run_id, flow_id=uuid.uuid4(), state=state) for run_id in run_ids}
 
+    def touch(self, run_id: uuid.UUID) -> None:
+        pass
+
     def give_up(self, run_id: uuid.UUID, cause: str) -> None:
         self.given_up.append(cause)
 
@@ -86,6 +89,7 @@ def test_tries_are_bounded_and_the_last_word_names_stage_and_cause(
 
 def test_a_silent_run_is_given_up_and_sent_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulse, "LOST_SECONDS", -1.0)
+    monkeypatch.setattr(pulse, "BEAT_SECONDS", 0.0)
     workers = Scripted(Running())
     with pytest.raises(PipelineError, match=r"^download: 3 tries; the last one: no sign of life for 0 s"):
         make(root, workers).run()

@@ -1,6 +1,8 @@
 """Asking for a stage: one run for two who ask at once, another one when the first has ended; coordinators too."""
 
+import itertools
 import uuid
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from prefect.states import Cancelling, Crashed, Running, Scheduled, State
 
 from pipeline import reconcile
 from pipeline.dispatch import LINEAGE, Dispatcher
-from pipeline.pulse import Watch
+from pipeline.pulse import TOUCHED, Watch, touch
 from stages.errors import PipelineError
 
 
@@ -33,6 +35,9 @@ class Server:
     def create_flow_run_from_deployment(self, deployment_id: Any, *, idempotency_key: str, **given: Any) -> FlowRun:
         run = FlowRun(flow_id=uuid.uuid4(), deployment_id=deployment_id, state=Scheduled(), **given)
         return self.runs.setdefault(idempotency_key, run)
+
+    def update_flow_run_labels(self, run_id: uuid.UUID, labels: dict[str, str]) -> None:
+        next(run for run in self.runs.values() if run.id == run_id).labels.update(labels)
 
     def set_flow_run_state(self, run_id: uuid.UUID, state: State, force: bool = False) -> None:
         next(run for run in self.runs.values() if run.id == run_id).state = state
@@ -70,7 +75,7 @@ def test_a_crashed_coordinator_is_started_again_three_times() -> None:
     )
     server.runs["first"] = run
     for _ in range(10):
-        reconcile.look(server, Watch())  # type: ignore[arg-type]
+        reconcile.look(server, Watch(lambda _: None), set())  # type: ignore[arg-type]
         for other in server.runs.values():
             other.state = Crashed()
     again = [other for other in server.runs.values() if other is not run]
@@ -80,22 +85,24 @@ def test_a_crashed_coordinator_is_started_again_three_times() -> None:
 
 
 def test_a_silent_coordinator_crashes_and_one_that_lives_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    server, watch = Server(), Watch(clock := iter([0.0, 1e6, 1e6, 1e6]).__next__)
+    server = Server()
+    watch = Watch(partial(touch, server), itertools.count(0, 1e6).__next__)  # type: ignore[arg-type]
     run = FlowRun(flow_id=uuid.uuid4(), state=Running(), labels={"retune.beat": "1"})
     server.runs["first"] = run
-    assert clock is not None
-    reconcile.look(server, watch)  # type: ignore[arg-type]
+    reconcile.look(server, watch, set())  # type: ignore[arg-type]
     assert run.state.is_running()
-    reconcile.look(server, watch)  # type: ignore[arg-type]
+    reconcile.look(server, watch, set())  # type: ignore[arg-type]
     assert run.state.is_crashed()
     assert "no sign of life" in run.state.message
+    assert TOUCHED in run.labels, "it was written to before it was given up"
 
 
 def test_a_cancelled_coordinator_that_fell_silent_is_not_started_again() -> None:
-    server, watch = Server(), Watch(iter([0.0, 1e6]).__next__)
+    server = Server()
+    watch = Watch(partial(touch, server), itertools.count(0, 1e6).__next__)  # type: ignore[arg-type]
     run = FlowRun(flow_id=uuid.uuid4(), deployment_id=uuid.uuid4(), state=Cancelling(), labels={"retune.beat": "1"})
     server.runs["first"] = run
     for _ in range(3):
-        reconcile.look(server, watch) if not run.state.is_cancelled() else None  # type: ignore[arg-type]
+        reconcile.look(server, watch, set()) if not run.state.is_cancelled() else None  # type: ignore[arg-type]
     assert run.state.is_cancelled()
     assert list(server.runs) == ["first"]

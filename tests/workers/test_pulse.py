@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling, Pending, Running, Scheduled, State
 
 from pipeline import pulse
-from pipeline.pulse import LABEL, LOST_SECONDS, STARTUP_FACTOR, Watch, patient
+from pipeline.pulse import BEAT_SECONDS, LABEL, LOST_SECONDS, PROBE_BEATS, STARTUP_FACTOR, Watch, patient
 
 
 class Clock:
@@ -36,17 +36,22 @@ RUN = uuid4()
 )
 def test_silence_is_found_within_the_bound(state: State, beat: str | None, factor: float) -> None:
     clock = Clock()
-    watch = Watch(clock)
+    probed = []
+    watch = Watch(probed.append, clock)
     assert watch.lost(flow_run(state, beat)) is None
     clock.now = LOST_SECONDS * factor
     assert watch.lost(flow_run(state, beat)) is None
+    assert probed == []
     clock.now += 1
+    assert watch.lost(flow_run(state, beat)) is None
+    assert probed == [RUN]
+    clock.now += PROBE_BEATS * BEAT_SECONDS
     assert f"for {clock.now:.0f} s" in str(watch.lost(flow_run(state, beat)))
 
 
 def test_a_sign_of_life_starts_the_count_again() -> None:
     clock = Clock()
-    watch = Watch(clock)
+    watch = Watch(lambda _: None, clock)
     watch.lost(flow_run(Running(), "1"))
     clock.now = LOST_SECONDS
     assert watch.lost(flow_run(Running(), "2")) is None
@@ -57,9 +62,25 @@ def test_a_sign_of_life_starts_the_count_again() -> None:
     assert watch.lost(flow_run(Running(), "2")) is None, "nobody could be heard while the API was away"
 
 
+def test_nobody_is_lost_because_the_database_stalls() -> None:
+    clock = Clock()
+
+    def stall(_: object) -> None:
+        clock.now += 60
+
+    watch = Watch(stall, clock)
+    watch.lost(flow_run(Running(), "1"))
+    clock.now = LOST_SECONDS + 1
+    assert watch.lost(flow_run(Running(), "1")) is None
+    clock.now += BEAT_SECONDS
+    assert watch.lost(flow_run(Running(), "2")) is None, "what it had written arrives"
+    clock.now += LOST_SECONDS
+    assert watch.lost(flow_run(Running(), "2")) is None
+
+
 def test_a_run_that_waits_for_a_worker_is_never_lost() -> None:
     clock = Clock()
-    watch = Watch(clock)
+    watch = Watch(lambda _: None, clock)
     watch.lost(flow_run(Scheduled(), None))
     clock.now = 1e6
     assert watch.lost(flow_run(Scheduled(), None)) is None

@@ -46,6 +46,29 @@ def test_cold_warm_and_changed(project: Any) -> None:
     assert text.startswith("Retrain: finetune@1, evaluate@1, report\n")
 
 
+def test_asked_for_again_the_data_are_fetched_and_only_what_they_change_follows(project: Any) -> None:
+    project.create()
+    name, _ = coordinate(project, Here())
+    same = Here()
+    assert coordinate(project, same, ref=name, refresh=True) is None
+    assert [job.stage for job in same.jobs] == ["download"], "the same bytes: nothing follows"
+    assert len(project.ran()) == 5
+
+    (project.event_folder / "outside.txt").write_text("one more row\n")
+    assert coordinate(project, Here(), ref=name) is None
+    changed = Here()
+    second, text = coordinate(project, changed, ref=name, refresh=True)
+    assert [job.stage for job in changed.jobs] == ["download", "finetune@1", "evaluate@1", "report"]
+    assert text.startswith("Retrain: download, finetune@1, evaluate@1, report\n")
+    clone = project.clone("clone", second)
+    project.dvc("repro", "--pull", folder=clone)
+    assert (clone / "data/download/rows/rows.txt").read_text().endswith("one more row\n")
+    assert len(project.ran()) == 9, "a colleague's dvc repro --pull runs nothing"
+    again = Here()
+    coordinate(project, again)
+    assert again.jobs == [], "the newest record counts"
+
+
 def test_faults_of_the_store_end_clear_and_never_wrong(project: Any, tmp_path: Path) -> None:
     project.create()
     coordinate(project, Here())

@@ -39,7 +39,9 @@ def slowly(name: str) -> None:
 
 
 def download() -> None:
-    write("data/download/rows/rows.txt", Path("source.txt").read_text())
+    outside = EVENTS / "outside.txt"  # a source that changes without anybody's telling
+    text = Path("source.txt").read_text() + (outside.read_text() if outside.exists() else "")
+    write("data/download/rows/rows.txt", text)
 
 
 def finetune(seed: str) -> None:

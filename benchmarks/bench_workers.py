@@ -1,0 +1,60 @@
+"""What a stage costs on top of itself when a worker runs it: `python benchmarks/bench_workers.py [--rounds 3]`.
+
+A real Prefect server, a coordinator and two workers (pools cpu and gpu) on this machine run a toy project of four
+stages that follow each other. A stage's own time is that of its command, from its first line to its last, as it notes
+it itself; the rest, from the moment the coordinator asks for it until Prefect has its end, is overhead: the worker's
+next look at its pool, Prefect's and DVC's processes, the clean checkout, inputs and outputs from and to the remote.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.workers.api import with_api
+from tests.workers.machines import Machines
+from tests.workers.project import Project
+
+STAGES = ("download", "finetune@1", "evaluate@1", "report")
+
+
+def main() -> None:
+    """Run every round with new inputs and print the medians as a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    overheads: dict[str, list[float]] = {stage: [] for stage in STAGES}
+    walls = []
+    with tempfile.TemporaryDirectory() as folder:
+        machines = Machines(Path(folder) / "machines")
+        try:
+            machines.set_up()
+            with with_api(machines) as api:
+                for number in range(rounds):
+                    project = Project(machines.events, Path(folder) / str(number))
+                    project.create(text=f"round {number}\n")
+                    began = time.perf_counter()
+                    state = api.end(api.coordinate(project))
+                    if not state.is_completed():
+                        raise SystemExit(state.message)
+                    walls.append(time.perf_counter() - began)
+                    for stage, seconds in api.overheads(project).items():
+                        overheads[stage].append(seconds)
+        finally:
+            machines.stop()
+    print("| stage | seconds beside its own, median |\n|---|---|")
+    for stage, seconds in overheads.items():
+        print(f"| {stage} | {statistics.median(seconds):.1f} |")
+    both = [each for seconds in overheads.values() for each in seconds]
+    print(
+        f"\n{statistics.median(both):.1f} s per stage; {len(STAGES)} stages and the coordinator around them, "
+        f"from asking to the branch: {statistics.median(walls):.0f} s"
+    )
+
+
+if __name__ == "__main__":
+    main()
