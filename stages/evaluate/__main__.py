@@ -44,7 +44,9 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     write_confusion(paths.evaluation(seed) / "confusion.csv", splits["test"], labels)
     write_calibration(paths.evaluation(seed) / "calibration.csv", calibration)
     write_json(paths.metrics(seed), metrics)
-    log.info("seed %s: %s", seed, {name: metrics[name].get(options.metric) for name in splits})
+    for name in splits:
+        if value := metrics[name].get(options.metric):  # none of a split without rows
+            log.info("%s: %s %.3f (%.3f to %.3f)", name, options.metric, value["value"], value["low"], value["high"])
     return {"predict_seconds": round(predicted, 1)}
 
 
