@@ -1,9 +1,12 @@
 """A saved classifier of two small layers, calibrated and with a threshold, as the report stage leaves one."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # models this small, on cores that other tests use: threads only wait
 
 WORDS = ["good", "bad", "crash", "love", "money", "slow"]
 

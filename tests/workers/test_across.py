@@ -22,7 +22,9 @@ from tests.workers.machines import Machines, assert_right, wait_for
 from tests.workers.project import ROOT, Project, run
 
 pytestmark = pytest.mark.slow
-LONG = pytest.mark.skipif("RETUNE_TEST_WORKERS" not in os.environ, reason="minutes long: RETUNE_TEST_WORKERS=1 runs it")
+LEVEL = int(os.environ.get("RETUNE_TEST_WORKERS", "0"))
+MINUTES = pytest.mark.skipif(LEVEL < 1, reason="minutes long: RETUNE_TEST_WORKERS=1 runs it, as .ci/run does")
+LONG = pytest.mark.skipif(LEVEL < 2, reason="minutes long: RETUNE_TEST_WORKERS=2 runs it")
 SLOW = 25  # ticks of 0.2 s
 SHORT = {
     "split.train_fraction": 0.1,
@@ -36,6 +38,7 @@ def lock(folder: Path) -> Any:
     return YAML(typ="safe").load(folder / "dvc.lock")["stages"]
 
 
+@MINUTES
 def test_cold_then_nothing_then_a_learning_rate(across: Project, api: Api, machines: Machines) -> None:
     across.create(seeds="[1, 2]")
     head = across.head("main")
@@ -77,6 +80,7 @@ def test_cold_then_nothing_then_a_learning_rate(across: Project, api: Api, machi
     assert across.head("main") == head
 
 
+@MINUTES
 def test_the_schedule_fires(across: Project, api: Api) -> None:
     from prefect.client.schemas.schedules import IntervalSchedule
 
@@ -124,7 +128,7 @@ def starts(project: Project, stage: str) -> int:
     return sum(event["stage"] == stage for event in project.events())
 
 
-@pytest.mark.parametrize("sig", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=LONG)])
+@pytest.mark.parametrize("sig", [pytest.param(signal.SIGKILL, marks=MINUTES), pytest.param(signal.SIGTERM, marks=LONG)])
 @pytest.mark.usefixtures("reconciler")
 def test_stage_engine_worker_coordinator_and_server_die(
     across: Project, machines: Machines, api: Api, sig: signal.Signals
