@@ -22,7 +22,7 @@ setup: .venv/ready  ## make .venv with the pinned dependencies
 	@echo "Done: .venv is ready."
 
 test: setup  ## every test
-	pytest -n 2 --dist loadfile
+	pytest -n 3 --dist loadfile  # many wait for a process: two cores have time for three
 
 check: setup  ## format, lint, types, workflows
 	ruff format --check .
