@@ -21,8 +21,8 @@ setup: .venv/ready  ## make .venv with the pinned dependencies
 	@touch .venv/ready
 	@echo "Done: .venv is ready."
 
-test: setup  ## every test
-	pytest -n 3 --dist loadfile  # many wait for a process: two cores have time for three
+test: setup  ## every test; three at a time, since many only wait for a process
+	pytest -n 3 --dist loadfile
 
 check: setup  ## format, lint, types, workflows
 	ruff format --check .
