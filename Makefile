@@ -8,6 +8,7 @@ export DVC_NO_ANALYTICS := 1
 
 run: setup  ## run what has to run, and show the results
 	@retune run
+	@test -n "$$VIRTUAL_ENV" || echo "The retune command, in this shell: source .venv/bin/activate"
 
 setup: .venv/ready  ## make .venv with the pinned dependencies
 
