@@ -24,8 +24,8 @@ from stages.errors import ModelError
 from stages.files import read_json
 from stages.models import inputs_of, load_model, logits_of
 from stages.texts import Batch, check_texts, encode, open_tokenizer, windows
+from stages.tokens import BATCH_TOKENS, batches_by_tokens
 
-BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}  # padded tokens per forward pass; on a CPU what its cache holds
 UNBOUNDED = 1_000_000  # tokens; a tokenizer_config.json says 1e30 where it knows no limit
 
 
@@ -176,20 +176,6 @@ class Classifier:
         mask = inputs["attention_mask"].unsqueeze(-1).float()  # (batch, tokens, 1)
         mean: NDArray[np.float32] = ((hidden * mask).sum(1) / mask.sum(1)).cpu().numpy()
         return mean
-
-
-def batches_by_tokens(lengths: NDArray[np.int64], batch_tokens: int) -> list[NDArray[np.int64]]:
-    """Return batches of indices into `lengths`, longest first, each of at most `batch_tokens` padded tokens.
-
-    A row that is longer than that stands alone.
-    """
-    order = np.argsort(-lengths, kind="stable")
-    batches, start = [], 0
-    while start < len(order):
-        rows = max(1, batch_tokens // max(1, int(lengths[order[start]])))
-        batches.append(order[start : start + rows])
-        start += rows
-    return batches
 
 
 def _labels(model: PreTrainedModel) -> list[str]:

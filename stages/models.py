@@ -92,7 +92,7 @@ def _check_config(path: Path) -> None:
 def predict_tokens(
     model: PreTrainedModel, tokens: Tokens, positions: NDArray[np.int64], *, batch_size: int
 ) -> NDArray[np.float32]:
-    """Return the class probabilities of some rows, in their order.
+    """Return the class probabilities of some rows, in their order; rows of the same tokens are computed once.
 
     Args:
         model: From `load_model`.
@@ -103,12 +103,13 @@ def predict_tokens(
     Returns:
         Shape (rows, num_labels).
     """
-    probabilities = np.zeros((len(positions), int(model.config.num_labels or 0)), dtype=np.float32)
+    distinct, same_as = tokens.distinct(positions)
+    probabilities = np.zeros((len(distinct), int(model.config.num_labels or 0)), dtype=np.float32)
     with first_token(model):
-        for indices in batches_by_length(tokens.lengths[positions], batch_size):
-            batch = tokens.pad(positions[indices], pad_token_id=model.config.pad_token_id or 0)
+        for indices in batches_by_length(tokens.lengths[distinct], batch_size):
+            batch = tokens.pad(distinct[indices], pad_token_id=model.config.pad_token_id or 0)
             probabilities[indices] = predict_batch(model, batch)
-    return probabilities
+    return probabilities[same_as]
 
 
 def predict_batch(model: PreTrainedModel, batch: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:

@@ -88,6 +88,11 @@ class Paths:
         """Folder outside DVC: checkpoints of fine-tunes that have not finished, by key of their inputs."""
         return self.root / ".retune/checkpoints"
 
+    @property
+    def features(self) -> Path:
+        """Folder outside DVC: what a fixed encoder gave for train and val, by key of its inputs."""
+        return self.root / ".retune/features"
+
     def timing(self, stage: str) -> Path:
         """Clock time and memory of `stage`, a name of the graph such as `tokenize` or `finetune@42`."""
         if stage.startswith("download@"):  # beside the folder, which is an output as a whole

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 T = TypeVar("T", bound=np.generic)
 
+BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}  # padded tokens per forward pass; on a CPU what its cache holds
 TOKENS_FILE = "tokens.arrow"  # an Arrow IPC stream: datasets.Dataset.from_file() opens it too
 
 
@@ -60,6 +61,16 @@ class Tokens:
             batch["token_type_ids"] = types
         return batch
 
+    def distinct(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the first row of each sequence of tokens among `positions`, and for each the number of its first."""
+        numbers: dict[tuple[bytes, ...], int] = {}
+        flats: list[Sequence[NDArray[np.int32]] | Sequence[NDArray[np.int8]]] = [self.input_ids]
+        flats += [self.token_type_ids] if self.token_type_ids else []
+        keys = (tuple(self._slice(flat, int(row)).tobytes() for flat in flats) for row in positions)
+        same_as = np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), np.int64, len(positions))
+        _, first = np.unique(same_as, return_index=True)
+        return positions[first], same_as
+
     def _slice(self, flat: Sequence[NDArray[T]], row: int) -> NDArray[T]:
         start = self.starts[row]
         values: NDArray[T] = flat[self.chunks[row]][start : start + self.lengths[row]]
@@ -102,6 +113,20 @@ def batches_by_length(lengths: NDArray[np.int64], batch_size: int) -> list[NDArr
     """
     order = np.argsort(-lengths, kind="stable")
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def batches_by_tokens(lengths: NDArray[np.int64], batch_tokens: int) -> list[NDArray[np.int64]]:
+    """Return batches of indices into `lengths`, longest first, each of at most `batch_tokens` padded tokens.
+
+    A row that is longer than that stands alone.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        rows = max(1, batch_tokens // max(1, int(lengths[order[start]])))
+        batches.append(order[start : start + rows])
+        start += rows
+    return batches
 
 
 def _offsets(chunk: pa.ListArray) -> NDArray[np.int64]:

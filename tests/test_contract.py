@@ -175,7 +175,7 @@ def test_every_file_of_paths_is_an_output_of_the_graph() -> None:
     outs = [out.replace("${key}", "(dataset|model)").replace("${item}", "42") for out in outs]
     paths = Paths()
     names = [name for name, value in vars(Paths).items() if isinstance(value, property)]
-    files = [getattr(paths, name) for name in names if name not in ("params", "checkpoints", "report")]
+    files = [getattr(paths, name) for name in names if name not in ("params", "checkpoints", "features", "report")]
     files += [paths.split(name) for name in ("train", "val", "test")]
     files += [method(42) for method in (paths.finetuned, paths.curve, paths.finetune_stats)]
     files += [method(42) for method in (paths.predictions, paths.metrics)]

@@ -54,16 +54,19 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     bf16 = precision_name(options.precision, options.accelerator) == "bf16-mixed"
     compiled(model, wanted=options.compile, accelerator=options.accelerator)
     started = time.monotonic()
+    files = [paths.labels, *sorted(paths.tokens.iterdir()), *(paths.split(name) for name in ("train", "val"))]
+    files += sorted(paths.encoder.glob("*.*"))
+    device = device_name(options.accelerator)
     with prepared(
         model,
         tokens,
         train,
         val,
         method=options.method,
-        batch_size=options.batch_size,
         compact=options.compact_vocabulary,
         packing=options.packing and bf16,  # its kernels know no float32
-        device=device_name(options.accelerator),
+        device=device,
+        features=paths.features / f"{key_of({'device': device}, files)}.safetensors",
     ) as ready:
         classifier = Classifier(
             model,
@@ -77,8 +80,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
             label_smoothing=options.label_smoothing,
             frozen_epochs=options.frozen_epochs if options.method == "gradual" else None,
         )
-        files = [paths.labels, *sorted(paths.tokens.iterdir()), *(paths.split(name) for name in ("train", "val"))]
-        key = key_of(options.model_dump(mode="json"), seed, [*files, *sorted(paths.encoder.glob("*.*"))])
+        key = key_of({"options": options.model_dump(mode="json"), "seed": seed}, files)
         fit_started = time.monotonic()
         fitted = fit(
             classifier,

@@ -20,12 +20,12 @@ LIBRARIES = ("torch", "lightning", "transformers", "peft")
 KEY_LENGTH = 16
 
 
-def key_of(options: Mapping[str, Any], seed: int, files: Iterable[Path]) -> str:
-    """Return a key of a run: of its parameters, its seed, the bytes of its files and code, and the libraries."""
-    code = sorted(Path(__file__).parent.glob("*.py"))
+def key_of(values: Mapping[str, Any], files: Iterable[Path]) -> str:
+    """Return a key of a computation: of some values, the bytes of its files and of our code, and the libraries."""
+    here = Path(__file__)
+    code = sorted([*here.parent.glob("*.py"), *here.parents[1].glob("*.py")])
     parts = {
-        "options": options,
-        "seed": seed,
+        "values": values,
         "files": [sha256(path) for path in [*files, *code]],
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
     }

@@ -1,19 +1,25 @@
 """A fixed encoder runs once per row: what the head reads is kept, and epochs train the head alone."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAttentions
 
+from stages.encoders import first_token
 from stages.errors import ModelError
-from stages.tokens import Tokens, batches_by_length
+from stages.files import replace_file
+from stages.tokens import BATCH_TOKENS, Tokens, batches_by_tokens
 
 log = logging.getLogger(__name__)
 
@@ -58,27 +64,53 @@ class FeatureRows(Dataset[dict[str, Tensor]]):
 
 
 @torch.no_grad()
-def encode(
-    model: PreTrainedModel, tokens: Tokens, positions: NDArray[np.int64], *, batch_size: int, pad_token_id: int
-) -> Tensor:
-    """Run the encoder once over some rows, in eval mode, on the model's device.
+def encode(model: PreTrainedModel, tokens: Tokens, positions: NDArray[np.int64], *, pad_token_id: int) -> Tensor:
+    """Run the encoder over some rows, in eval mode, on the model's device; over rows of the same tokens once.
 
     Returns:
         What the head reads of each row; shape (rows, width), on the CPU.
     """
     encoder, mode = model.base_model, model.base_model.training
     encoder.eval()
-    features = torch.empty(len(positions), 0)
-    for indices in batches_by_length(tokens.lengths[positions], batch_size):
-        batch = tokens.pad(positions[indices], pad_token_id=pad_token_id)
-        del batch["labels"]
-        inputs = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
-        pooled = _pooled(model, encoder(**inputs), inputs["input_ids"], inputs["attention_mask"]).float().cpu()
-        if not features.shape[1]:
-            features = torch.empty(len(positions), pooled.shape[1])
-        features[torch.from_numpy(indices)] = pooled
+    distinct, same_as = tokens.distinct(positions)
+    features = torch.empty(len(distinct), 0)
+    with first_token(model):
+        for indices in batches_by_tokens(tokens.lengths[distinct], BATCH_TOKENS[model.device.type]):
+            batch = tokens.pad(distinct[indices], pad_token_id=pad_token_id)
+            del batch["labels"]
+            inputs = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
+            pooled = _pooled(model, encoder(**inputs), inputs["input_ids"], inputs["attention_mask"]).float().cpu()
+            if not features.shape[1]:
+                features = torch.empty(len(distinct), pooled.shape[1])
+            features[torch.from_numpy(indices)] = pooled
     encoder.train(mode)
-    return features
+    return features[torch.from_numpy(same_as)]
+
+
+def stored(path: Path, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the features that a run before this one has stored, or compute and store them.
+
+    Another seed, rate or head so costs the head alone. A second run at the same time waits for the first instead of
+    computing the same.
+
+    Args:
+        path: A file whose name is a key of all that decides the features. Others in its folder are removed.
+        compute: Gives the features by name of the split.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.parent / "lock"):
+        if path.exists():
+            log.info("frozen: the encoder has run over these rows before, and what it gave is used again")
+            return load_file(path)
+        features = compute()
+        for old in path.parent.glob("*.safetensors"):
+            old.unlink()
+        try:
+            with replace_file(path) as temporary:
+                save_file(features, temporary)
+        except (OSError, SafetensorError) as error:
+            log.warning("frozen: the features can't be stored for the next run (%s)", error)
+        return features
 
 
 @contextmanager

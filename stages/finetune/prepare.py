@@ -4,18 +4,20 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from stages.encoders import first_token_only
 from stages.finetune.batches import TokenRows
 from stages.finetune.dropout import speed_up_dropout
-from stages.finetune.features import FeatureRows, encode, kept_features
+from stages.finetune.features import FeatureRows, encode, kept_features, stored
 from stages.finetune.lora import add_lora, merge_lora
 from stages.finetune.methods import check_something_trains, fix_encoder, fix_lowest, set_modes
 from stages.finetune.packing import agrees, attend_packed, first_position
@@ -87,10 +89,10 @@ def prepared(
     val: NDArray[np.int64],
     *,
     method: str,
-    batch_size: int,
     compact: bool,
     packing: bool,
     device: str,
+    features: Path,
 ) -> Iterator[Prepared]:
     """Make training cheaper while the block runs; after it the model is a plain one again.
 
@@ -99,10 +101,10 @@ def prepared(
         tokens: The tokens of all rows.
         train, val: Rows of the splits.
         method: `finetune.method`.
-        batch_size: Rows per batch.
         compact: Cut the embedding table to the rows in use.
         packing: On a GPU, pack rows without padding where the architecture allows.
         device: Where the training will be: `cpu`, `cuda` or `mps`, for which nothing is made cheaper.
+        features: File for what a `frozen` encoder gives; see `stored`.
     """
     pad = pad_token_id(model)
     if device == "cpu":
@@ -111,7 +113,7 @@ def prepared(
         model.to("cuda")  # type: ignore[arg-type]
     with ExitStack() as stack:
         if method == "frozen":
-            yield _kept(stack, model, tokens, train, val, batch_size=batch_size, pad=pad)
+            yield _kept(stack, model, tokens, train, val, pad=pad, file=features)
             return
         notes: dict[str, Any] = {}
         one = first_token_only(model)
@@ -154,18 +156,22 @@ def _kept(
     train: NDArray[np.int64],
     val: NDArray[np.int64],
     *,
-    batch_size: int,
     pad: int,
+    file: Path,
 ) -> Prepared:
-    features = [encode(model, tokens, rows, batch_size=batch_size, pad_token_id=pad) for rows in (train, val)]
-    log.info("frozen: the encoder ran once over %d rows; epochs train the head on what it gave", len(train) + len(val))
+    def compute() -> dict[str, Tensor]:
+        log.info("frozen: the encoder runs once over %d rows; epochs train the head alone", len(train) + len(val))
+        splits = {"train": train, "val": val}
+        return {name: encode(model, tokens, rows, pad_token_id=pad) for name, rows in splits.items()}
+
+    features = stored(file, compute)
     batch = tokens.pad(train[:SAMPLE_ROWS], pad_token_id=pad)
     del batch["labels"]
     sample = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
-    stack.enter_context(kept_features(model, features[0][:SAMPLE_ROWS], sample))
+    stack.enter_context(kept_features(model, features["train"][:SAMPLE_ROWS], sample))
     data = Data(
-        FeatureRows(features[0], tokens.labels[train], train),
-        FeatureRows(features[1], tokens.labels[val], val),
+        FeatureRows(features["train"], tokens.labels[train], train),
+        FeatureRows(features["val"], tokens.labels[val], val),
         np.ones(len(train), dtype=np.int64),
         np.ones(len(val), dtype=np.int64),
     )

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoTokenizer, pipeline
 
 from stages.errors import DataError, ModelError
-from stages.inference import Classifier, batches_by_tokens
+from stages.inference import Classifier
 from stages.models import load_model
 from stages.paths import Paths
 
@@ -202,11 +202,3 @@ def test_damaged_weights_do_not_become_labels(folder: Path) -> None:
     model.save_pretrained(folder)
     with pytest.raises(ModelError, match="not finite"):
         Classifier.load(folder)(["good"])
-
-
-def test_a_batch_holds_at_most_its_tokens_and_every_row_once() -> None:
-    lengths = np.random.default_rng(0).integers(1, 90, size=500)
-    batches = batches_by_tokens(lengths, 100)
-    assert sorted(np.concatenate(batches)) == list(range(500))
-    assert all(lengths[batch].max() * len(batch) <= 100 for batch in batches)
-    assert [batch.tolist() for batch in batches_by_tokens(np.array([3, 500]), 100)] == [[1], [0]]

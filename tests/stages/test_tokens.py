@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.tokens import TOKENS_FILE, batches_by_length, open_tokens, read_positions
+from stages.tokens import TOKENS_FILE, batches_by_length, batches_by_tokens, open_tokens, read_positions
 
 ROWS = [[2, 11, 3], [2, 3], [2, 11, 12, 13, 3], [2, 14, 3]]
 
@@ -51,6 +51,36 @@ def test_batches_by_length_holds_every_row_once_longest_first() -> None:
     lengths = np.array([3, 9, 1, 5, 5])
     batches = batches_by_length(lengths, 2)
     assert [batch.tolist() for batch in batches] == [[1, 3], [4, 0], [2]]
+
+
+def test_a_batch_holds_at_most_its_tokens_and_every_row_once() -> None:
+    lengths = np.random.default_rng(0).integers(1, 90, size=500)
+    batches = batches_by_tokens(lengths, 100)
+    assert sorted(np.concatenate(batches)) == list(range(500))
+    assert all(lengths[batch].max() * len(batch) <= 100 for batch in batches)
+    assert [batch.tolist() for batch in batches_by_tokens(np.array([3, 500]), 100)] == [[1], [0]]
+
+
+def test_rows_of_the_same_tokens_are_one(tmp_path: Path) -> None:
+    write(tmp_path, input_ids=pa.array([[2, 11, 3], [2, 3], [2, 11, 3], [2, 3]], pa.list_(pa.int32())))
+    distinct, same_as = open_tokens(tmp_path).distinct(np.array([3, 2, 1, 0, 3]))
+    assert distinct.tolist() == [3, 2]
+    assert same_as.tolist() == [0, 1, 0, 1, 0]
+
+
+def test_pairs_that_are_divided_elsewhere_are_not_the_same(tmp_path: Path) -> None:
+    rows, types = (
+        [[2, 11, 3, 3], [2, 11, 3, 3], [2, 11, 3, 3], [2, 3]],
+        [[0, 0, 0, 1], [0, 0, 1, 1], [0, 0, 0, 1], [0, 0]],
+    )
+    columns = {
+        "input_ids": pa.array(rows, pa.list_(pa.int32())),
+        "token_type_ids": pa.array(types, pa.list_(pa.int8())),
+    }
+    write(tmp_path, **columns)
+    distinct, same_as = open_tokens(tmp_path).distinct(np.arange(4))
+    assert distinct.tolist() == [0, 1, 3]
+    assert same_as.tolist() == [0, 1, 0, 2]
 
 
 def test_read_positions(tmp_path: Path) -> None:

@@ -3,12 +3,18 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from stages.files import sha256
+from stages.finetune import prepare
 from stages.finetune.__main__ import main
 from stages.finetune.classifier import Classifier
 from stages.params import Params, read_params
 from stages.paths import Paths
+from stages.sections import Head
+
+from .conftest import write_encoder, write_tokens
 
 ROOT = Path(__file__).parents[3]
 
@@ -95,3 +101,51 @@ def test_label_smoothing_and_layer_decay_change_what_is_learnt(paths: Paths) -> 
         main(params(**options), paths, 7)
         weights.add(sha256(paths.finetuned(7) / "model.safetensors"))
     assert len(weights) == 5
+
+
+def test_a_frozen_encoder_runs_once_for_all_heads(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded, encode = [], prepare.encode
+    monkeypatch.setattr(prepare, "encode", lambda *args, **kwargs: encoded.append(1) or encode(*args, **kwargs))
+    fresh = sha256(_trained(paths, method="frozen", learning_rate=1e-2))
+    assert len(encoded) == 2  # train and val
+    main(params(method="frozen"), paths, 8)
+    main(params(method="frozen", head=Head(hidden=12, dropout=0.1)), paths, 8)
+    assert sha256(_trained(paths, method="frozen", learning_rate=1e-2)) == fresh
+    assert len(encoded) == 2
+    write_encoder(paths.encoder, dropout=0.2)  # its config has changed, so it is another encoder
+    main(params(method="frozen"), paths, 7)
+    assert len(encoded) == 4
+
+
+def test_kept_features_train_the_head_that_the_encoder_in_every_epoch_trains(paths: Paths) -> None:
+    write_tokens(paths, longest=4)  # rows of one length come in the same batches either way
+    once = load_file(_trained(paths, method="frozen", learning_rate=1e-2))
+    every = load_file(_trained(paths, method="gradual", frozen_epochs=11, learning_rate=1e-2))
+    assert once.keys() == every.keys()
+    for name, values in once.items():
+        assert torch.allclose(values, every[name], atol=1e-5), name
+
+
+def test_loggers_have_the_curve(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    before = sha256(_trained(paths))
+    assert sha256(_trained(paths, loggers=["tensorboard", "mlflow"])) == before
+    with paths.curve(7).open() as file:
+        losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
+    folder = paths.root / ".retune/logs/finetune-7"
+    events = accumulator.EventAccumulator(str(next(folder.rglob("events.out.*")).parent)).Reload()
+    assert [event.value for event in events.Scalars("val/loss")] == pytest.approx(losses, rel=1e-5)
+    assert {"train_loss", "learning_rate", "val/mcc"} <= set(events.Tags()["scalars"])
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    (run,) = client.search_runs([client.get_experiment_by_name("retune").experiment_id])
+    values = [metric.value for metric in client.get_metric_history(run.info.run_id, "val/loss")]
+    assert values == pytest.approx(losses, rel=1e-5)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["learning_rate"] == str(params().finetune.learning_rate)
+
+
+def _trained(paths: Paths, **options: object) -> Path:
+    main(params(**options), paths, 7)
+    return paths.finetuned(7) / "model.safetensors"
