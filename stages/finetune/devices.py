@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def compiled(model: torch.nn.Module, *, wanted: bool, accelerator: str) -> None:
 
 
 def make_loggers(names: Sequence[str], folder: Path) -> list[Any]:
-    """Return Lightning's loggers, which write under `folder`.
+    """Return Lightning's loggers, which write under `folder`; mlflow's where MLFLOW_TRACKING_URI says, if it is set.
 
     Raises:
         TrainingError: The package of one is not installed.
@@ -78,5 +79,7 @@ def make_loggers(names: Sequence[str], folder: Path) -> list[Any]:
     if "mlflow" in names:
         from lightning.pytorch.loggers import MLFlowLogger
 
-        made.append(MLFlowLogger(experiment_name="retune", tracking_uri=f"sqlite:///{folder.resolve()}/mlflow.db"))
+        folder.mkdir(parents=True, exist_ok=True)  # SQLite makes the file, and no folder
+        address = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder.resolve()}/mlflow.db"
+        made.append(MLFlowLogger(experiment_name="retune", tracking_uri=address))
     return made

@@ -30,6 +30,8 @@ NEEDLESS_WARNINGS = (
     ".*does not have many workers.*",  # a batch is padded in microseconds
     ".*in eval mode at the start of training.*",  # fixed ones are, and we raise when others are
     ".*Checkpoint directory .* exists and is not empty.*",  # of the run that goes on
+    ".*dataloader is not resumable.*",  # ours is: LengthBuckets skips what was done
+    ".*smaller than the logging interval.*",  # EpochLog logs every epoch
     ".*LeafSpec.*",  # Lightning's own call of PyTorch
 )
 
