@@ -55,7 +55,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     compiled(model, wanted=options.compile, accelerator=options.accelerator)
     started = time.monotonic()
     files = [paths.labels, *sorted(paths.tokens.iterdir()), *(paths.split(name) for name in ("train", "val"))]
-    files += sorted(paths.encoder.glob("*.*"))
+    inputs = key_of({}, [*files, *sorted(paths.encoder.glob("*.*"))])
     device = device_name(options.accelerator)
     with prepared(
         model,
@@ -66,7 +66,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
         compact=options.compact_vocabulary,
         packing=options.packing and bf16,  # its kernels know no float32
         device=device,
-        features=paths.features / f"{key_of({'device': device}, files)}.safetensors",
+        features=paths.features / f"{key_of({'inputs': inputs, 'device': device})}.safetensors",
     ) as ready:
         classifier = Classifier(
             model,
@@ -80,7 +80,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
             label_smoothing=options.label_smoothing,
             frozen_epochs=options.frozen_epochs if options.method == "gradual" else None,
         )
-        key = key_of({"options": options.model_dump(mode="json"), "seed": seed}, files)
+        key = key_of({"inputs": inputs, "options": options.model_dump(mode="json"), "seed": seed})
         fit_started = time.monotonic()
         fitted = fit(
             classifier,

@@ -20,7 +20,7 @@ LIBRARIES = ("torch", "lightning", "transformers", "peft")
 KEY_LENGTH = 16
 
 
-def key_of(values: Mapping[str, Any], files: Iterable[Path]) -> str:
+def key_of(values: Mapping[str, Any], files: Iterable[Path] = ()) -> str:
     """Return a key of a computation: of some values, the bytes of its files and of our code, and the libraries."""
     here = Path(__file__)
     code = sorted([*here.parent.glob("*.py"), *here.parents[1].glob("*.py")])
