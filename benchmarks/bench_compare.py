@@ -119,9 +119,9 @@ def shrink_encoder(folder: Path) -> None:
 
 def report_pairs(tables: dict[int, pa.Table], labels: list[str], many: int, pairs: int = 20) -> None:
     """Print the verdicts over pairs of groups of `many` seeds; no pair has a seed twice."""
-    from pipeline.comparison.judging import Options, overall, paired_rows
     from pipeline.comparison.pairing import join
     from pipeline.comparison.revision import Predictions
+    from pipeline.comparison.verdicts import Options, overall, paired_rows
 
     def read(seeds: list[int]) -> Predictions:
         parts = [tables[seed].filter(pc.equal(tables[seed]["split"], "test")).combine_chunks() for seed in seeds]

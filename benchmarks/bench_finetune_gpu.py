@@ -18,7 +18,7 @@ import torch
 from finetune_data import cola
 from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
 
-from stages.finetune.classifier import Classifier
+from stages.finetune.lightning_module import Classifier
 from stages.finetune.prepare import prepared
 from stages.finetune.training import fit
 from stages.tokens import Tokens

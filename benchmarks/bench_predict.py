@@ -23,7 +23,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast, pipeline
 
 from stages.finetune.encoder import load_encoder, save_model
-from stages.inference import Classifier
+from stages.inference.classifier import Classifier
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("RETUNE_SHARED", ROOT / "../shared"))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from pipeline import server
+from pipeline.local import server
 from tests.pipeline import toy
 
 STAGES = 6

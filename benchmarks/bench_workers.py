@@ -15,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.workers.api import with_api
-from tests.workers.machines import Machines
-from tests.workers.project import Project
+from tests.pipeline.workers.api import with_api
+from tests.pipeline.workers.machines import Machines
+from tests.pipeline.workers.project import Project
 
 STAGES = ("download", "finetune@1", "evaluate@1", "report")
 

@@ -100,7 +100,7 @@ def score_test(paths: Paths, positions: np.ndarray, seed: int = 42) -> dict[str,
     """Return accuracy and MCC of the fine-tuned model on some rows."""
     from sklearn.metrics import accuracy_score, matthews_corrcoef
 
-    from stages.models import load_model, predict_tokens
+    from stages.inference.loading import load_model, predict_tokens
     from stages.tokens import open_tokens
 
     tokens = open_tokens(paths.tokens)

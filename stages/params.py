@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from stages.errors import ParamsError
-from stages.sections import Params
+from stages.schema import Params
 
 __all__ = ["Params", "parse_params", "parse_yaml", "read_params"]
 

@@ -29,7 +29,7 @@ def compare(
 
     Example: `retune compare origin/main --fail-on worse --max-drop test.mcc=0.01`
     """
-    from pipeline.compare import compare as run_comparison
+    from pipeline.comparison.compare import compare as run_comparison
     from pipeline.comparison.views import view_comparison
 
     rule = fail_on.value if fail_on else None

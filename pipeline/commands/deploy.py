@@ -8,7 +8,7 @@ def deploy() -> None:
 
     Example: `PREFECT_API_URL=http://server:4200/api retune deploy`
     """
-    from pipeline.deploy import deploy as make
+    from pipeline.workers.deploy import deploy as make
 
     for name in make(project_root()):
         console.print(name)
@@ -20,6 +20,6 @@ def reconcile() -> None:
 
     Example: `PREFECT_API_URL=http://server:4200/api retune reconcile`
     """
-    from pipeline.reconcile import watch_for_ever
+    from pipeline.workers.reconcile import watch_for_ever
 
     watch_for_ever()

@@ -11,7 +11,7 @@ from pipeline.commands.options import Overrides
 from pipeline.commands.terminal import console, project_root, show_table
 
 if TYPE_CHECKING:
-    from pipeline.plan import StagePlan
+    from pipeline.planning.plan import StagePlan
 
 
 def use(
@@ -43,7 +43,7 @@ def plan(
     if as_json:
         typer.echo(json.dumps([plan.as_json() for plan in plans], indent=2, ensure_ascii=False))
         return
-    from pipeline.display import plan_table, summary
+    from pipeline.local.display import plan_table, summary
 
     show_table(plan_table(plans))
     console.print(summary(plans))
@@ -61,9 +61,9 @@ def plan_changes(
         rev: Plan for this git revision, as it is.
         recipe: Begin from this recipe.
     """
-    from pipeline.graph import Project
-    from pipeline.plan import make_plan
+    from pipeline.planning.plan import make_plan
     from pipeline.recipes import changed_params
+    from pipeline.repository.project import Project
 
     text = changed_params(root, recipe=recipe, overrides=overrides) if not rev else None
     with Project(root, rev=rev, params_text=text) as project:

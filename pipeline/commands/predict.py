@@ -11,7 +11,8 @@ from pipeline.commands.terminal import project_root
 from stages.errors import DataError
 
 if TYPE_CHECKING:
-    from pipeline.jobs import Job
+    from pipeline.prediction.request import Job
+    from stages.inference import Classifier
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Rows:
         return self.model or _last_model()
 
     def job(self, file: str) -> "Job":
-        """What `pipeline.predict` works on."""
-        from pipeline.jobs import Job
+        """What `pipeline.prediction.run` works on."""
+        from pipeline.prediction.request import Job
 
         return Job(
             file=file,
@@ -64,14 +65,14 @@ def predict(
 
     Example: `retune predict "It crashes."`, `retune predict --file in.csv --column text --out out.csv`
     """
-    from pipeline.predict import classify, predict_rows
+    from pipeline.prediction.run import predict_rows
 
     if rows.file and not texts:
-        predict_rows(rows.job(rows.file), every_label=every_label)
+        predict_rows(rows.job(rows.file), _load, every_label=every_label)
         return
     if not texts or rows.file:
         raise DataError("Give texts, or the rows of a file: --file FILE (- for standard input), and not both.")
-    for text, prediction in zip(texts, classify(rows.model_folder, texts), strict=True):
+    for text, prediction in zip(texts, _load(rows.model_folder)(texts), strict=True):
         others = "".join(f"  {label} {share:.3f}" for label, share in prediction.probabilities.items())
         shown = " ".join(text.split())
         typer.echo(f"{prediction.label}  {prediction.probability:.3f}{others if every_label else ''}  {shown[:80]}")
@@ -83,11 +84,17 @@ def embed(rows: Rows) -> None:
 
     Example: `retune embed --file in.csv --column text --out embeddings.parquet`
     """
-    from pipeline.predict import embed_rows
+    from pipeline.prediction.run import embed_rows
 
     if not rows.file:
         raise DataError("Give the rows: --file FILE (- for standard input).")
-    embed_rows(rows.job(rows.file))
+    embed_rows(rows.job(rows.file), _load)
+
+
+def _load(folder: Path) -> "Classifier":
+    from stages.inference import Classifier  # here, so that `retune --help` does not wait for torch
+
+    return Classifier.load(folder)
 
 
 def _last_model() -> Path:

@@ -29,7 +29,7 @@ def run(
     Example: `retune run -S 'seeds=[1,2]' --jobs 2`
     """
     from pipeline import recipes
-    from pipeline.workspace import hold
+    from pipeline.execution.workspace import hold
 
     root = project_root()
     with hold(root, wait=wait):  # what a killed run has left is put right before anybody looks
@@ -40,7 +40,7 @@ def run(
             recipes.write_params(root, text)
         console.print("Nothing has changed: nothing to run.")
     else:
-        from pipeline.local import run_flow
+        from pipeline.local.session import run_flow
 
         params = dict(recipes.parse_override(line) for line in overrides or ())
         parameters = {"params": params, "targets": targets, "recipe": recipe, "refresh": refresh}
@@ -64,14 +64,14 @@ def ui(port: Annotated[int, typer.Option(help="Of the server on this machine.")]
 
     Example: `retune ui --port 4300`
     """
-    from pipeline.local import run_ui
+    from pipeline.local.session import run_ui
 
     run_ui(project_root(), console, port=port)
 
 
 def _show_results(root: Path, names: Collection[str] = ()) -> bool:
     """Show metrics on test (none named: all) and what else came out; return whether there are any."""
-    from pipeline.results import format_interval, read_metrics
+    from pipeline.repository.results import format_interval, read_metrics
 
     metrics = {name.removeprefix("test/"): one for name, one in read_metrics(root).items() if name.startswith("test/")}
     if not metrics:

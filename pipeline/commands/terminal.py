@@ -19,7 +19,7 @@ _at_once = threading.Event()
 
 def project_root() -> Path:
     """The project's folder, from the current one upwards."""
-    from pipeline.project import find_root
+    from pipeline.repository.root import find_root
 
     return find_root(Path.cwd())
 

@@ -10,8 +10,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.comparison import git, wording
+from pipeline.comparison import wording
 from pipeline.comparison.markdown import code, table
+from pipeline.repository import git
 from stages.errors import PipelineError
 from stages.params import parse_yaml
 from stages.paths import Paths

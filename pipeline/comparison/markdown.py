@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.comparison import wording
-from pipeline.comparison.judging import MetricRow
-from pipeline.comparison.moved import Example, Group
+from pipeline.comparison.flips import Example, Group
+from pipeline.comparison.verdicts import MetricRow
 
 if TYPE_CHECKING:
-    from pipeline.compare import Comparison
+    from pipeline.comparison.compare import Comparison
 
 SIGNS = {"better": "🟢", "worse": "🔴", "mixed": "🟠", "within noise": "⚪", "identical": "⚪", "unknown": "⚪"}
 TEXT, NAME = 200, 60  # characters of a text and of a name that are shown

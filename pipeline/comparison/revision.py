@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.comparison import git
-from pipeline.graph import Project, parse_lock
-from pipeline.reasons import input_reasons
+from pipeline.planning.reasons import input_reasons
+from pipeline.repository import git
+from pipeline.repository.project import Project, parse_lock
 from stages.errors import PipelineError, UnavailableError
 from stages.params import parse_yaml
 from stages.paths import Paths

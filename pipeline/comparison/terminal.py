@@ -9,11 +9,11 @@ from rich.text import Text
 
 from pipeline.comparison import wording
 from pipeline.comparison.changes import GONE
-from pipeline.comparison.judging import MetricRow
-from pipeline.comparison.moved import Example
+from pipeline.comparison.flips import Example
+from pipeline.comparison.verdicts import MetricRow
 
 if TYPE_CHECKING:
-    from pipeline.compare import Comparison
+    from pipeline.comparison.compare import Comparison
 
 STYLES = {
     "better": "bold green",

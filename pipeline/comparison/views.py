@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from pipeline.comparison import history, markdown, terminal
 
 if TYPE_CHECKING:
-    from pipeline.compare import Comparison
+    from pipeline.comparison.compare import Comparison
 
 
 def view_comparison(found: "Comparison", *, as_markdown: bool, as_json: bool) -> RenderableType:

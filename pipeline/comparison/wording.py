@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.comparison.changes import Changes
-from pipeline.comparison.judging import MetricRow
+from pipeline.comparison.verdicts import MetricRow
 
 if TYPE_CHECKING:
-    from pipeline.compare import Comparison
+    from pipeline.comparison.compare import Comparison
 
 STRIP = 21  # characters of an interval's plot
 BAR = 12  # characters of the longest bar

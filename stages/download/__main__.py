@@ -12,7 +12,7 @@ Example: python -m stages.download dataset
 from stages import entry
 from stages.download.dataset import write_dataset
 from stages.download.encoder import copy_encoder, locate_encoder
-from stages.download.layout import Layout, kept_columns
+from stages.download.readers.layout import Layout, kept_columns
 from stages.files import replace_folder
 from stages.params import Params
 from stages.paths import Paths

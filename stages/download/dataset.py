@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stages.download.archive import unpack
-from stages.download.checks import Checks
-from stages.download.fetch import Fetched, fetch
-from stages.download.hub import SPLITS, is_hub, load_hub_dataset
-from stages.download.layout import Layout, Record
-from stages.download.output import write_rows
-from stages.download.overall import check_overall
-from stages.download.records import read_folders, read_text_file
-from stages.download.rows import InputFile, spool_rows
-from stages.download.tables import read_arrow, read_hub_split, read_parquet
+from stages.download.checks.rules import Checks
+from stages.download.checks.whole_dataset import check_overall
+from stages.download.readers.layout import Layout, Record
+from stages.download.readers.tables import read_arrow, read_hub_split, read_parquet
+from stages.download.readers.text_files import read_folders, read_text_file
+from stages.download.sources.archive import unpack
+from stages.download.sources.fetch import Fetched, fetch
+from stages.download.sources.hub import SPLITS, is_hub, load_hub_dataset
+from stages.download.spool import InputFile, spool_rows
+from stages.download.writer import write_rows
 from stages.errors import DataError
 from stages.files import write_json
 

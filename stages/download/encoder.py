@@ -11,7 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
-from stages.download.hub import fetch_hub_model, is_hub
+from stages.download.sources.hub import fetch_hub_model, is_hub
 from stages.errors import ModelError
 from stages.files import sha256 as sha256_of
 from stages.files import write_json

@@ -14,8 +14,8 @@ from stages import entry
 from stages.evaluate.metrics import calibration_rows, describe
 from stages.evaluate.plots import write_calibration, write_confusion
 from stages.files import read_json, write_json
-from stages.measures import are_ordered
-from stages.models import load_model, predict_tokens
+from stages.inference.loading import load_model, predict_tokens
+from stages.metrics.estimates import are_ordered
 from stages.params import Params
 from stages.paths import Paths
 from stages.predictions import Predictions, write_predictions

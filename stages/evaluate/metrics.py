@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from stages.evaluate.threshold import fit_threshold
-from stages.measures import measure
+from stages.metrics.bootstrap import Estimate
+from stages.metrics.calibration import fit_temperature, reliability, scale
+from stages.metrics.classification import per_class
+from stages.metrics.estimates import measure
 from stages.predictions import Predictions
-from stages.reliability import fit_temperature, reliability, scale
-from stages.scores import per_class
-from stages.statistics import Estimate
 
 DECIMALS = 6
 

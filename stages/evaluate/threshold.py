@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.scores import count_scores
+from stages.metrics.classification import count_scores
 
 
 def fit_threshold(labels: NDArray[np.int64], probabilities: NDArray[np.floating], *, metric: str) -> float | None:

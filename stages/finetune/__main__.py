@@ -16,13 +16,13 @@ from lightning.pytorch import seed_everything
 from stages import entry
 from stages.files import read_json, write_json
 from stages.finetune.checkpoints import key_of, open_folder
-from stages.finetune.classifier import Classifier
+from stages.finetune.class_weights import label_weights
 from stages.finetune.devices import check_devices, compiled, device_name, make_loggers, precision_name
 from stages.finetune.encoder import check_fit, load_encoder, save_model
+from stages.finetune.lightning_module import Classifier
 from stages.finetune.prepare import apply_method, prepared
-from stages.finetune.results import describe, describe_blocks, write_curve
+from stages.finetune.summary import describe, describe_blocks, write_curve
 from stages.finetune.training import fit
-from stages.finetune.weights import label_weights
 from stages.params import Params
 from stages.paths import Paths
 from stages.tokens import open_tokens, read_positions

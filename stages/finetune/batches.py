@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from stages.finetune.packing import pack
+from stages.finetune.acceleration.packing import pack
 from stages.tokens import Tokens
 
 Batch = dict[str, Tensor]

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from stages.errors import TrainingError
-from stages.finetune.classifier import Classifier
+from stages.finetune.lightning_module import Classifier
 
 log = logging.getLogger(__name__)
 

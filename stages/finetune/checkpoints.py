@@ -22,8 +22,8 @@ KEY_LENGTH = 16
 
 def key_of(values: Mapping[str, Any], files: Iterable[Path] = ()) -> str:
     """Return a key of a computation: of some values, the bytes of its files and of our code, and the libraries."""
-    here = Path(__file__)
-    code = sorted([*here.parent.glob("*.py"), *here.parents[1].glob("*.py")])
+    stage, stages = Path(__file__).parent, Path(__file__).parents[1]
+    code = sorted([*stage.rglob("*.py"), *(stages / "model").glob("*.py"), *stages.glob("*.py")])
     parts = {
         "values": values,
         "files": [sha256(path) for path in [*files, *code]],

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from torch import nn
 from transformers import PreTrainedModel
 
-from stages.encoders import layers_of
 from stages.errors import TrainingError
+from stages.model.layers import layers_of
 
 HEAD = "head"
 EMBEDDINGS = "embeddings"

@@ -8,8 +8,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel
 
-from stages.encoders import layers_of
 from stages.finetune.methods import EMBEDDINGS, blocks_of
+from stages.model.layers import layers_of
 
 
 def parameter_groups(

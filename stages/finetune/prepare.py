@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from stages.encoders import first_token_only
+from stages.finetune.acceleration.dropout import speed_up_dropout
+from stages.finetune.acceleration.features import FeatureRows, encode, kept_features, stored
+from stages.finetune.acceleration.packing import agrees, attend_packed, first_position
+from stages.finetune.acceleration.vocabulary import ShrinkUnused, compact_vocabulary, restore_vocabulary, used_ids
 from stages.finetune.batches import TokenRows
-from stages.finetune.dropout import speed_up_dropout
-from stages.finetune.features import FeatureRows, encode, kept_features, stored
 from stages.finetune.lora import add_lora, merge_lora
 from stages.finetune.methods import check_something_trains, fix_encoder, fix_lowest, set_modes
-from stages.finetune.packing import agrees, attend_packed, first_position
 from stages.finetune.training import Data
-from stages.finetune.vocabulary import ShrinkUnused, compact_vocabulary, restore_vocabulary, used_ids
-from stages.heads import add_hidden_layer
+from stages.model.heads import add_hidden_layer
+from stages.model.layers import first_token_only
 from stages.tokens import Tokens
 
 log = logging.getLogger(__name__)

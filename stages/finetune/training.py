@@ -20,8 +20,8 @@ from stages.files import remove_folder
 from stages.finetune.batches import Batch, LengthBuckets, loader, val_batches
 from stages.finetune.callbacks import EpochLog, SeedSteps, WatchLoss
 from stages.finetune.checkpoints import Resume, load_weights
-from stages.finetune.classifier import Classifier
 from stages.finetune.devices import on_gpu, precision_name
+from stages.finetune.lightning_module import Classifier
 
 log = logging.getLogger(__name__)
 

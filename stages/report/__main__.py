@@ -14,9 +14,9 @@ from stages.files import read_json, write_json, write_text
 from stages.params import Params
 from stages.paths import Paths
 from stages.report.analysis import analyse
-from stages.report.card import decision, render_card, write_model
-from stages.report.context import describe
-from stages.report.page import render_html, render_markdown
+from stages.report.render.card import decision, render_card, write_model
+from stages.report.render.context import describe
+from stages.report.render.page import render_html, render_markdown
 from stages.report.results import read_results
 from stages.report.summary import choose_champion
 from stages.report.suspects import suspects_csv

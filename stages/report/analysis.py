@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.measures import are_ordered
+from stages.metrics.estimates import are_ordered
 from stages.paths import Paths
 from stages.predictions import Predictions
 from stages.report.baselines import compare, predict_majority, predict_tfidf

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from stages.measures import difference
+from stages.metrics.classification import count_scores, mean_scores, row_values
+from stages.metrics.estimates import difference
 from stages.report.summary import decimals
-from stages.scores import count_scores, mean_scores, row_values
 
 Ints = NDArray[np.int64]
 Floats32 = NDArray[np.float32]

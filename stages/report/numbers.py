@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from stages.measures import are_ordered
+from stages.metrics.calibration import scale
+from stages.metrics.classification import count_scores, per_class, ratio
+from stages.metrics.estimates import are_ordered
 from stages.predictions import Predictions
-from stages.reliability import scale
 from stages.report.results import SeedResult
 from stages.report.slices import Slice
 from stages.report.summary import champion_entries, summarise
 from stages.report.suspects import Suspect
-from stages.scores import count_scores, per_class, ratio
 
 IMBALANCED = 0.6  # share of the most frequent label from which on accuracy flatters
 PLACES = 3

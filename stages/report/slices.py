@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.measures import allow_for_unseen_errors
+from stages.metrics.bootstrap import estimate, group
+from stages.metrics.classification import count_scores
+from stages.metrics.estimates import allow_for_unseen_errors
 from stages.report.summary import rounded
-from stages.scores import count_scores
-from stages.statistics import estimate, group
 
 Ints = NDArray[np.int64]
 

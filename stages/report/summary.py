@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from stages.measures import measure
+from stages.metrics.bootstrap import NORMAL, Estimate
+from stages.metrics.classification import LOWER_IS_BETTER
+from stages.metrics.estimates import measure
 from stages.report.results import SeedResult
-from stages.scores import LOWER_IS_BETTER
-from stages.statistics import NORMAL, Estimate
 
 Entry = dict[str, float | None]
 

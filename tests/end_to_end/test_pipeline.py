@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.graph import Project
+from pipeline.repository.project import Project
 from tests.pipeline import toy
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import server
+from pipeline.local import server
 from tests.pipeline import toy
 
 

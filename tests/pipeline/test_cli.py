@@ -42,7 +42,7 @@ def test_help_imports_none_of_the_big_ones(arguments: list[str]) -> None:
 
 def test_a_plan_imports_neither_prefect_nor_torch(toy_that_ran: Path) -> None:
     modules = modules_after(toy_that_ran, "plan")
-    assert "pipeline.plan" in modules
+    assert "pipeline.planning.plan" in modules
     assert not {"prefect", "torch", "transformers", "pandas"} & modules
 
 

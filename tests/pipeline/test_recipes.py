@@ -8,7 +8,7 @@ import pytest
 from pipeline import recipes
 from stages.errors import ParamsError
 from stages.params import parse_params, parse_yaml
-from stages.sections import Dataset
+from stages.schema import Dataset
 
 REPOSITORY = Path(__file__).parents[2]
 DEFAULT = (REPOSITORY / "recipes/default.yaml").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.download.dataset import write_dataset
-from stages.download.layout import Layout
+from stages.download.readers.layout import Layout
 
 POLICIES = {
     "malformed_row": "fail",

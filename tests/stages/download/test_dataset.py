@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages.download.layout import kept_columns
+from stages.download.readers.layout import kept_columns
 from stages.errors import DataError
 
 PLAIN = {"text": "text", "label": "label"}

@@ -5,7 +5,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from stages.finetune.__main__ import main
-from stages.heads import load_hidden_head
+from stages.model.heads import load_hidden_head
 from stages.params import Params
 from stages.paths import Paths
 

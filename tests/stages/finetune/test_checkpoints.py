@@ -20,7 +20,7 @@ import os, signal, sys
 import torch
 from pathlib import Path
 from stages.finetune.__main__ import main
-from stages.finetune.classifier import Classifier
+from stages.finetune.lightning_module import Classifier
 from stages.params import read_params
 from stages.paths import Paths
 
@@ -95,7 +95,7 @@ def test_a_killed_run_ends_as_one_that_was_not(
 
 def count_steps(paths: Paths) -> int:
     """Run the stage to its end, and return how many steps it made."""
-    from stages.finetune.classifier import Classifier
+    from stages.finetune.lightning_module import Classifier
 
     made, step = [], Classifier.training_step
     with pytest.MonkeyPatch.context() as patch:

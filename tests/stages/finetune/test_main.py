@@ -9,10 +9,10 @@ from safetensors.torch import load_file
 from stages.files import sha256
 from stages.finetune import prepare
 from stages.finetune.__main__ import main
-from stages.finetune.classifier import Classifier
+from stages.finetune.lightning_module import Classifier
 from stages.params import Params, read_params
 from stages.paths import Paths
-from stages.sections import Head
+from stages.schema import Head
 
 from .conftest import write_encoder, write_tokens
 

@@ -8,7 +8,7 @@ from stages.errors import TrainingError
 from stages.finetune.encoder import load_encoder
 from stages.finetune.methods import blocks_of, check_something_trains, fix_encoder, fix_lowest, set_modes, wrong_modes
 from stages.finetune.prepare import apply_method
-from stages.finetune.results import describe_blocks
+from stages.finetune.summary import describe_blocks
 from stages.paths import Paths
 
 from .conftest import LABELS, tiny_models

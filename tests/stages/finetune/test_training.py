@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stages.finetune.batches import TokenRows
-from stages.finetune.classifier import Classifier
+from stages.finetune.lightning_module import Classifier
 from stages.finetune.training import Data, Fitted, fit
 from stages.paths import Paths
 from stages.tokens import open_tokens, read_positions

@@ -7,11 +7,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import matthews_corrcoef, precision_recall_curve
 
+from stages.metrics.bootstrap import Estimate
 from stages.report.baselines import compare, predict_majority, predict_tfidf
-from stages.report.curves import batch_mcc, precision_recall
+from stages.report.charts.curves import batch_mcc, precision_recall
 from stages.report.slices import score_slices, token_slices
 from stages.report.summary import decimals, rounded, widen
-from stages.statistics import Estimate
 
 OPTIONS = {"resamples": 300, "confidence": 0.95, "seed": 1}
 

@@ -20,7 +20,7 @@ from stages.evaluate.__main__ import main as evaluate
 from stages.params import read_params
 from stages.paths import Paths
 from stages.report.__main__ import main
-from stages.report.page import NAMES
+from stages.report.render.page import NAMES
 
 ROOT = Path(__file__).parents[3]
 

@@ -15,7 +15,7 @@ from stages.evaluate import __main__ as evaluate
 from stages.params import read_params
 from stages.paths import Paths
 from stages.report.__main__ import main
-from stages.report.page import NAMES
+from stages.report.render.page import NAMES
 from stages.tokens import Tokens
 
 ROOT = Path(__file__).parents[3]

@@ -1,0 +1,177 @@
+"""Runs one stage as `dvc --wait-for-lock repro -s STAGE` in a watched process tree, with a log file of its own."""
+
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from pipeline.execution import process_tree
+
+LOGS = ".retune/logs"
+MARKER = "RETUNE_WORKSPACE"  # in the environment of everything that a run starts: how leftovers are found
+STAGE_MARKER = "RETUNE_STAGE"
+HINTS = (  # of DVC, to people who run it themselves
+    *("To track the changes", "git add", "To enable auto staging", "dvc config core.autostage", "Use `dvc push`"),
+    *("Running stage '", "Updating lock file", "Generating lock file"),
+)
+Reader = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a stage ended.
+
+    Attributes:
+        error: What went wrong in one line; None where nothing did.
+        own_error: The stage itself said no (it is never tried again), not the machine around it.
+        restored: DVC took the result from the run-cache.
+        stopped: Somebody wanted it to end.
+    """
+
+    stage: str
+    seconds: float
+    log: Path
+    error: str | None = None
+    own_error: bool = False
+    restored: bool = False
+    stopped: bool = False
+
+
+@dataclass
+class Running:
+    """A stage that is being run; `stop` may be called from any thread.
+
+    Attributes:
+        process: The watcher; closing its standard input ends the whole tree.
+    """
+
+    stage: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    started: float = field(default_factory=time.monotonic)
+    stopped: bool = False
+
+    def stop(self) -> None:
+        """End the stage and everything that it started; `wait` then returns."""
+        self.stopped = True
+        self._close()
+
+    def wait(self, read: Reader) -> Outcome:
+        """Pass every line on, but for DVC's hints, until the stage has ended."""
+        lines: list[str] = []
+        with self.log.open("wb") as log:
+            for line in _lines(self.process, log):
+                lines.append(line)
+                if not line.strip().startswith(HINTS):
+                    read(line)
+        code = self.process.wait()
+        self._close()
+        seconds = time.monotonic() - self.started
+        if self.stopped and code:
+            return Outcome(self.stage, seconds, self.log, error=f"{self.stage} was stopped", stopped=True)
+        if code == process_tree.TIMED_OUT:
+            return Outcome(
+                self.stage,
+                seconds,
+                self.log,
+                error=f"it was ended after {seconds:.0f} seconds (meta.timeout in dvc.yaml)",
+            )
+        if code:
+            return Outcome(self.stage, seconds, self.log, error=error_line(lines, code), own_error=is_own_error(lines))
+        return Outcome(self.stage, seconds, self.log, restored=any("is cached - skipping run" in x for x in lines))
+
+    def _close(self) -> None:
+        if self.process.stdin and not self.process.stdin.closed:
+            self.process.stdin.close()
+
+
+def start(
+    root: Path,
+    stage: str,
+    *,
+    options: Sequence[str] = (),
+    timeout: float | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Running:
+    """Start a stage.
+
+    Args:
+        root: The project's folder.
+        stage: Its name in dvc.yaml.
+        options: Further options of `dvc repro`, such as --force and --pull.
+        timeout: Seconds after which its whole process tree is ended.
+        environment: Further variables, such as CUDA_VISIBLE_DEVICES.
+    """
+    log = root / LOGS / f"{stage}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    limit = ["--timeout", str(timeout)] if timeout else []
+    repro = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *options, "-s", stage]
+    process = subprocess.Popen(
+        [sys.executable, "-P", process_tree.__file__, *limit, "--", *repro],
+        cwd=root,
+        env={**stage_environment(root), STAGE_MARKER: stage, **(environment or {})},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # Ctrl-C reaches us alone, and we end the tree in order
+    )
+    return Running(stage, process, log)
+
+
+def stage_environment(root: Path) -> dict[str, str]:
+    """Our environment, in which `python` is this interpreter."""
+    first = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return {
+        **os.environ,
+        "PATH": first,
+        "PYTHONUNBUFFERED": "1",
+        "DVC_NO_ANALYTICS": "1",
+        MARKER: str(root.resolve()),
+    }
+
+
+def is_own_error(lines: Sequence[str]) -> bool:
+    """Did the stage's command end by itself with an error (and not by a signal, or DVC before or after it)?"""
+    codes = [int(code) for line in lines for code in re.findall(r"failed to run: .*, exited with (-?\d+)", line)]
+    return bool(codes) and 0 < codes[-1] <= 128
+
+
+def error_line(lines: Sequence[str], code: int) -> str:
+    """The stage's own error line; else the last line of its traceback; else DVC's."""
+    own = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    if own:
+        return own[-1]
+    dvc = next((index for index, line in enumerate(lines) if line.startswith("ERROR: ")), len(lines))
+    traces = [index for index, line in enumerate(lines[:dvc]) if line.startswith("Traceback ")]
+    if traces:
+        last = [line for line in lines[traces[-1] : dvc] if line and not line.startswith((" ", "Traceback "))]
+        if last:
+            return last[-1]
+    said = [line.removeprefix("ERROR: ") for line in lines[dvc:] if line.startswith("ERROR: ")]
+    return said[-1] if said else f"it ended with exit code {code} and said nothing"
+
+
+def _lines(process: subprocess.Popen[bytes], log: IO[bytes]) -> Iterator[str]:
+    """Each line as it comes, written to the log; ends with the watcher even where somebody killed it alone."""
+    stdout = process.stdout
+    if stdout is None:
+        return
+    descriptor, rest = stdout.fileno(), b""
+    while True:
+        ready, _, _ = select.select([descriptor], [], [], 1.0)
+        chunk = os.read(descriptor, 65536) if ready else b""
+        if (ready and not chunk) or (not ready and process.poll() is not None):
+            break
+        log.write(chunk)
+        log.flush()
+        *whole, rest = (rest + chunk).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        yield from (line.decode(errors="replace") for line in whole if line.strip())
+    if rest.strip():
+        yield rest.decode(errors="replace")
+    stdout.close()

@@ -1,0 +1,1 @@
+"""The Prefect flow of one machine, its server and its live table."""

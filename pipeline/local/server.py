@@ -1,0 +1,122 @@
+"""A Prefect server of our own for a run that has none configured; it ends with us, however we end."""
+
+import contextlib
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+from pipeline.execution import process_tree
+from stages.errors import PipelineError
+
+log = logging.getLogger(__name__)
+STARTUP_SECONDS = 90.0  # 8 s are usual, 27 s were seen the first time
+QUIET = {  # console lines of Prefect would cut ours to pieces; its API and UI get them all
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",  # every event that a lost server does not take
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+}
+PATIENCE = {  # with Prefect's own five tries of a minute each, a run whose server goes away takes minutes to end
+    "PREFECT_CLIENT_MAX_RETRIES": "2",  # after 2 and 4 seconds
+    "PREFECT_API_REQUEST_TIMEOUT": "15",  # seconds
+}
+
+
+@contextlib.contextmanager
+def api(*, port: int | None = None, ui: bool = False) -> Iterator[bool]:
+    """Make sure that Prefect's API can be reached; yield whether it is the configured one.
+
+    Args:
+        port: Of a server of our own; None: any that is free.
+        ui: Shall a server of our own have the UI, and what schedules runs?
+
+    Raises:
+        PipelineError: The configured API does not answer, or our own server does not start.
+    """
+    os.environ.update({key: os.environ.get(key, value) for key, value in (QUIET | PATIENCE).items()})
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    url = PREFECT_API_URL.value()
+    if url:
+        if not answers(url):
+            raise PipelineError(f"Prefect's API at {url} does not answer. Start it, or unset PREFECT_API_URL.")
+        yield True
+        return
+    port = port or free_port()
+    log.info("Starting Prefect's server on this machine ...")
+    with serve(port, ui=ui), temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+        try:
+            yield False
+        finally:
+            _send_the_rest()
+
+
+@contextlib.contextmanager
+def serve(port: int, *, ui: bool = False) -> Iterator[None]:
+    """Run a server on this machine for as long as the block lasts.
+
+    Raises:
+        PipelineError: The port is taken, or the server does not start.
+    """
+    if answers(f"http://127.0.0.1:{port}/api", timeout=1.0):
+        raise PipelineError(f"A Prefect server answers at port {port} already: see http://127.0.0.1:{port}")
+    address = f"http://127.0.0.1:{port}/api"  # the UI's own pages ask there
+    environment = {**os.environ, "PREFECT_UI_ENABLED": "1" if ui else "0", "PREFECT_UI_API_URL": address}
+    command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    if not ui:  # what Prefect itself starts where none is configured: no scheduler, no UI
+        environment["PREFECT__SERVER_EPHEMERAL"] = "1"
+        options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on"]
+        command = ["uvicorn", "--factory", "prefect.server.api.server:create_app", *options]
+    process = subprocess.Popen(
+        [sys.executable, "-P", process_tree.__file__, "--", sys.executable, "-m", *command],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        _wait_until_up(process, address)
+        yield
+    finally:
+        if process.stdin:
+            process.stdin.close()
+        process.wait()
+
+
+def answers(url: str, *, timeout: float = 5.0) -> bool:
+    """Does a Prefect API answer at the address?"""
+    try:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=timeout) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def _send_the_rest() -> None:
+    """Send the last log lines and events while there is still somebody to take them."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.drain_all(timeout=10)
+    EventsWorker.drain_all(timeout=10)
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + STARTUP_SECONDS
+    while not answers(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise PipelineError(f"Prefect's server did not start at {url}. See what it says: prefect server start")
+        time.sleep(0.2)

@@ -1,0 +1,1 @@
+"""Pure: which stages will run, are restored or fresh, and why."""

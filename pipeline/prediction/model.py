@@ -1,0 +1,29 @@
+"""What a prediction asks of a model; `stages.inference.Classifier` has it, and only the command imports that."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class TextModel(Protocol):
+    """A saved classifier at work; its methods are described in `stages.inference.classifier.Classifier`."""
+
+    labels: list[str]
+    max_length: int
+    hidden_size: int
+    rows_cut: int
+
+    def probabilities(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
+        """Calibrated probabilities; shape (rows, num_labels)."""
+
+    def decide(self, probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Index of each row's label; shape (rows,)."""
+
+    def embed(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
+        """Sentence embeddings; shape (rows, hidden_size)."""
+
+
+Load = Callable[[Path], TextModel]  # a model's folder -> the model; called once the rows can be read

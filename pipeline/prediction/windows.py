@@ -1,0 +1,188 @@
+"""Rows of any file, or of standard input, in windows of bounded size: constant memory however many there are."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.prediction.records import Record, open_text, read_records
+from stages.errors import DataError
+from stages.tokenizer import WINDOW_CHARACTERS, WINDOW_ROWS, windows
+
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".txt": "lines",
+}
+
+
+@dataclass(frozen=True)
+class Window:
+    """Some rows that stand one after the other.
+
+    Args:
+        texts: Their texts, as read: not all of them need be good.
+        text_pairs: Their second texts, where a column of these is asked for.
+        problems: Why a row's form can't be read; None where it can.
+        data: The input: a table, or a list of mappings (JSON lines).
+        position: How much of the source is read, in its own unit.
+        broken: Does a column hold bytes because some of its cells are not UTF-8?
+    """
+
+    texts: list[Any]
+    text_pairs: list[Any] | None
+    problems: list[str | None]
+    data: pa.Table | list[dict[str, Any]]
+    position: int
+    broken: bool = False
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where rows come from.
+
+    Args:
+        name: What messages call it.
+        format: csv, tsv, jsonl, parquet or lines.
+        file: The open file, at its start.
+        column: Of the texts.
+        pair_column: Of the second texts, or None.
+        encoding: Of a text format; None: UTF-8, unless the file shows that it is something else.
+    """
+
+    name: str
+    format: str
+    file: BinaryIO
+    column: str
+    pair_column: str | None = None
+    encoding: str | None = None
+
+    def windows(self, skip: int = 0) -> Iterator[Window]:
+        """Yield the rows from number `skip` (>= 0) on.
+
+        Raises:
+            DataError: The file is empty, is of another format or encoding, or has no such column.
+        """
+        try:
+            yield from self._parquet(skip) if self.format == "parquet" else self._text(skip)
+        except UnicodeError as error:
+            raise DataError(f"{self.name} is not {self.encoding}: {error}. Name its own --encoding.") from error
+
+    def _text(self, skip: int) -> Iterator[Window]:
+        stream = open_text(self.file, name=self.name, kind=self.format, encoding=self.encoding)
+        try:
+            names, records = read_records(stream, name=self.name, kind=self.format)
+            if names is not None:
+                check_columns(self.name, names, self._columns)
+            for number, rows in enumerate(_bounded(islice(records, skip, None), empty=names is not None and not skip)):
+                position = self.file.tell() if self.file.seekable() else 0
+                if names is not None:
+                    yield self._separated_window(rows, names, position)
+                else:
+                    yield self._object_window(rows, position, check=number == 0 and not skip)
+        finally:
+            stream.detach()  # else it closes the file, which may be standard input, when nobody holds it any more
+
+    def _separated_window(self, rows: list[Record], names: list[str], position: int) -> Window:
+        columns = [[row.cells[place] for row in rows] for place in range(len(names))]
+        texts = [columns[names.index(column)] for column in self._columns]
+        data = pa.Table.from_arrays([_strings(cells) for cells in columns], names=names)
+        window = self._window(texts, [row.problem for row in rows], data, position)
+        return replace(window, broken=any(kind == pa.binary() for kind in data.schema.types))
+
+    def _object_window(self, rows: list[Record], position: int, *, check: bool) -> Window:
+        """JSON lines: each row has its own keys."""
+        objects, problems = [row.cells for row in rows], [row.problem for row in rows]
+        if check:
+            self._check_keys(objects, problems)
+        texts = [[row.get(column) for row in objects] for column in self._columns]
+        return self._window(texts, problems, objects, position)
+
+    def _parquet(self, skip: int) -> Iterator[Window]:
+        try:
+            file = pq.ParquetFile(self.file, pre_buffer=False, buffer_size=1 << 20)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DataError(f"{self.name} is not a Parquet file: {error}. Give its format with --format.") from error
+        schema = file.schema_arrow
+        check_columns(self.name, schema.names, self._columns)
+        for column in self._columns:
+            _check_text_type(self.name, column, schema.field(column).type)
+        end = 0
+        for batch in file.iter_batches(batch_size=WINDOW_ROWS):
+            start, end = end, end + len(batch)
+            rest = batch.slice(max(0, skip - start))  # a window can end within a batch, so `skip` can too
+            texts = [rest.column(column).to_pylist() for column in self._columns]
+            for part in windows([text or "" for text in texts[0]]):
+                table = pa.Table.from_batches([rest.slice(part.start, part.stop - part.start)])
+                position = end - len(rest) + part.stop
+                yield self._window([values[part] for values in texts], [None] * len(table), table, position)
+        if not end:
+            yield self._window([[] for _ in self._columns], [], schema.empty_table(), 0)
+
+    def _window(
+        self, texts: list[list[Any]], problems: list[str | None], data: pa.Table | list[dict[str, Any]], position: int
+    ) -> Window:
+        return Window(texts[0], texts[1] if len(texts) > 1 else None, problems, data, position)
+
+    @property
+    def _columns(self) -> list[str]:
+        return [self.column] if self.pair_column is None else [self.column, self.pair_column]
+
+    def _check_keys(self, objects: list[dict[str, Any]], problems: list[str | None]) -> None:
+        """A key that some rows lack is an error of these rows; one that all lack is a wrong name."""
+        read = [row for row, problem in zip(objects, problems, strict=True) if problem is None]
+        if not read:
+            raise DataError(f"{self.name} is not JSON lines: {problems[0]}. Give the file's format with --format.")
+        check_columns(self.name, list(dict.fromkeys(key for row in read for key in row)), self._columns)
+
+
+def check_columns(name: str, names: list[str], wanted: Iterable[str]) -> None:
+    """Check that a file has the columns asked for, each once.
+
+    Raises:
+        DataError: It has not.
+    """
+    for column in wanted:
+        if column not in names:
+            raise DataError(f"{name} has no column {column!r}. It has: {', '.join(names)}. Choose one with --column.")
+        if names.count(column) > 1:
+            raise DataError(f"{name} has {names.count(column)} columns {column!r}. Give each its own name.")
+
+
+def _bounded(records: Iterable[Record], *, empty: bool) -> Iterator[list[Record]]:
+    """Windows of rows; where there are none, one without rows if `empty`: a header is worth keeping."""
+    window: list[Record] = []
+    characters = 0
+    for record in records:
+        if window and (len(window) >= WINDOW_ROWS or characters + record.size > WINDOW_CHARACTERS):
+            yield window
+            window, characters = [], 0
+        window.append(record)
+        characters += record.size
+        empty = False
+    if window or empty:
+        yield window
+
+
+def _strings(cells: list[str]) -> pa.Array:
+    """Arrow holds no lone surrogates: bytes that could not be decoded are kept as bytes, see `outputs`."""
+    try:
+        return pa.array(cells, pa.string())
+    except UnicodeEncodeError:
+        return pa.array([cell.encode("utf-8", "surrogateescape") for cell in cells], pa.binary())
+
+
+def _check_text_type(name: str, column: str, kind: pa.DataType) -> None:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
+    if not any(test(kind) for test in tests):
+        raise DataError(f"{name}: the column {column!r} holds {kind}, not text. Choose one with --column.")

@@ -1,0 +1,1 @@
+"""The one door to DVC and git: stages, lock, hashes, cache, remote, revisions and commits."""

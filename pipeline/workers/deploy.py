@@ -1,0 +1,105 @@
+"""`retune deploy`: makes the work pools and deployments of prefect.yaml on the configured Prefect API, repeatably."""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import DeploymentSchedule
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from ruamel.yaml import YAML
+
+from pipeline.workers.checkout import git
+from stages.errors import PipelineError
+
+FILE = "prefect.yaml"
+log = logging.getLogger(__name__)
+
+
+def deploy(root: Path) -> list[str]:
+    """Make what is missing and bring the rest up to date; schedules stay on or off as they are.
+
+    Args:
+        root: The project's folder.
+
+    Returns:
+        The deployments, as FLOW/NAME.
+
+    Raises:
+        PipelineError: prefect.yaml can't be deployed; the message is Prefect's own.
+    """
+    deployments = _read(root)
+    environment = {
+        "RETUNE_REPOSITORY": os.environ.get("RETUNE_REPOSITORY") or git(root, "remote", "get-url", "origin"),
+        "RETUNE_PROJECT": os.environ.get("RETUNE_PROJECT") or str(root),
+    }
+    with get_client(sync_client=True) as client:
+        for pool in sorted({str(deployment["work_pool"]["name"]) for deployment in deployments}):
+            _make_pool(client, pool)
+        names = [f"{_flow_name(deployment)}/{deployment['name']}" for deployment in deployments]
+        switched = {name: _schedules(client, name) for name in names}
+        _prefect_deploy(root, environment)
+        for name in names:
+            _switch_as_before(client, name, switched[name])
+    return names
+
+
+def _read(root: Path) -> list[dict[str, Any]]:
+    path = root / FILE
+    if not path.is_file():
+        raise PipelineError(f"{path} is missing. Take it from git: git checkout -- {FILE}")
+    return list(YAML(typ="safe").load(path)["deployments"])
+
+
+def _flow_name(deployment: dict[str, Any]) -> str:
+    return str(deployment["entrypoint"]).rpartition(".")[2].replace("_", "-")
+
+
+def _make_pool(client: SyncPrefectClient, name: str) -> None:
+    try:
+        client.create_work_pool(WorkPoolCreate(name=name, type="process", base_job_template=_template()))
+        log.info("Made the work pool %s.", name)
+    except ObjectAlreadyExists:
+        log.info("The work pool %s is there.", name)
+
+
+def _template() -> dict[str, Any]:
+    from prefect.workers.process import ProcessWorker
+
+    return ProcessWorker.get_default_base_job_template()
+
+
+def _schedules(client: SyncPrefectClient, name: str) -> list[DeploymentSchedule]:
+    try:
+        return list(client.read_deployment_by_name(name).schedules)
+    except ObjectNotFound:
+        return []
+
+
+def _prefect_deploy(root: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+        cwd=root,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise PipelineError(f"prefect deploy failed: {said[-1] if said else done.returncode}")
+
+
+def _switch_as_before(client: SyncPrefectClient, name: str, before: Iterable[DeploymentSchedule]) -> None:
+    """A person has switched a schedule on or off: deploying again is no reason to change that."""
+    wanted = {schedule.slug: schedule.active for schedule in before if schedule.slug}
+    deployment = client.read_deployment_by_name(name)
+    for schedule in deployment.schedules:
+        active = wanted.get(schedule.slug or "", schedule.active)
+        if active != schedule.active:
+            client.update_deployment_schedule(deployment.id, schedule.id, active=active)

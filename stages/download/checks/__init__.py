@@ -1,0 +1,1 @@
+"""What is wrong with rows, and what happens to them."""

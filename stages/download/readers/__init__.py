@@ -1,0 +1,1 @@
+"""Reads one file, row by row, whatever its format."""

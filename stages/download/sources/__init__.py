@@ -1,0 +1,1 @@
+"""Brings source files to disk: paths, archives, URLs, object stores, the Hub."""

@@ -1,0 +1,106 @@
+"""Bring the source files to disk: local paths as they lie there, all else through temporary files."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.download.sources.http import download
+from stages.download.sources.object_stores import STORES, fetch_from_store
+from stages.errors import DataError
+from stages.files import sha256 as sha256_of
+
+WEB_PAGE = (b"<!doctype html", b"<html")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A source file (or folder) on disk, with what source.json says of it."""
+
+    source: str
+    path: Path
+    sha256: str
+    bytes: int
+
+    def verify(self, sha256: str | None) -> None:
+        """Compare the file with its pin.
+
+        Raises:
+            DataError: `sha256` is given and is not the file's.
+        """
+        if sha256 not in (None, self.sha256):
+            raise DataError(
+                f"{self.source} has SHA-256 {self.sha256}, but download.dataset.files pins {sha256}. "
+                "It is not the file you meant, or it has changed: fetch it anew, or pin the new one."
+            )
+
+
+def fetch(source: str, *, root: Path, folder: str, scratch: Path) -> Iterator[Fetched]:
+    """Yield the file that `source` names, or the files in the order of their names where it is a pattern.
+
+    Args:
+        source: A path or a glob pattern under `folder`, an http(s) URL, or a path in an object store.
+        root: Folder that relative paths start at.
+        folder: Folder or file that DVC watches for changes of local sources.
+        scratch: Existing folder for what is downloaded.
+
+    Raises:
+        DataError: There is no such file, or it can't be fetched.
+    """
+    scheme = source.partition("://")[0] if "://" in source else None
+    if scheme is None:
+        for name, path in _local(source, root, folder):
+            yield _describe(name, path)
+        return
+    target = scratch / "source"
+    if scheme in ("http", "https"):
+        download(source, target)
+        with target.open("rb") as file:
+            if file.read(200).lstrip().lower().startswith(WEB_PAGE):
+                raise DataError(f"{source} is a web page, not data. Open it in a browser: does it ask to log in?")
+    elif scheme in STORES:
+        fetch_from_store(source, target)
+    else:
+        raise DataError(
+            f"download.dataset.files: {source} is neither a path, an http(s) URL nor one of "
+            f"{', '.join(f'{name}://' for name in STORES)}."
+        )
+    yield _describe(source, target)
+
+
+def _local(source: str, root: Path, folder: str) -> Iterator[tuple[str, Path]]:
+    path = root / source
+    watched = (root / folder).resolve()
+    fixed = path.parent if _is_pattern(path) else path
+    while _is_pattern(fixed):
+        fixed = fixed.parent
+    if not fixed.resolve().is_relative_to(watched):
+        raise DataError(
+            f"{source} does not lie under download.dataset.folder, which is {folder}: DVC would not see it change. "
+            f"Set download.dataset.folder: {Path(source).parent.as_posix()}"
+        )
+    if not _is_pattern(path) or path.exists():
+        if not path.exists():
+            raise DataError(f"{source} is missing. Mend download.dataset.files, or put the file there.")
+        yield source, path
+        return
+    matches = sorted(match for match in fixed.glob(str(path.relative_to(fixed))) if match.is_file())
+    if not matches:
+        raise DataError(f"{source} matches no file. Mend the pattern in download.dataset.files.")
+    for match in matches:
+        yield (match if Path(source).is_absolute() else match.relative_to(root)).as_posix(), match
+
+
+def _is_pattern(path: Path) -> bool:
+    return any(character in str(path) for character in "*?[")
+
+
+def _describe(source: str, path: Path) -> Fetched:
+    if path.is_file():
+        return Fetched(source, path, sha256_of(path), path.stat().st_size)
+    digest, size = hashlib.sha256(), 0
+    for file in sorted(path.rglob("*")):
+        if file.is_file():  # as the output of `sha256sum` over the folder would be hashed
+            digest.update(f"{sha256_of(file)}  {file.relative_to(path).as_posix()}\n".encode())
+            size += file.stat().st_size
+    return Fetched(source, path, digest.hexdigest(), size)

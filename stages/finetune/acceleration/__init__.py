@@ -1,0 +1,1 @@
+"""What makes training cheaper and changes no result."""

@@ -1,0 +1,17 @@
+"""A saved model at work: `from stages.inference import Classifier`."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stages.inference.classifier import Classifier, Prediction
+
+__all__ = ["Classifier", "Prediction"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the classifier only when it is asked for: who reads a model folder needs no tokenizer."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from stages.inference import classifier
+
+    return getattr(classifier, name)

@@ -1,0 +1,1 @@
+"""Every metric of a classifier with its interval (numpy and scipy)."""

@@ -1,0 +1,1 @@
+"""Inside an encoder: its layers and its classification heads."""

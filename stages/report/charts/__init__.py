@@ -1,0 +1,1 @@
+"""The report's charts: data in, coordinates out."""

@@ -1,0 +1,1 @@
+"""Templates filled with what the other modules found."""

@@ -1,0 +1,94 @@
+"""Which stage starts when; the remote; the GPUs. Without Prefect, which only carries it out."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.execution.runner import Runner, list_gpus
+from pipeline.execution.stage_process import Outcome
+from tests.pipeline import toy
+
+
+def drive(runner: Runner) -> dict[str, Outcome]:
+    """Run everything, one stage after the other."""
+    runner.plan()
+    while stages := runner.start_ready():
+        for stage in stages:
+            runner.finished(stage, runner.run(stage, lambda _: None))
+    return runner.outcomes
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in toy.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+def test_a_clone_takes_all_results_from_the_remote(project: Path, tmp_path: Path) -> None:
+    toy.dvc(project, "remote", "add", "-d", "store", str(tmp_path / "remote"))
+    metrics = [str(path.relative_to(project)) for kind in ("csv", "json") for path in project.glob(f"data/**/*.{kind}")]
+    toy.git(project, "add", "-f", "dvc.lock", ".dvc/config", *metrics)
+    toy.git(project, "commit", "-qm", "Lock and metrics")
+    toy.dvc(project, "push")
+    clone = tmp_path / "clone"
+    toy.git(project, "clone", "-q", str(project), str(clone))
+    outcomes = drive(Runner(clone))
+    assert {outcome.error for outcome in outcomes.values()} == {None}
+    assert toy.trace(clone) == []
+    assert toy.hashes(clone) == toy.hashes(project)
+    assert {plan.state for plan in Runner(clone).plan()} == {"fresh"}
+
+
+def test_parents_first_and_as_many_as_jobs(project: Path) -> None:
+    toy.edit(project, "params.yaml", "2.0e-5", "3e-5")
+    one, two = Runner(project, jobs=1), Runner(project, jobs=2)
+    one.plan()
+    two.plan()
+    assert one.start_ready() == ["train@1"]
+    assert two.start_ready() == ["train@1", "train@2"]
+    assert two.start_ready() == []
+
+
+def test_one_stage_per_gpu(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy.edit(project, "params.yaml", "2.0e-5", "3e-5")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    runner = Runner(project, jobs=4)
+    runner.plan()
+    assert runner.start_ready() == ["train@1"]
+    runner.finished("train@1", runner.run("train@1", lambda _: None))
+    assert runner.start_ready() == ["train@2"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,6")
+    runner = Runner(project, jobs=4)
+    runner.plan()
+    assert runner.start_ready() == ["train@2"]  # train@1 has run
+
+
+def test_gpus_are_those_that_are_visible(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 3")
+    assert list_gpus() == ["2", "3"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert list_gpus() == []
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho 'GPU 0: H200'; echo 'GPU 1: H200'\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert list_gpus() == ["0", "1"]
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert list_gpus() == []
+
+
+def test_nothing_starts_after_a_failure(project: Path) -> None:
+    toy.edit(project, "params.yaml", "2.0e-5", "3e-5")
+    (project / "control.json").write_text('{"train@1": {"fail": "no"}}')
+    outcomes = drive(Runner(project))
+    assert {name: outcome.error for name, outcome in outcomes.items()} == {"train@1": "no"}
+
+
+def test_after_a_stop_nothing_starts(project: Path) -> None:
+    toy.edit(project, "params.yaml", "2.0e-5", "3e-5")
+    runner = Runner(project)
+    runner.plan()
+    runner.stop()
+    assert runner.start_ready() == []
+    assert runner.run("train@1", lambda _: None).stopped

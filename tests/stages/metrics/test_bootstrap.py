@@ -1,0 +1,132 @@
+"""Bootstrap intervals, against scipy's and against what is known of resampling."""
+
+import functools
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from stages.metrics.bootstrap import CHUNK, accelerations, bca, bootstrap, estimate, group, percentiles, resample
+from stages.metrics.classification import count_scores, mean_scores
+
+
+def test_group_counts_rows_that_agree_in_all_columns() -> None:
+    cells = group(np.array([0, 1, 0, 0]), np.array([1, 1, 1, 0]))
+    assert [column.tolist() for column in cells.columns] == [[0, 0, 1], [0, 1, 1]]
+    assert cells.sizes.tolist() == [1, 2, 1]
+
+
+@pytest.mark.parametrize("sizes", [[1, 1, 1, 1, 1, 1], [30, 10, 5, 5, 1, 9]])
+def test_a_resample_keeps_the_rows_of_each_stratum(sizes: list[int]) -> None:
+    strata = np.array([0, 0, 0, 1, 1, 1])
+    counts = resample(np.array(sizes), strata, resamples=4000, generator=np.random.default_rng(0))
+    for stratum in (0, 1):
+        cells = strata == stratum
+        rows = np.array(sizes)[cells]
+        assert (counts[:, cells].sum(1) == rows.sum()).all()
+        assert counts[:, cells].mean(0) == pytest.approx(rows, rel=0.06)
+        share = rows / rows.sum()
+        assert counts[:, cells].var(0) == pytest.approx(rows.sum() * share * (1 - share), rel=0.12)
+
+
+def test_intervals_agree_with_scipys_bootstrap() -> None:
+    chance = np.random.default_rng(3)
+    values = chance.exponential(size=60)  # skewed, so that all of BCa's corrections count
+    ours = estimate(
+        mean_scores({"mean": values}),
+        np.ones(60, dtype=np.int64),
+        np.zeros(60, dtype=np.int64),
+        resamples=40_000,
+        confidence=0.9,
+        seed=1,
+    )["mean"]
+    theirs = stats.bootstrap(
+        (values,), np.mean, n_resamples=40_000, confidence_level=0.9, method="BCa", rng=np.random.default_rng(1)
+    )
+    assert ours.value == pytest.approx(values.mean())
+    assert (ours.low, ours.high) == pytest.approx(theirs.confidence_interval, abs=0.006)
+    assert ours.error == pytest.approx(theirs.standard_error, rel=0.02)
+
+
+def test_acceleration_is_the_skewness_that_the_textbook_gives() -> None:
+    values = np.array([1.0, 2.0, 3.0, 10.0])
+    deviations = values - values.mean()
+    expected = (deviations**3).sum() / (6 * (deviations**2).sum() ** 1.5)
+    found = accelerations(mean_scores({"mean": values}), np.ones(4, dtype=np.int64))["mean"]
+    assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("recalls", "shares", "rows"),
+    [((0.98, 0.9), (0.85, 0.15), 400), ((0.75, 0.75), (0.5, 0.5), 200), ((0.6, 0.6, 0.6, 0.6, 0.6), (0.2,) * 5, 150)],
+)
+def test_intervals_hold_the_truth_as_often_as_they_claim(
+    recalls: tuple[float, ...], shares: tuple[float, ...], rows: int
+) -> None:
+    num_labels = len(recalls)
+    labels, preds = np.divmod(np.arange(num_labels**2), num_labels)
+    wrong = (1 - np.array(recalls)) / (num_labels - 1)
+    chances = np.where(labels == preds, np.array(recalls)[labels], wrong[labels]) * np.array(shares)[labels]
+    score = functools.partial(count_scores, labels=labels, preds=preds, num_labels=num_labels)
+    truth = score(chances)
+    chance = np.random.default_rng(0)
+    held = dict.fromkeys(truth, 0)
+    simulations = 1000
+    for number in range(simulations):
+        sizes = chance.multinomial(rows, chances)
+        found = estimate(score, sizes, labels, resamples=400, confidence=0.9, seed=number)
+        for name, one in found.items():
+            held[name] += one.low - 1e-9 <= truth[name] <= one.high + 1e-9
+    for name in ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "kappa"):
+        assert held[name] / simulations == pytest.approx(0.9, abs=0.02), name
+
+
+def test_counts_give_the_distribution_that_rows_give() -> None:
+    chance = np.random.default_rng(5)
+    labels = chance.integers(3, size=250)
+    preds = np.where(chance.random(250) < 0.7, labels, chance.integers(3, size=250))
+    cells = group(labels, preds)
+    score = functools.partial(count_scores, num_labels=3)
+    by_cell = bootstrap(
+        functools.partial(score, labels=cells.columns[0], preds=cells.columns[1]),
+        cells.sizes,
+        cells.columns[0],
+        resamples=20_000,
+        seed=1,
+    )
+    by_row = bootstrap(
+        functools.partial(score, labels=labels, preds=preds),
+        np.ones(250, dtype=np.int64),
+        labels,
+        resamples=20_000,
+        seed=2,
+    )
+    for name in ("accuracy", "macro_f1", "mcc"):
+        one, other = percentiles(by_cell[name], confidence=0.95), percentiles(by_row[name], confidence=0.95)
+        assert one == pytest.approx(other, abs=0.006)
+
+
+def test_the_same_seed_draws_the_same_resamples() -> None:
+    score = mean_scores({"mean": np.arange(50.0)})
+    sizes, strata = np.ones(50, dtype=np.int64), np.zeros(50, dtype=np.int64)
+    one, same, other = (bootstrap(score, sizes, strata, resamples=30, seed=seed)["mean"] for seed in (1, 1, 2))
+    assert (one == same).all()
+    assert (one != other).any()
+
+
+def test_bca_of_an_unbiased_symmetric_sample_is_its_percentiles() -> None:
+    samples = np.linspace(-1, 1, 2001)
+    assert bca(samples, 0.0, confidence=0.9) == pytest.approx(percentiles(samples, confidence=0.9), abs=1e-3)
+
+
+def test_ten_thousand_resamples_of_ten_thousand_rows_need_a_bounded_memory() -> None:
+    rows = 10_000
+    seen = []
+
+    def score(counts: np.ndarray) -> dict[str, np.ndarray]:
+        seen.append(counts.nbytes)
+        return {"mean": counts.mean(-1)}
+
+    bootstrap(score, np.ones(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64), resamples=1000, seed=1)
+    assert len(seen) > 1
+    assert max(seen) <= 8 * CHUNK

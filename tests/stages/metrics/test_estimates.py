@@ -1,0 +1,92 @@
+"""All metrics of one or several models, and paired differences."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from stages.metrics.bootstrap import estimate
+from stages.metrics.classification import mean_scores
+from stages.metrics.estimates import are_ordered, difference, group_rows, measure
+
+OPTIONS = {"ordered": False, "resamples": 500, "confidence": 0.95, "seed": 1}
+
+
+def _model(seed: int, labels: np.ndarray, *, skill: float) -> np.ndarray:
+    logits = np.random.default_rng(seed).normal(size=(len(labels), 3)) + skill * np.eye(3)[labels]
+    return (np.exp(logits) / np.exp(logits).sum(1, keepdims=True)).astype(np.float32)
+
+
+LABELS = np.random.default_rng(9).integers(3, size=400)
+
+
+def test_every_value_lies_in_its_interval() -> None:
+    for name, one in measure(LABELS, [_model(1, LABELS, skill=1.5)], temperatures=[1.3], **OPTIONS).items():
+        assert one.low <= one.value <= one.high, name
+        assert one.error > 0, name
+
+
+def test_several_models_give_the_mean_of_each_ones_metrics() -> None:
+    models = [_model(seed, LABELS, skill=1.5) for seed in (1, 2)]
+    together = measure(LABELS, models, temperatures=[1.0, 2.0], **OPTIONS)
+    alone = [
+        measure(LABELS, [model], temperatures=[heat], **OPTIONS) for model, heat in zip(models, (1.0, 2.0), strict=True)
+    ]
+    for name, one in together.items():
+        assert one.value == pytest.approx((alone[0][name].value + alone[1][name].value) / 2), name
+
+
+def test_no_error_seen_is_not_no_error() -> None:
+    right = np.eye(3, dtype=np.float32)[LABELS] * 0.9 + 0.03
+    found = measure(LABELS, [right], temperatures=[1.0], **OPTIONS)
+    exact = binomtest(400, 400).proportion_ci(0.95, method="exact").low
+    assert found["accuracy"].low == pytest.approx(exact)
+    assert 0.9 < found["mcc"].low < 1
+    assert found["macro_f1"].high == 1
+
+
+def test_a_difference_is_that_of_the_values_and_narrower_than_unpaired() -> None:
+    model = _model(1, LABELS, skill=1.5)
+    worse = (0.8 * model + 0.2 * _model(2, LABELS, skill=0.0)).astype(np.float32)
+    lead = difference(LABELS, model, worse, **OPTIONS)
+    one, other = (measure(LABELS, [probabilities], temperatures=[1.0], **OPTIONS) for probabilities in (model, worse))
+    for name, found in lead.items():
+        assert found.value == pytest.approx(one[name].value - other[name].value), name
+        assert found.low <= found.value <= found.high, name
+    unpaired = np.hypot(one["log_loss"].error, other["log_loss"].error)
+    assert lead["log_loss"].error < unpaired / 2
+
+
+def test_a_model_does_not_differ_from_itself() -> None:
+    model = _model(1, LABELS, skill=1.0)
+    assert {(one.low, one.value, one.high) for one in difference(LABELS, model, model, **OPTIONS).values()} == {
+        (0, 0, 0)
+    }
+
+
+@pytest.mark.parametrize(
+    ("labels", "told", "ordered"),
+    [
+        (["1", "2", "3"], "auto", True),
+        (["0", "1"], "auto", False),
+        (["a", "b", "c"], "auto", False),
+        (["a", "b", "c"], "yes", True),
+        (["1", "2", "3"], "no", False),
+    ],
+)
+def test_order_is_told_or_seen_in_the_names(labels: list[str], told: str, ordered: bool) -> None:
+    assert are_ordered(labels, told) == ordered
+
+
+def test_many_rows_are_drawn_in_groups_with_the_same_interval() -> None:
+    labels = np.random.default_rng(3).integers(3, size=3000)
+    units, strata = group_rows(labels, seed=1, most=400)
+    assert units is not None
+    assert len(strata) == units.max() + 1 <= 403
+    assert (strata[units] == labels).all()
+    assert np.bincount(units).max() == 8
+    values = {"loss": np.random.default_rng(4).exponential(size=3000) + labels}
+    options = {"resamples": 4000, "confidence": 0.9, "seed": 1}
+    rows = estimate(mean_scores(values), np.ones(3000, dtype=np.int64), labels, **options)["loss"]
+    groups = estimate(mean_scores(values, units), np.ones(len(strata), dtype=np.int64), strata, **options)["loss"]
+    assert groups.value == pytest.approx(rows.value)
+    assert groups.error == pytest.approx(rows.error, rel=0.08)  # 400 groups know their spread to 4%

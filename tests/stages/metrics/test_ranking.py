@@ -1,0 +1,53 @@
+"""AUROC and average precision as means of row values: right in value, and right in how they vary."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from stages.metrics.ranking import auroc_values, average_precision_values
+
+
+def _rows(rows: int, *, ties: bool) -> tuple[np.ndarray, np.ndarray]:
+    chance = np.random.default_rng(4)
+    labels = (chance.random(rows) < 0.3).astype(np.int64)
+    positive = 1 / (1 + np.exp(-(chance.normal(size=rows) + labels)))
+    positive = positive.round(1) if ties else positive
+    return labels, np.stack([1 - positive, positive], axis=1)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize(
+    ("values", "reference"),
+    [(auroc_values, roc_auc_score), (average_precision_values, average_precision_score)],
+)
+def test_the_mean_is_scikit_learns_and_resamples_follow_it(
+    values: Callable[..., np.ndarray], reference: Callable[..., float], ties: bool
+) -> None:
+    labels, probabilities = _rows(500, ties=ties)
+    rows = values(labels, probabilities)
+    assert rows.mean() == pytest.approx(reference(labels, probabilities[:, 1]))
+    chance = np.random.default_rng(1)
+    ours, theirs = [], []
+    for _ in range(200):
+        weights = np.bincount(chance.integers(500, size=500), minlength=500)
+        ours.append(weights @ rows / 500)
+        theirs.append(reference(labels, probabilities[:, 1], sample_weight=weights))
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.99
+    assert np.std(ours) == pytest.approx(np.std(theirs), rel=0.05)
+
+
+def test_delong_variance_of_a_worked_case() -> None:
+    # six rows by hand: placements of the positives 1, 2/3, 1 and of the negatives 2/3, 1, 1
+    labels = np.array([1, 1, 1, 0, 0, 0])
+    scores = np.array([0.9, 0.5, 0.8, 0.6, 0.2, 0.1])
+    rows = auroc_values(labels, np.stack([1 - scores, scores], axis=1))
+    value = (1 + 2 / 3 + 1) / 3
+    assert rows.mean() == pytest.approx(value)
+    placements = value + (rows - value) / 2  # each class is half of the rows
+    assert placements == pytest.approx([1, 2 / 3, 1, 2 / 3, 1, 1])
+
+
+def test_one_label_alone_has_no_ranking() -> None:
+    assert auroc_values(np.zeros(3, dtype=np.int64), np.full((3, 2), 0.5)).tolist() == [0, 0, 0]

@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+    pipeline,
+)
+
+from stages.errors import ModelError
+from stages.model.heads import add_hidden_layer, load_hidden_head
+
+SMALL = {"vocab_size": 30, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "num_labels": 3}
+IDS = torch.tensor([[2, 12, 20, 3]])
+
+
+@pytest.mark.parametrize("hidden", [16, 24])  # as wide as the encoder, and wider
+def test_saved_and_loaded_again(tmp_path: Path, hidden: int) -> None:
+    model = BertForSequenceClassification(BertConfig(hidden_size=16, **SMALL)).eval()
+    add_hidden_layer(model, hidden=hidden, dropout=0.2)
+    assert model.classifier.hidden.weight.shape == (hidden, 16)
+    model.save_pretrained(tmp_path)
+    loaded = load_hidden_head(tmp_path)
+    assert loaded is not None
+    assert torch.equal(loaded(IDS).logits, model(IDS).logits)
+    assert not loaded.training
+
+
+@pytest.mark.parametrize("hidden", [16, 24])
+def test_transformers_alone_refuses_it_and_does_not_start_with_a_random_head(tmp_path: Path, hidden: int) -> None:
+    model = BertForSequenceClassification(BertConfig(hidden_size=16, **SMALL))
+    add_hidden_layer(model, hidden=hidden, dropout=0.2)
+    model.save_pretrained(tmp_path)
+    with pytest.raises((RuntimeError, ValueError), match=r"(?s)mismatch"):
+        pipeline("text-classification", str(tmp_path))
+
+
+def test_the_last_linear_layer_is_the_one_replaced() -> None:
+    model = RobertaForSequenceClassification(RobertaConfig(hidden_size=16, **SMALL))
+    add_hidden_layer(model, hidden=8, dropout=0.0)
+    assert model.classifier.out_proj.hidden.in_features == 16
+    assert model(IDS).logits.shape == (1, 3)
+
+
+def test_a_plain_head_is_none_of_its_business(tmp_path: Path) -> None:
+    BertForSequenceClassification(BertConfig(hidden_size=16, **SMALL)).save_pretrained(tmp_path)
+    assert load_hidden_head(tmp_path) is None
+
+
+def test_weights_that_do_not_fit(tmp_path: Path) -> None:
+    model = BertForSequenceClassification(BertConfig(hidden_size=16, **SMALL))
+    add_hidden_layer(model, hidden=8, dropout=0.0)
+    model.save_pretrained(tmp_path)
+    text = (tmp_path / "config.json").read_text().replace('"hidden": 8', '"hidden": 9')
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ModelError, match=r"model.safetensors does not fit config.json"):
+        load_hidden_head(tmp_path)
