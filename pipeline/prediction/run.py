@@ -1,42 +1,26 @@
-"""`retune predict` and `retune embed`: the saved model on a few texts, or on any number of rows in constant memory."""
+"""`retune predict` and `retune embed`: the saved model on any number of rows, in constant memory."""
 
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from rich.console import Console
 
+from pipeline.prediction.model import Load, TextModel
+from pipeline.prediction.progress import RowProgress
 from pipeline.prediction.request import Job, identity_of, input_kind, input_name, input_size, open_input, output_of
 from pipeline.prediction.resume import Counts, Parts, partial_of
-from pipeline.prediction.progress import RowProgress
 from pipeline.prediction.windows import Source, Window
 from stages.errors import DataError
 from stages.tokenizer import text_problem
-
-if TYPE_CHECKING:
-    from stages.inference.classifier import Classifier, Prediction
 
 log = logging.getLogger(__name__)
 
 Compute = Callable[[list[str], list[str] | None], pa.Table]  # texts, text_pairs -> a row of results for each
 
 
-def classify(model: Path, texts: list[str]) -> "list[Prediction]":
-    """Classify a few texts.
-
-    Raises:
-        DataError: One is empty.
-        ModelError: There is no model, or it is unsafe.
-    """
-    from stages.inference.classifier import Classifier
-
-    return Classifier.load(model)(texts)
-
-
-def predict_rows(job: Job, *, every_label: bool) -> None:
+def predict_rows(job: Job, load: Load, *, every_label: bool) -> None:
     """Add to each row the label (`prediction`), its probability and an error, and of every label the probability.
 
     Raises:
@@ -44,7 +28,7 @@ def predict_rows(job: Job, *, every_label: bool) -> None:
         ModelError: There is no model, or it is unsafe.
     """
 
-    def compute_with(classifier: "Classifier") -> Compute:
+    def compute_with(classifier: TextModel) -> Compute:
         def compute(texts: list[str], text_pairs: list[str] | None) -> pa.Table:
             probabilities = classifier.probabilities(texts, text_pairs)
             preds = classifier.decide(probabilities)
@@ -58,10 +42,10 @@ def predict_rows(job: Job, *, every_label: bool) -> None:
 
         return compute
 
-    _run(job, compute_with, options={"--all": every_label})
+    _run(job, load, compute_with, options={"--all": every_label})
 
 
-def embed_rows(job: Job) -> None:
+def embed_rows(job: Job, load: Load) -> None:
     """Add to each row the sentence embedding of the tuned encoder and an error; the file written is Parquet.
 
     Raises:
@@ -71,26 +55,24 @@ def embed_rows(job: Job) -> None:
     if job.out is None or job.out.suffix != ".parquet":
         raise DataError(f"Embeddings are written as Parquet, not as {job.out or 'text'}. Give --out FILE.parquet.")
 
-    def compute_with(classifier: "Classifier") -> Compute:
+    def compute_with(classifier: TextModel) -> Compute:
         def compute(texts: list[str], text_pairs: list[str] | None) -> pa.Table:
             flat = pa.array(classifier.embed(texts, text_pairs).ravel(), pa.float32())
             return pa.table({"embedding": pa.FixedSizeListArray.from_arrays(flat, classifier.hidden_size)})
 
         return compute
 
-    _run(job, compute_with, options={"command": "embed"})
+    _run(job, load, compute_with, options={"command": "embed"})
 
 
-def _run(job: Job, compute_with: "Callable[[Classifier], Compute]", *, options: Mapping[str, object]) -> None:
+def _run(job: Job, load: Load, compute_with: Callable[[TextModel], Compute], *, options: Mapping[str, object]) -> None:
     kind, output = input_kind(job), output_of(job)
     with open_input(job) as file:
         if job.out and job.resume and job.out.exists() and not partial_of(job.out).exists():
             log.info("%s is finished: nothing to go on with.", job.out)
             return
         identity = identity_of(job, options) if job.out else {}
-        from stages.inference.classifier import Classifier
-
-        classifier = Classifier.load(job.model)
+        classifier = load(job.model)
         compute = compute_with(classifier)
         source = Source(
             input_name(job), kind, file, "text" if kind == "lines" else job.column, job.pair_column, job.encoding
