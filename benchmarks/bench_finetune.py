@@ -29,7 +29,7 @@ from stages.tokens import open_tokens
 
 LAYER_PARAMETERS = 10_646_784  # of MiniLM's six layers, which is where its products are
 COLA: dict[str, Any] = {"batch_size": 32, "learning_rate": 2e-5, "warmup_ratio": 0.0, "weight_decay": 0.0}
-PLAIN: dict[str, Any] = {"monitor": "val/mcc", "patience": None, "accelerator": "cpu"}
+PLAIN: dict[str, Any] = {"monitor": "val.mcc", "patience": None, "accelerator": "cpu"}
 SPAM: dict[str, Any] = {"max_epochs": 10, "batch_size": 32, "learning_rate": 1e-3, "class_weights": "balanced"}
 
 
@@ -133,7 +133,7 @@ def mcc(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
     scores: list[tuple[float, float]] = []
     for seed in range(1, arguments.seeds + 1):
         # val is part of train and the last epoch is kept: the Trainer chooses no epoch either
-        run_stage(paths, seed, max_epochs=4, **COLA, **(PLAIN | {"monitor": "val/loss"}))
+        run_stage(paths, seed, max_epochs=4, **COLA, **(PLAIN | {"monitor": "val.loss"}))
         options = ["--padding", "group", "--epochs", "4", "--seed", str(seed)]
         scores.append((score_test(paths, splits["test"], seed)["mcc"], run_peer(train, test, options)["mcc"]))
         print(f"| {seed} | {scores[-1][0]:.4f} | {scores[-1][1]:.4f} |", flush=True)

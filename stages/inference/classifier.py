@@ -23,6 +23,7 @@ from stages.files import read_json
 from stages.inference.decision import Calibration, read_calibration
 from stages.inference.loading import inputs_of, load_model, logits_of
 from stages.model.layers import first_token
+from stages.model.positions import max_tokens
 from stages.tokenizer import Batch, check_texts, encode, open_tokenizer, windows
 from stages.tokens import BATCH_TOKENS, batches_by_tokens
 
@@ -187,8 +188,9 @@ def _longest(folder: Path, model: PreTrainedModel) -> int:
     """Tokens that the model reads at most."""
     path = folder / "tokenizer_config.json"
     limit = read_json(path).get("model_max_length") if path.is_file() else None
-    positions = getattr(model.config, "max_position_embeddings", None)
-    if positions and model.config.model_type in ("roberta", "xlm-roberta", "camembert"):
-        positions -= int(model.config.pad_token_id) + 1  # their positions start after the padding's
-    known = [int(value) for value in (limit, positions) if isinstance(value, int | float) and 0 < value < UNBOUNDED]
+    known = [
+        int(value)
+        for value in (limit, max_tokens(model.config))
+        if isinstance(value, int | float) and 0 < value < UNBOUNDED
+    ]
     return min(known, default=512)

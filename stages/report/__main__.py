@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def main(params: Params, paths: Paths) -> None:
-    values, labels = params.model_dump(), read_json(paths.labels)
+    values, labels = params.model_dump(exclude={"machine"}), read_json(paths.labels)
     results = read_results(paths, params.seeds)
     champion = choose_champion(results, params.evaluate.metric)
     metrics, suspects = analyse(values, paths, results=results, champion=champion, labels=labels)

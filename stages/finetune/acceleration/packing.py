@@ -1,7 +1,7 @@
-"""Rows one after the other in a single sequence, without padding; attention stays inside each row.
+"""Packed batches: rows one after the other in a single sequence, without padding; attention stays within each row.
 
-It needs an encoder whose last layer answers for the first token of each row (`first_token_only`): the packed sequence
-then ends as one vector per row, which the head takes as it is.
+Packing needs an encoder whose last layer computes the first token of each row alone (`first_token_only`): its output is
+then one vector per row, which is what the head reads.
 """
 
 import logging
@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 
 from stages.finetune.methods import set_modes
+from stages.model.positions import first_position
 from stages.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
 ATTENTION = "retune_packed"
-OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")  # their positions start after the padding's
-TOLERANCE = 0.05  # of logits in bf16
+TOLERANCE = 0.05  # between logits in bf16
 
 
 def pack(tokens: Tokens, rows: NDArray[np.int64], *, first_position: int) -> dict[str, Tensor | int]:
@@ -51,11 +51,6 @@ def pack(tokens: Tokens, rows: NDArray[np.int64], *, first_position: int) -> dic
     }
 
 
-def first_position(model: PreTrainedModel) -> int:
-    """Return the number of a row's first position."""
-    return int(model.config.pad_token_id) + 1 if model.config.model_type in OFFSET_POSITIONS else 0
-
-
 def attention(
     module: nn.Module,
     query: Tensor,
@@ -69,15 +64,15 @@ def attention(
     longest: int,
     **kwargs: object,
 ) -> tuple[Tensor, None]:
-    """Attend within each row, (1, heads, tokens, width); a query for each token, or for each row's first alone."""
-    one_each = query.shape[2] == len(cu_seqlens) - 1 != key.shape[2]
-    starts = torch.arange(len(cu_seqlens), dtype=torch.int32, device=query.device) if one_each else cu_seqlens
+    """Attend within each row, (1, heads, tokens, width); with a query per token, or one per row for its first token."""
+    one_query_per_row = query.shape[2] == len(cu_seqlens) - 1 != key.shape[2]
+    starts = torch.arange(len(cu_seqlens), dtype=torch.int32, device=query.device) if one_query_per_row else cu_seqlens
     if query.is_cuda:
         output = torch.ops.aten._flash_attention_forward(
             *(values[0].transpose(0, 1) for values in (query, key, value)),  # (tokens, heads, width)
             starts,
             cu_seqlens,
-            1 if one_each else longest,
+            1 if one_query_per_row else longest,
             longest,
             dropout,
             False,
@@ -100,14 +95,14 @@ def attend_packed(model: PreTrainedModel) -> None:
 
 
 def agrees(model: PreTrainedModel, tokens: Tokens, rows: NDArray[np.int64], *, pad_token_id: int) -> bool:
-    """Compare the packed with the padded logits of some rows on the model's device; False also where it can't run.
+    """Return whether packed and padded rows give the same logits on the model's device; False if packed ones can't run.
 
-    Kernels for rows of different length exist for some GPUs and types of number only.
+    Kernels for rows of different lengths exist for some GPUs and number types only.
     """
     before = model.config._attn_implementation
     model.train(False)
     padded = {name: torch.from_numpy(values) for name, values in tokens.pad(rows, pad_token_id=pad_token_id).items()}
-    packed = pack(tokens, rows, first_position=first_position(model))
+    packed = pack(tokens, rows, first_position=first_position(model.config))
     try:
         with torch.autocast(model.device.type, dtype=torch.bfloat16):
             expected = _logits(model, padded).detach()
@@ -116,7 +111,7 @@ def agrees(model: PreTrainedModel, tokens: Tokens, rows: NDArray[np.int64], *, p
             set_modes(model)
             torch.autograd.backward(_logits(model, packed).float().sum())  # with dropout, as in training
     except RuntimeError as error:
-        log.info("packing: not on this device (%s)", str(error).splitlines()[0])
+        log.info("packing is off: this device can't run it (%s)", str(error).splitlines()[0])
         return False
     finally:
         model.set_attn_implementation(before)
@@ -132,7 +127,7 @@ def _logits(model: PreTrainedModel, batch: dict[str, Tensor] | dict[str, Tensor 
 
 
 def _row_of_each(starts: Tensor) -> Tensor:
-    """Return the row that each token is of, (tokens,)."""
+    """Return the number of the row that each token belongs to, (tokens,)."""
     lengths = starts.diff().long()
     return torch.repeat_interleave(torch.arange(len(lengths), device=starts.device), lengths)
 
