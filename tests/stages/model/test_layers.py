@@ -4,8 +4,7 @@ from transformers import PreTrainedModel
 
 from stages.finetune.acceleration.dropout import speed_up_dropout
 from stages.model.layers import first_token, first_token_only
-
-from .finetune.conftest import tiny_models
+from tests.stages.finetune.tiny import tiny_models
 
 IDS = torch.tensor([[2, 12, 30, 41, 3], [2, 11, 3, 0, 0], [2, 50, 51, 3, 0]])
 MASK = (IDS != 0).long()

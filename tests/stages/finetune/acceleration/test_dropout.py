@@ -5,9 +5,8 @@ from torch import nn
 from stages.finetune.acceleration.dropout import WordDropout, attention, keep_mask, speed_up_dropout
 from stages.finetune.encoder import load_encoder, save_model
 from stages.paths import Paths
-
-from .conftest import LABELS
-from .test_classifier import batch, classifier
+from tests.stages.finetune.runs import batch, build
+from tests.stages.finetune.tiny import LABELS
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
@@ -50,7 +49,7 @@ def test_attention_without_dropout_is_pytorchs() -> None:
 
 
 def test_the_model_is_the_same_but_for_the_numbers_drawn(paths: Paths) -> None:
-    module, rows = classifier(paths).eval(), batch(paths)
+    module, rows = build(paths).eval(), batch(paths)
     expected = module(rows)
     save_model(module.model, paths.finetuned(1), encoder=paths.encoder)
     speed_up_dropout(module.model)

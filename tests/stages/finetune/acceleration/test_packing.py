@@ -4,12 +4,12 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
-from stages.finetune.acceleration.packing import agrees, attend_packed, first_position, pack
+from stages.finetune.acceleration.packing import agrees, attend_packed, pack
 from stages.model.layers import first_token_only
+from stages.model.positions import first_position
 from stages.paths import Paths
 from stages.tokens import open_tokens
-
-from .conftest import tiny_models
+from tests.stages.finetune.tiny import tiny_models
 
 ROWS = np.array([3, 17, 60, 61, 90])
 
@@ -29,7 +29,7 @@ def test_packed_and_padded_give_the_same_loss_and_gradients(paths: Paths, kind: 
     loss, grads = loss_and_gradients(model, padded)
     assert first_token_only(model)
     attend_packed(model)
-    packed = pack(tokens, ROWS, first_position=first_position(model))
+    packed = pack(tokens, ROWS, first_position=first_position(model.config))
     assert packed["input_ids"].shape == (1, tokens.lengths[ROWS].sum())
     found_loss, found_grads = loss_and_gradients(model, packed)  # type: ignore[arg-type]
     assert found_loss == pytest.approx(loss, abs=1e-5)
