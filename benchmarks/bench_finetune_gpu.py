@@ -15,15 +15,27 @@ from typing import Any
 
 import numpy as np
 import torch
-from finetune_data import cola
+from finetune_data import ROOT, cola
 from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
 
-from stages.finetune.lightning_module import Classifier
+from stages.finetune.data_module import FinetuneData
+from stages.finetune.devices import detect_device
+from stages.finetune.inputs import Inputs
+from stages.finetune.lightning_module import make_module
 from stages.finetune.prepare import prepared
 from stages.finetune.training import fit
+from stages.params import read_params
 from stages.tokens import Tokens
 
 BATCH = 32
+OPTIONS: dict[str, Any] = {  # what differs from recipes/default.yaml
+    "batch_size": BATCH,
+    "max_epochs": 1,
+    "learning_rate": 2e-5,
+    "warmup_ratio": 0.0,
+    "limit_val_batches": 1,
+    "patience": None,
+}
 WIDTH, LAYERS = 768, 12
 LAYER_PARAMETERS = LAYERS * (4 * WIDTH**2 + 2 * WIDTH * 4 * WIDTH)
 
@@ -77,37 +89,22 @@ def seconds_of_ours(tokens: Tokens, *, packing: bool) -> float:
     """Train one epoch as the stage does, and return its seconds."""
     torch.manual_seed(0)
     model: Any = BertForSequenceClassification(BertConfig(num_labels=2)).train()
-    rows = np.arange(len(tokens))
+    defaults = read_params(ROOT / "recipes/default.yaml")
+    options = defaults.finetune.model_copy(update=OPTIONS | {"packing": packing})
+    device, rows = detect_device(options), np.arange(len(tokens))
+    inputs = Inputs(["0", "1"], tokens, rows, rows[:BATCH])
     with (
         tempfile.TemporaryDirectory() as folder,
-        prepared(
-            model,
-            tokens,
-            rows,
-            rows[:BATCH],
-            method="full",
-            batch_size=BATCH,
-            compact=True,
-            packing=packing,
-            device="cuda",
-        ) as ready,
+        prepared(model, inputs, options, device, features=Path(folder) / "features") as ready,
     ):
         if packing and not ready.notes.get("packed"):
             raise SystemExit("error: rows can't be packed on this GPU; the log says why")
+        data = FinetuneData(ready.train, ready.val, options, device, seed=0)
+        module = make_module(model, options)
         torch.cuda.synchronize()
         start = time.perf_counter()
-        fit(
-            Classifier(model, num_labels=2, learning_rate=2e-5, weight_decay=0.01),
-            ready.data,
-            seed=0,
-            folder=Path(folder) / "checkpoints",
-            batch_size=BATCH,
-            max_epochs=1,
-            gradient_clip=1.0,
-            callbacks=ready.callbacks,
-            devices=1,
-            limit_val_batches=1,
-        )
+        checkpoints = Path(folder) / "checkpoints"
+        fit(module, data, options, device, defaults.machine, seed=0, folder=checkpoints, callbacks=ready.callbacks)
         torch.cuda.synchronize()
         return time.perf_counter() - start
 

@@ -1,7 +1,7 @@
-"""A fine-tuned model at work: texts in, labels with calibrated probabilities (or sentence embeddings) out.
+"""Classifies texts with a saved model: labels with calibrated probabilities, or sentence embeddings.
 
 Example:
-    >>> from stages.inference.classifier import Classifier
+    >>> from stages.inference import Classifier
     >>> classifier = Classifier.load("data/report/model")
     >>> classifier(["It crashes whenever I open it."])
     [Prediction(label='1', probability=0.87, probabilities={'1': 0.87, '2': 0.09, ...})]
@@ -27,15 +27,15 @@ from stages.model.positions import max_tokens
 from stages.tokenizer import Batch, check_texts, encode, open_tokenizer, windows
 from stages.tokens import BATCH_TOKENS, batches_by_tokens
 
-UNBOUNDED = 1_000_000  # tokens; a tokenizer_config.json says 1e30 where it knows no limit
+UNBOUNDED = 1_000_000  # tokens; tokenizer_config.json has 1e30 for a tokenizer without a limit
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of one text.
+    """The answer for one text.
 
     Args:
-        label: The label: by the tuned threshold where the model has one, else the most probable.
+        label: Label by the tuned threshold if the model has one, else the most probable label.
         probability: Calibrated probability of `label` (0 to 1).
         probabilities: Calibrated probability of every label, in class order; they sum to 1.
     """
@@ -55,9 +55,9 @@ class Classifier:
 
     Attributes:
         labels: Label names in class order.
-        max_length: Tokens of a text that the model reads, special ones included.
+        max_length: Tokens of a text that the model reads at most, special tokens included.
         hidden_size: Numbers in an embedding.
-        rows_cut: How many texts were longer and were cut, so far.
+        rows_cut: How many texts have been cut to `max_length` so far.
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer, calibration: Calibration) -> None:
@@ -71,21 +71,21 @@ class Classifier:
 
     @classmethod
     def load(cls, folder: str | Path = "data/report/model") -> "Classifier":
-        """Load a model folder, on the GPU where there is one.
+        """Load a model folder, on the GPU if there is one.
 
         Args:
-            folder: What `save_pretrained` wrote, with tokenizer.json. The temperature and the threshold of its
-                calibration.json are applied, where it has one.
+            folder: A folder of `save_pretrained` with tokenizer.json. If it has a calibration.json, the temperature
+                and the threshold of that file are applied.
 
         Raises:
-            ModelError: The folder is missing, is not safe to load, or holds no classifier.
+            ModelError: The folder is missing, is not safe to load, or is not a classifier's.
         """
         folder = Path(folder)
         model = load_model(folder)
         labels = _labels(model)
         if len(labels) < 2 or model.config.problem_type == "multi_label_classification":
             raise ModelError(
-                f"{folder}/config.json: the model does not choose one of several labels. Use one that does."
+                f"{folder}/config.json: the model does not choose one label of several. Use a single-label classifier."
             )
         calibration = read_calibration(folder, labels=labels, longest=_longest(folder, model))
         return cls(model, open_tokenizer(folder), calibration)
@@ -94,14 +94,14 @@ class Classifier:
         """Classify texts.
 
         Args:
-            texts: Any number; one that is longer than the model reads is cut, as in training.
-            text_pairs: The second text of each, for a model of pairs.
+            texts: Any number of texts; longer texts than the model reads are cut, as in training.
+            text_pairs: The second text of each pair, for a model of pairs.
 
         Returns:
             A prediction per text, in their order.
 
         Raises:
-            DataError: A text is empty or is no text.
+            DataError: A text is empty or not a string.
         """
         probabilities = self.probabilities(texts, text_pairs)
         return [
@@ -115,14 +115,14 @@ class Classifier:
             return self._compute(texts, text_pairs, self._classify, width=len(self.labels))
 
     def decide(self, probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the index of each row's label: the threshold applied where the model has one; shape (rows,)."""
+        """Return the index of each row's label, by the threshold if the model has one; shape (rows,)."""
         return self._calibration.decide(probabilities, self.labels)
 
     def embed(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
-        """Return sentence embeddings of the tuned encoder; shape (rows, hidden_size). Arguments as for a call.
+        """Return sentence embeddings of the fine-tuned encoder; shape (rows, hidden_size). Arguments as for a call.
 
-        An embedding is the mean of the last layer over the text's tokens, special ones included. It is not
-        normalised: compare by cosine.
+        An embedding is the mean of the last layer over the text's tokens, special tokens included. It is not
+        normalised: compare embeddings by cosine.
 
         Source: mean pooling, Reimers and Gurevych, Sentence-BERT (2019), section 3.
         """
@@ -143,14 +143,14 @@ class Classifier:
             result[part] = self._compute_window(inputs[part], forward, pairs=text_pairs is not None, width=width)
         if not np.isfinite(result).all():
             raise ModelError(
-                "The model answers with numbers that are not finite: its weights are damaged. Train it again."
+                "The model's outputs are NaN or infinite, so its weights are damaged. Fine-tune the model again."
             )
         return result
 
     def _compute_window(
         self, window: Sequence[Any], forward: Callable[[Batch], NDArray[np.float32]], *, pairs: bool, width: int
     ) -> NDArray[np.float32]:
-        """Equal texts once, rows of like length together, hardly any padding."""
+        """Compute equal texts once, in batches of texts of like length, which need hardly any padding."""
         distinct = {text: number for number, text in enumerate(dict.fromkeys(window))}
         inverse = np.fromiter((distinct[text] for text in window), dtype=np.int64, count=len(window))
         rows = encode(
@@ -185,7 +185,7 @@ def _labels(model: PreTrainedModel) -> list[str]:
 
 
 def _longest(folder: Path, model: PreTrainedModel) -> int:
-    """Tokens that the model reads at most."""
+    """Return how many tokens the model reads at most."""
     path = folder / "tokenizer_config.json"
     limit = read_json(path).get("model_max_length") if path.is_file() else None
     known = [

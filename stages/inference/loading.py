@@ -1,6 +1,6 @@
-"""A saved model folder, checked and loaded, and its forward pass.
+"""Loads a saved model folder after checking that it is safe, and computes its outputs.
 
-Only safetensors are read, nothing is fetched, and no code that comes with a model is run.
+It reads weights as safetensors alone, uses no network, and runs no code that comes with a model.
 """
 
 import inspect
@@ -24,21 +24,21 @@ PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
 def load_model(folder: Path) -> PreTrainedModel:
-    """Load a fine-tuned classifier for prediction, on the GPU where there is one.
+    """Load a fine-tuned classifier for prediction, on the GPU if there is one.
 
     Args:
-        folder: What `save_pretrained` wrote: config.json and model.safetensors.
+        folder: A folder of `save_pretrained`: config.json and model.safetensors.
 
     Raises:
-        ModelError: A file is missing, the folder asks for its own code, or weights are missing from the file.
+        ModelError: A file or a weight is missing, the weights are pickled, or the folder asks to run its own code.
     """
     check_folder(folder)
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # missing weights are reported below
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        if (own := load_hidden_head(folder)) is not None:
-            return own.to(device)  # type: ignore[arg-type, no-any-return]
+        if (with_hidden_layer := load_hidden_head(folder)) is not None:
+            return with_hidden_layer.to(device)  # type: ignore[arg-type, no-any-return]
         model, report = AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
@@ -52,13 +52,13 @@ def load_model(folder: Path) -> PreTrainedModel:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that is not a plain, safe model.
+    """Check that a folder holds a plain, safe model.
 
     Raises:
         ModelError: Files are missing, the weights are pickled, or a configuration names code to run.
     """
     if not folder.is_dir():
-        raise ModelError(f"There is no model in {folder} yet. Make it with: retune run (or dvc repro, or dvc pull)")
+        raise ModelError(f"{folder} does not exist. Make the model with: retune run (or dvc repro, or dvc pull)")
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder}/config.json is missing. Make the model with: dvc repro (or dvc pull)")
     if not any((folder / name).is_file() for name in WEIGHTS):
@@ -66,7 +66,7 @@ def check_folder(folder: Path) -> None:
         if pickled:
             raise ModelError(
                 f"{folder} has only pickled weights ({pickled[0]}), and reading a pickle can run any code. "
-                "Use the model's safetensors, or ask its author for them."
+                "Use a model with safetensors, or ask its author for them."
             )
         raise ModelError(f"{folder}/model.safetensors is missing. Make the model with: dvc repro (or dvc pull)")
     for name in ("config.json", "tokenizer_config.json"):
@@ -80,11 +80,13 @@ def _check_config(path: Path) -> None:
     except ValueError as error:
         raise ModelError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(config, dict):
-        raise ModelError(f"{path} is no configuration: it holds a {type(config).__name__}. Save the model again.")
+        raise ModelError(
+            f"{path} is not a configuration: expected a JSON object, got {type(config).__name__}. Save the model again."
+        )
     if "auto_map" in config:
         raise ModelError(
             f"{path}: auto_map {config['auto_map']} asks to run code that comes with the model. "
-            "Use a model of a class that transformers has."
+            "Use a model whose class is part of transformers."
         )
 
 
@@ -92,13 +94,13 @@ def _check_config(path: Path) -> None:
 def predict_tokens(
     model: PreTrainedModel, tokens: Tokens, positions: NDArray[np.int64], *, batch_size: int
 ) -> NDArray[np.float32]:
-    """Return the class probabilities of some rows, in their order; rows of the same tokens are computed once.
+    """Return the class probabilities of some rows, in their order; rows with the same tokens are computed once.
 
     Args:
         model: From `load_model`.
-        tokens: The rows' tokens.
-        positions: Which rows; shape (rows,).
-        batch_size: Rows per forward pass (>= 1); rows of like length go together, so little is padded.
+        tokens: The tokens of all rows.
+        positions: Positions of the rows in the tokens; shape (rows,).
+        batch_size: Rows of like length per forward pass (>= 1).
 
     Returns:
         Shape (rows, num_labels).
@@ -108,13 +110,8 @@ def predict_tokens(
     with first_token(model):
         for indices in batches_by_length(tokens.lengths[distinct], batch_size):
             batch = tokens.pad(distinct[indices], pad_token_id=model.config.pad_token_id or 0)
-            probabilities[indices] = predict_batch(model, batch)
+            probabilities[indices] = logits_of(model, batch).softmax(-1).cpu().numpy()
     return probabilities[same_as]
-
-
-def predict_batch(model: PreTrainedModel, batch: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
-    """Return the class probabilities of a padded batch; shape (batch, num_labels). Labels in it are ignored."""
-    return logits_of(model, batch).softmax(-1).cpu().numpy()
 
 
 @torch.inference_mode()
@@ -124,6 +121,6 @@ def logits_of(model: PreTrainedModel, batch: dict[str, NDArray[np.int64]]) -> to
 
 
 def inputs_of(model: PreTrainedModel, batch: dict[str, NDArray[np.int64]]) -> dict[str, torch.Tensor]:
-    """Return what the model takes of a padded batch, on its device; DistilBERT, say, takes no token_type_ids."""
-    taken = set(inspect.signature(model.forward).parameters) - {"labels"}
-    return {name: torch.from_numpy(array).to(model.device) for name, array in batch.items() if name in taken}
+    """Return the columns of a padded batch that the model takes, on its device; DistilBERT takes no token_type_ids."""
+    accepted = set(inspect.signature(model.forward).parameters) - {"labels"}
+    return {name: torch.from_numpy(array).to(model.device) for name, array in batch.items() if name in accepted}

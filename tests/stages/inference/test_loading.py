@@ -85,5 +85,5 @@ def test_damaged_weights_are_one_clear_error(copy_project: Paths) -> None:
 
 def test_a_configuration_that_is_no_mapping_is_named(copy_project: Paths) -> None:
     (copy_project.finetuned(1) / "config.json").write_text("[]")
-    with pytest.raises(ModelError, match=r"config\.json is no configuration: it holds a list"):
+    with pytest.raises(ModelError, match=r"config\.json is not a configuration: expected a JSON object, got list"):
         load_model(copy_project.finetuned(1))
