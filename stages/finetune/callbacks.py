@@ -30,7 +30,7 @@ class SeedSteps(Callback):
         if pl_module.device.type == "cpu":
             torch.default_generator.manual_seed(seed)
         else:
-            torch.manual_seed(seed)  # takes half a millisecond on a machine without a GPU, so not there
+            torch.manual_seed(seed)  # where PyTorch has no GPU, this takes half a millisecond more
 
 
 class WatchLoss(Callback):

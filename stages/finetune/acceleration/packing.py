@@ -107,7 +107,7 @@ def agrees(model: PreTrainedModel, tokens: Tokens, rows: NDArray[np.int64], *, p
         with torch.autocast(model.device.type, dtype=torch.bfloat16):
             expected = _logits(model, padded).detach()
             attend_packed(model)
-            found = _logits(model, packed).detach()
+            logits = _logits(model, packed).detach()
             set_modes(model)
             torch.autograd.backward(_logits(model, packed).float().sum())  # with dropout, as in training
     except RuntimeError as error:
@@ -117,7 +117,7 @@ def agrees(model: PreTrainedModel, tokens: Tokens, rows: NDArray[np.int64], *, p
         model.set_attn_implementation(before)
         set_modes(model)
         model.zero_grad()
-    return bool(torch.allclose(found.float(), expected.float(), atol=TOLERANCE))
+    return bool(torch.allclose(logits.float(), expected.float(), atol=TOLERANCE))
 
 
 def _logits(model: PreTrainedModel, batch: dict[str, Tensor] | dict[str, Tensor | int]) -> Tensor:
