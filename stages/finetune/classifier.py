@@ -1,6 +1,6 @@
 """The model as Lightning trains it: loss, metrics, optimizer and schedule."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,8 +13,8 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, M
 from stages.errors import TrainingError
 from stages.finetune.methods import unfix, wrong_modes
 from stages.finetune.optimizer import parameter_groups, schedule
-
-NOT_FOR_THE_MODEL = ("labels", "rows")
+from stages.finetune.steps import NOT_FOR_THE_MODEL, Steps
+from stages.packed import attends_packed
 
 
 class Classifier(LightningModule):
@@ -50,6 +50,7 @@ class Classifier(LightningModule):
         super().__init__()
         self.save_hyperparameters(ignore=["model"])
         self.model: Any = model
+        self.steps: Steps | None = None  # whole steps, where the device and the options allow
         weights = torch.ones(num_labels) if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights, persistent=False)
         self.train_loss = MeanMetric(nan_strategy="disable")  # any other strategy waits for the device at every step
@@ -68,11 +69,16 @@ class Classifier(LightningModule):
         """Return the logits, (batch, classes)."""
         inputs = {name: values for name, values in batch.items() if name not in NOT_FOR_THE_MODEL}
         logits: Tensor = self.model(**inputs).logits
-        return logits
+        return logits if len(logits) == len(batch["labels"]) else logits[: len(batch["labels"])]  # without fillers
 
     def on_train_start(self) -> None:
         """A run that goes on within an epoch has no start of that epoch."""
         self.on_train_epoch_start()
+        self.steps = self._whole_steps()
+
+    def on_train_end(self) -> None:
+        """Let go of the copies of the weights."""
+        self.steps = None
 
     def on_train_epoch_start(self) -> None:
         """Unfix what is due, and stop if dropout is off where it should be on: that trains without a word.
@@ -91,9 +97,29 @@ class Classifier(LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch: the mean over its rows, weighted by class."""
-        losses, weights = self._losses(self(batch), batch["labels"], smoothing=self._option("label_smoothing"))
+        if self.steps is not None:
+            loss, losses, weights = self.steps(dict(batch))
+            self.train_loss.update(losses, weights)
+            return loss
+        losses, weights = self._train_losses(self(batch), batch["labels"])
         self.train_loss.update(losses.detach(), weights)
         return (losses * weights).sum() / weights.sum()
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Compute the gradients, where the step has not done all."""
+        if self.steps is None:
+            super().backward(loss, *args, **kwargs)
+
+    def optimizer_step(
+        self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
+    ) -> None:
+        """Step, or run the closure alone, in which a whole step does it."""
+        if self.steps is None or optimizer_closure is None:
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+            return
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            callback.on_before_optimizer_step(self.trainer, self, optimizer.optimizer)
+        optimizer_closure()
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Add a batch to the epoch's metrics."""
@@ -136,6 +162,21 @@ class Classifier(LightningModule):
             nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
         else:
             super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def _whole_steps(self) -> Steps | None:
+        """Return whole steps for one GPU, bf16 and packed rows: nothing may come between a step's parts."""
+        trainer = self.trainer
+        alone = trainer.world_size == trainer.accumulate_grad_batches == 1
+        if not alone or self.device.type != "cuda" or trainer.precision != "bf16-mixed":
+            return None
+        if not attends_packed(self.model) or self._option("frozen_epochs") is not None:
+            return None
+        optimizer: Any = self.optimizers(use_pl_optimizer=False)
+        clip = float(trainer.gradient_clip_val or 0.0)
+        return Steps(self.model, self._train_losses, optimizer, gradient_clip=clip)
+
+    def _train_losses(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return self._losses(logits, labels, smoothing=self._option("label_smoothing"))
 
     def _option(self, name: str) -> Any:
         return self.hparams[name]

@@ -20,10 +20,11 @@ from stages.finetune.dropout import speed_up_dropout
 from stages.finetune.features import FeatureRows, encode, kept_features, stored
 from stages.finetune.lora import add_lora, merge_lora
 from stages.finetune.methods import check_something_trains, fix_encoder, fix_lowest, set_modes
-from stages.finetune.packing import agrees, attend_packed, first_position
+from stages.finetune.packing import agrees
 from stages.finetune.training import Data
 from stages.finetune.vocabulary import ShrinkUnused, compact_vocabulary, restore_vocabulary, used_ids
 from stages.heads import add_hidden_layer
+from stages.packed import attend_packed, can_pack, first_position
 from stages.tokens import Tokens
 
 log = logging.getLogger(__name__)
@@ -116,8 +117,11 @@ def prepared(
             yield _kept(stack, model, tokens, train, val, pad=pad, file=features)
             return
         notes: dict[str, Any] = {}
-        one = first_token_only(model)
-        packed = device == "cuda" and packing and one and agrees(model, tokens, train[:SAMPLE_ROWS], pad_token_id=pad)
+        first_token_only(model)
+        packed = device == "cuda" and packing and can_pack(model)
+        if device == "cuda" and packing and not packed:
+            log.info("packing: %s attends in a way that needs padded rows", model.config.model_type)
+        packed = packed and agrees(model, tokens, train[:SAMPLE_ROWS], pad_token_id=pad)
         if packed:
             attend_packed(model)
             notes["packed"] = True
@@ -131,7 +135,7 @@ def prepared(
                 notes["vocabulary"] = cut.describe()
         start = first_position(model) if packed else None
         data = Data(
-            TokenRows(tokens, train, pad_token_id=pad, packed_from=start),
+            TokenRows(tokens, train, pad_token_id=pad, packed_from=start, filled=packed),
             TokenRows(tokens, val, pad_token_id=pad, packed_from=start),
             tokens.lengths[train],
             tokens.lengths[val],

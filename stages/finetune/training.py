@@ -188,6 +188,7 @@ def _fits(
         pass
     else:
         return True
+    classifier.steps = None
     classifier.zero_grad(set_to_none=True)
     classifier.cpu()
     torch.cuda.empty_cache()

@@ -56,7 +56,7 @@ class ShrinkUnused(Callback):
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         """AdamW decays what has a gradient, before it adds its step."""
-        if self.compact.weight.grad is None:
+        if not self.compact.weight.requires_grad:
             return
         for group in optimizer.param_groups:
             if any(parameter is self.compact.weight for parameter in group["params"]):
