@@ -26,19 +26,27 @@ class TokenRows(Dataset[Batch]):
         positions: Positions of this split's rows in the tokens; shape (rows,).
         pad_token_id: Pads the rows of a batch to the length of its longest.
         packed_from: Number of a row's first position, which packs batches; None: batches are padded.
+        filled: Fill packed batches up to one of few lengths.
 
     Attributes:
         lengths: Tokens in each row; shape (rows,).
     """
 
     def __init__(
-        self, tokens: Tokens, positions: NDArray[np.int64], *, pad_token_id: int, packed_from: int | None = None
+        self,
+        tokens: Tokens,
+        positions: NDArray[np.int64],
+        *,
+        pad_token_id: int,
+        packed_from: int | None = None,
+        filled: bool = False,
     ) -> None:
         self.tokens = tokens
         self.positions = positions
         self.lengths = tokens.lengths[positions]
         self.pad_token_id = pad_token_id
         self.packed_from = packed_from
+        self.filler = pad_token_id if filled else None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -46,7 +54,7 @@ class TokenRows(Dataset[Batch]):
     def __getitem__(self, rows: NDArray[np.int64]) -> Batch:
         positions = self.positions[rows]
         if self.packed_from is not None:
-            batch: Any = pack(self.tokens, positions, first_position=self.packed_from)
+            batch: Any = pack(self.tokens, positions, first_position=self.packed_from, filler=self.filler)
         else:
             padded = self.tokens.pad(positions, pad_token_id=self.pad_token_id)
             batch = {name: torch.from_numpy(values) for name, values in padded.items()}

@@ -1,6 +1,6 @@
 """The model as Lightning trains it: loss, metrics, optimizer and schedule."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,11 +12,11 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, M
 from transformers import PreTrainedModel
 
 from stages.errors import TrainingError
+from stages.finetune.acceleration.steps import NOT_FOR_THE_MODEL, Steps
 from stages.finetune.methods import unfreeze, wrong_modes
 from stages.finetune.optimizer import make_schedule, parameter_groups
+from stages.model.packed import attends_packed
 from stages.schema import Finetune
-
-NOT_FOR_THE_MODEL = ("labels", "rows")
 
 
 class FinetuneModule(LightningModule):
@@ -52,6 +52,7 @@ class FinetuneModule(LightningModule):
         super().__init__()
         self.save_hyperparameters(ignore=["model"])
         self.model: Any = model
+        self.steps: Steps | None = None  # whole steps, where the device and the options allow
         weights = torch.ones(num_labels) if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights, persistent=False)
         self.train_loss = MeanMetric(nan_strategy="disable")  # any other strategy waits for the GPU at every step
@@ -70,11 +71,16 @@ class FinetuneModule(LightningModule):
         """Return the logits, (batch, classes)."""
         inputs = {name: values for name, values in batch.items() if name not in NOT_FOR_THE_MODEL}
         logits: Tensor = self.model(**inputs).logits
-        return logits
+        return logits if len(logits) == len(batch["labels"]) else logits[: len(batch["labels"])]  # without fillers
 
     def on_train_start(self) -> None:
         """Do what an epoch's start does: a run that resumes within an epoch has no such start."""
         self.on_train_epoch_start()
+        self.steps = self._whole_steps()
+
+    def on_train_end(self) -> None:
+        """Let go of the copies of the weights."""
+        self.steps = None
 
     def on_train_epoch_start(self) -> None:
         """Unfreeze the encoder when it is time, and check that dropout is on where weights train.
@@ -93,9 +99,29 @@ class FinetuneModule(LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch: the mean over its rows, weighted by class."""
-        losses, weights = self._losses(self(batch), batch["labels"], smoothing=self.hparams["label_smoothing"])
+        if self.steps is not None:
+            loss, losses, weights = self.steps(dict(batch))
+            self.train_loss.update(losses, weights)
+            return loss
+        losses, weights = self._train_losses(self(batch), batch["labels"])
         self.train_loss.update(losses.detach(), weights)
         return (losses * weights).sum() / weights.sum()
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Compute the gradients, where the step has not done all."""
+        if self.steps is None:
+            super().backward(loss, *args, **kwargs)
+
+    def optimizer_step(
+        self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
+    ) -> None:
+        """Step, or run the closure alone, in which a whole step does it."""
+        if self.steps is None or optimizer_closure is None:
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+            return
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            callback.on_before_optimizer_step(self.trainer, self, optimizer.optimizer)
+        optimizer_closure()
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Add a batch to the epoch's metrics."""
@@ -138,6 +164,21 @@ class FinetuneModule(LightningModule):
             nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
         else:
             super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def _whole_steps(self) -> Steps | None:
+        """Return whole steps for one GPU, bf16 and packed rows, where nothing comes between a step's parts."""
+        trainer = self.trainer
+        alone = trainer.world_size == trainer.accumulate_grad_batches == 1
+        if not alone or self.device.type != "cuda" or trainer.precision != "bf16-mixed":
+            return None
+        if not attends_packed(self.model) or self.hparams["frozen_epochs"] is not None:
+            return None
+        optimizer: Any = self.optimizers(use_pl_optimizer=False)
+        clip = float(trainer.gradient_clip_val or 0.0)
+        return Steps(self.model, self._train_losses, optimizer, gradient_clip=clip)
+
+    def _train_losses(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return self._losses(logits, labels, smoothing=self.hparams["label_smoothing"])
 
     def _losses(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
         """Return each row's cross-entropy and its weight, both (batch,)."""

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from stages.finetune.acceleration.dropout import speed_up_dropout
 from stages.finetune.acceleration.features import FeatureRows, encode, kept_features, stored
-from stages.finetune.acceleration.packing import agrees, attend_packed
+from stages.finetune.acceleration.packing import agrees
 from stages.finetune.acceleration.vocabulary import ShrinkUnused, compact_vocabulary, restore_vocabulary, used_ids
 from stages.finetune.batches import TokenRows
 from stages.finetune.data_module import Rows
@@ -25,6 +25,7 @@ from stages.finetune.lora import add_lora, merge_lora
 from stages.finetune.methods import check_something_trains, freeze_encoder, freeze_lowest, set_modes
 from stages.model.heads import add_hidden_layer
 from stages.model.layers import first_token_only
+from stages.model.packed import attend_packed, can_pack
 from stages.model.positions import first_position
 from stages.schema import Finetune
 
@@ -89,10 +90,12 @@ def prepared(
             yield _frozen_rows(stack, model, inputs, pad_token_id=pad, file=features)
             return
         notes: dict[str, Any] = {}
-        first_token = first_token_only(model)
+        first_token_only(model)
         bf16_gpu = device.kind == "cuda" and device.precision == "bf16-mixed"  # the packed kernels have no float32
-        sample = inputs.train[:SAMPLE_ROWS]
-        packed = options.packing and bf16_gpu and first_token and agrees(model, inputs.tokens, sample, pad_token_id=pad)
+        packed = options.packing and bf16_gpu and can_pack(model)
+        if options.packing and bf16_gpu and not packed:
+            log.info("packing is off: the attention of %s needs padded rows", model.config.model_type)
+        packed = packed and agrees(model, inputs.tokens, inputs.train[:SAMPLE_ROWS], pad_token_id=pad)
         if packed:
             attend_packed(model)
             notes["packed"] = True
@@ -106,10 +109,8 @@ def prepared(
                 callbacks.append(ShrinkUnused(compacted.compact))
                 notes["vocabulary"] = compacted.stats()
         start = first_position(model.config) if packed else None
-        train, val = (
-            TokenRows(inputs.tokens, positions, pad_token_id=pad, packed_from=start)
-            for positions in (inputs.train, inputs.val)
-        )
+        train = TokenRows(inputs.tokens, inputs.train, pad_token_id=pad, packed_from=start, filled=packed)
+        val = TokenRows(inputs.tokens, inputs.val, pad_token_id=pad, packed_from=start)
         yield Prepared(train, val, callbacks, notes)
         if options.method == "lora":
             stack.callback(merge_lora, model)

@@ -74,6 +74,7 @@ def run_trainer(trainer: Trainer, module: FinetuneModule, data: FinetuneData, *,
         pass  # its traceback holds tensors, so free the memory after this block
     else:
         return True
+    module.steps = None
     module.zero_grad(set_to_none=True)
     module.cpu()
     torch.cuda.empty_cache()

@@ -21,8 +21,9 @@ from transformers import PreTrainedModel
 from stages.errors import ModelError
 from stages.files import read_json
 from stages.inference.decision import Calibration, read_calibration
-from stages.inference.loading import inputs_of, load_model, logits_of
+from stages.inference.loading import inputs_of, load_model, logits_of, read_behind
 from stages.model.layers import first_token
+from stages.model.packed import padded
 from stages.model.positions import max_tokens
 from stages.tokenizer import Batch, check_texts, encode, open_tokenizer, windows
 from stages.tokens import BATCH_TOKENS, batches_by_tokens
@@ -126,13 +127,14 @@ class Classifier:
 
         Source: mean pooling, Reimers and Gurevych, Sentence-BERT (2019), section 3.
         """
-        return self._compute(texts, text_pairs, self._pool, width=self.hidden_size)
+        with padded(self._model):
+            return self._compute(texts, text_pairs, self._pool, width=self.hidden_size)
 
     def _compute(
         self,
         texts: Sequence[str],
         text_pairs: Sequence[str] | None,
-        forward: Callable[[Batch], NDArray[np.float32]],
+        forward: Callable[[Batch], torch.Tensor],
         *,
         width: int,
     ) -> NDArray[np.float32]:
@@ -148,7 +150,7 @@ class Classifier:
         return result
 
     def _compute_window(
-        self, window: Sequence[Any], forward: Callable[[Batch], NDArray[np.float32]], *, pairs: bool, width: int
+        self, window: Sequence[Any], forward: Callable[[Batch], torch.Tensor], *, pairs: bool, width: int
     ) -> NDArray[np.float32]:
         """Compute equal texts once, in batches of texts of like length, which need hardly any padding."""
         distinct = {text: number for number, text in enumerate(dict.fromkeys(window))}
@@ -162,20 +164,23 @@ class Classifier:
         )
         self.rows_cut += int(rows.cut[inverse].sum())
         values = np.empty((len(distinct), width), dtype=np.float32)
-        for indices in batches_by_tokens(rows.lengths, BATCH_TOKENS[self._model.device.type]):
-            values[indices] = forward(rows.pad(indices, pad_token_id=self._model.config.pad_token_id or 0))
+        batches = batches_by_tokens(rows.lengths, BATCH_TOKENS[self._model.device.type])
+        pad = self._model.config.pad_token_id or 0
+        results = ((indices, forward(rows.pad(indices, pad_token_id=pad))) for indices in batches)
+        for indices, result in read_behind(results):
+            values[indices] = result
         return values[inverse]  # (window rows, width)
 
-    def _classify(self, batch: Batch) -> NDArray[np.float32]:
+    def _classify(self, batch: Batch) -> torch.Tensor:
         logits = logits_of(self._model, batch) / self._calibration.temperature  # (batch, num_labels)
-        return logits.softmax(-1).cpu().numpy()
+        return logits.softmax(-1)
 
     @torch.inference_mode()
-    def _pool(self, batch: Batch) -> NDArray[np.float32]:
+    def _pool(self, batch: Batch) -> torch.Tensor:
         inputs = inputs_of(self._model, batch)
         hidden = self._model.base_model(**inputs).last_hidden_state.float()  # (batch, tokens, hidden)
         mask = inputs["attention_mask"].unsqueeze(-1).float()  # (batch, tokens, 1)
-        mean: NDArray[np.float32] = ((hidden * mask).sum(1) / mask.sum(1)).cpu().numpy()
+        mean: torch.Tensor = (hidden * mask).sum(1) / mask.sum(1)
         return mean
 
 

@@ -53,7 +53,7 @@ def _forward(
     """Return the layer's output for the first tokens: (batch, tokens, width) to (batch, 1, width)."""
     attention = layer.attention.self
     starts = kwargs.get("cu_seqlens")
-    first = hidden_states[:, starts[:-1]] if isinstance(starts, Tensor) else hidden_states[:, :1]
+    first = hidden_states.index_select(1, starts[:-1]) if isinstance(starts, Tensor) else hidden_states[:, :1]
     query, key, value = (
         values.unflatten(-1, (attention.num_attention_heads, -1)).transpose(1, 2)  # (batch, heads, tokens, head width)
         for values in (attention.query(first), attention.key(hidden_states), attention.value(hidden_states))

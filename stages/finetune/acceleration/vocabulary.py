@@ -55,8 +55,8 @@ class ShrinkUnused(Callback):
         self.compact = compact
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        """Apply AdamW's decay of this step, which only weights with a gradient have."""
-        if self.compact.weight.grad is None:
+        """Apply AdamW's decay of this step, which only weights that train have."""
+        if not self.compact.weight.requires_grad:
             return
         for group in optimizer.param_groups:
             if any(parameter is self.compact.weight for parameter in group["params"]):
