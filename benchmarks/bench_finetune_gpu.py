@@ -419,7 +419,7 @@ class PeerSeconds(TrainerCallback):
 
 
 def seconds_of_peer(kind: Kind, tokens: Tokens, batch: int) -> list[float]:
-    """Train an epoch with transformers' Trainer at its best settings; its seconds, scaled from all but its first steps."""
+    """Return the seconds of an epoch with the Trainer at its best settings, scaled from all but its first steps."""
 
     class Rows(torch.utils.data.Dataset[dict[str, Any]]):
         def __len__(self) -> int:
@@ -587,7 +587,7 @@ def inference(report: Report, kind: Kind, name: str, lengths: np.ndarray) -> Non
     rows = np.arange(len(tokens))
     report.add(f"\n{kind.name}, {name}: {len(rows)} rows, {lengths.sum():,} tokens\n")
     report.add(
-        "| tokens per batch | all of predict_tokens, tokens per second | of the matrix rate | GPU's forward alone | peak GB |"
+        "| tokens per batch | all of predict_tokens, tokens per second | of the matrix rate | GPU's forward alone | peak GB |"  # noqa: E501
     )
     report.add("|---|---|---|---|---|")
     order = np.argsort(-lengths, kind="stable")
