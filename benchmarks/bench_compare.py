@@ -78,7 +78,7 @@ def bench_pairs(project: Path, task: str, overrides: list[str]) -> None:
             if row["verdict"] and row["name"].startswith("test."):
                 print(
                     f"  {row['name']} {row['base']:.3f} -> {row['head']:.3f}, {row['low']:+.3f} to {row['high']:+.3f}, "
-                    f"corrected p {row['p_value']:.4f}, {row['verdict']}, min. detectable {row['smallest'] or 0:.3f}"
+                    f"corrected p {row['p_value']:.4f}, {row['verdict']}, could show {row['smallest'] or 0:.3f}"
                 )
     print(run(project, "retune", "compare", "seed-42", "few-rows", "--markdown"))
 
