@@ -598,7 +598,7 @@ def inference(report: Report, kind: Kind, name: str, lengths: np.ndarray) -> Non
         middle = order[len(order) // 2 :][: max(1, size // int(np.median(lengths)))]
         inputs = inputs_of(model, tokens.pad(middle, pad_token_id=0))
         with first_token(model):
-            alone = lengths[middle].sum() / seconds_of(lambda: model(**inputs).logits, repeats=10)
+            alone = lengths[middle].sum() / seconds_of(lambda inputs=inputs: model(**inputs).logits, repeats=10)
         with patch.dict(BATCH_TOKENS, {DEVICE: size}):
             predict_tokens(model, tokens, rows[: len(rows) // 4], batch_size=64)
             runs = []
