@@ -29,7 +29,6 @@ import torch
 from finetune_data import ROOT, cola, run_peer, run_stage, score_test, sms_spam, write_root
 from transformers import PreTrainedModel
 
-from stages.finetune.acceleration.dropout import speed_up_dropout
 from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import Device
 from stages.finetune.encoder import load_encoder
@@ -147,14 +146,13 @@ def memory(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
 
 
 def dropout(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
-    """Show what a training step costs with PyTorch's dropout, and with a faster one: median ratios of 12 pairs."""
+    """Show what dropout costs in a training step, the most that a faster one could save: medians of 12 pairs."""
     table = cola("in_domain_train")
     rows = np.arange(len(table))
     paths = write_root(folder, table, {"train": rows, "val": rows[:32]}, max_length=64)
     torch.set_num_threads(1)
     ways: dict[str, Callable[[PreTrainedModel], None]] = {
         "PyTorch's": lambda model: None,
-        "faster": speed_up_dropout,
         "none": remove_dropout,
     }
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
@@ -173,7 +171,7 @@ def dropout(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
 
 
 def remove_dropout(model: PreTrainedModel) -> None:
-    """Set every dropout to 0: the most that a faster one could save."""
+    """Set the probability of every dropout to 0."""
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0

@@ -13,7 +13,6 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from stages.finetune.acceleration.dropout import speed_up_dropout
 from stages.finetune.acceleration.features import FeatureRows, encode, kept_features, stored
 from stages.finetune.acceleration.packing import agrees
 from stages.finetune.acceleration.vocabulary import ShrinkUnused, compact_vocabulary, restore_vocabulary, used_ids
@@ -81,8 +80,6 @@ def prepared(
     pad = pad_token_id(model)
     if options.compile:
         compile_model(model, device)
-    if device.kind == "cpu":
-        speed_up_dropout(model)
     if device.kind == "cuda":
         model.to("cuda")  # type: ignore[arg-type]
     with ExitStack() as stack:
