@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.estimates import are_ordered
 from stages.paths import Paths
 from stages.predictions import Predictions
 from stages.report.baselines import compare, predict_majority, predict_tfidf
 from stages.report.numbers import collect, measured_split
 from stages.report.results import SeedResult
-from stages.report.rows import read_slice_columns, read_texts, read_train
+from stages.report.rows import read_slices, read_texts, read_train
 from stages.report.slices import score_slices
 from stages.report.suspects import Suspect, find_suspects
 
@@ -30,28 +31,28 @@ def analyse(
         labels: Names of the classes.
     """
     options = params["evaluate"]
-    bootstrap = {name: options[name] for name in ("resamples", "confidence", "seed")}
+    bootstrap = Bootstrap(options["resamples"], options["confidence"], options["seed"])
     split = champion.splits[measured_split(champion)]
     predicted = _baselines(paths, split, num_labels=len(labels), most_rows=params["report"]["baseline_rows"])
     ordered = are_ordered(labels, options["ordered"])
     slices = score_slices(
-        read_slice_columns(paths, split.positions),
+        read_slices(paths, split),
         split.labels,
         split.preds,
         metric=options["metric"],
         num_labels=len(labels),
-        **bootstrap,
+        bootstrap=bootstrap,
     )
     suspects = find_suspects(results, labels, ordered=ordered)
     metrics = collect(
         results,
         champion,
         labels,
-        baselines=compare(split.labels, split.probabilities, predicted, ordered=ordered, **bootstrap),
+        baselines=compare(split.labels, split.probabilities, predicted, ordered=ordered, bootstrap=bootstrap),
         slices=slices,
         suspects=suspects,
         ordered=options["ordered"],
-        **bootstrap,
+        bootstrap=bootstrap,
     )
     return metrics, suspects
 

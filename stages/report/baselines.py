@@ -1,13 +1,13 @@
 """What is to be beaten: the most frequent label, and TF-IDF with logistic regression; fitted on train."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.classification import count_scores, mean_scores, row_values
 from stages.metrics.estimates import difference
 from stages.report.summary import decimals
@@ -61,7 +61,7 @@ def predict_tfidf(
 
 
 def compare(
-    labels: Ints, model: Floats32, baselines: Mapping[str, Floats32], **options: Any
+    labels: Ints, model: Floats32, baselines: Mapping[str, Floats32], *, ordered: bool, bootstrap: Bootstrap
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Score the baselines on the same rows, with the model's lead over each.
 
@@ -69,20 +69,26 @@ def compare(
         labels: Given labels; shape (rows,).
         model: The champion's probabilities; shape (rows, num_labels).
         baselines: The baselines' probabilities by name.
-        **options: ordered, resamples, confidence and seed of the bootstrap.
+        ordered: Whether the classes have an order.
+        bootstrap: Of the intervals.
 
     Returns:
         `{baseline: {metric: {"value", "difference", "low", "high"}}}`: the baseline's value, and the model's less
         the baseline's with its paired interval.
     """
-    return {name: _compare_one(labels, model, other, **options) for name, other in baselines.items()}
+    return {
+        name: _compare_one(labels, model, baseline, ordered=ordered, bootstrap=bootstrap)
+        for name, baseline in baselines.items()
+    }
 
 
-def _compare_one(labels: Ints, model: Floats32, other: Floats32, **options: Any) -> dict[str, dict[str, float]]:
+def _compare_one(
+    labels: Ints, model: Floats32, other: Floats32, *, ordered: bool, bootstrap: Bootstrap
+) -> dict[str, dict[str, float]]:
     ones = np.ones(len(labels), dtype=np.int64)
     scores = count_scores(ones, labels, np.argmax(other, axis=1), num_labels=other.shape[1])
     scores |= mean_scores(row_values(labels, other))(ones)
-    leads = difference(labels, model, other, **options)
+    leads = difference(labels, model, other, ordered=ordered, bootstrap=bootstrap)
     entries = {}
     for name in COMPARED:
         lead = leads[name]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.calibration import scale
 from stages.metrics.classification import count_scores, per_class, ratio
 from stages.metrics.estimates import are_ordered
@@ -37,7 +38,7 @@ def collect(
     slices: Sequence[Slice],
     suspects: Sequence[Suspect],
     ordered: str,
-    **bootstrap: Any,
+    bootstrap: Bootstrap,
 ) -> dict[str, Any]:
     """Return what metrics.json holds.
 
@@ -49,14 +50,14 @@ def collect(
         slices: Of the champion, weakest first.
         suspects: Rows whose label looks wrong.
         ordered: auto, yes or no: whether the classes have an order.
-        **bootstrap: resamples, confidence (0 to 1) and seed of the intervals.
+        bootstrap: Of the intervals.
     """
     name = measured_split(champion)
     split = champion.splits[name]
     fitted = champion.metrics["calibration"]
     has_order = are_ordered(labels, ordered)
-    val, _ = summarise(results, "val", ordered=has_order, **bootstrap)
-    test, shares = summarise(results, "test", ordered=has_order, **bootstrap)
+    val, _ = summarise(results, "val", ordered=has_order, bootstrap=bootstrap)
+    test, shares = summarise(results, "test", ordered=has_order, bootstrap=bootstrap)
     return {
         "champion": {
             "seed": champion.seed,

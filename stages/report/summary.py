@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from stages.metrics.bootstrap import NORMAL, Estimate
-from stages.metrics.classification import LOWER_IS_BETTER
+from stages.metrics.bootstrap import NORMAL, Bootstrap, Estimate
 from stages.metrics.estimates import measure
+from stages.metrics.names import lower_is_better
 from stages.report.results import SeedResult
 
 Entry = dict[str, float | None]
@@ -26,12 +26,12 @@ def choose_champion(results: Sequence[SeedResult], metric: str) -> SeedResult:
 
     Test takes no part in the choice, so its numbers stay an honest guess at new data.
     """
-    sign = -1 if metric in LOWER_IS_BETTER else 1
+    sign = -1 if lower_is_better(metric) else 1
     return max(results, key=lambda result: sign * result.metrics["val"].get(metric, {"value": 0.0})["value"])
 
 
 def summarise(
-    results: Sequence[SeedResult], split: str, *, ordered: bool, resamples: int, confidence: float, seed: int
+    results: Sequence[SeedResult], split: str, *, ordered: bool, bootstrap: Bootstrap
 ) -> tuple[dict[str, Entry], dict[str, float]]:
     """Return every metric of a split over the seeds, and how much of its spread is due to the seeds.
 
@@ -42,9 +42,7 @@ def summarise(
         results: One per seed.
         split: val or test.
         ordered: Whether the classes have an order.
-        resamples: Bootstrap resamples (>= 1).
-        confidence: Of the interval (0 to 1).
-        seed: Of the bootstrap.
+        bootstrap: Of the intervals.
 
     Returns:
         `{metric: {"mean", "sd", "low", "high"}}`, rounded to what the interval supports; sd is null with one seed,
@@ -60,14 +58,14 @@ def summarise(
         [result.splits[split].probabilities for result in results],
         temperatures=[result.metrics["calibration"]["temperature"] for result in results],
         ordered=ordered,
-        resamples=resamples,
-        confidence=confidence,
-        seed=seed,
+        bootstrap=bootstrap,
     )
     summary, shares = {}, {}
     for metric, rows in estimates.items():
         sd = float(np.std([result.metrics[split][metric]["value"] for result in results], ddof=1))
-        summary[metric] = _entry(_clip(metric, widen(rows, sd, seeds=len(results), confidence=confidence)), sd)
+        summary[metric] = _entry(
+            _clip(metric, widen(rows, sd, seeds=len(results), confidence=bootstrap.confidence)), sd
+        )
         both = sd**2 + rows.error**2
         shares[metric] = round(sd**2 / both, 2) if both > 0 else 0.0
     return summary, shares

@@ -1,14 +1,16 @@
 """All metrics of one or several models, and paired differences."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from stages.metrics.bootstrap import estimate
+from stages.metrics.bootstrap import Bootstrap, estimate
 from stages.metrics.classification import mean_scores
 from stages.metrics.estimates import are_ordered, difference, group_rows, measure
 
-OPTIONS = {"ordered": False, "resamples": 500, "confidence": 0.95, "seed": 1}
+OPTIONS = {"ordered": False, "bootstrap": Bootstrap(resamples=500, confidence=0.95, seed=1)}
 
 
 def _model(seed: int, labels: np.ndarray, *, skill: float) -> np.ndarray:
@@ -85,8 +87,61 @@ def test_many_rows_are_drawn_in_groups_with_the_same_interval() -> None:
     assert (strata[units] == labels).all()
     assert np.bincount(units).max() == 8
     values = {"loss": np.random.default_rng(4).exponential(size=3000) + labels}
-    options = {"resamples": 4000, "confidence": 0.9, "seed": 1}
-    rows = estimate(mean_scores(values), np.ones(3000, dtype=np.int64), labels, **options)["loss"]
-    groups = estimate(mean_scores(values, units), np.ones(len(strata), dtype=np.int64), strata, **options)["loss"]
+    bootstrap = Bootstrap(resamples=4000, confidence=0.9, seed=1)
+    rows = estimate(mean_scores(values), np.ones(3000, dtype=np.int64), labels, bootstrap)["loss"]
+    groups = estimate(mean_scores(values, units), np.ones(len(strata), dtype=np.int64), strata, bootstrap)["loss"]
     assert groups.value == pytest.approx(rows.value)
     assert groups.error == pytest.approx(rows.error, rel=0.08)  # 400 groups know their spread to 4%
+
+
+def test_estimates_of_fixed_numbers() -> None:
+    labels = np.random.default_rng(3).integers(3, size=400)
+
+    def model(seed: int, skill: float) -> np.ndarray:
+        logits = np.random.default_rng(seed).normal(size=(400, 3)) * 2 + skill * np.eye(3)[labels]
+        return (np.exp(logits) / np.exp(logits).sum(1, keepdims=True)).astype(np.float32)
+
+    models, bootstrap = [model(1, 3.0), model(2, 2.0)], Bootstrap(resamples=300, confidence=0.9, seed=3)
+    found = measure(labels, models, temperatures=[1.3, 0.8], ordered=True, bootstrap=bootstrap)
+    lead = difference(labels, *models, ordered=True, bootstrap=bootstrap)
+    assert dataclasses.astuple(found["macro_f1"]) == pytest.approx(
+        (0.7176096814422055, 0.6910584475905235, 0.7468111639071502, 0.016003938032570147), abs=1e-9
+    )
+    assert dataclasses.astuple(found["calibrated_ece"]) == pytest.approx(
+        (0.116853081099689, 0.09554745249420718, 0.13815870970517083, 0.0129529024688775), abs=1e-9
+    )
+    assert dataclasses.astuple(lead["auroc"]) == pytest.approx(
+        (0.1059485530829763, 0.07136332580436093, 0.1356573344158957, 0.02014727330573638), abs=1e-9
+    )
+    assert list(found) == [
+        *("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "micro_f1", "mcc", "kappa", "quadratic_kappa"),
+        *("mean_absolute_error", "auroc", "average_precision", "log_loss", "brier", "calibrated_log_loss"),
+        *("calibrated_brier", "ece", "calibrated_ece"),
+    ]
+
+
+def test_an_unseen_error_raises_the_upper_end_of_a_metric_where_lower_is_better() -> None:
+    right = np.eye(3, dtype=np.float32)[LABELS] * 0.9 + 0.03
+    found = measure(LABELS, [right], temperatures=[1.0], ordered=True, bootstrap=OPTIONS["bootstrap"])
+    assert found["mean_absolute_error"].low == 0
+    assert found["mean_absolute_error"].high > 1 - found["accuracy"].low  # a miss is one or two classes off
+
+
+def test_one_model_that_errs_keeps_the_resampled_interval() -> None:
+    right = np.eye(3, dtype=np.float32)[LABELS] * 0.9 + 0.03
+    one_error = right.copy()
+    one_error[0] = np.roll(one_error[0], 1)
+    exact = binomtest(399, 400).proportion_ci(0.95, method="exact").low
+    both = measure(LABELS, [right, one_error], temperatures=[1.0, 1.0], **OPTIONS)
+    assert both["accuracy"].value == 1 - 1 / 800
+    assert both["accuracy"].low > exact
+    assert both["accuracy"].low not in (1.0, measure(LABELS, [right], temperatures=[1.0], **OPTIONS)["accuracy"].low)
+
+
+def test_rows_up_to_the_limit_are_not_grouped() -> None:
+    labels = np.array([0, 1, 0, 1])
+    assert group_rows(labels, seed=1, most=4)[0] is None
+    units, strata = group_rows(labels, seed=1, most=3)
+    assert units is not None
+    assert sorted(strata.tolist()) == [0, 1]
+    assert (strata[units] == labels).all()

@@ -7,13 +7,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import matthews_corrcoef, precision_recall_curve
 
-from stages.metrics.bootstrap import Estimate
+from stages.metrics.bootstrap import Bootstrap, Estimate
 from stages.report.baselines import compare, predict_majority, predict_tfidf
 from stages.report.charts.curves import batch_mcc, precision_recall
-from stages.report.slices import score_slices, token_slices
+from stages.report.slices import score_slices
 from stages.report.summary import decimals, rounded, widen
 
-OPTIONS = {"resamples": 300, "confidence": 0.95, "seed": 1}
+BOOTSTRAP = Bootstrap(resamples=300, confidence=0.95, seed=1)
 
 
 def test_the_majority_baseline_says_how_frequent_each_label_is() -> None:
@@ -53,7 +53,7 @@ def test_the_lead_is_the_models_value_less_the_baselines() -> None:
     model = np.where(labels[:, None] == [0, 1], 0.9, 0.1).astype(np.float32)
     model[:10] = model[:10, ::-1]
     baseline = predict_majority(np.array([0, 1, 1]), 100, num_labels=2)
-    found = compare(labels, model, {"majority": baseline}, ordered=False, **OPTIONS)["majority"]
+    found = compare(labels, model, {"majority": baseline}, ordered=False, bootstrap=BOOTSTRAP)["majority"]
     assert found["accuracy"]["value"] == pytest.approx(0.5)
     assert found["accuracy"]["difference"] == pytest.approx(0.4)
     assert found["accuracy"]["low"] > 0.2
@@ -64,40 +64,21 @@ def test_slices_come_weakest_first_with_rows_and_interval() -> None:
     labels = np.array([0, 1] * 40)
     preds = labels.copy()
     preds[:20] = 1 - preds[:20]
-    columns = {"part": ["first"] * 20 + ["second"] * 60, "same": ["one"] * 80, "none": [None] * 80}
-    found = score_slices(columns, labels, preds, metric="accuracy", num_labels=2, **OPTIONS)
+    first = np.arange(80) < 20
+    slices = {("part", "second"): ~first, ("part", "first"): first}
+    found = score_slices(slices, labels, preds, metric="accuracy", num_labels=2, bootstrap=BOOTSTRAP)
     assert [(one.column, one.name, one.rows, one.small, one.value) for one in found] == [
         ("part", "first", 20, True, 0.0),
         ("part", "second", 60, False, 1.0),
     ]
 
 
-def test_quarters_by_length_hold_about_a_quarter_each() -> None:
-    lengths = np.random.default_rng(0).integers(3, 60, size=400)
-    columns = token_slices(lengths, np.maximum(lengths - 50, 0))
-    _, counts = np.unique(columns["length"], return_counts=True)
-    assert counts == pytest.approx([100] * 4, abs=12)
-    assert columns["truncation"].count("cut") == int((lengths > 50).sum())
-    assert columns["truncation"].count("whole") == int((lengths <= 50).sum())
-
-
-def test_of_many_values_the_largest_stand_alone_and_the_rest_together() -> None:
-    labels = np.array([0, 1] * 100)
-    values = [None] * 40 + [f"v{row % 12}" for row in range(120)] + [f"rare {row}" for row in range(40)]
-    found = score_slices({"version": values}, labels, labels, metric="accuracy", num_labels=2, **OPTIONS)
-    rows = {one.name: one.rows for one in found}
-    assert len(rows) == 13
-    assert sum(rows.values()) == 200
-    assert rows["(none)"] == 40
-    assert rows["41 other values"] == 50  # one of the twelve equal ones gave its place to the rows without a value
-    assert {one.small for one in found if one.rows < 30} == {True}
-
-
-def test_a_value_is_shown_up_to_sixty_characters() -> None:
-    labels = np.array([0, 1] * 30)
-    values = ["a" * 100, "b"] * 30
-    found = score_slices({"note": values}, labels, labels, metric="accuracy", num_labels=2, **OPTIONS)
-    assert {one.name for one in found} == {"a" * 60, "b"}
+def test_a_slice_without_an_error_has_a_lower_bound_below_one() -> None:
+    labels = np.array([0, 1] * 20)
+    slices = {("part", "all"): np.ones(40, dtype=bool)}
+    (found,) = score_slices(slices, labels, labels, metric="accuracy", num_labels=2, bootstrap=BOOTSTRAP)
+    assert (found.value, found.high, found.small) == (1.0, 1.0, False)
+    assert found.low == pytest.approx(stats.binomtest(40, 40).proportion_ci(0.95, method="exact").low, abs=0.005)
 
 
 def test_mcc_per_batch_is_scikit_learns_on_each_32_rows() -> None:
