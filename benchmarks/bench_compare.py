@@ -6,7 +6,7 @@ Example: python benchmarks/bench_compare.py pairs sms_spam --data ../shared/data
 
 `pairs` makes a copy of this project in a temporary folder, fine-tunes the bundled encoder there (seed 42, seed 43, and
 seed 42 on 5% of the rows), commits each, and compares the commits. `seeds` trains a small encoder with 40 seeds on
-SMS Spam in one process and compares them, one, two and four seeds a side. `size` compares written predictions for
+SMS Spam in one process and compares them, one, two and four seeds per side. `size` compares written predictions for
 200,000 test rows.
 """
 
@@ -142,7 +142,7 @@ def report_pairs(tables: dict[int, pa.Table], labels: list[str], many: int, pair
     differences = [abs(rows[0].difference) for rows in found]
     smallest = [rows[0].min_detectable or 0.0 for rows in found]
     print(
-        f"{pairs} pairs, {many} seed(s) a side: {false} false alarms; difference of MCC {np.median(differences):.3f} "
+        f"{pairs} pairs, {many} seed(s) per side: {false} false alarms; difference of MCC {np.median(differences):.3f} "
         f"in the median, {max(differences):.3f} at most; min. detectable {np.median(smallest):.3f}"
     )
 
@@ -162,7 +162,7 @@ def bench_size(project: Path, count: int = 200_000) -> None:
     for form in ("--markdown", "--json"):
         start = time.perf_counter()
         run(project, "retune", "compare", "HEAD~1", "HEAD", form)
-        print(f"{count:,} test rows, 3 seeds a side, {form}: {time.perf_counter() - start:.1f} s")
+        print(f"{count:,} test rows, 3 seeds per side, {form}: {time.perf_counter() - start:.1f} s")
 
 
 def copy_project(target: Path) -> None:

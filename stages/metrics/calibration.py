@@ -59,9 +59,9 @@ def fit_temperature(labels: Ints, probabilities: NDArray[np.floating]) -> float:
         return float(((weights * logits).sum(1) / weights.sum(1) - label_logits).mean())
 
     low, high = 1 / HIGHEST, 1 / LOWEST
-    if slope(low) >= 0:  # the log loss only grows from here: the model is so overconfident that noise is better
+    if slope(low) >= 0:  # the log loss rises with 1 / temperature over the whole range
         return HIGHEST
-    if slope(high) <= 0:
+    if slope(high) <= 0:  # it falls over the whole range
         return LOWEST
     return round(1 / float(brentq(slope, low, high, xtol=1e-11)), 4)
 

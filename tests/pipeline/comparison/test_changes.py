@@ -14,9 +14,9 @@ from pipeline.comparison.changes import (
 
 
 def test_params_are_compared_by_dotted_key() -> None:
-    found = changed_params({"a": {"b": 1, "c": [1]}, "d": 2}, {"a": {"b": 1.5, "c": [1]}, "e": {}})
-    assert found == {"a.b": (1, 1.5), "e": (MISSING, {}), "d": (2, MISSING)}
-    assert list(found) == ["a.b", "e", "d"]  # head's order, then what only base has
+    result = changed_params({"a": {"b": 1, "c": [1]}, "d": 2}, {"a": {"b": 1.5, "c": [1]}, "e": {}})
+    assert result == {"a.b": (1, 1.5), "e": (MISSING, {}), "d": (2, MISSING)}
+    assert list(result) == ["a.b", "e", "d"]  # head's order, then what only base has
 
 
 def test_nested_values_get_dotted_keys_and_lists_stay_whole() -> None:
@@ -38,11 +38,11 @@ def test_code_of_two_seeds_is_listed_once_and_sorted() -> None:
 def test_rows_are_compared_by_id() -> None:
     base = pa.table({"id": ["a", "b", "c", "d"], "text": ["1", "2", "3", "4"], "label": ["x", "x", "y", "y"]})
     head = pa.table({"id": ["e", "d", "b", "a"], "text": ["5", "4!", "2", "1"], "label": ["y", "y", "y", "x"]})
-    found = changed_rows(base, head)
-    assert found.rows == (4, 4)
-    assert (found.added, found.removed) == ({"y": 1}, {"y": 1})
-    assert (found.relabelled, found.rewritten) == ({"x -> y": 1}, {"y": 1})
-    assert found.any
+    result = changed_rows(base, head)
+    assert result.rows == (4, 4)
+    assert (result.added, result.removed) == ({"y": 1}, {"y": 1})
+    assert (result.relabelled, result.rewritten) == ({"x -> y": 1}, {"y": 1})
+    assert result.any
     assert not changed_rows(base, base).any
 
 

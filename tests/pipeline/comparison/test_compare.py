@@ -51,18 +51,18 @@ def worse(project: Path) -> Comparison:
 
 
 def test_two_lucky_draws_are_within_noise(project: Path) -> None:
-    found = compare(project, "base", "twin")
-    assert found.verdict == "within noise"
-    assert found.test_rows == 600
-    assert [row.name for row in found.headline] == ["test.macro_f1", "test.accuracy", "test.mcc"]
-    assert all(row.low is not None and row.low < 0 < row.high for row in found.headline)  # type: ignore[operator]
-    assert all(row.min_detectable is not None and 0.02 < row.min_detectable < 0.15 for row in found.headline)
+    comparison = compare(project, "base", "twin")
+    assert comparison.verdict == "within noise"
+    assert comparison.test_rows == 600
+    assert [row.name for row in comparison.headline] == ["test.macro_f1", "test.accuracy", "test.mcc"]
+    assert all(row.low is not None and row.low < 0 < row.high for row in comparison.headline)  # type: ignore[operator]
+    assert all(row.min_detectable is not None and 0.02 < row.min_detectable < 0.15 for row in comparison.headline)
     assert any(
         "Only one seed per side: this compares two trained models, not two configurations." in note
-        for note in found.notes
+        for note in comparison.notes
     )
-    assert found.changes.params == {}
-    assert not any("by length" in note for note in found.notes)
+    assert comparison.changes.params == {}
+    assert not any("by length" in note for note in comparison.notes)
 
 
 def test_many_more_mistakes_are_worse(worse: Comparison) -> None:
@@ -112,23 +112,23 @@ def test_costs_and_sizes(worse: Comparison) -> None:
 
 
 def test_a_commit_is_identical_to_itself(project: Path) -> None:
-    found = compare(project, "base", "base")
-    assert found.verdict == "identical"
-    assert not found.changes.any
-    assert not any("seed" in note for note in found.notes)
+    comparison = compare(project, "base", "base")
+    assert comparison.verdict == "identical"
+    assert not comparison.changes.any
+    assert not any("seed" in note for note in comparison.notes)
 
 
 def test_several_seeds_are_a_second_source_of_chance(project: Path) -> None:
-    found = compare(project, "base", "many")
-    assert all(row.seeds_share is not None for row in found.headline)
-    assert not any("one seed" in note for note in found.notes)
+    comparison = compare(project, "base", "many")
+    assert all(row.seeds_share is not None for row in comparison.headline)
+    assert not any("one seed" in note for note in comparison.notes)
 
 
 def test_no_text_where_it_may_not_be_shown(project: Path) -> None:
-    found = compare(project, "many", "base")  # `many` forbids it
-    assert found.flips is not None
-    assert found.flips.broken_rows
-    for shown in (json.dumps(found.as_json()), markdown.render(found)):
+    comparison = compare(project, "many", "base")  # `many` forbids it
+    assert comparison.flips is not None
+    assert comparison.flips.broken_rows
+    for shown in (json.dumps(comparison.as_json()), markdown.render(comparison)):
         assert "word" not in shown
 
 
@@ -149,24 +149,24 @@ def test_predictions_come_from_the_remote_of_a_clone(project: Path, tmp_path: Pa
     git(source, "commit", "-q", "-a", "-m", "A remote")
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "-q", str(source), str(clone))
-    found = compare(clone, "base", "worse")
-    assert found.test_rows == 595, found.notes
-    assert found.changes.data.known
+    comparison = compare(clone, "base", "worse")
+    assert comparison.test_rows == 595, comparison.notes
+    assert comparison.changes.data.known
     assert not (clone / "data/evaluate/42/predictions.parquet").exists()
 
 
 def test_without_predictions_the_intervals_are_compared(project: Path, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "-q", str(project), str(clone))
-    found = compare(clone, "base", "worse")
-    assert found.test_rows is None
-    assert found.flips is None
-    assert not found.changes.data.known
-    assert any("Only the intervals" in note and "no remote is configured" in note for note in found.notes)
-    row = found.headline[0]
+    comparison = compare(clone, "base", "worse")
+    assert comparison.test_rows is None
+    assert comparison.flips is None
+    assert not comparison.changes.data.known
+    assert any("Only the intervals" in note and "no remote is configured" in note for note in comparison.notes)
+    row = comparison.headline[0]
     assert not row.paired
     assert row.high - row.low == pytest.approx(2 * 0.03 * 2**0.5, abs=1e-3)  # type: ignore[operator]
-    assert found.verdict == "worse"  # 0.90 against 0.75
+    assert comparison.verdict == "worse"  # 0.90 against 0.75
 
 
 def test_predictions_of_an_older_version_give_no_slices_by_length(project: Path, tmp_path: Path) -> None:
@@ -176,11 +176,11 @@ def test_predictions_of_an_older_version_give_no_slices_by_length(project: Path,
         table = pq.read_table(path).drop_columns("tokens")
         path.unlink()  # it may be a link into DVC's cache
         pq.write_table(table, path)
-    found = compare(root, "base")
-    assert any("workspace was evaluated by an older version" in note for note in found.notes)
-    assert found.flips is not None
-    assert found.flips.slices == []
-    assert found.flips.classes
+    comparison = compare(root, "base")
+    assert any("workspace was evaluated by an older version" in note for note in comparison.notes)
+    assert comparison.flips is not None
+    assert comparison.flips.slices == []
+    assert comparison.flips.classes
 
 
 def test_common_rows_may_be_none(project: Path, tmp_path: Path) -> None:
@@ -188,8 +188,8 @@ def test_common_rows_may_be_none(project: Path, tmp_path: Path) -> None:
     data = outcomes.rows(60)
     data["id"] = [f"other-{number}" for number in range(60)]
     commit_results(root, "others", data, {seed: outcomes.predict(data, wrong=5) for seed in (1, 2, 3)})
-    found = compare(root, "many", "others")
-    assert any("no test row in common" in note for note in found.notes)
+    comparison = compare(root, "many", "others")
+    assert any("no test row in common" in note for note in comparison.notes)
 
 
 @pytest.mark.parametrize(
@@ -258,10 +258,10 @@ def test_the_terminal_fits_a_screen_and_begins_with_the_verdict(project: Path) -
 
 
 def test_json_is_json(project: Path) -> None:
-    found = json.loads(retune(project, "compare", "base", "twin", "--json").stdout)
-    assert found["verdict"] == "within noise"
-    assert found["passed"] is True
-    assert found["metrics"][0].keys() >= {
+    comparison = json.loads(retune(project, "compare", "base", "twin", "--json").stdout)
+    assert comparison["verdict"] == "within noise"
+    assert comparison["passed"] is True
+    assert comparison["metrics"][0].keys() >= {
         "name",
         "base",
         "head",

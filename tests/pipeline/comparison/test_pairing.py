@@ -52,11 +52,11 @@ def test_labels_numbered_in_another_order_are_the_same_task() -> None:
     base = predictions(
         ["a", "b", "c"], [0, 1, 2], [[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.2, 0.3, 0.5]], tokens=[1, 2, 3]
     )
-    found = base.reorder_labels(["x", "y", "z"], ["z", "x", "y"])
-    assert found.labels.tolist() == [1, 2, 0]
-    assert found.preds.tolist() == [[1, 2, 0]]
-    assert found.probabilities[1][0].tolist() == pytest.approx([0.1, 0.7, 0.2])
-    assert found.tokens is base.tokens
+    result = base.reorder_labels(["x", "y", "z"], ["z", "x", "y"])
+    assert result.labels.tolist() == [1, 2, 0]
+    assert result.preds.tolist() == [[1, 2, 0]]
+    assert result.probabilities[1][0].tolist() == pytest.approx([0.1, 0.7, 0.2])
+    assert result.tokens is base.tokens
     assert base.reorder_labels(["x", "y", "z"], ["x", "y", "z"]) is base
 
 

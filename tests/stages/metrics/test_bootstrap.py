@@ -61,8 +61,8 @@ def test_acceleration_is_the_skewness_that_the_textbook_gives() -> None:
     values = np.array([1.0, 2.0, 3.0, 10.0])
     deviations = values - values.mean()
     expected = (deviations**3).sum() / (6 * (deviations**2).sum() ** 1.5)
-    found = accelerations(mean_scores({"mean": values}), np.ones(4, dtype=np.int64))["mean"]
-    assert found == pytest.approx(expected)
+    result = accelerations(mean_scores({"mean": values}), np.ones(4, dtype=np.int64))["mean"]
+    assert result == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_intervals_hold_the_truth_as_often_as_they_claim(
     simulations = 1000
     for number in range(simulations):
         sizes = chance.multinomial(rows, chances)
-        found = estimate(score, sizes, labels, Bootstrap(resamples=400, confidence=0.9, seed=number))
-        for name, interval in found.items():
+        result = estimate(score, sizes, labels, Bootstrap(resamples=400, confidence=0.9, seed=number))
+        for name, interval in result.items():
             held[name] += interval.low - 1e-9 <= truth[name] <= interval.high + 1e-9
     for name in ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "kappa"):
         assert held[name] / simulations == pytest.approx(0.9, abs=0.02), name
@@ -194,7 +194,7 @@ def test_an_estimate_is_the_value_its_bca_interval_and_the_spread_of_its_resampl
     sizes, strata = np.ones(30, dtype=np.int64), np.zeros(30, dtype=np.int64)
     samples = score_resamples(score, sizes, strata, resamples=200, seed=5)["mean"]
     value = float(score(sizes)["mean"])
-    found = estimate(score, sizes, strata, Bootstrap(resamples=200, confidence=0.8, seed=5))["mean"]
+    result = estimate(score, sizes, strata, Bootstrap(resamples=200, confidence=0.8, seed=5))["mean"]
     acceleration = accelerations(score, sizes)["mean"]
-    assert (found.low, found.high) == bca(samples, value, confidence=0.8, acceleration=acceleration)
-    assert (found.value, found.error) == (value, samples.std())
+    assert (result.low, result.high) == bca(samples, value, confidence=0.8, acceleration=acceleration)
+    assert (result.value, result.error) == (value, samples.std())

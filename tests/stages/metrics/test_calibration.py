@@ -19,9 +19,9 @@ def _model(temperature: float, rows: int = 20_000, num_labels: int = 4) -> tuple
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
 def test_the_temperature_that_a_model_was_given_is_found_again(temperature: float) -> None:
     labels, probabilities = _model(temperature)
-    found = fit_temperature(labels, probabilities)
-    assert found == pytest.approx(temperature, rel=0.04)
-    assert expected_calibration_error(labels, scale(probabilities, found)) < 0.012
+    result = fit_temperature(labels, probabilities)
+    assert result == pytest.approx(temperature, rel=0.04)
+    assert expected_calibration_error(labels, scale(probabilities, result)) < 0.012
     if temperature == 2.5:
         assert expected_calibration_error(labels, probabilities) > 0.1
 
@@ -43,7 +43,10 @@ def test_calibration_error_by_hand() -> None:
     labels = np.concatenate([np.ones(20), np.zeros(30), np.ones(40), np.zeros(10)]).astype(np.int64)
     probabilities = np.stack([1 - positive, positive], axis=1)
     bins = reliability(labels, probabilities, bins=2)
-    assert [(one.rows, round(one.confidence, 3), one.accuracy) for one in bins] == [(50, 0.6, 0.4), (50, 0.9, 0.8)]
+    assert [(group.rows, round(group.confidence, 3), group.accuracy) for group in bins] == [
+        (50, 0.6, 0.4),
+        (50, 0.9, 0.8),
+    ]
     assert expected_calibration_error(labels, probabilities, bins=2) == pytest.approx((0.2 + 0.1) / 2)
     numbers, gaps = calibration_gaps(labels, probabilities, bins=2)
     assert np.abs(np.bincount(numbers, weights=gaps)).sum() / 100 == pytest.approx(0.15)

@@ -84,9 +84,9 @@ def test_many_resamples_are_scored_at_once() -> None:
     cells = count_cells(labels, preds)
     counts = np.stack([cells.sizes, cells.sizes[::-1]])
     together = count_scores(counts, *cells.columns, num_labels=4)
-    alone = [count_scores(one, *cells.columns, num_labels=4) for one in counts]
+    alone = [count_scores(row, *cells.columns, num_labels=4) for row in counts]
     for name, values in together.items():
-        assert values == pytest.approx([float(one[name]) for one in alone])
+        assert values == pytest.approx([float(scores[name]) for scores in alone])
 
 
 def test_per_class_is_scikit_learns_report() -> None:

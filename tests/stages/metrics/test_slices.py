@@ -57,9 +57,9 @@ def test_truncated_and_whole_rows() -> None:
 def test_of_many_values_twelve_stand_alone_and_the_rest_together() -> None:
     values: list[str | None] = [f"v{row % 11:02}" for row in range(110)]
     values += [None] * 20 + ["next", "next", "rare", "rarer"]
-    found = {name: len(rows) for (_, name), rows in rows_of({"version": values}).items()}
-    assert found == {"(none)": 20, **{f"v{number:02}": 10 for number in range(11)}, "3 other values": 4}
-    assert next(iter(found)) == "(none)"  # the most frequent one first
+    result = {name: len(rows) for (_, name), rows in rows_of({"version": values}).items()}
+    assert result == {"(none)": 20, **{f"v{number:02}": 10 for number in range(11)}, "3 other values": 4}
+    assert next(iter(result)) == "(none)"  # the most frequent one first
     one_more = rows_of({"version": [*(f"{number:02}" for number in range(13)), *(f"{n:02}" for n in range(12))]})
     assert one_more[("version", "1 other value")] == [12]
 

@@ -51,11 +51,11 @@ def test_it_begins_with_the_verdict_and_folds_the_rest() -> None:
 
 def test_hostile_texts_are_shown_and_not_run() -> None:
     rendered = markdown.render(comparison(HOSTILE))
-    found = parse(rendered)
-    assert set(found.tags) <= OURS
-    assert found.tags.count("details") == 6
-    assert found.tags.count("h3") == 1
-    assert "<script>alert(1)</script> | `x` @someone" in found.text
+    tags = parse(rendered)
+    assert set(tags.tags) <= OURS
+    assert tags.tags.count("details") == 6
+    assert tags.tags.count("h3") == 1
+    assert "<script>alert(1)</script> | `x` @someone" in tags.text
     for line in rendered.splitlines():
         assert "@" not in line.replace("&#64;", "")
 
@@ -69,10 +69,10 @@ def test_the_comment_fits_whatever_the_data_says(text: str) -> None:
 @given(st.text(max_size=80))
 def test_code_shows_the_text_itself(text: str) -> None:
     cell = f"| a | b |\n| --- | --- |\n| {markup.code(text, limit=80)} | end |"
-    found = parse(cell)
-    assert found.tags == ["table", "thead", "tr", "th", "th", "tbody", "tr", "td", "code", "td"]
+    tags = parse(cell)
+    assert tags.tags == ["table", "thead", "tr", "th", "th", "tbody", "tr", "td", "code", "td"]
     shown = "".join("\ufffd" if markup._visible(sign) == "\ufffd" else sign for sign in " ".join(text.split()))
-    assert shown in found.text
+    assert shown in tags.text
 
 
 def test_a_part_that_is_too_long_gives_way_to_the_verdict() -> None:

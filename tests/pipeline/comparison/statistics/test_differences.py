@@ -22,63 +22,65 @@ SINGLE += (0.04477611940298507, 0.03022574383141749, math.inf, None)
 
 def test_a_mean_over_rows_gives_students_paired_example() -> None:
     # Student's sleep data, R: t.test(extra ~ group, data = sleep, paired = TRUE): t = -4.0621, df = 9, p = 0.002833
-    found = compare_means(np.zeros(10, dtype=np.int64), np.array([DRUG_1]), np.array([DRUG_2]), confidence=0.95)
-    assert found.value == pytest.approx(1.58)
-    assert found.degrees == 9
-    assert found.p_value == pytest.approx(0.002833, rel=1e-3)
-    assert (found.low, found.high) == pytest.approx((0.7001, 2.4599), abs=1e-4)
+    difference = compare_means(np.zeros(10, dtype=np.int64), np.array([DRUG_1]), np.array([DRUG_2]), confidence=0.95)
+    assert difference.value == pytest.approx(1.58)
+    assert difference.degrees == 9
+    assert difference.p_value == pytest.approx(0.002833, rel=1e-3)
+    assert (difference.low, difference.high) == pytest.approx((0.7001, 2.4599), abs=1e-4)
 
 
 def test_seeds_alone_give_students_unpaired_example() -> None:
     # The same numbers as seeds of a metric that all rows share: R's t.test(..., var.equal = TRUE): p = 0.07919, df = 18
     rows = 4
     base, head = (np.repeat(np.array(drug)[:, None], rows, axis=1) for drug in (DRUG_1, DRUG_2))
-    found = compare_means(np.zeros(rows, dtype=np.int64), base, head, confidence=0.95)
-    assert found.degrees == pytest.approx(18)
-    assert found.p_value == pytest.approx(0.07919, rel=1e-3)
-    assert found.seeds_share == pytest.approx(1.0)
+    difference = compare_means(np.zeros(rows, dtype=np.int64), base, head, confidence=0.95)
+    assert difference.degrees == pytest.approx(18)
+    assert difference.p_value == pytest.approx(0.07919, rel=1e-3)
+    assert difference.seeds_share == pytest.approx(1.0)
 
 
 def test_stratified_variance_counts_no_spread_between_classes() -> None:
     labels = np.repeat([0, 1], 50)
     losses = labels.astype(float)[None, :]
-    found = compare_means(labels, np.zeros((1, 100)), losses, confidence=0.95)
-    assert found.value == 0.5
-    assert found.error == 0.0
+    difference = compare_means(labels, np.zeros((1, 100)), losses, confidence=0.95)
+    assert difference.value == 0.5
+    assert difference.error == 0.0
 
 
 def test_the_bootstrap_error_of_accuracy_is_the_known_formula() -> None:
     labels, base, head = table(700, 60, 100, 140)
-    found = compare_preds(labels, base[None], head[None], num_labels=2, bootstrap=Bootstrap(4000, 0.95, 1))["accuracy"]
+    difference = compare_preds(labels, base[None], head[None], num_labels=2, bootstrap=Bootstrap(4000, 0.95, 1))[
+        "accuracy"
+    ]
     share, value = 160 / 1000, 40 / 1000
-    assert found.value == pytest.approx(value)
-    assert found.error == pytest.approx(math.sqrt((share - value**2) / 1000), rel=0.05)
-    assert found.low == pytest.approx(value - 1.96 * found.error, abs=0.003)
+    assert difference.value == pytest.approx(value)
+    assert difference.error == pytest.approx(math.sqrt((share - value**2) / 1000), rel=0.05)
+    assert difference.low == pytest.approx(value - 1.96 * difference.error, abs=0.003)
 
 
 def test_the_same_predictions_differ_by_nothing() -> None:
     labels, base, _ = table(50, 10, 10, 10)
     for seeds in (1, 3):
         sides = np.repeat(base[None], seeds, axis=0)
-        for found in compare_preds(labels, sides, sides, **OPTIONS).values():
-            assert (found.value, found.low, found.high, found.p_value) == (0, 0, 0, 1)
-            assert min_detectable(found, confidence=0.95) is None
+        for difference in compare_preds(labels, sides, sides, **OPTIONS).values():
+            assert (difference.value, difference.low, difference.high, difference.p_value) == (0, 0, 0, 1)
+            assert min_detectable(difference, confidence=0.95) is None
 
 
 def test_few_differing_rows_prove_nothing() -> None:
     # Five rows better and none worse: the smallest two-sided p is 2 / 2**5, however many rows there are.
     labels, base, head = table(300, 0, 5, 100)
-    found = compare_preds(labels, base[None], head[None], **OPTIONS)
-    assert min(one.p_value for one in found.values()) >= 0.05
+    differences = compare_preds(labels, base[None], head[None], **OPTIONS)
+    assert min(difference.p_value for difference in differences.values()) >= 0.05
 
 
 def test_the_interval_and_the_p_value_agree() -> None:
     generator = np.random.default_rng(3)
     for _ in range(40):
         labels, base, head = draw(generator, rows=150, gain=0.3)
-        for found in compare_preds(labels, base, head, **OPTIONS).values():
-            if found.p_value < 0.05:
-                assert found.low > 0 or found.high < 0
+        for difference in compare_preds(labels, base, head, **OPTIONS).values():
+            if difference.p_value < 0.05:
+                assert difference.low > 0 or difference.high < 0
 
 
 @pytest.mark.parametrize(
@@ -102,20 +104,20 @@ def test_one_seed_per_side_cannot_know_what_seeds_do() -> None:
 def test_power_is_as_computed() -> None:
     generator = np.random.default_rng(11)
     runs, rows, gain = 150, 600, 0.22
-    found = [compare_preds(*draw(generator, rows=rows, gain=gain), **OPTIONS)["accuracy"] for _ in range(runs)]
-    truth = float(np.mean([one.value for one in found]))
-    smallest = float(np.mean([min_detectable(one, confidence=0.95) or 0.0 for one in found]))
+    differences = [compare_preds(*draw(generator, rows=rows, gain=gain), **OPTIONS)["accuracy"] for _ in range(runs)]
+    truth = float(np.mean([difference.value for difference in differences]))
+    smallest = float(np.mean([min_detectable(difference, confidence=0.95) or 0.0 for difference in differences]))
     power = stats.norm.cdf(truth / (smallest / 2.8016) - 1.96)  # what that standard error promises for this truth
     assert 0.5 < power < 0.95
-    assert np.mean([one.p_value < 0.05 for one in found]) == pytest.approx(power, abs=0.11)
+    assert np.mean([difference.p_value < 0.05 for difference in differences]) == pytest.approx(power, abs=0.11)
 
 
 def test_min_detectable_is_the_textbook_sum_of_quantiles() -> None:
     # Bloom, 1995: 2.80 standard errors for 80% power at 5%, two-sided; 2.228 + 0.879 with 10 degrees of freedom.
     for degrees, factor in ((math.inf, 2.80), (10, 3.11)):
-        found = Difference(0.8, 0.8, 0, 0, 1.0, 0.01, degrees, None)
-        assert min_detectable(found, confidence=0.95) == pytest.approx(0.01 * factor, abs=2e-4)
-    assert min_detectable(found, confidence=0.95, tests=3) > min_detectable(found, confidence=0.95)  # type: ignore[operator]
+        difference = Difference(0.8, 0.8, 0, 0, 1.0, 0.01, degrees, None)
+        assert min_detectable(difference, confidence=0.95) == pytest.approx(0.01 * factor, abs=2e-4)
+    assert min_detectable(difference, confidence=0.95, tests=3) > min_detectable(difference, confidence=0.95)  # type: ignore[operator]
 
 
 def test_seeds_widen_the_interval_by_their_own_spread() -> None:
@@ -142,14 +144,14 @@ def test_a_difference_of_fixed_numbers() -> None:
 def test_two_seeds_against_one_are_combined_by_hand() -> None:
     # Two rows of one stratum. Base: one seed, losses 1 and 3. Head: two seeds, losses 2 and 2, and 4 and 8.
     base, head = np.array([[1.0, 3.0]]), np.array([[2.0, 2.0], [4.0, 8.0]])
-    found = compare_means(np.zeros(2, dtype=np.int64), base, head, confidence=0.95)
+    difference = compare_means(np.zeros(2, dtype=np.int64), base, head, confidence=0.95)
     rows = 0.0  # head's mean is 3 and 5, so both rows differ by 2
     spread = (2.0 - 4.0) ** 2 + (6.0 - 4.0) ** 2  # of head's seeds around their mean, 1 degree of freedom
     interaction = (0.0 + 4.0) / 2 - 1.0  # variance of a seed over the rows on average, minus that of the mean
     seeds = (spread - 2 * interaction) * (1 + 1 / 2)
-    assert found.value == 2.0
-    assert found.error == pytest.approx(math.sqrt(rows + seeds))
-    assert found.seeds_share == 1.0
-    assert found.degrees == 1.0  # Satterthwaite's are fewer: at least those of the seeds
-    assert found.high - found.value == pytest.approx(found.error * stats.t.ppf(0.975, 1))
-    assert found.p_value == pytest.approx(2 * stats.t.sf(2.0 / found.error, 1))
+    assert difference.value == 2.0
+    assert difference.error == pytest.approx(math.sqrt(rows + seeds))
+    assert difference.seeds_share == 1.0
+    assert difference.degrees == 1.0  # Satterthwaite's are fewer: at least those of the seeds
+    assert difference.high - difference.value == pytest.approx(difference.error * stats.t.ppf(0.975, 1))
+    assert difference.p_value == pytest.approx(2 * stats.t.sf(2.0 / difference.error, 1))

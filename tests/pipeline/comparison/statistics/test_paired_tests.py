@@ -53,8 +53,8 @@ def test_randomisation_swaps_the_predictions_of_rows() -> None:
 
     observed, generator = statistic(base[0], head[0]), np.random.default_rng(3)
     swapped = [generator.random(60) < 0.5 for _ in range(1500)]
-    found = [statistic(np.where(swap, head[0], base[0]), np.where(swap, base[0], head[0])) for swap in swapped]
-    assert p_values["macro_f1"] == pytest.approx(np.mean(np.array(found) >= observed - 1e-12), abs=0.03)
+    statistics = [statistic(np.where(swap, head[0], base[0]), np.where(swap, base[0], head[0])) for swap in swapped]
+    assert p_values["macro_f1"] == pytest.approx(np.mean(np.array(statistics) >= observed - 1e-12), abs=0.03)
     assert p_values["accuracy"] == pytest.approx(mcnemar(labels, base[0], head[0]), abs=0.03)
 
 
