@@ -47,7 +47,7 @@ def test_few_lengths_give_fewer_parts() -> None:
 
 
 def test_truncated_and_whole_rows() -> None:
-    assert rows_of({}, tokens_cut=np.array([0, 3, 0])) == {
+    assert rows_of({}, tokens_cut=np.array([0, 1, 0])) == {
         ("truncation", "cut"): [1],
         ("truncation", "whole"): [0, 2],
     }
@@ -62,6 +62,8 @@ def test_of_many_values_twelve_stand_alone_and_the_rest_together() -> None:
     assert next(iter(result)) == "(none)"  # the most frequent one first
     one_more = rows_of({"version": [*(f"{number:02}" for number in range(13)), *(f"{n:02}" for n in range(12))]})
     assert one_more[("version", "1 other value")] == [12]
+    two_more = rows_of({"version": [*(f"{number:02}" for number in range(14)), *(f"{n:02}" for n in range(12))]})
+    assert two_more[("version", "2 other values")] == [12, 13]
 
 
 def test_a_value_is_cut_after_sixty_characters() -> None:
