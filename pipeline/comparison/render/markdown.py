@@ -183,9 +183,9 @@ def _cost(comparison: Comparison) -> str:
 def _legend(comparison: Comparison) -> str:
     return (
         "The difference is head minus base. Its interval comes from resampling test rows in pairs: both sides are "
-        "measured on the same rows. The verdicts are corrected for the number of headline metrics (Holm): of two "
-        f"models that are equally good, at most {1 - comparison.confidence:.0%} of comparisons call one better or "
-        "worse. With several seeds per side, the interval includes run-to-run variation. Min. detectable is the "
+        "measured on the same rows. The verdicts are corrected for the number of headline metrics (Holm): at most "
+        f"{1 - comparison.confidence:.0%} of comparisons of two equally good models call one better or worse. With "
+        "several seeds per side, the interval includes run-to-run variation. Min. detectable is the "
         "smallest true difference that this test set would detect 8 times out of 10. In the plots │ is 0 and ● is the "
         "difference, all on one scale."
     )
