@@ -99,7 +99,7 @@ def _calibration(results: Results) -> LineChart:
     series = {}
     for name, probabilities in (("as predicted", predictions.probabilities), ("after scaling", scaled)):
         bins = reliability(predictions.labels, probabilities)
-        series[name] = ([one.confidence for one in bins], [one.accuracy for one in bins])
+        series[name] = ([part.confidence for part in bins], [part.accuracy for part in bins])
     series["perfect"] = ([0.0, 1.0], [0.0, 1.0])
     return unit_chart(series, x_label="probability of the predicted label")
 

@@ -21,17 +21,14 @@ from stages.params import read_params
 from stages.paths import Paths
 from stages.report.__main__ import main
 from stages.report.render.glossary import NAMES
+from tests.stages.report.reporting import make_report
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
 def reported(project: Paths) -> Paths:
-    params = read_params(project.params)
-    for seed in params.seeds:
-        evaluate(params, project, seed)
-    main(params, project)
-    return project
+    return make_report(project)
 
 
 def test_writes_what_dvc_yaml_declares(reported: Paths) -> None:
@@ -218,9 +215,7 @@ def test_suspects_are_rows_of_val_and_test_by_id(reported: Paths) -> None:
 def test_without_test_rows_the_report_shows_val(make_project: Callable[..., Paths]) -> None:
     project = make_project(seeds=(3,))
     pq.write_table(pa.table({"position": pa.array([], pa.int64())}), project.split("test"))
-    params = read_params(project.params)
-    evaluate(params, project, 3)
-    main(params, project)
+    make_report(project)
     assert json.loads((project.report / "metrics.json").read_text())["test"] == {}
     assert "val rows" in (project.report / "report.html").read_text()
 
@@ -235,9 +230,7 @@ def test_seeds_measured_on_different_rows_are_refused(reported: Paths, copy_proj
 
 def test_many_classes_render(make_project: Callable[..., Paths]) -> None:
     project = make_project(labels=tuple(f"class {number}" for number in range(30)), rows=270, seeds=(5,))
-    params = read_params(project.params)
-    evaluate(params, project, 5)
-    main(params, project)
+    make_report(project)
     metrics = json.loads((project.report / "metrics.json").read_text())
     assert metrics["test"]["macro_f1"]["sd"] is None
     assert "class 29" in (project.report / "report.html").read_text()
@@ -248,9 +241,7 @@ def test_texts_and_labels_are_shown_and_never_run(make_project: Callable[..., Pa
     rows = pq.read_table(project.rows).to_pandas()
     rows["text"] = "<script>alert(1)</script> <img src=x onerror=alert(2)> | a _b_\n`c`"
     pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), project.rows)
-    params = read_params(project.params)
-    evaluate(params, project, 3)
-    main(params, project)
+    make_report(project)
     page, markdown = (project.report / "report.html").read_text(), (project.report / "report.md").read_text()
     assert "&lt;script&gt;alert(1)" in page
     assert page.count("<script>") == 1
@@ -263,10 +254,18 @@ def test_texts_and_labels_are_shown_and_never_run(make_project: Callable[..., Pa
 def test_show_text_false_keeps_every_text_out(make_project: Callable[..., Paths]) -> None:
     project = make_project(seeds=(3,))
     project.params.write_text(project.params.read_text().replace("show_text: true", "show_text: false"))
-    params = read_params(project.params)
-    evaluate(params, project, 3)
-    main(params, project)
+    make_report(project)
     texts = {text for text in pq.read_table(project.rows)["text"].to_pylist() if len(text) > 12}
     for path in project.report.rglob("*.*"):
         if path.suffix in (".html", ".md"):
             assert not any(text in path.read_text() for text in texts), path
+
+
+def test_accuracy_does_not_lead_if_most_rows_have_one_label(make_project: Callable[..., Paths]) -> None:
+    project = make_project(rows=90, seeds=(3,), pattern=("ham", "ham", "ham", "spam"))
+    project.params.write_text(project.params.read_text().replace("metric: macro_f1", "metric: accuracy"))
+    make_report(project)
+    page = (project.report / "report.html").read_text()
+    assert "<strong>MCC</strong> on" in page
+    assert re.findall(r'<th scope="row">([^<]*)</th>', page)[:4] == ["MCC", "Macro F1", "Balanced accuracy", "Accuracy"]
+    assert "Most rows have the same label" in page

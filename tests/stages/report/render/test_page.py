@@ -5,11 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from stages.evaluate.__main__ import main as evaluate
-from stages.params import read_params
 from stages.paths import Paths
-from stages.report.__main__ import main
 from tests.stages.report.render.documents import elements
+from tests.stages.report.reporting import make_report
 
 SHAPES = {2: ("ham", "spam"), 5: tuple("12345"), 150: tuple(f"intent <{number}>" for number in range(150))}
 
@@ -18,9 +16,7 @@ SHAPES = {2: ("ham", "spam"), 5: tuple("12345"), 150: tuple(f"intent <{number}>"
 def page(request: pytest.FixtureRequest, make_project: Callable[..., Paths]) -> str:
     labels = SHAPES[request.param]
     project = make_project(labels=labels, rows=max(120, 6 * len(labels)), seeds=(4,))
-    params = read_params(project.params)
-    evaluate(params, project, 4)
-    main(params, project)
+    make_report(project)
     return (project.report / "report.html").read_text()
 
 
