@@ -50,5 +50,10 @@ def test_threshold_metrics_are_those_of_the_second_label(threshold: float) -> No
     assert metrics.at_threshold["macro_f1"] == pytest.approx(f1_score(labels, decided, average="macro"), abs=6e-4)
 
 
+def test_a_probability_equal_to_the_threshold_is_positive() -> None:
+    results = make_results(np.array([0, 1]), np.full((2, 2), 0.5), threshold=0.5)
+    assert compute_metrics(results, EVALUATE, baselines={}, slices=[], suspects=[]).at_threshold["recall"] == 1
+
+
 def test_mistakes_are_counted() -> None:
     assert compute([0, 1, 1], [0, 0, 0], num_labels=2).mistakes == {"rows": 3, "wrong": 2}

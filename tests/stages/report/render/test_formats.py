@@ -24,10 +24,16 @@ def test_a_small_share_is_not_rounded_to_none(share: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("keys", "text"),
-    [(("a", "value"), "0.70"), (("a", "low"), "−0.05"), (("a", "sd"), "–"), (("rows",), "12,345")],
+    [
+        (("b", "value"), "0.50"),
+        (("a", "value"), "0.70"),
+        (("a", "low"), "−0.05"),
+        (("a", "sd"), "–"),
+        (("rows",), "12,345"),
+    ],
 )
 def test_a_number_is_shown_with_the_decimals_of_its_neighbours(keys: tuple[str, ...], text: str) -> None:
-    metrics = {"a": {"value": 0.7, "low": -0.05, "sd": None}, "rows": 12345}
+    metrics = {"a": {"value": 0.7, "low": -0.05, "sd": None}, "b": {"value": 0.5, "low": 0.1}, "rows": 12345}
     assert format_number(metrics, *keys) == text
 
 
