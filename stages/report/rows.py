@@ -1,4 +1,4 @@
-"""The rows behind the predictions: their texts, and the columns that slices are made of."""
+"""Rows of the data set: their texts, and the slices that they belong to."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ Ints = NDArray[np.int64]
 
 
 def read_texts(paths: Paths, positions: Sequence[int] | Ints) -> list[str]:
-    """Read the texts of some rows; the second text of a pair follows after a line break."""
+    """Read the texts of the rows at `positions`; the two texts of a pair are joined by a line break."""
     table = pq.read_table(paths.rows, columns=["text", "text_pair"]).take(positions)
     pairs = zip(table["text"].to_pylist(), table["text_pair"].to_pylist(), strict=True)
     return ["\n".join(part for part in pair if part) for pair in pairs]
@@ -26,12 +26,10 @@ def read_slices(paths: Paths, split: Predictions) -> Slices:
     names = slice_columns(pq.read_schema(paths.rows).names)
     table = pq.read_table(paths.rows, columns=names).take(split.positions)
     tokens_cut = read_column(paths.tokens, "tokens_cut").to_numpy()[split.positions]
-    return cut_slices(
-        {name: table[name] for name in names}, tokens=split.tokens, tokens_cut=tokens_cut.astype(np.int64)
-    )
+    return cut_slices({name: table[name] for name in names}, tokens=split.tokens, tokens_cut=tokens_cut)
 
 
 def read_train(paths: Paths) -> tuple[list[str], Ints]:
-    """Read texts and label indices of train."""
+    """Read the texts and label indices of train."""
     positions = read_positions(paths.split("train"))
     return read_texts(paths, positions), open_tokens(paths.tokens).labels[positions]

@@ -1,4 +1,4 @@
-"""Where the model is weak: the headline metric on parts of the rows, each with its interval."""
+"""The headline metric on every slice of the rows, with its interval."""
 
 import functools
 from dataclasses import dataclass
@@ -19,6 +19,8 @@ SMALL = 30  # rows; the interval of a smaller slice is rough
 
 @dataclass(frozen=True)
 class Slice:
+    """The metric of the rows that have one value in a column."""
+
     column: str
     name: str
     rows: int
@@ -35,10 +37,10 @@ def score_slices(
 
     Args:
         slices: From `cut_slices`.
-        labels: Given labels; shape (rows,).
-        preds: Predicted labels; shape (rows,).
+        labels: Label of each row; shape (rows,).
+        preds: Predicted label of each row; shape (rows,).
         metric: One of `count_scores`.
-        num_labels: Classes of the task.
+        num_labels: Number of classes.
         bootstrap: Of the intervals.
     """
     scored = []
@@ -46,16 +48,16 @@ def score_slices(
         numbers = _score(labels[mask], preds[mask], metric=metric, num_labels=num_labels, bootstrap=bootstrap)
         rows = int(mask.sum())
         scored.append(Slice(column, name, rows, rows < SMALL, **numbers))
-    return sorted(scored, key=lambda one: (one.value, one.column, one.name))
+    return sorted(scored, key=lambda part: (part.value, part.column, part.name))
 
 
 def _score(labels: Ints, preds: Ints, *, metric: str, num_labels: int, bootstrap: Bootstrap) -> dict[str, float]:
     cells = count_cells(labels, preds)
     score = functools.partial(count_scores, labels=cells.columns[0], preds=cells.columns[1], num_labels=num_labels)
-    found = estimate(lambda counts: {metric: score(counts)[metric]}, cells.sizes, cells.columns[0], bootstrap)
+    estimates = estimate(lambda counts: {metric: score(counts)[metric]}, cells.sizes, cells.columns[0], bootstrap)
     if (labels == preds).all():
-        found = allow_for_unseen_errors(
-            found, labels, num_labels=num_labels, ordered=False, confidence=bootstrap.confidence
+        estimates = allow_for_unseen_errors(
+            estimates, labels, num_labels=num_labels, ordered=False, confidence=bootstrap.confidence
         )
-    one = found[metric]
-    return rounded({"value": one.value, "low": one.low, "high": one.high})
+    scored = estimates[metric]
+    return rounded({"value": scored.value, "low": scored.low, "high": scored.high})
