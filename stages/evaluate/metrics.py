@@ -1,6 +1,7 @@
 """metrics.json of one seed: every metric with its interval, the classes, and what was fitted on val."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from stages.metrics.bootstrap import Bootstrap, Estimate
 from stages.metrics.calibration import fit_temperature, reliability, scale
 from stages.metrics.classification import per_class
 from stages.metrics.estimates import measure
+from stages.metrics.summary import MetricValue
 from stages.predictions import Predictions
 
 DECIMALS = 6
@@ -75,4 +77,5 @@ def _per_class(split: Predictions, labels: list[str]) -> dict[str, dict[str, flo
 
 
 def _entry(estimate: Estimate) -> dict[str, float]:
-    return {name: float(np.round(getattr(estimate, name), DECIMALS)) for name in ("value", "low", "high")}
+    numbers = (float(np.round(number, DECIMALS)) for number in (estimate.value, estimate.low, estimate.high))
+    return asdict(MetricValue(*numbers))

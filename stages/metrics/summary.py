@@ -1,4 +1,4 @@
-"""What the report's metrics.json says of each metric: mean over the seeds, spread and interval."""
+"""Metrics with their intervals, as metrics.json holds them: of one model, and of all seeds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +8,17 @@ from stages.metrics.names import SPLITS, metric_name
 
 
 @dataclass(frozen=True)
+class MetricValue:
+    """A metric of one model with its interval, as evaluate writes it."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class MetricSummary:
-    """A metric over all seeds.
+    """A metric over all seeds, as the report writes it.
 
     Attributes:
         mean: Over the seeds.

@@ -10,9 +10,9 @@ from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.calibration import scale
 from stages.metrics.classification import count_scores
 from stages.metrics.names import HEADLINE
-from stages.metrics.summary import MetricSummary
+from stages.metrics.summary import MetricSummary, MetricValue
 from stages.report.baselines import BaselineScore
-from stages.report.results import MetricValue, Results
+from stages.report.results import Results
 from stages.report.slices import Slice
 from stages.report.summary import round_metrics, summarise_seeds
 from stages.report.suspects import Suspect

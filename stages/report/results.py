@@ -10,20 +10,12 @@ from stages.errors import ReportError
 from stages.files import read_json
 from stages.metrics.estimates import are_ordered
 from stages.metrics.names import lower_is_better
+from stages.metrics.summary import MetricValue
 from stages.paths import Paths
 from stages.predictions import Predictions, read_predictions
 from stages.schema import Evaluate
 
 IMBALANCED = 0.6  # share of the most frequent label above which accuracy looks better than the model is
-
-
-@dataclass(frozen=True)
-class MetricValue:
-    """A metric with its confidence interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

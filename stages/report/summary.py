@@ -9,8 +9,8 @@ from scipy.special import stdtrit
 from stages.metrics.bootstrap import NORMAL, Bootstrap, Estimate
 from stages.metrics.estimates import measure
 from stages.metrics.names import CALIBRATED
-from stages.metrics.summary import MetricSummary
-from stages.report.results import MetricValue, Results
+from stages.metrics.summary import MetricSummary, MetricValue
+from stages.report.results import Results
 
 AGREEMENT = (-1.0, 1.0)
 RANGES = {"mcc": AGREEMENT, "kappa": AGREEMENT, "quadratic_kappa": AGREEMENT} | dict.fromkeys(

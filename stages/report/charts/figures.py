@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from stages.metrics.calibration import reliability, scale
+from stages.metrics.summary import MetricValue
 from stages.paths import Paths
 from stages.report.charts.bars import Bar, BarChart, bar_chart, histogram
 from stages.report.charts.curves import batch_mcc, precision_recall
 from stages.report.charts.interval import IntervalChart, interval_chart
 from stages.report.charts.lines import LineChart, epoch_chart, unit_chart
 from stages.report.metrics import Metrics
-from stages.report.results import MetricValue, Results
+from stages.report.results import Results
 
 BASELINES = {"majority": "majority class", "tfidf": "TF-IDF + logistic regression"}
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stages.metrics.summary import MetricValue
 from stages.report.charts.axes import WIDTH, Scale, Tick, tick_label
-from stages.report.results import MetricValue
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from stages.report.results import MetricValue, SeedResult, choose_champion
+from stages.metrics.summary import MetricValue
+from stages.report.results import SeedResult, choose_champion
 from tests.stages.report.results import make_results
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from stages.metrics.summary import MetricValue
 from stages.report.charts.interval import interval_chart
-from stages.report.results import MetricValue
 
 
 @pytest.mark.parametrize(("value", "first"), [(0.5, "0"), (-0.4, "-1")])

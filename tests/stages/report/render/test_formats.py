@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from stages.metrics.summary import MetricValue
 from stages.report.render.formats import data_element, escape_markdown, format_number, four_digits, percent
-from stages.report.results import MetricValue
 
 
 def test_markdown_characters_are_shown_and_not_interpreted() -> None:
