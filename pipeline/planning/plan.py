@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pipeline.planning.reasons import input_reasons, output_reasons
 from pipeline.repository.digests import Digest, Digests, files_under, folder_digest, paths_overlap
-from pipeline.repository.graph import Graph, LockEntry, Params, Stage
+from pipeline.repository.graph import Graph, LockEntry, ParamValues, Stage
 from pipeline.repository.snapshot import MISSING, Snapshot, Where
 
 State = Literal["fresh", "restored", "runs", "pending"]
@@ -41,7 +41,7 @@ class StagePlan:
     seconds: float | None = 0.0
     outs: Digests = field(default_factory=dict)
     deps: Digests = field(default_factory=dict)
-    params: Params = field(default_factory=dict)
+    params: ParamValues = field(default_factory=dict)
     forced: bool = False
 
     def as_json(self) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _expected_folder(snapshot: Snapshot, folder: str, outs: Digests, written: It
     return folder_digest(files)
 
 
-def read_values(snapshot: Snapshot, stage: Stage) -> Params:
+def read_values(snapshot: Snapshot, stage: Stage) -> ParamValues:
     """The current values of the stage's parameters; those that do not exist are left out."""
     return {file: _values(snapshot, file, keys) for file, keys in stage.params.items()}
 

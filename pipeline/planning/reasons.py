@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.repository.digests import Digest, Digests
-from pipeline.repository.graph import LockEntry, Params, Stage
+from pipeline.repository.graph import LockEntry, ParamValues, Stage
 from pipeline.repository.snapshot import MISSING, Snapshot
 
 
 def input_reasons(
-    snapshot: Snapshot, stage: Stage, entry: LockEntry | None, deps: Mapping[str, Digest | None], params: Params
+    snapshot: Snapshot, stage: Stage, entry: LockEntry | None, deps: Mapping[str, Digest | None], params: ParamValues
 ) -> list[str]:
     """The differences in command, dependencies and parameters.
 

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.repository.digests import Digests, paths_overlap
 from stages.errors import PipelineError
 
-Params = Mapping[str, Mapping[str, Any]]  # file -> key -> value
+ParamValues = Mapping[str, Mapping[str, Any]]  # file -> key -> value
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class LockEntry:
 
     cmd: str
     deps: Digests
-    params: Params
+    params: ParamValues
     outs: Digests
 
 

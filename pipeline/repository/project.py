@@ -17,7 +17,7 @@ from pipeline.repository.digests import Digest, Digests, paths_overlap
 from pipeline.repository.durations import expected_duration, read_durations
 from pipeline.repository.dvc_yaml import read_graph, read_params
 from pipeline.repository.file_tree import FileTree
-from pipeline.repository.graph import LockEntry, Params, Stage
+from pipeline.repository.graph import LockEntry, ParamValues, Stage
 from pipeline.repository.leftovers import find_leftovers
 from pipeline.repository.lock import RawEntry, hold_dvc, parse_entry, parse_lock
 from pipeline.repository.snapshot import MISSING, Recorded
@@ -117,7 +117,7 @@ class Project:
         """See `Snapshot.cached`."""
         return self.store.cached(outs)
 
-    def recorded(self, stage: Stage, entry: LockEntry | None, deps: Digests, params: Params) -> Recorded | None:
+    def recorded(self, stage: Stage, entry: LockEntry | None, deps: Digests, params: ParamValues) -> Recorded | None:
         """See `Snapshot.recorded`."""
         return self.store.find_result(stage, entry, deps, params, intact=self._intact(stage, entry) if entry else False)
 

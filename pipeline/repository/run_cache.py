@@ -14,7 +14,7 @@ from dvc.utils.serialize import parse_yaml
 from voluptuous import Invalid
 
 from pipeline.repository.digests import Digest, Digests
-from pipeline.repository.graph import Params, Stage
+from pipeline.repository.graph import ParamValues, Stage
 from pipeline.repository.lock import RawEntry
 from pipeline.repository.objects import list_files
 
@@ -31,7 +31,7 @@ def entry_name(entry: RawEntry) -> str:
     return str(_get_cache_hash(dict(entry)))
 
 
-def stage_key(stage: Stage, deps: Digests, params: Params) -> str:
+def stage_key(stage: Stage, deps: Digests, params: ParamValues) -> str:
     """The run-cache key of a stage with these inputs."""
     entry: dict[str, Any] = {"cmd": stage.cmd}
     if stage.deps:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from pipeline.repository.digests import Digest, Digests
-from pipeline.repository.graph import LockEntry, Params, Stage
+from pipeline.repository.graph import LockEntry, ParamValues, Stage
 
 Where = Literal["cache", "remote"]
 MISSING: Final = object()  # the parameter does not exist, which differs from null
@@ -39,7 +39,7 @@ class Snapshot(Protocol):
     def cached(self, outs: Digests) -> bool:
         """Whether the local cache has all of these outputs."""
 
-    def recorded(self, stage: Stage, entry: LockEntry | None, deps: Digests, params: Params) -> Recorded | None:
+    def recorded(self, stage: Stage, entry: LockEntry | None, deps: Digests, params: ParamValues) -> Recorded | None:
         """The result that can be restored without a run, or None.
 
         Args:

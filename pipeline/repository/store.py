@@ -15,7 +15,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_objects.errors import ObjectFormatError
 
 from pipeline.repository.digests import Digest, Digests
-from pipeline.repository.graph import LockEntry, Params, Stage
+from pipeline.repository.graph import LockEntry, ParamValues, Stage
 from pipeline.repository.lock import parse_entry
 from pipeline.repository.objects import RemoteStores, folder_files, object_names, open_remote
 from pipeline.repository.run_cache import RunCache, stage_key
@@ -40,7 +40,7 @@ class Store:
         self._folders = root / FOLDERS
 
     def find_result(
-        self, stage: Stage, entry: LockEntry | None, deps: Digests, params: Params, *, intact: bool
+        self, stage: Stage, entry: LockEntry | None, deps: Digests, params: ParamValues, *, intact: bool
     ) -> Recorded | None:
         """A result that needs no run, looked up in DVC's order: the entry of dvc.lock, then the run-cache.
 

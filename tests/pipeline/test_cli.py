@@ -122,7 +122,7 @@ def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
             "error: There are no results yet (data/report/metrics.json is missing). Get them with: retune run",
         ),
         (["plan", "trian"], "error: dvc.yaml has no stage trian. The stages are: download, cut, train, report."),
-        (["use", "nothing"], "error: There is no recipe nothing. There are: ; or give the path of a file."),
+        (["use", "nothing"], "error: There is no recipe nothing. Name one of recipes/ (empty), or the path of a file."),
         (
             ["plan", "--rev", "nowhere"],
             "error: nowhere is not a revision of this repository. See: git log, git branch -a. In a shallow clone, "
