@@ -92,9 +92,8 @@ def find_recipe(root: Path, recipe: str) -> Path:
     known = sorted(path.stem for path in (root / "recipes").glob("*.yaml"))
     similar = difflib.get_close_matches(recipe, known, n=1)
     hint = f"Did you mean {similar[0]}? " if similar else ""
-    raise ParamsError(
-        f"There is no recipe {recipe}. {hint}Name one of recipes/ ({', '.join(known) or 'empty'}), or the path of a file."
-    )
+    names = ", ".join(known) or "empty"
+    raise ParamsError(f"There is no recipe {recipe}. {hint}Name one of recipes/ ({names}), or the path of a file.")
 
 
 def _finish(values: CommentedMap, overrides: Iterable[str], *, name: str) -> str:

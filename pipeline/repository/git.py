@@ -1,4 +1,4 @@
-"""Runs git: the one wrapper of its command."""
+"""Runs the git command."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Reads and writes dvc.lock: the one parser of its text and of its entries."""
+"""Reads and writes dvc.lock."""
 
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping

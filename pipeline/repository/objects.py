@@ -58,7 +58,7 @@ def tree_files(tree: Any) -> dict[str, Digest]:
 
 
 def object_names(outs: Iterable[str], files_of: Callable[[str], Digests | None]) -> set[str] | None:
-    """The MD5 names of every object of some outputs, those of the files in folders included; None if one is unknown.
+    """The MD5 names of all objects of some outputs, including the files of folders; None if a folder is unknown.
 
     Args:
         outs: The MD5 names of the outputs.

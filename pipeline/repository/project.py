@@ -26,7 +26,7 @@ from stages.errors import PipelineError
 
 
 class Project:
-    """The `Snapshot` of a project with a DVC repository. It lives for one plan: what it has read, it keeps.
+    """The `Snapshot` of a project with a DVC repository. It is made for one plan: what it has read is cached.
 
     Args:
         root: The project's folder.

@@ -88,7 +88,7 @@ class Remote:
             )
 
     def publish(self, entry: RawEntry, *, replace: bool = False) -> RawEntry:
-        """Write the record unless an earlier one exists; return the one that stands.
+        """Write the record unless an earlier one exists; return the record that is then in the remote.
 
         Args:
             entry: The stage as dvc.lock has it.

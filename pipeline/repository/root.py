@@ -6,7 +6,7 @@ from stages.errors import PipelineError
 
 
 def find_root(start: Path) -> Path:
-    """The project's folder: the nearest one, from `start` upwards, that holds dvc.yaml.
+    """The project's folder: the nearest one, from `start` upwards, that contains dvc.yaml.
 
     Raises:
         PipelineError: There is no such folder, or it is not in a git repository, or not a DVC project.

@@ -1,6 +1,6 @@
-"""DVC's run-cache: the key of a stage's inputs, and the one reader of entries, in the local cache and in a remote.
+"""DVC's run-cache: the key of a stage's inputs, and the reader of entries in the local cache and in a remote.
 
-An entry lies at `runs/<first two characters of its key>/<key>/<SHA-256 of the whole entry>`. The key covers the
+The path of an entry is `runs/<first two characters of its key>/<key>/<SHA-256 of the whole entry>`. The key covers the
 command, the inputs and the names of the outputs, so it is known before the stage runs.
 """
 

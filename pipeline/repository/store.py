@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class Store:
     """The local cache and the default remote of a DVC repository; nothing in them is changed.
 
-    A Store lives for one plan: what it has looked up once is not looked up again.
+    A Store is made for one plan: its answers are cached.
     """
 
     def __init__(self, repo: Repo, root: Path) -> None:
@@ -57,10 +57,10 @@ class Store:
         if entry and set(stage.outs) <= set(entry.outs):
             if self.cached(entry.outs):
                 return Recorded(entry, "cache")
-            big = {out: digest for out, digest in entry.outs.items() if out not in stage.uncached}
-            if intact and self._ask_remote(lambda remote: self._available(big, remote)):
+            pushed = {out: digest for out, digest in entry.outs.items() if out not in stage.uncached}
+            if intact and self._ask_remote(lambda remote: self._available(pushed, remote)):
                 return Recorded(entry, "remote")
-        elif newest := self._newest_entry(key):  # DVC looks at the newest one alone
+        elif newest := self._newest_entry(key):  # DVC reads only the newest
             return Recorded(newest, "cache") if self.cached(newest.outs) else None
         first = self._ask_remote(lambda remote: self._first_entry(key, remote))
         return Recorded(first, "remote") if first else None
@@ -70,7 +70,7 @@ class Store:
         return all(self._cached(digest.md5) for digest in outs.values())
 
     def folder_files(self, folder: Digest) -> Digests | None:
-        """The files of a folder, if the cache, the remote, or an earlier plan knows it."""
+        """The files of a folder, if the cache, the remote, or the notes of an earlier plan have them; else None."""
         noted = self._folders / f"{folder.md5}.json"
         if noted.is_file():
             return {name: Digest(md5) for name, md5 in json.loads(noted.read_text(encoding="utf-8")).items()}
@@ -143,7 +143,7 @@ class Store:
         return parse_entry(raw) if raw else None
 
     def _first_entry(self, key: str, remote: RemoteStores) -> LockEntry | None:
-        """The entry of the first writer whose outputs are available: that writer's result stands."""
+        """The oldest entry whose outputs are available: workers keep the first result of a key."""
         runs = RunCache(remote.legacy)
         entries = (parse_entry(raw) for path in runs.paths(key) if (raw := runs.read(path)))
         return next((entry for entry in entries if self._available(entry.outs, remote)), None)

@@ -1,5 +1,6 @@
 """The run-cache: keys as DVC computes them, and one reader for the local cache and the remote."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,6 +94,14 @@ def test_local_cache_and_remote_give_the_same_entry(recorded: RecordedStage, cac
         assert parse_entry(raw) == recorded.entry
         assert (entry_key(raw), entry_name(raw)) == (recorded.key, recorded.local.name)
         assert cache.paths("0" * 64) == []
+
+
+def test_entries_are_ordered_by_the_time_of_writing(recorded: RecordedStage, caches: dict[str, RunCache]) -> None:
+    for name, file in (("local", recorded.local), ("remote", recorded.remote)):
+        newer = file.with_name("0" * 64)  # the first one by name
+        newer.write_bytes(file.read_bytes())
+        os.utime(newer, (2e9, 2e9))
+        assert caches[name].paths(recorded.key) == [str(file), str(newer)]
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
