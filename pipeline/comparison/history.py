@@ -46,10 +46,10 @@ def read_history(root: Path, rev: str | None, *, most: int) -> list[CommitMetric
         PipelineError: The revision is unknown, or no commit has metrics.
     """
     commits = []
-    for commit, date, subject in git.commits(root, rev or "HEAD", PATH, most=most):
-        metrics = _parse(git.show(root, commit, PATH))
+    for commit in git.commits(root, rev or "HEAD", PATH, most=most):
+        metrics = _parse(git.show(root, commit.sha, PATH))
         if metrics:  # a commit may also have removed or damaged the file
-            commits.append(CommitMetrics(commit[:9], date, subject, metrics))
+            commits.append(CommitMetrics(commit.sha[:9], commit.date, commit.subject, metrics))
     path = root / PATH
     if rev is None and path.is_file():
         metrics = _parse(path.read_text(encoding="utf-8"))
