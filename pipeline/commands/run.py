@@ -11,9 +11,10 @@ from pipeline.commands.options import Overrides
 from pipeline.commands.plan import plan_changes
 from pipeline.commands.terminal import console, leave_at_once, project_root, show_table
 from stages.errors import PipelineError
+from stages.metrics.names import HEADLINE
 from stages.paths import Paths
 
-HEADLINE = ("accuracy", "macro_f1", "mcc", "log_loss")  # the last lines of a run
+LAST_LINES = (*HEADLINE, "log_loss")  # metrics that a run ends with
 
 
 def run(
@@ -47,7 +48,7 @@ def run(
         configured = run_flow(root, console, on_lost=leave_at_once, **parameters, jobs=jobs, wait_for_others=wait)
         if not configured:
             console.print("See this run in Prefect's UI with: retune ui")
-    _show_results(root, HEADLINE)
+    _show_results(root, LAST_LINES)
 
 
 def results() -> None:
@@ -73,7 +74,7 @@ def _show_results(root: Path, names: Collection[str] = ()) -> bool:
     """Show metrics on test (none named: all) and what else came out; return whether there are any."""
     from pipeline.repository.results import format_interval, read_metrics
 
-    metrics = {name.removeprefix("test/"): one for name, one in read_metrics(root).items() if name.startswith("test/")}
+    metrics = {name.removeprefix("test."): one for name, one in read_metrics(root).items() if name.startswith("test.")}
     if not metrics:
         return False
     table = Table(box=None, pad_edge=False)
@@ -81,7 +82,7 @@ def _show_results(root: Path, names: Collection[str] = ()) -> bool:
         table.add_column(heading, no_wrap=True, justify="left" if heading == "metric" else "right")
     for name, metric in metrics.items():
         if not names or name in names:
-            table.add_row(name, f"{metric.value:.3f}", format_interval(metric))
+            table.add_row(name, f"{metric.mean:.3f}", format_interval(metric))
     console.print()
     show_table(table)
     console.print()

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from stages.paths import Paths
+from stages.predictions import Predictions, write_predictions
 from tests.pipeline.toy import dvc, git
 
 ROOT = Path(__file__).parents[2]
@@ -76,17 +77,15 @@ def write_results(
     paths.labels.write_text(json.dumps(list(labels)))
     chosen = list(range(len(data["id"]))) if test is None else list(test)
     for seed, values in probabilities.items():
-        parts = [(name, index) for name, index in (("val", [0]), ("test", chosen))]
-        positions = [row for _, index in parts for row in index]
-        flat = pa.array(values[positions].ravel(), pa.float32())
-        columns = {
-            "position": pa.array(positions, pa.int64()),
-            "id": pa.array([data["id"][row] for row in positions]),
-            "split": pa.array([name for name, index in parts for _ in index]),
-            "label": pa.array([list(labels).index(data["label"][row]) for row in positions], pa.int32()),
-            "probabilities": pa.FixedSizeListArray.from_arrays(flat, values.shape[1]),
+        given = np.array([list(labels).index(label) for label in data["label"]])
+        tokens = np.array([len(text.split()) + 2 for text in data["text"]])
+        splits = {
+            name: Predictions(
+                np.array(rows), [data["id"][row] for row in rows], given[rows], values[rows], tokens[rows]
+            )
+            for name, rows in (("val", [0]), ("test", chosen))
         }
-        pq.write_table(pa.table(columns), paths.predictions(seed))
+        write_predictions(paths.predictions(seed), splits)
         (paths.finetuned(seed) / "model.safetensors").write_bytes(values.tobytes())
     report = {
         "champion": {"seed": next(iter(probabilities))},

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from stages.columns import KEPT
 from stages.errors import DataError
-
-KEPT = "slice:"  # before the name of a column that is kept as it is: as a record's field and in rows.parquet
 
 
 class Record(NamedTuple):

@@ -102,7 +102,7 @@ def test_the_schedule_fires(across: Project, api: Api) -> None:
     clone = across.clone("clone", branch)
     assert lock(clone).keys() == {"download", "finetune@1", "evaluate@1", "report"}
     assert (clone / "data/report/metrics.json").is_file()
-    assert "| test/macro_f1 |" in run(clone, "git", "log", "-1", "--format=%B")
+    assert "| test.macro_f1 |" in run(clone, "git", "log", "-1", "--format=%B")
     before = len(across.ran())
     across.dvc("repro", "--pull", folder=clone)
     assert len(across.ran()) == before

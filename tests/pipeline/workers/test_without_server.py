@@ -27,7 +27,7 @@ def test_cold_warm_and_changed(project: Any) -> None:
     name, text = coordinate(project, workers)
     assert project.ran() == ["download", "finetune@1", "evaluate@1", "report"]
     assert workers.pools == {"download": "cpu", "finetune@1": "gpu", "evaluate@1": "cpu", "report": "cpu"}
-    assert "test/macro_f1" in text
+    assert "test.macro_f1" in text
 
     clone = project.clone("clone", name)
     project.dvc("repro", "--pull", folder=clone)
