@@ -13,7 +13,7 @@ from pipeline.prediction.request import Job, identity_of, input_kind, input_name
 from pipeline.prediction.resume import Counts, Parts, partial_of
 from pipeline.prediction.windows import Source, Window
 from stages.errors import DataError
-from stages.tokenizer import text_problem
+from stages.texts import text_problem
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from pipeline.prediction.records import Record, open_text, read_records
 from stages.errors import DataError
-from stages.tokenizer import WINDOW_CHARACTERS, WINDOW_ROWS, windows
+from stages.texts import WINDOW_CHARACTERS, WINDOW_ROWS, windows
 
 FORMATS = {
     ".csv": "csv",

@@ -50,4 +50,4 @@ def main(params: Params, paths: Paths, item: str) -> None:
 
 
 if __name__ == "__main__":
-    entry.run(main, stage="download", doc=__doc__, item=entry.Item("item", choices=("dataset", "model")))
+    entry.run(main, stage="download", doc=__doc__, argument=entry.Argument("item", choices=("dataset", "model")))

@@ -51,4 +51,4 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    entry.run(main, stage="evaluate", doc=__doc__, item=entry.Item("seed", int))
+    entry.run(main, stage="evaluate", doc=__doc__, argument=entry.Argument("seed", int))

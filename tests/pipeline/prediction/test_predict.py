@@ -152,7 +152,7 @@ def test_a_bad_json_line_gets_its_error(predict: Callable[..., Path], tmp_path: 
     assert errors[1].startswith("line 2 is not JSON")
     assert errors[2:] == [
         "line 3 is no JSON object but list",
-        "text is no string but int",
+        "expected a string, got int",
         "text is missing",
         "text is not valid Unicode",
     ]
@@ -384,7 +384,7 @@ def test_windows_of_any_size_resume(
 ) -> None:
     monkeypatch.setattr("pipeline.prediction.windows.WINDOW_ROWS", 64)
     monkeypatch.setattr("pipeline.prediction.windows.WINDOW_CHARACTERS", 500)
-    monkeypatch.setattr("stages.tokenizer.WINDOW_CHARACTERS", 500)
+    monkeypatch.setattr("stages.texts.WINDOW_CHARACTERS", 500)
     texts = [row["text"] for row in read_csv(many(tmp_path / "texts.csv", 300))]
     if source == "in.csv":
         write_csv(tmp_path / source, texts)
