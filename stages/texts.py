@@ -17,14 +17,9 @@ def text_problem(text: object) -> str | None:
         return f"expected a string, got {type(text).__name__}"
     if not text or text.isspace():
         return "text is empty"
-    if has_surrogates(text):
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):  # lone surrogates
         return "text is not valid Unicode"
     return None
-
-
-def has_surrogates(text: str) -> bool:
-    """Return whether `text` has a lone surrogate: a byte that could not be decoded, or an invalid escape in JSON."""
-    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def check_texts(texts: Sequence[object], text_pairs: Sequence[object] | None) -> None:

@@ -222,12 +222,12 @@ def test_every_file_of_paths_is_an_output_of_the_graph() -> None:
         assert any(re.match(rf"{out}(/|$)", file.as_posix()) for out in outs), file
 
 
-def test_kept_columns_have_one_prefix() -> None:
-    from stages.download.readers.layout import KEPT
+def test_slice_columns_have_one_prefix() -> None:
+    from stages.download.readers.record import SLICE
     from stages.report import rows
 
-    assert rows.KEPT == KEPT
-    assert f'removeprefix("{KEPT}")' in (ROOT / "pipeline/comparison/flips.py").read_text().replace("'", '"')
+    assert rows.KEPT == SLICE
+    assert f'removeprefix("{SLICE}")' in (ROOT / "pipeline/comparison/flips.py").read_text().replace("'", '"')
 
 
 def test_the_readme_names_commands_that_exist() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from stages import texts
 from stages.errors import DataError
-from stages.texts import check_texts, has_surrogates, text_problem, windows
+from stages.texts import check_texts, text_problem, windows
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ def test_the_problem_of_a_text(text: object, problem: str | None) -> None:
     assert text_problem(text) == problem
 
 
-def test_a_lone_surrogate_is_found_at_the_ends_of_its_range() -> None:
-    assert [has_surrogates(character) for character in "\ud7ff\ud800\udfff\ue000"] == [False, True, True, False]
+def test_only_lone_surrogates_are_not_valid_unicode() -> None:
+    assert [bool(text_problem(character)) for character in "\ud7ff\ud800\udfff\ue000"] == [False, True, True, False]
 
 
 @pytest.mark.parametrize(
