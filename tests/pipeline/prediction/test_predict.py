@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.prediction.request import Job
+from pipeline.prediction.request import PredictionRequest
 from pipeline.prediction.run import embed_rows, predict_rows
 from stages.errors import DataError, ModelError
 from stages.inference.classifier import Classifier
@@ -31,7 +31,9 @@ def predict(model: Path, tmp_path: Path) -> Callable[..., Path]:
     """Return a function that runs `retune predict --file ... --out ...` in this process."""
 
     def run(file: Path, out: str, *, every_label: bool = False, **options: object) -> Path:
-        predict_rows(Job(str(file), tmp_path / out, model, **options), Classifier.load, every_label=every_label)  # type: ignore[arg-type]
+        predict_rows(
+            PredictionRequest(str(file), tmp_path / out, model, **options), Classifier.load, every_label=every_label
+        )  # type: ignore[arg-type]
         return tmp_path / out
 
     return run
@@ -73,7 +75,7 @@ def test_every_format_becomes_every_format(
         lines = [json.dumps({"text": text, "n": number}) + "\n" for text, number in zip(TEXTS, numbers, strict=True)]
         file.write_text("".join(lines))
         if out in ("out.csv", "out.tsv"):
-            with pytest.raises(DataError, match=r"no fixed columns for CSV\. Write --out FILE\.jsonl"):
+            with pytest.raises(DataError, match=r"so they can't become CSV\. Give --out FILE\.jsonl"):
                 predict(file, out)
             return
     else:
@@ -130,11 +132,11 @@ def test_a_bad_row_gets_its_error_and_keeps_its_place(predict: Callable[..., Pat
     assert [row["error"] for row in rows] == [
         "",
         "text is empty",
-        "line 4 has 3 fields, the header 2",
+        "line 4 has 3 fields, but the header has 2",
         "line 5 is malformed: ',' expected after '\"'",
         "text is not valid Unicode",
         "",
-        "line 8 has 1 fields, the header 2",
+        "line 8 has 1 fields, but the header has 2",
     ]
     assert [(row["text"], row["n"]) for row in rows][2:4] == [("bad", "3,4"), ('"a"b,5', "")]
     assert b"caf\xe9,6," in path.read_bytes()
@@ -151,7 +153,7 @@ def test_a_bad_json_line_gets_its_error(predict: Callable[..., Path], tmp_path: 
     assert errors[0] is None
     assert errors[1].startswith("line 2 is not JSON")
     assert errors[2:] == [
-        "line 3 is no JSON object but list",
+        "line 3: expected a JSON object, got list",
         "expected a string, got int",
         "text is missing",
         "text is not valid Unicode",
@@ -181,7 +183,7 @@ def test_a_pair_column_is_read_with_the_text(model: Path, predict: Callable[...,
     rows = read_csv(predict(file, "out.csv", pair_column="second"))
     expected = Classifier.load(model)(["good"], ["slow"])[0]
     assert float(rows[0]["probability"]) == pytest.approx(expected.probability, abs=1e-5)
-    assert rows[1]["error"] == "second text is empty"
+    assert rows[1]["error"] == "second text: text is empty"
 
 
 def test_a_text_of_a_megabyte_is_cut_and_counted(
@@ -194,7 +196,10 @@ def test_a_text_of_a_megabyte_is_cut_and_counted(
 
 
 def test_embeddings_are_those_of_the_classifier(model: Path, tmp_path: Path) -> None:
-    embed_rows(Job(str(write_csv(tmp_path / "in.csv", [*TEXTS, ""])), tmp_path / "out.parquet", model), Classifier.load)
+    embed_rows(
+        PredictionRequest(str(write_csv(tmp_path / "in.csv", [*TEXTS, ""])), tmp_path / "out.parquet", model),
+        Classifier.load,
+    )
     table = pq.read_table(tmp_path / "out.parquet")
     assert table.schema.field("embedding").type == pa.list_(pa.float32(), 16)
     assert table.column_names == ["text", "embedding", "error"]
@@ -203,7 +208,7 @@ def test_embeddings_are_those_of_the_classifier(model: Path, tmp_path: Path) -> 
         assert row == pytest.approx(embedding.tolist(), abs=1e-5)
     assert table["embedding"].to_pylist()[-1] is None
     with pytest.raises(DataError, match=r"written as Parquet, not as .*out\.csv\. Give --out FILE\.parquet"):
-        embed_rows(Job(str(tmp_path / "in.csv"), tmp_path / "out.csv", model), Classifier.load)
+        embed_rows(PredictionRequest(str(tmp_path / "in.csv"), tmp_path / "out.csv", model), Classifier.load)
 
 
 BAD_FILES: dict[str, tuple[str, bytes, str]] = {
@@ -214,18 +219,22 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     ),
     "column twice": ("in.csv", b"text,text\ngood,bad\n", r"has 2 columns 'text'"),
     "empty": ("in.csv", b"", r"in\.csv is empty \(0 bytes\)"),
-    "binary": ("in.csv", b"text\n\x00\x01\x02", r"in\.csv is a binary file \(byte 0 at position 5\), not csv"),
-    "zip": ("in.csv", b"PK\x03\x04....", r"in\.csv is not csv but a zip"),
-    "gzip": ("in.jsonl", b"\x1f\x8b....", r"in\.jsonl is not jsonl but gzip"),
-    "parquet as csv": ("in.csv", b"PAR1....", r"in\.csv is not csv but Parquet"),
-    "csv as parquet": ("in.parquet", b"text\ngood\n", r"in\.parquet is not a Parquet file"),
+    "binary": ("in.csv", b"text\n\x00\x01\x02", r"in\.csv: expected csv, got a binary file \(byte 0 at position 5\)"),
+    "zip": ("in.csv", b"PK\x03\x04....", r"in\.csv: expected csv, got a zip"),
+    "gzip": ("in.jsonl", b"\x1f\x8b....", r"in\.jsonl: expected jsonl, got gzip"),
+    "parquet as csv": ("in.csv", b"PAR1....", r"in\.csv: expected csv, got Parquet"),
+    "csv as parquet": ("in.parquet", b"text\ngood\n", r"in\.parquet can't be read as Parquet"),
     "csv as jsonl": ("in.jsonl", b"text\ngood\n", r"in\.jsonl is not JSON lines: line 1 is not JSON"),
     "latin-1": ("in.csv", b"text\ngood\ncaf\xe9 bad\n", r"line 3 is not UTF-8 \(byte 0xe9\)\. .*--encoding cp1252"),
-    "utf-16": ("in.csv", "text\ngood\n".encode("utf-16"), r"in\.csv is not UTF-8 but UTF-16\. Add: --encoding utf-16"),
-    "unclosed quote": ("in.csv", b'text\n"good\nbad\n', r"in\.csv line 2: a quote is opened and never closed"),
+    "utf-16": (
+        "in.csv",
+        "text\ngood\n".encode("utf-16"),
+        r"in\.csv: expected UTF-8, got UTF-16\. Add: --encoding utf-16",
+    ),
+    "unclosed quote": ("in.csv", b'text\n"good\nbad\n', r"in\.csv line 2 opens a quote that is never closed"),
     "name clash": ("in.csv", b"text,error\ngood,no\n", r"already has a column 'error'.*--prefix"),
     "json keys": ("in.jsonl", b'{"body": "good"}\n', r"has no column 'text'. It has: body"),
-    "unknown format": ("in.docx", b"text\n", r"in\.docx: its name does not say its format\. Give --format: csv"),
+    "unknown format": ("in.docx", b"text\n", r"in\.docx: the format is not known\. Give one with --format: csv"),
 }
 
 
@@ -241,7 +250,7 @@ def test_a_bad_file_is_one_clear_line(
 
 def test_numbers_are_no_text(predict: Callable[..., Path], tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": [1, 2]}), tmp_path / "in.parquet")
-    with pytest.raises(DataError, match=r"the column 'text' holds int64, not text"):
+    with pytest.raises(DataError, match=r"the column 'text' has the type int64, not text"):
         predict(tmp_path / "in.parquet", "out.csv")
 
 
@@ -252,7 +261,7 @@ def test_another_encoding_can_be_named(predict: Callable[..., Path], tmp_path: P
 
 
 def test_an_encoding_that_is_none_is_named(predict: Callable[..., Path], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"--encoding: Python knows no encoding 'klingon'"):
+    with pytest.raises(DataError, match=r"--encoding: Python has no encoding 'klingon'"):
         predict(write_csv(tmp_path / "in.csv", ["good"]), "out.csv", encoding="klingon")
 
 
@@ -261,21 +270,25 @@ def test_files_and_outputs_that_can_not_be_are_named(predict: Callable[..., Path
     with pytest.raises(DataError, match=r"none\.csv is missing"):
         predict(tmp_path / "none.csv", "out.csv")
     with pytest.raises(DataError, match=r"is a folder"):
-        predict(tmp_path, "out.csv", kind="csv")
-    with pytest.raises(DataError, match=r"is the file that is read"):
+        predict(tmp_path, "out.csv", format="csv")
+    with pytest.raises(DataError, match=r"is also the input"):
         predict(file, "in.csv")
-    with pytest.raises(DataError, match=r"write a file that ends in \.csv"):
+    with pytest.raises(DataError, match=r"the format is not known\. Give a name in \.csv"):
         predict(file, "out.txt")
-    with pytest.raises(DataError, match="--resume needs the file that was being written"):
-        predict_rows(Job(str(file), None, model, resume=True), Classifier.load, every_label=False)
-    with pytest.raises(DataError, match="--resume needs a file to go back to"):
-        predict_rows(Job("-", tmp_path / "out.csv", model, resume=True), Classifier.load, every_label=False)
+    with pytest.raises(DataError, match="--resume needs the file of the interrupted run"):
+        predict_rows(PredictionRequest(str(file), None, model, resume=True), Classifier.load, every_label=False)
+    with pytest.raises(DataError, match="--resume can't read standard input again"):
+        predict_rows(
+            PredictionRequest("-", tmp_path / "out.csv", model, resume=True), Classifier.load, every_label=False
+        )
 
 
 def test_no_model_yet_names_the_command_that_makes_one(tmp_path: Path) -> None:
     file = write_csv(tmp_path / "in.csv", ["good"])
     with pytest.raises(ModelError, match=r"There is no model in .*model yet\. Make it with: retune run"):
-        predict_rows(Job(str(file), tmp_path / "out.csv", tmp_path / "model"), Classifier.load, every_label=False)
+        predict_rows(
+            PredictionRequest(str(file), tmp_path / "out.csv", tmp_path / "model"), Classifier.load, every_label=False
+        )
 
 
 def test_a_foreign_folder_is_refused(model: Path, tmp_path: Path) -> None:
@@ -305,8 +318,8 @@ def test_texts_as_arguments(model: Path) -> None:
     ("arguments", "message"),
     [
         (["predict", ""], "text 1 of 1: text is empty"),
-        (["predict"], "Give texts, or the rows of a file"),
-        (["predict", "good", "--file", "in.csv"], "not both"),
+        (["predict"], "Give either texts, or the rows of a file"),
+        (["predict", "good", "--file", "in.csv"], "Give either texts, or the rows of a file"),
         (["embed"], "Give the rows: --file FILE"),
     ],
 )
@@ -361,17 +374,17 @@ def interrupt(
     predict: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, file: Path, out: str, **options: object
 ) -> None:
     """Run until the second window is written, and stop there."""
-    from pipeline.prediction.resume import Parts
+    from pipeline.prediction.resume import PartialOutput
 
-    original = Parts.add
+    original = PartialOutput.add
 
-    def add(self: Parts, data: bytes, counts: object) -> None:
+    def add(self: PartialOutput, data: bytes, counts: object) -> None:
         original(self, data, counts)  # type: ignore[arg-type]
         if len(self.files) == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Parts, "add", add)
+        patch.setattr(PartialOutput, "add", add)
         with pytest.raises(KeyboardInterrupt):
             predict(file, out, **options)
 
@@ -406,7 +419,9 @@ def test_resume_wants_the_same_run(
     monkeypatch.setattr("pipeline.prediction.windows.WINDOW_ROWS", 64)
     file = many(tmp_path / "in.csv", 300)
     interrupt(predict, monkeypatch, file, "out.csv")
-    with pytest.raises(DataError, match=r"out\.csv\.partial is of a run with another --prefix\. .*start over"):
+    with pytest.raises(
+        DataError, match=r"out\.csv\.partial is of a run with another --prefix\. Use the same, or start over"
+    ):
         predict(file, "out.csv", prefix="x_", resume=True)
     with pytest.raises(DataError, match=r"is of a run with another --all"):
         predict(file, "out.csv", every_label=True, resume=True)
@@ -419,13 +434,13 @@ def test_resume_wants_the_same_run(
     caplog.set_level("INFO", logger="pipeline")
     predict(file, "out.csv", resume=True)
     assert out.stat().st_mtime_ns == before
-    assert "nothing to go on with" in caplog.text
+    assert "there is nothing to resume" in caplog.text
 
 
 def test_progress_is_plain_lines_without_a_terminal(
     predict: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("pipeline.prediction.progress.EVERY", 0.0)
+    monkeypatch.setattr("pipeline.prediction.progress.INTERVAL", 0.0)
     monkeypatch.setattr("pipeline.prediction.windows.WINDOW_ROWS", 64)
     caplog.set_level("INFO", logger="pipeline")
     predict(many(tmp_path / "in.csv", 128), "out.csv")
