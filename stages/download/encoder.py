@@ -78,9 +78,7 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None,
     _require_safetensors(target / WEIGHTS, source)
     for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS):
         if (folder / name).is_file():
-            shutil.copyfile(
-                folder / name, target / name
-            )  # unchanged, so that other weights with the same tokenizer reuse the tokens
+            shutil.copyfile(folder / name, target / name)  # unchanged: equal files let other weights reuse the tokens
     _complete_tokenizer(target, source)
     _require_tokenizer(target, source)
     if sha256 is None:

@@ -126,7 +126,7 @@ def _write_set_aside(
 
 
 def _without_singletons(cluster: NDArray[np.int64], used: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return `cluster` with -1 for clusters of which one row is used, or none."""
+    """Return `cluster` with -1 for the rows of clusters of which fewer than two rows are used."""
     rows = np.bincount(cluster[used & (cluster >= 0)], minlength=len(cluster) + 1)
     return np.where(rows[cluster] > 1, cluster, -1)
 

@@ -1,4 +1,4 @@
-"""Rows that must be in one split, because they share a text or a group, as connected components."""
+"""Connected components of rows: rows that share a text or a group must be in the same split."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-RANK = {"test": 0, "val": 1}  # of equal texts, one of test is kept before one of val or train
+RANK = {"test": 0, "val": 1}  # others: 2
 
 
 def join_rows(keys: Sequence[NDArray[np.int64]], *, rows: int) -> NDArray[np.int64]:
-    """Return the component of each row: rows that share a value of any key, directly or through other rows, have one.
+    """Return the component of each row; rows that share a value, directly or through other rows, have the same.
 
     Args:
         keys: Values that join rows, each (rows,); a negative value joins nothing.
@@ -35,7 +35,7 @@ def join_rows(keys: Sequence[NDArray[np.int64]], *, rows: int) -> NDArray[np.int
 
 
 def first_of_each(text_key: NDArray[np.int64], split: Sequence[str | None]) -> NDArray[np.bool_]:
-    """Mark one row of each text: a row of test before one of val before any other, and of these the first.
+    """Mark the row of each text that is kept: the first row of test, else the first of val, else the first.
 
     Args:
         text_key: Equal for equal texts, (rows,).

@@ -1,4 +1,4 @@
-"""Checks that need one row only: its fields, its label, and whether its id is new."""
+"""Checks of a single row: its fields, its label, and whether its id is new."""
 
 import re
 from collections.abc import Collection, Iterator

@@ -1,4 +1,4 @@
-"""The rules that rows must keep, and what happens to rows that break one: they fail, are warned of, or set aside."""
+"""The rules for rows, and the rows that break one: counted, named in messages, or set aside in a file."""
 
 import csv
 import logging

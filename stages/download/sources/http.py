@@ -13,6 +13,7 @@ from stages.errors import DataError
 from stages.files import replace_file
 
 logger = logging.getLogger(__name__)
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it warns of each retry that is logged here
 
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 CHUNK = 1 << 14  # bytes; of a chunk that the connection breaks in, nothing is kept
@@ -54,7 +55,7 @@ def download(url: str, path: Path, *, attempts: int = 5, wait: float = 1.0, time
     retry: Retry = _LoggedRetry(
         attempts - 1, status_forcelist=TRANSIENT, raise_on_status=False, backoff_factor=wait, backoff_max=LONGEST_WAIT
     )
-    etag: str | None = None  # the server's name for the version of the file that came so far
+    etag: str | None = None  # the server's name for the version of the file that is on disk
     with replace_file(path) as temporary, requests.Session() as session:
         while True:
             for scheme in ("http://", "https://"):
@@ -78,7 +79,7 @@ def download(url: str, path: Path, *, attempts: int = 5, wait: float = 1.0, time
 
 
 def _headers(path: Path, etag: str | None) -> dict[str, str]:
-    """Ask for the rest where a part has come and the server can tell whether the file is still the same."""
+    """Ask for the rest of the file where a part is on disk and the server can tell whether the file is unchanged."""
     # identity: the length and the checksum of a body that is packed for the transfer are not the file's
     headers = {"Accept-Encoding": "identity"}
     if etag and not etag.startswith("W/") and path.exists() and path.stat().st_size:
@@ -87,13 +88,13 @@ def _headers(path: Path, etag: str | None) -> dict[str, str]:
 
 
 def _receive(url: str, response: requests.Response, path: Path, attempts: int) -> None:
-    """Write the body of the answer: the whole file, or what follows the part that has come before."""
+    """Write the body of the answer: the file, or the rest of it after the part on disk."""
     status = response.status_code
     if status in TRANSIENT:  # after every attempt
         raise _gave_up(url, attempts, f"the server answers {status} {response.reason}")
     if status == requests.codes.requested_range_not_satisfiable:
         path.unlink(missing_ok=True)
-        raise requests.RequestException("what has come is not the start of the server's file")
+        raise requests.RequestException("the part on disk is not the start of the server's file")
     if status not in (requests.codes.ok, requests.codes.partial_content):
         raise DataError(f"{url} answers {status} {response.reason}. Correct download.dataset.files.")
     with path.open("ab" if status == requests.codes.partial_content else "wb") as file:
