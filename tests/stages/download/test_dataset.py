@@ -46,7 +46,7 @@ def test_every_format_gives_the_same_rows(read, file_format, content):
     assert result.table.column_names == ["id", "text", "text_pair", "label", "group", "split", *own]
 
 
-def test_further_columns_are_kept_under_their_names(read):
+def test_slice_columns_are_kept_under_their_names(read):
     content = b"text,label,version,stars\na,x, 1.2 ,3\nb,y,,4\nc,x,1.3,3\n"
     columns = {**PLAIN, **slice_fields(["version", "stars"])}
     result = read(content, columns=columns)
@@ -60,7 +60,7 @@ def test_each_row_says_which_file_it_is_from(read):
     assert result.column("file") == ["data/a.csv", "data/a.csv", "data/b.csv"]
 
 
-def test_kept_columns_of_tables_become_text(read):
+def test_slice_columns_of_tables_become_text(read):
     buffer = io.BytesIO()
     days = [datetime.date(2020, 1, 2), None]
     pq.write_table(pa.table({"text": ["a", "b"], "label": [1, 2], "day": days, "stars": [1.0, 2.5]}), buffer)
@@ -70,7 +70,7 @@ def test_kept_columns_of_tables_become_text(read):
     assert result.column("slice:stars") == ["1", "2.5"]
 
 
-def test_kept_columns_stay_with_their_rows_where_others_are_set_aside(read):
+def test_slice_columns_keep_their_rows_where_others_are_set_aside(read):
     lines = b'{"text": "", "label": 1, "v": "a"}\n{"text": "b", "label": 1, "v": "b"}\n{"text": "c", "label": 2}\n'
     columns = {**PLAIN, **slice_fields(["v"])}
     result = read(lines, file_format="jsonl", columns=columns, policies={"empty_text": "set_aside"})
