@@ -53,10 +53,10 @@ def read_history(root: Path, rev: str | None, *, most: int) -> list[Point]:
         PipelineError: The revision is unknown, or no commit has results.
     """
     points = []
-    for commit, date, subject in git.commits(root, rev or "HEAD", PATH, most=most):
-        metrics = _parse(git.show(root, commit, PATH))
+    for commit in git.commits(root, rev or "HEAD", PATH, most=most):
+        metrics = _parse(git.show(root, commit.sha, PATH))
         if metrics:  # a commit may also have removed or damaged the file
-            points.append(Point(commit[:9], date, subject, metrics))
+            points.append(Point(commit.sha[:9], commit.date, commit.subject, metrics))
     here = root / PATH
     if rev is None and here.is_file():
         now = _parse(here.read_text(encoding="utf-8"))

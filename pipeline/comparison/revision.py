@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from pipeline.planning.reasons import input_reasons
 from pipeline.repository import git
-from pipeline.repository.project import Project, parse_lock
+from pipeline.repository.lock import parse_lock
+from pipeline.repository.project import Project
 from stages.errors import PipelineError, UnavailableError
 from stages.params import parse_yaml
 from stages.paths import Paths
@@ -59,7 +60,7 @@ class Revision:
 
     def __init__(self, root: Path, rev: str | None, scratch: Path) -> None:
         self.root, self.rev, self._scratch = root, rev, scratch
-        self.commit = git.resolve(root, rev) if rev else None
+        self.commit = git.resolve_revision(root, rev) if rev else None
         self.name = rev or WORKSPACE
         self._project = Project(root, rev=self.commit)
 
@@ -132,7 +133,7 @@ class Revision:
                 if not path.startswith("data/") and path.endswith(".py"):
                     found.setdefault(name, {})[path] = item.md5
                 elif path.startswith("stages/") and item.is_folder:
-                    files = self._project.listing(item, path)
+                    files = self._project.folder_files(item, path)
                     hashes = {f"{path}/{file}": part.md5 for file, part in files.items()} if files else {path: item.md5}
                     found.setdefault(name, {}).update(hashes)
         return found
@@ -142,7 +143,7 @@ class Revision:
         names = []
         for stage in self._project.graph.stages:
             entry = self._project.locked(stage.name)
-            code = {path: self._project.present(path) for path in stage.deps if path.startswith("stages/")}
+            code = {path: self._project.digest(path) for path in stage.deps if path.startswith("stages/")}
             params = {
                 file: {key: self._project.param(file, key) for key in keys} for file, keys in stage.params.items()
             }
@@ -178,7 +179,7 @@ class Revision:
             entry = self._project.locked(stage)
             for out, item in (entry.outs if entry else {}).items():
                 if name == out or name.startswith(f"{out}/"):
-                    files = {out: item} if name == out else self._project.store.listing(item) or {}
+                    files = {out: item} if name == out else self._project.store.folder_files(item) or {}
                     inside = files.get(out) or files.get(name.removeprefix(f"{out}/"))
                     found = self._project.store.fetch(inside, self._scratch) if inside else None
                     if found:

@@ -1,4 +1,4 @@
-"""Who wants to hear what a run does: the terminal, or nobody."""
+"""The listener to a run: is told what happens, and does nothing by default."""
 
 from collections.abc import Sequence
 from contextvars import ContextVar
@@ -9,22 +9,22 @@ from pipeline.planning.plan import StagePlan
 
 
 class Listener:
-    """Hears everything and does nothing with it; `display.py` has those that show it."""
+    """Ignores every event of a run; the terminal's listeners (`pipeline/local/display.py`) override these methods."""
 
     def planned(self, plans: Sequence[StagePlan]) -> None:
-        """The plan was made, or made again after a stage."""
+        """The plan was made, or was made again after a stage ended."""
 
     def started(self, plan: StagePlan) -> None:
-        """A stage begins."""
+        """A stage starts."""
 
     def said(self, stage: str, line: str) -> None:
         """A stage wrote a line."""
 
     def ended(self, outcome: Outcome) -> None:
-        """A stage has ended, well or not."""
+        """A stage ended, with or without an error."""
 
     def concluded(self, state: Any) -> None:
-        """The run has come to its end, with this state of Prefect's; its API may not know it yet."""
+        """The run ended in this Prefect state; Prefect's API may not have it yet."""
 
 
 current: ContextVar[Listener] = ContextVar("current", default=Listener())  # noqa: B039  (it has no state)

@@ -1,4 +1,4 @@
-"""Shows a plan and a run: a live table in a terminal, plain lines elsewhere."""
+"""Shows a run: a live table in a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Sequence
@@ -12,66 +12,8 @@ from rich.table import Table
 
 from pipeline.execution.listener import Listener
 from pipeline.execution.stage_process import Outcome
-from pipeline.planning.plan import StagePlan, expected_seconds
-
-STYLES = {"fresh": "dim", "restored": "cyan", "runs": "yellow", "pending": "dim yellow", "failed": "bold red"}
-REASONS = 3  # that are shown of a stage; `--json` has them all
-
-
-def plan_table(plans: Sequence[StagePlan]) -> Table:
-    """A line per stage: its state, the seconds that it took before, and why."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("stage", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("expected", justify="right", no_wrap=True)
-    table.add_column("why")
-    waits = {plan.stage: set(plan.waits_for) for plan in plans}
-    for plan in plans:
-        why = _few(list(plan.reasons))
-        above = {name for parent in plan.waits_for for name in waits.get(parent, ())}
-        nearest = [name for name in plan.waits_for if name not in above]  # the rest is said by their own lines
-        if nearest:
-            why.append(f"after {_listed(nearest)}")
-        if plan.where == "remote":
-            why.append("from the remote")
-        seconds = "?" if plan.seconds is None else _duration(plan.seconds) if plan.seconds else ""
-        table.add_row(plan.stage, f"[{STYLES[plan.state]}]{plan.state}[/]", seconds, escape("; ".join(why)))
-    return table
-
-
-def summary(plans: Sequence[StagePlan]) -> str:
-    """What has to run, and for how long, in one line."""
-    todo = [plan for plan in plans if plan.state in ("runs", "pending")]
-    restored = [plan for plan in plans if plan.state == "restored"]
-    if not todo:
-        return "Nothing has to run: the cache has the results." if restored else "All is up to date."
-    unknown = [plan for plan in todo if plan.seconds is None]
-    if len(unknown) == len(todo):
-        return "Expected: not known yet, none of these has run here before."
-    most = "at most " if any(plan.state == "pending" for plan in todo) else ""
-    more = f", and what {_listed([plan.stage for plan in unknown])} takes (no earlier run)" if unknown else ""
-    return f"Expected: {most}{_duration(expected_seconds(todo))}{more}."
-
-
-def _few(reasons: list[str]) -> list[str]:
-    if len(reasons) <= REASONS + 1:  # a line that says "1 more" could as well say it
-        return reasons
-    return [*reasons[:REASONS], f"and {len(reasons) - REASONS} more"]
-
-
-def _listed(names: Sequence[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def _duration(seconds: float) -> str:
-    """`47 s`, `12 min 30 s`, `3 h 5 min`."""
-    whole = round(seconds)
-    if whole < 100:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+from pipeline.planning.plan import StagePlan
+from pipeline.planning.table import STYLES, format_duration
 
 
 class Screen(Listener):
@@ -90,7 +32,7 @@ class Lines(Screen):
         self._console = console
 
     def started(self, plan: StagePlan) -> None:
-        expected = f" (about {_duration(plan.seconds)})" if plan.seconds else ""
+        expected = f" (about {format_duration(plan.seconds)})" if plan.seconds else ""
         self._print(f"{plan.stage}: {'restoring' if plan.state == 'restored' else 'running'}{expected}")
 
     def said(self, stage: str, line: str) -> None:
@@ -149,7 +91,7 @@ class Board(Screen):
         for plan in self._plans:
             state, elapsed, note = self._status(plan)
             expected = self._first[plan.stage].seconds
-            shown = _duration(expected) if expected else ""
+            shown = format_duration(expected) if expected else ""
             table.add_row(plan.stage, f"[{STYLES.get(state, 'green')}]{state}[/]", elapsed, shown, escape(note))
         return table
 
@@ -157,8 +99,8 @@ class Board(Screen):
         outcome, began = self._outcomes.get(plan.stage), self._began.get(plan.stage)
         if outcome:
             state = "failed" if outcome.error else "restored" if outcome.restored else "done"
-            return state, _duration(outcome.seconds), outcome.error or ""
+            return state, format_duration(outcome.seconds), outcome.error or ""
         if began is not None:
             verb = "restoring" if self._first[plan.stage].state == "restored" else "running"
-            return verb, _duration(time.monotonic() - began), self._said.get(plan.stage, "")
+            return verb, format_duration(time.monotonic() - began), self._said.get(plan.stage, "")
         return plan.state, "", ""

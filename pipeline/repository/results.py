@@ -46,14 +46,6 @@ def read_metrics(root: Path) -> dict[str, Metric]:
     return found
 
 
-def read_champion(root: Path) -> int | None:
-    """The seed whose model the report took, if there is a report."""
-    try:
-        return int(read_json(Paths(root).report / "metrics.json")["champion"]["seed"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None
-
-
 def format_metric(metric: Metric) -> str:
     """`0.812 (0.790 to 0.833)`."""
     return f"{metric.value:.3f}{f' ({format_interval(metric)})' if metric.low is not None else ''}"

@@ -13,12 +13,14 @@ from pathlib import Path
 from pipeline import recipes
 from pipeline.execution.workspace import prune
 from pipeline.planning.plan import StagePlan
+from pipeline.repository import git
 from pipeline.repository.graph import Graph, Stage
 from pipeline.repository.lock import RawEntry, merge_lock, parse_lock, read_lock
 from pipeline.repository.project import Project
-from pipeline.repository.remote import Remote, key_of
+from pipeline.repository.remote import Remote
 from pipeline.repository.results import format_metric, read_metrics
-from pipeline.workers.checkout import HIDDEN, git
+from pipeline.repository.run_cache import entry_key
+from pipeline.workers.checkout import HIDDEN
 from pipeline.workers.inputs import plan_key
 from stages.errors import PipelineError
 from stages.files import write_text
@@ -46,11 +48,11 @@ def commit_params(root: Path, repository: str, overrides: Mapping[str, str]) -> 
     path = root / "params.yaml"
     lines = [f"{key}={value}" for key, value in overrides.items()]
     write_text(path, recipes.override(path.read_text(encoding="utf-8"), lines))
-    if not git(root, "status", "--porcelain", "--", "params.yaml"):
-        return git(root, "rev-parse", "HEAD")
-    git(root, "add", "params.yaml")
+    if not git.run(root, "status", "--porcelain", "--", "params.yaml"):
+        return git.run(root, "rev-parse", "HEAD")
+    git.run(root, "add", "params.yaml")
     commit = _commit(root, f"Parameters: {', '.join(lines)}")
-    git(root, "push", "--quiet", repository, f"{commit}:{HIDDEN}/{commit}")
+    git.run(root, "push", "--quiet", repository, f"{commit}:{HIDDEN}/{commit}")
     return commit
 
 
@@ -68,7 +70,7 @@ def write_results(root: Path, graph: Graph, plans: Mapping[str, StagePlan], remo
     outs = {out["path"]: out["md5"] for entry in entries.values() for out in entry["outs"]}
     uncached = [out for stage in graph.stages for out in sorted(stage.uncached)]
     with Project(root) as project:
-        there = {out: item.md5 for out in uncached if (item := project.present(out))}
+        there = {out: item.md5 for out in uncached if (item := project.digest(out))}
     for out in uncached:
         if there.get(out) != outs[out]:
             _write_uncached(root / out, outs[out], remote)
@@ -89,19 +91,19 @@ def publish(root: Path, repository: str, *, base: str, graph: Graph, changed: li
     Returns:
         The branch and the text of a pull request, or None if nothing differs from the commit.
     """
-    parent = git(root, "rev-parse", "HEAD")
+    parent = git.run(root, "rev-parse", "HEAD")
     outs = [out for stage in graph.stages for out in sorted(stage.uncached) if (root / out).exists()]
-    git(root, "add", "--update")
-    git(root, "add", "--force", "--", "dvc.lock", *outs)
-    if not git(root, "diff", "--cached", "--name-only") and parent == base:
+    git.run(root, "add", "--update")
+    git.run(root, "add", "--force", "--", "dvc.lock", *outs)
+    if not git.run(root, "diff", "--cached", "--name-only") and parent == base:
         return None
     title = f"Retrain: {', '.join(changed) or 'no stage has changed'}"
     commit = _commit(root, title)
     text = f"{title}\n\n{comparison(root, base, commit)}"
     commit = _commit(root, text, "--amend")
     branch = _push(root, repository, commit, f"{PREFIX}{parent[:12]}")
-    if parent != base and git(root, "ls-remote", repository, f"{HIDDEN}/{parent}"):
-        git(root, "push", "--quiet", repository, f":{HIDDEN}/{parent}")
+    if parent != base and git.run(root, "ls-remote", repository, f"{HIDDEN}/{parent}"):
+        git.run(root, "push", "--quiet", repository, f":{HIDDEN}/{parent}")
     return branch, text
 
 
@@ -122,7 +124,7 @@ def _before_and_after(root: Path, base: str) -> str:
         path = Paths(Path(folder)).report / "metrics.json"
         path.parent.mkdir(parents=True)
         with contextlib.suppress(PipelineError):  # the base has no metrics yet
-            path.write_text(git(root, "show", f"{base}:{Paths().report.as_posix()}/metrics.json"), encoding="utf-8")
+            path.write_text(git.run(root, "show", f"{base}:{Paths().report.as_posix()}/metrics.json"), encoding="utf-8")
         before = read_metrics(Path(folder))
     rows = [
         f"| {name} | {format_metric(before[name]) if name in before else ''} "
@@ -133,13 +135,12 @@ def _before_and_after(root: Path, base: str) -> str:
 
 
 def _committed_lock(root: Path) -> dict[str, RawEntry]:
-    listed = git(root, "ls-tree", "--name-only", "HEAD", "--", "dvc.lock")
-    return parse_lock(git(root, "show", "HEAD:dvc.lock")) if listed else {}
+    return parse_lock(git.show(root, "HEAD", "dvc.lock") or "")
 
 
 def _entry(stage: Stage, plan: StagePlan, before: RawEntry | None, remote: Remote) -> RawEntry:
     key = plan_key(stage, plan)
-    if before and key and key_of(before) == key:
+    if before and key and entry_key(before) == key:
         outs = {out["path"]: out.get("md5") for out in before["outs"]}
         if all(item.md5 == outs.get(path) for path, item in plan.outs.items()):
             return before
@@ -150,7 +151,7 @@ def _entry(stage: Stage, plan: StagePlan, before: RawEntry | None, remote: Remot
 
 
 def _write_uncached(path: Path, md5: str, remote: Remote) -> None:
-    files = {path / name: item.md5 for name, item in (remote.listing(md5) or {}).items()} or {path: md5}
+    files = {path / name: item.md5 for name, item in (remote.folder_files(md5) or {}).items()} or {path: md5}
     for file, part in files.items():
         content = remote.read(part)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -160,13 +161,13 @@ def _write_uncached(path: Path, md5: str, remote: Remote) -> None:
 def _commit(root: Path, message: str, *options: str) -> str:
     """Commit what is staged, as of the parent's time: the same content gives the same SHA."""
     parent = "HEAD^" if "--amend" in options else "HEAD"
-    date = git(root, "show", "--no-patch", "--format=%cI", parent)
+    date = git.run(root, "show", "--no-patch", "--format=%cI", parent)
     name, mail = AUTHOR
     facts = (("NAME", name), ("EMAIL", mail), ("DATE", date))
     who = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in facts}
     flags = ("--quiet", "--no-verify", "--allow-empty", "--cleanup=verbatim", *options)
-    git(root, "commit", *flags, f"--message={message}", environment=who)
-    return git(root, "rev-parse", "HEAD")
+    git.run(root, "commit", *flags, f"--message={message}", environment=who)
+    return git.run(root, "rev-parse", "HEAD")
 
 
 def _push(root: Path, repository: str, commit: str, branch: str) -> str:
@@ -175,18 +176,18 @@ def _push(root: Path, repository: str, commit: str, branch: str) -> str:
         name = branch if number == 1 else f"{branch}-{number}"
         if not re.fullmatch(rf"{PREFIX}[0-9a-f]+(-\d+)?", name):
             raise PipelineError(f"{name} is no branch of ours; nothing is pushed.")
-        there = git(root, "ls-remote", repository, f"refs/heads/{name}").partition("\t")[0]
+        there = git.run(root, "ls-remote", repository, f"refs/heads/{name}").partition("\t")[0]
         if not there:
             try:
-                git(root, "push", "--quiet", repository, f"{commit}:refs/heads/{name}")
+                git.run(root, "push", "--quiet", repository, f"{commit}:refs/heads/{name}")
                 return name
             except PipelineError as error:
                 log.warning("%s could not be pushed (%s): looking again.", name, error)
-                if not git(root, "ls-remote", repository, f"refs/heads/{name}"):
+                if not git.run(root, "ls-remote", repository, f"refs/heads/{name}"):
                     raise
-                there = git(root, "ls-remote", repository, f"refs/heads/{name}").partition("\t")[0]
-        git(root, "fetch", "--quiet", repository, f"refs/heads/{name}")
-        if git(root, "rev-parse", "FETCH_HEAD^{tree}") == git(root, "rev-parse", f"{commit}^{{tree}}"):
+                there = git.run(root, "ls-remote", repository, f"refs/heads/{name}").partition("\t")[0]
+        git.run(root, "fetch", "--quiet", repository, f"refs/heads/{name}")
+        if git.run(root, "rev-parse", "FETCH_HEAD^{tree}") == git.run(root, "rev-parse", f"{commit}^{{tree}}"):
             log.info("%s has these results already.", name)
             return name
     raise PipelineError(f"There are a hundred branches {branch}-N. Remove those that are merged.")

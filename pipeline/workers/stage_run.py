@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.execution import stage_process
-from pipeline.execution.stage_process import Outcome, Reader, Running
-from pipeline.repository.graph import Item
+from pipeline.execution.stage_process import LineHandler, Outcome, Running
+from pipeline.repository.digests import Digest
 from pipeline.repository.lock import read_lock
 from pipeline.repository.project import Project
-from pipeline.repository.remote import InputDamagedError, InputMissingError, Remote, key_of
+from pipeline.repository.remote import InputDamagedError, InputMissingError, Remote
+from pipeline.repository.run_cache import entry_key
 from pipeline.workers import checkout, inputs
 from pipeline.workers.checkpoints import Mirror
 from stages.errors import PipelineError
@@ -64,7 +65,7 @@ class StageRun:
         if self._running:
             self._running.stop()
 
-    def run(self, read: Reader) -> Ending:
+    def run(self, read: LineHandler) -> Ending:
         """Do the job, unless its result is recorded already.
 
         Args:
@@ -83,11 +84,11 @@ class StageRun:
         except (PipelineError, OSError) as error:
             return Ending("machine", f"{job.stage}: {' '.join(str(error).split())}")
 
-    def _run(self, root: Path, remote: Remote, read: Reader) -> Ending:
+    def _run(self, root: Path, remote: Remote, read: LineHandler) -> Ending:
         job = self._job
         if not job.refresh and remote.find(job.key):
             return Ending("cached", f"{job.stage}: another run has recorded it already")
-        inputs.bring(root, remote, {path: Item(md5) for path, md5 in job.inputs.items()})
+        inputs.bring(root, remote, {path: Digest(md5) for path, md5 in job.inputs.items()})
         inputs.assert_key(root, job.stage, job.key)
         mirror = Mirror(remote, root, job.key)
         for path in mirror.restore():
@@ -98,7 +99,7 @@ class StageRun:
         if outcome.error:
             return Ending("said no" if outcome.own_error else "machine", f"{job.stage}: {outcome.error}")
         entry = read_lock(root)[job.stage]
-        if key_of(entry) != job.key:
+        if entry_key(entry) != job.key:
             return Ending("machine", f"{job.stage}: an input changed while it ran; nothing is recorded")
         remote.push(entry)
         if self._stopped.is_set():
@@ -107,7 +108,7 @@ class StageRun:
         mirror.remove()
         return Ending("done" if first else "cached", f"{job.stage}: {outcome.seconds:.1f} s")
 
-    def _repro(self, root: Path, mirror: Mirror, read: Reader) -> Outcome:
+    def _repro(self, root: Path, mirror: Mirror, read: LineHandler) -> Outcome:
         with Project(root) as project:
             stage = next(stage for stage in project.graph.stages if stage.name == self._job.stage)
         options = ["--force"] if self._job.refresh else []

@@ -191,8 +191,8 @@ def test_common_rows_may_be_none(project: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("base", "head", "message"),
     [
-        ("nowhere", None, "nowhere is no revision of this repository"),
-        ("base", "--oops", "--oops is no revision of this repository"),
+        ("nowhere", None, "nowhere is not a revision of this repository"),
+        ("base", "--oops", "--oops is not a revision of this repository"),
         ("empty", None, r"empty has no results \(data/report/metrics.json is not there\). Name a later revision"),
         ("base", "empty", "empty has no results"),
     ],
@@ -235,7 +235,7 @@ def test_the_command_gates_with_its_exit_code(project: Path) -> None:
 
 def test_the_command_says_what_is_wrong_in_one_line(project: Path) -> None:
     for arguments, words in (
-        (["nowhere"], "no revision"),
+        (["nowhere"], "not a revision"),
         (["base", "twin", "--require", "test.nothing > 0"], "test.nothing is no metric of head"),
         (["base", "twin", "--max-drop", "test.mcc"], "write METRIC=DROP"),
     ):

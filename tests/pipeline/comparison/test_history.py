@@ -70,7 +70,7 @@ def test_table_plot_and_json(project: Path) -> None:
 def test_nothing_to_show(project: Path) -> None:
     with pytest.raises(PipelineError, match="No commit of empty has results"):
         history.read_history(project, "empty", most=5)
-    with pytest.raises(PipelineError, match="nowhere is no revision"):
+    with pytest.raises(PipelineError, match="nowhere is not a revision"):
         history.read_history(project, "nowhere", most=5)
     points = history.read_history(project, None, most=5)
     with pytest.raises(PipelineError, match=r"test.auc is in no commit's results. There are: test.mcc, test.macro_f1"):

@@ -7,6 +7,7 @@ from typing import Any
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Completed, Failed
 
+from pipeline.repository import git
 from pipeline.repository.remote import Remote
 from pipeline.workers import checkout, publish
 from pipeline.workers.coordinator import Coordinator
@@ -53,7 +54,7 @@ class Here:
 def coordinate(
     project: Any, workers: Here, *, ref: str = "main", refresh: bool = False, **params: str
 ) -> tuple[str, str] | None:
-    base = checkout.resolve(str(project.origin), ref)
+    base = git.resolve_remote(str(project.origin), ref)
     with checkout.slot(str(project.origin), base, kind="coordinator") as root:
         names = {name.replace("__", "."): value for name, value in params.items()}
         commit = publish.commit_params(root, str(project.origin), names) if names else base

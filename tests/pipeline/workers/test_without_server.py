@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.repository.remote import Remote, key_of
+from pipeline.repository import git
+from pipeline.repository.remote import Remote
+from pipeline.repository.run_cache import entry_key
 from pipeline.workers import checkout
 from pipeline.workers.stage_run import Job, StageRun
 from stages.errors import PipelineError
@@ -106,8 +108,8 @@ def test_a_worker_trusts_nothing_but_the_commit(project: Any, tmp_path: Path) ->
     slot = tmp_path / "home/slots/stage-0"
     (project.work / "toy.py").write_text("raise SystemExit('wrong commit')\n")
     wrong = project.commit("Wrong")
-    checkout.git(slot, "fetch", str(project.origin), "main")
-    checkout.git(slot, "checkout", "--force", "--detach", wrong)
+    git.run(slot, "fetch", str(project.origin), "main")
+    git.run(slot, "checkout", "--force", "--detach", wrong)
     (slot / "source.txt").write_text("not what the commit says\n")
     (slot / "data/download/rows").mkdir(parents=True, exist_ok=True)
     (slot / "data/download/rows/more.txt").write_text("left over\n")
@@ -117,7 +119,7 @@ def test_a_worker_trusts_nothing_but_the_commit(project: Any, tmp_path: Path) ->
     job = first.jobs[0]
     assert StageRun(job).run(lambda _: None).kind == "done"
     assert project.records() == [job.key]
-    assert checkout.git(slot, "rev-parse", "HEAD") == job.commit
+    assert git.run(slot, "rev-parse", "HEAD") == job.commit
 
     (slot / ".git/HEAD").write_text("garbage")
     assert StageRun(job).run(lambda _: None).kind == "cached"
@@ -139,7 +141,7 @@ def test_the_first_writer_wins_and_a_late_one_changes_nothing(project: Any, tmp_
     with checkout.slot(job.repository, job.commit, kind="stage") as root, Remote(root) as remote:
         entry = remote.find(job.key)
         assert entry is not None
-        assert key_of(entry) == job.key
+        assert entry_key(entry) == job.key
         late = {**entry, "outs": [{**out, "md5": "0" * 32} for out in entry["outs"]]}
         assert remote.publish(late) == entry
     [record] = (project.remote / "runs" / job.key[:2] / job.key).iterdir()

@@ -1,4 +1,4 @@
-"""Files of the workspace, or of a git revision, with the hashes that DVC gives them."""
+"""Reads the project's files and their digests, in the workspace or in a git revision."""
 
 import contextlib
 import functools
@@ -15,14 +15,16 @@ from dvc.scm import RevError
 from dvc_data.hashfile.build import build
 from scmrepo.exceptions import SCMError
 
-from pipeline.repository.graph import Item, Listing, folder_item
+from pipeline.repository import git
+from pipeline.repository.digests import Digest, Digests, folder_digest
+from pipeline.repository.objects import tree_files
 from stages.errors import PipelineError
 
-SEARCHED_COMMITS = 10  # how far back a folder's former content is looked for
+SEARCHED_COMMITS = 10  # of those that changed a folder, when its former files are looked for
 
 
 class _Overlay:
-    """A file system in which some files have another content: what `-S` asks about is written nowhere."""
+    """A file system in which some files have other content: a plan with `-S` writes nothing."""
 
     def __init__(self, fs: Any, texts: Mapping[str, str]) -> None:
         self._fs = fs
@@ -42,10 +44,15 @@ class _Overlay:
         return self._fs.open(path, *args, **kwargs) if text is None else io.StringIO(text)
 
 
-class Files:
-    """The project's files in the workspace, or in the git revision `rev`.
+class FileTree:
+    """The project's files in the workspace, or in a git revision.
 
-    It has the two attributes of a repository (`fs`, `config`) that DVC's resolver of dvc.yaml asks for.
+    DVC's resolver of dvc.yaml takes it for a repository: it reads the attributes `fs` and `config`.
+
+    Args:
+        repo: The DVC repository.
+        rev: The git revision; None: the workspace.
+        overlay: Files with other content than in the workspace: path -> text.
 
     Raises:
         PipelineError: The revision is unknown.
@@ -70,32 +77,38 @@ class Files:
         return str(self._base.join(self._root, name)) if name else self._root
 
     def read(self, name: str) -> str | None:
-        """The text of a file, or None if it is not there."""
+        """The text of a file, or None if there is no such file.
+
+        Raises:
+            PipelineError: It is not UTF-8.
+        """
         try:
             with self.fs.open(self.path(name), encoding="utf-8") as file:
                 return str(file.read())
         except FileNotFoundError:
             return None
+        except UnicodeDecodeError as error:
+            raise PipelineError(f"{name} in {self.name} is not UTF-8. Restore it: git checkout -- {name}") from error
 
-    def item(self, name: str) -> tuple[Item | None, Listing | None]:
-        """What lies at `name`, and its files if it is a folder."""
+    def digest(self, name: str) -> tuple[Digest | None, Digests | None]:
+        """The digest of what is at `name`, and its files if it is a folder."""
         path = self.path(name)
         if self.rev:
             if self._base.isdir(path):
-                files = self.listing(name)
-                return (folder_item(files), files) if files else (None, None)
+                files = self.files(name)
+                return (folder_digest(files), files) if files else (None, None)
             return (self._hash(path), None) if self._base.exists(path) else (None, None)
         try:
             _, meta, built = build(self._repo.cache.local, path, self._base, "md5", ignore=self._ignore, dry_run=True)
         except FileNotFoundError:
             return None, None
-        item = Item(str(built.hash_info.value), executable=bool(meta.isexec))
-        return item, (tree_listing(built) if item.is_folder else None)
+        digest = Digest(str(built.hash_info.value), executable=bool(meta.isexec))
+        return digest, (tree_files(built) if digest.is_folder else None)
 
-    def listing(self, folder: str) -> Listing:
-        """The files in a folder by path relative to it; empty if it is not there."""
+    def files(self, folder: str) -> Digests:
+        """The files in a folder by path relative to it; empty if there is no such folder."""
         if not self.rev:
-            return self.item(folder)[1] or {}
+            return self.digest(folder)[1] or {}
         root = self.path(folder)
         return {
             str(self._base.relpath(path, root)): self._hash(path)
@@ -103,37 +116,26 @@ class Files:
             if not self._ignore.is_ignored_file(path)
         }
 
-    def find_listing(self, item: Item, folder: str) -> Listing | None:
-        """The files of `folder` in the newest of its last commits in which it was `item`."""
-        return next((files for files in self._history(folder) if files and folder_item(files) == item), None)
+    def former_files(self, digest: Digest, folder: str) -> Digests | None:
+        """The files of `folder` in the newest of its last commits in which it had this digest; None if in none."""
+        return next((files for files in self._history(folder) if files and folder_digest(files) == digest), None)
 
-    def _history(self, folder: str) -> Iterator[Listing]:
-        from dulwich.errors import NotGitRepository
-        from dulwich.repo import Repo as Git
-
-        with contextlib.suppress(NotGitRepository, KeyError, PipelineError):
-            git = Git.discover(self._repo.root_dir)
-            prefix = Path(self._repo.root_dir).resolve().relative_to(Path(git.path).resolve())
-            walker = git.get_walker(max_entries=SEARCHED_COMMITS, paths=[(prefix / folder).as_posix().encode()])
-            for entry in walker:
-                yield Files(self._repo, rev=entry.commit.id.decode()).listing(folder)
+    def _history(self, folder: str) -> Iterator[Digests]:
+        with contextlib.suppress(PipelineError):  # not a git repository, or without commits
+            for commit in git.commits(Path(self._repo.root_dir), "HEAD", folder, most=SEARCHED_COMMITS):
+                yield FileTree(self._repo, rev=commit.sha).files(folder)
 
     def _open_revision(self, rev: str) -> tuple[Any, str]:
         try:
             fs = GitFileSystem(scm=self._repo.scm, rev=rev)
-            fs.exists("/")  # the revision is looked up at the first use
+            fs.exists("/")  # DVC resolves the revision at the first use
             inside = Path(self._repo.root_dir).relative_to(self._repo.scm.root_dir).as_posix()
         except (RevError, SCMError) as error:
-            raise PipelineError(f"{rev} is no revision of this repository. See: git log, git branch") from error
+            raise git.unknown_revision(rev) from error
         return fs, fs.join("/", inside) if inside != "." else "/"
 
-    @functools.cache  # noqa: B019  (a Files lives for one plan)
-    def _hash(self, path: str) -> Item:
+    @functools.cache  # noqa: B019  (a FileTree lives for one plan)
+    def _hash(self, path: str) -> Digest:
         with self._base.open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "md5").hexdigest()
-        return Item(digest, executable=bool(self._base.info(path).get("mode", 0) & 0o100))
-
-
-def tree_listing(tree: Any) -> dict[str, Item]:
-    """The files of a DVC tree object, by path relative to it."""
-    return {"/".join(key): Item(info.value) for key, _, info in tree}
+            md5 = hashlib.file_digest(file, "md5").hexdigest()
+        return Digest(md5, executable=bool(self._base.info(path).get("mode", 0) & 0o100))
