@@ -1,3 +1,3 @@
 """Names of columns in rows.parquet that more than one stage must know."""
 
-KEPT = "slice:"  # before the name of a column that download keeps as it is, so that results can be sliced by it
+SLICE_PREFIX = "slice:"  # before the name of a column that download keeps as it is, so that results can be sliced by it

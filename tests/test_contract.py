@@ -18,19 +18,8 @@ from stages.schema import Section
 
 ROOT = Path(__file__).parents[1]
 STAGES = ["download", "tokenize", "split", "finetune", "evaluate", "report"]
-HALLWAY = {
-    "errors",
-    "params",
-    "schema",
-    "paths",
-    "files",
-    "entry",
-    "tokens",
-    "tokenizer",
-    "truncation",
-    "predictions",
-    "columns",
-}
+HALLWAY = {"errors", "params", "schema", "paths", "files", "entry", "columns", "texts"}
+HALLWAY |= {"tokens", "tokenizer", "truncation", "predictions"}
 SHARED_ROOMS = {"metrics", "model", "inference"}  # what stages share, beside the hallway
 ARROWS = {  # room of pipeline/ -> the rooms that it may import
     "recipes": set(),

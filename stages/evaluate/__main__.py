@@ -66,4 +66,4 @@ def predict_splits(paths: Paths, model: PreTrainedModel, *, batch_size: int) -> 
 
 
 if __name__ == "__main__":
-    entry.run(main, stage="evaluate", doc=__doc__, item=entry.Item("seed", int))
+    entry.run(main, stage="evaluate", doc=__doc__, argument=entry.Argument("seed", int))

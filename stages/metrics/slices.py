@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stages.columns import KEPT
+from stages.columns import SLICE_PREFIX
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -42,7 +42,7 @@ def cut_slices(
     if tokens_cut is not None:
         parts["truncation"] = {"cut": tokens_cut > 0, "whole": tokens_cut == 0}
     for name, column in columns.items():
-        shown = name.removeprefix(KEPT)
+        shown = name.removeprefix(SLICE_PREFIX)
         ambiguous = shown in COMPUTED or shown in parts or shown.isdecimal()  # a number: the file has no header
         parts[f"column {shown}" if ambiguous else shown] = _values(column)
     slices: Slices = {}

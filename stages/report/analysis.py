@@ -13,23 +13,16 @@ from stages.report.suspects import Suspect, find_suspects
 
 def analyse(params: Params, paths: Paths, results: Results) -> tuple[Metrics, list[Suspect]]:
     """Return the contents of metrics.json, and the rows whose label is probably wrong, most suspicious first."""
-    evaluate, predictions = params.evaluate, results.predictions
-    bootstrap = Bootstrap(evaluate.resamples, evaluate.confidence, evaluate.seed)
+    options = params.evaluate
+    bootstrap = Bootstrap(options.resamples, options.confidence, options.seed)
     baselines = predict_baselines(paths, results, max_train_rows=params.report.baseline_rows)
-    slices = score_slices(
-        read_slices(paths, predictions),
-        predictions.labels,
-        predictions.preds,
-        metric=evaluate.metric,
-        num_labels=len(results.labels),
-        bootstrap=bootstrap,
-    )
+    slices = read_slices(paths, results.predictions)
     suspects = find_suspects(results)
     metrics = compute_metrics(
         results,
         bootstrap,
         baselines=score_baselines(results, baselines, bootstrap),
-        slices=slices,
+        slices=score_slices(slices, results.predictions, options.metric, bootstrap),
         suspects=suspects,
     )
     return metrics, suspects

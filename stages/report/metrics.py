@@ -13,7 +13,7 @@ from stages.metrics.names import HEADLINE
 from stages.metrics.summary import MetricSummary, MetricValue
 from stages.report.baselines import BaselineScore
 from stages.report.results import Results
-from stages.report.slices import Slice
+from stages.report.slices import SliceScore
 from stages.report.summary import round_metrics, summarise_seeds
 from stages.report.suspects import Suspect
 
@@ -39,16 +39,6 @@ class ClassScore:
     recall: float
     f1: float
     support: int  # rows with this label
-
-
-@dataclass(frozen=True)
-class SliceScore:
-    """The metric that chose the champion, on one slice."""
-
-    rows: int
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -87,7 +77,7 @@ def compute_metrics(
     bootstrap: Bootstrap,
     *,
     baselines: dict[str, dict[str, BaselineScore]],
-    slices: Sequence[Slice],
+    slices: dict[str, dict[str, SliceScore]],
     suspects: Sequence[Suspect],
 ) -> Metrics:
     """Return the contents of metrics.json.
@@ -96,7 +86,7 @@ def compute_metrics(
         results: Of all seeds.
         bootstrap: Of the intervals.
         baselines: From `score_baselines`.
-        slices: Of the champion, weakest first.
+        slices: From `score_slices`.
         suspects: Rows whose label is probably wrong.
     """
     champion, predictions = results.champion, results.predictions
@@ -118,7 +108,7 @@ def compute_metrics(
         at_threshold=_threshold_scores(results),
         per_class=per_class,
         averages=averages,
-        slices=_by_column(slices),
+        slices=slices,
         mistakes={"rows": len(predictions), "wrong": int((predictions.preds != predictions.labels).sum())},
         suspects={"rows": sum(map(len, champion.predictions.values())), "found": len(suspects)},
     )
@@ -160,10 +150,3 @@ def _threshold_scores(results: Results) -> dict[str, float]:
     values = {name: float(scores[name]) for name in HEADLINE}
     values |= {"precision": float(precision), "recall": float(recall)}
     return {name: round(value, PLACES) for name, value in values.items()}
-
-
-def _by_column(slices: Sequence[Slice]) -> dict[str, dict[str, SliceScore]]:
-    columns: dict[str, dict[str, SliceScore]] = {}
-    for part in slices:
-        columns.setdefault(part.column, {})[part.name] = SliceScore(part.rows, part.value, part.low, part.high)
-    return columns

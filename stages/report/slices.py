@@ -1,4 +1,4 @@
-"""The headline metric on every slice of the rows, with its interval."""
+"""Slices: the metric on parts of the rows, to show where the model is weak."""
 
 import functools
 from dataclasses import dataclass
@@ -10,48 +10,47 @@ from stages.metrics.bootstrap import Bootstrap, count_cells, estimate
 from stages.metrics.classification import count_scores
 from stages.metrics.estimates import allow_for_unseen_errors
 from stages.metrics.slices import Slices
+from stages.predictions import Predictions
 from stages.report.summary import rounded
-
-Ints = NDArray[np.int64]
 
 SMALL = 30  # rows; the interval of a smaller slice is rough
 
 
 @dataclass(frozen=True)
-class Slice:
-    """The metric of the rows that have one value in a column."""
+class SliceScore:
+    """The metric on a slice, with its interval."""
 
-    column: str
-    name: str
     rows: int
-    small: bool
     value: float
     low: float
     high: float
 
 
 def score_slices(
-    slices: Slices, labels: Ints, preds: Ints, *, metric: str, num_labels: int, bootstrap: Bootstrap
-) -> list[Slice]:
-    """Return the metric on every slice, weakest first.
+    slices: Slices, predictions: Predictions, metric: str, bootstrap: Bootstrap
+) -> dict[str, dict[str, SliceScore]]:
+    """Return the metric on every slice by column and value, weakest first.
 
     Args:
-        slices: From `cut_slices`.
-        labels: Label of each row; shape (rows,).
-        preds: Predicted label of each row; shape (rows,).
+        slices: From `cut_slices`, for the rows of `predictions`.
+        predictions: Of the champion.
         metric: One of `count_scores`.
-        num_labels: Number of classes.
         bootstrap: Of the intervals.
     """
-    scored = []
-    for (column, name), mask in slices.items():
-        numbers = _score(labels[mask], preds[mask], metric=metric, num_labels=num_labels, bootstrap=bootstrap)
-        rows = int(mask.sum())
-        scored.append(Slice(column, name, rows, rows < SMALL, **numbers))
-    return sorted(scored, key=lambda part: (part.value, part.column, part.name))
+    labels, preds, num_labels = predictions.labels, predictions.preds, predictions.probabilities.shape[1]
+    scores = {
+        key: _score(labels[mask], preds[mask], metric=metric, num_labels=num_labels, bootstrap=bootstrap)
+        for key, mask in slices.items()
+    }
+    by_column: dict[str, dict[str, SliceScore]] = {}
+    for column, value in sorted(scores, key=lambda key: (scores[key].value, *key)):
+        by_column.setdefault(column, {})[value] = scores[column, value]
+    return by_column
 
 
-def _score(labels: Ints, preds: Ints, *, metric: str, num_labels: int, bootstrap: Bootstrap) -> dict[str, float]:
+def _score(
+    labels: NDArray[np.int64], preds: NDArray[np.int64], *, metric: str, num_labels: int, bootstrap: Bootstrap
+) -> SliceScore:
     cells = count_cells(labels, preds)
     score = functools.partial(count_scores, labels=cells.columns[0], preds=cells.columns[1], num_labels=num_labels)
     estimates = estimate(lambda counts: {metric: score(counts)[metric]}, cells.sizes, cells.columns[0], bootstrap)
@@ -59,5 +58,6 @@ def _score(labels: Ints, preds: Ints, *, metric: str, num_labels: int, bootstrap
         estimates = allow_for_unseen_errors(
             estimates, labels, num_labels=num_labels, ordered=False, confidence=bootstrap.confidence
         )
-    scored = estimates[metric]
-    return rounded({"value": scored.value, "low": scored.low, "high": scored.high})
+    interval = estimates[metric]
+    entry = rounded({"value": interval.value, "low": interval.low, "high": interval.high})
+    return SliceScore(len(labels), entry["value"], entry["low"], entry["high"])
