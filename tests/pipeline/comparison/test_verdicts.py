@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pipeline.comparison.statistics.differences import compare_preds, min_detectable
 from pipeline.comparison.verdicts import (
     ComparisonOptions,
     MetricRow,
@@ -85,6 +86,9 @@ def test_the_headline_comes_first_and_only_it_has_verdicts() -> None:
     assert (accuracy.base, accuracy.head, accuracy.paired) == (0.7, 0.95, True)
     assert accuracy.p_value == pytest.approx(max(3 * 2 * 0.5**50, 3 * 2 / 301))  # Holm, and what 300 resamples can show
     assert loss.base == pytest.approx(-0.7 * np.log(0.9) - 0.3 * np.log(0.1), rel=1e-6)
+    preds = [side.preds for side in (pairs.base, pairs.head)]
+    difference = compare_preds(pairs.labels, *preds, num_labels=2, bootstrap=OPTIONS.bootstrap)["accuracy"]
+    assert accuracy.min_detectable == min_detectable(difference, confidence=0.95, tests=3)  # corrected as the p-values
     assert loss.p_value is None
     assert loss.min_detectable is None
     identical = compare_paired(paired(pairs.head, pairs.head), "test", OPTIONS)
