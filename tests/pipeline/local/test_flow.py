@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.local import server
 from tests.pipeline import prefect_states, toy
-from tests.pipeline.execution.test_stage_process import processes_of, wait_for
+from tests.pipeline.processes import processes_of, wait_for
 
 pytestmark = pytest.mark.slow
 STAGES = {"download@rows", "download@model", "cut", "train@1", "train@2", "report"}

@@ -13,8 +13,8 @@ import pytest
 from pipeline.planning.plan import make_plan
 from pipeline.repository.project import Project
 from tests.pipeline import toy
-from tests.pipeline.execution.test_stage_process import is_part, processes_of, wait_for
 from tests.pipeline.local.test_flow import control, run, start
+from tests.pipeline.processes import is_part, processes_of, wait_for
 
 pytestmark = pytest.mark.slow
 STAGES = ("download@rows", "download@model", "cut", "train@1", "train@2", "report")

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.local import server
 from tests.pipeline import prefect_states, toy
-from tests.pipeline.execution.test_stage_process import wait_for
+from tests.pipeline.processes import wait_for
 
 pytestmark = pytest.mark.slow
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
