@@ -53,7 +53,7 @@ def test_plan_in_words(inside: Path) -> None:
         "train@1         runs            ?  train.rate 2e-05 -> 3e-05",
         "train@2         runs            ?  train.rate 2e-05 -> 3e-05",
         "report          pending         ?  train.rate 2e-05 -> 3e-05; after train@1 and train@2",
-        "Expected: not known yet, none of these has run here before.",
+        "Expected time: unknown, because none of these stages has run here before.",
     ]
 
 
@@ -119,7 +119,7 @@ def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
     [
         (
             ["results"],
-            "error: There are no results yet (data/report/metrics.json is missing). Get them with: retune run",
+            "error: There are no results yet: data/report/metrics.json is missing. Run: retune run",
         ),
         (["plan", "trian"], "error: trian is no stage of dvc.yaml. Name one of: download, cut, train, report."),
         (["use", "nothing"], "error: There is no recipe nothing. There are: ; or give the path of a file."),

@@ -43,7 +43,8 @@ def test_a_run_started_in_the_ui(project: Path, tmp_path: Path) -> None:
         assert ui.stdout.readline() == "Starting Prefect's server on this machine ...\n"
         assert ui.stdout.readline() == f"Prefect's UI: http://127.0.0.1:{port}\n"
         wait_for(lambda: prefect_states.ask(api, "deployments", {}), seconds=60)
-        (deployment,) = [one for one in prefect_states.ask(api, "deployments", {}) if one["name"] == "local"]
+        deployments = prefect_states.ask(api, "deployments", {})
+        (deployment,) = [item for item in deployments if item["name"] == "local"]
         created = post(f"{api}/deployments/{deployment['id']}/create_flow_run", {"parameters": {"jobs": 2}})
 
         def flow_run() -> dict[str, object]:
@@ -69,7 +70,7 @@ def test_a_run_started_in_the_ui(project: Path, tmp_path: Path) -> None:
 
 
 def take_picture(url: str, picture: Path, *, until: str) -> None:
-    """A screenshot of a page that draws itself with JavaScript, once it shows the text `until`."""
+    """Save a screenshot of a page once JavaScript has drawn the text `until`."""
     port = server.free_port()
     driver = subprocess.Popen([str(DRIVER), f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     options = {
