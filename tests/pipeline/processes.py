@@ -3,11 +3,14 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 from pipeline.execution import process_tree
 from pipeline.execution.stage_process import MARKER
+
+T = TypeVar("T")
 
 
 def processes_of(root: Path) -> list[psutil.Process]:
@@ -29,9 +32,10 @@ def is_part(process: psutil.Process, parts: list[str]) -> bool:
     return holds and process_tree.__file__ not in line
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Return when the condition is true; fail where it is still false after `seconds`."""
+def wait_for(condition: Callable[[], T], seconds: float = 30.0) -> T:
+    """Return the condition's value once it is true; fail where it is still false after `seconds`."""
     deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not true after {seconds} s"
-        time.sleep(0.05)
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{condition.__qualname__} was not true within {seconds} s"
+        time.sleep(0.1)
+    return value
