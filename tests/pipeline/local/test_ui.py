@@ -42,13 +42,13 @@ def test_a_run_started_in_the_ui(project: Path, tmp_path: Path) -> None:
         assert ui.stdout is not None
         assert ui.stdout.readline() == "Starting Prefect's server on this machine ...\n"
         assert ui.stdout.readline() == f"Prefect's UI: http://127.0.0.1:{port}\n"
-        wait_for(lambda: prefect_states.ask(api, "deployments", {}), seconds=60)
-        deployments = prefect_states.ask(api, "deployments", {})
+        wait_for(lambda: prefect_states.query(api, "deployments", {}), seconds=60)
+        deployments = prefect_states.query(api, "deployments", {})
         (deployment,) = [item for item in deployments if item["name"] == "local"]
         created = post(f"{api}/deployments/{deployment['id']}/create_flow_run", {"parameters": {"jobs": 2}})
 
         def flow_run() -> dict[str, object]:
-            return prefect_states.ask(api, "flow_runs", {"flow_runs": {"id": {"any_": [created["id"]]}}})[0]
+            return prefect_states.query(api, "flow_runs", {"flow_runs": {"id": {"any_": [created["id"]]}}})[0]
 
         wait_for(lambda: flow_run()["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED"), seconds=240)  # type: ignore[index]
         assert flow_run()["state"]["type"] == "COMPLETED", flow_run()["state"]  # type: ignore[index]

@@ -9,18 +9,15 @@ import os
 import signal
 import time
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
-from ruamel.yaml import YAML
 
 from pipeline.workers.deploy import deploy
 from tests.pipeline.processes import wait_for
 from tests.pipeline.workers.api import Api
 from tests.pipeline.workers.machines import Machines, assert_complete
-from tests.pipeline.workers.toy_project import ROOT, ToyProject, run
+from tests.pipeline.workers.toy_project import ROOT, ToyProject, locked_stages, run
 
 pytestmark = pytest.mark.slow
 LEVEL = int(os.environ.get("RETUNE_TEST_WORKERS", "0"))
@@ -33,10 +30,6 @@ SHORT = {
     "evaluate.resamples": 100,
     "finetune.accelerator": "cpu",
 }
-
-
-def lock(folder: Path) -> Any:
-    return YAML(typ="safe").load(folder / "dvc.lock")["stages"]
 
 
 @MINUTES
@@ -63,7 +56,7 @@ def test_cold_then_nothing_then_a_learning_rate(deployed: ToyProject, api: Api, 
     assert len(deployed.ran()) == 6, "a colleague's dvc repro --pull runs nothing"
     fresh = deployed.clone("fresh", "main")
     deployed.dvc("repro", folder=fresh)
-    assert lock(fresh) == lock(clone)
+    assert locked_stages(fresh) == locked_stages(clone)
 
     before = len(deployed.ran())
     state = api.end(api.coordinate(deployed, ref=first))
@@ -98,12 +91,12 @@ def test_the_schedule_fires(deployed: ToyProject, api: Api) -> None:
     [made] = api.client.create_deployment_schedules(deployment.id, [(every, True)])
     api.client.update_deployment_schedule(deployment.id, made.id, active=True, parameters=parameters)
     try:
-        [branch] = wait_for(deployed.branches, 180)
+        [branch] = wait_for(deployed.branches, 300)
     finally:
         api.client.delete_deployment_schedule(deployment.id, made.id)
         api.cancel_scheduled("coordinate")
     clone = deployed.clone("clone", branch)
-    assert lock(clone).keys() == {"download", "finetune@1", "evaluate@1", "report"}
+    assert locked_stages(clone).keys() == {"download", "finetune@1", "evaluate@1", "report"}
     assert (clone / "data/report/metrics.json").is_file()
     assert "| test/macro_f1 |" in run(clone, "git", "log", "-1", "--format=%B")
     before = len(deployed.ran())
@@ -212,7 +205,7 @@ def test_retrain_in_one_folder(deployed: ToyProject, api: Api) -> None:
     assert state.is_completed(), state.message
     assert deployed.ran() == ["download", "finetune@1", "evaluate@1", "report"]
     assert {event["gpu"] for event in deployed.events()} == {"1"}, "all of it on the GPU machine"
-    assert lock(deployed.work)["finetune@1"]["params"]["params.yaml"]["finetune"]["learning_rate"] == 3e-5
+    assert locked_stages(deployed.work)["finetune@1"]["params"]["params.yaml"]["finetune"]["learning_rate"] == 3e-5
     again = api.client.create_flow_run_from_deployment(deployment.id, job_variables=where)
     assert "nothing had to run" in api.end(again.id).message
 

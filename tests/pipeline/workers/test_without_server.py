@@ -6,17 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from pipeline.repository.remote import Remote, key_of
 from pipeline.workers import checkout
 from pipeline.workers.stage_run import StageRequest, StageRun
 from stages.errors import PipelineError
 from tests.pipeline.workers.in_process import InProcessDispatcher, coordinate
-
-
-def lock(folder: Path) -> Any:
-    return YAML(typ="safe").load(folder / "dvc.lock")["stages"]
+from tests.pipeline.workers.toy_project import locked_stages
 
 
 def test_cold_warm_and_changed(project: Any) -> None:
@@ -32,7 +28,7 @@ def test_cold_warm_and_changed(project: Any) -> None:
     assert len(project.ran()) == 4, "a colleague's dvc repro --pull runs nothing"
     fresh = project.clone("fresh", "main")
     project.dvc("repro", folder=fresh)
-    assert lock(fresh) == lock(clone)
+    assert locked_stages(fresh) == locked_stages(clone)
 
     warm = InProcessDispatcher()
     assert coordinate(project, warm) == (name, text), "the same results: the same branch"

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
 ROOT = Path(__file__).parents[3]
 TOY = Path(__file__).parent / "toy"
 IGNORE = (
@@ -21,6 +23,11 @@ def run(folder: Path, *command: str, **environment: str) -> str:
     )
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def locked_stages(folder: Path) -> Any:
+    """The entries of a dvc.lock, by stage."""
+    return YAML(typ="safe").load(folder / "dvc.lock")["stages"]
 
 
 class ToyProject:

@@ -1,4 +1,4 @@
-"""The stages of the toy project: deterministic, and fast unless a file in the folder TOY_EVENTS slows or breaks them."""
+"""The stages of the toy project: deterministic, and fast unless a file in TOY_EVENTS slows or breaks one."""
 
 import hashlib
 import json
