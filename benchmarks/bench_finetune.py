@@ -7,7 +7,8 @@ frozen  SMS spam, 10 epochs of a head of 512, a seed each time: features once ag
 memory  peak memory of the stage with 10 thousand and with 100 thousand rows
 mcc     CoLA, 4 epochs, test MCC over seeds, ours and the Trainer's (hours on a CPU; not part of the default)
 
-Without names: loop, frozen and memory. The runs of a pair alternate; the tables show medians. Needs ../shared.
+Without names: loop, frozen and memory. The runs of a pair alternate; the tables show medians. benchmarks/README.md
+says which published data each part needs.
 """
 
 import argparse
@@ -22,12 +23,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import published_data
 import torch
 from finetune_data import cola, run_peer, run_stage, score_test, sms_spam, write_root
 
 from stages.tokens import open_tokens
 
 LAYER_PARAMETERS = 10_646_784  # of MiniLM's six layers, which is where its products are
+FILES = {  # the published data that each part reads
+    "loop": [published_data.COLA],
+    "frozen": [published_data.SMS_SPAM],
+    "memory": [published_data.COLA],
+    "mcc": [published_data.COLA],
+}
 COLA: dict[str, Any] = {"batch_size": 32, "learning_rate": 2e-5, "warmup_ratio": 0.0, "weight_decay": 0.0}
 PLAIN: dict[str, Any] = {"monitor": "val/mcc", "patience": None, "accelerator": "cpu"}
 SPAM: dict[str, Any] = {"max_epochs": 10, "batch_size": 32, "learning_rate": 1e-3, "class_weights": "balanced"}
@@ -41,6 +49,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
+    if unknown := [part for part in arguments.parts if part not in FILES]:
+        parser.error(f"no part is named {unknown[0]}. Parts: {', '.join(FILES)}")
+    published_data.require(*(name for part in arguments.parts for name in FILES[part]))
     rate = matrix_rate()
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     print(f"products in fp32: {rate / 1e9:.0f} GFLOP/s\n")

@@ -20,13 +20,13 @@ from importlib.resources import files
 from pathlib import Path
 
 import torch
+from published_data import SMS_SPAM, require
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast, pipeline
 
 from stages.finetune.encoder import load_encoder, save_model
 from stages.inference.classifier import Classifier
 
 ROOT = Path(__file__).parents[1]
-SHARED = Path(os.environ.get("RETUNE_SHARED", ROOT / "../shared"))
 WORDS = ["free", "call", "dinner", "later", "win", "money", "love", "slow", "broken", "ok"]
 
 
@@ -41,7 +41,8 @@ def write_model(folder: Path) -> Path:
 
 
 def speed(rounds: int, rows: int | None, batch_size: int) -> None:
-    with (SHARED / "datasets/sms_spam/spamdata_v2.csv").open(encoding="utf-8", newline="") as file:
+    (source,) = require(SMS_SPAM)
+    with source.open(encoding="utf-8", newline="") as file:
         texts = [row["text"] for row in csv.DictReader(file)][:rows]
     with tempfile.TemporaryDirectory() as scratch:
         folder = write_model(Path(scratch) / "model")

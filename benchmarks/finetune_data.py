@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from published_data import COLA, SMS_SPAM, require
 from ruamel.yaml import YAML
 from tokenizers import Tokenizer
 
@@ -25,8 +26,7 @@ from stages.paths import Paths
 from stages.tokens import TOKENS_FILE
 
 ROOT = Path(__file__).parents[1]
-SHARED = Path(os.environ.get("RETUNE_SHARED", ROOT.parent / "shared"))
-PEER = SHARED / "peers/hf_trainer.py"
+PEER = ROOT / "benchmarks/hf_trainer.py"
 
 
 def bundled_encoder() -> Path:
@@ -39,7 +39,7 @@ def bundled_encoder() -> Path:
 
 def cola(name: str) -> pd.DataFrame:
     """Read `in_domain_train`, `in_domain_dev` or `out_of_domain_dev` of CoLA: columns text and label."""
-    with zipfile.ZipFile(SHARED / "datasets/cola/cola_public.zip") as archive:
+    with zipfile.ZipFile(*require(COLA)) as archive:
         raw = archive.read(f"cola_public/raw/{name}.tsv")
     names = ["source", "label", "mark", "text"]
     return pd.read_csv(io.BytesIO(raw), sep="\t", header=None, names=names, quoting=csv.QUOTE_NONE)[["text", "label"]]
@@ -47,7 +47,7 @@ def cola(name: str) -> pd.DataFrame:
 
 def sms_spam() -> pd.DataFrame:
     """Read the SMS Spam Collection: columns text and label."""
-    return pd.read_csv(SHARED / "datasets/sms_spam/spamdata_v2.csv")[["text", "label"]]
+    return pd.read_csv(*require(SMS_SPAM))[["text", "label"]]
 
 
 def write_root(root: Path, table: pd.DataFrame, splits: dict[str, np.ndarray], *, max_length: int) -> Paths:
