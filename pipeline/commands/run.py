@@ -26,7 +26,8 @@ def run(
         bool, typer.Option(help="Download the data and the encoder again; other stages run only if the bytes changed.")
     ] = False,
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, help="Stages that may run at once; on a GPU one per GPU.")
+        int,
+        typer.Option("--jobs", "-j", min=1, help="Stages that may run at once; those in the pool gpu run one per GPU."),
     ] = 1,
     wait: Annotated[
         bool, typer.Option(help="Wait while another run is active in this folder, instead of failing.")
