@@ -11,9 +11,10 @@ from pipeline.commands.options import Overrides
 from pipeline.commands.plan import plan_changes
 from pipeline.commands.terminal import console, leave_at_once, project_root, show_table
 from stages.errors import PipelineError
+from stages.metrics.names import HEADLINE
 from stages.paths import Paths
 
-HEADLINE = ("accuracy", "macro_f1", "mcc", "log_loss")  # shown at the end of a run
+SHOWN_AT_END = (*HEADLINE, "log_loss")  # metrics that a run shows when it ends
 
 
 def run(
@@ -56,7 +57,7 @@ def run(
         configured = run_flow(root, console, on_api_lost=leave_at_once, **parameters, jobs=jobs, wait_for_others=wait)
         if not configured:
             console.print("To see this run in Prefect's UI: retune ui")
-    _show_results(root, HEADLINE)
+    _show_results(root, SHOWN_AT_END)
 
 
 def results() -> None:
@@ -83,7 +84,7 @@ def _show_results(root: Path, names: Collection[str] = ()) -> bool:
     from pipeline.repository.results import format_interval, read_metrics
 
     metrics = {
-        name.removeprefix("test/"): metric for name, metric in read_metrics(root).items() if name.startswith("test/")
+        name.removeprefix("test."): metric for name, metric in read_metrics(root).items() if name.startswith("test.")
     }
     if not metrics:
         return False
@@ -92,7 +93,7 @@ def _show_results(root: Path, names: Collection[str] = ()) -> bool:
         table.add_column(heading, no_wrap=True, justify="left" if heading == "metric" else "right")
     for name, metric in metrics.items():
         if not names or name in names:
-            table.add_row(name, f"{metric.value:.3f}", format_interval(metric))
+            table.add_row(name, f"{metric.mean:.3f}", format_interval(metric))
     console.print()
     show_table(table)
     console.print()

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from pipeline.execution.stage_process import Outcome
 from pipeline.local.listener import Listener
-from pipeline.local.plan_table import STYLES, format_duration
 from pipeline.planning.plan import StagePlan
+from pipeline.planning.table import STYLES, format_duration
 
 
 class PlainLines(Listener):

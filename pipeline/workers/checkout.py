@@ -4,15 +4,14 @@ import contextlib
 import itertools
 import logging
 import os
-import re
 import shutil
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from pipeline.execution.workspace import end_leftovers
+from pipeline.repository import git
 from stages.errors import PipelineError
 
 PARAMS_REFS = "refs/retune"  # holds commits with changed parameters until a branch contains them
@@ -57,40 +56,6 @@ def slot(repository: str, commit: str, *, kind: str, cache: Path | None = None) 
         return
 
 
-def resolve(repository: str, ref: str) -> str:
-    """The full SHA of the commit that a branch, a tag or a full SHA names in the repository.
-
-    Raises:
-        PipelineError: The repository can't be reached, or has no such branch or tag.
-    """
-    if re.fullmatch(r"[0-9a-f]{40}", ref):
-        return ref
-    lines = git(None, "ls-remote", repository, f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/tags/{ref}^{{}}")
-    if not lines:
-        raise PipelineError(f"{repository} has no branch or tag {ref}. List them with: git ls-remote {repository}")
-    return lines.splitlines()[-1].split()[0]
-
-
-def git(root: Path | None, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
-    """Run git and return what it prints.
-
-    Raises:
-        PipelineError: git failed; the message holds its last line.
-    """
-    done = subprocess.run(
-        ["git", *arguments],
-        cwd=root,
-        env={**os.environ, "GIT_TERMINAL_PROMPT": "0", **(environment or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
-        raise PipelineError(f"git {arguments[0]} failed: {lines[-1]}")
-    return done.stdout.strip()
-
-
 def _check_out(root: Path, repository: str, commit: str) -> None:
     try:
         _try_check_out(root, repository, commit)
@@ -103,23 +68,23 @@ def _check_out(root: Path, repository: str, commit: str) -> None:
 def _try_check_out(root: Path, repository: str, commit: str) -> None:
     if not (root / ".git").is_dir():
         root.mkdir(parents=True, exist_ok=True)
-        git(root, "init", "--quiet")
+        git.run(root, "init", "--quiet")
     (root / ".git/index.lock").unlink(missing_ok=True)  # left by a killed git: nobody else uses this slot
     if not _has(root, commit):
-        git(root, "fetch", "--quiet", "--force", "--tags", repository, *REFSPECS)
+        git.run(root, "fetch", "--quiet", "--force", "--tags", repository, *REFSPECS)
     if not _has(root, commit):
-        git(root, "fetch", "--quiet", repository, commit)
-    git(root, "checkout", "--quiet", "--force", "--detach", commit)
-    git(root, "clean", "-ffdxq", "--exclude=/.dvc/cache")
-    head = git(root, "rev-parse", "HEAD")
-    changed = git(root, "status", "--porcelain")
+        git.run(root, "fetch", "--quiet", repository, commit)
+    git.run(root, "checkout", "--quiet", "--force", "--detach", commit)
+    git.run(root, "clean", "-ffdxq", "--exclude=/.dvc/cache")
+    head = git.run(root, "rev-parse", "HEAD")
+    changed = git.run(root, "status", "--porcelain")
     if head != commit or changed:
         raise PipelineError(f"{root} is at {head} with changes {changed.splitlines()}, not at a clean {commit}.")
 
 
 def _has(root: Path, commit: str) -> bool:
     try:
-        git(root, "cat-file", "-e", f"{commit}^{{commit}}")
+        git.run(root, "cat-file", "-e", f"{commit}^{{commit}}")
     except PipelineError:
         return False
     return True

@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from ruamel.yaml import YAML
 
-from pipeline.workers.checkout import git
+from pipeline.repository import git
 from stages.errors import PipelineError
 
 FILE = "prefect.yaml"
@@ -35,7 +35,7 @@ def deploy(root: Path) -> list[str]:
     """
     deployments = _read(root)
     environment = {
-        "RETUNE_REPOSITORY": os.environ.get("RETUNE_REPOSITORY") or git(root, "remote", "get-url", "origin"),
+        "RETUNE_REPOSITORY": os.environ.get("RETUNE_REPOSITORY") or git.run(root, "remote", "get-url", "origin"),
         "RETUNE_PROJECT": os.environ.get("RETUNE_PROJECT") or str(root),
     }
     with get_client(sync_client=True) as client:

@@ -15,6 +15,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from pipeline.planning.plan import StagePlan
+from pipeline.repository import git
 from pipeline.repository.remote import Remote
 from pipeline.workers import checkout
 from pipeline.workers.attempts import INPUT_DAMAGED, STAGE_FAILED, Attempts
@@ -84,7 +85,7 @@ def coordinate(
     """
     repository = os.environ.get("RETUNE_REPOSITORY") or repository
     try:
-        base = checkout.resolve(repository, ref)
+        base = git.resolve_remote(repository, ref)
         with checkout.slot(repository, base, kind="coordinator") as root, get_client(sync_client=True) as client:
             overrides = {key: json.dumps(value) for key, value in (params or {}).items()}
             commit = publish.commit_params(root, repository, overrides) if overrides else base

@@ -7,15 +7,16 @@ from pathlib import Path
 
 from pipeline.execution.workspace import prune
 from pipeline.planning.plan import StagePlan, read_values
-from pipeline.repository.cache import run_key
-from pipeline.repository.graph import Graph, Item, Listing, Stage, overlap
+from pipeline.repository.digests import Digest, Digests, paths_overlap
+from pipeline.repository.graph import Graph, Stage
 from pipeline.repository.project import Project
 from pipeline.repository.remote import InputDamagedError, Remote
+from pipeline.repository.run_cache import stage_key
 from stages.errors import PipelineError
 from stages.files import remove_folder, replace_file
 
 
-def inputs_of(graph: Graph, stage: Stage, plans: Mapping[str, StagePlan]) -> dict[str, Item]:
+def inputs_of(graph: Graph, stage: Stage, plans: Mapping[str, StagePlan]) -> dict[str, Digest]:
     """The outputs of other stages that a stage reads, or the parts of them: path -> hash.
 
     Args:
@@ -24,7 +25,7 @@ def inputs_of(graph: Graph, stage: Stage, plans: Mapping[str, StagePlan]) -> dic
         plans: The plan, by stage.
     """
     written = {out: item for name in graph.parents[stage.name] for out, item in plans[name].outs.items()}
-    inputs: dict[str, Item] = {}
+    inputs: dict[str, Digest] = {}
     for dep in stage.deps:
         for out, item in written.items():
             if out == dep or out.startswith(f"{dep}/"):
@@ -36,10 +37,10 @@ def inputs_of(graph: Graph, stage: Stage, plans: Mapping[str, StagePlan]) -> dic
 
 def plan_key(stage: Stage, plan: StagePlan) -> str | None:
     """The run-cache key of a stage, or None while some of its inputs are unknown."""
-    return run_key(stage, plan.deps, plan.params) if len(plan.deps) == len(stage.deps) else None
+    return stage_key(stage, plan.deps, plan.params) if len(plan.deps) == len(stage.deps) else None
 
 
-def fetch_inputs(root: Path, remote: Remote, inputs: Listing) -> None:
+def fetch_inputs(root: Path, remote: Remote, inputs: Digests) -> None:
     """Put exactly these outputs into a clean checkout; outputs of stages that are not among them are removed.
 
     Raises:
@@ -49,9 +50,9 @@ def fetch_inputs(root: Path, remote: Remote, inputs: Listing) -> None:
     with Project(root) as project:
         prune(root, project)
         outs = {out for stage in project.graph.stages for out in stage.outs}
-        present = {path for path, item in inputs.items() if project.present(path) == item}
+        present = {path for path, item in inputs.items() if project.digest(path) == item}
     for out in outs:  # metrics in git are those of another run, unless their hashes match
-        if not any(overlap(out, path) for path in present):
+        if not any(paths_overlap(out, path) for path in present):
             _remove(root / out)
     missing = {path: item for path, item in inputs.items() if path not in present}
     remote.fetch(sorted({item.md5 for item in missing.values()}))
@@ -59,13 +60,13 @@ def fetch_inputs(root: Path, remote: Remote, inputs: Listing) -> None:
         _write_object(root, remote, path, item)
 
 
-def _write_object(root: Path, remote: Remote, path: str, item: Item) -> None:
+def _write_object(root: Path, remote: Remote, path: str, item: Digest) -> None:
     """Write a fetched object to `path` in the project.
 
     Raises:
         InputDamagedError: Its bytes in the local cache do not have its hash; they are removed.
     """
-    files = (remote.listing(item.md5) or {}) if item.is_folder else {"": item}
+    files = (remote.folder_files(item.md5) or {}) if item.is_folder else {"": item}
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     if item.is_folder:
         (root / path).mkdir(exist_ok=True)
@@ -91,12 +92,12 @@ def check_key(root: Path, name: str, key: str) -> None:
         stage = next((stage for stage in project.graph.stages if stage.name == name), None)
         if stage is None:
             raise PipelineError(f"dvc.yaml has no stage {name} at this commit.")
-        deps = {dep: item for dep in stage.deps if (item := project.present(dep))}
+        deps = {dep: item for dep in stage.deps if (item := project.digest(dep))}
         if missing := sorted(set(stage.deps) - set(deps)):
             raise PipelineError(
                 f"{name} reads {', '.join(missing)}, which is neither in git nor among the fetched inputs."
             )
-        actual = run_key(stage, deps, read_values(project, stage))
+        actual = stage_key(stage, deps, read_values(project, stage))
     if actual != key:
         hashes = ", ".join(f"{dep} {item.md5}" for dep, item in deps.items())
         raise PipelineError(f"{name}: expected inputs with the key {key[:12]}, got {actual[:12]}: {hashes}")

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.execution import stage_process
-from pipeline.execution.stage_process import Outcome, Reader, Running
-from pipeline.repository.graph import Item
+from pipeline.execution.stage_process import LineHandler, Outcome, Running
+from pipeline.repository.digests import Digest
 from pipeline.repository.lock import read_lock
 from pipeline.repository.project import Project
-from pipeline.repository.remote import InputDamagedError, InputMissingError, Remote, key_of
+from pipeline.repository.remote import InputDamagedError, InputMissingError, Remote
+from pipeline.repository.run_cache import entry_key
 from pipeline.workers import checkout, inputs
 from pipeline.workers.checkpoints import CheckpointMirror
 from stages.errors import PipelineError
@@ -75,7 +76,7 @@ class StageRun:
         if self._running:
             self._running.stop()
 
-    def run(self, read: Reader) -> StageResult:
+    def run(self, read: LineHandler) -> StageResult:
         """Run the stage and record its result, unless it is recorded already.
 
         Args:
@@ -95,11 +96,11 @@ class StageRun:
         except (PipelineError, OSError) as error:
             return self._result("machine error", " ".join(str(error).split()))
 
-    def _run(self, root: Path, remote: Remote, read: Reader) -> StageResult:
+    def _run(self, root: Path, remote: Remote, read: LineHandler) -> StageResult:
         request = self._request
         if not request.refresh and remote.find(request.key):
             return self._result("cached", "another run has already recorded it")
-        inputs.fetch_inputs(root, remote, {path: Item(md5) for path, md5 in request.inputs.items()})
+        inputs.fetch_inputs(root, remote, {path: Digest(md5) for path, md5 in request.inputs.items()})
         inputs.check_key(root, request.stage, request.key)
         mirror = CheckpointMirror(remote, root, request.key)
         for path in mirror.restore():
@@ -110,7 +111,7 @@ class StageRun:
         if outcome.error:
             return self._result("stage error" if outcome.own_error else "machine error", outcome.error)
         entry = read_lock(root)[request.stage]
-        if key_of(entry) != request.key:
+        if entry_key(entry) != request.key:
             return self._result("machine error", "an input changed while it ran, so nothing is recorded")
         remote.push(entry)
         if self._stopped.is_set():
@@ -119,7 +120,7 @@ class StageRun:
         mirror.remove()
         return self._result("done" if is_first else "cached", f"{outcome.seconds:.1f} s")
 
-    def _repro(self, root: Path, mirror: CheckpointMirror, read: Reader) -> Outcome:
+    def _repro(self, root: Path, mirror: CheckpointMirror, read: LineHandler) -> Outcome:
         with Project(root) as project:
             stage = next(stage for stage in project.graph.stages if stage.name == self._request.stage)
         options = ["--force"] if self._request.refresh else []

@@ -19,14 +19,12 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedModel
 
 from stages.errors import ModelError
-from stages.files import read_json
 from stages.inference.decision import Calibration, read_calibration
 from stages.inference.loading import inputs_of, load_model, logits_of
 from stages.model.layers import first_token
-from stages.tokenizer import Batch, check_texts, encode, open_tokenizer, windows
-from stages.tokens import BATCH_TOKENS, batches_by_tokens
-
-UNBOUNDED = 1_000_000  # tokens; a tokenizer_config.json says 1e30 where it knows no limit
+from stages.texts import check_texts, windows
+from stages.tokenizer import encode, open_tokenizer
+from stages.tokens import BATCH_TOKENS, Batch, batches_by_tokens
 
 
 @dataclass(frozen=True)
@@ -86,8 +84,9 @@ class Classifier:
             raise ModelError(
                 f"{folder}/config.json: the model does not choose one of several labels. Use one that does."
             )
-        calibration = read_calibration(folder, labels=labels, longest=_longest(folder, model))
-        return cls(model, open_tokenizer(folder), calibration)
+        opened = open_tokenizer(folder)
+        calibration = read_calibration(folder, labels=labels, longest=_longest(opened.max_length, model))
+        return cls(model, opened.tokenizer, calibration)
 
     def __call__(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> list[Prediction]:
         """Classify texts.
@@ -152,17 +151,17 @@ class Classifier:
         """Equal texts once, rows of like length together, hardly any padding."""
         distinct = {text: number for number, text in enumerate(dict.fromkeys(window))}
         inverse = np.fromiter((distinct[text] for text in window), dtype=np.int64, count=len(window))
-        rows = encode(
+        tokens, cut = encode(
             self._tokenizer,
             list(distinct),
             pairs=pairs,
             max_length=self.max_length,
             truncation=self._calibration.truncation,
         )
-        self.rows_cut += int(rows.cut[inverse].sum())
+        self.rows_cut += int((cut[inverse] > 0).sum())
         values = np.empty((len(distinct), width), dtype=np.float32)
-        for indices in batches_by_tokens(rows.lengths, BATCH_TOKENS[self._model.device.type]):
-            values[indices] = forward(rows.pad(indices, pad_token_id=self._model.config.pad_token_id or 0))
+        for indices in batches_by_tokens(tokens.lengths, BATCH_TOKENS[self._model.device.type]):
+            values[indices] = forward(tokens.pad(indices, pad_token_id=self._model.config.pad_token_id or 0))
         return values[inverse]  # (window rows, width)
 
     def _classify(self, batch: Batch) -> NDArray[np.float32]:
@@ -183,12 +182,9 @@ def _labels(model: PreTrainedModel) -> list[str]:
     return [str(names[index]) for index in range(int(model.config.num_labels or 0))]
 
 
-def _longest(folder: Path, model: PreTrainedModel) -> int:
-    """Tokens that the model reads at most."""
-    path = folder / "tokenizer_config.json"
-    limit = read_json(path).get("model_max_length") if path.is_file() else None
+def _longest(limit: int | None, model: PreTrainedModel) -> int:
+    """Tokens that the model reads at most: the tokenizer's limit or the model's positions, whichever is less."""
     positions = getattr(model.config, "max_position_embeddings", None)
     if positions and model.config.model_type in ("roberta", "xlm-roberta", "camembert"):
         positions -= int(model.config.pad_token_id) + 1  # their positions start after the padding's
-    known = [int(value) for value in (limit, positions) if isinstance(value, int | float) and 0 < value < UNBOUNDED]
-    return min(known, default=512)
+    return min((int(value) for value in (limit, positions) if value), default=512)

@@ -1,6 +1,5 @@
 """The text of a pull request, which compares the results with the base commit, and the command that opens one."""
 
-import contextlib
 import logging
 import os
 import subprocess
@@ -8,9 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pipeline.repository import git
 from pipeline.repository.results import Metrics, format_metric, read_metrics
-from pipeline.workers.checkout import git
-from stages.errors import PipelineError
 from stages.paths import Paths
 
 GATE_FAILED = 3  # exit code of `retune compare` that comes with a complete comparison
@@ -56,8 +54,9 @@ def _metrics_of_commit(root: Path, commit: str) -> Metrics:
     with tempfile.TemporaryDirectory() as folder:
         path = Paths(Path(folder)).report / "metrics.json"
         path.parent.mkdir(parents=True)
-        with contextlib.suppress(PipelineError):  # the commit has no metrics yet
-            path.write_text(git(root, "show", f"{commit}:{Paths().report.as_posix()}/metrics.json"), encoding="utf-8")
+        text = git.show(root, commit, f"{Paths().report.as_posix()}/metrics.json")
+        if text is not None:
+            path.write_text(text, encoding="utf-8")
         return read_metrics(Path(folder))
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from pipeline.execution.workspace import prune
 from pipeline.planning.plan import StagePlan
+from pipeline.repository import git
 from pipeline.repository.graph import Graph, Stage
 from pipeline.repository.lock import RawEntry, merge_lock, parse_lock, read_lock
 from pipeline.repository.project import Project
-from pipeline.repository.remote import Remote, key_of
-from pipeline.workers.checkout import git
+from pipeline.repository.remote import Remote
+from pipeline.repository.run_cache import entry_key
 from pipeline.workers.inputs import plan_key
 from stages.errors import PipelineError
 
@@ -34,7 +35,7 @@ def write_results(root: Path, graph: Graph, plans: Mapping[str, StagePlan], remo
     hashes = {out["path"]: out["md5"] for entry in entries.values() for out in entry["outs"]}
     uncached = [out for stage in graph.stages for out in sorted(stage.uncached)]
     with Project(root) as project:
-        present = {out: item.md5 for out in uncached if (item := project.present(out))}
+        present = {out: item.md5 for out in uncached if (item := project.digest(out))}
     for out in uncached:
         if present.get(out) != hashes[out]:
             _write_uncached(root / out, hashes[out], remote)
@@ -45,7 +46,7 @@ def write_results(root: Path, graph: Graph, plans: Mapping[str, StagePlan], remo
 def _entry(stage: Stage, plan: StagePlan, before: RawEntry | None, remote: Remote) -> RawEntry:
     """The stage's entry in dvc.lock if it describes the plan's inputs and outputs, else its record in the remote."""
     key = plan_key(stage, plan)
-    if before and key and key_of(before) == key:
+    if before and key and entry_key(before) == key:
         outs = {out["path"]: out.get("md5") for out in before["outs"]}
         if all(item.md5 == outs.get(path) for path, item in plan.outs.items()):
             return before
@@ -56,7 +57,7 @@ def _entry(stage: Stage, plan: StagePlan, before: RawEntry | None, remote: Remot
 
 
 def _write_uncached(path: Path, md5: str, remote: Remote) -> None:
-    files = {path / name: item.md5 for name, item in (remote.listing(md5) or {}).items()} or {path: md5}
+    files = {path / name: item.md5 for name, item in (remote.folder_files(md5) or {}).items()} or {path: md5}
     for file, file_md5 in files.items():
         content = remote.read(file_md5)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -64,5 +65,4 @@ def _write_uncached(path: Path, md5: str, remote: Remote) -> None:
 
 
 def _committed_lock(root: Path) -> dict[str, RawEntry]:
-    listed = git(root, "ls-tree", "--name-only", "HEAD", "--", "dvc.lock")
-    return parse_lock(git(root, "show", "HEAD:dvc.lock")) if listed else {}
+    return parse_lock(git.show(root, "HEAD", "dvc.lock") or "")

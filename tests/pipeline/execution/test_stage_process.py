@@ -122,7 +122,7 @@ def test_what_a_killed_watcher_left_is_ended_by_the_next_run(tmp_path: Path) -> 
         (["ERROR: failed to reproduce 'x': failed to run: python x, exited with 137"], 255,
          "failed to reproduce 'x': failed to run: python x, exited with 137", False),
         (["ERROR: unexpected error - No space left"], 255, "unexpected error - No space left", False),
-        ([], 137, "it ended with exit code 137 and said nothing", False),
+        ([], 137, "it ended with exit code 137 and printed no error", False),
     ],
 )  # fmt: skip
 def test_who_is_to_blame(lines: list[str], code: int, message: str, own: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect.client.schemas.objects import FlowRun
 
+from pipeline.repository import git
 from pipeline.repository.remote import Remote
 from pipeline.workers import checkout
 from pipeline.workers.coordinator import Coordinator
@@ -62,7 +63,7 @@ def coordinate(
 ) -> tuple[str, str] | None:
     """Do what the flow `coordinate` does; return the branch and its message, or None if nothing differs."""
     repository = str(project.origin)
-    base = checkout.resolve(repository, ref)
+    base = git.resolve_remote(repository, ref)
     with checkout.slot(repository, base, kind="coordinator") as root:
         overrides = {name.replace("__", "."): value for name, value in params.items()}
         commit = publish.commit_params(root, repository, overrides) if overrides else base

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.repository.remote import Remote, key_of
+from pipeline.repository.remote import Remote
+from pipeline.repository.run_cache import entry_key
 from tests.pipeline.workers.in_process import InProcessDispatcher, coordinate
 
 
@@ -104,7 +105,7 @@ def record(project: Any, remote: Remote, number: int) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
     assert remote.publish(entry) is entry
-    assert remote.find(key_of(entry)) is not None
+    assert remote.find(entry_key(entry)) is not None
 
 
 def md5(content: bytes) -> str:

@@ -98,7 +98,7 @@ def test_the_schedule_fires(deployed: ToyProject, api: Api) -> None:
     clone = deployed.clone("clone", branch)
     assert locked_stages(clone).keys() == {"download", "finetune@1", "evaluate@1", "report"}
     assert (clone / "data/report/metrics.json").is_file()
-    assert "| test/macro_f1 |" in run(clone, "git", "log", "-1", "--format=%B")
+    assert "| test.macro_f1 |" in run(clone, "git", "log", "-1", "--format=%B")
     before = len(deployed.ran())
     deployed.dvc("repro", "--pull", folder=clone)
     assert len(deployed.ran()) == before

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.repository.remote import Remote, key_of
+from pipeline.repository import git
+from pipeline.repository.remote import Remote
+from pipeline.repository.run_cache import entry_key
 from pipeline.workers import checkout
 from pipeline.workers.stage_run import StageRequest, StageRun
 from stages.errors import PipelineError
@@ -21,7 +23,7 @@ def test_cold_warm_and_changed(project: Any) -> None:
     name, text = coordinate(project, dispatcher)
     assert project.ran() == ["download", "finetune@1", "evaluate@1", "report"]
     assert dispatcher.pools == {"download": "cpu", "finetune@1": "gpu", "evaluate@1": "cpu", "report": "cpu"}
-    assert "test/macro_f1" in text
+    assert "test.macro_f1" in text
 
     clone = project.clone("clone", name)
     project.dvc("repro", "--pull", folder=clone)
@@ -102,8 +104,8 @@ def test_a_worker_repairs_its_checkout_and_rejects_a_commit_with_other_inputs(pr
     slot = tmp_path / "home/slots/stage-0"
     (project.work / "toy.py").write_text("raise SystemExit('wrong commit')\n")
     wrong = project.commit("Wrong")
-    checkout.git(slot, "fetch", str(project.origin), "main")
-    checkout.git(slot, "checkout", "--force", "--detach", wrong)
+    git.run(slot, "fetch", str(project.origin), "main")
+    git.run(slot, "checkout", "--force", "--detach", wrong)
     (slot / "source.txt").write_text("not what the commit says\n")
     (slot / "data/download/rows").mkdir(parents=True, exist_ok=True)
     (slot / "data/download/rows/more.txt").write_text("left over\n")
@@ -113,7 +115,7 @@ def test_a_worker_repairs_its_checkout_and_rejects_a_commit_with_other_inputs(pr
     request = first.requests[0]
     assert StageRun(request).run(lambda _: None).status == "done"
     assert project.records() == [request.key]
-    assert checkout.git(slot, "rev-parse", "HEAD") == request.commit
+    assert git.run(slot, "rev-parse", "HEAD") == request.commit
 
     (slot / ".git/HEAD").write_text("garbage")
     assert StageRun(request).run(lambda _: None).status == "cached"
@@ -135,7 +137,7 @@ def test_the_first_record_stays_and_a_late_writer_changes_nothing(project: Any, 
     with checkout.slot(request.repository, request.commit, kind="stage") as root, Remote(root) as remote:
         entry = remote.find(request.key)
         assert entry is not None
-        assert key_of(entry) == request.key
+        assert entry_key(entry) == request.key
         late = {**entry, "outs": [{**out, "md5": "0" * 32} for out in entry["outs"]]}
         assert remote.publish(late) == entry
     [record] = (project.remote / "runs" / request.key[:2] / request.key).iterdir()
