@@ -1,4 +1,4 @@
-"""Clean checkouts of one commit, in slots that are used again: a clone is fetched once per machine."""
+"""Clean checkouts of one commit in reusable folders (slots), so that a machine fetches each commit only once."""
 
 import contextlib
 import itertools
@@ -14,28 +14,28 @@ from pipeline.execution.workspace import end_leftovers
 from pipeline.repository import git
 from stages.errors import PipelineError
 
-HIDDEN = "refs/retune"  # where commits of parameters lie until a branch holds them
-REFSPECS = ("+refs/heads/*:refs/remotes/origin/*", f"+{HIDDEN}/*:{HIDDEN}/*")
+PARAMS_REFS = "refs/retune"  # holds commits with changed parameters until a branch contains them
+REFSPECS = ("+refs/heads/*:refs/remotes/origin/*", f"+{PARAMS_REFS}/*:{PARAMS_REFS}/*")
 log = logging.getLogger(__name__)
 
 
 def home() -> Path:
-    """Where this machine keeps its checkouts and its cache: RETUNE_HOME, else ~/.cache/retune."""
+    """The folder of this machine's checkouts and DVC cache: RETUNE_HOME, by default ~/.cache/retune."""
     return Path(os.environ.get("RETUNE_HOME") or Path.home() / ".cache/retune").absolute()
 
 
 @contextlib.contextmanager
 def slot(repository: str, commit: str, *, kind: str, cache: Path | None = None) -> Iterator[Path]:
-    """Yield a folder that holds exactly the commit and is nobody else's as long as the block lasts.
+    """Yield a folder that holds exactly the commit; no other process uses it while the block lasts.
 
     Args:
         repository: URL or path of the git repository.
         commit: Its full SHA.
-        kind: `stage` or `coordinator`; slots of one kind are shared.
-        cache: DVC cache for it; None: its own.
+        kind: `stage` or `coordinator`; each kind has slots of its own.
+        cache: DVC cache to use; None: the slot's own.
 
     Raises:
-        PipelineError: The repository can't be reached or does not have the commit.
+        PipelineError: The repository can't be reached, or does not have the commit.
     """
     slots = home() / "slots"
     slots.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def slot(repository: str, commit: str, *, kind: str, cache: Path | None = None) 
         except Timeout:
             continue
         with lock:
-            lock.release()  # `with` has taken it a second time
+            lock.release()  # `with` acquired it a second time
             end_leftovers(root)
             _check_out(root, repository, commit)
             if cache:
@@ -60,7 +60,7 @@ def _check_out(root: Path, repository: str, commit: str) -> None:
     try:
         _try_check_out(root, repository, commit)
     except PipelineError as error:
-        log.warning("%s can't be used again (%s): cloning anew.", root, error)
+        log.warning("The checkout %s is unusable (%s): cloning again.", root, error)
         shutil.rmtree(root, ignore_errors=True)
         _try_check_out(root, repository, commit)
 
@@ -69,7 +69,7 @@ def _try_check_out(root: Path, repository: str, commit: str) -> None:
     if not (root / ".git").is_dir():
         root.mkdir(parents=True, exist_ok=True)
         git.run(root, "init", "--quiet")
-    (root / ".git/index.lock").unlink(missing_ok=True)  # of a killed git; the slot is ours
+    (root / ".git/index.lock").unlink(missing_ok=True)  # left by a killed git: nobody else uses this slot
     if not _has(root, commit):
         git.run(root, "fetch", "--quiet", "--force", "--tags", repository, *REFSPECS)
     if not _has(root, commit):

@@ -119,7 +119,7 @@ def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
     [
         (
             ["results"],
-            "error: There are no results yet (data/report/metrics.json is missing). Get them with: retune run",
+            "error: There are no results yet: data/report/metrics.json is missing. Run: retune run",
         ),
         (["plan", "trian"], "error: dvc.yaml has no stage trian. The stages are: download, cut, train, report."),
         (["use", "nothing"], "error: There is no recipe nothing. Name one of recipes/ (empty), or the path of a file."),

@@ -1,4 +1,4 @@
-"""What a person sees of a run."""
+"""The live table and the plain lines of a run."""
 
 import io
 from pathlib import Path
@@ -6,28 +6,22 @@ from pathlib import Path
 from rich.console import Console
 
 from pipeline.execution.stage_process import Outcome
-from pipeline.local.display import Board, Lines
-from pipeline.planning.plan import StagePlan
+from pipeline.local.display import LiveTable, PlainLines
+from tests.pipeline.local.plans import PLANS
 
-PLANS = [
-    StagePlan("tokenize", "fresh"),
-    StagePlan("split", "restored", ("split.seed 1 -> 2",), where="cache"),
-    StagePlan("finetune@42", "runs", ("finetune.learning_rate 1 -> 2",), seconds=40.0),
-    StagePlan("report", "pending", waits_for=("finetune@42",), seconds=3.0),
-]
 DONE = Outcome("split", 1.4, Path("x.log"), restored=True)
 FAILED = Outcome("finetune@42", 12.0, Path("x.log"), error="loss is nan [epoch 2]")
 
 
 def test_the_table_while_stages_run() -> None:
     console = Console(file=io.StringIO(), width=100)
-    board = Board(console)
-    board.planned(PLANS)
-    board.started(PLANS[1])
-    board.ended(DONE)
-    board.started(PLANS[2])
-    board.said("finetune@42", "epoch 2/4: val_loss 0.61 [best]")
-    console.print(board.render())
+    table = LiveTable(console)
+    table.on_plan(PLANS)
+    table.on_stage_start(PLANS[1])
+    table.on_stage_end(DONE)
+    table.on_stage_start(PLANS[2])
+    table.on_stage_output("finetune@42", "epoch 2/4: val_loss 0.61 [best]")
+    console.print(table.render())
     rows = [line.split() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
     assert rows[1] == ["tokenize", "fresh"]
     assert rows[2] == ["split", "restored", "1", "s"]
@@ -38,21 +32,21 @@ def test_the_table_while_stages_run() -> None:
 
 def test_the_table_shows_a_failure_and_draws_itself() -> None:
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
-    with Board(console) as board:
-        board.planned(PLANS)
-        board.started(PLANS[2])
-        board.ended(FAILED)
+    with LiveTable(console) as table:
+        table.on_plan(PLANS)
+        table.on_stage_start(PLANS[2])
+        table.on_stage_end(FAILED)
     assert "loss is nan [epoch 2]" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_plain_lines_elsewhere() -> None:
     console = Console(file=io.StringIO(), width=20)
-    lines = Lines(console)
-    lines.started(PLANS[1])
-    lines.started(PLANS[2])
-    lines.said("finetune@42", "epoch 2/4: val_loss 0.61 [best]")
-    lines.ended(FAILED)
-    lines.ended(DONE)
+    display = PlainLines(console)
+    display.on_stage_start(PLANS[1])
+    display.on_stage_start(PLANS[2])
+    display.on_stage_output("finetune@42", "epoch 2/4: val_loss 0.61 [best]")
+    display.on_stage_end(FAILED)
+    display.on_stage_end(DONE)
     assert console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
         "split: restoring",
         "finetune@42: running (about 40 s)",

@@ -1,4 +1,4 @@
-"""A toy project: its origin, its remote, and what happened to it."""
+"""A toy project with a git origin and a DVC remote; each stage that runs leaves an event."""
 
 import json
 import os
@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[3]
 TOY = Path(__file__).parent / "toy"
@@ -23,8 +25,13 @@ def run(folder: Path, *command: str, **environment: str) -> str:
     return done.stdout
 
 
-class Project:
-    """A toy project: its origin, its remote, and what happened to it."""
+def locked_stages(folder: Path) -> Any:
+    """The entries of a dvc.lock, by stage."""
+    return YAML(typ="safe").load(folder / "dvc.lock")["stages"]
+
+
+class ToyProject:
+    """A toy project with a git origin and a DVC remote; each stage that runs leaves an event."""
 
     def __init__(self, events: Path, folder: Path) -> None:
         self.event_folder = events
@@ -56,7 +63,7 @@ class Project:
         self.commit("Start")
 
     def copy(self, source: Path) -> None:
-        """Take a real project as it is committed, with an origin and a remote of its own."""
+        """Clone a real project, with a git origin and a DVC remote of its own."""
         run(self.folder, "git", "clone", "--quiet", str(source), str(self.work))
         run(self.work, "git", "checkout", "--quiet", "-B", "main")
         run(self.work, "git", "config", "user.email", "toy@localhost")
