@@ -6,7 +6,7 @@ Example: python benchmarks/bench_compare.py pairs sms_spam
 
 `pairs` makes a copy of this project in a temporary folder, fine-tunes the bundled encoder there (seed 42, seed 43, and
 seed 42 on 5% of the rows), commits each, and compares the commits. `seeds` trains a small encoder with 40 seeds on
-SMS Spam in one process and compares them, one, two and four seeds a side. `size` compares written predictions for
+SMS Spam in one process and compares them, one, two and four seeds per side. `size` compares written predictions for
 200,000 test rows.
 """
 
@@ -78,7 +78,8 @@ def bench_pairs(project: Path, task: str, overrides: list[str]) -> None:
             if row["verdict"] and row["name"].startswith("test."):
                 print(
                     f"  {row['name']} {row['base']:.3f} -> {row['head']:.3f}, {row['low']:+.3f} to {row['high']:+.3f}, "
-                    f"corrected p {row['p_value']:.4f}, {row['verdict']}, could show {row['smallest'] or 0:.3f}"
+                    f"corrected p {row['p_value']:.4f}, {row['verdict']}, "
+                    f"min. detectable {row['min_detectable'] or 0:.3f}"
                 )
     print(run(project, "retune", "compare", "seed-42", "few-rows", "--markdown"))
 
@@ -121,29 +122,30 @@ def shrink_encoder(folder: Path) -> None:
 
 def report_pairs(tables: dict[int, pa.Table], labels: list[str], many: int, pairs: int = 20) -> None:
     """Print the verdicts over pairs of groups of `many` seeds; no pair has a seed twice."""
-    from pipeline.comparison.pairing import join
-    from pipeline.comparison.revision import Predictions
-    from pipeline.comparison.verdicts import Options, overall, paired_rows
+    from pipeline.comparison.pairing import pair_by_id
+    from pipeline.comparison.seed_predictions import SeedPredictions
+    from pipeline.comparison.verdicts import ComparisonOptions, compare_paired, overall_verdict
+    from stages.metrics.bootstrap import Bootstrap
 
-    def read(seeds: list[int]) -> Predictions:
+    def read(seeds: list[int]) -> SeedPredictions:
         parts = [tables[seed].filter(pc.equal(tables[seed]["split"], "test")).combine_chunks() for seed in seeds]
         flat = [np.stack(part["probabilities"].to_numpy(zero_copy_only=False)).astype(np.float32) for part in parts]
         ids, given = parts[0]["id"].combine_chunks(), parts[0]["label"].to_numpy().astype(np.int64)
-        return Predictions(ids, given, dict(zip(seeds, flat, strict=True)))
+        return SeedPredictions(ids, given, dict(zip(seeds, flat, strict=True)))
 
-    options = Options(metric="mcc", confidence=0.95, resamples=2000, seed=42)
+    options = ComparisonOptions(metric="mcc", bootstrap=Bootstrap(resamples=2000, confidence=0.95, seed=42))
     order, generator, found = [], np.random.default_rng(0), []
     for _ in range(pairs):
         if len(order) < 2 * many:
             order = generator.permutation(list(tables)).tolist()
         one, other, order = order[:many], order[many : 2 * many], order[2 * many :]
-        found.append(paired_rows(join(read(one), read(other), labels), "test", options))
-    false = sum(overall(rows) in ("better", "worse", "mixed") for rows in found)
+        found.append(compare_paired(pair_by_id(read(one), read(other), labels), "test", options))
+    false = sum(overall_verdict(rows) in ("better", "worse", "mixed") for rows in found)
     differences = [abs(rows[0].difference) for rows in found]
-    smallest = [rows[0].smallest or 0.0 for rows in found]
+    smallest = [rows[0].min_detectable or 0.0 for rows in found]
     print(
-        f"{pairs} pairs, {many} seed(s) a side: {false} false alarms; difference of MCC {np.median(differences):.3f} "
-        f"in the median, {max(differences):.3f} at most; a difference of {np.median(smallest):.3f} could show"
+        f"{pairs} pairs, {many} seed(s) per side: {false} false alarms; difference of MCC {np.median(differences):.3f} "
+        f"in the median, {max(differences):.3f} at most; min. detectable {np.median(smallest):.3f}"
     )
 
 
@@ -162,7 +164,7 @@ def bench_size(project: Path, count: int = 200_000) -> None:
     for form in ("--markdown", "--json"):
         start = time.perf_counter()
         run(project, "retune", "compare", "HEAD~1", "HEAD", form)
-        print(f"{count:,} test rows, 3 seeds a side, {form}: {time.perf_counter() - start:.1f} s")
+        print(f"{count:,} test rows, 3 seeds per side, {form}: {time.perf_counter() - start:.1f} s")
 
 
 def copy_project(target: Path) -> None:

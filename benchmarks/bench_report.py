@@ -33,7 +33,7 @@ def predict(model, tokens, positions, *, batch_size):
     return odds / odds.sum(axis=1, keepdims=True)
 
 evaluate.load_model, evaluate.predict_tokens = (lambda folder: None), predict
-entry.run(evaluate.main, stage="evaluate", doc="", item=entry.Item("seed", int))
+entry.run(evaluate.main, stage="evaluate", doc="", argument=entry.Argument("seed", int))
 """
 CURVE = """epoch,learning_rate,train_loss,val_loss,val_accuracy,val_macro_f1,val_mcc
 1,0.0001,1.2,1.1,0.5,0.5,0.4

@@ -1,9 +1,9 @@
-"""What a stage costs on top of itself when a worker runs it: `python benchmarks/bench_workers.py [--rounds 3]`.
+"""The overhead of running a stage on a worker: `python benchmarks/bench_workers.py [--rounds 3]`.
 
 A real Prefect server, a coordinator and two workers (pools cpu and gpu) on this machine run a toy project of four
-stages that follow each other. A stage's own time is that of its command, from its first line to its last, as it notes
-it itself; the rest, from the moment the coordinator asks for it until Prefect has its end, is overhead: the worker's
-next look at its pool, Prefect's and DVC's processes, the clean checkout, inputs and outputs from and to the remote.
+stages, one after the other. Each stage measures its own command, from its first line to its last. The overhead is the
+rest of the time from the coordinator's submission to the run's end in Prefect: waiting until the worker polls its pool,
+starting Prefect's and DVC's processes, the clean checkout, and copying inputs and outputs from and to the remote.
 """
 
 import argparse
@@ -17,13 +17,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.pipeline.workers.api import with_api
 from tests.pipeline.workers.machines import Machines
-from tests.pipeline.workers.project import Project
+from tests.pipeline.workers.toy_project import ToyProject
 
 STAGES = ("download", "finetune@1", "evaluate@1", "report")
 
 
 def main() -> None:
-    """Run every round with new inputs and print the medians as a table."""
+    """Run each round with new inputs, and print the medians as a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
@@ -35,7 +35,7 @@ def main() -> None:
             machines.set_up()
             with with_api(machines) as api:
                 for number in range(rounds):
-                    project = Project(machines.events, Path(folder) / str(number))
+                    project = ToyProject(machines.events, Path(folder) / str(number))
                     project.create(text=f"round {number}\n")
                     began = time.perf_counter()
                     state = api.end(api.coordinate(project))
@@ -46,13 +46,13 @@ def main() -> None:
                         overheads[stage].append(seconds)
         finally:
             machines.stop()
-    print("| stage | seconds beside its own, median |\n|---|---|")
+    print("| stage | overhead in seconds, median |\n|---|---|")
     for stage, seconds in overheads.items():
         print(f"| {stage} | {statistics.median(seconds):.1f} |")
-    both = [each for seconds in overheads.values() for each in seconds]
+    all_seconds = [value for seconds in overheads.values() for value in seconds]
     print(
-        f"\n{statistics.median(both):.1f} s per stage; {len(STAGES)} stages and the coordinator around them, "
-        f"from asking to the branch: {statistics.median(walls):.0f} s"
+        f"\nOverhead {statistics.median(all_seconds):.1f} s per stage. {len(STAGES)} stages with their coordinator, "
+        f"from submission to the pushed branch: {statistics.median(walls):.0f} s"
     )
 
 

@@ -1,4 +1,4 @@
-"""`retune`: write parameters, see what a change would do, run it, and read the results."""
+"""`retune`: write parameters, see what a change would re-run, run it, and read the results."""
 
 import logging
 import sys
@@ -21,7 +21,7 @@ for command in (
 
 
 def main() -> NoReturn:
-    """Run the command; what the user can mend is one line and exit code 1."""
+    """Run the command and exit; an error that the user can fix is one line and exit code 1."""
     _configure_log()
     code = 0
     try:
@@ -35,7 +35,7 @@ def main() -> NoReturn:
 
 
 def _configure_log() -> None:
-    """Our own lines from INFO on; those of the libraries go where they put them themselves."""
+    """Print this project's log lines from INFO on to standard error; libraries keep their own handlers."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     for name in ("pipeline", "stages"):

@@ -1,4 +1,4 @@
-"""Writes params.yaml from recipes/default.yaml, a recipe and overrides, and keeps the comments."""
+"""Writes params.yaml from recipes/default.yaml, a recipe and overrides; comments are kept."""
 
 import difflib
 import io
@@ -14,51 +14,51 @@ from stages.errors import ParamsError
 from stages.files import write_text
 from stages.params import parse_params, parse_yaml
 
-# Mappings whose keys are the user's own: replaced, not merged.
-WHOLE = ("download.dataset.labels", "finetune.class_weights", "report.gate.max_drop")
+# Mappings whose keys the user chooses: replaced as a whole, not merged key by key.
+REPLACED = ("download.dataset.labels", "finetune.class_weights", "report.gate.max_drop")
 
 
 def compose(root: Path, recipe: str, overrides: Iterable[str] = ()) -> str:
-    """The text of params.yaml: default, then the recipe's differences, then the overrides.
+    """The text of params.yaml: the default, with the recipe's values, then the overrides.
 
     Args:
         root: The project's folder.
-        recipe: Name of a file in recipes/ without its suffix, or the path of one.
+        recipe: Name of a file in recipes/ without its suffix, or the path of a recipe.
         overrides: `KEY=YAML` each, such as `finetune.learning_rate=3e-5`.
 
     Raises:
-        ParamsError: There is no such recipe, an override can't be read, or the result is not valid.
+        ParamsError: The recipe is missing, an override can't be parsed, or the result is not valid.
     """
     default = root / "recipes/default.yaml"
     path = find_recipe(root, recipe)
     text = _read(path)
     values = _load(_read(default))
     if path != default:
-        parse_yaml(text, name=str(path))  # a clear error where it is no YAML
+        parse_yaml(text, name=str(path))  # for its clear error if it is not YAML
         changes = _load(text) or {}
         if not isinstance(changes, Mapping):
             raise ParamsError(
-                f"{path} holds {'a list' if isinstance(changes, list) else repr(changes)}, not keys and values."
+                f"{path} holds {'a list' if isinstance(changes, list) else repr(changes)}: expected keys and values."
             )
         _merge(values, changes, name=str(path))
     return _finish(values, overrides, name=f"recipe {recipe}")
 
 
 def override(text: str, overrides: Iterable[str]) -> str:
-    """params.yaml with other values for some keys.
+    """The text of params.yaml with other values for some keys.
 
     Raises:
-        ParamsError: An override can't be read, or the result is not valid.
+        ParamsError: An override can't be parsed, or the result is not valid.
     """
     overrides = list(overrides)
     return _finish(_load(text), overrides, name=f"params.yaml with {' '.join(overrides)}") if overrides else text
 
 
 def changed_params(root: Path, *, recipe: str | None = None, overrides: Iterable[str] = ()) -> str | None:
-    """What params.yaml would say with a recipe and overrides; None where it stays as it is.
+    """The text of params.yaml with a recipe and overrides; None if neither is set.
 
     Raises:
-        ParamsError: params.yaml or the recipe is missing, an override can't be read, or the result is not valid.
+        ParamsError: params.yaml or the recipe is missing, an override can't be parsed, or the result is not valid.
     """
     if recipe:
         return compose(root, recipe, overrides)
@@ -70,7 +70,7 @@ def changed_params(root: Path, *, recipe: str | None = None, overrides: Iterable
 
 
 def write_params(root: Path, text: str) -> bool:
-    """Write params.yaml unless it already says so; return whether it changed."""
+    """Write params.yaml if its text differs; return whether it did."""
     path = root / "params.yaml"
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
@@ -79,10 +79,10 @@ def write_params(root: Path, text: str) -> bool:
 
 
 def find_recipe(root: Path, recipe: str) -> Path:
-    """The recipe's file.
+    """The path of a recipe.
 
     Raises:
-        ParamsError: There is none; those that there are are listed.
+        ParamsError: There is no such recipe; the message lists those that exist.
     """
     named = root / "recipes" / f"{recipe}.yaml"
     if named.is_file():
@@ -90,9 +90,10 @@ def find_recipe(root: Path, recipe: str) -> Path:
     if recipe.endswith((".yaml", ".yml")) and Path(recipe).is_file():
         return Path(recipe)
     known = sorted(path.stem for path in (root / "recipes").glob("*.yaml"))
-    near = difflib.get_close_matches(recipe, known, n=1)
-    hint = f"Did you mean {near[0]}? " if near else ""
-    raise ParamsError(f"There is no recipe {recipe}. {hint}There are: {', '.join(known)}; or give the path of a file.")
+    similar = difflib.get_close_matches(recipe, known, n=1)
+    hint = f"Did you mean {similar[0]}? " if similar else ""
+    names = ", ".join(known) or "empty"
+    raise ParamsError(f"There is no recipe {recipe}. {hint}Name one of recipes/ ({names}), or the path of a file.")
 
 
 def _finish(values: CommentedMap, overrides: Iterable[str], *, name: str) -> str:
@@ -110,12 +111,12 @@ def parse_override(line: str) -> tuple[str, Any]:
     """Split `KEY=YAML` into the key and the value.
 
     Raises:
-        ParamsError: It is written in another way.
+        ParamsError: The line has no key or no value, or the value is not YAML.
     """
     key, equals, text = line.partition("=")
     if not equals or not all(key.strip().split(".")):
         raise ParamsError(f"-S {line}: write KEY=VALUE, such as -S finetune.learning_rate=3e-5")
-    parse_yaml(text, name=f"-S {line}")  # a clear error where it is no YAML
+    parse_yaml(text, name=f"-S {line}")  # for its clear error if it is not YAML
     return key.strip(), _load(text)
 
 
@@ -125,25 +126,29 @@ def _nest(key: str, value: Any) -> dict[str, Any]:
 
 
 def _merge(into: MutableMapping[Any, Any], changes: Mapping[Any, Any], *, name: str, path: str = "") -> None:
-    """Put the changes into a mapping: sections key by key, lists and WHOLE mappings as one value (or by number)."""
+    """Merge changes: sections key by key, list items by number, whole lists and REPLACED mappings as one value."""
     for key, value in changes.items():
-        here = f"{path}{key}"
+        full_key = f"{path}{key}"
         old = into.get(key)
-        if isinstance(value, Mapping) and isinstance(old, MutableMapping) and here not in WHOLE:
-            _merge(old, value, name=name, path=f"{here}.")
+        if isinstance(value, Mapping) and isinstance(old, MutableMapping) and full_key not in REPLACED:
+            _merge(old, value, name=name, path=f"{full_key}.")
         elif isinstance(value, Mapping) and isinstance(old, list):
-            _merge_items(old, value, name=name, path=here)
-        elif isinstance(old, Mapping) and not isinstance(value, Mapping) and here not in WHOLE:
-            raise ParamsError(f"{name}: {here} is a section with the keys {', '.join(map(str, old))}, not {value!r}.")
+            _merge_items(old, value, name=name, path=full_key)
+        elif isinstance(old, Mapping) and not isinstance(value, Mapping) and full_key not in REPLACED:
+            raise ParamsError(
+                f"{name}: {full_key} is a section with the keys {', '.join(map(str, old))}, not {value!r}."
+            )
         else:
-            into[key] = value  # an unknown key too: the check of the whole names the nearest known one
+            into[key] = value  # unknown keys too: the final validation names the most similar known key
 
 
 def _merge_items(items: list[Any], changes: Mapping[Any, Any], *, name: str, path: str) -> None:
-    """Put changes into items of a list by their number: `-S download.dataset.files.0.source=reviews.csv`."""
+    """Merge changes into items of a list by their number: `-S download.dataset.files.0.source=reviews.csv`."""
     for number, value in changes.items():
         if not (str(number).isdecimal() and int(number) < len(items)):
-            raise ParamsError(f"{name}: {path} is a list of {len(items)}; give an item's number from 0, not {number}.")
+            raise ParamsError(
+                f"{name}: {path} is a list of {len(items)}: expected a number from 0 to {len(items) - 1}, got {number}."
+            )
         if isinstance(value, Mapping) and isinstance(items[int(number)], MutableMapping):
             _merge(items[int(number)], value, name=name, path=f"{path}.{number}.")
         else:
@@ -151,7 +156,7 @@ def _merge_items(items: list[Any], changes: Mapping[Any, Any], *, name: str, pat
 
 
 def _align_comments(values: Any) -> None:
-    """Two spaces before a comment at a line's end, whatever the length of the value that stood there before."""
+    """Put two spaces before each comment at the end of a line, whatever the length of the value."""
     if not isinstance(values, CommentedMap):
         return
     for key, value in values.items():
@@ -163,7 +168,7 @@ def _align_comments(values: Any) -> None:
 
 
 def _load(text: str) -> Any:
-    """Parse and keep comments, styles and the way in which numbers are written."""
+    """Parse YAML and keep its comments, quotes and number formats."""
     return _yaml().load(text)
 
 
@@ -171,11 +176,11 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise ParamsError(f"{path} is missing. Take it from git: git checkout -- recipes") from error
+        raise ParamsError(f"{path} is missing. Restore it: git checkout -- recipes") from error
 
 
 class _Representer(RoundTripRepresenter):
-    """Our own class, because representers are registered per class."""
+    """A class of its own, because ruamel registers representers per class."""
 
 
 def _yaml() -> YAML:

@@ -1,4 +1,4 @@
-"""How every stage starts and ends: arguments, params, log, timing, and errors as one line."""
+"""What every stage's command does around its work: argument, params, log, timing, and errors as one line."""
 
 import argparse
 import logging
@@ -18,56 +18,56 @@ from stages.paths import Paths
 
 
 @dataclass(frozen=True)
-class Item:
-    """The one argument of a stage that dvc.yaml repeats with `foreach`."""
+class Argument:
+    """The positional argument of a stage that dvc.yaml repeats with `foreach`."""
 
     name: str  # as --help shows it
-    kind: Callable[[str], Any] = str
+    type: Callable[[str], Any] = str
     choices: tuple[str, ...] | None = None
 
 
 def run(
-    main: Callable[..., Mapping[str, float] | None], *, stage: str, doc: str | None, item: Item | None = None
+    main: Callable[..., Mapping[str, float] | None], *, stage: str, doc: str | None, argument: Argument | None = None
 ) -> None:
-    """Run a stage's `main(params, paths[, item])` as a command; a RetuneError exits with 1 and one line.
+    """Run a stage's `main(params, paths[, argument])` as a command; a RetuneError becomes one line and exit code 1.
 
     Args:
         main: The stage. What it returns is added to timing.json (seconds, megabytes and the like, by name).
         stage: Name of the stage in dvc.yaml.
         doc: The module's docstring, shown by --help.
-        item: The stage's own positional argument, if it has one.
+        argument: The stage's positional argument, if it has one.
     """
-    value = _arguments(stage, doc or "", item)
+    values = _parse_arguments(stage, doc or "", argument)
     configure_log()
     paths = Paths()
     try:
-        measured = main(read_params(paths.params), paths, *value)
+        measured = main(read_params(paths.params), paths, *values)
     except RetuneError as error:
         one_line = " ".join(str(error).splitlines())
         print(f"error: {one_line}", file=sys.stderr)
         raise SystemExit(1) from None
-    name = "@".join([stage, *map(str, value)])
+    name = "@".join([stage, *map(str, values)])
     write_json(paths.timing(name), {**_measure(), **(measured or {})})
 
 
 def configure_log() -> None:
-    """Send the log to standard error: our own lines from INFO on, the libraries' from WARNING on."""
+    """Send the log to standard error: lines of the stages from INFO on, those of libraries from WARNING on."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("stages").setLevel(logging.INFO)
     logging.captureWarnings(True)
 
 
-def _arguments(stage: str, doc: str, item: Item | None) -> tuple[Any, ...]:
+def _parse_arguments(stage: str, doc: str, argument: Argument | None) -> tuple[Any, ...]:
     parser = argparse.ArgumentParser(
         prog=f"python -m stages.{stage}", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    if item:
-        parser.add_argument(item.name, type=item.kind, choices=item.choices)
-    arguments = parser.parse_args()
-    return (getattr(arguments, item.name),) if item else ()
+    if argument:
+        parser.add_argument(argument.name, type=argument.type, choices=argument.choices)
+    parsed = parser.parse_args()
+    return (getattr(parsed, argument.name),) if argument else ()
 
 
 def _measure() -> dict[str, float]:
-    seconds = time.time() - psutil.Process().create_time()  # from the start of the process: imports count
+    seconds = time.time() - psutil.Process().create_time()  # since the process started, so with its imports
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
     return {"seconds": round(seconds, 1), "peak_memory_mb": round(peak)}

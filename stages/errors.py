@@ -1,21 +1,21 @@
-"""Everything that retune raises on purpose.
+"""The errors that retune raises for what a user can fix.
 
 * RetuneError
   * ParamsError      params.yaml or a recipe is wrong
   * DataError        the data set is missing, unreadable or unusable
-  * ModelError       the encoder is missing, unsafe or does not fit
-  * TrainingError    fine-tuning cannot start or cannot go on
-  * ReportError      results that the report needs are missing or do not fit together
-  * PipelineError    the graph, the plan, a revision or a run is not what it must be
-    * UnavailableError   a result that dvc.lock names lies in no cache and no remote
+  * ModelError       the model is missing, unsafe or does not fit
+  * TrainingError    fine-tuning can't start or can't continue
+  * ReportError      results that the report needs are missing or contradict each other
+  * PipelineError    the graph, the plan, a revision or a run is broken or can't be used
+    * UnavailableError   a result that dvc.lock names is in no cache and no remote
 
-A message says what is wrong, where (file, row, key), the value, and what to do about it. It is printed as one
-line with exit code 1. Any other exception keeps its traceback: it is a bug of ours.
+A message says what is wrong, where (file, row, key), the value, and what to do. It is printed as one line, and the
+exit code is 1. Any other exception keeps its traceback: it is a bug in retune.
 """
 
 
 class RetuneError(Exception):
-    """Base of every error that a user can mend."""
+    """Base of every error that a user can fix."""
 
 
 class ParamsError(RetuneError):
@@ -27,20 +27,20 @@ class DataError(RetuneError):
 
 
 class ModelError(RetuneError):
-    """The encoder is missing, unsafe or does not fit."""
+    """The model is missing, unsafe or does not fit."""
 
 
 class TrainingError(RetuneError):
-    """Fine-tuning cannot start or cannot go on."""
+    """Fine-tuning can't start or can't continue."""
 
 
 class ReportError(RetuneError):
-    """Results that the report needs are missing or do not fit together."""
+    """Results that the report needs are missing or contradict each other."""
 
 
 class PipelineError(RetuneError):
-    """The graph, the plan, a revision or a run is not what it must be."""
+    """The graph, the plan, a revision or a run is broken or can't be used."""
 
 
 class UnavailableError(PipelineError):
-    """A result that dvc.lock names lies in no cache and no remote."""
+    """A result that dvc.lock names is in no cache and no remote."""

@@ -1,4 +1,4 @@
-"""Whole files or none: everything is written under a temporary name first and renamed last."""
+"""Write whole files or none: each is written under a temporary name and renamed when it is complete."""
 
 import contextlib
 import hashlib
@@ -13,7 +13,7 @@ TEMPORARY = ".partial"
 
 @contextlib.contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that becomes `path` when the block ends well, and vanishes when it does not."""
+    """Yield a temporary path; renamed to `path` when the block ends, removed when it raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + TEMPORARY)
     try:
@@ -25,7 +25,7 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replace_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder that becomes `path` when the block ends well, and vanishes otherwise."""
+    """Yield an empty temporary folder; renamed to `path` when the block ends, removed when it raises."""
     temporary = path.with_name(path.name + TEMPORARY)
     remove_folder(temporary)
     temporary.mkdir(parents=True)
@@ -38,24 +38,24 @@ def replace_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder and what it holds, if it is there."""
+    """Remove a folder with its content, if it exists."""
     if path.exists():
         shutil.rmtree(path)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 with the line ends it has."""
+    """Write `text` as UTF-8; its line ends are kept."""
     with replace_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON for people and diffs: indented, keys in the order given, no NaN."""
+    """Write `value` as JSON for people and diffs: indented, keys in their own order, no NaN."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file of ours."""
+    """Return the value in a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 

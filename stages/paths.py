@@ -1,4 +1,4 @@
-"""Where every file of a run lies: the one place that names them (dvc.yaml repeats them; a test compares)."""
+"""The path of every file of a run. dvc.yaml repeats these paths, and a test compares the two."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ class Paths:
 
     @property
     def tokens(self) -> Path:
-        """Folder with tokens.arrow, one unpadded row per row of rows.parquet, in its order."""
+        """Folder of tokens.arrow: the rows of rows.parquet, unpadded and in the same order."""
         return self.root / "data/tokenize/tokens"
 
     @property
@@ -85,16 +85,16 @@ class Paths:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder outside DVC: checkpoints of fine-tunes that have not finished, by key of their inputs."""
+        """Folder outside DVC: checkpoints of unfinished fine-tunes, each under the key of its inputs."""
         return self.root / ".retune/checkpoints"
 
     @property
     def features(self) -> Path:
-        """Folder outside DVC: what a fixed encoder gave for train and val, by key of its inputs."""
+        """Folder outside DVC: outputs of a frozen encoder for train and val, each under the key of its inputs."""
         return self.root / ".retune/features"
 
     def timing(self, stage: str) -> Path:
-        """Clock time and memory of `stage`, a name of the graph such as `tokenize` or `finetune@42`."""
-        if stage.startswith("download@"):  # beside the folder, which is an output as a whole
+        """Time and memory that `stage` took; it is a name in the graph, such as `tokenize` or `finetune@42`."""
+        if stage.startswith("download@"):  # beside the folder, because DVC takes the whole folder as one output
             return self.root / f"data/download/{stage.removeprefix('download@')}.timing.json"
         return self.root / "data" / stage.replace("@", "/") / "timing.json"

@@ -1,4 +1,4 @@
-"""predictions.parquet: what a model says of every row of val and test; evaluate writes it and report reads it."""
+"""predictions.parquet: a model's probabilities for every row of val and test."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,17 +17,19 @@ from stages.files import replace_file
 class Predictions:
     """One model's predictions for the rows of val or test.
 
-    Args:
-        positions: The rows' positions in rows.parquet; shape (rows,).
-        ids: The rows' ids; length rows.
-        labels: Given labels; shape (rows,).
+    Attributes:
+        positions: Positions of the rows in rows.parquet; shape (rows,).
+        ids: Ids of the rows; length rows.
+        labels: Label of each row; shape (rows,).
         probabilities: Shape (rows, num_labels).
+        tokens: Tokens of each row, special tokens included; shape (rows,). None in a file of an older version.
     """
 
     positions: NDArray[np.int64]
     ids: Sequence[str]
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float32]
+    tokens: NDArray[np.int64] | None = None
 
     @property
     def preds(self) -> NDArray[np.int64]:
@@ -40,7 +42,7 @@ class Predictions:
 
 
 def write_predictions(path: Path, splits: Mapping[str, Predictions]) -> None:
-    """Write a row per example: position, id, split, label, probabilities."""
+    """Write a row per example: position, id, split, label, tokens, probabilities."""
     with replace_file(path) as temporary:
         pq.write_table(pa.concat_tables([_table(name, split) for name, split in splits.items()]), temporary)
 
@@ -60,6 +62,7 @@ def _table(name: str, split: Predictions) -> pa.Table:
             "id": pa.array(split.ids, pa.string()),
             "split": pa.array([name] * rows, pa.string()),
             "label": pa.array(split.labels, pa.int32()),
+            "tokens": pa.array(split.tokens, pa.int32()),
             "probabilities": pa.FixedSizeListArray.from_arrays(flat, num_labels),
         }
     )
@@ -73,4 +76,5 @@ def _predictions(table: pa.Table) -> Predictions:
         ids=table["id"].to_pylist(),
         labels=table["label"].to_numpy().astype(np.int64),
         probabilities=flat.reshape(-1, width),
+        tokens=table["tokens"].to_numpy().astype(np.int64) if "tokens" in table.column_names else None,
     )

@@ -1,8 +1,9 @@
-"""Texts of any origin, checked and turned into the token ids that the tokenize stage would give them."""
+"""A model's tokenizer: opened with its own truncation and padding off, and texts encoded and cut to a length."""
 
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,42 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from stages.errors import DataError, ModelError
-from stages.truncation import frame_of, kept
+from stages.errors import ModelError
+from stages.files import read_json
+from stages.tokens import Tokens
+from stages.truncation import SpecialTokens, count_special_tokens, kept_slices
 
-WINDOW_ROWS = 4_096  # rows that are sorted by length together, and among which equal texts are computed once
-WINDOW_CHARACTERS = 2_000_000  # a window ends there too: an encoding takes some hundred bytes per token
-
-Batch = dict[str, NDArray[np.int64]]
+UNBOUNDED = 1_000_000  # tokens; tokenizer_config.json says 1e30 where no limit is known
+NO_LABEL = -100  # what torch's losses ignore
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Token ids of some texts.
+class ModelTokenizer:
+    """The tokenizer of a model folder, with its own truncation and padding off.
 
     Args:
-        columns: input_ids (and token_type_ids for pairs) of each text, unpadded.
-        lengths: Tokens of each; shape (rows,).
-        cut: Was it longer than allowed? Shape (rows,).
+        tokenizer: The tokenizer itself.
+        max_length: Tokens of a row that the model takes at most; None: its files do not say.
+        unk_token_id: Id of the token for unknown words; None: the tokenizer has none.
     """
 
-    columns: dict[str, list[list[int]]]
-    lengths: NDArray[np.int64]
-    cut: NDArray[np.bool_]
-
-    def pad(self, indices: NDArray[np.int64], *, pad_token_id: int) -> Batch:
-        """Return a batch padded on the right to its own longest row, each column (batch, tokens)."""
-        lengths = self.lengths[indices]
-        mask = np.arange(lengths.max()) < lengths[:, None]
-        batch = {"attention_mask": mask.astype(np.int64)}
-        for name, rows in self.columns.items():
-            batch[name] = np.full(mask.shape, pad_token_id if name == "input_ids" else 0, dtype=np.int64)
-            batch[name][mask] = np.concatenate([np.asarray(rows[index], dtype=np.int64) for index in indices])
-        return batch
+    tokenizer: Tokenizer
+    max_length: int | None
+    unk_token_id: int | None
 
 
-def open_tokenizer(folder: Path) -> Tokenizer:
-    """Open a model folder's tokenizer, with its own truncation and padding off.
+def open_tokenizer(folder: Path) -> ModelTokenizer:
+    """Open the tokenizer of a model folder: tokenizer.json, and tokenizer_config.json where there is one.
 
     Raises:
         ModelError: tokenizer.json is missing or damaged.
@@ -57,78 +48,71 @@ def open_tokenizer(folder: Path) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises bare Exception
-        raise ModelError(f"{path} is no tokenizer: {error}. Save the model's tokenizer again.") from error
+        raise ModelError(f"{path} is not a tokenizer: {error}. Fetch or save the model again.") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return tokenizer
+    config = read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
+    limit = config.get("model_max_length")
+    max_length = int(limit) if isinstance(limit, int | float) and 0 < limit < UNBOUNDED else None
+    unk_token = config.get("unk_token")
+    unk_token = unk_token.get("content") if isinstance(unk_token, dict) else unk_token
+    return ModelTokenizer(tokenizer, max_length, tokenizer.token_to_id(unk_token) if unk_token else None)
 
 
-def encode(tokenizer: Tokenizer, texts: Sequence[Any], *, pairs: bool, max_length: int, truncation: str) -> Rows:
-    """Encode texts, or (text, text_pair) tuples, and cut what is too long.
+def encode(
+    tokenizer: Tokenizer, texts: Sequence[Any], *, pairs: bool, max_length: int, truncation: str
+) -> tuple[Tokens, NDArray[np.int64]]:
+    """Encode texts, or (text, text_pair) tuples, and cut the rows that are too long.
 
     Args:
         tokenizer: With truncation and padding off.
-        texts: What `text_problem` finds nothing wrong with.
+        texts: At least one; strings, or tuples of two strings.
         pairs: Are they tuples?
         max_length: Tokens per row, special tokens included.
-        truncation: What stays of a longer row: head, tail or head_tail.
+        truncation: What is kept of a longer row: head, tail or head_tail.
+
+    Returns:
+        The rows' tokens, without labels; and how many tokens were cut from each, shape (rows,).
     """
-    frame = frame_of(tokenizer, pairs=pairs)
-    columns: dict[str, list[list[int]]] = {name: [] for name in (("input_ids", "token_type_ids")[: 1 + pairs])}
-    cut = np.zeros(len(texts), dtype=np.bool_)
-    for number, encoding in enumerate(tokenizer.encode_batch_fast(texts)):  # fast: no offsets into the text
-        row = [encoding.ids, encoding.type_ids] if pairs else [encoding.ids]
-        length = len(row[0])
-        if length > max_length:
-            first = encoding.sequence_ids.count(0) if pairs else length - frame.size
-            sizes = (first, length - frame.size - first) if pairs else (first,)
-            slices = kept(sizes, frame, max_length, truncation)
-            row = [[token for part in slices for token in tokens[part]] for tokens in row]
-            cut[number] = True
-        for column, tokens in zip(columns.values(), row, strict=True):
-            column.append(tokens)
-    lengths = np.array([len(tokens) for tokens in columns["input_ids"]], dtype=np.int64)
-    return Rows(columns, lengths, cut)
+    special = count_special_tokens(tokenizer, pairs=pairs)
+    input_ids: list[Sequence[int]] = []
+    token_type_ids: list[Sequence[int]] = []
+    cut = np.zeros(len(texts), dtype=np.int64)
+    for row, encoding in enumerate(tokenizer.encode_batch_fast(texts)):  # fast: without offsets into the text
+        ids, types = encoding.ids, encoding.type_ids if pairs else []
+        if len(ids) > max_length:
+            cut[row] = len(ids) - max_length
+            slices = _slices(encoding.sequence_ids, special, pairs, max_length, truncation)
+            ids, types = _take(ids, slices), _take(types, slices)
+        input_ids.append(ids)
+        token_type_ids.append(types)
+    lengths = np.fromiter(map(len, input_ids), dtype=np.int64, count=len(texts))
+    tokens = Tokens(
+        labels=np.full(len(texts), NO_LABEL, dtype=np.int64),
+        lengths=lengths,
+        starts=np.cumsum(lengths) - lengths,
+        chunks=np.zeros(len(texts), dtype=np.int64),
+        input_ids=[_flat(input_ids, lengths, np.dtype(np.int32))],
+        token_type_ids=[_flat(token_type_ids, lengths, np.dtype(np.int8))] if pairs else [],
+    )
+    return tokens, cut
 
 
-def windows(texts: Sequence[Any]) -> Iterator[slice]:
-    """Yield slices of `texts`, one after the other, each of a bounded number of rows and characters."""
-    start = characters = 0
-    for number, text in enumerate(texts):
-        size = len(text) if isinstance(text, str) else sum(map(len, text))
-        if number > start and (number - start >= WINDOW_ROWS or characters + size > WINDOW_CHARACTERS):
-            yield slice(start, number)
-            start, characters = number, 0
-        characters += size
-    if start < len(texts):
-        yield slice(start, len(texts))
+def _slices(
+    sequence_ids: list[int | None], special: SpecialTokens, pairs: bool, max_length: int, truncation: str
+) -> list[slice]:
+    """Slices of a row's tokens that are kept; `sequence_ids` says which text each token is of."""
+    texts = len(sequence_ids) - special.count  # tokens
+    first = sequence_ids.count(0) if pairs else texts
+    lengths = (first, texts - first) if pairs else (first,)
+    return kept_slices(lengths, special, max_length, truncation)
 
 
-def text_problem(text: object) -> str | None:
-    """Return why `text` can't be classified, or None where it can."""
-    if text is None:
-        return "text is missing"
-    if not isinstance(text, str):
-        return f"text is no string but {type(text).__name__}"
-    if not text or text.isspace():
-        return "text is empty"
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        return "text is not valid Unicode"
-    return None
+def _take(values: Sequence[int], slices: Sequence[slice]) -> list[int]:
+    return list(chain.from_iterable(values[part] for part in slices))
 
 
-def check_texts(texts: Sequence[object], text_pairs: Sequence[object] | None) -> None:
-    """Check texts that must all be good.
-
-    Raises:
-        DataError: One is not, or there is not a pair for each.
-    """
-    if isinstance(texts, str):
-        raise DataError(f"one text ({texts[:40]!r}) is given where a list of texts is needed. Put it in brackets.")
-    if text_pairs is not None and len(text_pairs) != len(texts):
-        raise DataError(f"{len(texts)} texts but {len(text_pairs)} text_pairs. Give one for each.")
-    for name, values in (("text", texts), ("text_pair", text_pairs or ())):
-        for number, text in enumerate(values):
-            problem = text_problem(text)
-            if problem:
-                raise DataError(f"{name} {number + 1} of {len(values)}: {problem}. Give each row a text.")
+def _flat(rows: Sequence[Sequence[int]], lengths: NDArray[np.int64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The rows' values one after the other; shape (tokens,)."""
+    values: Iterator[int] = chain.from_iterable(rows)
+    return np.fromiter(values, dtype=dtype, count=int(lengths.sum()))

@@ -1,4 +1,4 @@
-"""The tokens of all rows, memory-mapped: one row's ids, or a padded batch of them, without loading the rest."""
+"""The tokens of rows: one row's ids, or a padded batch; the file is memory-mapped, so only what is used is read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,21 +11,22 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 T = TypeVar("T", bound=np.generic)
+Batch = dict[str, NDArray[np.int64]]  # input_ids, attention_mask, ... of a batch, each (batch, tokens)
 
-BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}  # padded tokens per forward pass; on a CPU what its cache holds
+BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}  # padded tokens per forward pass; on a CPU as many as fit its cache
 TOKENS_FILE = "tokens.arrow"  # an Arrow IPC stream: datasets.Dataset.from_file() opens it too
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Token ids of every row, in the order of rows.parquet.
+    """Token ids of rows; those of data/tokenize/tokens are in the order of rows.parquet.
 
     Args:
         labels: Label index of each row; shape (rows,).
         lengths: Tokens in each row, special tokens included; shape (rows,).
         starts: Position of each row's first token in its chunk; shape (rows,).
         chunks: Chunk of each row; shape (rows,).
-        input_ids: The chunks' token ids, one after the other; memory-mapped.
+        input_ids: Token ids of each chunk, its rows one after the other.
         token_type_ids: As `input_ids`, for pairs of texts; empty where the rows are single texts.
     """
 
@@ -43,7 +44,7 @@ class Tokens:
         """Return the token ids of one row; shape (tokens,)."""
         return self._slice(self.input_ids, position)
 
-    def pad(self, positions: Sequence[int] | NDArray[np.int64], *, pad_token_id: int) -> dict[str, NDArray[np.int64]]:
+    def pad(self, positions: Sequence[int] | NDArray[np.int64], *, pad_token_id: int) -> Batch:
         """Return a batch padded on the right to its own longest row.
 
         Returns:
@@ -62,7 +63,11 @@ class Tokens:
         return batch
 
     def distinct(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the first row of each sequence of tokens among `positions`, and for each the number of its first."""
+        """Return positions of rows that all differ in their tokens, and for each row which of them has its tokens.
+
+        Returns:
+            Positions, (distinct,); and indices into these, (rows,).
+        """
         numbers: dict[tuple[bytes, ...], int] = {}
         flats: list[Sequence[NDArray[np.int32]] | Sequence[NDArray[np.int8]]] = [self.input_ids]
         flats += [self.token_type_ids] if self.token_type_ids else []
@@ -78,7 +83,7 @@ class Tokens:
 
 
 def open_tokens(folder: Path) -> Tokens:
-    """Open data/tokenize/tokens without reading the token ids: they stay on disk until a row is asked for."""
+    """Open data/tokenize/tokens; token ids are read from disk when they are used."""
     with pa.memory_map(str(folder / TOKENS_FILE)) as file:
         table = pa.ipc.open_stream(file).read_all()
     chunks = table.column("input_ids").chunks
@@ -107,9 +112,9 @@ def read_positions(path: Path) -> NDArray[np.int64]:
 
 
 def batches_by_length(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
-    """Return batches of indices into `lengths`, longest first, so that a batch is hardly padded.
+    """Return batches of indices into `lengths`, rows of like length together, so that little is padded.
 
-    Longest first, because a batch that does not fit in memory then fails at once and not at the end.
+    The longest rows come first: a batch that does not fit in memory then fails at once and not at the end.
     """
     order = np.argsort(-lengths, kind="stable")
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
@@ -118,7 +123,7 @@ def batches_by_length(lengths: NDArray[np.int64], batch_size: int) -> list[NDArr
 def batches_by_tokens(lengths: NDArray[np.int64], batch_tokens: int) -> list[NDArray[np.int64]]:
     """Return batches of indices into `lengths`, longest first, each of at most `batch_tokens` padded tokens.
 
-    A row that is longer than that stands alone.
+    A row that is longer than that is a batch of its own.
     """
     order = np.argsort(-lengths, kind="stable")
     batches, start = [], 0

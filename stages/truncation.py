@@ -1,4 +1,4 @@
-"""Cut what is too long, and keep the special tokens around it where the model expects them."""
+"""Which tokens of a row that is too long are kept; its special tokens always are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,45 +9,45 @@ from stages.errors import ModelError
 
 
 @dataclass(frozen=True)
-class Frame:
-    """How many special tokens a tokenizer puts before, between and after the texts."""
+class SpecialTokens:
+    """How many special tokens a tokenizer puts before, between and after the texts of a row."""
 
     before: int
     between: int  # 0 for single texts
     after: int
 
     @property
-    def size(self) -> int:
+    def count(self) -> int:
         """Special tokens per row."""
         return self.before + self.between + self.after
 
 
-def frame_of(tokenizer: Tokenizer, *, pairs: bool) -> Frame:
-    """Find the frame by asking the tokenizer, whatever its post-processor is.
+def count_special_tokens(tokenizer: Tokenizer, *, pairs: bool) -> SpecialTokens:
+    """Count the special tokens by encoding single letters, so that any post-processor is understood.
 
     Raises:
-        ModelError: The tokenizer can't take pairs, though the rows are pairs.
+        ModelError: The tokenizer has no token for a letter, or can't encode pairs though the rows are pairs.
     """
     encoding = tokenizer.encode("a", "b") if pairs else tokenizer.encode("a")
     sequences = encoding.sequence_ids  # None for a special token, 0 or 1 for a token of the first or second text
     first = [position for position, sequence in enumerate(sequences) if sequence == 0]
     second = [position for position, sequence in enumerate(sequences) if sequence == 1]
     if not first or (pairs and not second):
-        raise ModelError("The tokenizer gives no tokens for a plain letter, so it can't be the encoder's.")
+        rows = "a pair of letters" if pairs else "a letter"
+        raise ModelError(f"The tokenizer has no token for {rows}, so it can't be the encoder's. Fetch the model again.")
     last = second[-1] if pairs else first[-1]
-    return Frame(before=first[0], between=second[0] - first[-1] - 1 if pairs else 0, after=len(sequences) - last - 1)
+    return SpecialTokens(
+        before=first[0], between=second[0] - first[-1] - 1 if pairs else 0, after=len(sequences) - last - 1
+    )
 
 
 def cut(length: int, room: int, truncation: str) -> list[slice]:
-    """Return which of `length` tokens stay where there is room for fewer.
+    """Return the slices of a text's tokens that are kept.
 
     Args:
         length: Tokens of the text (> room).
-        room: Tokens that may stay (>= 0).
-        truncation: head, tail, or head_tail (half of each; the odd one to the head).
-
-    Returns:
-        Slices to be joined.
+        room: Tokens to keep (>= 0).
+        truncation: head, tail, or head_tail (half of each; the odd token from the head).
     """
     if truncation == "head":
         return [slice(0, room)]
@@ -56,7 +56,7 @@ def cut(length: int, room: int, truncation: str) -> list[slice]:
 
 
 def share_room(first: int, second: int, room: int) -> tuple[int, int]:
-    """Return how many tokens of each text of a pair may stay: the longer one is cut first.
+    """Return how many tokens of each text of a pair are kept: the longer text is cut first.
 
     Args:
         first: Tokens of the first text.
@@ -70,19 +70,19 @@ def share_room(first: int, second: int, room: int) -> tuple[int, int]:
     return room - room // 2, room // 2
 
 
-def kept(lengths: Sequence[int], frame: Frame, max_length: int, truncation: str) -> list[slice]:
-    """Return the slices of a row's tokens, special ones included, that stay in a row of `max_length` tokens.
+def kept_slices(lengths: Sequence[int], special: SpecialTokens, max_length: int, truncation: str) -> list[slice]:
+    """Return the slices of a row's tokens that are kept; joined, they are at most `max_length` tokens.
 
     Args:
-        lengths: Tokens of each text, special ones not counted: one number, or two for a pair.
-        frame: The special tokens around them.
-        max_length: Tokens per row, special ones included (>= frame.size).
+        lengths: Tokens of each text, special tokens not counted: one number, or two for a pair.
+        special: The special tokens around the texts.
+        max_length: Tokens per row, special tokens included (>= special.count).
         truncation: head, tail or head_tail.
     """
-    room = max_length - frame.size
+    room = max_length - special.count
     rooms = share_room(lengths[0], lengths[1], room) if len(lengths) == 2 else (room,)
-    gaps = (frame.between, frame.after)[-len(lengths) :]
-    slices, start = [slice(0, frame.before)], frame.before
+    gaps = (special.between, special.after)[-len(lengths) :]
+    slices, start = [slice(0, special.before)], special.before
     for length, space, gap in zip(lengths, rooms, gaps, strict=True):
         parts = cut(length, space, truncation) if length > space else [slice(0, length)]
         slices += [slice(start + part.start, start + part.stop) for part in parts]

@@ -1,63 +1,89 @@
-"""`retune compare` and `retune log`: what changes did to the model."""
+"""`retune compare` and `retune log`: what a change did to the model, and how its metrics developed."""
 
+import json
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import RenderableType
 
 from pipeline.commands.terminal import console, project_root
 
 
 class FailOn(Enum):
-    """What `retune compare` fails on."""
+    """What makes `retune compare` fail."""
 
     none = "none"
     worse = "worse"
 
 
 def compare(
-    base: Annotated[str, typer.Argument(help="The git revision to compare with, such as origin/main.")],
-    head: Annotated[str | None, typer.Argument(help="The revision that is judged; none: the workspace.")] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="A comment for a pull request.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
-    fail_on: Annotated[FailOn | None, typer.Option(help="Fail where a headline metric is worse.")] = None,
-    require: Annotated[list[str] | None, typer.Option(help='Such as "test.macro_f1 >= 0.80"; repeatable.')] = None,
-    max_drop: Annotated[list[str] | None, typer.Option(help="Such as test.mcc=0.01; repeatable.")] = None,
+    base: Annotated[str, typer.Argument(help="Git revision to compare with, such as origin/main.")],
+    head: Annotated[str | None, typer.Argument(help="Git revision that is judged. Default: the workspace.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a comment for a pull request.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    fail_on: Annotated[FailOn | None, typer.Option(help="Fail if a headline metric is worse.")] = None,
+    require: Annotated[
+        list[str] | None, typer.Option(help='Fail unless this holds: "test.macro_f1 >= 0.80". Repeatable.')
+    ] = None,
+    max_drop: Annotated[
+        list[str] | None, typer.Option(help="Fail unless a larger drop is excluded: test.mcc=0.01. Repeatable.")
+    ] = None,
 ) -> None:
-    """Show what a change did to the model, and whether it is more than chance; exit code 3 where a rule is broken.
+    """Show what a change did to the model, and whether it is more than chance. Exit code 3 if a rule fails.
 
     Example: `retune compare origin/main --fail-on worse --max-drop test.mcc=0.01`
     """
-    from pipeline.comparison.compare import compare as run_comparison
-    from pipeline.comparison.views import view_comparison
+    from pipeline.comparison.compare import compare as compare_revisions
 
     rule = fail_on.value if fail_on else None
-    found = run_comparison(project_root(), base, head, fail_on=rule, require=require or (), max_drop=max_drop or ())
-    _show(view_comparison(found, as_markdown=markdown, as_json=as_json))
-    if not found.passed:
+    comparison = compare_revisions(
+        project_root(), base, head, fail_on=rule, require=require or (), max_drop=max_drop or ()
+    )
+    if as_json:
+        _print_json(comparison.as_json())
+    elif markdown:
+        from pipeline.comparison.render.markdown import render
+
+        typer.echo(render(comparison))
+    else:
+        from pipeline.comparison.render import terminal
+
+        console.print(terminal.render(comparison))
+    if not comparison.passed:
         raise typer.Exit(3)
 
 
 def log(
-    rev: Annotated[str | None, typer.Argument(help="Where to begin; none: the workspace and HEAD.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Show this one, such as test.mcc; none: the headline.")] = None,
-    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Commits at most.")] = 20,
-    markdown: Annotated[bool, typer.Option("--markdown", help="A table and a plot that GitHub draws.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="A list of commits with all metrics.")] = False,
+    rev: Annotated[
+        str | None, typer.Argument(help="Newest git revision to show. Default: the workspace, then HEAD.")
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Metric to show, such as test.mcc. Default: the headline metrics.")
+    ] = None,
+    most: Annotated[int, typer.Option("--most", "-n", min=1, help="Number of commits, at most.")] = 20,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a table and plots that GitHub draws.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all metrics of each commit as JSON.")] = False,
 ) -> None:
-    """Show the headline metrics over commits, with intervals.
+    """Show the headline metrics of each commit, with intervals.
 
     Example: `retune log --metric test.mcc -n 10`
     """
-    from pipeline.comparison import history
-    from pipeline.comparison.views import view_history
+    from pipeline.comparison.history import as_json as history_as_json
+    from pipeline.comparison.history import choose_metrics, read_history
 
     root = project_root()
-    points = history.read_history(root, rev, most=most)
-    names = history.headline(root, points, metric)
-    _show(view_history(points, names, as_markdown=markdown, as_json=as_json))
+    commits = read_history(root, rev, most=most)
+    names = choose_metrics(root, commits, metric)
+    if as_json:
+        _print_json(history_as_json(commits))
+    else:
+        from pipeline.comparison.render.history import render_markdown, render_terminal
+
+        if markdown:
+            typer.echo(render_markdown(commits, names))
+        else:
+            console.print(render_terminal(commits, names))
 
 
-def _show(view: RenderableType) -> None:
-    typer.echo(view) if isinstance(view, str) else console.print(view)
+def _print_json(values: Any) -> None:
+    typer.echo(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))

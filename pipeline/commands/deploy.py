@@ -1,25 +1,27 @@
-"""`retune deploy` and `retune reconcile`: stages on workers."""
+"""`retune deploy` and `retune reconcile`: run stages on workers of several machines."""
 
 from pipeline.commands.terminal import console, project_root
 
 
 def deploy() -> None:
-    """Make the work pools and deployments of prefect.yaml on the configured Prefect API; may be repeated.
+    """Create or update the work pools and deployments of prefect.yaml on the configured Prefect API.
 
     Example: `PREFECT_API_URL=http://server:4200/api retune deploy`
     """
-    from pipeline.workers.deploy import deploy as make
+    from pipeline.workers.deploy import deploy as deploy_project
 
-    for name in make(project_root()):
+    for name in deploy_project(project_root()):
         console.print(name)
-    console.print("Next, on each machine: prefect worker start --pool cpu (or gpu). Schedules stay as they are.")
+    console.print(
+        "Next, on each machine: prefect worker start --pool cpu (or gpu). Schedules stay on or off as they are."
+    )
 
 
 def reconcile() -> None:
-    """Start coordinators again that crashed or fell silent; runs until it is stopped, beside Prefect's server.
+    """Restart coordinators that crashed or stopped sending heartbeats; runs until it is stopped.
 
     Example: `PREFECT_API_URL=http://server:4200/api retune reconcile`
     """
-    from pipeline.workers.reconcile import watch_for_ever
+    from pipeline.workers.reconcile import reconcile as run_reconciler
 
-    watch_for_ever()
+    run_reconciler()

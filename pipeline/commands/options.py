@@ -1,35 +1,21 @@
 """Options that several commands share."""
 
-import functools
-import inspect
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 Overrides = Annotated[
-    list[str] | None, typer.Option("-S", "--set", metavar="KEY=YAML", help="Another value; may be repeated.")
+    list[str] | None, typer.Option("-S", "--set", metavar="KEY=YAML", help="Change a value; may be repeated.")
 ]
-Options = TypeVar("Options")
 
-
-def sharing(kind: Callable[..., Options]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command every field of a dataclass as an option, after its own; it gets them as its first argument.
-
-    Args:
-        kind: The dataclass; its fields are annotated as typer's options are.
-    """
-    shared = inspect.signature(kind, eval_str=True).parameters
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        _, *own = inspect.signature(command, eval_str=True).parameters.values()
-
-        @functools.wraps(command)
-        def expanded(**values: Any) -> None:
-            options = kind(**{name: values.pop(name) for name in shared})
-            command(options, **values)
-
-        expanded.__signature__ = inspect.Signature([*own, *shared.values()])  # type: ignore[attr-defined]
-        return expanded
-
-    return decorate
+# of `retune predict` and `retune embed`
+InputFile = Annotated[str | None, typer.Option(help="CSV, TSV, JSONL, Parquet or text lines; - is standard input.")]
+TextColumn = Annotated[str, typer.Option(help="Column of the texts.")]
+PairColumn = Annotated[str | None, typer.Option(help="Column of the second texts, for a model of pairs.")]
+OutputFile = Annotated[Path | None, typer.Option(help="File to write; default: standard output.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")]
+ModelFolder = Annotated[Path | None, typer.Option(help="Folder of a model; default: data/report/model.")]
+Format = Annotated[str | None, typer.Option("--format", help="Format of the rows, if the file name has none.")]
+Encoding = Annotated[str | None, typer.Option(help="Encoding of a text file that is not UTF-8.")]
+Prefix = Annotated[str, typer.Option(help="Start of the names of the added columns.")]

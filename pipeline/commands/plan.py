@@ -43,7 +43,7 @@ def plan(
     if as_json:
         typer.echo(json.dumps([plan.as_json() for plan in plans], indent=2, ensure_ascii=False))
         return
-    from pipeline.local.display import plan_table, summary
+    from pipeline.planning.table import plan_table, summary
 
     show_table(plan_table(plans))
     console.print(summary(plans))

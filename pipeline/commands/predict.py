@@ -1,98 +1,107 @@
 """`retune predict` and `retune embed`: use the model of the last run."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.commands.options import sharing
+from pipeline.commands.options import (
+    Encoding,
+    Format,
+    InputFile,
+    ModelFolder,
+    OutputFile,
+    PairColumn,
+    Prefix,
+    Resume,
+    TextColumn,
+)
 from pipeline.commands.terminal import project_root
 from stages.errors import DataError
 
 if TYPE_CHECKING:
-    from pipeline.prediction.request import Job
     from stages.inference import Classifier
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Which rows are read, by which model, and what is written."""
-
-    file: Annotated[str | None, typer.Option(help="CSV, TSV, JSONL, Parquet or text lines; - is standard input.")] = (
-        None
-    )
-    column: Annotated[str, typer.Option(help="Column of the texts.")] = "text"
-    pair_column: Annotated[str | None, typer.Option(help="Column of the second texts, for a model of pairs.")] = None
-    out: Annotated[Path | None, typer.Option(help="File to write; else standard output.")] = None
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run was.")] = False
-    model: Annotated[Path | None, typer.Option(help="A model's folder instead of data/report/model.")] = None
-    kind: Annotated[
-        str | None, typer.Option("--format", help="Of the rows, where the file's name does not say it.")
-    ] = None
-    encoding: Annotated[str | None, typer.Option(help="Of a text file, where it is not UTF-8.")] = None
-    prefix: Annotated[str, typer.Option(help="Put before the names of the added columns.")] = ""
-
-    @property
-    def model_folder(self) -> Path:
-        """The folder that was named, else that of the last run."""
-        return self.model or _last_model()
-
-    def job(self, file: str) -> "Job":
-        """What `pipeline.prediction.run` works on."""
-        from pipeline.prediction.request import Job
-
-        return Job(
-            file=file,
-            out=self.out,
-            model=self.model_folder,
-            column=self.column,
-            pair_column=self.pair_column,
-            kind=self.kind,
-            encoding=self.encoding,
-            prefix=self.prefix,
-            resume=self.resume,
-        )
-
-
-@sharing(Rows)
 def predict(
-    rows: Rows,
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to classify.")] = None,
-    every_label: Annotated[bool, typer.Option("--all", help="The probability of every label as well.")] = False,
+    every_label: Annotated[bool, typer.Option("--all", help="Add the probability of every label.")] = False,
+    file: InputFile = None,
+    column: TextColumn = "text",
+    pair_column: PairColumn = None,
+    out: OutputFile = None,
+    resume: Resume = False,
+    model: ModelFolder = None,
+    file_format: Format = None,
+    encoding: Encoding = None,
+    prefix: Prefix = "",
 ) -> None:
     """Classify texts, or the rows of a CSV, TSV, JSONL, Parquet or text file, with the model of the last run.
 
     Example: `retune predict "It crashes."`, `retune predict --file in.csv --column text --out out.csv`
     """
+    from pipeline.prediction.request import PredictionRequest
     from pipeline.prediction.run import predict_rows
 
-    if rows.file and not texts:
-        predict_rows(rows.job(rows.file), _load, every_label=every_label)
+    if bool(texts) == bool(file):
+        raise DataError("Give either texts, or the rows of a file: --file FILE (- for standard input).")
+    folder = model or _last_model()
+    if file:
+        request = PredictionRequest(
+            file=file,
+            out=out,
+            model=folder,
+            column=column,
+            pair_column=pair_column,
+            format=file_format,
+            encoding=encoding,
+            prefix=prefix,
+            resume=resume,
+        )
+        predict_rows(request, _load, every_label=every_label)
         return
-    if not texts or rows.file:
-        raise DataError("Give texts, or the rows of a file: --file FILE (- for standard input), and not both.")
-    for text, prediction in zip(texts, _load(rows.model_folder)(texts), strict=True):
+    for text, prediction in zip(texts or [], _load(folder)(texts or []), strict=True):
         others = "".join(f"  {label} {share:.3f}" for label, share in prediction.probabilities.items())
-        shown = " ".join(text.split())
-        typer.echo(f"{prediction.label}  {prediction.probability:.3f}{others if every_label else ''}  {shown[:80]}")
+        line = " ".join(text.split())[:80]
+        typer.echo(f"{prediction.label}  {prediction.probability:.3f}{others if every_label else ''}  {line}")
 
 
-@sharing(Rows)
-def embed(rows: Rows) -> None:
-    """Write the sentence embedding of each row of a file to Parquet: the tuned encoder's mean over the tokens.
+def embed(
+    file: InputFile = None,
+    column: TextColumn = "text",
+    pair_column: PairColumn = None,
+    out: OutputFile = None,
+    resume: Resume = False,
+    model: ModelFolder = None,
+    file_format: Format = None,
+    encoding: Encoding = None,
+    prefix: Prefix = "",
+) -> None:
+    """Write the sentence embedding of each row of a file to Parquet: the mean of the tuned encoder's token vectors.
 
     Example: `retune embed --file in.csv --column text --out embeddings.parquet`
     """
+    from pipeline.prediction.request import PredictionRequest
     from pipeline.prediction.run import embed_rows
 
-    if not rows.file:
+    if not file:
         raise DataError("Give the rows: --file FILE (- for standard input).")
-    embed_rows(rows.job(rows.file), _load)
+    request = PredictionRequest(
+        file=file,
+        out=out,
+        model=model or _last_model(),
+        column=column,
+        pair_column=pair_column,
+        format=file_format,
+        encoding=encoding,
+        prefix=prefix,
+        resume=resume,
+    )
+    embed_rows(request, _load)
 
 
 def _load(folder: Path) -> "Classifier":
-    from stages.inference import Classifier  # here, so that `retune --help` does not wait for torch
+    from stages.inference import Classifier  # imported here, so that `retune --help` does not load torch
 
     return Classifier.load(folder)
 

@@ -1,4 +1,4 @@
-"""What the commands share: the console, the project's folder, and how they leave."""
+"""The console, the project's folder, and the end of the process, for all commands."""
 
 import io
 import os
@@ -18,14 +18,14 @@ _at_once = threading.Event()
 
 
 def project_root() -> Path:
-    """The project's folder, from the current one upwards."""
+    """Return the project's folder: the current one, or the nearest above it."""
     from pipeline.repository.root import find_root
 
     return find_root(Path.cwd())
 
 
 def show_table(table: Table) -> None:
-    """Print a table: in a terminal it fits its width, elsewhere each row is one whole line."""
+    """Print a table: in a terminal it fits the width, elsewhere each row is one line."""
     if console.is_terminal:
         console.print(table)
         return
@@ -37,12 +37,12 @@ def show_table(table: Table) -> None:
 
 
 def leave_at_once() -> None:
-    """Let the process end without waiting for its threads: Prefect's would go on calling a server that is gone."""
+    """Make `leave` end the process without waiting for threads: Prefect's would keep calling a stopped server."""
     _at_once.set()
 
 
 def leave(code: int) -> NoReturn:
-    """End the process."""
+    """End the process with the exit code."""
     if _at_once.is_set():
         sys.stdout.flush()
         sys.stderr.flush()

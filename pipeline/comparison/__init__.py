@@ -1,1 +1,1 @@
-"""What `retune compare` and `retune log` are made of: revisions read, differences judged, results shown."""
+"""`retune compare` and `retune log`: reads two revisions, tests their differences, and shows the results."""

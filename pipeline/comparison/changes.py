@@ -1,4 +1,4 @@
-"""What differs between two revisions: parameters, code by stage, rows by class, the models."""
+"""Lists what differs between two revisions: parameters, code by stage, rows by class, models."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pipeline.comparison.revision import FILES, Revision
 from stages.errors import UnavailableError
 
-GONE = "(not there)"
+MISSING = "(none)"  # shown for a parameter that only one side has
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class DataChange:
     """How the rows differ.
 
     Attributes:
-        known: Could both data sets be read?
-        rows: Of base and of head; None where unknown.
+        known: Whether both data sets could be read.
+        rows: Number of rows of base and of head; None where unknown.
         added: Rows that only head has, by class.
         removed: Rows that only base has, by class.
-        relabelled: Rows of the same id with another label, by "from -> to".
-        rewritten: Rows of the same id with another text, by class.
+        relabelled: Rows with the same id and another label, by `from -> to`.
+        rewritten: Rows with the same id and another text, by class.
     """
 
     known: bool
@@ -47,8 +47,8 @@ class Changes:
     Attributes:
         params: Key -> value in base and in head.
         code: Stage -> code files that differ.
-        data: The rows.
-        models: What -> its hash in base and in head, where they differ.
+        data: How the rows differ.
+        models: Encoder, champion or seed -> its hash in base and in head, where they differ.
     """
 
     params: Mapping[str, tuple[Any, Any]]
@@ -61,13 +61,13 @@ class Changes:
         return bool(self.params or self.code or self.data.any or self.models)
 
 
-def describe(base: Revision, head: Revision) -> Changes:
-    """Return what differs; data that can't be had is said to be unknown."""
+def find_changes(base: Revision, head: Revision) -> Changes:
+    """Return what differs; data that is not available is marked as unknown."""
     return Changes(
         params=changed_params(base.params, head.params),
         code=changed_code(base.code(), head.code()),
-        data=_data(base, head),
-        models=_models(base, head),
+        data=_changed_data(base, head),
+        models=_changed_models(base, head),
     )
 
 
@@ -75,14 +75,14 @@ def changed_params(base: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str
     """Return the values that differ, by dotted key, in head's order."""
     before, after = flatten(base), flatten(head)
     return {
-        key: (before.get(key, GONE), after.get(key, GONE))
+        key: (before.get(key, MISSING), after.get(key, MISSING))
         for key in dict.fromkeys([*after, *before])
-        if before.get(key, GONE) != after.get(key, GONE)
+        if before.get(key, MISSING) != after.get(key, MISSING)
     }
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested mappings as one with dotted keys; lists are values."""
+    """Return nested mappings as one mapping with dotted keys; a list is a value."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
@@ -94,7 +94,7 @@ def changed_code(base: Mapping[str, Mapping[str, str]], head: Mapping[str, Mappi
     """Return the files whose hashes differ, by stage; the items of a repeated stage count as one."""
     changed: dict[str, set[str]] = {}
     for stage in dict.fromkeys([*head, *base]):
-        if stage in base and stage in head:  # a new seed is no change of code
+        if stage in base and stage in head:  # adding a seed does not change code
             before, after = base[stage], head[stage]
             files = {path for path in {*before, *after} if before.get(path) != after.get(path)}
             if files:
@@ -103,23 +103,23 @@ def changed_code(base: Mapping[str, Mapping[str, str]], head: Mapping[str, Mappi
 
 
 def changed_rows(base: pa.Table, head: pa.Table) -> DataChange:
-    """Return how two data sets differ, row by row, by id."""
-    at = pc.index_in(head["id"], value_set=base["id"])
-    new = pc.is_null(at)
-    kept, old = head.filter(pc.invert(new)), base.take(at.drop_null())
-    gone = base.filter(pc.invert(pc.is_in(base["id"], value_set=head["id"])))
-    moved = _mask(pc.not_equal(kept["label"], old["label"]))
-    texts = _mask(pc.not_equal(kept["text"], old["text"]))
-    if "text_pair" in kept.column_names and "text_pair" in old.column_names:
-        texts |= _mask(pc.not_equal(pc.fill_null(kept["text_pair"], ""), pc.fill_null(old["text_pair"], "")))
-    pairs = zip(old["label"].filter(moved).to_pylist(), kept["label"].filter(moved).to_pylist(), strict=True)
+    """Return how two data sets differ, row by row; rows are matched by id."""
+    positions = pc.index_in(head["id"], value_set=base["id"])
+    added = pc.is_null(positions)
+    after, before = head.filter(pc.invert(added)), base.take(positions.drop_null())  # the rows that both have
+    removed = base.filter(pc.invert(pc.is_in(base["id"], value_set=head["id"])))
+    relabelled = _mask(pc.not_equal(after["label"], before["label"]))
+    rewritten = _mask(pc.not_equal(after["text"], before["text"]))
+    if "text_pair" in after.column_names and "text_pair" in before.column_names:
+        rewritten |= _mask(pc.not_equal(pc.fill_null(after["text_pair"], ""), pc.fill_null(before["text_pair"], "")))
+    labels = (table["label"].filter(relabelled).to_pylist() for table in (before, after))
     return DataChange(
         known=True,
         rows=(len(base), len(head)),
-        added=_count(head.filter(new)["label"]),
-        removed=_count(gone["label"]),
-        relabelled=dict(Counter(f"{before} -> {after}" for before, after in pairs).most_common()),
-        rewritten=_count(kept["label"].filter(texts)),
+        added=_count(head.filter(added)["label"]),
+        removed=_count(removed["label"]),
+        relabelled=dict(Counter(f"{old} -> {new}" for old, new in zip(*labels, strict=True)).most_common()),
+        rewritten=_count(after["label"].filter(rewritten)),
     )
 
 
@@ -127,7 +127,7 @@ def _mask(column: Any) -> Any:
     return np.asarray(column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy())
 
 
-def _data(base: Revision, head: Revision) -> DataChange:
+def _changed_data(base: Revision, head: Revision) -> DataChange:
     dataset = FILES.dataset.as_posix()
     if base.hash(dataset) == head.hash(dataset) is not None:
         rows = _rows_used(head)
@@ -139,13 +139,13 @@ def _data(base: Revision, head: Revision) -> DataChange:
 
 
 def _rows_used(revision: Revision) -> int | None:
-    """Rows of all splits, which git knows where the data set itself can't be had."""
+    """The rows of all splits by split's stats.json, which lies in git."""
     stats = revision.json(FILES.split_stats) or {}
     counts = [part["rows"] for part in stats.values() if isinstance(part, Mapping) and "rows" in part]
     return sum(counts) if counts else None
 
 
-def _models(base: Revision, head: Revision) -> dict[str, tuple[str | None, str | None]]:
+def _changed_models(base: Revision, head: Revision) -> dict[str, tuple[str | None, str | None]]:
     paths = {"encoder": FILES.encoder.as_posix(), "champion": (FILES.report / "model").as_posix()}
     paths |= {f"seed {seed}": FILES.finetuned(seed).as_posix() for seed in dict.fromkeys([*base.seeds, *head.seeds])}
     hashes = {name: (base.hash(path), head.hash(path)) for name, path in paths.items()}

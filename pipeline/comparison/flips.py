@@ -1,28 +1,30 @@
-"""Which rows the change fixed and which it broke, by class and by slice."""
+"""The rows that the change fixed and those that it broke, by class and by slice."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.comparison.pairing import Pairs
+from pipeline.comparison.pairing import PairedRows
+from stages.metrics.slices import cut_slices, slice_columns
 
-STANDARD = ("id", "text", "text_pair", "label", "split", "text_key", "cluster")  # columns of rows.parquet: no slices
-MOST_VALUES = 12  # a column with more values is no slice
-QUARTERS = ("shortest quarter", "second quarter", "third quarter", "longest quarter")
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Example:
-    """A row that one of the two champions has wrong.
+class FlippedRow:
+    """A row that only one of the two models predicts right.
 
     Attributes:
-        gain: Change in the probability of the given label (-1 to 1).
-        text: None where texts may not be shown or can't be had.
+        id: The row's id.
+        label: Its label.
+        base: The label that base predicts.
+        head: The label that head predicts.
+        gain: Change in the probability of the row's label, head minus base (-1 to 1).
+        text: The row's text; None where it may not be shown or is not available.
     """
 
     id: str
@@ -34,8 +36,8 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Fixed and broken rows of a class or a slice."""
+class FlipCount:
+    """Fixed and broken rows of a class or of a slice."""
 
     name: str
     rows: int
@@ -44,108 +46,102 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Moved:
-    """What moved between base's and head's champion.
+class Flips:
+    """What changed between the predictions of base's and of head's champion.
 
     Attributes:
-        fixed: Rows that base has wrong and head right.
-        broken: Rows that base has right and head wrong.
-        wrong: Rows that both have wrong.
-        classes: By given label.
-        slices: By length of the text, by group, by further columns; those with most movement first.
-        best: The fixed rows that tell most: largest gain in the probability of the given label first.
-        worst: The broken rows that tell most.
+        fixed: Number of rows that base predicts wrong and head right.
+        broken: Number of rows that base predicts right and head wrong.
+        wrong: Number of rows that both predict wrong.
+        classes: By label; those with the most flips first.
+        slices: By length, group and further columns; those with the most flips first.
+        fixed_rows: The fixed rows with the largest gain in the probability of their label.
+        broken_rows: The broken rows with the largest loss.
     """
 
     fixed: int
     broken: int
     wrong: int
-    classes: list[Group]
-    slices: list[Group]
-    best: list[Example]
-    worst: list[Example]
+    classes: list[FlipCount]
+    slices: list[FlipCount]
+    fixed_rows: list[FlippedRow]
+    broken_rows: list[FlippedRow]
 
 
-def describe(pairs: Pairs, champions: tuple[int, int], rows: pa.Table | None, *, show_text: bool, most: int) -> Moved:
-    """Return what moved.
+def find_flips(
+    pairs: PairedRows, champions: tuple[int, int], rows: pa.Table | None, *, show_text: bool, most: int
+) -> Flips:
+    """Return which rows were fixed and which were broken.
 
     Args:
         pairs: The rows that both sides have.
-        champions: The seeds of base and of head whose predictions are compared.
-        rows: Head's data set, for slices and texts; None where it can't be had.
-        show_text: May texts be shown?
-        most: Examples of each kind.
+        champions: The seed of base and that of head whose predictions are compared.
+        rows: Head's data set, for slices and texts; None where it is not available.
+        show_text: Whether texts may be shown.
+        most: Number of fixed and of broken rows that are listed, at most.
     """
     labels = pairs.labels
-    before, after = pairs.base.probabilities[champions[0]], pairs.head.probabilities[champions[1]]
-    preds = before.argmax(1), after.argmax(1)
-    fixed, broken = (preds[0] != labels) & (preds[1] == labels), (preds[0] == labels) & (preds[1] != labels)
-    rank = np.arange(len(labels))
-    gain = after[rank, labels] - before[rank, labels]
+    base, head = pairs.base.probabilities[champions[0]], pairs.head.probabilities[champions[1]]
+    base_preds, head_preds = base.argmax(1), head.argmax(1)
+    base_right, head_right = base_preds == labels, head_preds == labels
+    fixed, broken = ~base_right & head_right, base_right & ~head_right
+    every_row = np.arange(len(labels))
+    gains = head[every_row, labels] - base[every_row, labels]
     table = _align(rows, pairs.ids)
 
-    def examples(mask: NDArray[np.bool_], sign: int) -> list[Example]:
-        chosen = np.flatnonzero(mask)
-        chosen = chosen[np.argsort(-sign * gain[chosen], kind="stable")][:most]
-        texts = _texts(table, chosen) if show_text and table is not None else [None] * len(chosen)
+    def list_rows(order: NDArray[np.int64]) -> list[FlippedRow]:
+        texts = _texts(table, order) if show_text and table is not None else [None] * len(order)
         return [
-            Example(
-                id=pairs.ids[int(row)].as_py(),
-                label=pairs.names[labels[row]],
-                base=pairs.names[preds[0][row]],
-                head=pairs.names[preds[1][row]],
-                gain=float(gain[row]),
+            FlippedRow(
+                id=pairs.ids[row].as_py(),
+                label=pairs.label_names[labels[row]],
+                base=pairs.label_names[base_preds[row]],
+                head=pairs.label_names[head_preds[row]],
+                gain=float(gains[row]),
                 text=text,
             )
-            for row, text in zip(chosen, texts, strict=True)
+            for row, text in zip(order.tolist(), texts, strict=True)
         ]
 
-    classes = {name: labels == index for index, name in enumerate(pairs.names)}
-    return Moved(
+    classes = {name: labels == index for index, name in enumerate(pairs.label_names)}
+    return Flips(
         fixed=int(fixed.sum()),
         broken=int(broken.sum()),
-        wrong=int(((preds[0] != labels) & (preds[1] != labels)).sum()),
-        classes=_groups(classes, fixed, broken),
-        slices=_groups(_slices(table), fixed, broken) if table is not None else [],
-        best=examples(fixed, 1),
-        worst=examples(broken, -1),
+        wrong=int((~base_right & ~head_right).sum()),
+        classes=_count(classes, fixed, broken),
+        slices=_count(_slices(table, pairs.head.tokens), fixed, broken),
+        fixed_rows=list_rows(_largest(-gains, fixed, most)),
+        broken_rows=list_rows(_largest(gains, broken, most)),
     )
 
 
-def _groups(masks: Mapping[str, Any], fixed: Any, broken: Any) -> list[Group]:
-    groups = [
-        Group(name, int(mask.sum()), int((mask & fixed).sum()), int((mask & broken).sum()))
+def _largest(losses: NDArray[np.floating], mask: Mask, most: int) -> NDArray[np.int64]:
+    rows = np.flatnonzero(mask)
+    return rows[np.argsort(losses[rows], kind="stable")][:most]
+
+
+def _count(masks: Mapping[str, Mask], fixed: Mask, broken: Mask) -> list[FlipCount]:
+    counts = [
+        FlipCount(name, int(mask.sum()), int((mask & fixed).sum()), int((mask & broken).sum()))
         for name, mask in masks.items()
     ]
-    return sorted((group for group in groups if group.rows), key=lambda group: -(group.fixed + group.broken))
+    return sorted((count for count in counts if count.rows), key=lambda count: -(count.fixed + count.broken))
 
 
 def _align(rows: pa.Table | None, ids: pa.Array) -> pa.Table | None:
+    """The data set's rows in the order of `ids`; None where it lacks one of them."""
     if rows is None:
         return None
-    at = pc.index_in(ids, value_set=rows["id"])
-    return rows.take(at) if not at.null_count else None
+    positions = pc.index_in(ids, value_set=rows["id"])
+    return rows.take(positions) if not positions.null_count else None
 
 
-def _slices(table: pa.Table) -> dict[str, NDArray[np.bool_]]:
-    """Masks by name: quarters by length, and each value of every column with few values."""
-    lengths = pc.utf8_length(table["text"]).to_numpy()
-    quarter = np.searchsorted(np.quantile(lengths, [0.25, 0.5, 0.75]), lengths, side="left")
-    masks = {name: quarter == index for index, name in enumerate(QUARTERS)}
-    for column in table.column_names:
-        if column in STANDARD or table[column].null_count == len(table):
-            continue
-        encoded = pc.fill_null(table[column].cast(pa.string()), "(none)").combine_chunks().dictionary_encode()
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.chunk(0)
-        if 1 < len(encoded.dictionary) <= MOST_VALUES:
-            codes = encoded.indices.to_numpy()
-            for index, value in enumerate(encoded.dictionary.to_pylist()):
-                masks[f"{column.removeprefix('slice:')} {value}"] = codes == index
-    return masks
+def _slices(table: pa.Table | None, tokens: NDArray[np.int64] | None) -> dict[str, Mask]:
+    columns = {} if table is None else {name: table[name] for name in slice_columns(table.column_names)}
+    return {f"{column} {value}": mask for (column, value), mask in cut_slices(columns, tokens=tokens).items()}
 
 
-def _texts(table: pa.Table, rows: Any) -> list[str | None]:
-    chosen = table.take(pa.array(rows))
-    pairs = chosen["text_pair"].to_pylist() if "text_pair" in table.column_names else [None] * len(chosen)
-    return [f"{text} / {pair}" if pair else text for text, pair in zip(chosen["text"].to_pylist(), pairs, strict=True)]
+def _texts(table: pa.Table, rows: NDArray[np.int64]) -> list[str | None]:
+    shown = table.take(pa.array(rows))
+    pairs = shown["text_pair"].to_pylist() if "text_pair" in table.column_names else [None] * len(shown)
+    return [f"{text} / {pair}" if pair else text for text, pair in zip(shown["text"].to_pylist(), pairs, strict=True)]

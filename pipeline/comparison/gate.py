@@ -1,4 +1,4 @@
-"""Rules that a change must keep: no verdict `worse`, a floor for a metric, a drop that can be excluded."""
+"""Rules that a change must meet: no verdict `worse`, a bound on a metric, a largest drop."""
 
 import operator
 import re
@@ -8,8 +8,9 @@ from typing import Any
 
 from pipeline.comparison.verdicts import MetricRow
 from stages.errors import PipelineError
+from stages.metrics.summary import MetricSummary
 
-COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 RULE = re.compile(r"\s*((?:test|val)\.\w+?)(?:\.(low|high))?\s*(>=|<=|>|<)\s*(-?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*")
 NAME = re.compile(r"(?:test|val)\.\w+")
 
@@ -19,9 +20,9 @@ class Gate:
     """The rules.
 
     Attributes:
-        fail_on: `worse`: fail where a headline metric of test is worse; `none`: never for that.
-        require: Such as `test.macro_f1 >= 0.80`, of head alone; `test.macro_f1.low` is the interval's end.
-        max_drop: Metric -> the largest drop (>= 0) that is accepted; a larger one must be excluded by the interval.
+        fail_on: `worse`: fail if a headline metric of test is worse; `none`: don't.
+        require: Bounds on head's metrics, such as `test.macro_f1 >= 0.80`; `.low` and `.high` name interval ends.
+        max_drop: Metric -> the largest accepted drop (>= 0); the interval must exclude a larger one.
     """
 
     fail_on: str = "none"
@@ -31,7 +32,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class RuleResult:
-    """Whether a rule was kept, and the numbers that say so."""
+    """Whether head meets a rule, and the numbers that decide it."""
 
     rule: str
     passed: bool
@@ -45,33 +46,35 @@ def read_gate(
     require: Iterable[str] = (),
     max_drop: Iterable[str] = (),
 ) -> Gate:
-    """Take `report.gate` of params.yaml and what the command line adds to it.
+    """Read the rules from `report.gate` in params.yaml and from the command line.
 
     Args:
         params: Head's params.yaml.
-        fail_on: Instead of the one in params.
-        require: Further rules.
-        max_drop: `METRIC=DROP` each, further ones or other values.
+        fail_on: Replaces the value in params.
+        require: Rules in addition to those in params.
+        max_drop: `METRIC=DROP` each, in addition to those in params or to replace their value.
 
     Raises:
-        PipelineError: A rule can't be read.
+        PipelineError: An entry of `max_drop` is invalid.
     """
-    stated = (params.get("report") or {}).get("gate") or {}
-    drops = {**(stated.get("max_drop") or {}), **dict(map(_parse_drop, max_drop))}
-    return Gate(fail_on or stated.get("fail_on", "none"), [*(stated.get("require") or ()), *require], drops)
+    section = (params.get("report") or {}).get("gate") or {}
+    drops = {**(section.get("max_drop") or {}), **dict(map(_parse_drop, max_drop))}
+    return Gate(fail_on or section.get("fail_on", "none"), [*(section.get("require") or ()), *require], drops)
 
 
-def apply(gate: Gate, verdict: str, rows: Sequence[MetricRow], head: Mapping[str, Any]) -> list[RuleResult]:
-    """Hold a comparison to the rules.
+def check_rules(
+    gate: Gate, verdict: str, rows: Sequence[MetricRow], head: Mapping[str, MetricSummary]
+) -> list[RuleResult]:
+    """Check a comparison against the rules.
 
     Args:
         gate: The rules.
         verdict: Over all headline metrics.
         rows: Every metric that was compared.
-        head: Head's data/report/metrics.json.
+        head: Head's metrics by full name.
 
     Raises:
-        PipelineError: A rule names a metric that is not there, or can't be read.
+        PipelineError: A rule is invalid or names a metric that head lacks.
     """
     results = []
     if gate.fail_on == "worse":
@@ -90,43 +93,39 @@ def _parse_drop(text: str) -> tuple[str, float]:
     except ValueError:
         drop = -1.0
     if not NAME.fullmatch(name.strip()) or not drop >= 0:
-        raise PipelineError(f"--max-drop {text}: write METRIC=DROP with a drop of 0 or more, such as test.mcc=0.01")
+        raise PipelineError(f"--max-drop {text}: expected METRIC=DROP with a drop of 0 or more, such as test.mcc=0.01")
     return name.strip(), drop
 
 
-def _require(rule: str, head: Mapping[str, Any]) -> RuleResult:
+def _require(rule: str, head: Mapping[str, MetricSummary]) -> RuleResult:
     parts = RULE.fullmatch(rule)
     if not parts:
-        raise PipelineError(f'The rule "{rule}" can\'t be read. Write it as: test.macro_f1 >= 0.80')
+        raise PipelineError(f'The rule "{rule}" is invalid. Write it like this: test.macro_f1 >= 0.80')
     name, end, sign, limit = parts.groups()
-    value = _find(name, head)[end or "mean"]
-    return RuleResult(
-        rule.strip(), bool(COMPARE[sign](value, float(limit))), f"{name}{f'.{end}' if end else ''} is {value:g}"
-    )
+    shown = f"{name}.{end}" if end else name
+    value: float | None = getattr(_find(name, head), end or "mean")
+    if value is None:
+        return RuleResult(rule.strip(), False, f"{name} has no interval")
+    return RuleResult(rule.strip(), bool(OPERATORS[sign](value, float(limit))), f"{shown} is {value:g}")
 
 
-def _max_drop(name: str, limit: float, rows: Sequence[MetricRow], head: Mapping[str, Any]) -> RuleResult:
+def _max_drop(name: str, limit: float, rows: Sequence[MetricRow], head: Mapping[str, MetricSummary]) -> RuleResult:
     row = next((row for row in rows if row.name == name), None)
     if row is None:
         _find(name, head)
-        raise PipelineError(f"{name} is a metric of head alone: a drop can't be judged. Leave it out of max_drop.")
-    title = f"{name} drops by no more than {limit:g}"
-    if row.worst is None:
-        return RuleResult(title, False, "no interval is known, so nothing can be excluded")
-    if row.worst <= limit:
-        return RuleResult(title, True, f"a larger drop is excluded (at most {max(0.0, row.worst):.4f})")
-    return RuleResult(title, False, f"a drop of up to {row.worst:.4f} can't be excluded")
+        raise PipelineError(f"Only head has {name}, so its drop is unknown. Remove it from max_drop.")
+    title = f"{name} drops by at most {limit:g}"
+    drop = row.largest_drop
+    if drop is None:
+        return RuleResult(title, False, f"{name} has no interval, so no drop can be excluded")
+    if drop <= limit:
+        return RuleResult(title, True, f"the drop is at most {max(0.0, drop):.4f}")
+    return RuleResult(title, False, f"the drop may be as large as {drop:.4f}")
 
 
-def _find(name: str, metrics: Mapping[str, Any]) -> Mapping[str, float]:
-    split, _, metric = name.partition(".")
-    known = {
-        key: entry
-        for key, entry in (metrics.get(split) or {}).items()
-        if isinstance(entry, Mapping) and "mean" in entry
-    }
-    if metric not in known:
-        raise PipelineError(
-            f"{name} is no metric of head. It has: {', '.join(f'{split}.{key}' for key in known) or 'none'}."
-        )
-    return known[metric]
+def _find(name: str, metrics: Mapping[str, MetricSummary]) -> MetricSummary:
+    if name not in metrics:
+        split = name.partition(".")[0]
+        known = ", ".join(key for key in metrics if key.startswith(f"{split}."))
+        raise PipelineError(f"head has no metric {name}. Its metrics of {split}: {known or 'none'}.")
+    return metrics[name]

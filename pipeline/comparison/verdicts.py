@@ -1,57 +1,54 @@
-"""Is the difference of a metric more than chance? One verdict per headline metric, corrected for their number."""
+"""One verdict per headline metric: is the difference more than chance? Corrected for the number of these metrics."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from pipeline.comparison.paired_tests import Difference, compare_means, compare_preds, detectable, holm
-from pipeline.comparison.pairing import Pairs
-from pipeline.comparison.revision import Predictions, Revision
-from stages.metrics.bootstrap import Floats, Ints
-from stages.metrics.classification import LOWER_IS_BETTER, row_losses
+from pipeline.comparison.pairing import PairedRows
+from pipeline.comparison.revision import Revision
+from pipeline.comparison.seed_predictions import SeedPredictions
+from pipeline.comparison.statistics.differences import Difference, compare_means, compare_preds, min_detectable
+from pipeline.comparison.statistics.paired_tests import holm
+from stages.metrics.bootstrap import NORMAL, Bootstrap, Floats, Ints
+from stages.metrics.classification import log_losses
+from stages.metrics.names import headline_metrics, lower_is_better, metric_name
+from stages.metrics.summary import MetricSummary
 
 Verdict = Literal["better", "worse", "within noise", "identical"]
-ALWAYS = ("accuracy", "macro_f1", "mcc")  # the headline, with evaluate.metric before them
+OverallVerdict = Literal["better", "worse", "mixed", "within noise", "identical", "unknown"]
 
 
 @dataclass(frozen=True)
-class Options:
-    """How a comparison is made: as head's `evaluate` section says.
+class ComparisonOptions:
+    """How a comparison is made.
 
     Attributes:
-        metric: The headline metric.
-        confidence: Of the intervals (0.5 to 1); the verdicts err with at most 1 - confidence.
-        resamples: Of the bootstrap.
-        seed: Of the bootstrap.
+        metric: The first headline metric.
+        bootstrap: Of the intervals; at most 1 - confidence of the verdicts are false alarms.
     """
 
     metric: str
-    confidence: float
-    resamples: int
-    seed: int
-
-    @property
-    def headline(self) -> list[str]:
-        return list(dict.fromkeys([self.metric, *ALWAYS]))
+    bootstrap: Bootstrap
 
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One metric of both sides.
+    """A metric of both sides.
 
     Attributes:
         name: Such as `test.macro_f1`.
-        low: Lower end of the interval of `head - base`; None where nothing is known of it.
+        base: The metric of base.
+        head: The metric of head.
+        low: Lower end of the interval of `head - base`; None where it is unknown.
         high: Its upper end.
-        p_value: For "no difference", corrected for the number of headline metrics.
-        verdict: None for a metric that is shown without one.
-        smallest: The smallest difference that this test set would show 8 times out of 10.
-        paired: Were the same rows compared, or two intervals?
-        seeds_share: Share of the variance that comes from seeds (0 to 1); None with one seed a side.
+        p_value: Of the hypothesis that there is no difference, corrected for the number of headline metrics.
+        verdict: None for a metric outside the headline.
+        min_detectable: The smallest difference that this test set would detect 8 times out of 10.
+        paired: Whether the same rows were compared, or only two intervals.
+        seeds_share: Share of the variance that comes from seeds (0 to 1); None with one seed per side.
     """
 
     name: str
@@ -61,72 +58,74 @@ class MetricRow:
     high: float | None
     p_value: float | None = None
     verdict: Verdict | None = None
-    smallest: float | None = None
+    min_detectable: float | None = None
     paired: bool = True
     seeds_share: float | None = None
 
     def without_verdict(self) -> "MetricRow":
-        """The same numbers, outside the headline."""
-        return replace(self, verdict=None, p_value=None, smallest=None)
+        """Return the same numbers as a metric outside the headline."""
+        return replace(self, verdict=None, p_value=None, min_detectable=None)
 
     @property
     def difference(self) -> float:
         return self.head - self.base
 
     @property
-    def worst(self) -> float | None:
-        """The largest drop that the interval leaves possible; negative where every end of it is a gain."""
-        end = self.high if self.lower_is_better else self.low
-        return None if end is None else end if self.lower_is_better else -end
-
-    @property
-    def lower_is_better(self) -> bool:
-        return self.name.partition(".")[2] in LOWER_IS_BETTER
+    def largest_drop(self) -> float | None:
+        """The largest loss of quality inside the interval; negative where the whole interval is a gain."""
+        if lower_is_better(self.name):
+            return self.high
+        return None if self.low is None else -self.low
 
 
-def read_options(head: Revision, base: Revision) -> Options:
-    """Take the options from head's params, else from base's, where an old revision lacks them."""
+def read_options(head: Revision, base: Revision) -> ComparisonOptions:
+    """Read the options from `evaluate` in head's params.yaml, and what it lacks from base's."""
     values = {**(base.params.get("evaluate") or {}), **(head.params.get("evaluate") or {})}
-    return Options(
+    return ComparisonOptions(
         metric=str(values.get("metric", "macro_f1")),
-        confidence=float(values.get("confidence", 0.95)),
-        resamples=int(values.get("resamples", 2000)),
-        seed=int(values.get("seed", 42)),
+        bootstrap=Bootstrap(
+            resamples=int(values.get("resamples", 2000)),
+            confidence=float(values.get("confidence", 0.95)),
+            seed=int(values.get("seed", 42)),
+        ),
     )
 
 
-def paired_rows(pairs: Pairs, split: str, options: Options) -> list[MetricRow]:
-    """Compare every metric that predictions give, on the same rows; verdicts for the headline."""
+def compare_paired(rows: PairedRows, split: str, options: ComparisonOptions) -> list[MetricRow]:
+    """Compare every metric that predictions give on the same rows; the headline gets verdicts."""
     differences = compare_preds(
-        pairs.labels,
-        pairs.base.preds,
-        pairs.head.preds,
-        num_labels=len(pairs.names),
-        resamples=options.resamples,
-        confidence=options.confidence,
-        seed=options.seed,
+        rows.labels,
+        rows.base.preds,
+        rows.head.preds,
+        num_labels=len(rows.label_names),
+        bootstrap=options.bootstrap,
     )
-    for name in row_losses(pairs.labels[:1], next(iter(pairs.head.probabilities.values()))[:1]):
-        sides = [_losses(side, pairs.labels, name) for side in (pairs.base, pairs.head)]
-        differences[name] = compare_means(pairs.labels, *sides, confidence=options.confidence)
-    return _judge(differences, split, options, identical=pairs.identical)
+    losses = [_seed_losses(side, rows.labels) for side in (rows.base, rows.head)]
+    differences["log_loss"] = compare_means(rows.labels, *losses, confidence=options.bootstrap.confidence)
+    return _judge(differences, split, options, identical=rows.identical)
 
 
-def interval_rows(base: Mapping[str, Any], head: Mapping[str, Any], split: str, options: Options) -> list[MetricRow]:
-    """Compare the intervals of two metrics.json, as if the rows had nothing in common: wider than a paired one.
+def compare_intervals(
+    base: Mapping[str, MetricSummary], head: Mapping[str, MetricSummary], split: str, options: ComparisonOptions
+) -> list[MetricRow]:
+    """Compare two intervals per metric as if they were of different rows, which is less precise than paired rows.
 
     Args:
-        base: The split's metrics: name -> {"mean", "low", "high"}.
-        head: The same of head.
+        base: Base's metrics by full name.
+        head: Head's metrics by full name.
         split: val or test.
         options: Of the comparison.
     """
-    both = [name for name in head if _is_metric(head[name]) and _is_metric(base.get(name))]
-    differences = {name: _unpaired(base[name], head[name], options.confidence) for name in both}
+    differences = {}
+    for name, summary in head.items():
+        if name.startswith(f"{split}.") and name in base:
+            difference = _unpaired_difference(base[name], summary, options.bootstrap.confidence)
+            if difference:
+                differences[name.partition(".")[2]] = difference
     return _judge(differences, split, options, identical=False, paired=False)
 
 
-def overall(rows: Sequence[MetricRow]) -> Literal["better", "worse", "mixed", "within noise", "identical", "unknown"]:
+def overall_verdict(rows: Sequence[MetricRow]) -> OverallVerdict:
     """Return one verdict for all headline metrics of test."""
     verdicts = {row.verdict for row in rows if row.verdict and row.name.startswith("test.")}
     if not verdicts:
@@ -140,56 +139,65 @@ def overall(rows: Sequence[MetricRow]) -> Literal["better", "worse", "mixed", "w
 
 
 def _judge(
-    differences: Mapping[str, Difference], split: str, options: Options, *, identical: bool, paired: bool = True
+    differences: Mapping[str, Difference],
+    split: str,
+    options: ComparisonOptions,
+    *,
+    identical: bool,
+    paired: bool = True,
 ) -> list[MetricRow]:
-    headline = [name for name in options.headline if name in differences]
+    headline = [name for name in headline_metrics(options.metric) if name in differences]
     corrected = holm({name: differences[name].p_value for name in headline})
+    confidence = options.bootstrap.confidence
     rows = []
-    for name in [*headline, *(name for name in differences if name not in headline)]:
-        found = differences[name]
-        shown = detectable(found, confidence=options.confidence, tests=len(headline)) if name in headline else None
-        verdict = _verdict(found, corrected[name], name, options, identical=identical) if name in headline else None
-        rows.append(
-            MetricRow(
-                name=f"{split}.{name}",
-                base=found.base,
-                head=found.head,
-                low=found.low,
-                high=found.high,
-                p_value=corrected.get(name),
-                verdict=verdict,
-                smallest=shown,
-                paired=paired,
-                seeds_share=found.seeds_share,
-            )
+    for name in dict.fromkeys([*headline, *differences]):
+        difference = differences[name]
+        row = MetricRow(
+            name=metric_name(split, name),
+            base=difference.base,
+            head=difference.head,
+            low=difference.low,
+            high=difference.high,
+            paired=paired,
+            seeds_share=difference.seeds_share,
         )
+        if name in headline:
+            row = replace(
+                row,
+                p_value=corrected[name],
+                verdict=_verdict(row, corrected[name], identical=identical, confidence=confidence),
+                min_detectable=min_detectable(difference, confidence=confidence, tests=len(headline)),
+            )
+        rows.append(row)
     return rows
 
 
-def _verdict(found: Difference, p_value: float, name: str, options: Options, *, identical: bool) -> Verdict:
+def _verdict(row: MetricRow, p_value: float, *, identical: bool, confidence: float) -> Verdict:
     if identical:
         return "identical"
-    if p_value > 1 - options.confidence:
+    if p_value > 1 - confidence:
         return "within noise"
-    return "better" if (found.value > 0) != (name in LOWER_IS_BETTER) else "worse"
+    return "better" if (row.difference > 0) != lower_is_better(row.name) else "worse"
 
 
-def _losses(side: Predictions, labels: Ints, name: str) -> Floats:
-    return np.stack([row_losses(labels, one)[name] for one in side.probabilities.values()])
+def _seed_losses(side: SeedPredictions, labels: Ints) -> Floats:
+    return np.stack([log_losses(labels, probabilities) for probabilities in side.probabilities.values()])
 
 
-def _unpaired(base: Mapping[str, float], head: Mapping[str, float], confidence: float) -> Difference:
-    reach = NormalDist().inv_cdf((1 + confidence) / 2)
-    errors = [(side["high"] - side["low"]) / 2 / reach for side in (base, head)]
-    error = math.hypot(*errors)
-    value = head["mean"] - base["mean"]
-    p_value = 2 * NormalDist().cdf(-abs(value) / error) if error > 0 else float(value == 0)
+def _unpaired_difference(base: MetricSummary, head: MetricSummary, confidence: float) -> Difference | None:
+    """The difference of two independent metrics from their intervals; None where one has no interval."""
+    if base.low is None or base.high is None or head.low is None or head.high is None:
+        return None
+    reach = NORMAL.inv_cdf((1 + confidence) / 2)
+    error = math.hypot((base.high - base.low) / 2 / reach, (head.high - head.low) / 2 / reach)
+    value = head.mean - base.mean
     return Difference(
-        base["mean"], head["mean"], value - reach * error, value + reach * error, p_value, error, np.inf, None
-    )
-
-
-def _is_metric(entry: Any) -> bool:
-    return isinstance(entry, Mapping) and all(
-        isinstance(entry.get(key), int | float) for key in ("mean", "low", "high")
+        base=base.mean,
+        head=head.mean,
+        low=value - reach * error,
+        high=value + reach * error,
+        p_value=2 * NORMAL.cdf(-abs(value) / error) if error > 0 else float(value == 0),
+        error=error,
+        degrees=np.inf,
+        seeds_share=None,
     )

@@ -1,1 +1,1 @@
-"""Runs one stage as `dvc repro -s` in a watched process tree; one run at a time in a workspace."""
+"""Runs stages, each as `dvc repro -s` in a watched process tree; one run at a time in a workspace."""

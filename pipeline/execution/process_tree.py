@@ -1,8 +1,8 @@
-"""Run a command and let nothing of it outlive us: `python -m pipeline.execution.process_tree -- COMMAND ...`.
+"""Runs a command and ends its whole process tree with it: `python -m pipeline.execution.process_tree -- COMMAND ...`.
 
-The command's whole process tree ends when the command ends, when the time is over, on SIGTERM, and when standard
-input is closed: whoever started us holds its other end, so even its SIGKILL reaches the tree. On Linux we adopt what
-the tree loses (a stage whose `dvc` was killed); elsewhere only processes that still have their parent are found.
+The tree ends when the command ends, at the timeout, on SIGTERM, SIGINT or SIGHUP, and when standard input is closed:
+the process that started this one holds the other end, so the tree ends even if that process is killed with SIGKILL.
+On Linux this process adopts orphans of the tree (a stage whose `dvc` was killed); elsewhere orphans are not found.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import psutil
 
-TIMED_OUT = 124  # exit codes, as `timeout` of coreutils has them
+TIMED_OUT = 124  # exit codes, the same as those of coreutils' `timeout`
 STOPPED = 143
 GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 PR_SET_CHILD_SUBREAPER = 36  # Source: prctl(2)
@@ -27,7 +27,7 @@ PR_SET_CHILD_SUBREAPER = 36  # Source: prctl(2)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code (128 + N where signal N ended it), or TIMED_OUT or STOPPED."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.execution.process_tree", description=__doc__)
-    parser.add_argument("--timeout", type=float, help="seconds until the whole tree is ended")
+    parser.add_argument("--timeout", type=float, help="seconds after which the whole tree is ended")
     parser.add_argument("command", nargs="+")
     options = parser.parse_args(arguments)
     if sys.platform == "linux":
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     deadline = time.monotonic() + options.timeout if options.timeout else None
     reason = _wait(child, wakeup, deadline)
     grace = 0.0 if reason is None else GRACE
-    while left := _living_children():  # again, for what was just being started when we looked
+    while left := _living_children():  # repeated: a process may have started another one meanwhile
         end_tree(left, grace=grace)
         grace = 0.0
     code = child.wait()
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def end_tree(processes: Sequence[psutil.Process], *, grace: float = GRACE) -> None:
-    """End the processes and what they start meanwhile: SIGTERM, `grace` seconds, SIGKILL."""
+    """End the processes and those that they start meanwhile: SIGTERM, `grace` seconds, SIGKILL."""
     alive = list(processes)
     if grace:
         for process in alive:
@@ -63,17 +63,17 @@ def end_tree(processes: Sequence[psutil.Process], *, grace: float = GRACE) -> No
 
 
 def _living_children() -> list[psutil.Process]:
-    """All that we started and adopted; who is only waiting for us to read its exit code is left out."""
-    found = []
+    """Every process that this one started or adopted, without zombies."""
+    living = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             if process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
+                living.append(process)
+    return living
 
 
 def _wake_on_signals() -> int:
-    """Return a file descriptor that becomes readable when a child ends or somebody wants us to stop."""
+    """Return a file descriptor that becomes readable when a child ends or a signal asks this process to stop."""
     readable, writable = os.pipe()
     os.set_blocking(writable, False)
     signal.set_wakeup_fd(writable)
@@ -84,13 +84,13 @@ def _wake_on_signals() -> int:
 
 
 def _wait(child: subprocess.Popen[bytes], wakeup: int, deadline: float | None) -> int | None:
-    """Wait for the child; return None when it ended by itself, else why it must end."""
+    """Wait for the child; return None if it ended by itself, else the exit code for the reason to end it."""
     watched = [wakeup, sys.stdin.fileno()]
     while child.poll() is None:
-        rest = None if deadline is None else deadline - time.monotonic()
-        if rest is not None and rest <= 0:
+        remaining = None if deadline is None else deadline - time.monotonic()
+        if remaining is not None and remaining <= 0:
             return TIMED_OUT
-        ready, _, _ = select.select(watched, [], [], rest)
+        ready, _, _ = select.select(watched, [], [], remaining)
         if sys.stdin.fileno() in ready and not os.read(sys.stdin.fileno(), 1024):
             return STOPPED
         if wakeup in ready and set(os.read(wakeup, 1024)) - {signal.SIGCHLD}:

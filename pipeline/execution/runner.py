@@ -1,4 +1,4 @@
-"""Decides which stage may start when, and runs it: what a flow does, without Prefect."""
+"""Decides which stage may start when, and runs it; the flow adds Prefect."""
 
 import os
 import subprocess
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.execution import stage_process, workspace
-from pipeline.execution.stage_process import Outcome, Reader, Running
+from pipeline.execution.stage_process import LineHandler, Outcome, Running
 from pipeline.planning.plan import StagePlan, make_plan
 from pipeline.repository.graph import Graph, Stage
 from pipeline.repository.project import Project
 
-TO_DO = ("runs", "restored", "pending")
+UNFINISHED = ("runs", "restored", "pending")
 
 
 class Runner:
@@ -20,14 +20,14 @@ class Runner:
 
     Args:
         root: The project's folder.
-        targets: Stages to bring up to date with all that they need; none: all.
-        refresh: Run the stages that read no other stage even where nothing has changed.
-        jobs: How many stages may run at once.
+        targets: Stages to bring up to date, with all upstream stages; none: every stage.
+        refresh: Run the stages without an upstream stage even if nothing changed.
+        jobs: How many stages may run at the same time.
 
     Attributes:
-        plans: The newest plan, by stage.
-        running: The stages that run now.
-        outcomes: How the stages that were run have ended.
+        plans: The latest plan, by stage.
+        running: The stages that are running.
+        outcomes: How each stage that was run ended.
     """
 
     def __init__(self, root: Path, *, targets: Iterable[str] = (), refresh: bool = False, jobs: int = 1) -> None:
@@ -46,44 +46,42 @@ class Runner:
 
     @property
     def failures(self) -> list[Outcome]:
-        """The stages that did not end well."""
+        """The stages that ended with an error."""
         return [outcome for outcome in self.outcomes.values() if outcome.error]
 
     def plan(self) -> list[StagePlan]:
-        """Look at the workspace as it is now."""
+        """Plan from the workspace as it is now."""
         with Project(self.root) as project:
             self._graph = project.graph.select(self._targets)
-            again = [
-                stage.name for stage in self._graph.stages if self._refresh and not self._graph.parents[stage.name]
-            ]
-            force = set(again) - set(self.outcomes)
+            first = {stage.name for stage in self._graph.stages if not self._graph.parents[stage.name]}
+            force = first - set(self.outcomes) if self._refresh else ()
             plans = make_plan(self._graph, project, force=force, running=self.running)
         self.plans = {plan.stage: plan for plan in plans}
         return list(plans)
 
     def fresh(self) -> list[str]:
-        """Stages for which nothing is left to do, and nothing was done."""
+        """The stages that were not run, because they are up to date."""
         return [name for name, plan in self.plans.items() if plan.state == "fresh" and name not in self.outcomes]
 
     def start_ready(self) -> list[str]:
-        """Choose the stages that may start now, and count them as running."""
+        """Choose the stages that may start now, mark them as running, and return them."""
         chosen: list[str] = []
         for stage in self._graph.stages:
             if self.failures or self._stopping.is_set() or len(self.running) >= self.jobs:
                 break
             if stage.name in self.running or self.plans[stage.name].state not in ("runs", "restored"):
                 continue
-            above = self._graph.ancestors([stage.name]) - {stage.name}
-            if any(self.plans[name].state in TO_DO for name in above) or not self._take_gpu(stage):
+            upstream = self._graph.ancestors([stage.name]) - {stage.name}
+            if any(self.plans[name].state in UNFINISHED for name in upstream) or not self._take_gpu(stage):
                 continue
             self.running.add(stage.name)
             chosen.append(stage.name)
         return chosen
 
-    def run(self, name: str, read: Reader) -> Outcome:
-        """Run one stage to its end (in a thread of its own); `read` gets every line that it writes."""
+    def run(self, name: str, on_line: LineHandler) -> Outcome:
+        """Run one stage to its end, in the calling thread; `on_line` gets every line that it writes."""
         plan, stage = self.plans[name], self.stage(name)
-        flags = {"--force": "asked for again" in plan.reasons, "--pull": plan.where == "remote"}
+        flags = {"--force": plan.forced, "--pull": plan.where == "remote"}
         options = [flag for flag, wanted in flags.items() if wanted]
         gpu = self._gpus.get(name)
         with self._guard:
@@ -97,14 +95,14 @@ class Runner:
                 environment={"CUDA_VISIBLE_DEVICES": gpu} if gpu else None,
             )
             self._processes[name] = process
-        outcome = process.wait(read)
+        outcome = process.wait(on_line)
         if outcome.error:
             workspace.end_leftovers(self.root, stage=name)
             workspace.discard_half_outputs(self.root, name)
         return outcome
 
     def finished(self, name: str, outcome: Outcome) -> None:
-        """Take note of how a stage has ended, and plan again."""
+        """Note how a stage ended, and plan again."""
         self.running.discard(name)
         self._processes.pop(name, None)
         self._gpus.pop(name, None)
@@ -114,18 +112,18 @@ class Runner:
         self.plan()
 
     def stop(self) -> None:
-        """End everything that runs; `run` returns in every thread."""
+        """End every running stage; `run` returns in every thread."""
         self._stopping.set()
         with self._guard:
             for process in self._processes.values():
                 process.stop()
 
     def stage(self, name: str) -> Stage:
-        """The stage as dvc.yaml has it."""
+        """The stage of this name in dvc.yaml."""
         return next(stage for stage in self._graph.stages if stage.name == name)
 
     def _take_gpu(self, stage: Stage) -> bool:
-        """One stage of the pool `gpu` per GPU; without a GPU they are like the others."""
+        """Reserve a GPU for a stage of the pool `gpu`; return False if none is free. Other stages need none."""
         gpus = list_gpus()
         if stage.meta.get("pool") != "gpu" or not gpus:
             return True
@@ -136,7 +134,7 @@ class Runner:
 
 
 def list_gpus() -> list[str]:
-    """The GPUs of this machine, as CUDA_VISIBLE_DEVICES names them."""
+    """The GPUs of this machine, by their names in CUDA_VISIBLE_DEVICES."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [gpu.strip() for gpu in visible.split(",") if gpu.strip() not in ("", "-1")]

@@ -14,13 +14,13 @@ from typing import IO
 from pipeline.execution import process_tree
 
 LOGS = ".retune/logs"
-MARKER = "RETUNE_WORKSPACE"  # in the environment of everything that a run starts: how leftovers are found
+MARKER = "RETUNE_WORKSPACE"  # set for every process that a run starts: how leftover processes are found
 STAGE_MARKER = "RETUNE_STAGE"
-HINTS = (  # of DVC, to people who run it themselves
+HINTS = (  # first words of DVC's lines that only concern people who run DVC themselves
     *("To track the changes", "git add", "To enable auto staging", "dvc config core.autostage", "Use `dvc push`"),
     *("Running stage '", "Updating lock file", "Generating lock file"),
 )
-Reader = Callable[[str], None]
+LineHandler = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Outcome:
     """How a stage ended.
 
     Attributes:
-        error: What went wrong in one line; None where nothing did.
-        own_error: The stage itself said no (it is never tried again), not the machine around it.
+        error: What went wrong, in one line; None if nothing did.
+        own_error: The stage itself ended with an error, so another try is useless; else the machine ended it.
         restored: DVC took the result from the run-cache.
-        stopped: Somebody wanted it to end.
+        stopped: `Running.stop` ended it.
     """
 
     stage: str
@@ -45,10 +45,10 @@ class Outcome:
 
 @dataclass
 class Running:
-    """A stage that is being run; `stop` may be called from any thread.
+    """A running stage; `stop` may be called from any thread.
 
     Attributes:
-        process: The watcher; closing its standard input ends the whole tree.
+        process: The process of `process_tree`; closing its standard input ends the whole tree.
     """
 
     stage: str
@@ -58,18 +58,18 @@ class Running:
     stopped: bool = False
 
     def stop(self) -> None:
-        """End the stage and everything that it started; `wait` then returns."""
+        """End the stage and every process that it started; `wait` then returns."""
         self.stopped = True
         self._close()
 
-    def wait(self, read: Reader) -> Outcome:
-        """Pass every line on, but for DVC's hints, until the stage has ended."""
+    def wait(self, on_line: LineHandler) -> Outcome:
+        """Pass every line but DVC's hints to `on_line` until the stage ends."""
         lines: list[str] = []
         with self.log.open("wb") as log:
             for line in _lines(self.process, log):
                 lines.append(line)
                 if not line.strip().startswith(HINTS):
-                    read(line)
+                    on_line(line)
         code = self.process.wait()
         self._close()
         seconds = time.monotonic() - self.started
@@ -80,7 +80,7 @@ class Running:
                 self.stage,
                 seconds,
                 self.log,
-                error=f"it was ended after {seconds:.0f} seconds (meta.timeout in dvc.yaml)",
+                error=f"it was stopped after {seconds:.0f} seconds (meta.timeout in dvc.yaml)",
             )
         if code:
             return Outcome(self.stage, seconds, self.log, error=error_line(lines, code), own_error=is_own_error(lines))
@@ -105,7 +105,7 @@ def start(
         root: The project's folder.
         stage: Its name in dvc.yaml.
         options: Further options of `dvc repro`, such as --force and --pull.
-        timeout: Seconds after which its whole process tree is ended.
+        timeout: Seconds after which its whole process tree is ended; None: no limit.
         environment: Further variables, such as CUDA_VISIBLE_DEVICES.
     """
     log = root / LOGS / f"{stage}.log"
@@ -119,13 +119,13 @@ def start(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # Ctrl-C reaches us alone, and we end the tree in order
+        start_new_session=True,  # Ctrl-C reaches only this process, which ends the tree in order
     )
     return Running(stage, process, log)
 
 
 def stage_environment(root: Path) -> dict[str, str]:
-    """Our environment, in which `python` is this interpreter."""
+    """This process's environment, with `python` as this interpreter and the marks of a run."""
     first = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     return {
         **os.environ,
@@ -137,13 +137,13 @@ def stage_environment(root: Path) -> dict[str, str]:
 
 
 def is_own_error(lines: Sequence[str]) -> bool:
-    """Did the stage's command end by itself with an error (and not by a signal, or DVC before or after it)?"""
+    """Whether the stage's command itself ended with an error: not by a signal, and not DVC before or after it."""
     codes = [int(code) for line in lines for code in re.findall(r"failed to run: .*, exited with (-?\d+)", line)]
     return bool(codes) and 0 < codes[-1] <= 128
 
 
 def error_line(lines: Sequence[str], code: int) -> str:
-    """The stage's own error line; else the last line of its traceback; else DVC's."""
+    """The stage's own error line; else the last line of its traceback; else DVC's error."""
     own = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     if own:
         return own[-1]
@@ -153,12 +153,12 @@ def error_line(lines: Sequence[str], code: int) -> str:
         last = [line for line in lines[traces[-1] : dvc] if line and not line.startswith((" ", "Traceback "))]
         if last:
             return last[-1]
-    said = [line.removeprefix("ERROR: ") for line in lines[dvc:] if line.startswith("ERROR: ")]
-    return said[-1] if said else f"it ended with exit code {code} and said nothing"
+    errors = [line.removeprefix("ERROR: ") for line in lines[dvc:] if line.startswith("ERROR: ")]
+    return errors[-1] if errors else f"it ended with exit code {code} and printed no error"
 
 
 def _lines(process: subprocess.Popen[bytes], log: IO[bytes]) -> Iterator[str]:
-    """Each line as it comes, written to the log; ends with the watcher even where somebody killed it alone."""
+    """Each line as it is printed, also written to the log; ends when the process does, even if its tree lives on."""
     stdout = process.stdout
     if stdout is None:
         return

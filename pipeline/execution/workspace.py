@@ -1,4 +1,4 @@
-"""One run at a time in a workspace, and nothing left over from earlier ones."""
+"""Lets one run at a time use a workspace, and removes what earlier runs left behind."""
 
 import contextlib
 import json
@@ -14,25 +14,27 @@ from filelock import FileLock, Timeout
 
 from pipeline.execution.process_tree import end_tree
 from pipeline.execution.stage_process import MARKER, STAGE_MARKER
-from pipeline.repository.project import HISTORY, Project, parse_lock
+from pipeline.repository.durations import note_duration
+from pipeline.repository.lock import parse_lock, read_lock, remove_entries
+from pipeline.repository.project import Project
 from stages.errors import PipelineError
 from stages.files import TEMPORARY, read_json, write_json, write_text
 
 HOLDER = ".retune/run.json"
-GOOD_LOCK = ".retune/dvc.lock"  # dvc.lock as it was after the last stage: DVC writes it in place and may be killed
+GOOD_LOCK = ".retune/dvc.lock"  # a copy made after each stage: DVC writes dvc.lock in place and may be killed
 log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
 def hold(root: Path, *, wait: bool = False) -> Iterator[None]:
-    """Be the only run in this workspace; what an earlier one left behind is put right first.
+    """Keep other runs out of this workspace; first repair what a killed run left behind.
 
     Args:
         root: The project's folder.
-        wait: Wait for a run that is going on instead of failing.
+        wait: Wait for another run to end instead of failing.
 
     Raises:
-        PipelineError: Another run holds the workspace; the message says which.
+        PipelineError: Another run holds the workspace; the message names its process.
     """
     (root / ".retune").mkdir(exist_ok=True)
     lock = FileLock(root / ".retune/run.lock")
@@ -40,8 +42,8 @@ def hold(root: Path, *, wait: bool = False) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout:
         if not wait:
-            raise PipelineError(f"{_holder(root)} in this workspace. Wait for it, or add --wait.") from None
-        log.info("%s in this workspace: waiting for it.", _holder(root))
+            raise PipelineError(f"{_holder(root)}. Wait for it to end, or add --wait.") from None
+        log.info("%s: waiting for it to end.", _holder(root))
         lock.acquire()
     try:
         now = datetime.now().astimezone().isoformat(timespec="seconds")
@@ -55,11 +57,11 @@ def hold(root: Path, *, wait: bool = False) -> Iterator[None]:
 
 
 def end_leftovers(root: Path, *, stage: str | None = None) -> None:
-    """End what a killed run has left running; we hold the workspace, so nothing of it can be anybody's.
+    """End the processes of a killed run. The caller holds the workspace, so no living run owns them.
 
     Args:
         root: The project's folder.
-        stage: Only what this stage has left.
+        stage: End only the processes of this stage.
     """
     marks = {MARKER: str(root.resolve()), **({STAGE_MARKER: stage} if stage else {})}
     family = {process.pid for process in psutil.Process().parents()} | {os.getpid()}
@@ -70,17 +72,16 @@ def end_leftovers(root: Path, *, stage: str | None = None) -> None:
 
 
 def prune(root: Path, project: Project) -> list[str]:
-    """Remove what no stage owns any more: lock entries, and the folders of items that `foreach` no longer has.
+    """Remove what no stage owns any more: entries of dvc.lock, and the folders of items that `foreach` no longer has.
 
-    A fresh clone has neither, so hashes of folders would differ between machines if they stayed.
+    A fresh clone has neither, so the digests of folders would differ between machines.
 
     Returns:
-        What was removed, by name.
+        The stages and the paths that were removed.
     """
-    names = {stage.name for stage in project.graph.stages}
-    removed = [name for name in project.locked_names() if name not in names]
+    removed = list(project.orphans())
     if removed:
-        _drop_entries(root / "dvc.lock", names)
+        remove_entries(root, removed)
     for path in project.leftovers():
         if (root / path).exists():
             _remove(root / path)
@@ -91,25 +92,21 @@ def prune(root: Path, project: Project) -> list[str]:
 
 
 def note_success(root: Path, stage: str, seconds: float | None) -> None:
-    """Keep what the next plan and the next repair need: the time that it took, and dvc.lock as it is now."""
+    """Note how long a stage took (None: it was restored), and copy dvc.lock for a later repair."""
     if seconds is not None:
-        try:
-            history = read_json(root / HISTORY)
-        except (FileNotFoundError, json.JSONDecodeError):
-            history = {}
-        write_json(root / HISTORY, {**history, stage: round(seconds, 1)})
+        note_duration(root, stage, seconds)
     with contextlib.suppress(PipelineError, FileNotFoundError):
         text = (root / "dvc.lock").read_text(encoding="utf-8")
-        parse_lock(text, name="dvc.lock")
+        parse_lock(text)
         write_text(root / GOOD_LOCK, text)
 
 
 def discard_half_outputs(root: Path, stage: str) -> None:
-    """Remove what a stage that did not end well has written; what dvc.lock knows stays."""
+    """Remove the outputs that a failed stage has written; those that equal dvc.lock stay."""
     with Project(root) as project:
         entry = project.locked(stage)
-        for out in next(node.outs for node in project.graph.stages if node.name == stage):
-            now, before = project.present(out), entry.outs.get(out) if entry else None
+        for out in next(candidate.outs for candidate in project.graph.stages if candidate.name == stage):
+            now, before = project.digest(out), entry.outs.get(out) if entry else None
             if now and (before is None or now.md5 != before.md5):
                 _remove(root / out)
             _remove(root / (out + TEMPORARY))
@@ -118,9 +115,9 @@ def discard_half_outputs(root: Path, stage: str) -> None:
 def _holder(root: Path) -> str:
     try:
         holder = read_json(root / HOLDER)
-        return f"Another run holds the lock (process {holder['pid']}, since {holder['since']})"
+        return f"Another run uses this workspace (process {holder['pid']}, since {holder['since']})"
     except (FileNotFoundError, json.JSONDecodeError):
-        return "Another run holds the lock"
+        return "Another run uses this workspace"
 
 
 def _has(process: psutil.Process, marks: Mapping[str, str]) -> bool:
@@ -131,12 +128,12 @@ def _has(process: psutil.Process, marks: Mapping[str, str]) -> bool:
 
 
 def _repair(root: Path) -> None:
-    """Undo what a kill in the middle of DVC's own writing can leave: both files are written in place."""
+    """Repair the two files that DVC writes in place, and so leaves damaged if it is killed."""
     lock, readers = root / "dvc.lock", root / ".dvc/tmp/rwlock"
     try:
-        parse_lock(lock.read_text(encoding="utf-8") if lock.exists() else "", name="dvc.lock")
-    except (PipelineError, UnicodeDecodeError):
-        log.warning("dvc.lock was damaged when an earlier run was killed: taking the last good one.")
+        read_lock(root)
+    except PipelineError:
+        log.warning("dvc.lock was damaged when an earlier run was killed: restoring the last good copy.")
         good = root / GOOD_LOCK
         if good.exists():
             write_text(lock, good.read_text(encoding="utf-8"))
@@ -154,11 +151,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _drop_entries(lock: Path, names: set[str]) -> None:
-    from dvc.utils.serialize import modify_yaml
-
-    with modify_yaml(str(lock)) as data:
-        for name in [name for name in data["stages"] if name not in names]:
-            del data["stages"][name]

@@ -1,4 +1,4 @@
-"""What a run leaves in Prefect's UI: the plan with what happened, the report, the metrics before and after."""
+"""Artifacts of a run for Prefect's UI: the plan with what happened to each stage, the metrics, the report."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,18 +12,18 @@ from pipeline.repository.results import Metrics, format_metric, read_metrics
 from stages.paths import Paths
 
 
-def publish(root: Path, plans: Sequence[StagePlan], outcomes: Mapping[str, Outcome], before: Metrics) -> None:
-    """Write the artifacts of a run.
+def write_artifacts(root: Path, plans: Sequence[StagePlan], outcomes: Mapping[str, Outcome], before: Metrics) -> None:
+    """Write the artifacts of the current flow run.
 
     Args:
         root: The project's folder.
-        plans: The plan that the run began with.
-        outcomes: How the stages that were run have ended.
+        plans: The plan at the start of the run.
+        outcomes: How each stage ended that was started, by stage.
         before: The metrics before the run.
     """
     failed = any(outcome.error for outcome in outcomes.values())
     rows = [_row(plan, outcomes.get(plan.stage), failed=failed) for plan in plans]
-    create_table_artifact(rows, key="plan", description="The plan, and what happened")
+    create_table_artifact(rows, key="plan", description="The plan, and what happened to each stage")
     after = read_metrics(root)
     if before or after:
         compared = [_metric_row(name, before, after) for name in dict.fromkeys([*after, *before])]

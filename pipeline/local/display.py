@@ -1,121 +1,53 @@
-"""Shows a plan and a run: a live table in a terminal, plain lines elsewhere."""
+"""Shows a run as it goes on: a live table in a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.execution.listener import Listener
 from pipeline.execution.stage_process import Outcome
-from pipeline.planning.plan import StagePlan, expected_seconds
-
-STYLES = {"fresh": "dim", "restored": "cyan", "runs": "yellow", "pending": "dim yellow", "failed": "bold red"}
-REASONS = 3  # that are shown of a stage; `--json` has them all
-
-
-def plan_table(plans: Sequence[StagePlan]) -> Table:
-    """A line per stage: its state, the seconds that it took before, and why."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("stage", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("expected", justify="right", no_wrap=True)
-    table.add_column("why")
-    waits = {plan.stage: set(plan.waits_for) for plan in plans}
-    for plan in plans:
-        why = _few(list(plan.reasons))
-        above = {name for parent in plan.waits_for for name in waits.get(parent, ())}
-        nearest = [name for name in plan.waits_for if name not in above]  # the rest is said by their own lines
-        if nearest:
-            why.append(f"after {_listed(nearest)}")
-        if plan.where == "remote":
-            why.append("from the remote")
-        seconds = "?" if plan.seconds is None else _duration(plan.seconds) if plan.seconds else ""
-        table.add_row(plan.stage, f"[{STYLES[plan.state]}]{plan.state}[/]", seconds, escape("; ".join(why)))
-    return table
+from pipeline.local.listener import Listener
+from pipeline.planning.plan import StagePlan
+from pipeline.planning.table import STYLES, format_duration
 
 
-def summary(plans: Sequence[StagePlan]) -> str:
-    """What has to run, and for how long, in one line."""
-    todo = [plan for plan in plans if plan.state in ("runs", "pending")]
-    restored = [plan for plan in plans if plan.state == "restored"]
-    if not todo:
-        return "Nothing has to run: the cache has the results." if restored else "All is up to date."
-    unknown = [plan for plan in todo if plan.seconds is None]
-    if len(unknown) == len(todo):
-        return "Expected: not known yet, none of these has run here before."
-    most = "at most " if any(plan.state == "pending" for plan in todo) else ""
-    more = f", and what {_listed([plan.stage for plan in unknown])} takes (no earlier run)" if unknown else ""
-    return f"Expected: {most}{_duration(expected_seconds(todo))}{more}."
-
-
-def _few(reasons: list[str]) -> list[str]:
-    if len(reasons) <= REASONS + 1:  # a line that says "1 more" could as well say it
-        return reasons
-    return [*reasons[:REASONS], f"and {len(reasons) - REASONS} more"]
-
-
-def _listed(names: Sequence[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def _duration(seconds: float) -> str:
-    """`47 s`, `12 min 30 s`, `3 h 5 min`."""
-    whole = round(seconds)
-    if whole < 100:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-class Screen(Listener):
-    """Remembers how the run ended, whether or not Prefect's API was there to hear it."""
-
-    conclusion: Any = None
-
-    def concluded(self, state: Any) -> None:
-        self.conclusion = state
-
-
-class Lines(Screen):
-    """A line when a stage begins and ends, and each line that it writes."""
+class PlainLines(Listener):
+    """Prints a line when a stage starts and when it ends, and every line that it writes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def started(self, plan: StagePlan) -> None:
-        expected = f" (about {_duration(plan.seconds)})" if plan.seconds else ""
+    def on_stage_start(self, plan: StagePlan) -> None:
+        expected = f" (about {format_duration(plan.seconds)})" if plan.seconds else ""
         self._print(f"{plan.stage}: {'restoring' if plan.state == 'restored' else 'running'}{expected}")
 
-    def said(self, stage: str, line: str) -> None:
+    def on_stage_output(self, stage: str, line: str) -> None:
         self._print(f"{stage} | {line}")
 
-    def ended(self, outcome: Outcome) -> None:
-        what = f"failed: {outcome.error}" if outcome.error else "restored" if outcome.restored else "done"
-        self._print(f"{outcome.stage}: {what} in {outcome.seconds:.1f} s")
+    def on_stage_end(self, outcome: Outcome) -> None:
+        end = f"failed: {outcome.error}" if outcome.error else "restored" if outcome.restored else "done"
+        self._print(f"{outcome.stage}: {end} in {outcome.seconds:.1f} s")
 
     def _print(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-class Board(Screen):
-    """A table that is drawn anew while the stages run; use it as a context manager."""
+class LiveTable(Listener):
+    """Redraws a table with a row per stage while the block lasts; a context manager."""
 
     def __init__(self, console: Console) -> None:
         self._plans: Sequence[StagePlan] = ()
-        self._first: dict[str, StagePlan] = {}
-        self._began: dict[str, float] = {}
-        self._said: dict[str, str] = {}
+        self._first_plans: dict[str, StagePlan] = {}
+        self._started: dict[str, float] = {}
+        self._last_lines: dict[str, str] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._live = Live(console=console, get_renderable=self.render, refresh_per_second=4)
 
-    def __enter__(self) -> "Board":
+    def __enter__(self) -> "LiveTable":
         self._live.start()
         return self
 
@@ -124,41 +56,43 @@ class Board(Screen):
     ) -> None:
         self._live.stop()
 
-    def planned(self, plans: Sequence[StagePlan]) -> None:
+    def on_plan(self, plans: Sequence[StagePlan]) -> None:
         self._plans = list(plans)
         for plan in plans:
-            self._first.setdefault(plan.stage, plan)
+            self._first_plans.setdefault(plan.stage, plan)
 
-    def started(self, plan: StagePlan) -> None:
-        self._began[plan.stage] = time.monotonic()
+    def on_stage_start(self, plan: StagePlan) -> None:
+        self._started[plan.stage] = time.monotonic()
 
-    def said(self, stage: str, line: str) -> None:
-        self._said[stage] = line.strip()
+    def on_stage_output(self, stage: str, line: str) -> None:
+        self._last_lines[stage] = line.strip()
 
-    def ended(self, outcome: Outcome) -> None:
+    def on_stage_end(self, outcome: Outcome) -> None:
         self._outcomes[outcome.stage] = outcome
 
     def render(self) -> Table:
-        """The table as it is now: stage, state, elapsed, expected, last line."""
+        """The table at this moment: stage, state, elapsed time, expected time, last line."""
         table = Table(box=None, pad_edge=False)
         table.add_column("stage", no_wrap=True)
-        table.add_column("state", no_wrap=True, min_width=len("restoring"))  # nothing jumps when a state changes
+        # Fixed widths: otherwise the columns would move when a state or a duration gets longer.
+        table.add_column("state", no_wrap=True, min_width=len("restoring"))
         for heading in ("elapsed", "expected"):
             table.add_column(heading, no_wrap=True, justify="right", min_width=len("12 min 30 s"))
         table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
         for plan in self._plans:
             state, elapsed, note = self._status(plan)
-            expected = self._first[plan.stage].seconds
-            shown = _duration(expected) if expected else ""
-            table.add_row(plan.stage, f"[{STYLES.get(state, 'green')}]{state}[/]", elapsed, shown, escape(note))
+            seconds = self._first_plans[plan.stage].seconds
+            expected = format_duration(seconds) if seconds else ""
+            table.add_row(plan.stage, f"[{STYLES.get(state, 'green')}]{state}[/]", elapsed, expected, escape(note))
         return table
 
     def _status(self, plan: StagePlan) -> tuple[str, str, str]:
-        outcome, began = self._outcomes.get(plan.stage), self._began.get(plan.stage)
+        """State, elapsed time and last line of a stage."""
+        outcome, started = self._outcomes.get(plan.stage), self._started.get(plan.stage)
         if outcome:
             state = "failed" if outcome.error else "restored" if outcome.restored else "done"
-            return state, _duration(outcome.seconds), outcome.error or ""
-        if began is not None:
-            verb = "restoring" if self._first[plan.stage].state == "restored" else "running"
-            return verb, _duration(time.monotonic() - began), self._said.get(plan.stage, "")
+            return state, format_duration(outcome.seconds), outcome.error or ""
+        if started is not None:
+            state = "restoring" if self._first_plans[plan.stage].state == "restored" else "running"
+            return state, format_duration(time.monotonic() - started), self._last_lines.get(plan.stage, "")
         return plan.state, "", ""

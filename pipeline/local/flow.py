@@ -1,7 +1,7 @@
-"""Prefect runs what DVC decides: one task run per stage, as soon as its parents are done.
+"""The Prefect flow `retrain`: one task run per stage, started as soon as the stages that it reads are done.
 
-DVC's lock and run-cache are the only cache, so no task has one (NO_CACHE). After each stage the plan is made again: an
-upstream that comes out identical leaves everything below it fresh, which Prefect shows as `Cached`.
+DVC's lock and run-cache are the only cache, so tasks have none (NO_CACHE). The plan is made again after each stage: if
+a stage writes the same bytes as before, the stages below it stay fresh, and Prefect shows them as `Cached`.
 """
 
 import json
@@ -20,15 +20,15 @@ from prefect.futures import PrefectFuture, wait
 from prefect.states import Cancelled, Completed, Failed
 
 from pipeline import recipes
-from pipeline.execution import listener, workspace
+from pipeline.execution import workspace
 from pipeline.execution.runner import Runner
 from pipeline.execution.stage_process import Outcome
-from pipeline.local import artifacts
+from pipeline.local import artifacts, listener
 from pipeline.repository.project import Project
 from pipeline.repository.results import read_metrics
 from stages.errors import RetuneError
 
-RETRY_DELAY = 2.0  # seconds before a stage that the machine stopped is tried again
+RETRY_DELAY = 2.0  # seconds
 
 
 @flow(name="retrain", validate_parameters=True)
@@ -40,15 +40,15 @@ def retrain(
     jobs: int = 1,
     wait_for_others: bool = False,
 ) -> State[Any]:
-    """Bring the stages up to date in the current folder, running only what a change affects.
+    """Bring the stages up to date in the current folder; only what a change affects runs.
 
     Args:
-        params: Other values by full key, such as `{"finetune.learning_rate": 3e-5}`; they are written to params.yaml.
-        targets: Stages to bring up to date, with all that they need; none: all stages.
-        recipe: Write params.yaml anew from this recipe first.
-        refresh: Fetch the data and the encoder again; where the bytes are the same, nothing follows.
-        jobs: How many stages may run at once; of those in pool `gpu` one per GPU.
-        wait_for_others: Wait for another run in this folder instead of failing.
+        params: Values to change in params.yaml, by full key, such as `{"finetune.learning_rate": 3e-5}`.
+        targets: Stages to bring up to date, with every stage that they need; none: all stages.
+        recipe: Write params.yaml from this recipe first.
+        refresh: Download the data and the encoder again; other stages run only if the bytes changed.
+        jobs: How many stages may run at once; stages in the pool `gpu` run one per GPU.
+        wait_for_others: If another run is active in this folder, wait for it instead of failing.
     """
     root = Path.cwd()
     try:
@@ -56,33 +56,33 @@ def retrain(
             _write_params(root, params or {}, recipe)
             return _run(Runner(root, targets=targets or (), refresh=refresh, jobs=jobs))
     except RetuneError as error:
-        return _conclude(Failed(message=" ".join(str(error).split())))
+        return _report_end(Failed(message=" ".join(str(error).split())))
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def run_stage(runner: Runner, stage: str) -> State[Any]:
-    """Run one stage, or let DVC restore it, with its lines in Prefect's log."""
-    log, hear = get_run_logger(), listener.current.get()
+    """Run one stage, or let DVC restore it, and send what it writes to Prefect's log."""
+    log, display = get_run_logger(), listener.current()
 
     def read(line: str) -> None:
         log.info(line)
-        hear.said(stage, line)
+        display.on_stage_output(stage, line)
 
     outcome = runner.run(stage, read)
-    hear.ended(outcome)
+    display.on_stage_end(outcome)
     if outcome.stopped:
         return Cancelled(message=outcome.error)
     if outcome.error:
         return Failed(message=outcome.error, data=outcome)
     if outcome.restored:
-        return Completed(name="Cached", message="The result was in DVC's cache.", data=outcome)
+        return Completed(name="Cached", message="Restored from DVC's cache.", data=outcome)
     return Completed(message=f"Ran for {outcome.seconds:.1f} s.", data=outcome)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def show_cached(stage: str) -> State[Any]:
-    """Show a stage that nothing has changed for."""
-    return Completed(name="Cached", message=f"Nothing has changed for {stage}.")
+    """Record in Prefect that a stage did not have to run."""
+    return Completed(name="Cached", message=f"Nothing that {stage} reads has changed.")
 
 
 def _write_params(root: Path, params: Mapping[str, Any], recipe: str | None) -> None:
@@ -93,49 +93,49 @@ def _write_params(root: Path, params: Mapping[str, Any], recipe: str | None) -> 
 
 
 def _run(runner: Runner) -> State[Any]:
-    """Start what is ready, wait for one stage to end, plan again; until nothing is left or something failed."""
+    """Start the stages that are ready, wait for one to end, plan again; until none is left or one failed."""
     before = read_metrics(runner.root)
     with Project(runner.root) as project:
         for name in workspace.prune(runner.root, project):
-            get_run_logger().info("Removed %s: no stage owns it any more.", name)
-    first, hear = runner.plan(), listener.current.get()
+            get_run_logger().info("Removed %s: no stage in dvc.yaml writes it any more.", name)
+    first_plan, display = runner.plan(), listener.current()
     ended: queue.SimpleQueue[str] = queue.SimpleQueue()
     futures: dict[str, PrefectFuture[Any]] = {}
     cached: dict[str, PrefectFuture[Any]] = {}
     try:
         while True:
-            hear.planned(list(runner.plans.values()))
+            display.on_plan(list(runner.plans.values()))
             for stage in set(runner.fresh()) - set(cached):
                 cached[stage] = show_cached.with_options(name=stage, task_run_name=stage).submit(stage)
             for stage in runner.start_ready():
-                hear.started(runner.plans[stage])
+                display.on_stage_start(runner.plans[stage])
                 futures[stage] = _submit(runner, stage)
-                futures[stage].add_done_callback(partial(_announce, ended, stage))
+                futures[stage].add_done_callback(partial(_put_name, ended, stage))
             if not runner.running:
                 break
             name = ended.get()
             runner.finished(name, _outcome(runner, name, futures[name]))
-    except BaseException as error:  # Ctrl-C, SIGTERM, a cancelled flow run: nothing may go on behind our back
+    except BaseException as error:  # also Ctrl-C, SIGTERM and cancellation: no stage may outlive the flow
         runner.stop()
         wait(list(futures.values()))
         if isinstance(error, (KeyboardInterrupt, TerminationSignal)):
-            return _conclude(Cancelled(message=f"Stopped while these ran: {', '.join(sorted(runner.running))}"))
+            return _report_end(Cancelled(message=f"Stopped while running: {', '.join(sorted(runner.running))}"))
         raise
     wait(list(cached.values()))
-    state = _conclude(_final_state(runner))
+    state = _report_end(_final_state(runner))
     try:
-        artifacts.publish(runner.root, first, runner.outcomes, before)
-    except httpx.HTTPError as error:  # the stages' results are not Prefect's, and nothing of them is lost
-        get_run_logger().warning("The artifacts can't be written: %s", error)
+        artifacts.write_artifacts(runner.root, first_plan, runner.outcomes, before)
+    except httpx.HTTPError as error:  # only Prefect's UI lacks them: the stages' outputs are complete
+        get_run_logger().warning("The artifacts for Prefect's UI could not be written: %s", error)
     return state
 
 
-def _conclude(state: State[Any]) -> State[Any]:
-    listener.current.get().concluded(state)
+def _report_end(state: State[Any]) -> State[Any]:
+    listener.current().on_run_end(state)
     return state
 
 
-def _announce(ended: "queue.SimpleQueue[str]", stage: str, _: PrefectFuture[Any]) -> None:
+def _put_name(ended: "queue.SimpleQueue[str]", stage: str, _: PrefectFuture[Any]) -> None:
     ended.put(stage)
 
 
@@ -145,24 +145,26 @@ def _submit(runner: Runner, stage: str) -> PrefectFuture[Any]:
         task_run_name=stage,
         retries=runner.stage(stage).retries,
         retry_delay_seconds=RETRY_DELAY,
-        retry_condition_fn=_is_worth_a_retry,
+        retry_condition_fn=_should_retry,
     )
     return options.submit(runner, stage)
 
 
-def _is_worth_a_retry(_task: Any, _run: Any, state: State[Any]) -> bool:
-    """Another try helps where the machine stopped the stage, and never where the stage itself said no."""
+def _should_retry(_task: Any, _run: Any, state: State[Any]) -> bool:
+    """Retry a stage that was killed or timed out; never one that ended with an error of its own."""
     outcome = state.result(raise_on_failure=False)
     return isinstance(outcome, Outcome) and not outcome.own_error and not outcome.stopped
 
 
 def _outcome(runner: Runner, stage: str, future: PrefectFuture[Any]) -> Outcome:
-    future.wait()  # its callback is called a moment before its state is there
+    future.wait()  # Prefect calls the callback a moment before the state is set
     state = future.state
     outcome = state.result(raise_on_failure=False)
     if isinstance(outcome, Outcome):
         return outcome
-    return Outcome(stage, 0.0, runner.root, error=state.message or f"{stage} ended as {state.name}", stopped=True)
+    return Outcome(
+        stage, 0.0, runner.root, error=state.message or f"{stage} ended in the state {state.name}", stopped=True
+    )
 
 
 def _final_state(runner: Runner) -> State[Any]:
@@ -171,5 +173,5 @@ def _final_state(runner: Runner) -> State[Any]:
         return Failed(message="; ".join(failures))
     ran = [name for name, outcome in runner.outcomes.items() if not outcome.restored]
     restored = [name for name, outcome in runner.outcomes.items() if outcome.restored]
-    parts = [f"{what} {', '.join(names)}" for what, names in (("ran", ran), ("restored", restored)) if names]
+    parts = [f"{verb} {', '.join(names)}" for verb, names in (("ran", ran), ("restored", restored)) if names]
     return Completed(message="; ".join(parts) or "nothing had to run")

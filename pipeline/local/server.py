@@ -1,4 +1,4 @@
-"""A Prefect server of our own for a run that has none configured; it ends with us, however we end."""
+"""Starts a Prefect server on this machine where no API is configured; it ends when this process does."""
 
 import contextlib
 import logging
@@ -15,13 +15,13 @@ from pipeline.execution import process_tree
 from stages.errors import PipelineError
 
 log = logging.getLogger(__name__)
-STARTUP_SECONDS = 90.0  # 8 s are usual, 27 s were seen the first time
-QUIET = {  # console lines of Prefect would cut ours to pieces; its API and UI get them all
+STARTUP_SECONDS = 90.0  # usually 8; up to 27 were seen when Prefect makes its database
+QUIET_CONSOLE = {  # Prefect's console lines would break our table; its API and UI still get all of them
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",  # every event that a lost server does not take
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",  # otherwise a line per event that a dead server does not accept
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
-PATIENCE = {  # with Prefect's own five tries of a minute each, a run whose server goes away takes minutes to end
+SHORT_RETRIES = {  # with Prefect's default, 5 retries of a minute each, a run takes minutes to end once the server dies
     "PREFECT_CLIENT_MAX_RETRIES": "2",  # after 2 and 4 seconds
     "PREFECT_API_REQUEST_TIMEOUT": "15",  # seconds
 }
@@ -29,16 +29,16 @@ PATIENCE = {  # with Prefect's own five tries of a minute each, a run whose serv
 
 @contextlib.contextmanager
 def api(*, port: int | None = None, ui: bool = False) -> Iterator[bool]:
-    """Make sure that Prefect's API can be reached; yield whether it is the configured one.
+    """Make Prefect's API reachable: the configured one, else a server on this machine; yield whether it is configured.
 
     Args:
-        port: Of a server of our own; None: any that is free.
-        ui: Shall a server of our own have the UI, and what schedules runs?
+        port: Port of a server on this machine; None: any free port.
+        ui: Start that server with Prefect's UI and scheduler.
 
     Raises:
-        PipelineError: The configured API does not answer, or our own server does not start.
+        PipelineError: The configured API does not answer, or the server on this machine does not start.
     """
-    os.environ.update({key: os.environ.get(key, value) for key, value in (QUIET | PATIENCE).items()})
+    os.environ.update({key: os.environ.get(key, value) for key, value in (QUIET_CONSOLE | SHORT_RETRIES).items()})
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     url = PREFECT_API_URL.value()
@@ -53,22 +53,24 @@ def api(*, port: int | None = None, ui: bool = False) -> Iterator[bool]:
         try:
             yield False
         finally:
-            _send_the_rest()
+            _flush_logs_and_events()
 
 
 @contextlib.contextmanager
 def serve(port: int, *, ui: bool = False) -> Iterator[None]:
-    """Run a server on this machine for as long as the block lasts.
+    """Run a Prefect server on this machine for as long as the block lasts.
 
     Raises:
         PipelineError: The port is taken, or the server does not start.
     """
     if answers(f"http://127.0.0.1:{port}/api", timeout=1.0):
-        raise PipelineError(f"A Prefect server answers at port {port} already: see http://127.0.0.1:{port}")
-    address = f"http://127.0.0.1:{port}/api"  # the UI's own pages ask there
+        raise PipelineError(
+            f"A Prefect server already runs at http://127.0.0.1:{port}. Use it, or choose another port with --port."
+        )
+    address = f"http://127.0.0.1:{port}/api"  # the UI's pages need it too
     environment = {**os.environ, "PREFECT_UI_ENABLED": "1" if ui else "0", "PREFECT_UI_API_URL": address}
     command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    if not ui:  # what Prefect itself starts where none is configured: no scheduler, no UI
+    if not ui:  # no scheduler and no UI, like the ephemeral server that Prefect starts by itself
         environment["PREFECT__SERVER_EPHEMERAL"] = "1"
         options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on"]
         command = ["uvicorn", "--factory", "prefect.server.api.server:create_app", *options]
@@ -90,7 +92,7 @@ def serve(port: int, *, ui: bool = False) -> Iterator[None]:
 
 
 def answers(url: str, *, timeout: float = 5.0) -> bool:
-    """Does a Prefect API answer at the address?"""
+    """Does a Prefect API answer at this URL?"""
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=timeout) as response:
             return bool(response.status == 200)
@@ -99,14 +101,14 @@ def answers(url: str, *, timeout: float = 5.0) -> bool:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """A port of this machine that no process listens on."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
 
 
-def _send_the_rest() -> None:
-    """Send the last log lines and events while there is still somebody to take them."""
+def _flush_logs_and_events() -> None:
+    """Send what is still queued, before the server ends."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 
@@ -118,5 +120,7 @@ def _wait_until_up(process: subprocess.Popen[bytes], url: str) -> None:
     deadline = time.monotonic() + STARTUP_SECONDS
     while not answers(url):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise PipelineError(f"Prefect's server did not start at {url}. See what it says: prefect server start")
+            raise PipelineError(
+                f"Prefect's server did not start at {url}. To see why, start it by hand: prefect server start"
+            )
         time.sleep(0.2)

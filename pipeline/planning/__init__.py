@@ -1,1 +1,1 @@
-"""Pure: which stages will run, are restored or fresh, and why."""
+"""Pure: which stages run, are restored or stay fresh, and why; reads a `Snapshot` and opens no file."""

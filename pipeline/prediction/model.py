@@ -1,4 +1,4 @@
-"""What a prediction asks of a model; `stages.inference.Classifier` has it, and only the command imports that."""
+"""What predictions need of a model. `stages.inference.Classifier` has it, and only the command imports that."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 class TextModel(Protocol):
-    """A saved classifier at work; its methods are described in `stages.inference.classifier.Classifier`."""
+    """A saved classifier; `stages.inference.classifier.Classifier` describes its methods."""
 
     labels: list[str]
     max_length: int
@@ -26,4 +26,4 @@ class TextModel(Protocol):
         """Sentence embeddings; shape (rows, hidden_size)."""
 
 
-Load = Callable[[Path], TextModel]  # a model's folder -> the model; called once the rows can be read
+Load = Callable[[Path], TextModel]  # a model's folder -> the model; called when the input is open

@@ -1,4 +1,4 @@
-"""How far a long run is: a bar in a terminal, plain lines with numbers elsewhere."""
+"""Progress over the rows: a bar in a terminal, plain lines with numbers elsewhere."""
 
 import logging
 import time
@@ -9,22 +9,22 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 log = logging.getLogger(__name__)
 
-EVERY = 10.0  # seconds between two plain lines
+INTERVAL = 10.0  # seconds between two plain lines
 
 
 class RowProgress:
-    """Shows rows done, the share of the source that is read, and rows per second; use it as a context manager.
+    """Shows rows done, the share of the input that is read, and rows per second; a context manager.
 
     Args:
-        console: Of standard error: standard output may carry the rows.
-        total: Size of the source in its own unit (bytes or rows); None: not known.
-        rows: Rows that an earlier run has done.
+        console: On standard error, because the rows may go to standard output.
+        total: Size of the input (bytes, or rows of Parquet); None: not known.
+        rows: Rows that an interrupted run has done.
     """
 
     def __init__(self, console: Console, *, total: int | None, rows: int = 0) -> None:
         self._total = total
         self._first = self._rows = rows
-        self._began = self._said = time.monotonic()
+        self._start = self._last_line = time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
         self._bar = Progress(*columns, TimeRemainingColumn(), console=console) if console.is_terminal else None
         self._task = self._bar.add_task("0 rows", total=total) if self._bar else None
@@ -43,14 +43,14 @@ class RowProgress:
     @property
     def rate(self) -> float:
         """Rows per second of this run."""
-        return (self._rows - self._first) / max(1e-9, time.monotonic() - self._began)
+        return (self._rows - self._first) / max(1e-9, time.monotonic() - self._start)
 
     def advance(self, rows: int, position: int) -> None:
-        """Say that `rows` are done in all, and how much of the source is read."""
+        """Show that `rows` are done in all, and that the input is read up to `position`, in the unit of `total`."""
         self._rows = rows
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=position, description=f"{rows:,} rows, {self.rate:,.0f} rows/s")
-        elif time.monotonic() - self._said >= EVERY:
-            self._said = time.monotonic()
+        elif time.monotonic() - self._last_line >= INTERVAL:
+            self._last_line = time.monotonic()
             share = f" ({position / self._total:.0%})" if self._total else ""
             log.info("%s rows%s, %s rows/s", f"{rows:,}", share, f"{self.rate:,.0f}")

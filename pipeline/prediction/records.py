@@ -1,4 +1,4 @@
-"""Rows of a text file or stream, one by one: CSV, TSV, JSON lines or plain lines, a bad one named and not dropped."""
+"""Read the rows of a text file or stream: CSV, TSV, JSON lines or plain lines. Malformed rows are kept and marked."""
 
 import codecs
 import csv
@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, NamedTuple
 from stages.errors import DataError
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
-LONGEST = 10_000_000  # characters of a line or a field; more than that is a quote that was never closed
-HEAD = 65_536  # bytes that are looked at before anything is read
+LONGEST = 10_000_000  # characters of a line or a field; a longer field is a quote that was never closed
+HEAD = 65_536  # bytes that are checked before anything is read
 MAGIC = {b"PAR1": "Parquet", b"PK\x03\x04": "a zip", b"\x1f\x8b": "gzip"}
 WIDE = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF32_BE: "utf-32"}
 
@@ -20,34 +20,34 @@ class Record(NamedTuple):
     """One row as read."""
 
     cells: Any  # a string per column; a mapping for JSON lines
-    problem: str | None  # why its form can't be read, where it can't
+    problem: str | None  # why its form can't be read
     size: int  # characters
 
 
 def open_text(file: BinaryIO, *, name: str, kind: str, encoding: str | None) -> io.TextIOWrapper:
-    """Open a text file or stream, whose first bytes must look like text of this encoding.
+    """Return a text stream over a file whose first bytes are text in the encoding.
 
     Args:
-        file: At its start; buffered. Detach it from the result to keep it open.
+        file: Buffered, and at its start. Detach it from the result to keep it open.
         name: What messages call it.
         kind: csv, tsv, jsonl or lines.
-        encoding: By Python's name; None: UTF-8, unless the first bytes show that it is something else.
+        encoding: By Python's name; None: UTF-8, which the first bytes are checked for.
 
     Raises:
-        DataError: The file is empty, binary, or in another encoding.
+        DataError: Python has no such encoding, or the file is empty, binary, or in another encoding.
     """
     try:
         codecs.lookup(encoding or "utf-8")
     except LookupError as error:
-        raise DataError(f"--encoding: Python knows no encoding {encoding!r}. Give one such as cp1252.") from error
+        raise DataError(f"--encoding: Python has no encoding {encoding!r}. Give one such as cp1252.") from error
     check_head(file.peek(HEAD)[:HEAD], name=name, kind=kind, encoding=encoding)  # type: ignore[attr-defined]
     utf8 = (encoding or "utf-8").lower().replace("_", "-") in ("utf-8", "utf8")
-    # Bytes that the encoding does not have become lone surrogates, and are the same bytes when they are written again.
+    # bytes that can't be decoded become lone surrogates, which are the same bytes when they are written again
     return io.TextIOWrapper(file, encoding="utf-8-sig" if utf8 else encoding, errors="surrogateescape", newline="")
 
 
 def read_records(stream: io.TextIOWrapper, *, name: str, kind: str) -> tuple[list[str] | None, Iterator[Record]]:
-    """Read text row by row.
+    """Return the column names of a text stream, and its rows.
 
     Args:
         stream: From `open_text`.
@@ -55,16 +55,16 @@ def read_records(stream: io.TextIOWrapper, *, name: str, kind: str) -> tuple[lis
         kind: csv, tsv, jsonl or lines.
 
     Returns:
-        The columns' names (None for JSON lines, where each row has its own), and the rows.
+        The names of the columns, None for JSON lines, where each row has its own; and the rows.
 
     Raises:
-        DataError: The text is not of this kind, or a quote is never closed.
+        DataError: The first line is malformed, or a quote is never closed.
     """
     if kind == "jsonl":
         return None, _objects(stream, name)
     if kind == "lines":
         return ["text"], (Record([line.rstrip("\r\n")], None, len(line)) for _, line in _lines(stream, name))
-    lines = _Remembered(stream)
+    lines = _RowLines(stream)
     csv.field_size_limit(LONGEST)
     reader = csv.reader(lines, delimiter=DELIMITERS[kind], strict=True)
     try:
@@ -77,48 +77,50 @@ def read_records(stream: io.TextIOWrapper, *, name: str, kind: str) -> tuple[lis
 
 
 def check_head(head: bytes, *, name: str, kind: str, encoding: str | None) -> None:
-    """Look at a file's first bytes.
+    """Check the first bytes of a file.
 
     Raises:
-        DataError: They are none, or are not text of this encoding.
+        DataError: The file is empty, or is not text in the encoding.
     """
     if not head:
-        raise DataError(f"{name} is empty (0 bytes). Give rows.")
-    found = next((found for magic, found in MAGIC.items() if head.startswith(magic)), None)
-    if found:
-        raise DataError(f"{name} is not {kind} but {found}. Unpack it, or give its format with --format.")
+        raise DataError(f"{name} is empty (0 bytes). Give a file with rows.")
+    actual = next((actual for magic, actual in MAGIC.items() if head.startswith(magic)), None)
+    if actual:
+        raise DataError(f"{name}: expected {kind}, got {actual}. Unpack it, or give its format with --format.")
     wide = next((wide for bom, wide in WIDE.items() if head.startswith(bom)), None)
     if encoding is None and wide:
-        raise DataError(f"{name} is not UTF-8 but {wide.upper()}. Add: --encoding {wide}")
+        raise DataError(f"{name}: expected UTF-8, got {wide.upper()}. Add: --encoding {wide}")
     if encoding is None and b"\0" in head:
-        raise DataError(f"{name} is a binary file (byte 0 at position {head.index(0)}), not {kind}. Give a text file.")
+        raise DataError(
+            f"{name}: expected {kind}, got a binary file (byte 0 at position {head.index(0)}). Give a text file."
+        )
     if encoding is None:
         _check_utf8(head, name)
 
 
 def _check_utf8(head: bytes, name: str) -> None:
-    """One broken row among good ones is that row's error; a file in which no letter beyond ASCII is good is foreign."""
+    """Refuse a file of which no letter beyond ASCII is UTF-8; where some are, the others are errors of their rows."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    text = decoder.decode(head)  # a letter that the end of the head cuts in two is held back
-    bad = next((place for place, letter in enumerate(text) if "\udc80" <= letter <= "\udcff"), None)
+    text = decoder.decode(head)  # without the last letter, where the head ends within it
+    bad = next((index for index, letter in enumerate(text) if "\udc80" <= letter <= "\udcff"), None)
     if bad is None or any(letter > "\x7f" and not "\udc80" <= letter <= "\udcff" for letter in text):
         return
     byte, line = ord(text[bad]) - 0xDC00, text.count("\n", 0, bad) + 1
     raise DataError(
-        f"{name} line {line} is not UTF-8 (byte 0x{byte:02x}). Name the file's encoding, such as --encoding cp1252; "
-        "with --encoding utf-8 only the rows that are not UTF-8 get an error."
+        f"{name} line {line} is not UTF-8 (byte 0x{byte:02x}). Give the file's encoding, such as --encoding cp1252. "
+        "With --encoding utf-8, only the rows that are not UTF-8 get an error."
     )
 
 
-class _Remembered:
-    """Passes lines on and keeps those of the row that is being read, so that a bad row can be kept as it is."""
+class _RowLines:
+    """Yields lines, and keeps those of the row that is being read, so that a malformed row can be kept unchanged."""
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
         self._stream = stream
         self.lines: list[str] = []
         self.number = 0  # lines read
 
-    def __iter__(self) -> "_Remembered":
+    def __iter__(self) -> "_RowLines":
         return self
 
     def __next__(self) -> str:
@@ -131,7 +133,7 @@ class _Remembered:
 
 
 def _separated(
-    reader: Iterator[list[str]], lines: _Remembered, names: list[str], *, name: str, delimiter: str
+    reader: Iterator[list[str]], lines: _RowLines, names: list[str], *, name: str, delimiter: str
 ) -> Iterator[Record]:
     while True:
         first, lines.lines = lines.number + 1, []
@@ -142,7 +144,7 @@ def _separated(
         except csv.Error as error:
             raw = "".join(lines.lines)
             if "end of data" in str(error) or len(raw) > LONGEST:
-                raise DataError(f"{name} line {first}: a quote is opened and never closed. Close it.") from error
+                raise DataError(f"{name} line {first} opens a quote that is never closed. Close it.") from error
             yield Record(
                 [raw.rstrip("\r\n"), *[""] * (len(names) - 1)], f"line {first} is malformed: {error}", len(raw)
             )
@@ -151,7 +153,7 @@ def _separated(
         if len(cells) == len(names):
             yield Record(cells, None, size)
         elif cells:  # not a blank line
-            problem = f"line {first} has {len(cells)} fields, the header {len(names)}"
+            problem = f"line {first} has {len(cells)} fields, but the header has {len(names)}"
             kept, rest = cells[: len(names)], cells[len(names) :]
             kept[-1:] = [delimiter.join([*kept[-1:], *rest])]
             yield Record(kept + [""] * (len(names) - len(kept)), problem, size)
@@ -163,7 +165,7 @@ def _lines(stream: io.TextIOWrapper, name: str) -> Iterator[tuple[int, str]]:
         number += 1
         if len(line) > LONGEST:
             raise DataError(
-                f"{name} line {number} has over {LONGEST:,} characters. Give the file's format with --format."
+                f"{name} line {number} has more than {LONGEST:,} characters. Give the file's format with --format."
             )
         yield number, line
 
@@ -174,7 +176,11 @@ def _objects(stream: io.TextIOWrapper, name: str) -> Iterator[Record]:
             continue
         try:
             value = json.loads(line)
-            problem = None if isinstance(value, dict) else f"line {number} is no JSON object but {type(value).__name__}"
+            problem = (
+                None
+                if isinstance(value, dict)
+                else f"line {number}: expected a JSON object, got {type(value).__name__}"
+            )
         except (json.JSONDecodeError, RecursionError) as error:
             value, problem = None, f"line {number} is not JSON: {error}"
         yield Record(value if problem is None else {"line": line.rstrip("\r\n")}, problem, len(line))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.prediction.windows import FORMATS
-from pipeline.prediction.writers import Output, Parquet, Text
+from pipeline.prediction.writers import ParquetWriter, TextWriter, Writer
 from stages.errors import DataError
 from stages.files import sha256
 
@@ -20,19 +20,19 @@ STDIN = "-"
 
 
 @dataclass(frozen=True)
-class Job:
-    """Rows to read and a file to write.
+class PredictionRequest:
+    """The rows to read, the model, and the file to write.
 
     Args:
         file: CSV, TSV, JSONL, Parquet or text lines; `-` is standard input.
         out: The file to write; None: standard output.
         model: The model's folder.
-        column: Of the texts.
-        pair_column: Of the second texts, for a model of pairs.
-        kind: Of `file`: csv, tsv, jsonl, parquet or lines; None: by its name.
-        encoding: Of a text format, by Python's name; None: UTF-8.
-        prefix: Put before the names of the columns that are added.
-        resume: Go on with an interrupted run?
+        column: Column of the texts.
+        pair_column: Column of the second texts, for a model of pairs.
+        format: Of `file`: csv, tsv, jsonl, parquet or lines; None: by its name.
+        encoding: Of a text file, by Python's name; None: UTF-8.
+        prefix: Start of the names of the added columns.
+        resume: Continue an interrupted run?
     """
 
     file: str
@@ -40,64 +40,66 @@ class Job:
     model: Path
     column: str = "text"
     pair_column: str | None = None
-    kind: str | None = None
+    format: str | None = None
     encoding: str | None = None
     prefix: str = ""
     resume: bool = False
 
+    @property
+    def input_name(self) -> str:
+        """What messages call the input."""
+        return "standard input" if self.file == STDIN else self.file
 
-def input_kind(job: Job) -> str:
-    """Return the format of the rows.
+
+def input_format(request: PredictionRequest) -> str:
+    """Return the format of the input.
 
     Raises:
-        DataError: It is not known, or can't be streamed.
+        DataError: It is not known, or can't be read from standard input.
     """
-    kind = job.kind or FORMATS.get(Path(job.file).suffix.lower())
-    if job.file == STDIN and kind is None:
+    name = request.format or FORMATS.get(Path(request.file).suffix.lower())
+    if request.file == STDIN and name is None:
         return "csv"
-    if kind is None or kind not in FORMATS.values():
-        raise DataError(f"{input_name(job)}: its name does not say its format. Give --format: {', '.join(_kinds())}.")
-    if job.file == STDIN and kind == "parquet":
+    if name is None or name not in FORMATS.values():
+        formats = ", ".join(dict.fromkeys(FORMATS.values()))
+        raise DataError(f"{request.input_name}: the format is not known. Give one with --format: {formats}.")
+    if request.file == STDIN and name == "parquet":
         raise DataError("Parquet can't be read from standard input. Give the file with --file.")
-    return kind
+    return name
 
 
-def _kinds() -> list[str]:
-    return list(dict.fromkeys(FORMATS.values()))
-
-
-def output_of(job: Job) -> Output:
-    """Return how the rows are written.
+def writer_for(request: PredictionRequest) -> Writer:
+    """Return the writer of the output's format.
 
     Raises:
-        DataError: The name of the output does not say it, or is that of the input.
+        DataError: The name of the output has no known format, or is that of the input.
     """
-    if job.out is None:
-        kind = input_kind(job)
-        return Text(kind if kind in ("csv", "tsv", "jsonl") else "csv")
-    kind = FORMATS.get(job.out.suffix.lower(), "")
-    if kind in ("", "lines"):
-        raise DataError(f"--out {job.out}: write a file that ends in .csv, .tsv, .jsonl or .parquet.")
-    if job.file != STDIN and Path(job.file).resolve() == job.out.resolve():
-        raise DataError(f"--out {job.out} is the file that is read. Give another name.")
-    return Parquet() if kind == "parquet" else Text(kind)
+    if request.out is None:
+        name = input_format(request)
+        return TextWriter(name if name in ("csv", "tsv", "jsonl") else "csv")
+    name = FORMATS.get(request.out.suffix.lower(), "")
+    if name in ("", "lines"):
+        raise DataError(f"--out {request.out}: the format is not known. Give a name in .csv, .tsv, .jsonl or .parquet.")
+    if request.file != STDIN and Path(request.file).resolve() == request.out.resolve():
+        raise DataError(f"--out {request.out} is also the input. Give another name.")
+    return ParquetWriter() if name == "parquet" else TextWriter(name)
 
 
 @contextlib.contextmanager
-def open_input(job: Job) -> Iterator[BinaryIO]:
+def open_input(request: PredictionRequest) -> Iterator[BinaryIO]:
     """Open the file or standard input.
 
     Raises:
-        DataError: It is missing, or can't be gone back to where that is asked for.
+        DataError: The file is missing, or the run can't be resumed because it reads or writes a stream.
     """
-    if job.file == STDIN:
-        if job.resume:
-            raise DataError("--resume needs a file to go back to. Give it with --file.")
+    if request.file == STDIN:
+        if request.resume:
+            raise DataError("--resume can't read standard input again. Give a file with --file.")
         yield sys.stdin.buffer
         return
-    if job.resume and job.out is None:
-        raise DataError("--resume needs the file that was being written. Give it with --out.")
-    path = Path(job.file)
+    if request.resume and request.out is None:
+        raise DataError("--resume needs the file of the interrupted run. Give it with --out.")
+    path = Path(request.file)
     if path.is_dir():
         raise DataError(f"{path} is a folder. Give a file.")
     if not path.is_file():
@@ -106,32 +108,27 @@ def open_input(job: Job) -> Iterator[BinaryIO]:
         yield file
 
 
-def input_size(job: Job, kind: str) -> int | None:
-    """Return how much there is to read: bytes, or rows of Parquet; None where that is not known."""
-    if job.file == STDIN:
+def input_size(request: PredictionRequest, file_format: str) -> int | None:
+    """Return the size of the input: bytes, or rows of Parquet; None: not known."""
+    if request.file == STDIN:
         return None
-    if kind != "parquet":
-        return Path(job.file).stat().st_size
+    if file_format != "parquet":
+        return Path(request.file).stat().st_size
     try:
-        return pq.read_metadata(job.file).num_rows  # type: ignore[no-any-return]
-    except (pa.ArrowInvalid, OSError):  # no Parquet: reading it says so
+        return pq.read_metadata(request.file).num_rows  # type: ignore[no-any-return]
+    except (pa.ArrowInvalid, OSError):  # not Parquet: the reader raises the error
         return None
 
 
-def input_name(job: Job) -> str:
-    """Return what messages call the input."""
-    return "standard input" if job.file == STDIN else job.file
-
-
-def identity_of(job: Job, options: Mapping[str, object]) -> dict[str, object]:
-    """Return what a run must have in common with the one that it goes on with."""
+def run_identity(request: PredictionRequest, options: Mapping[str, object]) -> dict[str, object]:
+    """Return what must be equal for a run to continue an interrupted one, by the name that messages give it."""
     identity: dict[str, object] = {
-        "input": None if job.file == STDIN else sha256(Path(job.file)),
-        "model": _folder_hash(job.model),
-        "--column": [job.column, job.pair_column],
-        "--format": job.kind,
-        "--encoding": job.encoding,
-        "--prefix": job.prefix,
+        "input": None if request.file == STDIN else sha256(Path(request.file)),
+        "model": _folder_hash(request.model),
+        "--column": [request.column, request.pair_column],
+        "--format": request.format,
+        "--encoding": request.encoding,
+        "--prefix": request.prefix,
     }
     return identity | dict(options)
 

@@ -1,4 +1,4 @@
-"""The windows of a long run that are done, each in a file, so that a run that is killed goes on where it was."""
+"""The finished windows of a run, each in a file, so that a run that was killed can be resumed."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,28 +12,28 @@ IDENTITY = "run.json"
 
 
 class Counts(NamedTuple):
-    """What the windows so far hold."""
+    """Counts over the finished windows."""
 
     rows: int = 0
-    errors: int = 0  # rows with an error
+    errors: int = 0  # rows that got an error
     cut: int = 0  # texts that were cut
 
 
-class Parts:
-    """The folder OUT.partial beside the file to be written.
+class PartialOutput:
+    """The folder OUT.partial, which holds the finished windows until the file OUT is complete.
 
     Args:
-        out: The file to be written.
-        identity: What must be the same for a run to go on: hashes of the input and of the model, and the options.
-        resume: Go on with the windows that an interrupted run has left, or start over?
+        out: The file to write.
+        identity: What must be equal for a run to be resumed: hashes of the input and of the model, and the options.
+        resume: Keep the windows of an interrupted run, or start over?
 
     Raises:
-        DataError: The windows there belong to another run.
+        DataError: The folder is of a run with another identity.
     """
 
     def __init__(self, out: Path, identity: Mapping[str, object], *, resume: bool) -> None:
         self.out = out
-        self.folder = partial_of(out)
+        self.folder = partial_folder(out)
         if resume and (self.folder / IDENTITY).is_file():
             _check_same(self.folder / IDENTITY, identity)
         else:
@@ -42,30 +42,31 @@ class Parts:
 
     @property
     def files(self) -> Sequence[Path]:
-        """One per window, in order: the name holds the counts so far."""
+        """A file per finished window, in order; its name holds the counts up to it."""
         return sorted(self.folder.glob("*.part"))
 
     @property
     def counts(self) -> Counts:
+        """Counts over the finished windows."""
         files = self.files
         return Counts(*map(int, files[-1].stem.split("-"))) if files else Counts()
 
     def add(self, data: bytes, counts: Counts) -> None:
-        """Keep one window; `counts` holds those before it too."""
+        """Add the bytes of a window; `counts` are those up to it."""
         name = "-".join(f"{count:015d}" for count in counts)
         with replace_file(self.folder / f"{name}.part") as temporary:
             temporary.write_bytes(data)
 
     def finish(self, join: Callable[[Sequence[Path], Path], None]) -> None:
-        """Make the file of the windows, whole or not at all, and remove them."""
+        """Join the windows to the file OUT, and remove the folder."""
         whole = self.folder / "whole"
         join(self.files, whole)
         whole.replace(self.out)
         remove_folder(self.folder)
 
 
-def partial_of(out: Path) -> Path:
-    """Return the folder of the windows of a file that is not finished."""
+def partial_folder(out: Path) -> Path:
+    """Return the folder of the finished windows of `out`."""
     return out.with_name(out.name + TEMPORARY)
 
 
@@ -74,6 +75,6 @@ def _check_same(path: Path, identity: Mapping[str, object]) -> None:
     changed = [key for key in {**before, **identity} if before.get(key) != identity.get(key)]
     if changed:
         raise DataError(
-            f"{path.parent} is of a run with another {', another '.join(changed)}. Give what it had, or start over "
+            f"{path.parent} is of a run with another {', another '.join(changed)}. Use the same, or start over "
             "without --resume."
         )

@@ -1,4 +1,4 @@
-"""`retune predict` and `retune embed`: the saved model on any number of rows, in constant memory."""
+"""Add a model's predictions or embeddings to any number of rows, in constant memory."""
 
 import logging
 import sys
@@ -9,23 +9,30 @@ from rich.console import Console
 
 from pipeline.prediction.model import Load, TextModel
 from pipeline.prediction.progress import RowProgress
-from pipeline.prediction.request import Job, identity_of, input_kind, input_name, input_size, open_input, output_of
-from pipeline.prediction.resume import Counts, Parts, partial_of
-from pipeline.prediction.windows import Source, Window
+from pipeline.prediction.request import (
+    PredictionRequest,
+    input_format,
+    input_size,
+    open_input,
+    run_identity,
+    writer_for,
+)
+from pipeline.prediction.resume import Counts, PartialOutput, partial_folder
+from pipeline.prediction.windows import Window, WindowReader
 from stages.errors import DataError
-from stages.tokenizer import text_problem
+from stages.texts import text_problem
 
 log = logging.getLogger(__name__)
 
-Compute = Callable[[list[str], list[str] | None], pa.Table]  # texts, text_pairs -> a row of results for each
+Compute = Callable[[list[str], list[str] | None], pa.Table]  # texts, text_pairs -> a row of results per text
 
 
-def predict_rows(job: Job, load: Load, *, every_label: bool) -> None:
-    """Add to each row the label (`prediction`), its probability and an error, and of every label the probability.
+def predict_rows(request: PredictionRequest, load: Load, *, every_label: bool) -> None:
+    """Add to each row the predicted label, its probability and an error; with `every_label` also each probability.
 
     Raises:
-        DataError: The file can't be read, or its columns are not what they must be.
-        ModelError: There is no model, or it is unsafe.
+        DataError: The file can't be read, or its columns can't be used.
+        ModelError: The model is missing or unsafe.
     """
 
     def compute_with(classifier: TextModel) -> Compute:
@@ -42,18 +49,18 @@ def predict_rows(job: Job, load: Load, *, every_label: bool) -> None:
 
         return compute
 
-    _run(job, load, compute_with, options={"--all": every_label})
+    _run(request, load, compute_with, options={"--all": every_label})
 
 
-def embed_rows(job: Job, load: Load) -> None:
-    """Add to each row the sentence embedding of the tuned encoder and an error; the file written is Parquet.
+def embed_rows(request: PredictionRequest, load: Load) -> None:
+    """Add to each row the sentence embedding of its text and an error, and write Parquet.
 
     Raises:
-        DataError: The file can't be read, its columns are not what they must be, or the output is not Parquet.
-        ModelError: There is no model, or it is unsafe.
+        DataError: The file can't be read, its columns can't be used, or the output is not Parquet.
+        ModelError: The model is missing or unsafe.
     """
-    if job.out is None or job.out.suffix != ".parquet":
-        raise DataError(f"Embeddings are written as Parquet, not as {job.out or 'text'}. Give --out FILE.parquet.")
+    if request.out is None or request.out.suffix != ".parquet":
+        raise DataError(f"Embeddings are written as Parquet, not as {request.out or 'text'}. Give --out FILE.parquet.")
 
     def compute_with(classifier: TextModel) -> Compute:
         def compute(texts: list[str], text_pairs: list[str] | None) -> pa.Table:
@@ -62,49 +69,60 @@ def embed_rows(job: Job, load: Load) -> None:
 
         return compute
 
-    _run(job, load, compute_with, options={"command": "embed"})
+    _run(request, load, compute_with, options={"command": "embed"})
 
 
-def _run(job: Job, load: Load, compute_with: Callable[[TextModel], Compute], *, options: Mapping[str, object]) -> None:
-    kind, output = input_kind(job), output_of(job)
-    with open_input(job) as file:
-        if job.out and job.resume and job.out.exists() and not partial_of(job.out).exists():
-            log.info("%s is finished: nothing to go on with.", job.out)
+def _run(
+    request: PredictionRequest,
+    load: Load,
+    compute_with: Callable[[TextModel], Compute],
+    *,
+    options: Mapping[str, object],
+) -> None:
+    file_format, writer = input_format(request), writer_for(request)
+    with open_input(request) as file:
+        if request.out and request.resume and request.out.exists() and not partial_folder(request.out).exists():
+            log.info("%s is finished: there is nothing to resume.", request.out)
             return
-        identity = identity_of(job, options) if job.out else {}
-        classifier = load(job.model)
-        compute = compute_with(classifier)
-        source = Source(
-            input_name(job), kind, file, "text" if kind == "lines" else job.column, job.pair_column, job.encoding
+        identity = run_identity(request, options) if request.out else {}
+        model = load(request.model)
+        compute = compute_with(model)
+        reader = WindowReader(
+            request.input_name,
+            file_format,
+            file,
+            "text" if file_format == "lines" else request.column,
+            request.pair_column,
+            request.encoding,
         )
-        parts = Parts(job.out, identity, resume=job.resume) if job.out else None
-        counts = parts.counts if parts else Counts()
-        if parts and counts.rows:
-            output.go_on(parts.files)
-            log.info("Going on after %s rows of an interrupted run.", f"{counts.rows:,}")
-        before = classifier.rows_cut - counts.cut
-        total, first = input_size(job, kind), counts.rows == 0
+        partial = PartialOutput(request.out, identity, resume=request.resume) if request.out else None
+        counts = partial.counts if partial else Counts()
+        if partial and counts.rows:
+            writer.resume(partial.files)
+            log.info("Resuming after %s rows of an interrupted run.", f"{counts.rows:,}")
+        cut_before = model.rows_cut - counts.cut
+        total, first = input_size(request, file_format), counts.rows == 0
         with RowProgress(Console(stderr=True), total=total, rows=counts.rows) as progress:
-            for window in source.windows(skip=counts.rows):
-                results, errors = _results(window, compute, job.prefix)
-                _check_clash(source.name, window, results)
-                data, first = output.encode(window, results, first=first), False
-                counts = Counts(counts.rows + len(window), counts.errors + errors, classifier.rows_cut - before)
-                if parts:
-                    parts.add(data, counts)
+            for window in reader.windows(skip=counts.rows):
+                results, errors = _results(window, compute, request.prefix)
+                _check_names(reader.name, window, results)
+                data, first = writer.encode(window, results, first=first), False
+                counts = Counts(counts.rows + len(window), counts.errors + errors, model.rows_cut - cut_before)
+                if partial:
+                    partial.add(data, counts)
                 else:
                     sys.stdout.buffer.write(data)
                     sys.stdout.buffer.flush()
                 progress.advance(counts.rows, window.position)
-        if parts:
-            parts.finish(output.join)
-        _say(job, counts, progress.rate, classifier.max_length)
+        if partial:
+            partial.finish(writer.join)
+        _log_summary(request, counts, progress.rate, model.max_length)
 
 
 def _results(window: Window, compute: Compute, prefix: str) -> tuple[pa.Table, int]:
-    """What is added to each row of a window, and how many of them have an error instead."""
+    """The columns to add to the rows of a window, and how many rows got an error."""
     problems = list(window.problems)
-    for column, name in ((window.texts, ""), (window.text_pairs or [], "second ")):
+    for column, name in ((window.texts, ""), (window.text_pairs or [], "second text: ")):
         for row, text in enumerate(column):
             problem = problems[row] is None and text_problem(text)
             if problem:
@@ -112,28 +130,28 @@ def _results(window: Window, compute: Compute, prefix: str) -> tuple[pa.Table, i
     good = [row for row, problem in enumerate(problems) if problem is None]
     pairs = None if window.text_pairs is None else [window.text_pairs[row] for row in good]
     computed = compute([window.texts[row] for row in good], pairs)
-    places = {row: place for place, row in enumerate(good)}
-    taken = computed.take(pa.array([places.get(row) for row in range(len(problems))], pa.int64()))
-    table = taken.append_column("error", pa.array(problems, pa.string()))
+    indices = {row: index for index, row in enumerate(good)}
+    aligned = computed.take(pa.array([indices.get(row) for row in range(len(problems))], pa.int64()))
+    table = aligned.append_column("error", pa.array(problems, pa.string()))
     return table.rename_columns([prefix + name for name in table.column_names]), len(problems) - len(good)
 
 
-def _check_clash(name: str, window: Window, results: pa.Table) -> None:
+def _check_names(name: str, window: Window, results: pa.Table) -> None:
     present = (
         set(window.data.column_names)
         if isinstance(window.data, pa.Table)
         else {key for row in window.data for key in row}
     )
-    both = [column for column in results.column_names if column in present]
-    if both:
-        raise DataError(f"{name} already has a column {both[0]!r}. Choose other names with, say, --prefix model_")
+    clash = next((column for column in results.column_names if column in present), None)
+    if clash:
+        raise DataError(f"{name} already has a column {clash!r}. Give the added columns a prefix: --prefix model_")
 
 
-def _say(job: Job, counts: Counts, rate: float, max_length: int) -> None:
-    where = f" in {job.out}" if job.out else ""
-    text = f"{counts.rows:,} rows{where}, {rate:,.0f} rows/s"
+def _log_summary(request: PredictionRequest, counts: Counts, rate: float, max_length: int) -> None:
+    target = f" in {request.out}" if request.out else ""
+    text = f"{counts.rows:,} rows{target}, {rate:,.0f} rows/s"
     if counts.errors:
-        text += f"; {counts.errors:,} could not be used: see the column {job.prefix}error"
+        text += f"; {counts.errors:,} could not be used: see the column {request.prefix}error"
     if counts.cut:
         text += f"; {counts.cut:,} texts were cut to {max_length} tokens"
     log.info(text)

@@ -1,4 +1,4 @@
-"""Rows of any file, or of standard input, in windows of bounded size: constant memory however many there are."""
+"""Read the rows of a file or of standard input in windows of bounded size, so that memory stays constant."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from pipeline.prediction.records import Record, open_text, read_records
 from stages.errors import DataError
-from stages.tokenizer import WINDOW_CHARACTERS, WINDOW_ROWS, windows
+from stages.texts import WINDOW_CHARACTERS, WINDOW_ROWS, windows
 
 FORMATS = {
     ".csv": "csv",
@@ -24,15 +24,15 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Window:
-    """Some rows that stand one after the other.
+    """Consecutive rows.
 
     Args:
-        texts: Their texts, as read: not all of them need be good.
-        text_pairs: Their second texts, where a column of these is asked for.
-        problems: Why a row's form can't be read; None where it can.
-        data: The input: a table, or a list of mappings (JSON lines).
-        position: How much of the source is read, in its own unit.
-        broken: Does a column hold bytes because some of its cells are not UTF-8?
+        texts: Their texts as read, not checked.
+        text_pairs: Their second texts; None: no column of second texts was given.
+        problems: Why a row's form can't be read; None: it can.
+        data: The rows with all their columns: a table, or a list of mappings (JSON lines).
+        position: How far the input is read: bytes, or rows of Parquet.
+        has_bytes: Are there columns of bytes, because some of their cells are not UTF-8?
     """
 
     texts: list[Any]
@@ -40,23 +40,23 @@ class Window:
     problems: list[str | None]
     data: pa.Table | list[dict[str, Any]]
     position: int
-    broken: bool = False
+    has_bytes: bool = False
 
     def __len__(self) -> int:
         return len(self.texts)
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where rows come from.
+class WindowReader:
+    """Reads an input window by window.
 
     Args:
         name: What messages call it.
         format: csv, tsv, jsonl, parquet or lines.
         file: The open file, at its start.
-        column: Of the texts.
-        pair_column: Of the second texts, or None.
-        encoding: Of a text format; None: UTF-8, unless the file shows that it is something else.
+        column: Column of the texts.
+        pair_column: Column of the second texts, for a model of pairs.
+        encoding: Of a text format; None: UTF-8.
     """
 
     name: str
@@ -67,15 +67,17 @@ class Source:
     encoding: str | None = None
 
     def windows(self, skip: int = 0) -> Iterator[Window]:
-        """Yield the rows from number `skip` (>= 0) on.
+        """Yield the windows of the rows after the first `skip` (>= 0) rows.
 
         Raises:
-            DataError: The file is empty, is of another format or encoding, or has no such column.
+            DataError: The file is empty, has another format or encoding, or lacks the column.
         """
         try:
             yield from self._parquet(skip) if self.format == "parquet" else self._text(skip)
         except UnicodeError as error:
-            raise DataError(f"{self.name} is not {self.encoding}: {error}. Name its own --encoding.") from error
+            raise DataError(
+                f"{self.name} is not {self.encoding}: {error}. Give the file's encoding with --encoding."
+            ) from error
 
     def _text(self, skip: int) -> Iterator[Window]:
         stream = open_text(self.file, name=self.name, kind=self.format, encoding=self.encoding)
@@ -90,17 +92,17 @@ class Source:
                 else:
                     yield self._object_window(rows, position, check=number == 0 and not skip)
         finally:
-            stream.detach()  # else it closes the file, which may be standard input, when nobody holds it any more
+            stream.detach()  # else the file, maybe standard input, is closed when the stream is garbage-collected
 
     def _separated_window(self, rows: list[Record], names: list[str], position: int) -> Window:
-        columns = [[row.cells[place] for row in rows] for place in range(len(names))]
+        columns = [[row.cells[index] for row in rows] for index in range(len(names))]
         texts = [columns[names.index(column)] for column in self._columns]
         data = pa.Table.from_arrays([_strings(cells) for cells in columns], names=names)
         window = self._window(texts, [row.problem for row in rows], data, position)
-        return replace(window, broken=any(kind == pa.binary() for kind in data.schema.types))
+        return replace(window, has_bytes=any(kind == pa.binary() for kind in data.schema.types))
 
     def _object_window(self, rows: list[Record], position: int, *, check: bool) -> Window:
-        """JSON lines: each row has its own keys."""
+        """A window of JSON lines, where each row has its own keys."""
         objects, problems = [row.cells for row in rows], [row.problem for row in rows]
         if check:
             self._check_keys(objects, problems)
@@ -111,7 +113,9 @@ class Source:
         try:
             file = pq.ParquetFile(self.file, pre_buffer=False, buffer_size=1 << 20)
         except (pa.ArrowInvalid, OSError) as error:
-            raise DataError(f"{self.name} is not a Parquet file: {error}. Give its format with --format.") from error
+            raise DataError(
+                f"{self.name} can't be read as Parquet: {error}. Give the file's format with --format."
+            ) from error
         schema = file.schema_arrow
         check_columns(self.name, schema.names, self._columns)
         for column in self._columns:
@@ -119,7 +123,7 @@ class Source:
         end = 0
         for batch in file.iter_batches(batch_size=WINDOW_ROWS):
             start, end = end, end + len(batch)
-            rest = batch.slice(max(0, skip - start))  # a window can end within a batch, so `skip` can too
+            rest = batch.slice(max(0, skip - start))  # `skip` may end within a batch, as windows do
             texts = [rest.column(column).to_pylist() for column in self._columns]
             for part in windows([text or "" for text in texts[0]]):
                 table = pa.Table.from_batches([rest.slice(part.start, part.stop - part.start)])
@@ -138,7 +142,7 @@ class Source:
         return [self.column] if self.pair_column is None else [self.column, self.pair_column]
 
     def _check_keys(self, objects: list[dict[str, Any]], problems: list[str | None]) -> None:
-        """A key that some rows lack is an error of these rows; one that all lack is a wrong name."""
+        """Raise where all rows lack the key of the texts; where only some lack it, the error is theirs."""
         read = [row for row, problem in zip(objects, problems, strict=True) if problem is None]
         if not read:
             raise DataError(f"{self.name} is not JSON lines: {problems[0]}. Give the file's format with --format.")
@@ -146,20 +150,20 @@ class Source:
 
 
 def check_columns(name: str, names: list[str], wanted: Iterable[str]) -> None:
-    """Check that a file has the columns asked for, each once.
+    """Check that a file has each of the columns once.
 
     Raises:
-        DataError: It has not.
+        DataError: It lacks one, or has one twice.
     """
     for column in wanted:
         if column not in names:
             raise DataError(f"{name} has no column {column!r}. It has: {', '.join(names)}. Choose one with --column.")
         if names.count(column) > 1:
-            raise DataError(f"{name} has {names.count(column)} columns {column!r}. Give each its own name.")
+            raise DataError(f"{name} has {names.count(column)} columns {column!r}. Give each column a name of its own.")
 
 
 def _bounded(records: Iterable[Record], *, empty: bool) -> Iterator[list[Record]]:
-    """Windows of rows; where there are none, one without rows if `empty`: a header is worth keeping."""
+    """Yield windows of the records; where there are none, one empty window if `empty`, so that the header is kept."""
     window: list[Record] = []
     characters = 0
     for record in records:
@@ -174,7 +178,7 @@ def _bounded(records: Iterable[Record], *, empty: bool) -> Iterator[list[Record]
 
 
 def _strings(cells: list[str]) -> pa.Array:
-    """Arrow holds no lone surrogates: bytes that could not be decoded are kept as bytes, see `outputs`."""
+    """A column of strings; or of bytes where some could not be decoded, because Arrow can't hold lone surrogates."""
     try:
         return pa.array(cells, pa.string())
     except UnicodeEncodeError:
@@ -185,4 +189,4 @@ def _check_text_type(name: str, column: str, kind: pa.DataType) -> None:
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
     if not any(test(kind) for test in tests):
-        raise DataError(f"{name}: the column {column!r} holds {kind}, not text. Choose one with --column.")
+        raise DataError(f"{name}: the column {column!r} has the type {kind}, not text. Choose another with --column.")

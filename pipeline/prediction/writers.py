@@ -1,4 +1,4 @@
-"""What is written of a window: its input columns and what the model says, as CSV, TSV, JSON lines or Parquet."""
+"""Write windows, with the input's columns and the added ones, as CSV, TSV, JSON lines or Parquet."""
 
 import csv
 import io
@@ -18,67 +18,69 @@ ROW_GROUP = 65_536  # rows of a row group in the joined Parquet file
 DECIMALS = 6  # of a probability in text
 
 
-class Output(Protocol):
-    """One format: windows to bytes, and the bytes of all windows to one file."""
+class Writer(Protocol):
+    """Turns windows into bytes, and the bytes of all windows into one file."""
 
     def encode(self, window: Window, results: pa.Table, *, first: bool) -> bytes:
-        """Return the bytes of one window; the `first` one stands at the top of the file."""
+        """Return the bytes of a window; only the `first` one gets a header."""
 
-    def go_on(self, parts: Sequence[Path]) -> None:
-        """Take over from a run that wrote these windows, each in a file of its own."""
+    def resume(self, files: Sequence[Path]) -> None:
+        """Continue a run that has written these files, one per window."""
 
-    def join(self, parts: Sequence[Path], out: Path) -> None:
-        """Write the file from the bytes of its windows, each in a file of its own."""
+    def join(self, files: Sequence[Path], out: Path) -> None:
+        """Write `out` from the files of its windows."""
 
 
-class Text:
-    """CSV, TSV and JSON lines."""
+class TextWriter:
+    """Writes csv, tsv or jsonl."""
 
-    def __init__(self, kind: str) -> None:
-        self._kind = kind
+    def __init__(self, file_format: str) -> None:
+        self._format = file_format
 
     def encode(self, window: Window, results: pa.Table, *, first: bool) -> bytes:
-        if self._kind == "jsonl":
+        if self._format == "jsonl":
             new_keys = [_rounded(row) for row in results.to_pylist()]
             rows: list[Any] = (
                 window.data
                 if isinstance(window.data, list)
-                else _table_of(window.data, broken=window.broken).to_pylist()
+                else _table_of(window.data, has_bytes=window.has_bytes).to_pylist()
             )
             return b"".join(_json_line({**row, **new}) for row, new in zip(rows, new_keys, strict=True))
         if isinstance(window.data, list):
-            raise DataError("JSON lines have no fixed columns for CSV. Write --out FILE.jsonl or FILE.parquet.")
+            raise DataError(
+                "JSON lines have no fixed columns, so they can't become CSV. Give --out FILE.jsonl or FILE.parquet."
+            )
         stream = io.StringIO()
-        writer = csv.writer(stream, delimiter=DELIMITERS[self._kind], lineterminator="\n")
+        writer = csv.writer(stream, delimiter=DELIMITERS[self._format], lineterminator="\n")
         if first:
             writer.writerow([*window.data.column_names, *results.column_names])
-        kept = [[_cell(value) for value in column.to_pylist()] for column in window.data.columns]
+        read = [[_cell(value) for value in column.to_pylist()] for column in window.data.columns]
         added = [[_number(value) for value in column.to_pylist()] for column in results.columns]
-        writer.writerows(zip(*kept, *added, strict=True))
+        writer.writerows(zip(*read, *added, strict=True))
         return stream.getvalue().encode("utf-8", "surrogateescape")
 
-    def go_on(self, parts: Sequence[Path]) -> None:
-        pass  # a row says all there is to know
+    def resume(self, files: Sequence[Path]) -> None:
+        pass  # the rows of text depend on no earlier row
 
-    def join(self, parts: Sequence[Path], out: Path) -> None:
-        with out.open("wb") as file:
-            for part in parts:
-                file.write(part.read_bytes())
+    def join(self, files: Sequence[Path], out: Path) -> None:
+        with out.open("wb") as target:
+            for file in files:
+                target.write(file.read_bytes())
 
 
-class Parquet:
-    """Parquet: every window a small file, the joined one in larger row groups."""
+class ParquetWriter:
+    """Writes Parquet: each window is a small file, and the joined file has larger row groups."""
 
     def __init__(self) -> None:
-        self._schema: pa.Schema | None = None  # of JSON lines: what the first window holds
-        self._first_part: Path | None = None
+        self._schema: pa.Schema | None = None  # of JSON lines: inferred from the first window
+        self._first_file: Path | None = None
 
-    def go_on(self, parts: Sequence[Path]) -> None:
-        self._first_part = parts[0] if parts else None
+    def resume(self, files: Sequence[Path]) -> None:
+        self._first_file = files[0] if files else None
 
     def encode(self, window: Window, results: pa.Table, *, first: bool) -> bytes:
-        if self._first_part and self._schema is None:
-            written = pq.read_schema(self._first_part)
+        if self._first_file and self._schema is None:
+            written = pq.read_schema(self._first_file)
             self._schema = pa.schema(list(written)[: len(written) - results.num_columns])
         table = self._table(window)
         for field, column in zip(results.schema, results.columns, strict=True):
@@ -90,8 +92,8 @@ class Parquet:
     def _table(self, window: Window) -> pa.Table:
         if isinstance(window.data, pa.Table):
             if len(set(window.data.column_names)) < len(window.data.column_names):
-                raise DataError("The header names a column twice, which Parquet can't hold. Write --out FILE.csv.")
-            return _table_of(window.data, broken=window.broken)
+                raise DataError("Two columns have the same name, which Parquet can't hold. Give --out FILE.csv.")
+            return _table_of(window.data, has_bytes=window.has_bytes)
         if self._schema is None:
             inferred = pa.Table.from_pylist(window.data).schema
             strings = [pa.field(f.name, pa.string()) if pa.types.is_null(f.type) else f for f in inferred]
@@ -99,18 +101,18 @@ class Parquet:
         unknown = next((key for row in window.data for key in row if key not in self._schema.names), None)
         if unknown is not None:
             raise DataError(
-                f"The key {unknown!r} is not in the first rows, so it has no column. Write --out FILE.jsonl."
+                f"The key {unknown!r} is not in the first rows, so Parquet has no column for it. Give --out FILE.jsonl."
             )
         try:
             return pa.Table.from_pylist(window.data, schema=self._schema)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise DataError(f"The rows' values do not fit one column: {error}. Write --out FILE.jsonl.") from error
+            raise DataError(f"The values of a key have several types: {error}. Give --out FILE.jsonl.") from error
 
-    def join(self, parts: Sequence[Path], out: Path) -> None:
-        with pq.ParquetWriter(out, pq.read_schema(parts[0])) as writer:
+    def join(self, files: Sequence[Path], out: Path) -> None:
+        with pq.ParquetWriter(out, pq.read_schema(files[0])) as writer:
             waiting: list[pa.Table] = []
-            for part in parts:
-                waiting.append(pq.read_table(part))
+            for file in files:
+                waiting.append(pq.read_table(file))
                 if sum(map(len, waiting)) >= ROW_GROUP:
                     writer.write_table(pa.concat_tables(waiting), row_group_size=2 * ROW_GROUP)
                     waiting = []
@@ -119,7 +121,7 @@ class Parquet:
 
 
 def _json_line(row: dict[str, Any]) -> bytes:
-    """A line of UTF-8; what is no Unicode is escaped, as it was in the input."""
+    """A line of UTF-8; lone surrogates are escaped, as they were in the input."""
     try:
         return (json.dumps(row, ensure_ascii=False, default=str) + "\n").encode("utf-8")
     except UnicodeEncodeError:
@@ -134,9 +136,9 @@ def _number(value: Any) -> Any:
     return f"{value:.{DECIMALS}f}" if isinstance(value, float) else value
 
 
-def _table_of(data: pa.Table, *, broken: bool) -> pa.Table:
-    """The window's table; where cells are `broken`, they become text in which that shows."""
-    if not broken:
+def _table_of(data: pa.Table, *, has_bytes: bool) -> pa.Table:
+    """The table of a window, in which columns of bytes become text with U+FFFD for what is not UTF-8."""
+    if not has_bytes:
         return data
     columns = [
         pa.array([value.decode("utf-8", "replace") for value in column.to_pylist()])

@@ -1,1 +1,1 @@
-"""The one door to DVC and git: stages, lock, hashes, cache, remote, revisions and commits."""
+"""All access to DVC and git: stages, dvc.lock, digests, caches, the remote, revisions and commits."""

@@ -1,29 +1,102 @@
-"""dvc.lock as plain data: read whole, and merged entry by entry."""
+"""Reads and writes dvc.lock."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dvc.utils.serialize import dump_yaml, parse_yaml
+from dvc.exceptions import DvcException
+from dvc.lock import LockError
+from dvc.repo import Repo
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from dvc.utils.serialize import dump_yaml, modify_yaml, parse_yaml
+from voluptuous import Invalid
 
-RawEntry = Mapping[str, Any]  # a stage as dvc.lock and the run-cache write it
+from pipeline.repository.digests import Digest
+from pipeline.repository.graph import LockEntry
+from stages.errors import PipelineError
+
+RawEntry = Mapping[str, Any]  # a stage as DVC writes it in dvc.lock and in the run-cache
 NAME = "dvc.lock"
 
 
-def parse_lock(text: str) -> dict[str, RawEntry]:
-    """The entries in the text of a dvc.lock, by stage."""
-    return dict((parse_yaml(text, NAME) or {}).get("stages") or {})
+def parse_lock(text: str, *, name: str = NAME) -> dict[str, RawEntry]:
+    """The entries in the text of a dvc.lock, by stage; empty text has none.
+
+    Args:
+        text: The content.
+        name: How messages name the file.
+
+    Raises:
+        PipelineError: The text is not YAML, or not a dvc.lock.
+    """
+    try:
+        data = parse_yaml(text, name)
+        if data:
+            COMPILED_LOCKFILE_SCHEMA(data)
+    except (DvcException, Invalid) as error:
+        raise _damaged(name) from error
+    return dict(data.get("stages") or {})
+
+
+def parse_entry(raw: RawEntry) -> LockEntry:
+    """An entry of dvc.lock or of the run-cache as a value."""
+    return LockEntry(raw["cmd"], _digests(raw.get("deps", ())), raw.get("params", {}), _digests(raw.get("outs", ())))
 
 
 def read_lock(root: Path) -> dict[str, RawEntry]:
-    """The entries of a project's dvc.lock, by stage; empty where there is none."""
+    """The entries of a project's dvc.lock, by stage; empty if there is no such file.
+
+    Raises:
+        PipelineError: The file is not a dvc.lock.
+    """
     path = root / NAME
-    return parse_lock(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        return parse_lock(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError as error:
+        raise _damaged(NAME) from error
 
 
 def merge_lock(root: Path, entries: Mapping[str, RawEntry]) -> None:
-    """Put these entries into a project's dvc.lock, and leave it as it is where they are there already."""
+    """Write these entries into a project's dvc.lock; the file stays untouched if it has them already.
+
+    Raises:
+        PipelineError: The file is not a dvc.lock.
+    """
     before = read_lock(root)
     stages = before | dict(entries)
     if stages != before:
         dump_yaml(str(root / NAME), {"schema": "2.0", "stages": stages})
+
+
+def remove_entries(root: Path, names: Collection[str]) -> None:
+    """Remove the entries of these stages from a project's dvc.lock."""
+    with modify_yaml(str(root / NAME)) as data:
+        for name in names:
+            del data["stages"][name]
+
+
+@contextlib.contextmanager
+def hold_dvc(repo: Repo) -> Iterator[None]:
+    """Keep DVC from writing dvc.lock, which it does in place; does not wait if DVC is busy (a long `dvc push`)."""
+    try:
+        repo.lock.lock()
+    except LockError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        repo.lock.unlock()
+
+
+def _damaged(name: str) -> PipelineError:
+    return PipelineError(
+        f"{name} is damaged. Restore it: git checkout -- {NAME}. Or delete it: what the run-cache has is not run again."
+    )
+
+
+def _digests(raw: Iterable[Mapping[str, Any]]) -> dict[str, Digest]:
+    return {part["path"]: Digest(part["md5"], bool(part.get("isexec"))) for part in raw if part.get("md5")}

@@ -1,7 +1,8 @@
-"""The record that a stage is done: its run-cache entry in the DVC remote, written last, by the first who is done.
+"""The default DVC remote as workers use it: objects, and records.
 
-Like `graph.py` this is a door to DVC's inside: the command `dvc push` can push neither the objects of uncached metrics
-nor one single run-cache entry. Contract tests hold what is used here.
+A record says that a stage is done: its run-cache entry in the remote, written after its outputs, by the first worker
+that finished. `dvc push` can push neither the objects of uncached metrics nor a single run-cache entry, so this module
+uses DVC's inner functions; contract tests hold what is used.
 """
 
 import hashlib
@@ -12,31 +13,26 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from dvc.config import NoRemoteError, RemoteConfigError
-from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from dvc.stage.cache import _get_cache_hash
-from dvc.utils.serialize import parse_yaml
-from dvc_data.hashfile import load as load_object
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.transfer import transfer
-from dvc_objects.errors import ObjectFormatError
 from ruamel.yaml import YAML
 
-from pipeline.repository.files import tree_listing
-from pipeline.repository.graph import Listing
+from pipeline.repository.digests import Digests
 from pipeline.repository.lock import RawEntry
+from pipeline.repository.objects import folder_files, list_files, object_names, open_remote
+from pipeline.repository.run_cache import RunCache, entry_key, entry_name
 from stages.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
 
 class InputMissingError(PipelineError):
-    """An object is not in the remote (any more): whoever writes it must run again."""
+    """An object is not in the remote, or no longer: the stage that writes it must run again."""
 
 
 class InputDamagedError(PipelineError):
-    """An object in the remote is not what its name says."""
+    """The bytes of an object do not have the MD5 that it is named after."""
 
 
 class Remote:
@@ -51,15 +47,14 @@ class Remote:
 
     def __init__(self, root: Path) -> None:
         self._repo = Repo(str(root))
-        try:
-            self._objects: Any = self._repo.cloud.get_remote_odb(None, "push", hash_name="md5")
-            self._runs: Any = self._repo.cloud.get_remote_odb(None, "push", hash_name="md5-dos2unix")
-        except (NoRemoteError, RemoteConfigError) as error:
-            raise PipelineError(
-                "There is no default DVC remote. Add one and commit it: dvc remote add -d storage URL"
-            ) from error
+        stores = open_remote(self._repo)
+        if stores is None:
+            raise PipelineError("There is no default DVC remote. Add one and commit it: dvc remote add -d storage URL")
+        self._objects = stores.objects
+        self._runs = RunCache(stores.legacy)
         self._cache: Any = self._repo.cache.local
-        self.fs: Any = self._runs.fs
+        self._folder: str = stores.legacy.path
+        self.fs: Any = stores.legacy.fs
 
     def __enter__(self) -> "Remote":
         return self
@@ -68,22 +63,22 @@ class Remote:
         self._repo.close()
 
     def path(self, *parts: str) -> str:
-        """The path of something of ours beside DVC's own files."""
-        return str(self.fs.join(self._runs.path, "retune", *parts))
+        """The path of a file of retune's own, beside DVC's files."""
+        return str(self.fs.join(self._folder, "retune", *parts))
 
     def find(self, key: str) -> RawEntry | None:
-        """The entry of the first writer whose objects are all there."""
-        for path in self._paths(key):
-            entry = self._read_entry(path)
+        """The record with this run-cache key: the first one whose outputs are all in the remote."""
+        for path in self._runs.paths(key):
+            entry = self._runs.read(path)
             if entry and self._complete(entry):
                 return entry
         return None
 
     def push(self, entry: RawEntry) -> None:
-        """Copy every output of the entry, also those that `dvc push` leaves out, from the cache to the remote.
+        """Copy every output of the entry from the cache to the remote, also those that `dvc push` leaves out.
 
         Raises:
-            PipelineError: Not all of it arrived.
+            PipelineError: Not every output is in the remote afterwards.
         """
         wanted = [HashInfo("md5", out["md5"]) for out in entry["outs"]]
         result = transfer(self._cache, self._objects, wanted, shallow=False, cache_odb=self._cache)
@@ -93,92 +88,85 @@ class Remote:
             )
 
     def publish(self, entry: RawEntry, *, replace: bool = False) -> RawEntry:
-        """Write the record, unless another writer was first; return the one that stands.
+        """Write the record unless an earlier one exists; return the record that is then in the remote.
 
         Args:
             entry: The stage as dvc.lock has it.
-            replace: Write it in the place of an earlier one.
+            replace: Replace an earlier record.
         """
-        key, name = key_of(entry), str(_get_cache_hash(dict(entry)))
+        key, name = entry_key(entry), entry_name(entry)
         standing = None if replace else self.find(key)
         if standing:
             return standing
-        for path in self._paths(key):  # a record without its objects would stand in DVC's way
+        for path in self._runs.paths(key):  # DVC would take a record without its objects for this one
             if self.fs.name(path) != name:
                 self.remove(path)
-        target = self.fs.join(self._folder(key), name)
+        target = self.fs.join(self._runs.folder(key), name)
         text = io.StringIO()
         YAML().dump(_plain(entry), text)
         self.write(target, text.getvalue().encode())
         first = self.find(key)
-        if first and str(_get_cache_hash(dict(first))) != name:  # another one came between looking and writing
+        if first and entry_name(first) != name:  # another worker wrote its record between the look and the write
             self.remove(target)
             return first
         return entry
 
-    def fetch(self, items: Iterable[str]) -> None:
-        """Bring objects into the local cache, each checked against its name.
+    def fetch(self, outs: Iterable[str]) -> None:
+        """Download objects into the local cache, and check the MD5 of each.
 
         Args:
-            items: Their MD5 names; `.dir` for a folder with all its files.
+            outs: The MD5 names of files, or of folders (ending in `.dir`), which include their files.
 
         Raises:
-            InputMissingError: One is not in the remote.
-            InputDamagedError: One is not what its name says.
+            InputMissingError: An object is not in the remote.
+            InputDamagedError: An object does not have the MD5 that it is named after.
         """
         wanted: set[str] = set()
-        for name in items:
-            files = self.listing(name)
+        for out in outs:
+            files = self.folder_files(out)
             if files is None:
-                raise self._complaint(name)
-            wanted |= {name, *(item.md5 for item in files.values())}
+                raise self._fetch_error(out)
+            wanted |= {out, *(digest.md5 for digest in files.values())}
         infos = [HashInfo("md5", md5) for md5 in sorted(wanted)]
         transfer(self._objects, self._cache, infos, verify=True, cache_odb=self._cache)
         for md5 in sorted(wanted):
             if not self._cache.exists(md5):
-                raise self._complaint(md5)
+                raise self._fetch_error(md5)
 
     def cached(self, md5: str) -> Path:
-        """Where the local cache has a fetched object."""
+        """The path of a fetched object in the local cache."""
         return Path(self._cache.oid_to_path(md5))
 
     def read(self, md5: str) -> bytes:
-        """The bytes of a file's object, straight from the remote.
+        """The bytes of a file, from the remote and not through the local cache.
 
         Raises:
-            InputMissingError: It is not there.
-            InputDamagedError: It is not what its name says.
+            InputMissingError: The object is not in the remote.
+            InputDamagedError: The object does not have the MD5 that it is named after.
         """
         try:
             with self.fs.open(self._objects.oid_to_path(md5), "rb") as file:
                 content = bytes(file.read())
         except FileNotFoundError as error:
-            raise self._complaint(md5) from error
+            raise self._fetch_error(md5) from error
         if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
-            raise self._complaint(md5)
+            raise self._fetch_error(md5)
         return content
 
-    def listing(self, md5: str) -> Listing | None:
-        """The files of a folder, by path relative to it; empty for a file; None if nobody knows the folder."""
-        if not md5.endswith(".dir"):
-            return {}
-        for odb in (self._cache, self._objects):
-            try:
-                return tree_listing(load_object(odb, HashInfo("md5", md5)))
-            except (FileNotFoundError, ObjectFormatError):
-                continue
-        return None
+    def folder_files(self, md5: str) -> Digests | None:
+        """The files of a folder, by path relative to it; empty for a file; None if cache and remote lack the folder."""
+        return folder_files(md5, [self._cache, self._objects]) if md5.endswith(".dir") else {}
 
     def write(self, path: str, content: bytes | Path) -> None:
-        """Write a whole file in the remote, or none.
+        """Write a file in the remote; an interrupted write leaves no half file at `path`.
 
         Args:
-            path: Where.
-            content: The bytes, or a local file.
+            path: Its path in the remote.
+            content: The bytes, or the local file to copy.
         """
         temporary = self.path("tmp", uuid4().hex)
-        for each in (temporary, path):
-            self.fs.makedirs(self.fs.parent(each), exist_ok=True)
+        for target in (temporary, path):
+            self.fs.makedirs(self.fs.parent(target), exist_ok=True)
         if isinstance(content, Path):
             self.fs.put_file(str(content), temporary)
         else:
@@ -186,62 +174,37 @@ class Remote:
         self.fs.mv(temporary, path)
 
     def remove(self, path: str) -> None:
-        """Remove a file in the remote; another may have been faster."""
+        """Remove a file in the remote, if it is there."""
         try:
             self.fs.rm_file(path)
         except FileNotFoundError:
-            log.debug("%s was gone already.", path)
+            log.debug("%s was removed already.", path)
 
     def files(self, folder: str) -> list[str]:
         """Every file under a folder of the remote."""
-        self.fs.fs.invalidate_cache()
-        return sorted(self.fs.find(folder)) if self.fs.exists(folder) else []
-
-    def _folder(self, key: str) -> str:
-        return str(self.fs.join(self._runs.path, "runs", key[:2], key))
-
-    def _paths(self, key: str) -> list[str]:
-        return sorted(self.files(self._folder(key)), key=lambda path: (self.fs.modified(path), path))
-
-    def _read_entry(self, path: str) -> RawEntry | None:
-        try:
-            with self.fs.open(path, encoding="utf-8") as file:
-                entry: RawEntry = parse_yaml(file.read(), path)
-            return entry if isinstance(entry, Mapping) and "outs" in entry else None
-        except (FileNotFoundError, DvcException) as error:
-            log.warning("A damaged run-cache entry is left out: %s (%s)", path, error)
-            return None
-
-    def _complete(self, entry: RawEntry) -> bool:
-        """Does the remote have every object of the entry?"""
-        wanted: set[str] = set()
-        for out in entry["outs"]:
-            files = self.listing(out["md5"])
-            if files is None:
-                return False
-            wanted |= {out["md5"], *(item.md5 for item in files.values())}
-        return all(self.has(md5) for md5 in sorted(wanted))
+        return list_files(self.fs, folder)
 
     def has(self, md5: str) -> bool:
-        """Is there an object of this name?"""
+        """Whether the remote has an object of this name."""
         return bool(self._objects.exists(md5))
 
-    def _complaint(self, md5: str) -> PipelineError:
+    def _complete(self, entry: RawEntry) -> bool:
+        """Whether the remote has every object of the entry's outputs."""
+        names = object_names((out["md5"] for out in entry["outs"]), self.folder_files)
+        return names is not None and all(self.has(md5) for md5 in sorted(names))
+
+    def _fetch_error(self, md5: str) -> PipelineError:
         path = self._objects.oid_to_path(md5)
         if self.has(md5):
             return InputDamagedError(
-                f"{path} in the DVC remote is damaged: its MD5 is not {md5}. Remove it: the stage that writes it then "
+                f"{path} in the DVC remote is damaged: its MD5 is not {md5}. Delete it: the stage that writes it then "
                 "runs again."
             )
-        return InputMissingError(f"{path} is missing in the DVC remote.")
-
-
-def key_of(entry: RawEntry) -> str:
-    """The run-cache key of a lock entry."""
-    return str(_get_cache_hash(dict(entry), key=True))
+        return InputMissingError(f"{path} is not in the DVC remote.")
 
 
 def _plain(value: Any) -> Any:
+    """The value with dicts and lists, which ruamel can write."""
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Finds the project's folder."""
+"""Finds the project's folder from a folder inside it."""
 
 from pathlib import Path
 
@@ -6,16 +6,18 @@ from stages.errors import PipelineError
 
 
 def find_root(start: Path) -> Path:
-    """The project's folder: the nearest one, from `start` upwards, that holds dvc.yaml.
+    """The project's folder: the nearest one, from `start` upwards, that contains dvc.yaml.
 
     Raises:
-        PipelineError: There is none, or it is no git repository or no DVC project.
+        PipelineError: There is no such folder, or it is not in a git repository, or not a DVC project.
     """
     for folder in (start, *start.parents):
         if (folder / "dvc.yaml").is_file():
             if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
-                raise PipelineError(f"{folder} is in no git repository. Make it one with: git init")
+                raise PipelineError(f"{folder} is not in a git repository. Make it one with: git init")
             if not (folder / ".dvc").is_dir():
-                raise PipelineError(f"{folder} is no DVC project (no .dvc folder). Make it one with: dvc init")
+                raise PipelineError(
+                    f"{folder} is not a DVC project (it has no .dvc folder). Make it one with: dvc init"
+                )
             return folder
-    raise PipelineError(f"No dvc.yaml in {start} or above. Go to the project's folder.")
+    raise PipelineError(f"There is no dvc.yaml in {start} or in a folder above it. Change to the project's folder.")

@@ -1,43 +1,53 @@
-"""What a plan may look at: one protocol, so that the plan itself stays pure."""
+"""The protocol of everything that a plan may read, so that planning itself opens no file."""
 
+from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
-from pipeline.repository.graph import Entry, Item, Listing, Params, Stage
+from pipeline.repository.digests import Digest, Digests
+from pipeline.repository.graph import LockEntry, ParamValues, Stage
 
 Where = Literal["cache", "remote"]
-MISSING: Final = object()  # no value at all, which is not the same as null
+MISSING: Final = object()  # the parameter does not exist, which differs from null
 
 
-class World(Protocol):
-    """Everything that a plan may look at; `graph.Project` is the real one."""
+@dataclass(frozen=True)
+class Recorded:
+    """A result that needs no run: its entry, and where its outputs are."""
 
-    def locked(self, stage: str) -> Entry | None:
-        """What dvc.lock says about the stage."""
+    entry: LockEntry
+    where: Where
 
-    def present(self, path: str) -> Item | None:
-        """What lies at `path` now."""
 
-    def files(self, folder: str) -> Listing:
-        """The files in `folder` now, by path relative to it."""
+class Snapshot(Protocol):
+    """The state of a project that a plan reads; `project.Project` implements it for a DVC repository."""
+
+    def locked(self, stage: str) -> LockEntry | None:
+        """The entry of the stage in dvc.lock, or None."""
+
+    def digest(self, path: str) -> Digest | None:
+        """The digest of the file or folder at `path`, or None if nothing is there."""
+
+    def files(self, folder: str) -> Digests:
+        """The files now in `folder`, by path relative to it."""
+
+    def folder_files(self, folder: Digest, path: str) -> Digests | None:
+        """The files of the folder with this digest, now or formerly at `path`; None if no cache or commit has it."""
 
     def param(self, file: str, key: str) -> Any:
-        """The value of a parameter, or MISSING; an empty key stands for the whole file."""
+        """The value of a parameter, or MISSING; an empty key returns the whole file."""
 
-    def listing(self, item: Item, path: str) -> Listing | None:
-        """The files of the folder that was once at `path`, by path relative to it; None if nobody knows them."""
+    def cached(self, outs: Digests) -> bool:
+        """Whether the local cache has all of these outputs."""
 
-    def cached(self, outs: Listing) -> bool:
-        """Does the local cache have all of it?"""
-
-    def recorded(self, stage: Stage, entry: Entry | None, deps: Listing, params: Params) -> tuple[Entry, Where] | None:
-        """The result that can be had without running, and from where.
+    def recorded(self, stage: Stage, entry: LockEntry | None, deps: Digests, params: ParamValues) -> Recorded | None:
+        """The result that can be restored without a run, or None.
 
         Args:
             stage: The stage.
-            entry: What dvc.lock says, where all inputs are those of dvc.lock; else None.
-            deps: What lies, or will lie, at each dependency.
-            params: The values now.
+            entry: Its entry in dvc.lock if every input equals that entry, else None.
+            deps: The digest that each dependency has, or will have.
+            params: The current values.
         """
 
     def seconds(self, stage: Stage) -> float | None:
-        """How long the stage took before."""
+        """How long the stage took before, or None if it never ran here."""

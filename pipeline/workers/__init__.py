@@ -1,1 +1,1 @@
-"""Stages across machines: a coordinator without data, workers that run one stage each, and what is published."""
+"""Runs the stages across machines: a coordinator submits them to work pools, workers run them, results go to git."""

@@ -1,42 +1,41 @@
-"""Clean checkouts of one commit, in slots that are used again: a clone is fetched once per machine."""
+"""Clean checkouts of one commit in reusable folders (slots), so that a machine fetches each commit only once."""
 
 import contextlib
 import itertools
 import logging
 import os
-import re
 import shutil
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from pipeline.execution.workspace import end_leftovers
+from pipeline.repository import git
 from stages.errors import PipelineError
 
-HIDDEN = "refs/retune"  # where commits of parameters lie until a branch holds them
-REFSPECS = ("+refs/heads/*:refs/remotes/origin/*", f"+{HIDDEN}/*:{HIDDEN}/*")
+PARAMS_REFS = "refs/retune"  # holds commits with changed parameters until a branch contains them
+REFSPECS = ("+refs/heads/*:refs/remotes/origin/*", f"+{PARAMS_REFS}/*:{PARAMS_REFS}/*")
 log = logging.getLogger(__name__)
 
 
 def home() -> Path:
-    """Where this machine keeps its checkouts and its cache: RETUNE_HOME, else ~/.cache/retune."""
+    """The folder of this machine's checkouts and DVC cache: RETUNE_HOME, by default ~/.cache/retune."""
     return Path(os.environ.get("RETUNE_HOME") or Path.home() / ".cache/retune").absolute()
 
 
 @contextlib.contextmanager
 def slot(repository: str, commit: str, *, kind: str, cache: Path | None = None) -> Iterator[Path]:
-    """Yield a folder that holds exactly the commit and is nobody else's as long as the block lasts.
+    """Yield a folder that holds exactly the commit; no other process uses it while the block lasts.
 
     Args:
         repository: URL or path of the git repository.
         commit: Its full SHA.
-        kind: `stage` or `coordinator`; slots of one kind are shared.
-        cache: DVC cache for it; None: its own.
+        kind: `stage` or `coordinator`; each kind has slots of its own.
+        cache: DVC cache to use; None: the slot's own.
 
     Raises:
-        PipelineError: The repository can't be reached or does not have the commit.
+        PipelineError: The repository can't be reached, or does not have the commit.
     """
     slots = home() / "slots"
     slots.mkdir(parents=True, exist_ok=True)
@@ -48,7 +47,7 @@ def slot(repository: str, commit: str, *, kind: str, cache: Path | None = None) 
         except Timeout:
             continue
         with lock:
-            lock.release()  # `with` has taken it a second time
+            lock.release()  # `with` acquired it a second time
             end_leftovers(root)
             _check_out(root, repository, commit)
             if cache:
@@ -57,45 +56,11 @@ def slot(repository: str, commit: str, *, kind: str, cache: Path | None = None) 
         return
 
 
-def resolve(repository: str, ref: str) -> str:
-    """The commit that a branch, a tag or a full SHA names in the repository.
-
-    Raises:
-        PipelineError: It can't be reached, or has no such branch or tag.
-    """
-    if re.fullmatch(r"[0-9a-f]{40}", ref):
-        return ref
-    lines = git(None, "ls-remote", repository, f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/tags/{ref}^{{}}")
-    if not lines:
-        raise PipelineError(f"{repository} has no branch or tag {ref}. See: git ls-remote {repository}")
-    return lines.splitlines()[-1].split()[0]
-
-
-def git(root: Path | None, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
-    """Run git and return what it says.
-
-    Raises:
-        PipelineError: It failed; the message is its last line.
-    """
-    done = subprocess.run(
-        ["git", *arguments],
-        cwd=root,
-        env={**os.environ, "GIT_TERMINAL_PROMPT": "0", **(environment or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
-        raise PipelineError(f"git {arguments[0]} failed: {said[-1]}")
-    return done.stdout.strip()
-
-
 def _check_out(root: Path, repository: str, commit: str) -> None:
     try:
         _try_check_out(root, repository, commit)
     except PipelineError as error:
-        log.warning("%s can't be used again (%s): cloning anew.", root, error)
+        log.warning("The checkout %s is unusable (%s): cloning again.", root, error)
         shutil.rmtree(root, ignore_errors=True)
         _try_check_out(root, repository, commit)
 
@@ -103,23 +68,23 @@ def _check_out(root: Path, repository: str, commit: str) -> None:
 def _try_check_out(root: Path, repository: str, commit: str) -> None:
     if not (root / ".git").is_dir():
         root.mkdir(parents=True, exist_ok=True)
-        git(root, "init", "--quiet")
-    (root / ".git/index.lock").unlink(missing_ok=True)  # of a killed git; the slot is ours
+        git.run(root, "init", "--quiet")
+    (root / ".git/index.lock").unlink(missing_ok=True)  # left by a killed git: nobody else uses this slot
     if not _has(root, commit):
-        git(root, "fetch", "--quiet", "--force", "--tags", repository, *REFSPECS)
+        git.run(root, "fetch", "--quiet", "--force", "--tags", repository, *REFSPECS)
     if not _has(root, commit):
-        git(root, "fetch", "--quiet", repository, commit)
-    git(root, "checkout", "--quiet", "--force", "--detach", commit)
-    git(root, "clean", "-ffdxq", "--exclude=/.dvc/cache")
-    head = git(root, "rev-parse", "HEAD")
-    changed = git(root, "status", "--porcelain")
+        git.run(root, "fetch", "--quiet", repository, commit)
+    git.run(root, "checkout", "--quiet", "--force", "--detach", commit)
+    git.run(root, "clean", "-ffdxq", "--exclude=/.dvc/cache")
+    head = git.run(root, "rev-parse", "HEAD")
+    changed = git.run(root, "status", "--porcelain")
     if head != commit or changed:
         raise PipelineError(f"{root} is at {head} with changes {changed.splitlines()}, not at a clean {commit}.")
 
 
 def _has(root: Path, commit: str) -> bool:
     try:
-        git(root, "cat-file", "-e", f"{commit}^{{commit}}")
+        git.run(root, "cat-file", "-e", f"{commit}^{{commit}}")
     except PipelineError:
         return False
     return True

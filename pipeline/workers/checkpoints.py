@@ -1,7 +1,7 @@
-"""Copies a stage's checkpoints to the DVC remote as they appear, so that another worker resumes after a crash.
+"""Copies a stage's checkpoints to the DVC remote as they appear, so that another worker can resume after a crash.
 
-The stage knows nothing of it: it writes whole files under `.retune/checkpoints`. Files lie in the remote under the
-SHA-256 of their bytes and the index, which names them, is written last: a copy that was interrupted changes nothing.
+The stage itself only writes whole files under `.retune/checkpoints`. In the remote each file is stored under the
+SHA-256 of its bytes, and the index that names the files is written last, so an interrupted copy changes nothing.
 """
 
 import json
@@ -15,12 +15,12 @@ from stages.files import TEMPORARY, replace_file, sha256
 from stages.paths import Paths
 
 INDEX = "index.json"
-SECONDS = 3.0  # between two looks at the folder
+POLL_SECONDS = 3.0  # between two checks of the folder for new files
 log = logging.getLogger(__name__)
 
 
-class Mirror:
-    """The checkpoints of one stage with one set of inputs, here and in the remote.
+class CheckpointMirror:
+    """Keeps the checkpoints of one stage with one set of inputs the same in its checkout and in the remote.
 
     Args:
         remote: The DVC remote.
@@ -32,54 +32,56 @@ class Mirror:
         self._remote = remote
         self._folder = Paths(root).checkpoints
         self._base = remote.path("checkpoints", key)
-        self._copied: dict[str, str] = {}  # path here -> SHA-256 in the remote
-        self._seen: dict[str, tuple[int, int]] = {}
-        self._end = threading.Event()
+        self._copied: dict[str, str] = {}  # local path -> SHA-256 in the remote
+        self._versions: dict[str, tuple[int, int]] = {}  # local path -> the version that was copied
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_copying, name="checkpoints", daemon=True)
 
     def restore(self) -> list[str]:
-        """Bring the newest complete copy; return the paths. One that is damaged is left out as a whole."""
+        """Download the newest copy and return its paths; if any file of it is damaged, download nothing."""
         try:
             index = json.loads(self._remote.fs.read_text(self._path(INDEX), encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return []
         damaged = [name for name, digest in index.items() if not self._fetch(name, digest)]
         if damaged:
-            log.warning("The checkpoint %s is damaged: starting without it.", ", ".join(damaged))
+            log.warning("The checkpoint %s in the remote is damaged: starting without it.", ", ".join(damaged))
             for name in index:
                 (self._folder / name).unlink(missing_ok=True)
             return []
         return sorted(index)
 
     def start(self) -> None:
-        """Copy what appears, from now on, in a thread."""
+        """Start a thread that copies new checkpoints."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Copy no more."""
-        self._end.set()
+        """Stop that thread."""
+        self._stop.set()
         if self._thread.ident:
             self._thread.join()
 
     def remove(self) -> None:
-        """Remove the copies: the stage is done."""
+        """Remove the copies from the remote, once the stage is done."""
         for path in self._remote.files(self._base):
             self._remote.remove(path)
 
     def copy(self) -> bool:
-        """Copy what is new; return whether there was anything."""
+        """Copy the files that changed; return whether there were any."""
         files = {path.relative_to(self._folder).as_posix(): path for path in self._files()}
-        marks = {name: _mark(path) for name, path in files.items()}
-        if marks == self._seen:
+        versions = {name: _version(path) for name, path in files.items()}
+        if versions == self._versions:
             return False
         copied = {}
         for name, path in files.items():
-            known = marks[name] == self._seen.get(name)
-            copied[name] = self._copied[name] if known else self._copy_file(path, marks[name])
+            unchanged = versions[name] == self._versions.get(name)
+            copied[name] = self._copied[name] if unchanged else self._copy_file(path, versions[name])
         self._remote.write(self._path(INDEX), json.dumps(copied, indent=2).encode())
-        for digest in set(self._copied.values()) - set(copied.values()):  # our own alone: another may write here too
+        for digest in set(self._copied.values()) - set(
+            copied.values()
+        ):  # only our own: another worker may write here too
             self._remote.remove(self._path(digest))
-        self._copied, self._seen = copied, marks
+        self._copied, self._versions = copied, versions
         return True
 
     def _fetch(self, name: str, digest: str) -> bool:
@@ -90,22 +92,22 @@ class Mirror:
                 temporary.touch()
             return sha256(temporary) == digest
 
-    def _copy_file(self, path: Path, mark: tuple[int, int]) -> str:
+    def _copy_file(self, path: Path, version: tuple[int, int]) -> str:
         digest = sha256(path)
         target = self._path(digest)
         if not self._remote.fs.exists(target):
             self._remote.write(target, path)
-        if _mark(path) != mark:  # replaced meanwhile: what was copied may be half of each
+        if _version(path) != version:  # replaced during the copy, which may hold parts of both versions
             self._remote.remove(target)
-            raise OSError(f"{path.name} has changed while it was copied")
+            raise OSError(f"{path.name} changed while it was copied")
         return digest
 
     def _keep_copying(self) -> None:
-        while not self._end.wait(SECONDS):
+        while not self._stop.wait(POLL_SECONDS):
             try:
                 self.copy()
-            except (OSError, PipelineError) as error:  # a file that is just being replaced, or a remote that is away
-                log.warning("Checkpoints were not copied this time: %s", error)
+            except (OSError, PipelineError) as error:  # a file that is being replaced, or an unreachable remote
+                log.warning("The checkpoints could not be copied (%s): trying again.", error)
 
     def _files(self) -> list[Path]:
         return [path for path in sorted(self._folder.rglob("*")) if path.is_file() and path.suffix != TEMPORARY]
@@ -114,6 +116,7 @@ class Mirror:
         return f"{self._base}/{name}"
 
 
-def _mark(path: Path) -> tuple[int, int]:
+def _version(path: Path) -> tuple[int, int]:
+    """Modification time and size, which change when the file is replaced."""
     stat = path.stat()
     return stat.st_mtime_ns, stat.st_size

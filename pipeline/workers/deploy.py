@@ -1,4 +1,4 @@
-"""`retune deploy`: makes the work pools and deployments of prefect.yaml on the configured Prefect API, repeatably."""
+"""`retune deploy`: creates or updates the work pools and deployments of prefect.yaml on the configured Prefect API."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from ruamel.yaml import YAML
 
-from pipeline.workers.checkout import git
+from pipeline.repository import git
 from stages.errors import PipelineError
 
 FILE = "prefect.yaml"
@@ -22,37 +22,37 @@ log = logging.getLogger(__name__)
 
 
 def deploy(root: Path) -> list[str]:
-    """Make what is missing and bring the rest up to date; schedules stay on or off as they are.
+    """Create or update the work pools and deployments; each schedule stays switched on or off as it is.
 
     Args:
         root: The project's folder.
 
     Returns:
-        The deployments, as FLOW/NAME.
+        The names of the deployments, FLOW/NAME.
 
     Raises:
-        PipelineError: prefect.yaml can't be deployed; the message is Prefect's own.
+        PipelineError: prefect.yaml is missing, or Prefect can't deploy it; the message then is Prefect's own.
     """
     deployments = _read(root)
     environment = {
-        "RETUNE_REPOSITORY": os.environ.get("RETUNE_REPOSITORY") or git(root, "remote", "get-url", "origin"),
+        "RETUNE_REPOSITORY": os.environ.get("RETUNE_REPOSITORY") or git.run(root, "remote", "get-url", "origin"),
         "RETUNE_PROJECT": os.environ.get("RETUNE_PROJECT") or str(root),
     }
     with get_client(sync_client=True) as client:
         for pool in sorted({str(deployment["work_pool"]["name"]) for deployment in deployments}):
-            _make_pool(client, pool)
+            _create_pool(client, pool)
         names = [f"{_flow_name(deployment)}/{deployment['name']}" for deployment in deployments]
-        switched = {name: _schedules(client, name) for name in names}
+        schedules = {name: _schedules(client, name) for name in names}
         _prefect_deploy(root, environment)
         for name in names:
-            _switch_as_before(client, name, switched[name])
+            _restore_schedules(client, name, schedules[name])
     return names
 
 
 def _read(root: Path) -> list[dict[str, Any]]:
     path = root / FILE
     if not path.is_file():
-        raise PipelineError(f"{path} is missing. Take it from git: git checkout -- {FILE}")
+        raise PipelineError(f"{path} is missing. Restore it with: git checkout -- {FILE}")
     return list(YAML(typ="safe").load(path)["deployments"])
 
 
@@ -60,12 +60,12 @@ def _flow_name(deployment: dict[str, Any]) -> str:
     return str(deployment["entrypoint"]).rpartition(".")[2].replace("_", "-")
 
 
-def _make_pool(client: SyncPrefectClient, name: str) -> None:
+def _create_pool(client: SyncPrefectClient, name: str) -> None:
     try:
         client.create_work_pool(WorkPoolCreate(name=name, type="process", base_job_template=_template()))
-        log.info("Made the work pool %s.", name)
+        log.info("Created the work pool %s.", name)
     except ObjectAlreadyExists:
-        log.info("The work pool %s is there.", name)
+        log.info("The work pool %s exists.", name)
 
 
 def _template() -> dict[str, Any]:
@@ -91,15 +91,15 @@ def _prefect_deploy(root: Path, environment: dict[str, str]) -> None:
         check=False,
     )
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise PipelineError(f"prefect deploy failed: {said[-1] if said else done.returncode}")
+        lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
+        raise PipelineError(f"prefect deploy failed: {lines[-1]}")
 
 
-def _switch_as_before(client: SyncPrefectClient, name: str, before: Iterable[DeploymentSchedule]) -> None:
-    """A person has switched a schedule on or off: deploying again is no reason to change that."""
-    wanted = {schedule.slug: schedule.active for schedule in before if schedule.slug}
+def _restore_schedules(client: SyncPrefectClient, name: str, before: Iterable[DeploymentSchedule]) -> None:
+    """Switch each schedule on or off as it was: `prefect deploy` sets it to what prefect.yaml says."""
+    was_active = {schedule.slug: schedule.active for schedule in before if schedule.slug}
     deployment = client.read_deployment_by_name(name)
     for schedule in deployment.schedules:
-        active = wanted.get(schedule.slug or "", schedule.active)
+        active = was_active.get(schedule.slug or "", schedule.active)
         if active != schedule.active:
             client.update_deployment_schedule(deployment.id, schedule.id, active=active)

@@ -1,9 +1,9 @@
-"""Sends stages to work pools through Prefect's API, and adopts those that are running already."""
+"""Submits stages to work pools through Prefect's API, and adopts runs that another coordinator submitted."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -12,110 +12,97 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling, Crashed
 
-from pipeline.workers.heartbeat import patient, touch
+from pipeline.workers.liveness.monitor import write_probe
+from pipeline.workers.prefect_api import retry_while_unreachable
 from stages.errors import PipelineError
 
-LINEAGE = "lineage:"  # tag of a coordinator that goes on for a crashed one, with the first one's id
-RUN_STAGE = "run-stage"  # the flow's name; its deployments are named after the pools
+LINEAGE_TAG = "lineage:"  # on a restarted coordinator; holds the flow run id of the first one
+RUN_STAGE = "run-stage"  # name of the flow; its deployments are named after the pools
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Sent:
-    """A flow run of `run-stage`.
+class Submission:
+    """A flow run of `run-stage` that a coordinator waits for.
 
     Attributes:
-        own: We asked for it; else another coordinator did, and it is not ours to cancel.
+        own: This coordinator submitted it; otherwise another one did, and only that one may cancel it.
     """
 
     run_id: UUID
     own: bool
 
 
-class Workers(Protocol):
-    """What a coordinator needs of a `Dispatcher`."""
-
-    def send(self, stage: str, *, pool: str, key: str, parameters: dict[str, Any]) -> Sent:
-        """Have a stage run."""
-
-    def look(self, run_ids: Sequence[UUID]) -> dict[UUID, FlowRun]:
-        """The runs as they are now."""
-
-    def touch(self, run_id: UUID) -> None:
-        """Write something to a run; come back when that has been done."""
-
-    def give_up(self, run_id: UUID, cause: str) -> None:
-        """Say that a run is lost."""
-
-    def cancel(self, run_id: UUID) -> None:
-        """Have a run stopped."""
-
-
 class Dispatcher:
-    """One coordinator's way to the workers.
+    """Submits, reads and ends the runs of stages for one coordinator.
 
     Args:
         client: Prefect's API.
-        coordinator: Id of the coordinator's flow run; of the first one, where it was started again.
+        coordinator: Id of the coordinator's flow run; after a restart, that of the first one.
     """
 
     def __init__(self, client: SyncPrefectClient, coordinator: str) -> None:
         self._client = client
-        self._mark = f"by:{coordinator}"
+        self._own_tag = f"by:{coordinator}"
 
-    def send(self, stage: str, *, pool: str, key: str, parameters: Mapping[str, Any]) -> Sent:
-        """Have a stage run, or adopt the run that is doing it.
+    def submit(self, stage: str, *, pool: str, key: str, parameters: Mapping[str, Any]) -> Submission:
+        """Submit a stage, or adopt the run that already works on the same key.
 
-        The idempotency key holds the stage's inputs and the number of earlier tries, so two coordinators that ask in
-        the same moment get the same run.
+        The idempotency key holds `key` and the number of earlier runs, so two coordinators that submit at the same
+        moment get the same run.
+
+        Args:
+            stage: Name in dvc.yaml.
+            pool: The work pool.
+            key: Identifies the work: the stage's run-cache key.
+            parameters: Of the flow `run-stage`.
 
         Raises:
             PipelineError: There is no deployment for the pool.
         """
-        return patient(lambda: self._send(stage, pool=pool, key=key, parameters=parameters))
+        return retry_while_unreachable(lambda: self._submit(stage, pool=pool, key=key, parameters=parameters))
 
-    def look(self, run_ids: Iterable[UUID]) -> dict[UUID, FlowRun]:
-        """The runs as they are now; raises what the client raises when the API is away."""
-        wanted = FlowRunFilter(id=FlowRunFilterId(any_=list(run_ids)))
-        return {run.id: run for run in self._client.read_flow_runs(flow_run_filter=wanted)}
+    def read_runs(self, run_ids: Iterable[UUID]) -> dict[UUID, FlowRun]:
+        """The flow runs as Prefect has them now; raises the client's own error where the API is unreachable."""
+        run_filter = FlowRunFilter(id=FlowRunFilterId(any_=list(run_ids)))
+        return {run.id: run for run in self._client.read_flow_runs(flow_run_filter=run_filter)}
 
-    def touch(self, run_id: UUID) -> None:
-        """Write something to a run, as its own signs of life are written."""
-        touch(self._client, run_id)
+    def write_probe(self, run_id: UUID) -> None:
+        """Write a label to a run in the same way as its heartbeats are written."""
+        write_probe(self._client, run_id)
 
-    def give_up(self, run_id: UUID, cause: str) -> None:
-        """Say that a run is lost; should its process live after all, it ends itself."""
-        patient(lambda: self._client.set_flow_run_state(run_id, Crashed(message=cause), force=True))
+    def mark_crashed(self, run_id: UUID, cause: str) -> None:
+        """Set a run to Crashed; if its process is still alive, it reads this state and stops."""
+        retry_while_unreachable(lambda: self._client.set_flow_run_state(run_id, Crashed(message=cause), force=True))
 
     def cancel(self, run_id: UUID) -> None:
-        """Have a run stopped."""
+        """Cancel a run."""
         try:
             self._client.set_flow_run_state(run_id, Cancelling(message="Its coordinator was cancelled"), force=False)
         except ObjectNotFound:
-            log.debug("Run %s is gone already.", run_id)
+            log.debug("The flow run %s was deleted.", run_id)
 
-    def _send(self, stage: str, *, pool: str, key: str, parameters: Mapping[str, Any]) -> Sent:
-        earlier = self._client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[f"key:{key}"]))
-        )
+    def _submit(self, stage: str, *, pool: str, key: str, parameters: Mapping[str, Any]) -> Submission:
+        same_key = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"key:{key}"]))
+        earlier = self._client.read_flow_runs(flow_run_filter=same_key)
         for run in earlier:
             if run.state and not run.state.is_final() and not run.state.is_cancelling():
-                return self._sent(run)
+                return self._submission(run)
         try:
             deployment = self._client.read_deployment_by_name(f"{RUN_STAGE}/{pool}")
         except ObjectNotFound as error:
             raise PipelineError(
-                f"{stage} wants the pool {pool}, but there is no deployment {RUN_STAGE}/{pool}. Add it to prefect.yaml "
-                "and make it with: retune deploy"
+                f"{stage} needs the work pool {pool}, but there is no deployment {RUN_STAGE}/{pool}. Add it to "
+                "prefect.yaml, then run: retune deploy"
             ) from error
         run = self._client.create_flow_run_from_deployment(
             deployment.id,
             parameters=dict(parameters),
             name=stage,
-            tags=["retune", f"key:{key}", f"stage:{stage}", self._mark],
+            tags=["retune", f"key:{key}", f"stage:{stage}", self._own_tag],
             idempotency_key=f"{key}:{len(earlier)}",
         )
-        return self._sent(run)
+        return self._submission(run)
 
-    def _sent(self, run: FlowRun) -> Sent:
-        return Sent(run.id, own=self._mark in run.tags)
+    def _submission(self, run: FlowRun) -> Submission:
+        return Submission(run.id, own=self._own_tag in run.tags)

@@ -1,4 +1,4 @@
-"""The Prefect flows of a pipeline across machines: `coordinate` plans and writes git, `run-stage` does one stage."""
+"""The Prefect flows across machines: `coordinate` plans one commit and pushes its results, `run-stage` runs a stage."""
 
 import json
 import os
@@ -11,19 +11,28 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run as this_run
+from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from pipeline.planning.plan import StagePlan
+from pipeline.repository import git
 from pipeline.repository.remote import Remote
-from pipeline.workers import checkout, heartbeat, publish
-from pipeline.workers.coordinator import DAMAGED, SAID_NO, Coordinator, StoppedError, Tally
-from pipeline.workers.dispatch import LINEAGE, RUN_STAGE, Dispatcher
-from pipeline.workers.stage_run import Job, StageRun
+from pipeline.workers import checkout
+from pipeline.workers.attempts import INPUT_DAMAGED, STAGE_FAILED, Attempts
+from pipeline.workers.coordinator import Coordinator, StoppedError
+from pipeline.workers.dispatch import LINEAGE_TAG, RUN_STAGE, Dispatcher
+from pipeline.workers.liveness.heartbeat import sending_heartbeats
+from pipeline.workers.publishing import publish, pull_request, records
+from pipeline.workers.stage_run import StageRequest, StageResult, StageRun
 from stages.errors import RetuneError
 
 COORDINATE = "coordinate"
-STATES = {"said no": SAID_NO, "damaged": DAMAGED, "missing": "InputMissing", "machine": "MachineFailed"}
+FAILURES = {  # status of a stage -> name of Prefect's state
+    "stage error": STAGE_FAILED,
+    "machine error": "MachineFailed",
+    "input missing": "InputMissing",
+    "input damaged": INPUT_DAMAGED,
+}
 
 
 @flow(name=RUN_STAGE, validate_parameters=True, persist_result=False)
@@ -33,23 +42,28 @@ def run_stage(
     """Run one stage of one commit in a clean checkout, and record it in the DVC remote.
 
     Args:
-        repository: URL of the git repository; this machine's RETUNE_REPOSITORY wins.
+        repository: URL of the git repository; this machine's RETUNE_REPOSITORY overrides it.
         commit: Full SHA.
         stage: Name in dvc.yaml.
         key: The stage's run-cache key: its command, its parameters and the hash of every input.
-        inputs: Outputs of other stages that it reads: path -> MD5.
-        refresh: Run it even where it is recorded, and replace the record.
+        inputs: The outputs of other stages that it reads: path -> MD5.
+        refresh: Run it even if it is recorded, and replace the record.
     """
-    run = StageRun(Job(os.environ.get("RETUNE_REPOSITORY") or repository, commit, stage, key, inputs, refresh))
-    with heartbeat.beating(_own_id(), run.stop):
-        ending = run.run(get_run_logger().info)
-    if ending.kind == "stopped":
-        return Cancelled(message=ending.message)
-    if ending.kind == "cached":
-        return Completed(name="Cached", message=ending.message)
-    if ending.kind == "done":
-        return Completed(message=ending.message)
-    return Failed(name=STATES[ending.kind], message=ending.message)
+    repository = os.environ.get("RETUNE_REPOSITORY") or repository
+    stage_run = StageRun(StageRequest(repository, commit, stage, key, inputs, refresh))
+    with sending_heartbeats(_flow_run_id(), stage_run.stop):
+        return final_state(stage_run.run(get_run_logger().info))
+
+
+def final_state(result: StageResult) -> State[Any]:
+    """The Prefect state that says how a stage ended."""
+    if result.status == "stopped":
+        return Cancelled(message=result.message)
+    if result.status == "cached":
+        return Completed(name="Cached", message=result.message)
+    if result.status == "done":
+        return Completed(message=result.message)
+    return Failed(name=FAILURES[result.status], message=result.message)
 
 
 @flow(name=COORDINATE, validate_parameters=True, persist_result=False)
@@ -63,15 +77,15 @@ def coordinate(
     """Bring every stage of a commit up to date on the work pools, and push a branch with the results.
 
     Args:
-        repository: URL of the git repository; this machine's RETUNE_REPOSITORY wins.
+        repository: URL of the git repository; this machine's RETUNE_REPOSITORY overrides it.
         ref: Branch, tag or full SHA to start from; it is never pushed to.
-        params: Other values by full key, such as `{"finetune.learning_rate": 3e-5}`; they are committed first.
-        targets: Stages to bring up to date, with all that they need; none: all.
-        refresh: Fetch the data and the encoder again; where the bytes are the same, nothing follows.
+        params: Values to change, by full key, such as `{"finetune.learning_rate": 3e-5}`; they are committed first.
+        targets: Stages to bring up to date, with every stage that they need; none: all.
+        refresh: Download the data and the encoder again; other stages run only if the bytes changed.
     """
     repository = os.environ.get("RETUNE_REPOSITORY") or repository
     try:
-        base = checkout.resolve(repository, ref)
+        base = git.resolve_remote(repository, ref)
         with checkout.slot(repository, base, kind="coordinator") as root, get_client(sync_client=True) as client:
             overrides = {key: json.dumps(value) for key, value in (params or {}).items()}
             commit = publish.commit_params(root, repository, overrides) if overrides else base
@@ -79,12 +93,14 @@ def coordinate(
                 root,
                 repository=repository,
                 commit=commit,
-                workers=Dispatcher(client, _lineage()),
+                dispatcher=Dispatcher(client, _first_coordinator_id()),
                 targets=targets or (),
                 refresh=refresh,
             )
-            first = _run(coordinator, client)
-            return _finish(root, repository, base, coordinator, first)
+            first_plan = _run(coordinator, client)
+            state = _publish_results(root, repository, base, coordinator)
+            _write_plan_artifact(first_plan, coordinator.attempts)
+            return state
     except StoppedError as error:
         return Cancelled(message=str(error))
     except RetuneError as error:
@@ -92,50 +108,49 @@ def coordinate(
 
 
 def _run(coordinator: Coordinator, client: SyncPrefectClient) -> list[StagePlan]:
-    """Wait for every stage; when this run is cancelled, what it has sent is cancelled too."""
-    with heartbeat.beating(_own_id(), coordinator.stop):
+    """Run every stage and return the first plan; if this run is cancelled, cancel the stages that it submitted."""
+    with sending_heartbeats(_flow_run_id(), coordinator.stop):
         try:
             return coordinator.run()
-        except BaseException:  # also a signal: only a cancelled run takes its stages with it, another is taken over
-            state = client.read_flow_run(_own_id()).state
+        except BaseException:  # also a signal; unless it was cancelled, a restarted coordinator adopts the stages
+            state = client.read_flow_run(_flow_run_id()).state
             if state and (state.is_cancelling() or state.is_cancelled()):
                 coordinator.cancel()
             raise
 
 
-def _finish(root: Path, repository: str, base: str, coordinator: Coordinator, first: Sequence[StagePlan]) -> State[Any]:
+def _publish_results(root: Path, repository: str, base: str, coordinator: Coordinator) -> State[Any]:
     with Remote(root) as remote:
-        changed = publish.write_results(root, coordinator.graph, coordinator.plans, remote)
+        changed = records.write_results(root, coordinator.graph, coordinator.plans, remote)
     pushed = publish.publish(root, repository, base=base, graph=coordinator.graph, changed=changed)
-    _show(first, coordinator.tallies)
-    ran = f"ran {', '.join(coordinator.tallies)}" if coordinator.tallies else "nothing had to run"
+    ran = f"ran {', '.join(coordinator.attempts)}" if coordinator.attempts else "nothing had to run"
     if pushed is None:
         return Completed(message=f"{ran}; nothing differs from {base[:12]}")
-    name, text = pushed
-    create_markdown_artifact(text, key="pull-request", description=f"Branch {name}")
-    publish.open_pull_request(root, name, text)
-    return Completed(message=f"{ran}; results in the branch {name}")
+    branch, text = pushed
+    create_markdown_artifact(text, key="pull-request", description=f"Branch {branch}")
+    pull_request.open_pull_request(root, branch, text)
+    return Completed(message=f"{ran}; the results are in the branch {branch}")
 
 
-def _show(first: Sequence[StagePlan], tallies: Mapping[str, Tally]) -> None:
+def _write_plan_artifact(plans: Sequence[StagePlan], attempts: Mapping[str, Attempts]) -> None:
     rows = [
         {
             "stage": plan.stage,
             "planned": plan.state,
             "why": "; ".join(plan.as_json()["reasons"]),
-            "happened": "ran" if plan.stage in tallies else "nothing to do",
-            "seconds": round(tallies[plan.stage].seconds, 1) if plan.stage in tallies else None,
+            "happened": "ran" if plan.stage in attempts else "nothing to do",
+            "seconds": round(attempts[plan.stage].seconds, 1) if plan.stage in attempts else None,
         }
-        for plan in first
+        for plan in plans
     ]
-    create_table_artifact(rows, key="plan", description="The plan, and what happened")
+    create_table_artifact(rows, key="plan", description="The plan, and what happened to each stage")
 
 
-def _own_id() -> UUID:
-    return UUID(str(this_run.id))
+def _flow_run_id() -> UUID:
+    return UUID(str(flow_run.id))
 
 
-def _lineage() -> str:
-    """Whose stages are ours: a coordinator that was started again owns what its predecessor has sent."""
-    marks = (tag.removeprefix(LINEAGE) for tag in this_run.tags if tag.startswith(LINEAGE))
-    return next(marks, str(_own_id()))
+def _first_coordinator_id() -> str:
+    """Id of this run, or of the first coordinator where this run restarts a crashed one and owns its stages."""
+    ids = (tag.removeprefix(LINEAGE_TAG) for tag in flow_run.tags if tag.startswith(LINEAGE_TAG))
+    return next(ids, str(_flow_run_id()))

@@ -1,7 +1,8 @@
-"""`retune reconcile`: finds coordinators that say Running and aren't, and starts them again.
+"""`retune reconcile`: restarts coordinators that crashed, and marks those as crashed that stopped sending heartbeats.
 
-A coordinator watches its stages; this watches the coordinators. One process beside Prefect's server is enough; it may
-be stopped and started at any time: what counts lies in Prefect's API.
+Coordinators watch their stages; this watches the coordinators. One process beside Prefect's server is enough. It may be
+stopped and started at any time, because its only state is in Prefect's API. An automation of Prefect's can't do it: see
+`liveness/heartbeat.py`.
 """
 
 import logging
@@ -22,70 +23,72 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Cancelled, Crashed
 
-from pipeline.workers.dispatch import LINEAGE
-from pipeline.workers.heartbeat import BEAT_SECONDS, UNREACHABLE, Watch, touch
+from pipeline.workers.dispatch import LINEAGE_TAG
+from pipeline.workers.liveness.heartbeat import HEARTBEAT_INTERVAL
+from pipeline.workers.liveness.monitor import WATCHED, HeartbeatMonitor, write_probe
+from pipeline.workers.prefect_api import UNREACHABLE, log_unreachable
 
-COORDINATE = "coordinate"  # also in cluster.py, which is slow to import
-RESTARTS = 3
-RECENT = timedelta(days=1)
-WATCHED = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING, StateType.CRASHED]
-TAG = "restart:"
+COORDINATE = "coordinate"  # also in flows.py, which is slow to import
+MAX_RESTARTS = 3
+MAX_AGE = timedelta(days=1)  # older runs are left alone
+RESTART_TAG = "restart:"  # holds the number of the restart
 log = logging.getLogger(__name__)
 
 
-def watch_for_ever() -> None:
-    """Look every few seconds; Prefect's API may come and go."""
-    done = set[UUID]()
+def reconcile() -> None:
+    """Check the coordinators every few seconds until the process is stopped."""
+    handled = set[UUID]()
     while True:
         try:
             with get_client(sync_client=True) as client:
-                watch = Watch(partial(touch, client))
+                monitor = HeartbeatMonitor(partial(write_probe, client))
                 while True:
-                    look(client, watch, done)
-                    time.sleep(BEAT_SECONDS)
+                    reconcile_once(client, monitor, handled)
+                    time.sleep(HEARTBEAT_INTERVAL)
         except UNREACHABLE as error:
-            log.warning("Prefect's API does not answer (%s): trying again.", error)
-            time.sleep(BEAT_SECONDS)
+            log_unreachable(log, error)
+            time.sleep(HEARTBEAT_INTERVAL)
 
 
-def look(client: SyncPrefectClient, watch: Watch, done: set[UUID]) -> None:
-    """Give up the coordinators that are lost, and start again those that crashed.
+def reconcile_once(client: SyncPrefectClient, monitor: HeartbeatMonitor, handled: set[UUID]) -> None:
+    """Mark lost coordinators as crashed, and restart crashed ones.
 
     Args:
         client: Prefect's API.
-        watch: What was heard before.
-        done: The crashed ones that were seen to before; new ones are added.
+        monitor: Keeps each run's last heartbeat between calls.
+        handled: Ids of crashed runs that an earlier call handled; new ones are added.
     """
+    states = [*WATCHED, StateType.CRASHED]
+    since = FlowRunFilterExpectedStartTime.model_validate({"after_": datetime.now(UTC) - MAX_AGE})
     runs = client.read_flow_runs(
         flow_filter=FlowFilter(name=FlowFilterName(any_=[COORDINATE])),
         flow_run_filter=FlowRunFilter(
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=WATCHED)),
-            expected_start_time=FlowRunFilterExpectedStartTime.model_validate({"after_": datetime.now(UTC) - RECENT}),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states)), expected_start_time=since
         ),
     )
     for run in runs:
         if run.state and run.state.type == StateType.CRASHED:
-            if run.id not in done:
+            if run.id not in handled:
                 _restart(client, run)
-                done.add(run.id)
-        elif cause := watch.lost(run):
+                handled.add(run.id)
+        elif cause := monitor.lost_cause(run):
             log.warning("%s: %s", run.name, cause)
-            cancelled = bool(run.state and run.state.is_cancelling())  # it is not to be started again
-            ended: State = Cancelled(message="cancelled") if cancelled else Crashed(message=cause)
-            client.set_flow_run_state(run.id, ended, force=True)
+            is_cancelling = bool(run.state and run.state.is_cancelling())  # must not be restarted
+            state: State = Cancelled(message="cancelled") if is_cancelling else Crashed(message=cause)
+            client.set_flow_run_state(run.id, state, force=True)
 
 
 def _restart(client: SyncPrefectClient, run: FlowRun) -> None:
-    """Start a crashed coordinator again, once; it finds what is recorded and adopts what is running."""
-    number = next((int(tag.removeprefix(TAG)) for tag in run.tags if tag.startswith(TAG)), 0) + 1
-    if run.deployment_id is None or number > RESTARTS:
+    """Start a new run for a crashed coordinator; it finds the recorded stages and adopts the running ones."""
+    number = next((int(tag.removeprefix(RESTART_TAG)) for tag in run.tags if tag.startswith(RESTART_TAG)), 0) + 1
+    if run.deployment_id is None or number > MAX_RESTARTS:
         return
-    lineage = next((tag for tag in run.tags if tag.startswith(LINEAGE)), f"{LINEAGE}{run.id}")
-    again = client.create_flow_run_from_deployment(
+    lineage = next((tag for tag in run.tags if tag.startswith(LINEAGE_TAG)), f"{LINEAGE_TAG}{run.id}")
+    restarted = client.create_flow_run_from_deployment(
         run.deployment_id,
         parameters=run.parameters,
-        tags=[lineage, f"{TAG}{number}"],
+        tags=[lineage, f"{RESTART_TAG}{number}"],
         idempotency_key=f"restart:{run.id}",
     )
     cause = run.state.message if run.state else ""
-    log.info("%s crashed (%s): %s goes on, restart %d of %d.", run.name, cause, again.name, number, RESTARTS)
+    log.info("%s crashed (%s): restart %d of %d is %s.", run.name, cause, number, MAX_RESTARTS, restarted.name)

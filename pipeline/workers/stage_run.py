@@ -1,37 +1,39 @@
-"""One stage on one machine: clean checkout, exactly its inputs, run, outputs to the remote, the record last."""
+"""Runs one stage on one machine: clean checkout, exactly its inputs, run, push its outputs, and its record last."""
 
+import dataclasses
 import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.execution import stage_process
-from pipeline.execution.stage_process import Outcome, Reader, Running
-from pipeline.repository.graph import Item
+from pipeline.execution.stage_process import LineHandler, Outcome, Running
+from pipeline.repository.digests import Digest
 from pipeline.repository.lock import read_lock
 from pipeline.repository.project import Project
-from pipeline.repository.remote import InputDamagedError, InputMissingError, Remote, key_of
+from pipeline.repository.remote import InputDamagedError, InputMissingError, Remote
+from pipeline.repository.run_cache import entry_key
 from pipeline.workers import checkout, inputs
-from pipeline.workers.checkpoints import Mirror
+from pipeline.workers.checkpoints import CheckpointMirror
 from stages.errors import PipelineError
 
-Kind = Literal["done", "cached", "said no", "machine", "missing", "damaged", "stopped"]
+Status = Literal["done", "cached", "stage error", "machine error", "input missing", "input damaged", "stopped"]
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a worker is asked for.
+class StageRequest:
+    """What a coordinator asks of a worker.
 
     Attributes:
-        repository: URL of the git repository (a worker's own RETUNE_REPOSITORY wins).
-        commit: Full SHA: code, parameters and everything else that lies in git.
+        repository: URL of the git repository (a worker's own RETUNE_REPOSITORY overrides it).
+        commit: Full SHA; it fixes the code, the parameters and every other file in git.
         stage: Name in dvc.yaml.
-        key: Its run-cache key: command, parameters and the hash of every input.
-        inputs: Outputs of other stages that it reads: path -> MD5.
-        refresh: Run it even where it is recorded; its record is then replaced.
+        key: The stage's run-cache key: its command, its parameters and the hash of every input.
+        inputs: The outputs of other stages that it reads: path -> MD5.
+        refresh: Run it even if it is recorded, and replace the record.
     """
 
     repository: str
@@ -41,85 +43,99 @@ class Job:
     inputs: Mapping[str, str]
     refresh: bool = False
 
+    def as_parameters(self) -> dict[str, Any]:
+        """The parameters of the flow `run-stage`."""
+        return dataclasses.asdict(self)
+
 
 @dataclass(frozen=True)
-class Ending:
-    """How a job ended: `said no` is the stage's own error, `machine` may go better elsewhere."""
+class StageResult:
+    """How a request ended.
 
-    kind: Kind
+    Attributes:
+        status: `cached`: another run had already recorded it. `stage error`: the stage's command ended with an error
+            of its own. `machine error`: another attempt or another machine may succeed.
+        message: One line that starts with the stage's name.
+    """
+
+    status: Status
     message: str
 
 
 class StageRun:
-    """Runs one job; `stop` may be called from any thread."""
+    """Runs one request; `stop` may be called from any thread."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, request: StageRequest) -> None:
+        self._request = request
         self._running: Running | None = None
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """End the stage and everything that it started; nothing more is recorded."""
+        """End the stage and every process that it started; nothing is recorded any more."""
         self._stopped.set()
         if self._running:
             self._running.stop()
 
-    def run(self, read: Reader) -> Ending:
-        """Do the job, unless its result is recorded already.
+    def run(self, read: LineHandler) -> StageResult:
+        """Run the stage and record its result, unless it is recorded already.
 
         Args:
-            read: Gets every line that the stage writes.
+            read: Receives every line that the stage writes.
         """
-        job = self._job
+        request = self._request
+        cache = checkout.home() / "cache"
         try:
-            with checkout.slot(job.repository, job.commit, kind="stage", cache=checkout.home() / "cache") as root:
-                log.info("%s at commit %s in %s", job.stage, job.commit, root)
+            with checkout.slot(request.repository, request.commit, kind="stage", cache=cache) as root:
+                log.info("%s at commit %s in %s", request.stage, request.commit, root)
                 with Remote(root) as remote:
                     return self._run(root, remote, read)
         except InputDamagedError as error:
-            return Ending("damaged", f"{job.stage}: {error}")
+            return self._result("input damaged", str(error))
         except InputMissingError as error:
-            return Ending("missing", f"{job.stage}: {error}")
+            return self._result("input missing", str(error))
         except (PipelineError, OSError) as error:
-            return Ending("machine", f"{job.stage}: {' '.join(str(error).split())}")
+            return self._result("machine error", " ".join(str(error).split()))
 
-    def _run(self, root: Path, remote: Remote, read: Reader) -> Ending:
-        job = self._job
-        if not job.refresh and remote.find(job.key):
-            return Ending("cached", f"{job.stage}: another run has recorded it already")
-        inputs.bring(root, remote, {path: Item(md5) for path, md5 in job.inputs.items()})
-        inputs.assert_key(root, job.stage, job.key)
-        mirror = Mirror(remote, root, job.key)
+    def _run(self, root: Path, remote: Remote, read: LineHandler) -> StageResult:
+        request = self._request
+        if not request.refresh and remote.find(request.key):
+            return self._result("cached", "another run has already recorded it")
+        inputs.fetch_inputs(root, remote, {path: Digest(md5) for path, md5 in request.inputs.items()})
+        inputs.check_key(root, request.stage, request.key)
+        mirror = CheckpointMirror(remote, root, request.key)
         for path in mirror.restore():
             log.info("Resuming from the checkpoint %s", path)
         outcome = self._repro(root, mirror, read)
         if outcome.stopped or self._stopped.is_set():
-            return Ending("stopped", f"{job.stage} was stopped")
+            return self._result("stopped", "it was stopped")
         if outcome.error:
-            return Ending("said no" if outcome.own_error else "machine", f"{job.stage}: {outcome.error}")
-        entry = read_lock(root)[job.stage]
-        if key_of(entry) != job.key:
-            return Ending("machine", f"{job.stage}: an input changed while it ran; nothing is recorded")
+            return self._result("stage error" if outcome.own_error else "machine error", outcome.error)
+        entry = read_lock(root)[request.stage]
+        if entry_key(entry) != request.key:
+            return self._result("machine error", "an input changed while it ran, so nothing is recorded")
         remote.push(entry)
         if self._stopped.is_set():
-            return Ending("stopped", f"{job.stage} was stopped")
-        first = remote.publish(entry, replace=job.refresh) is entry
+            return self._result("stopped", "it was stopped")
+        is_first = remote.publish(entry, replace=request.refresh) is entry
         mirror.remove()
-        return Ending("done" if first else "cached", f"{job.stage}: {outcome.seconds:.1f} s")
+        return self._result("done" if is_first else "cached", f"{outcome.seconds:.1f} s")
 
-    def _repro(self, root: Path, mirror: Mirror, read: Reader) -> Outcome:
+    def _repro(self, root: Path, mirror: CheckpointMirror, read: LineHandler) -> Outcome:
         with Project(root) as project:
-            stage = next(stage for stage in project.graph.stages if stage.name == self._job.stage)
-        options = ["--force"] if self._job.refresh else []
+            stage = next(stage for stage in project.graph.stages if stage.name == self._request.stage)
+        options = ["--force"] if self._request.refresh else []
         self._running = stage_process.start(root, stage.name, options=options, timeout=stage.meta.get("timeout"))
-        if self._stopped.is_set():  # between the check and the start
+        if self._stopped.is_set():  # `stop` may have been called before there was a process
             self._running.stop()
         mirror.start()
         try:
             return self._running.wait(read)
-        except BaseException:  # a signal: whoever waits is about to leave, and nothing may stay behind
+        except BaseException:  # a signal ends this process: end the stage first, so that it is not left behind
             self._running.stop()
             self._running.wait(lambda _: None)
             raise
         finally:
             mirror.stop()
+
+    def _result(self, status: Status, message: str) -> StageResult:
+        return StageResult(status, f"{self._request.stage}: {message}")

@@ -1,1 +1,1 @@
-"""Fetch the rows or the encoder, check them, and bring them into one form."""
+"""Fetch the rows or the encoder, check them, and write them in one format."""

@@ -1,4 +1,4 @@
-"""Find a pretrained encoder, refuse what is unsafe, and copy what is needed: config, tokenizer, safetensors."""
+"""Find a pretrained encoder, refuse an unsafe one, and copy its config, tokenizer and safetensors."""
 
 import importlib.util
 import json
@@ -26,64 +26,64 @@ PACKAGE = "package:"
 
 
 def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
-    """Return the folder with config.json and model.safetensors that `source` names, and the Hub's revision of it.
+    """Return the folder of config.json and model.safetensors that `source` names, and its commit on the Hub.
 
     Args:
-        source: `hf://ORG/NAME@REVISION`; `package:MODULE`, an installed package that carries the weights (it is not
-            imported); or a folder. Packages and folders are searched in subfolders too.
-        root: Folder that relative paths start at.
+        source: `hf://ORG/NAME@REVISION`; `package:MODULE`, an installed package that has the weights (it is not
+            imported); or a folder. Subfolders of packages and folders are searched too.
+        root: Folder that relative paths start from.
 
     Raises:
-        ModelError: There is no such model, package or folder, or not exactly one model in it.
+        ModelError: The model, package or folder does not exist, or does not hold exactly one model.
     """
     if is_hub(source):
         return fetch_hub_model(source, files=(CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS))
     folder = _package_folder(source) if source.startswith(PACKAGE) else root / source
     if not folder.is_dir():
         raise ModelError(
-            f"download.model.source: {source} is no folder. Give a folder, or package:MODULE for an installed package."
+            f"download.model.source: {source} is not a folder. Give a folder, hf://ORG/NAME or package:MODULE."
         )
-    found = sorted(path.parent for path in folder.rglob(WEIGHTS) if (path.parent / CONFIG).is_file())
-    if folder in found:
+    models = sorted(path.parent for path in folder.rglob(WEIGHTS) if (path.parent / CONFIG).is_file())
+    if folder in models:
         return folder, None
-    if not found:
+    if not models:
         raise _no_weights(source, folder)
-    if len(found) > 1:
-        names = ", ".join(path.relative_to(folder).as_posix() for path in found)
-        raise ModelError(f"download.model.source: {source} holds several models ({names}). Name one folder.")
-    return found[0], None
+    if len(models) > 1:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in models)
+        raise ModelError(f"download.model.source: {source} holds several models ({names}). Give the folder of one.")
+    return models[0], None
 
 
 def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None, revision: str | None) -> None:
-    """Copy the encoder into the empty folder `target`, checked, with source.json.
+    """Check the encoder, copy it into the empty folder `target`, and write source.json.
 
     Args:
         folder: What `locate_encoder` returned.
         target: An empty folder.
-        source: What the messages and source.json call it.
-        sha256: What model.safetensors must hash to; None: anything.
-        revision: The Hub's commit, where it is from there.
+        source: What messages and source.json call it.
+        sha256: Checksum that model.safetensors must have; None: any.
+        revision: Its commit on the Hub; None: it is not from the Hub.
 
     Raises:
-        ModelError: The weights hash to something else or are damaged, or the model needs code of its own.
+        ModelError: The weights have another checksum or are damaged, or the model needs code of its own.
     """
     _refuse_remote_code(folder, source)
     shutil.copyfile(folder / WEIGHTS, target / WEIGHTS)
-    found = sha256_of(target / WEIGHTS)
-    if sha256 not in (None, found):
+    actual = sha256_of(target / WEIGHTS)
+    if sha256 not in (None, actual):
         raise ModelError(
-            f"{source}: model.safetensors has SHA-256 {found}, but download.model.sha256 pins {sha256}. "
-            "These are not the weights you meant: reinstall or fetch them anew, or pin the new ones."
+            f"{source}: model.safetensors has SHA-256 {actual}, but download.model.sha256 pins {sha256}. "
+            "The weights are other ones, or they have changed. Fetch them again, or pin the new checksum."
         )
     _require_safetensors(target / WEIGHTS, source)
     for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS):
         if (folder / name).is_file():
-            shutil.copyfile(folder / name, target / name)  # as they are: equal bytes let other weights reuse the tokens
+            shutil.copyfile(folder / name, target / name)  # unchanged: equal files let other weights reuse the tokens
     _complete_tokenizer(target, source)
     _require_tokenizer(target, source)
     if sha256 is None:
-        logger.info("%s is not pinned by its weights; they now have sha256: %s", source, found)
-    write_json(target / "source.json", {"source": source, "revision": revision, "sha256": found})
+        logger.info("%s has no checksum in params.yaml. Pin its weights with sha256: %s", source, actual)
+    write_json(target / "source.json", {"source": source, "revision": revision, "sha256": actual})
 
 
 def _package_folder(source: str) -> Path:
@@ -91,11 +91,10 @@ def _package_folder(source: str) -> Path:
     try:
         spec = importlib.util.find_spec(module)
     except (ModuleNotFoundError, ValueError) as error:
-        raise ModelError(f"download.model.source: {source} names no package: {error}. Write package:MODULE.") from error
+        raise ModelError(f"download.model.source: {source} is not a package: {error}. Write package:MODULE.") from error
     if spec is None or not spec.submodule_search_locations:
         raise ModelError(
-            f"download.model.source: the package {module!r} is not installed in this environment. "
-            "Install it with pip, or give a folder."
+            f"download.model.source: the package {module!r} is not installed. Install it with pip, or give a folder."
         )
     return Path(spec.submodule_search_locations[0])
 
@@ -104,20 +103,24 @@ def _no_weights(source: str, folder: Path) -> ModelError:
     pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.ckpt", "*.h5") for path in folder.rglob(pattern))
     if pickled:
         return ModelError(
-            f"download.model.source: {source} has no model.safetensors, only {pickled[0]}, and a pickle can run code. "
-            "Convert it once: load it with transformers where you trust it, and save_pretrained() writes safetensors."
+            f"download.model.source: {source} has no model.safetensors, only {pickled[0]}, and loading a pickle "
+            "can run any code. Where you trust the model, load it with transformers and save it with save_pretrained()."
         )
-    return ModelError(f"download.model.source: {source} holds no folder with config.json and model.safetensors.")
+    return ModelError(
+        f"download.model.source: {source} holds no folder with config.json and model.safetensors. Give another."
+    )
 
 
 def _refuse_remote_code(folder: Path, source: str) -> None:
     if "model_type" not in _read_object(folder / CONFIG, source):
-        raise ModelError(f"{source}: config.json has no model_type, so transformers can't tell what to build.")
+        raise ModelError(
+            f"{source}: config.json has no model_type, so transformers can't build the model. Choose another model."
+        )
     for name in (CONFIG, TOKENIZER_CONFIG):
         if (folder / name).is_file() and "auto_map" in _read_object(folder / name, source):
             raise ModelError(
-                f"{source}: {name} has auto_map, so the model runs code of its own, which is never allowed here. "
-                "Choose a model that transformers knows by itself."
+                f"{source}: {name} has auto_map: the model runs code of its own, which retune never does. "
+                "Choose a model of a class that transformers has."
             )
 
 
@@ -125,9 +128,9 @@ def _read_object(path: Path, source: str) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ModelError(f"{source}: {path.name} is not JSON: {error}. Fetch the model anew.") from error
+        raise ModelError(f"{source}: {path.name} is not JSON: {error}. Fetch the model again.") from error
     if not isinstance(value, dict):
-        raise ModelError(f"{source}: {path.name} is not a JSON object. Fetch the model anew.")
+        raise ModelError(f"{source}: {path.name} is not a JSON object. Fetch the model again.")
     return value
 
 
@@ -135,26 +138,27 @@ def _require_safetensors(path: Path, source: str) -> None:
     try:
         with safe_open(path, framework="numpy") as file:
             if not file.keys():
-                raise ModelError(f"{source}: model.safetensors holds no tensors. Fetch the model anew.")
+                raise ModelError(f"{source}: model.safetensors holds no tensors. Fetch the model again.")
     except SafetensorError as error:
-        raise ModelError(f"{source}: model.safetensors is damaged: {error}. Fetch the model anew.") from error
+        raise ModelError(f"{source}: model.safetensors is damaged: {error}. Fetch the model again.") from error
 
 
 def _complete_tokenizer(folder: Path, source: str) -> None:
-    """Write tokenizer.json and tokenizer_config.json where the model comes with a slow tokenizer's files only."""
+    """Write tokenizer.json and tokenizer_config.json where the model only has the files of a slow tokenizer."""
     missing = [name for name in (TOKENIZER, TOKENIZER_CONFIG) if not (folder / name).is_file()]
     if not missing:
         return
     if TOKENIZER in missing and not any((folder / name).is_file() for name in VOCABULARIES):
-        # transformers would make a tokenizer that knows its special tokens and not one word
-        raise ModelError(f"{source} has no tokenizer: none of {', '.join((TOKENIZER, *VOCABULARIES))} is there.")
-    from transformers import AutoTokenizer  # seconds to import, and hardly ever needed
+        # transformers would make a tokenizer of the special tokens, without one word
+        names = ", ".join((TOKENIZER, *VOCABULARIES))
+        raise ModelError(f"{source} has no tokenizer: {names} are all missing. Choose another model.")
+    from transformers import AutoTokenizer  # takes seconds, and is rarely needed
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelError(
-            f"{source}: no tokenizer.json, and none can be made: {error}. Choose another model."
+            f"{source} has no tokenizer.json, and none can be made: {error}. Choose another model."
         ) from error
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer.save_pretrained(scratch)
@@ -169,10 +173,10 @@ def _require_tokenizer(folder: Path, source: str) -> None:
     try:
         tokenizer = Tokenizer.from_str(text)
     except Exception as error:  # tokenizers raises bare Exception
-        raise ModelError(f"{source}: tokenizer.json is damaged: {error}. Fetch the model anew.") from error
+        raise ModelError(f"{source}: tokenizer.json is damaged: {error}. Fetch the model again.") from error
     size = _read_object(folder / CONFIG, source).get("vocab_size")
     if isinstance(size, int) and tokenizer.get_vocab_size() > size:
         raise ModelError(
             f"{source}: the tokenizer has {tokenizer.get_vocab_size()} tokens and the model {size} embeddings. "
-            "They do not belong together; fetch the model anew."
+            "They are not of the same model. Fetch the model again."
         )

@@ -1,4 +1,4 @@
-"""Names of the classes: renamed as the user says, in an order that does not depend on the rows' order."""
+"""Names of the classes, and their order, which does not depend on the order of the rows."""
 
 from collections.abc import Collection, Mapping
 
@@ -6,27 +6,34 @@ from stages.errors import DataError
 
 
 def rename(value: str, names: Mapping[str, str]) -> str | None:
-    """Return the class name of a label value as read; None where `names` is given and does not have it."""
+    """Return the class name of a label value; None where there are `names` without this value."""
     return names.get(value) if names else value
 
 
-def in_class_order(found: Collection[str], names: Mapping[str, str]) -> list[str]:
-    """Return the class names in class order: as in `names`, else by number where all are numbers, else by name.
+def in_class_order(present: Collection[str], names: Mapping[str, str]) -> list[str]:
+    """Return the class names in class order: that of `names`, else by number where all are numbers, else by name.
+
+    Args:
+        present: Class names that rows have.
+        names: Class name of each label value; empty: the values are the names.
 
     Raises:
-        DataError: A name given in `names` is no row's label, or there are fewer than two classes.
+        DataError: No row has a name of `names`, or there are fewer than two classes.
     """
     if names:
         labels = list(dict.fromkeys(names.values()))
-        absent = [label for label in labels if label not in found]
+        absent = [label for label in labels if label not in present]
         if absent:
             raise DataError(
-                f"download.dataset.labels names {absent}, but no row has that label. Found: {sorted(found)}."
+                f"download.dataset.labels names {absent}, but no row has that label. The rows have: {sorted(present)}."
             )
     else:
-        labels = sorted(found, key=_by_number) if all(map(_is_number, found)) else sorted(found)
+        labels = sorted(present, key=_by_number) if all(map(_is_number, present)) else sorted(present)
     if len(labels) < 2:
-        raise DataError(f"All rows have one label, {labels}. A classifier needs at least two; is it the right column?")
+        raise DataError(
+            f"All rows have the label {labels[0]!r}, but a classifier needs at least two labels. "
+            "Correct download.dataset.columns.label, or add rows."
+        )
     return labels
 
 

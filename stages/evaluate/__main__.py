@@ -1,4 +1,4 @@
-"""Predict val and test with one fine-tuned model, and measure it.
+"""Predict val and test with one fine-tuned model, and measure the predictions.
 
 Reads   data/tokenize/tokens, data/tokenize/labels.json, data/split/{val,test}.parquet, data/finetune/SEED/model
 Writes  data/evaluate/SEED/predictions.parquet, metrics.json, confusion.csv, calibration.csv
@@ -10,12 +10,16 @@ Example: python -m stages.evaluate 42
 import logging
 import time
 
+from transformers import PreTrainedModel
+
 from stages import entry
-from stages.evaluate.metrics import calibration_rows, describe
+from stages.evaluate.metrics import calibration_rows, measure_splits
 from stages.evaluate.plots import write_calibration, write_confusion
 from stages.files import read_json, write_json
 from stages.inference.loading import load_model, predict_tokens
+from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.estimates import are_ordered
+from stages.metrics.names import metric_name
 from stages.params import Params
 from stages.paths import Paths
 from stages.predictions import Predictions, write_predictions
@@ -25,30 +29,41 @@ log = logging.getLogger(__name__)
 
 
 def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
-    options = params.evaluate
-    labels, tokens = read_json(paths.labels), open_tokens(paths.tokens)
-    ids = read_column(paths.tokens, "id")
+    options, labels = params.evaluate, read_json(paths.labels)
     model = load_model(paths.finetuned(seed))
-    splits = {}
     start = time.perf_counter()
-    for name in ("val", "test"):
-        positions = read_positions(paths.split(name))
-        probabilities = predict_tokens(model, tokens, positions, batch_size=options.batch_size)
-        splits[name] = Predictions(positions, ids.take(positions).to_pylist(), tokens.labels[positions], probabilities)
-    predicted = time.perf_counter() - start
-    bootstrap = options.model_dump(include={"resamples", "confidence", "seed"})
+    splits = predict_splits(paths, model, batch_size=options.batch_size)
+    seconds = time.perf_counter() - start
+    bootstrap = Bootstrap(options.resamples, options.confidence, options.seed)
     ordered = are_ordered(labels, options.ordered)
-    metrics = describe(splits, labels, metric=options.metric, ordered=ordered, **bootstrap)
+    metrics = measure_splits(splits, labels, metric=options.metric, ordered=ordered, bootstrap=bootstrap)
     calibration = calibration_rows(splits["test"], metrics["calibration"]["temperature"])
     write_predictions(paths.predictions(seed), splits)
     write_confusion(paths.evaluation(seed) / "confusion.csv", splits["test"], labels)
     write_calibration(paths.evaluation(seed) / "calibration.csv", calibration)
     write_json(paths.metrics(seed), metrics)
-    for name in splits:
-        if value := metrics[name].get(options.metric):  # none of a split without rows
-            log.info("%s: %s %.3f (%.3f to %.3f)", name, options.metric, value["value"], value["low"], value["high"])
-    return {"predict_seconds": round(predicted, 1)}
+    for split in splits:
+        if value := metrics[split].get(options.metric):  # a split without rows has no metrics
+            name = metric_name(split, options.metric)
+            log.info("%s %.3f (%.3f to %.3f)", name, value["value"], value["low"], value["high"])
+    return {"predict_seconds": round(seconds, 1)}
+
+
+def predict_splits(paths: Paths, model: PreTrainedModel, *, batch_size: int) -> dict[str, Predictions]:
+    """Return a model's predictions for val and test."""
+    tokens, ids = open_tokens(paths.tokens), read_column(paths.tokens, "id")
+    splits = {}
+    for name in ("val", "test"):
+        positions = read_positions(paths.split(name))
+        splits[name] = Predictions(
+            positions=positions,
+            ids=ids.take(positions).to_pylist(),
+            labels=tokens.labels[positions],
+            probabilities=predict_tokens(model, tokens, positions, batch_size=batch_size),
+            tokens=tokens.lengths[positions],
+        )
+    return splits
 
 
 if __name__ == "__main__":
-    entry.run(main, stage="evaluate", doc=__doc__, item=entry.Item("seed", int))
+    entry.run(main, stage="evaluate", doc=__doc__, argument=entry.Argument("seed", int))

@@ -1,65 +1,69 @@
-"""metrics.json of one seed: metrics with intervals, every class, and what was fitted on val."""
+"""metrics.json of one seed: every metric with its interval, the classes, and what was fitted on val."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from stages.evaluate.threshold import fit_threshold
-from stages.metrics.bootstrap import Estimate
+from stages.metrics.bootstrap import Bootstrap, Estimate
 from stages.metrics.calibration import fit_temperature, reliability, scale
 from stages.metrics.classification import per_class
 from stages.metrics.estimates import measure
+from stages.metrics.summary import MetricValue
 from stages.predictions import Predictions
 
 DECIMALS = 6
 
 
-def describe(
-    splits: Mapping[str, Predictions], labels: list[str], *, metric: str, ordered: bool, **bootstrap: Any
+def measure_splits(
+    splits: Mapping[str, Predictions], labels: list[str], *, metric: str, ordered: bool, bootstrap: Bootstrap
 ) -> dict[str, Any]:
-    """Return what metrics.json holds: val, test and calibration.
+    """Return the content of metrics.json: the metrics of val and test, and the calibration.
 
     Args:
         splits: Predictions for val and test.
         labels: Names of the classes.
-        metric: What the decision threshold of a binary task maximises on val.
+        metric: The metric that the decision threshold of a binary task maximises on val.
         ordered: Whether the classes have an order.
-        **bootstrap: resamples, confidence (0 to 1) and seed of the intervals.
+        bootstrap: Of the intervals.
 
     Returns:
         `{"val": {metric: {"value", "low", "high"}, "per_class": {label: {...}}}, "test": ..., "calibration":
-        {"temperature", "threshold"}}`; a split without rows is empty, the threshold is null for more than two classes.
+        {"temperature", "threshold"}}`. A split without rows is empty; the threshold is null for three or more classes.
     """
     val = splits["val"]
     temperature = fit_temperature(val.labels, val.probabilities)
     threshold = fit_threshold(val.labels, scale(val.probabilities, temperature), metric=metric)
     metrics: dict[str, Any] = {
-        name: _split(split, labels, temperature=temperature, ordered=ordered, **bootstrap)
+        name: _measure_split(split, labels, temperature=temperature, ordered=ordered, bootstrap=bootstrap)
         for name, split in splits.items()
     }
     return metrics | {"calibration": {"temperature": temperature, "threshold": threshold}}
 
 
 def calibration_rows(predictions: Predictions, temperature: float) -> list[tuple[str, float, float, int]]:
-    """Return the calibration plot: before or after scaling, mean confidence, accuracy and rows of each bin."""
+    """Return the calibration plot: before or after scaling, and each bin's mean confidence, accuracy and rows."""
     if not len(predictions.labels):
         return []
     scaled = scale(predictions.probabilities, temperature)
     return [
-        (name, round(part.confidence, DECIMALS), round(part.accuracy, DECIMALS), part.rows)
+        (name, round(group.confidence, DECIMALS), round(group.accuracy, DECIMALS), group.rows)
         for name, probabilities in (("as predicted", predictions.probabilities), ("after scaling", scaled))
-        for part in reliability(predictions.labels, probabilities)
+        for group in reliability(predictions.labels, probabilities)
     ]
 
 
-def _split(
-    split: Predictions, labels: list[str], *, temperature: float, ordered: bool, **bootstrap: Any
+def _measure_split(
+    split: Predictions, labels: list[str], *, temperature: float, ordered: bool, bootstrap: Bootstrap
 ) -> dict[str, Any]:
     if not len(split.labels):
         return {}
-    estimates = measure(split.labels, [split.probabilities], temperatures=[temperature], ordered=ordered, **bootstrap)
-    return {name: _entry(value) for name, value in estimates.items()} | {"per_class": _per_class(split, labels)}
+    estimates = measure(
+        split.labels, [split.probabilities], temperatures=[temperature], ordered=ordered, bootstrap=bootstrap
+    )
+    return {name: _entry(estimate) for name, estimate in estimates.items()} | {"per_class": _per_class(split, labels)}
 
 
 def _per_class(split: Predictions, labels: list[str]) -> dict[str, dict[str, float]]:
@@ -72,5 +76,6 @@ def _per_class(split: Predictions, labels: list[str]) -> dict[str, dict[str, flo
     }
 
 
-def _entry(value: Estimate) -> dict[str, float]:
-    return {name: float(np.round(getattr(value, name), DECIMALS)) for name in ("value", "low", "high")}
+def _entry(estimate: Estimate) -> dict[str, float]:
+    numbers = (float(np.round(number, DECIMALS)) for number in (estimate.value, estimate.low, estimate.high))
+    return asdict(MetricValue(*numbers))

@@ -1,4 +1,4 @@
-"""The plots of evaluate as CSV files, as DVC draws them: confusion and calibration."""
+"""Writes the confusion matrix and the calibration plot as CSV files that DVC draws."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from stages.predictions import Predictions
 
 
 def write_confusion(path: Path, predictions: Predictions, labels: list[str]) -> None:
-    """Write a row per example, given and predicted label by name, as DVC's confusion template reads it."""
+    """Write the names of each row's label and predicted label, as DVC's confusion template reads them."""
     names = pa.array(labels, pa.string())
     table = pa.table({"label": names.take(predictions.labels), "predicted": names.take(predictions.preds)})
     with replace_file(path) as temporary:
@@ -19,6 +19,6 @@ def write_confusion(path: Path, predictions: Predictions, labels: list[str]) -> 
 
 
 def write_calibration(path: Path, rows: Sequence[tuple[str, float, float, int]]) -> None:
-    """Write the calibration plot: a row per bin of test, before and after temperature scaling."""
+    """Write a row per bin of test, before and after temperature scaling."""
     lines = ["probabilities,confidence,accuracy,rows", *(",".join(map(str, row)) for row in rows)]
     write_text(path, "\n".join(lines) + "\n")

@@ -61,4 +61,4 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    entry.run(main, stage="finetune", doc=__doc__, item=entry.Item("seed", kind=int))
+    entry.run(main, stage="finetune", doc=__doc__, argument=entry.Argument("seed", int))

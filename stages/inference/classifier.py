@@ -19,16 +19,14 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedModel
 
 from stages.errors import ModelError
-from stages.files import read_json
 from stages.inference.decision import Calibration, read_calibration
 from stages.inference.loading import inputs_of, load_model, logits_of, read_behind
 from stages.model.layers import first_token
 from stages.model.packed import padded
 from stages.model.positions import max_tokens
-from stages.tokenizer import Batch, check_texts, encode, open_tokenizer, windows
-from stages.tokens import BATCH_TOKENS, batches_by_tokens
-
-UNBOUNDED = 1_000_000  # tokens; tokenizer_config.json has 1e30 for a tokenizer without a limit
+from stages.texts import check_texts, windows
+from stages.tokenizer import encode, open_tokenizer
+from stages.tokens import BATCH_TOKENS, Batch, batches_by_tokens
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,9 @@ class Classifier:
             raise ModelError(
                 f"{folder}/config.json: the model does not choose one label of several. Use a single-label classifier."
             )
-        calibration = read_calibration(folder, labels=labels, longest=_longest(folder, model))
-        return cls(model, open_tokenizer(folder), calibration)
+        opened = open_tokenizer(folder)
+        calibration = read_calibration(folder, labels=labels, longest=_longest(opened.max_length, model))
+        return cls(model, opened.tokenizer, calibration)
 
     def __call__(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> list[Prediction]:
         """Classify texts.
@@ -155,18 +154,18 @@ class Classifier:
         """Compute equal texts once, in batches of texts of like length, which need hardly any padding."""
         distinct = {text: number for number, text in enumerate(dict.fromkeys(window))}
         inverse = np.fromiter((distinct[text] for text in window), dtype=np.int64, count=len(window))
-        rows = encode(
+        tokens, cut = encode(
             self._tokenizer,
             list(distinct),
             pairs=pairs,
             max_length=self.max_length,
             truncation=self._calibration.truncation,
         )
-        self.rows_cut += int(rows.cut[inverse].sum())
+        self.rows_cut += int((cut[inverse] > 0).sum())
         values = np.empty((len(distinct), width), dtype=np.float32)
-        batches = batches_by_tokens(rows.lengths, BATCH_TOKENS[self._model.device.type])
+        batches = batches_by_tokens(tokens.lengths, BATCH_TOKENS[self._model.device.type])
         pad = self._model.config.pad_token_id or 0
-        results = ((indices, forward(rows.pad(indices, pad_token_id=pad))) for indices in batches)
+        results = ((indices, forward(tokens.pad(indices, pad_token_id=pad))) for indices in batches)
         for indices, result in read_behind(results):
             values[indices] = result
         return values[inverse]  # (window rows, width)
@@ -189,13 +188,6 @@ def _labels(model: PreTrainedModel) -> list[str]:
     return [str(names[index]) for index in range(int(model.config.num_labels or 0))]
 
 
-def _longest(folder: Path, model: PreTrainedModel) -> int:
-    """Return how many tokens the model reads at most."""
-    path = folder / "tokenizer_config.json"
-    limit = read_json(path).get("model_max_length") if path.is_file() else None
-    known = [
-        int(value)
-        for value in (limit, max_tokens(model.config))
-        if isinstance(value, int | float) and 0 < value < UNBOUNDED
-    ]
-    return min(known, default=512)
+def _longest(limit: int | None, model: PreTrainedModel) -> int:
+    """Return how many tokens the model reads at most: the tokenizer's limit or the model's positions."""
+    return min((int(value) for value in (limit, max_tokens(model.config)) if value), default=512)

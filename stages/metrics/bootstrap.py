@@ -1,8 +1,8 @@
-"""How sure are we: bootstrap intervals of any metric, from counts (numpy only).
+"""Stratified bootstrap intervals (BCa) of any metric that is a function of row counts.
 
-The rows are resampled within each given label. Intervals are bias-corrected and accelerated (BCa): for metrics near
-their end, such as 99% accuracy, plain percentiles hold the truth too seldom (91-93% of the time where 95% is claimed;
-a test simulates it).
+Rows are resampled within each label. The intervals are bias-corrected and accelerated: near the end of a metric's
+range, such as 99% accuracy, plain percentile intervals contain the truth too seldom (91-93% of the time where 95% is
+claimed; a test simulates it).
 
 Source:
     Efron, "Better bootstrap confidence intervals", 1987. Efron, Tibshirani, "An introduction to the bootstrap", 1993.
@@ -20,13 +20,28 @@ Ints = NDArray[np.int64]
 Score = Callable[[NDArray[np.number]], Mapping[str, Floats]]
 
 CHUNK = 4_000_000  # counts held at a time: 32 MB
-MOST_LEFT_OUT = 2_000  # cells; with more the acceleration is next to nothing, and leaving each out is slow
+MOST_LEFT_OUT = 2_000  # cells; with more the acceleration is nearly 0, and leaving out each cell in turn is slow
 NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are computed.
+
+    Attributes:
+        resamples: Number of resamples (>= 1).
+        confidence: Of the intervals (0 to 1).
+        seed: The same seed draws the same resamples.
+    """
+
+    resamples: int
+    confidence: float
+    seed: int
+
+
+@dataclass(frozen=True)
 class Estimate:
-    """A value, its interval and its standard error (the sd over resamples)."""
+    """A metric's value, its interval and its standard error (the standard deviation over resamples)."""
 
     value: float
     low: float
@@ -36,10 +51,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Cells:
-    """Groups of rows that agree in all their columns.
+    """Rows counted by the values that they share.
 
-    Args:
-        columns: What the rows of a cell share; one array of shape (cells,) per column given.
+    Attributes:
+        columns: The shared values, one array of shape (cells,) per column.
         sizes: Rows in each cell; shape (cells,).
     """
 
@@ -47,22 +62,22 @@ class Cells:
     sizes: Ints
 
 
-def group(*columns: NDArray[np.integer]) -> Cells:
-    """Group rows by their values, for example by label and prediction; columns of shape (rows,)."""
+def count_cells(*columns: NDArray[np.integer]) -> Cells:
+    """Count the rows of each combination of values, for example of label and prediction; columns of shape (rows,)."""
     values, sizes = np.unique(np.stack(columns, axis=1).astype(np.int64), axis=0, return_counts=True)
     return Cells(columns=tuple(values.T), sizes=sizes.astype(np.int64))
 
 
-def bootstrap(
+def score_resamples(
     score: Score, sizes: Ints, strata: NDArray[np.integer], *, resamples: int, seed: int
 ) -> dict[str, Floats]:
     """Score resamples of the rows, drawn with replacement within each stratum.
 
     Args:
-        score: Function of counts, shape (resamples, cells), to metrics of shape (resamples,).
-        sizes: Rows in each cell; ones where every row is its own.
-        strata: Stratum of each cell, usually its given label: every resample has the same rows per label.
-        resamples: How many (>= 1).
+        score: Function from counts, shape (resamples, cells), to metrics of shape (resamples,).
+        sizes: Rows in each cell; all 1 where each row is a cell.
+        strata: Stratum of each cell, usually its label: every resample has the same number of rows per label.
+        resamples: Number of resamples (>= 1).
         seed: The same seed draws the same resamples.
 
     Returns:
@@ -70,20 +85,20 @@ def bootstrap(
     """
     generator = np.random.default_rng(seed)
     step = max(1, CHUNK // max(1, len(sizes)))
-    parts = [
-        score(resample(sizes, strata, resamples=min(step, resamples - start), generator=generator))
+    chunks = [
+        score(draw_counts(sizes, strata, resamples=min(step, resamples - start), generator=generator))
         for start in range(0, resamples, step)
     ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
-def resample(sizes: Ints, strata: NDArray[np.integer], *, resamples: int, generator: np.random.Generator) -> Ints:
+def draw_counts(sizes: Ints, strata: NDArray[np.integer], *, resamples: int, generator: np.random.Generator) -> Ints:
     """Draw how often each cell occurs in a resample of its stratum's rows; shape (resamples, cells)."""
     counts = np.empty((resamples, len(sizes)), dtype=np.int64)
     for stratum in np.unique(strata):
         cells = np.flatnonzero(strata == stratum)
         rows = int(sizes[cells].sum())
-        if rows == len(cells):  # one row per cell: drawing rows is far quicker than a multinomial
+        if rows == len(cells):  # one row per cell: drawing rows is much faster than a multinomial
             drawn = generator.integers(rows, size=(resamples, rows))
             drawn += np.arange(resamples)[:, None] * rows
             counts[:, cells] = np.bincount(drawn.ravel(), minlength=resamples * rows).reshape(resamples, rows)
@@ -92,20 +107,18 @@ def resample(sizes: Ints, strata: NDArray[np.integer], *, resamples: int, genera
     return counts
 
 
-def estimate(
-    score: Score, sizes: Ints, strata: NDArray[np.integer], *, resamples: int, confidence: float, seed: int
-) -> dict[str, Estimate]:
-    """Return each metric on the rows themselves, with its BCa interval (arguments as `bootstrap`).
+def estimate(score: Score, sizes: Ints, strata: NDArray[np.integer], bootstrap: Bootstrap) -> dict[str, Estimate]:
+    """Return each metric on the rows themselves, with its BCa interval; see `score_resamples` for the arguments.
 
-    A difference of two classifiers on the same rows is a metric like any other: let `score` return it.
+    The difference of two classifiers on the same rows is a metric too: let `score` return it.
     """
     values = {name: float(value[0]) for name, value in score(sizes[None, :]).items()}
-    samples = bootstrap(score, sizes, strata, resamples=resamples, seed=seed)
+    samples = score_resamples(score, sizes, strata, resamples=bootstrap.resamples, seed=bootstrap.seed)
     rates = accelerations(score, sizes)
     return {
         name: Estimate(
             value,
-            *bca(samples[name], value, confidence=confidence, acceleration=rates[name]),
+            *bca(samples[name], value, confidence=bootstrap.confidence, acceleration=rates[name]),
             error=float(np.std(samples[name])),
         )
         for name, value in values.items()
@@ -113,7 +126,7 @@ def estimate(
 
 
 def percentiles(samples: Floats, *, confidence: float) -> tuple[float, float]:
-    """Return the interval that holds the middle `confidence` (0 to 1) of the samples."""
+    """Return the interval that contains the middle `confidence` (0 to 1) of the samples."""
     tail = (1 - confidence) / 2
     low, high = np.quantile(samples, [tail, 1 - tail])
     return float(low), float(high)
@@ -126,7 +139,7 @@ def bca(samples: Floats, value: float, *, confidence: float, acceleration: float
         samples: The metric over the resamples; shape (resamples,).
         value: The metric on the rows themselves.
         confidence: Of the interval (0 to 1).
-        acceleration: From `accelerations`; 0 leaves the correction of the bias alone.
+        acceleration: From `accelerations`; with 0 only the bias is corrected.
     """
     below = float(np.mean(samples < value) + np.mean(samples == value) / 2)  # ties count half: metrics are discrete
     edge = 1 / len(samples)
@@ -142,7 +155,7 @@ def bca(samples: Floats, value: float, *, confidence: float, acceleration: float
 
 
 def accelerations(score: Score, sizes: Ints) -> dict[str, float]:
-    """Return how fast each metric's spread changes with its value, from leaving out a row of each cell."""
+    """Return how fast each metric's spread changes with its value: the jackknife over the rows, cell by cell."""
     present = np.flatnonzero(sizes)
     if len(present) > MOST_LEFT_OUT or sizes.sum() < 2:
         return dict.fromkeys(score(sizes[None, :]), 0.0)

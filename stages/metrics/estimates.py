@@ -1,34 +1,33 @@
-"""All metrics of one or more classifiers on the same rows, with intervals, and their paired differences."""
+"""All metrics of one or more classifiers on the same rows, with intervals, and paired differences of two."""
 
 import dataclasses
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.bootstrap import NORMAL, Estimate, Score, estimate, group
+from stages.metrics.bootstrap import NORMAL, Bootstrap, Estimate, Score, count_cells, estimate
 from stages.metrics.calibration import calibration_gaps, scale
 from stages.metrics.classification import (
-    LOWER_IS_BETTER,
+    brier_scores,
     count_scores,
+    log_losses,
     mean_scores,
-    proper_scores,
     ratio,
     row_values,
     unit_sums,
 )
+from stages.metrics.names import CALIBRATED, lower_is_better
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MOST_UNITS = 10_000
-CALIBRATED = ("log_loss", "brier")  # scored again after temperature scaling, as calibrated_log_loss and so on
 
 
 def are_ordered(labels: list[str], ordered: str) -> bool:
-    """Say whether the classes have an order: as told, or for `auto` when all of three or more names are numbers."""
+    """Say whether the classes have an order: by `ordered` (yes, no), or for auto if all of 3 or more are numbers."""
     return ordered == "yes" or (ordered == "auto" and len(labels) > 2 and all(map(_is_number, labels)))
 
 
@@ -38,75 +37,77 @@ def measure(
     *,
     temperatures: Sequence[float],
     ordered: bool,
-    resamples: int,
-    confidence: float,
-    seed: int,
+    bootstrap: Bootstrap,
 ) -> dict[str, Estimate]:
-    """Return every metric as its mean over the models, with the interval that other rows would give.
+    """Return every metric as its mean over the models, with an interval for the chance in which rows were drawn.
 
     Args:
-        labels: Given label of each row; shape (rows,).
-        models: Probabilities of each model on these rows; shape (rows, num_labels) each.
+        labels: Label of each row; shape (rows,).
+        models: Probabilities from each model for these rows; shape (rows, num_labels) each.
         temperatures: Of each model, fitted on val; 1 leaves the probabilities as they are.
         ordered: Whether the classes have an order.
-        resamples: Bootstrap resamples, stratified by the given label (>= 1).
-        confidence: Of the intervals (0 to 1).
-        seed: Of the bootstrap.
+        bootstrap: Of the intervals; rows are resampled within each label.
     """
     num_labels = models[0].shape[1]
-    options: dict[str, Any] = {"resamples": resamples, "confidence": confidence, "seed": seed}
     preds = [np.argmax(model, axis=1) for model in models]
-    cells = group(labels, *preds)
-    given = cells.columns[0]
+    cells = count_cells(labels, *preds)
+    cell_labels, *cell_preds = cells.columns
     by_count = _average(
         [
-            functools.partial(count_scores, labels=given, preds=column, num_labels=num_labels, ordered=ordered)
-            for column in cells.columns[1:]
+            functools.partial(count_scores, labels=cell_labels, preds=column, num_labels=num_labels, ordered=ordered)
+            for column in cell_preds
         ]
     )
-    estimates = estimate(by_count, cells.sizes, given, **options)
+    estimates = estimate(by_count, cells.sizes, cell_labels, bootstrap)
     if all((column == labels).all() for column in preds):
         estimates = allow_for_unseen_errors(
-            estimates, labels, num_labels=num_labels, ordered=ordered, confidence=confidence
+            estimates, labels, num_labels=num_labels, ordered=ordered, confidence=bootstrap.confidence
         )
-    units, strata = group_rows(labels, seed=seed)
+    units, strata = group_rows(labels, seed=bootstrap.seed)
     by_row = _average([_row_score(labels, *model, units) for model in zip(models, temperatures, strict=True)])
-    by_row_estimates = estimate(by_row, np.ones(len(strata), dtype=np.int64), strata, **options)
-    return estimates | {name: _around(name, value, confidence) for name, value in by_row_estimates.items()}
+    by_row_estimates = estimate(by_row, np.ones(len(strata), dtype=np.int64), strata, bootstrap)
+    return estimates | {
+        name: _center_calibration_error(name, value, bootstrap.confidence) for name, value in by_row_estimates.items()
+    }
 
 
 def difference(
     labels: Ints,
     model: NDArray[np.float32],
-    other: NDArray[np.float32],
+    baseline: NDArray[np.float32],
     *,
     ordered: bool,
-    resamples: int,
-    confidence: float,
-    seed: int,
+    bootstrap: Bootstrap,
 ) -> dict[str, Estimate]:
-    """Return `model` less `other` in every metric that both can have, with the interval of the paired difference."""
+    """Return `model` minus `baseline` in each metric that needs no temperature, with paired intervals.
+
+    Args:
+        labels: Label of each row; shape (rows,).
+        model: Probabilities; shape (rows, num_labels).
+        baseline: Probabilities for the same rows; shape (rows, num_labels).
+        ordered: Whether the classes have an order.
+        bootstrap: Of the intervals; each resample holds the same rows for both.
+    """
     num_labels = model.shape[1]
-    options: dict[str, Any] = {"resamples": resamples, "confidence": confidence, "seed": seed}
-    cells = group(labels, np.argmax(model, axis=1), np.argmax(other, axis=1))
-    given, first, second = cells.columns
-    score = functools.partial(count_scores, labels=given, num_labels=num_labels, ordered=ordered)
-    by_count = _less(functools.partial(score, preds=first), functools.partial(score, preds=second))
-    values, others = row_values(labels, model), row_values(labels, other)
-    units, strata = group_rows(labels, seed=seed)
-    by_row = mean_scores({name: values[name] - others[name] for name in values}, units)
+    cells = count_cells(labels, np.argmax(model, axis=1), np.argmax(baseline, axis=1))
+    cell_labels, model_preds, baseline_preds = cells.columns
+    score = functools.partial(count_scores, labels=cell_labels, num_labels=num_labels, ordered=ordered)
+    by_count = _subtract(functools.partial(score, preds=model_preds), functools.partial(score, preds=baseline_preds))
+    model_values, baseline_values = row_values(labels, model), row_values(labels, baseline)
+    units, strata = group_rows(labels, seed=bootstrap.seed)
+    by_row = mean_scores({name: model_values[name] - baseline_values[name] for name in model_values}, units)
     ones = np.ones(len(strata), dtype=np.int64)
-    return estimate(by_count, cells.sizes, given, **options) | estimate(by_row, ones, strata, **options)
+    return estimate(by_count, cells.sizes, cell_labels, bootstrap) | estimate(by_row, ones, strata, bootstrap)
 
 
 def group_rows(labels: Ints, *, seed: int, most: int = MOST_UNITS) -> tuple[Ints | None, Ints]:
-    """Group many rows at random into about `most` units, within each label, so that units can be resampled for rows.
+    """Group many rows at random into about `most` units, each of one label, to be resampled in place of the rows.
 
-    Means of random groups vary as the rows do, so the interval is the same but for a percent or two of its width, in
-    a fraction of the time: 200,000 rows cost no more than 10,000.
+    Means of random groups vary as the rows do, so an interval's width changes by only a percent or two, and 200,000
+    rows take no more time than 10,000.
 
     Returns:
-        Each row's unit, shape (rows,), or None where every row is its own; and each unit's label, shape (units,).
+        Each row's unit, shape (rows,), or None where each row is a unit; and each unit's label, shape (units,).
     """
     size = -(-len(labels) // most)
     if size < 2:
@@ -121,25 +122,48 @@ def group_rows(labels: Ints, *, seed: int, most: int = MOST_UNITS) -> tuple[Ints
     return units, ranked[starts]
 
 
+def allow_for_unseen_errors(
+    estimates: Mapping[str, Estimate], labels: Ints, *, num_labels: int, ordered: bool, confidence: float
+) -> dict[str, Estimate]:
+    """Widen the intervals of a model without an error, because resamples of rows without errors have none either.
+
+    The bound is the metric's value at the highest error rate that still leaves all n rows without an error with
+    probability (1 - confidence) / 2. For accuracy this is the exact binomial bound of Clopper and Pearson.
+    """
+    rate = 1 - ((1 - confidence) / 2) ** (1 / len(labels))
+    cell_labels, preds = np.divmod(np.arange(num_labels**2), num_labels)
+    rows = np.bincount(labels, minlength=num_labels)[cell_labels]
+    counts = np.where(cell_labels == preds, rows * (1 - rate), rows * rate / (num_labels - 1))
+    bounds = count_scores(counts, cell_labels, preds, num_labels=num_labels, ordered=ordered)
+    return {
+        name: dataclasses.replace(value, **{"high" if lower_is_better(name) else "low": float(bounds[name])})
+        for name, value in estimates.items()
+    }
+
+
 def _row_score(labels: Ints, probabilities: NDArray[np.float32], temperature: float, units: Ints | None) -> Score:
     scaled = scale(probabilities, temperature)
     values = row_values(labels, probabilities)
-    calibrated = proper_scores(labels, scaled)
-    means = mean_scores(values | {f"calibrated_{name}": calibrated[name] for name in CALIBRATED}, units)
-    gaps = {"ece": _gap_score(labels, probabilities, units), "calibrated_ece": _gap_score(labels, scaled, units)}
+    values[f"{CALIBRATED}log_loss"] = log_losses(labels, scaled)
+    values[f"{CALIBRATED}brier"] = brier_scores(labels, scaled)
+    means = mean_scores(values, units)
+    errors = {
+        "ece": _calibration_error(labels, probabilities, units),
+        f"{CALIBRATED}ece": _calibration_error(labels, scaled, units),
+    }
 
     def score(counts: NDArray[np.number]) -> dict[str, Floats]:
-        return means(counts) | {name: one(counts) for name, one in gaps.items()}
+        return means(counts) | {name: error(counts) for name, error in errors.items()}
 
     return score
 
 
-def _gap_score(
+def _calibration_error(
     labels: Ints, probabilities: NDArray[np.float32], units: Ints | None
 ) -> Callable[[NDArray[np.number]], Floats]:
-    numbers, gaps = calibration_gaps(labels, probabilities)
-    by_bin = np.zeros((len(labels), int(numbers.max()) + 1))
-    by_bin[np.arange(len(labels)), numbers] = gaps
+    bins, gaps = calibration_gaps(labels, probabilities)
+    by_bin = np.zeros((len(labels), int(bins.max()) + 1))
+    by_bin[np.arange(len(labels)), bins] = gaps
     sums, sizes = unit_sums(by_bin, units), unit_sums(np.ones((len(labels), 1)), units)[:, 0]
 
     def score(counts: NDArray[np.number]) -> Floats:
@@ -149,47 +173,28 @@ def _gap_score(
     return score
 
 
-def _around(name: str, value: Estimate, confidence: float) -> Estimate:
-    """A calibration error grows by resampling, whatever the rows, so its resamples say how far but not where."""
+def _center_calibration_error(name: str, value: Estimate, confidence: float) -> Estimate:
+    """Centre the interval of a calibration error on its value: resampling makes this metric larger, for any rows."""
     if not name.endswith("ece"):
         return value
     distance = NORMAL.inv_cdf((1 + confidence) / 2) * value.error
     return dataclasses.replace(value, low=max(0.0, value.value - distance), high=min(1.0, value.value + distance))
 
 
-def allow_for_unseen_errors(
-    estimates: Mapping[str, Estimate], labels: Ints, *, num_labels: int, ordered: bool, confidence: float
-) -> dict[str, Estimate]:
-    """Widen the intervals where every row is right: resamples of no errors hold none, and yet there may be some.
-
-    The bound is what the metric would be at the highest error rate that still leaves n rows without an error with
-    probability (1 - confidence) / 2: the exact binomial one, and for accuracy Clopper and Pearson's.
-    """
-    rate = 1 - ((1 - confidence) / 2) ** (1 / len(labels))
-    given, preds = np.divmod(np.arange(num_labels**2), num_labels)
-    rows = np.bincount(labels, minlength=num_labels)[given]
-    counts = np.where(given == preds, rows * (1 - rate), rows * rate / (num_labels - 1))
-    bounds = count_scores(counts, given, preds, num_labels=num_labels, ordered=ordered)
-    return {
-        name: dataclasses.replace(value, **{"high" if name in LOWER_IS_BETTER else "low": float(bounds[name])})
-        for name, value in estimates.items()
-    }
-
-
 def _average(scores: Sequence[Score]) -> Score:
-    def score(counts: NDArray[np.number]) -> dict[str, Floats]:
-        parts = [one(counts) for one in scores]
-        return {name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]}
+    def average(counts: NDArray[np.number]) -> dict[str, Floats]:
+        results = [score(counts) for score in scores]
+        return {name: np.mean([result[name] for result in results], axis=0) for name in results[0]}
 
-    return score
+    return average
 
 
-def _less(first: Score, second: Score) -> Score:
-    def score(counts: NDArray[np.number]) -> dict[str, Floats]:
-        one, other = first(counts), second(counts)
-        return {name: one[name] - other[name] for name in one}
+def _subtract(first: Score, second: Score) -> Score:
+    def subtract(counts: NDArray[np.number]) -> dict[str, Floats]:
+        minuend, subtrahend = first(counts), second(counts)
+        return {name: minuend[name] - subtrahend[name] for name in minuend}
 
-    return score
+    return subtract
 
 
 def _is_number(name: str) -> bool:

@@ -1,8 +1,8 @@
-"""AUROC and average precision as means of one value per row, so that they resample like any mean (numpy only).
+"""AUROC and average precision as means of one value per row, so that they can be resampled like any mean.
 
-Both are smooth functions of the rows' weights. Their derivative by a row's weight, the influence, gives pseudo-values
-whose mean is the metric and whose resampled mean follows the resampled metric to first order. For AUROC these are the
-placement values of DeLong's method.
+Both are smooth functions of the rows' weights. The derivative by a row's weight, the influence, gives each row a
+pseudo-value: the mean of the pseudo-values is the metric, and their resampled mean follows the resampled metric to
+first order. For AUROC they are the placement values of DeLong's method.
 
 Source:
     DeLong, DeLong, Clarke-Pearson, "Comparing the areas under two or more correlated receiver operating
@@ -19,19 +19,19 @@ Ints = NDArray[np.int64]
 
 
 def auroc_values(labels: Ints, probabilities: NDArray[np.floating]) -> Floats:
-    """Return values whose mean is the AUROC, one class against the rest; shape (rows,)."""
+    """Return values whose mean is the AUROC of each class against the rest, averaged; shape (rows,)."""
     return _over_classes(labels, probabilities, _auroc)
 
 
 def average_precision_values(labels: Ints, probabilities: NDArray[np.floating]) -> Floats:
-    """Return values whose mean is the average precision, one class against the rest; shape (rows,)."""
+    """Return values whose mean is the average precision of each class against the rest; shape (rows,)."""
     return _over_classes(labels, probabilities, _average_precision)
 
 
 def _over_classes(
     labels: Ints, probabilities: NDArray[np.floating], values: Callable[[NDArray[np.bool_], Floats], Floats]
 ) -> Floats:
-    """The mean over the classes that are given, but not to all rows; for two classes the second one's."""
+    """The mean over the classes that occur, 0 where only one does; for two classes the second one's values."""
     present = np.unique(labels)
     classes = [1] if probabilities.shape[1] == 2 and len(present) == 2 else present
     if len(present) < 2:
@@ -66,23 +66,23 @@ def _average_precision(positive: NDArray[np.bool_], scores: Floats) -> Floats:
     hits = np.cumsum(hit)[last - 1]  # positives down to each row's ties
     precision = hits / last
     value = float((hit * precision).sum() / positives)
-    # The derivative of the sum of the positives' precision by the weight of row k, which counts in all
-    # that rank with it or after it.
-    gain, loss = _from(hit / last, first), _from(hit * hits / last**2, first)
+    # The derivative of the positives' summed precision by the weight of row k, which counts for every row
+    # that ranks with it or after it.
+    gain, loss = _tail_sums(hit / last, first), _tail_sums(hit * hits / last**2, first)
     influence = np.empty(rows)
     influence[order] = (hit * (precision - value) + hit * gain - loss) / positives
     return value + rows * influence
 
 
 def _ties(scores: Floats) -> tuple[Ints, Ints, Ints]:
-    """Each sorted row's ties as a range of ranks, first to before last; and the order."""
+    """For each sorted row the ranks of its ties, from first up to but without last; and the sorting order."""
     order = np.argsort(scores, kind="stable")
     ranked = scores[order]
     first, last = np.searchsorted(ranked, ranked, "left"), np.searchsorted(ranked, ranked, "right")
     return first, last, order
 
 
-def _from(values: Floats, first: Ints) -> Floats:
-    """The sum of `values` from the first of each row's ties on."""
+def _tail_sums(values: Floats, first: Ints) -> Floats:
+    """The sum of `values` from each row's first tie to the end."""
     tails = np.concatenate([np.cumsum(values[::-1])[::-1], [0.0]])
     return np.asarray(tails[first])

@@ -1,92 +1,130 @@
-"""What is to be beaten: the most frequent label, and TF-IDF with logistic regression; fitted on train."""
+"""Baselines to compare the model with: the majority class, and TF-IDF with logistic regression; fitted on train."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.classification import count_scores, mean_scores, row_values
 from stages.metrics.estimates import difference
+from stages.paths import Paths
+from stages.report.results import Results
+from stages.report.rows import read_texts, read_train
 from stages.report.summary import decimals
 
 Ints = NDArray[np.int64]
 Floats32 = NDArray[np.float32]
 
 COMPARED = ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss")
-MOST_WORDS = 50_000  # words and pairs of words; the rarer ones are left out
+MAX_FEATURES = 50_000  # the most frequent words and pairs of words
+
+
+@dataclass(frozen=True)
+class BaselineScore:
+    """A metric of a baseline, and the difference of the model (model minus baseline) with its interval."""
+
+    value: float
+    difference: float
+    low: float
+    high: float
+
+
+def predict_baselines(paths: Paths, results: Results, *, max_train_rows: int) -> dict[str, Floats32]:
+    """Return the probabilities of each baseline for the rows of the report's split; shape (rows, num_labels) each.
+
+    Args:
+        paths: Of the project.
+        results: Of all seeds.
+        max_train_rows: TF-IDF is fitted on at most this many rows of train; 0 leaves it out.
+    """
+    texts, labels = read_train(paths)
+    num_labels, predictions = len(results.labels), results.predictions
+    baselines = {"majority": predict_majority(labels, len(predictions), num_labels=num_labels)}
+    if max_train_rows:
+        test_texts = read_texts(paths, predictions.positions)
+        baselines["tfidf"] = predict_tfidf(
+            texts, labels, test_texts, num_labels=num_labels, max_train_rows=max_train_rows, seed=0
+        )
+    return baselines
 
 
 def predict_majority(labels: Ints, rows: int, *, num_labels: int) -> Floats32:
-    """Return for every one of `rows` how frequent each label is in train; shape (rows, num_labels)."""
+    """Return the frequency of each label in train, repeated for each row; shape (rows, num_labels)."""
     shares = np.bincount(labels, minlength=num_labels) / len(labels)
     return np.tile(shares.astype(np.float32), (rows, 1))
 
 
 def predict_tfidf(
-    train_texts: Sequence[str], train_labels: Ints, texts: Sequence[str], *, num_labels: int, most_rows: int, seed: int
+    train_texts: Sequence[str],
+    train_labels: Ints,
+    texts: Sequence[str],
+    *,
+    num_labels: int,
+    max_train_rows: int,
+    seed: int,
 ) -> Floats32:
     """Fit TF-IDF of words and pairs of words with logistic regression, and predict `texts`.
 
     Args:
         train_texts: Texts of train.
         train_labels: Their labels; shape (train rows,).
-        texts: What to predict.
-        num_labels: Classes of the task.
-        most_rows: At most so many rows of train are used, drawn at random (>= 1).
-        seed: Of that draw.
+        texts: Texts to predict.
+        num_labels: Number of classes.
+        max_train_rows: A larger train is sampled down to this many rows (>= 1).
+        seed: Of the sampling.
 
     Returns:
         Shape (rows, num_labels).
     """
     rows: Ints = np.arange(len(train_labels))
-    if len(rows) > most_rows:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, most_rows, replace=False))
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=MOST_WORDS, dtype=np.float32)
+    if len(rows) > max_train_rows:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, max_train_rows, replace=False))
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=MAX_FEATURES, dtype=np.float32)
     try:
         words = vectorizer.fit_transform([train_texts[row] for row in rows.tolist()])
-    except ValueError:  # no text holds a word of two letters: nothing to learn from
+    except ValueError:  # no text contains a word of two or more letters
         return predict_majority(train_labels, len(texts), num_labels=num_labels)
     classes = np.unique(train_labels[rows])
     probabilities = np.zeros((len(texts), num_labels), dtype=np.float32)
     if len(classes) < 2:
         probabilities[:, classes] = 1
         return probabilities
-    # L-BFGS takes ten times as long, and with many classes its tolerance is met before it has learned anything
+    # not L-BFGS: it takes ten times as long, and with many classes it stops long before it has converged
     model = LogisticRegression(C=10.0, solver="newton-cg", max_iter=200, tol=1e-4).fit(words, train_labels[rows])
     probabilities[:, classes] = model.predict_proba(vectorizer.transform(texts))
     return probabilities
 
 
-def compare(
-    labels: Ints, model: Floats32, baselines: Mapping[str, Floats32], **options: Any
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Score the baselines on the same rows, with the model's lead over each.
+def score_baselines(
+    results: Results, baselines: dict[str, Floats32], bootstrap: Bootstrap
+) -> dict[str, dict[str, BaselineScore]]:
+    """Return each baseline's metrics on the rows that the champion is scored on, and the champion's lead.
 
     Args:
-        labels: Given labels; shape (rows,).
-        model: The champion's probabilities; shape (rows, num_labels).
-        baselines: The baselines' probabilities by name.
-        **options: ordered, resamples, confidence and seed of the bootstrap.
+        results: Of all seeds.
+        baselines: Probabilities by name of the baseline; shape (rows, num_labels) each.
+        bootstrap: Of the intervals.
 
     Returns:
-        `{baseline: {metric: {"value", "difference", "low", "high"}}}`: the baseline's value, and the model's less
-        the baseline's with its paired interval.
+        The scores by name of the baseline and name of the metric.
     """
-    return {name: _compare_one(labels, model, other, **options) for name, other in baselines.items()}
+    return {name: _score(results, probabilities, bootstrap) for name, probabilities in baselines.items()}
 
 
-def _compare_one(labels: Ints, model: Floats32, other: Floats32, **options: Any) -> dict[str, dict[str, float]]:
-    ones = np.ones(len(labels), dtype=np.int64)
-    scores = count_scores(ones, labels, np.argmax(other, axis=1), num_labels=other.shape[1])
-    scores |= mean_scores(row_values(labels, other))(ones)
-    leads = difference(labels, model, other, **options)
-    entries = {}
+def _score(results: Results, baseline: Floats32, bootstrap: Bootstrap) -> dict[str, BaselineScore]:
+    labels, model = results.predictions.labels, results.predictions.probabilities
+    counts = np.ones(len(labels), dtype=np.int64)
+    values = count_scores(counts, labels, np.argmax(baseline, axis=1), num_labels=baseline.shape[1])
+    values |= mean_scores(row_values(labels, baseline))(counts)
+    leads = difference(labels, model, baseline, ordered=results.ordered, bootstrap=bootstrap)
+    scores = {}
     for name in COMPARED:
         lead = leads[name]
         digits = decimals(lead.low, lead.high)
-        numbers = {"value": float(scores[name]), "difference": lead.value, "low": lead.low, "high": lead.high}
-        entries[name] = {key: round(number, digits) + 0.0 for key, number in numbers.items()}
-    return entries
+        numbers = (float(values[name]), lead.value, lead.low, lead.high)
+        scores[name] = BaselineScore(*(round(number, digits) + 0.0 for number in numbers))
+    return scores

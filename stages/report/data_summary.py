@@ -1,21 +1,98 @@
-"""The account of the data, the clock and the parameters, as plain values that the templates show."""
+"""What the report says about the data: the rows, the checks, the splits and the tokens."""
 
-import csv
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from stages.files import read_json
 from stages.paths import Paths
 
-Row = tuple[str, str]
-
 SPLITS = ("train", "val", "test")
-LIBRARIES = ("torch", "lightning", "transformers", "tokenizers", "numpy", "scikit-learn", "pandas", "pyarrow", "dvc")
 
 
-def read_data(paths: Paths, labels: Sequence[str]) -> dict[str, Any]:
-    """Read the account of the rows: read, used and set aside, found by the checks, divided, cut, and leaking.
+@dataclass(frozen=True)
+class Check:
+    """A check of the rows that found something."""
+
+    name: str
+    rows: int
+    outcome: str  # what happened to the rows: "set aside" or "used"
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file that the rows come from."""
+
+    name: str
+    rows: int
+    pin: str  # SHA-256 or revision; empty without either
+
+
+@dataclass(frozen=True)
+class ClassRows:
+    """Rows of a label by split, and what truncation removed from them."""
+
+    label: str
+    splits: list[int]  # train, val, test
+    rows_cut: int
+    tokens_cut: int
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Rows of val and test that share something with a row of an earlier split."""
+
+    kind: str
+    val: int
+    test: int
+
+
+@dataclass(frozen=True)
+class TokenSummary:
+    """Lengths, truncation and padding; lengths include special tokens."""
+
+    rows: int
+    tokens: int  # after truncation
+    rows_cut: int
+    tokens_cut: int
+    median: int
+    p99: int
+    longest: int
+    max_length: int
+    suggested_max_length: int  # the smallest that leaves 99% of the rows whole
+    truncation: str  # which part of a long text is kept
+    padding_to_max_length: float  # shares of all tokens (0 to 1)
+    padding_in_random_batches: float
+    padding_by_length: float
+    unknown_tokens: int
+    rows_mostly_unknown: int
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """The rows from the source files to the splits."""
+
+    rows_read: int
+    rows_used: int
+    distinct_texts: int
+    repeated_rows: int
+    repeated_but_for_case: int
+    nearly_repeated: int
+    checks: list[Check]
+    files: list[DataFile]
+    split_rows: list[int]  # train, val, test
+    classes: list[ClassRows]
+    official_splits: list[str]  # given by the files
+    duplicates_dropped: int
+    left_out_as_leak: int
+    train_left_out: int
+    leaks: list[Leak]
+    leak_share: float  # of the rows of val and test (0 to 1)
+    tokens: TokenSummary
+
+
+def read_data_summary(paths: Paths, labels: list[str]) -> DataSummary:
+    """Read what download, tokenize and split wrote about the rows.
 
     Args:
         paths: Of the project.
@@ -24,66 +101,56 @@ def read_data(paths: Paths, labels: Sequence[str]) -> dict[str, Any]:
     dataset, split, tokens = (
         read_json(path) for path in (paths.dataset / "stats.json", paths.split_stats, paths.token_stats)
     )
-    cut = tokens["per_label"]
-    findings = [(rule, count, "set aside") for rule, count in dataset["set_aside"].items()]
-    findings += [(rule, count, "used") for rule, count in dataset["warnings"].items()]
-    return {
-        "dataset": dataset,
-        "findings": [(rule.replace("_", " "), count, done) for rule, count, done in findings],
-        "sources": read_json(paths.dataset / "source.json")["files"],
-        "split_stats": split,
-        "leaks": [(kind.replace("_", " "), rows) for kind, rows in split["leak"].items() if kind != "share"],
-        "split_rows": [split[name]["rows"] for name in SPLITS],
-        "class_rows": [
-            (label, [split[name]["labels"][label] for name in SPLITS], cut[label]["rows_cut"], cut[label]["tokens_cut"])
+    duplicates, leak, cut = dataset["duplicates"], split["leak"], tokens["per_label"]
+    return DataSummary(
+        rows_read=dataset["rows_in"],
+        rows_used=dataset["rows_used"],
+        distinct_texts=duplicates["distinct_texts"],
+        repeated_rows=duplicates["repeated_rows"],
+        repeated_but_for_case=duplicates["repeated_but_for_case"],
+        nearly_repeated=duplicates["nearly_repeated"],
+        checks=_checks(dataset["set_aside"], "set aside") + _checks(dataset["warnings"], "used"),
+        files=[_data_file(file) for file in read_json(paths.dataset / "source.json")["files"]],
+        split_rows=[split[name]["rows"] for name in SPLITS],
+        classes=[
+            ClassRows(
+                label,
+                [split[name]["labels"][label] for name in SPLITS],
+                cut[label]["rows_cut"],
+                cut[label]["tokens_cut"],
+            )
             for label in labels
         ],
-        "tokens": tokens,
-    }
+        official_splits=split["official"],
+        duplicates_dropped=split["duplicates_dropped"],
+        left_out_as_leak=split["left_out_as_leak"],
+        train_left_out=split["train_left_out"],
+        leaks=[Leak(kind.replace("_", " "), **rows) for kind, rows in leak.items() if kind != "share"],
+        leak_share=leak["share"],
+        tokens=_token_summary(tokens),
+    )
 
 
-def read_lengths(path: Path) -> dict[int, int]:
-    """Read lengths.csv: tokens to rows."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return {int(row["tokens"]): int(row["rows"]) for row in csv.DictReader(file)}
+def _checks(counts: Mapping[str, int], outcome: str) -> list[Check]:
+    return [Check(name.replace("_", " "), rows, outcome) for name, rows in counts.items()]
 
 
-def read_timing(paths: Paths, seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """Read the seconds and megabytes of every stage that ran before this one, in the order of the graph."""
-    stages = ["download@dataset", "download@model", "tokenize", "split"]
-    stages += [f"{stage}@{seed}" for seed in seeds for stage in ("finetune", "evaluate")]
-    return [{"stage": stage, **read_json(paths.timing(stage))} for stage in stages if paths.timing(stage).is_file()]
+def _data_file(file: Mapping[str, Any]) -> DataFile:
+    name = f"{file['source']} : {file['member']}" if file["member"] else file["source"]
+    return DataFile(name, file["rows"], file.get("sha256") or file.get("revision") or "")
 
 
-def read_versions(path: Path) -> list[Row]:
-    """Read the pinned versions of the libraries that make the numbers; none where the file is missing."""
-    if not path.is_file():
-        return []
-    lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
-    pins = dict(line.split("==", 1) for line in lines if "==" in line)
-    return [(name, pins[name].split(";")[0].strip()) for name in LIBRARIES if name in pins]
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> list[Row]:
-    """Return nested values as dotted keys with their values, in order; an empty one stays."""
-    rows: list[Row] = []
-    for key, value in values.items():
-        name = f"{prefix}.{key}" if prefix else str(key)
-        if isinstance(value, Mapping) and value:
-            rows += flatten(value, name)
-        elif isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value):
-            rows += [row for number, entry in enumerate(value) for row in flatten(entry, f"{name}[{number}]")]
-        else:
-            rows.append((name, shown(value)))
-    return rows
-
-
-def shown(value: Any) -> str:
-    """Return a value as params.yaml writes it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int):
-        return f"{value:,}" if abs(value) >= 10_000 else str(value)
-    return str(value) if value != "" else '""'
+def _token_summary(stats: Mapping[str, Any]) -> TokenSummary:
+    same = ("rows", "tokens", "rows_cut", "tokens_cut", "max_length", "suggested_max_length")
+    return TokenSummary(
+        **{name: stats[name] for name in same},
+        truncation=stats["truncation"].replace("_", " and "),
+        median=stats["length"]["median"],
+        p99=stats["length"]["p99"],
+        longest=stats["length"]["longest"],
+        padding_to_max_length=stats["padding"]["to_max_length"],
+        padding_in_random_batches=stats["padding"]["to_longest_in_batch"],
+        padding_by_length=stats["padding"]["by_length"],
+        unknown_tokens=stats["unknown"]["tokens"],
+        rows_mostly_unknown=stats["unknown"]["rows_mostly_unknown"],
+    )

@@ -1,4 +1,4 @@
-"""Where the champion is surest and wrong."""
+"""The champion's mistakes: the most confident ones, and which labels it confuses."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,8 @@ from stages.predictions import Predictions
 
 @dataclass(frozen=True)
 class Mistake:
+    """A row that is predicted wrong."""
+
     id: str
     position: int
     label: str
@@ -17,42 +19,52 @@ class Mistake:
     probability: float  # of the predicted label
 
 
-def confident_mistakes(split: Predictions, labels: list[str], *, limit: int) -> list[Mistake]:
-    """Return the wrong predictions with the highest probability, surest first.
+@dataclass(frozen=True)
+class Confusion:
+    """How many rows of one label are predicted as another."""
+
+    label: str
+    predicted: str
+    rows: int
+    share: float  # of the label's rows (0 to 1)
+
+
+def confident_mistakes(predictions: Predictions, labels: list[str], *, limit: int) -> list[Mistake]:
+    """Return the wrong predictions with the highest probability, most confident first.
 
     Args:
-        split: Predictions of the champion.
+        predictions: Of the champion.
         labels: Names of the classes.
-        limit: At most so many (>= 0).
+        limit: Maximum number of mistakes (>= 0).
     """
-    preds, surest = split.preds, split.probabilities.max(axis=1, initial=0)
-    wrong = np.flatnonzero(preds != split.labels)
-    order = wrong[np.argsort(-surest[wrong], kind="stable")][:limit]
+    preds, confidence = predictions.preds, predictions.probabilities.max(axis=1, initial=0)
+    wrong = np.flatnonzero(preds != predictions.labels)
+    order = wrong[np.argsort(-confidence[wrong], kind="stable")][:limit]
     return [
         Mistake(
-            id=split.ids[row],
-            position=int(split.positions[row]),
-            label=labels[split.labels[row]],
+            id=predictions.ids[row],
+            position=int(predictions.positions[row]),
+            label=labels[predictions.labels[row]],
             predicted=labels[preds[row]],
-            probability=round(float(surest[row]), 3),
+            probability=round(float(confidence[row]), 3),
         )
         for row in order
     ]
 
 
-def confusion_matrix(split: Predictions, num_labels: int) -> NDArray[np.int64]:
-    """Count rows by given label (first axis) and predicted label; shape (num_labels, num_labels)."""
-    flat = split.labels * num_labels + split.preds
-    return np.bincount(flat, minlength=num_labels**2).reshape(num_labels, num_labels)
+def frequent_confusions(matrix: NDArray[np.int64], labels: list[str], *, limit: int) -> list[Confusion]:
+    """Return the most frequent confusions, largest first.
 
-
-def confusion_pairs(matrix: NDArray[np.int64], labels: list[str], *, limit: int) -> list[tuple[str, str, int, float]]:
-    """Return the most frequent confusions: given label, predicted label, rows, share of the given label's rows."""
+    Args:
+        matrix: Rows by label (first axis) and predicted label; shape (num_labels, num_labels).
+        labels: Names of the classes.
+        limit: Maximum number of confusions (>= 0).
+    """
     wrong = matrix * (1 - np.eye(len(labels), dtype=np.int64))
     order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
     pairs = [divmod(int(flat), len(labels)) for flat in order]
     return [
-        (labels[given], labels[pred], int(wrong[given, pred]), float(wrong[given, pred] / matrix[given].sum()))
-        for given, pred in pairs
-        if wrong[given, pred] > 0
+        Confusion(labels[label], labels[pred], int(wrong[label, pred]), float(wrong[label, pred] / matrix[label].sum()))
+        for label, pred in pairs
+        if wrong[label, pred] > 0
     ]

@@ -1,65 +1,120 @@
-"""What the earlier stages found, read from their files and checked to fit together."""
+"""The results of all seeds, read from the files of the earlier stages and checked to belong together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stages.errors import ReportError
 from stages.files import read_json
+from stages.metrics.estimates import are_ordered
+from stages.metrics.names import lower_is_better
+from stages.metrics.summary import MetricValue
 from stages.paths import Paths
 from stages.predictions import Predictions, read_predictions
+from stages.schema import Evaluate
+
+IMBALANCED = 0.6  # share of the most frequent label above which accuracy looks better than the model is
 
 
 @dataclass(frozen=True)
 class SeedResult:
-    """Everything about one fine-tuned model."""
+    """The fine-tuned model of one seed: how its training went, and how it scores.
+
+    Args:
+        seed: Of the fine-tuning.
+        metrics: By split (val, test) and name; empty for a split without rows.
+        temperature: Divides the logits; fitted on val.
+        threshold: Binary tasks: from this scaled probability on the answer is the second label.
+        predictions: By split (val, test).
+        curve: A row per epoch, a column per quantity.
+        best_epoch: The epoch whose weights were kept.
+    """
 
     seed: int
-    metrics: dict[str, Any]  # {"val": ..., "test": ...} as evaluate wrote them
-    splits: dict[str, Predictions]
-    curve: dict[str, list[float]]  # a column per quantity, a row per epoch
-    stats: dict[str, Any]
+    metrics: dict[str, dict[str, MetricValue]]
+    temperature: float
+    threshold: float | None
+    predictions: dict[str, Predictions]
+    curve: pd.DataFrame
+    best_epoch: int
 
 
-def read_results(paths: Paths, seeds: Sequence[int]) -> list[SeedResult]:
-    """Read what finetune and evaluate left for each seed.
+@dataclass(frozen=True)
+class Results:
+    """All seeds, and the champion: the one that is best on val."""
+
+    labels: list[str]
+    ordered: bool  # whether the labels have an order, as stars do
+    seeds: list[SeedResult]
+    champion: SeedResult
+
+    @property
+    def split(self) -> str:
+        """The split that the report shows: test, or val if test has no rows."""
+        return "test" if len(self.champion.predictions["test"]) else "val"
+
+    @property
+    def predictions(self) -> Predictions:
+        """The champion's predictions for that split."""
+        return self.champion.predictions[self.split]
+
+    @property
+    def imbalanced(self) -> bool:
+        """Whether one label has so many of the rows that always predicting it gives a high accuracy."""
+        return bool(np.bincount(self.predictions.labels).max() / len(self.predictions) > IMBALANCED)
+
+
+def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Results:
+    """Read what finetune and evaluate wrote for each seed.
 
     Raises:
-        ReportError: A file is missing, or the seeds were measured on different rows.
+        ReportError: A file is missing, the seeds were evaluated on different rows, or val and test are both empty.
     """
     results = [_read_seed(paths, seed) for seed in seeds]
-    for name in ("val", "test"):
-        for result in results[1:]:
-            if not np.array_equal(result.splits[name].positions, results[0].splits[name].positions):
+    first, *others = results
+    for split, predictions in first.predictions.items():
+        for result in others:
+            if not np.array_equal(result.predictions[split].positions, predictions.positions):
                 raise ReportError(
-                    f"{paths.predictions(result.seed)}: its {name} rows are not those of seed {results[0].seed}. "
+                    f"{paths.predictions(result.seed)}: its {split} rows differ from those of seed {first.seed}. "
                     "Evaluate all seeds on the same split: dvc repro"
                 )
-    if not len(results[0].splits["test"]) and not len(results[0].splits["val"]):
+    if not any(len(predictions) for predictions in first.predictions.values()):
         raise ReportError(
-            f"{paths.predictions(seeds[0])} has no rows. Give split.val and split.test a share of the rows."
+            f"{paths.predictions(first.seed)} has no rows. Set split.val or split.test to a share above 0."
         )
-    return results
+    labels = read_json(paths.labels)
+    champion = choose_champion(results, evaluate.metric)
+    return Results(labels, are_ordered(labels, evaluate.ordered), results, champion)
+
+
+def choose_champion(results: Sequence[SeedResult], metric: str) -> SeedResult:
+    """Return the seed with the best `metric` on val; the first one in case of a tie or without val rows.
+
+    Test is not used to choose, so its metrics remain an unbiased estimate for new data.
+    """
+    if not all(metric in result.metrics["val"] for result in results):
+        return results[0]
+    best = min if lower_is_better(metric) else max
+    return best(results, key=lambda result: result.metrics["val"][metric].value)
 
 
 def _read_seed(paths: Paths, seed: int) -> SeedResult:
     for path in (paths.metrics(seed), paths.predictions(seed), paths.curve(seed), paths.finetune_stats(seed)):
         if not path.is_file():
-            raise ReportError(f"{path} is missing. Make it with: dvc repro")
+            raise ReportError(f"{path} is missing. Create it with: dvc repro")
+    written = read_json(paths.metrics(seed))
     return SeedResult(
         seed=seed,
-        metrics=read_json(paths.metrics(seed)),
-        splits=read_predictions(paths.predictions(seed)),
-        curve=_read_curve(paths.curve(seed)),
-        stats=read_json(paths.finetune_stats(seed)),
+        metrics={
+            split: {name: MetricValue(**entry) for name, entry in written[split].items() if name != "per_class"}
+            for split in ("val", "test")
+        },
+        temperature=written["calibration"]["temperature"],
+        threshold=written["calibration"]["threshold"],
+        predictions=read_predictions(paths.predictions(seed)),
+        curve=pd.read_csv(paths.curve(seed)),
+        best_epoch=read_json(paths.finetune_stats(seed))["best_epoch"],
     )
-
-
-def _read_curve(path: Path) -> dict[str, list[float]]:
-    header, *lines = path.read_text(encoding="utf-8").splitlines()
-    columns = header.split(",")
-    rows = [[float(cell or "nan") for cell in line.split(",")] for line in lines]
-    return {name: [row[number] for row in rows] for number, name in enumerate(columns)}

@@ -1,4 +1,4 @@
-"""The rows behind the predictions: their texts, and the columns that slices are made of."""
+"""Rows of the data set: their texts, and the slices that they belong to."""
 
 from collections.abc import Sequence
 
@@ -6,38 +6,30 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from stages.metrics.slices import Slices, cut_slices, slice_columns
 from stages.paths import Paths
-from stages.report.slices import token_slices
+from stages.predictions import Predictions
 from stages.tokens import open_tokens, read_column, read_positions
 
 Ints = NDArray[np.int64]
 
-NO_SLICES = ("id", "text", "text_pair", "label", "text_key", "cluster")  # each row has its own, or it is the answer
-KEPT = "slice:"  # before the name of a column that was kept for slices
-
 
 def read_texts(paths: Paths, positions: Sequence[int] | Ints) -> list[str]:
-    """Read the texts of some rows; the second text of a pair follows after a line break."""
+    """Read the texts of the rows at `positions`; the two texts of a pair are joined by a line break."""
     table = pq.read_table(paths.rows, columns=["text", "text_pair"]).take(positions)
     pairs = zip(table["text"].to_pylist(), table["text_pair"].to_pylist(), strict=True)
     return ["\n".join(part for part in pair if part) for pair in pairs]
 
 
-def read_slice_columns(paths: Paths, positions: Ints) -> dict[str, Sequence[str | None]]:
-    """Read each row's length quarter, whether it was cut, its group, split and file, and what was kept for slices."""
-    lengths = open_tokens(paths.tokens).lengths[positions]
-    cut = read_column(paths.tokens, "tokens_cut").to_numpy()[positions]
-    columns = token_slices(lengths, cut)
-    names = [name for name in pq.read_schema(paths.rows).names if name not in NO_SLICES]
-    table = pq.read_table(paths.rows, columns=names).take(positions)
-    for name in names:
-        shown = name.removeprefix(KEPT)
-        taken = shown in columns or shown.isdecimal()  # a number is a column's where there is no header
-        columns[f"column {shown}" if taken else shown] = table[name].to_pylist()
-    return columns
+def read_slices(paths: Paths, split: Predictions) -> Slices:
+    """Return the split's slices: by length, truncation, group, file, and the columns kept for slices."""
+    names = slice_columns(pq.read_schema(paths.rows).names)
+    table = pq.read_table(paths.rows, columns=names).take(split.positions)
+    tokens_cut = read_column(paths.tokens, "tokens_cut").to_numpy()[split.positions]
+    return cut_slices({name: table[name] for name in names}, tokens=split.tokens, tokens_cut=tokens_cut)
 
 
 def read_train(paths: Paths) -> tuple[list[str], Ints]:
-    """Read texts and label indices of train."""
+    """Read the texts and label indices of train."""
     positions = read_positions(paths.split("train"))
     return read_texts(paths, positions), open_tokens(paths.tokens).labels[positions]

@@ -1,108 +1,63 @@
-"""Where the model is weak: the headline metric on parts of the rows, each with its interval."""
+"""Slices: the metric on parts of the rows, to show where the model is weak."""
 
 import functools
-import itertools
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.bootstrap import estimate, group
+from stages.metrics.bootstrap import Bootstrap, count_cells, estimate
 from stages.metrics.classification import count_scores
 from stages.metrics.estimates import allow_for_unseen_errors
+from stages.metrics.slices import Slices
+from stages.predictions import Predictions
 from stages.report.summary import rounded
 
-Ints = NDArray[np.int64]
-
 SMALL = 30  # rows; the interval of a smaller slice is rough
-MOST_VALUES = 12  # of a column, the most frequent ones; the others are one slice together
-LONGEST = 60  # characters of a value
-NONE = "(none)"  # rows without a value
 
 
 @dataclass(frozen=True)
-class Slice:
-    column: str
-    name: str
+class SliceScore:
+    """The metric on a slice, with its interval."""
+
     rows: int
-    small: bool
     value: float
     low: float
     high: float
 
 
-def token_slices(lengths: Ints, cut: Ints) -> dict[str, Sequence[str | None]]:
-    """Name each row's quarter by length, and whether truncation took something from it.
-
-    Args:
-        lengths: Tokens of each row that stayed; shape (rows,).
-        cut: Tokens of each row that were cut; shape (rows,).
-    """
-    edges = np.unique(np.quantile(lengths, [0.25, 0.5, 0.75]).astype(np.int64))
-    bounds = [0, *edges.tolist(), int(lengths.max())]
-    names = [f"{low + 1} to {high} tokens" for low, high in itertools.pairwise(bounds)]
-    quarters = np.searchsorted(edges, lengths, "left")
-    return {
-        "length": [names[number] for number in quarters],
-        "truncation": ["cut" if lost else "whole" for lost in cut.tolist()],
-    }
-
-
 def score_slices(
-    columns: Mapping[str, Sequence[str | None]],
-    labels: Ints,
-    preds: Ints,
-    *,
-    metric: str,
-    num_labels: int,
-    **options: Any,
-) -> list[Slice]:
-    """Return the metric on every slice, weakest first; a column with one value alone says nothing and is left out.
+    slices: Slices, predictions: Predictions, metric: str, bootstrap: Bootstrap
+) -> dict[str, dict[str, SliceScore]]:
+    """Return the metric on every slice by column and value, weakest first.
 
     Args:
-        columns: Each row's value in each column; the rows without one are a slice of their own.
-        labels: Given labels; shape (rows,).
-        preds: Predicted labels; shape (rows,).
+        slices: From `cut_slices`, for the rows of `predictions`.
+        predictions: Of the champion.
         metric: One of `count_scores`.
-        num_labels: Classes of the task.
-        **options: resamples, confidence and seed of the bootstrap.
+        bootstrap: Of the intervals.
     """
-    slices = []
-    for column, values in columns.items():
-        names, numbers = _values(values)
-        if len(names) < 2:
-            continue
-        for number, name in enumerate(names):
-            mask = numbers == number
-            one = _score(labels[mask], preds[mask], metric=metric, num_labels=num_labels, **options)
-            rows = int(mask.sum())
-            slices.append(Slice(column, name, rows, rows < SMALL, **one))
-    return sorted(slices, key=lambda one: (one.value, one.column, one.name))
+    labels, preds, num_labels = predictions.labels, predictions.preds, predictions.probabilities.shape[1]
+    scores = {
+        key: _score(labels[mask], preds[mask], metric=metric, num_labels=num_labels, bootstrap=bootstrap)
+        for key, mask in slices.items()
+    }
+    by_column: dict[str, dict[str, SliceScore]] = {}
+    for column, value in sorted(scores, key=lambda key: (scores[key].value, *key)):
+        by_column.setdefault(column, {})[value] = scores[column, value]
+    return by_column
 
 
-def _values(values: Sequence[str | None]) -> tuple[list[str], Ints]:
-    """Return the most frequent values, with all others as one more, and the number of each row's; shape (rows,)."""
-    array = np.array([NONE if value is None else str(value)[:LONGEST] for value in values])
-    found, numbers, counts = np.unique(array, return_inverse=True, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    names = [str(found[index]) for index in order[:MOST_VALUES]]
-    others = len(order) - len(names)
-    if others:
-        names.append(f"{others:,} other value{'s' if others > 1 else ''}")
-    return names, np.minimum(rank, MOST_VALUES)[numbers]
-
-
-def _score(labels: Ints, preds: Ints, *, metric: str, num_labels: int, **options: Any) -> dict[str, float]:
-    cells = group(labels, preds)
+def _score(
+    labels: NDArray[np.int64], preds: NDArray[np.int64], *, metric: str, num_labels: int, bootstrap: Bootstrap
+) -> SliceScore:
+    cells = count_cells(labels, preds)
     score = functools.partial(count_scores, labels=cells.columns[0], preds=cells.columns[1], num_labels=num_labels)
-    found = estimate(lambda counts: {metric: score(counts)[metric]}, cells.sizes, cells.columns[0], **options)
+    estimates = estimate(lambda counts: {metric: score(counts)[metric]}, cells.sizes, cells.columns[0], bootstrap)
     if (labels == preds).all():
-        found = allow_for_unseen_errors(
-            found, labels, num_labels=num_labels, ordered=False, confidence=options["confidence"]
+        estimates = allow_for_unseen_errors(
+            estimates, labels, num_labels=num_labels, ordered=False, confidence=bootstrap.confidence
         )
-    one = found[metric]
-    return rounded({"value": one.value, "low": one.low, "high": one.high})
+    interval = estimates[metric]
+    entry = rounded({"value": interval.value, "low": interval.low, "high": interval.high})
+    return SliceScore(len(labels), entry["value"], entry["low"], entry["high"])

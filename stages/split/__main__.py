@@ -1,6 +1,6 @@
-"""Divide the rows into train, val and test, seeded, with duplicates and groups kept together.
+"""Divide the rows into train, val and test by a seed, with duplicates and groups kept together.
 
-Reads:  data/tokenize/tokens (labels, groups, official splits and text keys; not the token ids), labels.json
+Reads:  data/tokenize/tokens (labels, groups, official splits and text keys; no token ids), labels.json
 Writes: data/split/: train.parquet, val.parquet, test.parquet (positions of the rows), stats.json
 Params: split
 
@@ -12,14 +12,14 @@ from stages.files import read_json, write_json
 from stages.params import Params
 from stages.paths import Paths
 from stages.split.division import divide, write_positions
-from stages.split.facts import read_facts
+from stages.split.inputs import read_inputs
 from stages.tokens import TOKENS_FILE
 
 
 def main(params: Params, paths: Paths) -> None:
     split = params.split
     positions, stats = divide(
-        read_facts(paths.tokens / TOKENS_FILE),
+        read_inputs(paths.tokens / TOKENS_FILE),
         read_json(paths.labels),
         method=split.method,
         val=split.val,

@@ -1,4 +1,4 @@
-"""How much of what is measured stands in another split too."""
+"""Count the rows of val and test that are in another split too, and stop where they are too many."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,47 +7,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.errors import DataError
-from stages.split.facts import RowFacts
+from stages.split.inputs import SplitInputs
 
-BEFORE = {"val": ("train",), "test": ("train", "val")}  # where a row of the split must not stand as well
+OTHERS = {"val": ("train",), "test": ("train", "val")}  # splits that a row of val or test must not be in too
 
 
-def find_leak(positions: Mapping[str, NDArray[np.int64]], facts: RowFacts) -> dict[str, Any]:
-    """Count the rows of val that stand in train too, and those of test that stand in train or val.
+def find_leak(positions: Mapping[str, NDArray[np.int64]], inputs: SplitInputs) -> dict[str, Any]:
+    """Count the rows of val that are in train too, and the rows of test that are in train or val too.
 
     Args:
         positions: Rows of each split.
-        facts: Of all rows.
+        inputs: Columns of all rows.
 
     Returns:
-        Rows by kind (the same text, nearly the same, the same group) and split, and the share of both splits' rows
-        (0 to 1) that leak in any way.
+        Rows by kind (same text, nearly same text, same group) and split; and under `share` the share of the rows of
+        val and test (0 to 1) that leak in any way.
     """
-    keys = {"same_text": facts.text_key, "nearly_same_text": facts.cluster, "same_group": facts.group}
+    keys = {"same_text": inputs.text_key, "nearly_same_text": inputs.cluster, "same_group": inputs.group}
     counts: dict[str, Any] = {name: {} for name in keys}
     leaking = 0
-    for split, others in BEFORE.items():
+    for split, others in OTHERS.items():
         rows, elsewhere = positions[split], np.concatenate([positions[name] for name in others])
-        found = np.zeros(len(rows), dtype=np.bool_)
+        leaks = np.zeros(len(rows), dtype=np.bool_)
         for name, key in keys.items():
             has_key = np.ones(len(rows), dtype=np.bool_) if name == "same_text" else key[rows] >= 0
-            leaks = has_key & np.isin(key[rows], key[elsewhere])
-            counts[name][split] = int(leaks.sum())
-            found |= leaks
-        leaking += int(found.sum())
-    measured = sum(len(positions[split]) for split in BEFORE)
+            shared = has_key & np.isin(key[rows], key[elsewhere])
+            counts[name][split] = int(shared.sum())
+            leaks |= shared
+        leaking += int(leaks.sum())
+    measured = sum(len(positions[split]) for split in OTHERS)
     return {**counts, "share": round(leaking / measured, 6) if measured else 0.0}
 
 
 def require_no_leak(leak: Mapping[str, Any], *, max_leak: float) -> None:
-    """Stop where too much of what is measured stands in another split too.
+    """Check that few enough rows of val and test are in another split too.
 
     Args:
-        leak: What `find_leak` found.
-        max_leak: Share of val's and test's rows (0 to 1) that may.
+        leak: From `find_leak`.
+        max_leak: Share of the rows of val and test (0 to 1) that may leak.
 
     Raises:
-        DataError: It is more than that.
+        DataError: More rows leak.
     """
     if leak["share"] > max_leak:
         kinds = "; ".join(
@@ -56,6 +56,6 @@ def require_no_leak(leak: Mapping[str, Any], *, max_leak: float) -> None:
             if name != "share" and sum(counts.values())
         )
         raise DataError(
-            f"{leak['share']:.2%} of val and test stand in another split too ({kinds}), "
-            f"and split.max_leak is {max_leak}. Set split.duplicates: drop, or raise split.max_leak."
+            f"{leak['share']:.2%} of the rows of val and test are in another split too ({kinds}), but split.max_leak "
+            f"is {max_leak}. Set split.duplicates: drop, or raise split.max_leak."
         )

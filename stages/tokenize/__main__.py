@@ -13,16 +13,19 @@ from stages import entry
 from stages.files import replace_folder, write_json, write_text
 from stages.params import Params
 from stages.paths import Paths
-from stages.tokenize.encoding import open_tokenizer, read_labels, write_tokens
+from stages.tokenize.encoding import read_labels, write_tokens
+from stages.tokenizer import open_tokenizer
 from stages.tokens import TOKENS_FILE
 
 
 def main(params: Params, paths: Paths) -> None:
-    max_length, truncation = params.tokenize.max_length, params.tokenize.truncation
-    opened = open_tokenizer(paths.encoder, max_length=max_length)
     with replace_folder(paths.tokens) as folder:
         lengths = write_tokens(
-            paths.rows, folder / TOKENS_FILE, opened=opened, max_length=max_length, truncation=truncation
+            paths.rows,
+            folder / TOKENS_FILE,
+            opened=open_tokenizer(paths.encoder),
+            max_length=params.tokenize.max_length,
+            truncation=params.tokenize.truncation,
         )
     write_json(paths.labels, read_labels(paths.rows))
     write_text(paths.lengths, lengths.histogram())

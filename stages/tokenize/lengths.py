@@ -1,4 +1,4 @@
-"""How long the rows are in tokens, what truncation took from them, and what padding would add."""
+"""Statistics of the rows' lengths in tokens: what truncation cuts, and what padding would add."""
 
 import csv
 import io
@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PADDED_BATCH = 32  # rows; what the waste of padding is worked out for
-SAMPLE = 100_000  # rows at most that it is worked out on
-ENOUGH = 0.99  # share of the rows that the suggested max_length leaves whole
-MULTIPLE = 8  # tokens; what GPUs like the length of a batch to be a multiple of
+PADDED_BATCH = 32  # rows per batch that padding is computed for
+SAMPLE = 100_000  # rows at most that padding is computed on
+COVERED = 0.99  # share of the rows that the suggested max_length does not cut
+MULTIPLE = 8  # tokens; GPUs are fastest where the length of a batch is a multiple of it
 
 
 class Lengths:
-    """Counts rows by length, and what was cut by label; in memory that does not grow with the rows.
+    """Counts rows by length, and cuts by label, in memory that does not grow with the rows.
 
     Args:
         labels: Label names in class order.
-        max_length: Tokens per row that stay, special tokens included.
-        truncation: Which ones: head, tail or head_tail.
+        max_length: Tokens per row, special tokens included.
+        truncation: What is kept of a longer row: head, tail or head_tail.
         limit: Tokens that the encoder takes at most; None: not known.
     """
 
@@ -35,12 +35,12 @@ class Lengths:
     def add(
         self, label: NDArray[np.int32], length: NDArray[np.int64], *, unknown: NDArray[np.int64], special: int
     ) -> None:
-        """Count a batch of rows.
+        """Add a batch of rows.
 
         Args:
             label: Label index, (rows,).
             length: Tokens before truncation, (rows,).
-            unknown: Tokens that stay and that the tokenizer does not know, (rows,).
+            unknown: Tokens of unknown words after truncation, (rows,).
             special: Special tokens per row.
         """
         self._rows.update(length.tolist())
@@ -53,7 +53,7 @@ class Lengths:
         self._unknown["rows_without_tokens"] += int((words <= 0).sum())
 
     def histogram(self) -> str:
-        """Return lengths.csv: rows by tokens per row, special tokens included, before truncation."""
+        """Return lengths.csv: the number of rows by length before truncation, special tokens included."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["tokens", "rows"])
@@ -64,10 +64,10 @@ class Lengths:
         """Return stats.json."""
         rows, rows_cut, tokens_cut = (int(count) for count in self._per_label.sum(axis=0))
         length = np.array(sorted(self._rows), dtype=np.int64)  # (lengths,)
-        below = np.cumsum([self._rows[int(tokens)] for tokens in length])  # rows that are at most so long, (lengths,)
+        below = np.cumsum([self._rows[int(tokens)] for tokens in length])  # rows of at most this length, (lengths,)
         return {
             "max_length": self._max_length,
-            "suggested_max_length": self._suggestion(_quantile(length, below, ENOUGH)),
+            "suggested_max_length": self._suggestion(_quantile(length, below, COVERED)),
             "truncation": self._truncation,
             "rows": rows,
             "tokens": int(np.dot(length, np.diff(below, prepend=0))) - tokens_cut,
@@ -82,8 +82,8 @@ class Lengths:
             },
         }
 
-    def _suggestion(self, enough: int) -> int:
-        rounded = -(-enough // MULTIPLE) * MULTIPLE
+    def _suggestion(self, covered: int) -> int:
+        rounded = -(-covered // MULTIPLE) * MULTIPLE
         return min(rounded, self._limit) if self._limit else rounded
 
 
@@ -94,34 +94,34 @@ def _summary(length: NDArray[np.int64], below: NDArray[np.int64]) -> dict[str, f
 
 
 def _quantile(length: NDArray[np.int64], below: NDArray[np.int64], share: float) -> int:
-    """The least length that at least `share` of the rows do not exceed."""
+    """The least length that `share` of the rows, or more, do not exceed."""
     return int(length[np.searchsorted(below, share * below[-1])])
 
 
 def _sample(length: NDArray[np.int64], below: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The rows' lengths, ascending; of more than SAMPLE rows, evenly spread ones."""
+    """The lengths of the rows, ascending; of more than SAMPLE rows, an evenly spread sample."""
     rows = int(below[-1])
     count = min(rows, SAMPLE)
     return length[np.searchsorted(below, np.arange(count) * rows // count, side="right")]
 
 
-def _padding(kept: NDArray[np.int64], max_length: int) -> dict[str, float]:
-    """Share of a batch's tokens (0 to 1) that is padding, by how batches of 32 rows are made.
+def _padding(truncated: NDArray[np.int64], max_length: int) -> dict[str, float]:
+    """Share of a batch's tokens (0 to 1) that is padding, by how batches are made.
 
     Args:
-        kept: Tokens of each row after truncation, ascending, (rows,).
-        max_length: Tokens per row that all are padded to, where they are.
+        truncated: Tokens of each row after truncation, ascending, (rows,).
+        max_length: Tokens per row that `to_max_length` pads to.
     """
-    shuffled = np.random.default_rng(0).permutation(kept)
+    shuffled = np.random.default_rng(0).permutation(truncated)
     padded = {
-        "to_max_length": len(kept) * max_length,
+        "to_max_length": len(truncated) * max_length,
         "to_longest_in_batch": _padded(shuffled),
-        "by_length": _padded(kept),
+        "by_length": _padded(truncated),
     }
-    return {name: round(1 - float(kept.sum()) / tokens, 4) for name, tokens in padded.items()}
+    return {name: round(1 - float(truncated.sum()) / tokens, 4) for name, tokens in padded.items()}
 
 
-def _padded(kept: NDArray[np.int64]) -> int:
-    """Tokens in batches of rows as they come, each padded to its longest row."""
-    starts = np.arange(0, len(kept), PADDED_BATCH)
-    return int((np.maximum.reduceat(kept, starts) * np.diff(starts, append=len(kept))).sum())
+def _padded(lengths: NDArray[np.int64]) -> int:
+    """Tokens in batches of rows in this order, each padded to its longest row."""
+    starts = np.arange(0, len(lengths), PADDED_BATCH)
+    return int((np.maximum.reduceat(lengths, starts) * np.diff(starts, append=len(lengths))).sum())

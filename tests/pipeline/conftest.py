@@ -13,7 +13,7 @@ from tests.pipeline import toy
 
 @pytest.fixture(scope="session")
 def toy_that_ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The toy project after one `dvc repro`; tests read it and never change it."""
+    """The toy project after one `dvc repro`; tests must not change it."""
     root = toy.create(tmp_path_factory.mktemp("toy") / "project")
     toy.dvc(root, "repro")
     (root / "trace.txt").unlink()
@@ -22,13 +22,13 @@ def toy_that_ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(toy_that_ran: Path, tmp_path: Path) -> Path:
-    """A toy project of the test's own, with cache and outputs."""
+    """A copy of the toy project after one `dvc repro`, for one test."""
     return Path(shutil.copytree(toy_that_ran, tmp_path / "project", symlinks=True))
 
 
 @pytest.fixture
 def inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same, as the current folder."""
+    """The same copy, as the current folder."""
     monkeypatch.chdir(project)
     return project
 

@@ -1,7 +1,6 @@
-"""A project with the graph of this one whose results were written by hand: real git, real DVC, nothing trained.
+"""This project with results written by the test: real git, real DVC, nothing trained.
 
-`write_results` writes every output that dvc.yaml names, and `dvc commit` records them, so that a revision holds what
-a run would have left.
+`write_results` writes every output that dvc.yaml names, and `dvc commit` records them, as a run would have.
 """
 
 import json
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from stages.paths import Paths
+from stages.predictions import Predictions, write_predictions
 from tests.pipeline.toy import dvc, git
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def create(root: Path) -> Path:
 
 
 def rows(count: int, *, seed: int = 0) -> dict[str, list[Any]]:
-    """Columns id, text, label of a data set whose every third row is spam."""
+    """The columns id, text, label of a data set in which every third row is spam."""
     generator = np.random.default_rng(seed)
     return {
         "id": [f"row-{number}" for number in range(count)],
@@ -48,15 +48,15 @@ def rows(count: int, *, seed: int = 0) -> dict[str, list[Any]]:
 
 
 def predict(data: Mapping[str, Sequence[Any]], *, wrong: int, seed: int = 0) -> np.ndarray:
-    """Probabilities that have `wrong` rows wrong, chosen at random; shape (rows, 2)."""
+    """Probabilities with `wrong` rows misclassified, chosen at random; shape (rows, 2)."""
     generator = np.random.default_rng(seed)
     labels = np.array([LABELS.index(label) for label in data["label"]])
-    given = generator.uniform(0.6, 0.99, len(labels))
+    of_label = generator.uniform(0.6, 0.99, len(labels))
     mistakes = generator.choice(len(labels), size=wrong, replace=False)
-    given[mistakes] = 1 - given[mistakes]
+    of_label[mistakes] = 1 - of_label[mistakes]
     probabilities = np.empty((len(labels), 2), dtype=np.float32)
-    probabilities[np.arange(len(labels)), labels] = given
-    probabilities[np.arange(len(labels)), 1 - labels] = 1 - given
+    probabilities[np.arange(len(labels)), labels] = of_label
+    probabilities[np.arange(len(labels)), 1 - labels] = 1 - of_label
     return probabilities
 
 
@@ -77,17 +77,15 @@ def write_results(
     paths.labels.write_text(json.dumps(list(labels)))
     chosen = list(range(len(data["id"]))) if test is None else list(test)
     for seed, values in probabilities.items():
-        parts = [(name, index) for name, index in (("val", [0]), ("test", chosen))]
-        positions = [row for _, index in parts for row in index]
-        flat = pa.array(values[positions].ravel(), pa.float32())
-        columns = {
-            "position": pa.array(positions, pa.int64()),
-            "id": pa.array([data["id"][row] for row in positions]),
-            "split": pa.array([name for name, index in parts for _ in index]),
-            "label": pa.array([list(labels).index(data["label"][row]) for row in positions], pa.int32()),
-            "probabilities": pa.FixedSizeListArray.from_arrays(flat, values.shape[1]),
+        given = np.array([list(labels).index(label) for label in data["label"]])
+        tokens = np.array([len(text.split()) + 2 for text in data["text"]])
+        splits = {
+            name: Predictions(
+                np.array(rows), [data["id"][row] for row in rows], given[rows], values[rows], tokens[rows]
+            )
+            for name, rows in (("val", [0]), ("test", chosen))
         }
-        pq.write_table(pa.table(columns), paths.predictions(seed))
+        write_predictions(paths.predictions(seed), splits)
         (paths.finetuned(seed) / "model.safetensors").write_bytes(values.tobytes())
     report = {
         "champion": {"seed": next(iter(probabilities))},
@@ -103,8 +101,8 @@ def scores(
     labels: Sequence[str],
 ) -> dict[str, Any]:
     """The part of metrics.json that the tests need."""
-    given = np.array([list(labels).index(data["label"][row]) for row in test])
-    right = np.mean([(values[list(test)].argmax(1) == given).mean() for values in probabilities.values()])
+    true = np.array([list(labels).index(data["label"][row]) for row in test])
+    right = np.mean([(values[list(test)].argmax(1) == true).mean() for values in probabilities.values()])
     entry = {
         "mean": round(float(right), 4),
         "sd": None,
@@ -115,7 +113,7 @@ def scores(
 
 
 def commit(root: Path, message: str) -> str:
-    """Record what lies in the workspace as the stages' results, in DVC and in git; return the commit."""
+    """Record the workspace as the stages' results, in DVC and in git; return the commit."""
     dvc(root, "commit", "-q", "--force")
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", message)
@@ -123,20 +121,20 @@ def commit(root: Path, message: str) -> str:
 
 
 def set_params(root: Path, **values: Any) -> None:
-    """Set values of params.yaml by key, `__` for a dot."""
+    """Set values of params.yaml; `__` in a keyword means a dot."""
     yaml = YAML()
     content = yaml.load(root / "params.yaml")
     for key, value in values.items():
         *sections, last = key.split("__")
-        here = content
+        mapping = content
         for section in sections:
-            here = here[section]
-        here[last] = value
+            mapping = mapping[section]
+        mapping[last] = value
     yaml.dump(content, root / "params.yaml")
 
 
 def _write_placeholders(root: Path, *, seeds: Sequence[int]) -> None:
-    """Something small at every output, whichever outputs dvc.yaml has."""
+    """Write a small placeholder at every output of dvc.yaml."""
     stages = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
     for stage in stages.values():
         items = seeds if stage.get("foreach") == "${seeds}" else list(stage.get("foreach") or [""])

@@ -53,7 +53,7 @@ def test_plan_in_words(inside: Path) -> None:
         "train@1         runs            ?  train.rate 2e-05 -> 3e-05",
         "train@2         runs            ?  train.rate 2e-05 -> 3e-05",
         "report          pending         ?  train.rate 2e-05 -> 3e-05; after train@1 and train@2",
-        "Expected: not known yet, none of these has run here before.",
+        "Expected: unknown, none of these stages has run here before.",
     ]
 
 
@@ -119,11 +119,15 @@ def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
     [
         (
             ["results"],
-            "error: There are no results yet (data/report/metrics.json is missing). Get them with: retune run",
+            "error: There are no results yet: data/report/metrics.json is missing. Run: retune run",
         ),
-        (["plan", "trian"], "error: trian is no stage of dvc.yaml. Name one of: download, cut, train, report."),
-        (["use", "nothing"], "error: There is no recipe nothing. There are: ; or give the path of a file."),
-        (["plan", "--rev", "nowhere"], "error: nowhere is no revision of this repository. See: git log, git branch"),
+        (["plan", "trian"], "error: dvc.yaml has no stage trian. The stages are: download, cut, train, report."),
+        (["use", "nothing"], "error: There is no recipe nothing. Name one of recipes/ (empty), or the path of a file."),
+        (
+            ["plan", "--rev", "nowhere"],
+            "error: nowhere is not a revision of this repository. See: git log, git branch -a. In a shallow clone, "
+            "run first: git fetch --unshallow",
+        ),
     ],
 )
 def test_errors_are_one_line_and_exit_code_1(toy_that_ran: Path, arguments: list[str], message: str) -> None:
@@ -133,7 +137,7 @@ def test_errors_are_one_line_and_exit_code_1(toy_that_ran: Path, arguments: list
 
 def test_not_in_a_project(tmp_path: Path) -> None:
     done = toy.retune(tmp_path, "plan")
-    assert done.stderr.startswith("error: No dvc.yaml in ")
+    assert done.stderr.startswith("error: There is no dvc.yaml in ")
     assert done.returncode == 1
 
 

@@ -92,7 +92,8 @@ def test_writing_says_whether_it_changed_anything(tmp_path: Path) -> None:
 
 def test_unknown_recipe_names_the_nearest_and_all() -> None:
     with pytest.raises(
-        ParamsError, match=r"no recipe sms_span. Did you mean sms_spam\? There are: .*default.*sms_spam"
+        ParamsError,
+        match=r"no recipe sms_span. Did you mean sms_spam\? Name one of recipes/ \(.*default.*sms_spam",
     ):
         recipes.compose(REPOSITORY, "sms_span")
 
@@ -135,7 +136,7 @@ def test_a_section_is_not_a_value() -> None:
 
 
 def test_recipe_that_is_a_list(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=r"mine.yaml holds a list, not keys and values"):
+    with pytest.raises(ParamsError, match=r"mine.yaml holds a list: expected keys and values"):
         recipes.compose(REPOSITORY, write_recipe(tmp_path, "- a"))
 
 
@@ -147,3 +148,19 @@ def test_recipe_that_is_no_yaml(tmp_path: Path) -> None:
 def test_no_default(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"There is no recipe default"):
         recipes.compose(tmp_path, "default")
+
+
+def test_an_item_of_a_list_is_changed_by_its_number() -> None:
+    changes = ["download.dataset.files.1.source=b.zip", "seeds.0=7"]
+    text = recipes.compose(REPOSITORY, "cola", changes)
+    params = parse_params(parse_yaml(text, name="x"), name="x")
+    first, second = params.download.dataset.files
+    assert first.source.startswith("https://")
+    assert (second.source, second.split) == ("b.zip", "test")
+    assert params.seeds == [7]
+
+
+@pytest.mark.parametrize("number", ["2", "x", "-1"])
+def test_a_number_that_the_list_does_not_have(number: str) -> None:
+    with pytest.raises(ParamsError, match=rf"files is a list of 2: expected a number from 0 to 1, got {number}"):
+        recipes.compose(REPOSITORY, "cola", [f"download.dataset.files.{number}.source=b.zip"])

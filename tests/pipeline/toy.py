@@ -1,4 +1,4 @@
-"""A DVC project of the same shape as retune's own, with stages that take milliseconds.
+"""A DVC project with a graph like retune's own, whose stages take milliseconds.
 
 Its dvc.yaml repeats a stage over a mapping and another over `seeds`, depends on folders, on files inside an output
 folder and on folders that hold outputs, and keeps its metrics out of the cache.
@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-# Prefect's data base, kept between sessions: making it takes longer than any test (one per worker of pytest-xdist).
+# Prefect's database, kept between sessions because creating it is slow; one per worker of pytest-xdist.
 PREFECT_HOME = Path(tempfile.gettempdir()) / f"retune-tests-prefect-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
 
 DVC_YAML = """\
@@ -118,7 +118,7 @@ with open(os.environ.get("TOY_TRACE", os.devnull), "a") as trace:
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """The environment in which this interpreter's `python` and `dvc` are found first, and nothing calls home."""
+    """An environment with this interpreter's `python` and `dvc` first on the PATH, and no telemetry."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     controls = {"TOY_CONTROL": "control.json", "TOY_TRACE": "trace.txt"}
     quiet = {"DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -132,7 +132,7 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def dvc(root: Path, *arguments: str, **extra: str) -> str:
-    """Run dvc in the project as a user does and return what it prints."""
+    """Run dvc in the project as a user does, and return what it prints."""
     command = [sys.executable, "-m", "dvc", *arguments]
     done = subprocess.run(command, cwd=root, env=environment(**extra), capture_output=True, text=True)
     if done.returncode:
@@ -147,7 +147,7 @@ def retune(root: Path, *arguments: str, **extra: str) -> subprocess.CompletedPro
 
 
 def trace(root: Path) -> list[tuple[str, str, float]]:
-    """What the stages noted: `start` or `end`, the stage, the time."""
+    """The lines that stages wrote at their start and end: `start` or `end`, the stage, the time."""
     path = root / "trace.txt"
     lines = path.read_text().splitlines() if path.exists() else []
     return [(what, stage, float(when)) for what, stage, when in map(str.split, lines)]
@@ -176,21 +176,15 @@ def create(root: Path) -> Path:
     return root
 
 
-def copy(source: Path, target: Path) -> Path:
-    """A copy of a project with its cache and workspace."""
-    shutil.copytree(source, target, symlinks=True)
-    return target
-
-
 def edit(root: Path, name: str, old: str, new: str) -> None:
-    """Replace text in a file; that it stands there is part of the test."""
+    """Replace text in a file, which must contain it."""
     text = (root / name).read_text()
-    assert old in text, f"{old!r} does not stand in {name}"
+    assert old in text, f"{name} does not contain {old!r}"
     (root / name).write_text(text.replace(old, new))
 
 
 def hashes(root: Path) -> dict[str, str]:
-    """Every output that dvc.lock names, with its hash."""
+    """The MD5 of every output in dvc.lock, by path."""
     from ruamel.yaml import YAML
 
     stages = YAML(typ="safe").load((root / "dvc.lock").read_text())["stages"]
@@ -202,7 +196,7 @@ LEFT_OUT = ("tests", "benchmarks", "docs", "data")
 
 
 def own_project(root: Path) -> Path:
-    """A git repository made from this project's own files, without its tests and data."""
+    """A git repository with this project's own files, but without tests, benchmarks, docs and data."""
     for name in git(REPOSITORY, "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
         if not name.startswith(tuple(f"{folder}/" for folder in LEFT_OUT)) and (REPOSITORY / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ def main(params, paths, seed):
         raise ZeroDivisionError("a bug")
     return {"train_seconds": 1.5}
 
-entry.run(main, stage="finetune", doc=__doc__, item=entry.Item("seed", int))
+entry.run(main, stage="finetune", doc=__doc__, argument=entry.Argument("seed", int))
 '''
 
 

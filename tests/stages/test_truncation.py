@@ -1,38 +1,38 @@
-"""What stays of a row that is too long."""
+"""What is kept of a row that is too long."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.truncation import Frame, cut, kept, share_room
+from stages.truncation import SpecialTokens, cut, kept_slices, share_room
 
-SINGLE, PAIR = Frame(1, 0, 1), Frame(1, 1, 1)
+SINGLE, PAIR = SpecialTokens(1, 0, 1), SpecialTokens(1, 1, 1)
 
 
-def row(lengths: list[int], frame: Frame, max_length: int, truncation: str) -> str:
-    """The row's tokens as letters: specials in capitals, texts in digits."""
+def row(lengths: list[int], special: SpecialTokens, max_length: int, truncation: str) -> str:
+    """The row's tokens as letters: special tokens in capitals, texts in digits."""
     texts = ["0123456789"[:length] for length in lengths]
-    tokens = "A" * frame.before + ("B" * frame.between).join(texts) + "C" * frame.after
-    return "".join(tokens[part] for part in kept(lengths, frame, max_length, truncation))
+    tokens = "A" * special.before + ("B" * special.between).join(texts) + "C" * special.after
+    return "".join(tokens[part] for part in kept_slices(lengths, special, max_length, truncation))
 
 
 @pytest.mark.parametrize(
-    ("lengths", "frame", "truncation", "expected"),
+    ("lengths", "special", "truncation", "expected"),
     [
         ([9], SINGLE, "head", "A0123C"),
         ([9], SINGLE, "tail", "A5678C"),
         ([9], SINGLE, "head_tail", "A0178C"),
-        ([9], Frame(2, 0, 1), "head_tail", "AA018C"),
-        ([9], Frame(0, 0, 1), "tail", "45678C"),
+        ([9], SpecialTokens(2, 0, 1), "head_tail", "AA018C"),
+        ([9], SpecialTokens(0, 0, 1), "tail", "45678C"),
         ([9, 1], PAIR, "head", "A01B0C"),
         ([1, 9], PAIR, "tail", "A0B78C"),
         ([9, 9], PAIR, "head", "A01B0C"),
         ([9, 9], PAIR, "head_tail", "A08B0C"),
-        ([9, 9], Frame(1, 2, 1), "tail", "A8BB8C"),
+        ([9, 9], SpecialTokens(1, 2, 1), "tail", "A8BB8C"),
     ],
 )
-def test_specials_stay_and_the_texts_are_cut(lengths, frame, truncation, expected):
-    assert row(lengths, frame, 6, truncation) == expected
+def test_special_tokens_are_kept_and_the_texts_are_cut(lengths, special, truncation, expected):
+    assert row(lengths, special, 6, truncation) == expected
 
 
 @given(
@@ -43,13 +43,13 @@ def test_specials_stay_and_the_texts_are_cut(lengths, frame, truncation, expecte
     st.sampled_from(["head", "tail", "head_tail"]),
 )
 def test_a_cut_row_is_exactly_as_long_as_allowed(lengths, before, after, room, truncation):
-    frame = Frame(before, 2 if len(lengths) == 2 else 0, after)
-    whole = frame.size + sum(lengths)
-    found = row(lengths, frame, frame.size + room, truncation)
-    assert len(found) == min(whole, frame.size + room)
-    assert found.startswith("A" * before)
-    assert found.endswith("C" * after)
-    assert found.count("B") == frame.between
+    special = SpecialTokens(before, 2 if len(lengths) == 2 else 0, after)
+    whole = special.count + sum(lengths)
+    tokens = row(lengths, special, special.count + room, truncation)
+    assert len(tokens) == min(whole, special.count + room)
+    assert tokens.startswith("A" * before)
+    assert tokens.endswith("C" * after)
+    assert tokens.count("B") == special.between
 
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 60))

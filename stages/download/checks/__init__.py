@@ -1,1 +1,1 @@
-"""What is wrong with rows, and what happens to them."""
+"""Rules that rows must keep, and the checks that apply them."""

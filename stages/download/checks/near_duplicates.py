@@ -1,4 +1,4 @@
-"""Find texts that are nearly equal, by MinHash of their character 5-grams; no two texts are compared in full."""
+"""Find texts that are nearly equal by MinHash of their character 5-grams, so that no two texts are compared in full."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -7,22 +7,22 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-PERMUTATIONS = 64  # the share of equal ones estimates the Jaccard similarity, with a standard error of about 0.05
-BAND = 4  # permutations that must all be equal for two texts to be looked at: 16 bands miss 1 pair of 5,000 at 0.8
-SHINGLE = 5  # characters: works for languages without blanks, too
-AT_ONCE = 20_000  # shingles; a book in one field must not fill the memory
+PERMUTATIONS = 64  # their share of equal values estimates the Jaccard similarity; standard error about 0.05
+BAND = 4  # permutations; two texts are compared when all of a band are equal: 16 bands miss 1 pair of 5,000 at 0.8
+SHINGLE = 5  # characters, so that languages without blanks work too
+AT_ONCE = 20_000  # shingles, or pairs; a book in one field must not fill the memory
 MULTIPLIER = np.uint32(0x01000193)
 
 
 def find_clusters(batches: Iterable[Sequence[str]], *, similarity: float) -> NDArray[np.int64]:
-    """Return which texts are nearly equal, directly or through others.
+    """Return the cluster of each text: texts that are nearly equal, directly or through other texts, share one.
 
     Args:
-        batches: The texts, in batches; each should occur once, with case and blanks made equal.
-        similarity: Least Jaccard similarity (0 to 1) of two texts' character 5-grams, as estimated.
+        batches: The texts, in batches; normalised, and each once.
+        similarity: Least estimated Jaccard similarity (0 to 1) of two texts' character 5-grams.
 
     Returns:
-        For each text the number of its cluster, from 0; shape (texts,).
+        Number of the cluster, from 0; shape (texts,).
 
     Source:
         Broder 1997, On the resemblance and containment of documents.
@@ -41,7 +41,7 @@ def find_clusters(batches: Iterable[Sequence[str]], *, similarity: float) -> NDA
 
 def _signatures(texts: Sequence[str]) -> NDArray[np.uint32]:
     """MinHash values of each text; shape (texts, permutations)."""
-    from datasketch import MinHash  # a second to import, and half of this stage's runs fetch a model
+    from datasketch import MinHash  # takes a second, and download@model needs none of it
 
     base = MinHash(PERMUTATIONS, hashfunc=int)
     rows = np.empty((len(texts), PERMUTATIONS), dtype=np.uint32)
@@ -54,7 +54,7 @@ def _signatures(texts: Sequence[str]) -> NDArray[np.uint32]:
 
 
 def _shingles(texts: Sequence[str]) -> Iterator[NDArray[np.uint32]]:
-    """Hashes of the character 5-grams of each text; a shorter text is one."""
+    """Hashes of the character 5-grams of each text; a shorter text counts as one 5-gram."""
     padded = [text.ljust(SHINGLE, "\0") for text in texts]
     characters = np.frombuffer("".join(padded).encode("utf-32-le"), dtype=np.uint32)
     hashes = np.zeros(max(len(characters) - SHINGLE + 1, 0), dtype=np.uint32)
@@ -67,7 +67,7 @@ def _shingles(texts: Sequence[str]) -> Iterator[NDArray[np.uint32]]:
 
 
 def _equal_pairs(band: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Rows with equal values in a band: each with the one before it in sorted order; shape (2, pairs)."""
+    """Pairs of texts with equal values in a band: each text and its neighbour in sorted order; shape (2, pairs)."""
     keys = np.zeros(len(band), dtype=np.uint64)
     for column in band.T:
         keys = (keys ^ column) * np.uint64(0x9E3779B97F4A7C15)

@@ -1,4 +1,4 @@
-"""What is wrong with rows: counted, listed with file and row; it ends the stage, is warned of, or is set aside."""
+"""The rules for rows, and the rows that break one: counted, named in messages, or set aside in a file."""
 
 import csv
 import logging
@@ -10,39 +10,46 @@ from stages.errors import DataError
 
 logger = logging.getLogger(__name__)
 
-EXAMPLES = 5  # rows named per problem in a message; set_aside.csv names them all
+EXAMPLES = 5  # rows that a message names per rule; set_aside.csv names all
 
 
 class Rule(NamedTuple):
-    """What is wrong with a row, and what a person can do about it."""
+    """What is wrong with a row that breaks the rule, and how to fix it."""
 
-    what: str
-    mend: str
+    problem: str
+    fix: str
 
 
 RULES = {
-    "malformed_row": Rule("it cannot be read", "Mend it, or set delimiter, header and quoting as the file has them"),
-    "broken_encoding": Rule("bytes that are no text", "Set download.dataset.encoding to the file's own"),
+    "malformed_row": Rule(
+        "can't be read", "Correct it, set delimiter, header and quoting of download.dataset as the file has them"
+    ),
+    "broken_encoding": Rule(
+        "has bytes that are not text in this encoding", "Set download.dataset.encoding to the file's encoding"
+    ),
     "control_characters": Rule(
-        "control characters in the text", "Mend it; is download.dataset.encoding the file's own?"
+        "has control characters in the text",
+        "Delete them, or set download.dataset.encoding to the file's encoding",
     ),
     "empty_text": Rule("the text is empty", "Give it a text"),
     "missing_label": Rule("the label is empty", "Give it a label"),
-    "unknown_label": Rule("the label is not in download.dataset.labels", "Name it there"),
-    "missing_id": Rule("the id is empty", "Give it one, or set download.dataset.columns.id: null"),
-    "duplicate_id": Rule("the id is an earlier row's", "Give it its own, set download.dataset.columns.id: null"),
-    "conflicting_labels": Rule("the same text stands with another label too", "Decide for one"),
-    "duplicate_text": Rule("the text is an earlier row's", "Take it out"),
-    "near_duplicate": Rule("the text is nearly an earlier row's", "Take it out"),
+    "unknown_label": Rule("the label is not in download.dataset.labels", "Add the label there"),
+    "missing_id": Rule("the id is empty", "Give it an id, or set download.dataset.columns.id: null"),
+    "duplicate_id": Rule(
+        "has the id of an earlier row", "Give it an id of its own, set download.dataset.columns.id: null"
+    ),
+    "conflicting_labels": Rule("the same text also has another label", "Keep one label"),
+    "duplicate_text": Rule("duplicates the text of an earlier row", "Delete it"),
+    "near_duplicate": Rule("nearly duplicates the text of an earlier row", "Delete it"),
     "rare_label": Rule(
         "the label has fewer rows than download.dataset.checks.min_rows_per_label",
-        "Give it more rows, join it with another class in download.dataset.labels",
+        "Add rows of this label, join it with another class in download.dataset.labels",
     ),
 }
 
 
-class Place(NamedTuple):
-    """Where a row stands, and what set_aside.csv shows of it."""
+class SourceRow(NamedTuple):
+    """A row of a file: where it is, and what set_aside.csv shows of it."""
 
     file: str
     row: int
@@ -50,75 +57,84 @@ class Place(NamedTuple):
     text: str | None = None
 
 
-class Checks:
-    """Collects what is wrong; call `raise_failures` when all rows are read.
+class Problems:
+    """Collects the rows that break a rule; call `raise_failures` when all rows are read.
 
     Args:
-        policies: fail, warn, set_aside or ignore by rule; a rule that is not named fails.
+        policies: fail, warn, set_aside or ignore, by rule; rules without a policy fail.
         file: Open text file for the rows that are set aside.
+
+    Attributes:
+        set_aside: Rows that are set aside, by rule.
     """
 
     def __init__(self, policies: Mapping[str, str], file: IO[str]) -> None:
         self._policies = policies
         self._writer = csv.writer(file, lineterminator="\n")
         self._writer.writerow(["file", "row", "reason", "id", "text"])
-        self._examples: dict[tuple[str, str], list[str]] = {}
-        self._found: Counter[tuple[str, str]] = Counter()  # by file and rule
+        self._examples: dict[tuple[str, str], list[str]] = {}  # by file and rule
+        self._counts: Counter[tuple[str, str]] = Counter()  # by file and rule
         self.set_aside: Counter[str] = Counter()
 
     def policy(self, rule: str) -> str:
-        """Return what is to happen to rows that break the rule."""
+        """Return what happens to rows that break the rule."""
         return self._policies.get(rule, "fail")
 
-    def note(self, rule: str, place: Place, detail: str = "") -> bool:
-        """Note that a row breaks a rule; return whether it stays in the data set."""
+    def add(self, rule: str, row: SourceRow, detail: str = "") -> bool:
+        """Record that a row breaks a rule; return whether the row can still be used.
+
+        Args:
+            rule: Name of the rule.
+            row: The row.
+            detail: What a message adds to the row's number.
+        """
         policy = self.policy(rule)
         if policy == "set_aside":
-            self.write_aside(rule, place)
+            self.write_set_aside(rule, row)
         elif policy != "ignore":
-            self._found[place.file, rule] += 1
-            examples = self._examples.setdefault((place.file, rule), [])
+            self._counts[row.file, rule] += 1
+            examples = self._examples.setdefault((row.file, rule), [])
             if len(examples) < EXAMPLES:
-                described = ", ".join(filter(None, [f"id {printable(place.id)}" if place.id else "", detail]))
-                examples.append(f"{place.row} ({described})" if described else str(place.row))
+                details = ", ".join(filter(None, [f"id {printable(row.id)}" if row.id else "", detail]))
+                examples.append(f"{row.row} ({details})" if details else str(row.row))
         return policy in ("warn", "ignore")
 
-    def write_aside(self, rule: str, place: Place) -> None:
-        """Write a row down as set aside."""
+    def write_set_aside(self, rule: str, row: SourceRow) -> None:
+        """Write a row that is set aside to the file."""
         self.set_aside[rule] += 1
-        self._writer.writerow([place.file, place.row, rule, printable(place.id), printable(place.text)])
+        self._writer.writerow([row.file, row.row, rule, printable(row.id), printable(row.text)])
 
     @property
     def warnings(self) -> dict[str, int]:
-        """Rows by rule that is warned of."""
+        """Rows by rule, for the rules whose policy is `warn`."""
         counts: Counter[str] = Counter()
-        for (_, rule), count in self._found.items():
+        for (_, rule), count in self._counts.items():
             counts[rule] += count
         return {rule: count for rule, count in sorted(counts.items()) if self.policy(rule) == "warn"}
 
     def raise_failures(self) -> None:
-        """Raise everything that was found, as one error; and log what is only warned of.
+        """Log what is only warned of, or raise all failures as one error.
 
         Raises:
             DataError: At least one row broke a rule whose policy is `fail`.
         """
-        failed = [self._message(*key) for key in self._found if self.policy(key[1]) == "fail"]
-        if failed:
-            raise DataError(" ".join(failed))
-        for key in self._found:
+        failures = [self._message(*key) for key in self._counts if self.policy(key[1]) == "fail"]
+        if failures:
+            raise DataError(" ".join(failures))
+        for key in self._counts:
             logger.warning("%s", self._message(*key))
 
-    def _message(self, name: str, rule: str) -> str:
-        count, shown = self._found[name, rule], self._examples[name, rule]
-        more = f" and {count - len(shown)} more" if count > len(shown) else ""
+    def _message(self, file: str, rule: str) -> str:
+        count, examples = self._counts[file, rule], self._examples[file, rule]
+        more = f" and {count - len(examples)} more" if count > len(examples) else ""
+        problem, fix = RULES[rule]
         if self.policy(rule) == "warn":
-            return f"{name}: {count} rows: {RULES[rule].what} (row {', '.join(shown)}{more})"
-        mend = RULES[rule].mend
+            return f"{file}: {count} rows: {problem} (row {', '.join(examples)}{more})"
         if rule in self._policies:
-            mend += f", or set download.dataset.checks.{rule}: set_aside"
-        return f"{name} row {', '.join(shown)}{more}: {RULES[rule].what}. {mend}."
+            fix += f", or set download.dataset.checks.{rule}: set_aside"
+        return f"{file} row {', '.join(examples)}{more}: {problem}. {fix}."
 
 
 def printable(text: str | None) -> str:
-    """Text that can be written as UTF-8 whatever was read: what is no character becomes an escape."""
+    """Return `text` with escapes for bytes that could not be decoded, so that it can be written as UTF-8."""
     return (text or "").encode("utf-8", "backslashreplace").decode("utf-8")

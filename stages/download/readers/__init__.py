@@ -1,1 +1,1 @@
-"""Reads one file, row by row, whatever its format."""
+"""Reads the rows of one file, whatever its format."""

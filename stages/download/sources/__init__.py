@@ -1,1 +1,1 @@
-"""Brings source files to disk: paths, archives, URLs, object stores, the Hub."""
+"""Brings sources to disk: paths, archives, URLs, object stores, the Hub."""

@@ -1,6 +1,6 @@
 """Data sets and models of the Hugging Face Hub, through its own clients.
 
-A token, where one is needed, is found by those clients (HF_TOKEN or `hf auth login`); it never passes through here.
+The clients find a token by themselves (HF_TOKEN or `hf auth login`), so no code here handles one.
 """
 
 import logging
@@ -31,22 +31,22 @@ class HubDataset(NamedTuple):
 
 
 def is_hub(source: str) -> bool:
-    """Does `source` name something on the Hub?"""
+    """Return whether `source` is on the Hub."""
     return source.startswith(HUB)
 
 
 def load_hub_dataset(source: str) -> HubDataset:
-    """Fetch a data set, or take it from the Hub's cache on this machine.
+    """Load a data set from the Hub, or from the Hub's cache on this machine.
 
     Args:
         source: hf://datasets/ORG/NAME[/CONFIG][@REVISION].
 
     Raises:
-        DataError: There is no such data set, configuration or revision, or the Hub can't be reached.
+        DataError: The data set, configuration or revision does not exist, or the Hub can't be reached.
     """
     named = DATASET.fullmatch(source)
     if not named:
-        raise DataError(f"{source} names no data set. Write hf://datasets/ORG/NAME[/CONFIG]@REVISION.")
+        raise DataError(f"{source} is not the address of a data set. Write hf://datasets/ORG/NAME[/CONFIG]@REVISION.")
     from datasets import disable_progress_bars, load_dataset  # seconds to import
     from datasets.exceptions import DatasetsError
     from huggingface_hub import HfApi
@@ -65,21 +65,23 @@ def load_hub_dataset(source: str) -> HubDataset:
 
 
 def fetch_hub_model(source: str, *, files: Sequence[str]) -> tuple[Path, str]:
-    """Fetch the named files of a model and nothing else, or take them from the Hub's cache on this machine.
+    """Fetch some files of a model from the Hub, or from the Hub's cache on this machine; no other file is fetched.
 
     Args:
         source: hf://ORG/NAME[@REVISION].
-        files: Names of the files that are wanted, where the model has them.
+        files: Names of the files; those that the model does not have are skipped.
 
     Returns:
         The folder of the files, and the commit.
 
     Raises:
-        ModelError: There is no such model or revision, it has no safetensors, or the Hub can't be reached.
+        ModelError: The model or revision does not exist, has no safetensors, or the Hub can't be reached.
     """
     named = MODEL.fullmatch(source)
     if not named:
-        raise ModelError(f"download.model.source: {source} names no model. Write hf://ORG/NAME@REVISION.")
+        raise ModelError(
+            f"download.model.source: {source} is not the address of a model. Write hf://ORG/NAME@REVISION."
+        )
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -99,27 +101,29 @@ def fetch_hub_model(source: str, *, files: Sequence[str]) -> tuple[Path, str]:
 def _no_safetensors(source: str, present: list[str]) -> ModelError:
     sharded = next((name for name in present if name.endswith(".safetensors.index.json")), None)
     if sharded:
-        return ModelError(f"{source} has its weights in several files ({sharded}). Choose a model with one.")
+        return ModelError(
+            f"{source} has its weights in several files ({sharded}). Choose a model that has them in one."
+        )
     pickled = next((name for name in present if name.endswith((".bin", ".pt", ".ckpt", ".h5", ".msgpack"))), None)
-    shown = f"only {pickled}, and a pickle can run code" if pickled else "and no other weights"
+    others = f"only {pickled}, and loading a pickle can run any code" if pickled else "and no other weights"
     return ModelError(
-        f"{source} has no model.safetensors, {shown}. Look for a revision that has it (refs/pr/N is often one: "
-        "the Hub's converter opens it), or convert it once where you trust it with save_pretrained()."
+        f"{source} has no model.safetensors, {others}. Look for a revision that has it (often @refs/pr/N, which the "
+        "Hub's converter opens). Or, where you trust the model, load it and save it with save_pretrained()."
     )
 
 
 def _unreachable(kind: type[RetuneError], source: str, error: Exception, key: str) -> RetuneError:
-    reason = " ".join(str(error.__cause__ or error).split())[:300]  # the cause, where there is one, says more
+    reason = " ".join(str(error.__cause__ or error).split())[:300]  # the cause says more
     name = type(error).__name__
     if name in ("RepositoryNotFoundError", "DatasetNotFoundError"):
-        return kind(f"{source}: the Hub has nothing of this name that you may read. Mend {key}, or set HF_TOKEN.")
+        return kind(f"{source}: not found on the Hub, or you lack access. Correct {key}, or set HF_TOKEN.")
     if name == "GatedRepoError":
-        return kind(f"{source} is gated. Ask for access on its page, then set HF_TOKEN.")
+        return kind(f"{source} is gated. Request access on its page, then set HF_TOKEN.")
     if name == "RevisionNotFoundError":
-        return kind(f"{source}: there is no such revision. Mend what follows @ in {key}.")
-    return kind(f"{source} could not be fetched ({name}): {reason}. Mend {key}, or try again later.")
+        return kind(f"{source}: this revision does not exist. Correct the part after @ in {key}.")
+    return kind(f"{source} could not be fetched ({name}): {reason}. Correct {key}, or try again later.")
 
 
 def _hint(source: str, revision: str | None, commit: str | None) -> None:
     if revision != commit:
-        logger.info("%s is not pinned; it now is %s@%s", source, source.partition("@")[0], commit)
+        logger.info("%s is not pinned to a commit. Pin it: %s@%s", source, source.partition("@")[0], commit)

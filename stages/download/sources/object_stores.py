@@ -1,4 +1,4 @@
-"""Fetch a file from an object store through fsspec; the store's own package is an optional extra."""
+"""Fetch a file from an object store through fsspec; each store needs its extra of retune."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ STORES = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure",
 
 
 def fetch_from_store(source: str, path: Path) -> Path:
-    """Copy `source` to `path`; credentials come from where the store's own tools look for them.
+    """Copy `source` to `path`, with the credentials that the store's own tools find.
 
     Args:
         source: A path such as s3://BUCKET/KEY.
@@ -30,7 +30,9 @@ def fetch_from_store(source: str, path: Path) -> Path:
             f"{source} needs a package that is not installed. Run: pip install 'retune[{extra}]'"
         ) from error
     except FileNotFoundError as error:
-        raise DataError(f"{source} is missing. Mend download.dataset.files, or put the file there.") from error
-    except Exception as error:  # each store has a family of exceptions of its own
-        raise DataError(f"{source} could not be fetched: {error}. Mend the address, or log in to the store.") from error
+        raise DataError(f"{source} is missing. Correct download.dataset.files, or put the file there.") from error
+    except Exception as error:  # each store has its own exceptions
+        raise DataError(
+            f"{source} could not be fetched: {error}. Correct the address, or log in to the store."
+        ) from error
     return path

@@ -1,45 +1,42 @@
-"""Curves over the test rows: precision against recall, and MCC per batch."""
+"""Curves over the rows: precision against recall, and MCC per batch."""
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import precision_recall_curve
 
 from stages.metrics.classification import count_scores
+from stages.predictions import Predictions
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
-TUTORIAL_BATCH = 32  # rows per bar, as the CoLA tutorial draws them
-MOST_BARS = 60
-MOST_POINTS = 200
+BATCH_SIZE = 32  # rows per bar, as in the CoLA tutorial
+MAX_BATCHES = 60
+MAX_POINTS = 200
 
 
-def precision_recall(labels: Ints, probabilities: NDArray[np.floating]) -> tuple[list[float], list[float]]:
-    """Return recall and precision of the second label at every threshold, from the highest on; at most 200 points.
+def precision_recall(predictions: Predictions) -> tuple[list[float], list[float]]:
+    """Return recall and precision of the second label by threshold, from the highest threshold down.
 
-    Args:
-        labels: Given labels, 0 or 1; shape (rows,).
-        probabilities: Shape (rows, 2).
+    Returns:
+        At most 200 points; both lists are empty if no row has the second label.
     """
-    order = np.argsort(-probabilities[:, 1], kind="stable")
-    ranked = probabilities[order, 1]
-    last = np.flatnonzero(np.append(np.diff(ranked) != 0, True))  # equal probabilities fall at one threshold
-    hits = np.cumsum(labels[order] == 1)[last]
-    recall, precision = hits / max(1, int(labels.sum())), hits / (last + 1)
-    kept = np.unique(np.linspace(0, len(last) - 1, MOST_POINTS).astype(np.int64))
-    return recall[kept].round(4).tolist(), precision[kept].round(4).tolist()
+    if not predictions.labels.any():
+        return [], []
+    precision, recall, thresholds = precision_recall_curve(predictions.labels, predictions.probabilities[:, 1])
+    points = np.unique(np.linspace(0, len(thresholds) - 1, MAX_POINTS).astype(np.int64))
+    by_threshold = slice(len(thresholds) - 1, None, -1)  # without the point that scikit-learn adds at recall 0
+    return recall[by_threshold][points].round(4).tolist(), precision[by_threshold][points].round(4).tolist()
 
 
-def batch_mcc(labels: Ints, preds: Ints, *, num_labels: int) -> tuple[int, list[float]]:
-    """Return the batch size and the MCC of each batch of rows in their order; 32 rows, or more for at most 60 batches.
+def batch_mcc(labels: NDArray[np.int64], preds: NDArray[np.int64], *, num_labels: int) -> tuple[int, list[float]]:
+    """Return the batch size and the MCC of each batch, in the order of the rows.
 
-    The MCC of few rows is noisy: the bars show by how much, and why the total is not their mean.
+    A batch has 32 rows, or more if there would be more than 60 batches. The bars show how much the MCC of a few rows
+    varies, and why the overall MCC is not their mean.
     """
-    size = max(TUTORIAL_BATCH, -(-len(labels) // MOST_BARS))
-    starts = range(0, len(labels), size)
-    ones = np.ones(size, dtype=np.int64)
-    scores = [
-        count_scores(ones[: len(part)], part, preds[start : start + size], num_labels=num_labels)["mcc"]
-        for start in starts
-        for part in [labels[start : start + size]]
-    ]
-    return size, [round(float(score), 4) for score in scores]
+    size = max(BATCH_SIZE, -(-len(labels) // MAX_BATCHES))
+    scores = []
+    for start in range(0, len(labels), size):
+        batch = slice(start, start + size)
+        counts = np.ones(len(labels[batch]), dtype=np.int64)
+        mcc = count_scores(counts, labels[batch], preds[batch], num_labels=num_labels)["mcc"]
+        scores.append(round(float(mcc), 4))
+    return size, scores

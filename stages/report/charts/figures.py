@@ -1,90 +1,118 @@
-"""Which plots the report has, and of what."""
+"""The charts of the report: which there are, and what they show."""
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+
+import pandas as pd
 
 from stages.metrics.calibration import reliability, scale
+from stages.metrics.summary import MetricValue
 from stages.paths import Paths
-from stages.report import data_summary
-from stages.report.charts import geometry
+from stages.report.charts.bars import Bar, BarChart, bar_chart, histogram
 from stages.report.charts.curves import batch_mcc, precision_recall
-from stages.report.results import SeedResult
+from stages.report.charts.interval import IntervalChart, interval_chart
+from stages.report.charts.lines import LineChart, epoch_chart, unit_chart
+from stages.report.metrics import Metrics
+from stages.report.results import Results
+
+BASELINES = {"majority": "majority class", "tfidf": "TF-IDF + logistic regression"}
 
 
-def draw(
-    paths: Paths,
-    results: Sequence[SeedResult],
-    champion: SeedResult,
-    metrics: dict[str, Any],
-    *,
-    metric: str,
-    lead: str,
-    split: str,
-) -> dict[str, Any]:
-    """Lay out every plot.
+@dataclass(frozen=True)
+class Charts:
+    """All charts of report.html."""
+
+    headline: IntervalChart
+    loss: LineChart
+    metric: LineChart
+    batches: BarChart
+    batch_size: int
+    calibration: LineChart
+    precision_recall: LineChart | None  # binary tasks
+    lengths: BarChart
+
+
+def make_charts(paths: Paths, results: Results, metrics: Metrics, *, metric: str, headline: str) -> Charts:
+    """Lay out every chart.
 
     Args:
         paths: Of the project.
-        results: One per seed.
-        champion: The best of them on val.
-        metrics: What metrics.json holds.
-        metric: What chose the champion.
-        lead: The headline metric.
-        split: What the report leads with, test or val.
+        results: Of all seeds.
+        metrics: The contents of metrics.json.
+        metric: The metric that chose the champion.
+        headline: The metric at the top of the report.
     """
-    rows = champion.splits[split]
-    size, batches = batch_mcc(rows.labels, rows.preds, num_labels=rows.probabilities.shape[1])
-    return {
-        **_curves(results, metric),
-        "answer_plot": _answer(metrics, lead, split),
-        "lengths_plot": geometry.histogram(data_summary.read_lengths(paths.lengths), x_label="tokens", y_label="rows"),
-        "calibration_plot": _calibration(champion, split),
-        "recall_plot": _recall(champion, split),
-        "batch_size": size,
-        "batch_plot": geometry.bars(
-            [number + 0.5 for number in range(len(batches))],  # centred on whole numbers
-            batches,
-            width=1,
-            x_label="batch",
-            y_label="MCC",
-            tips=[f"batch {number}: {value:.3f}" for number, value in enumerate(batches, start=1)],
-            mark=metrics["champion"][split]["mcc"]["value"],
-        ),
+    champion = metrics.champion.test or metrics.champion.val
+    batch_size, batches = _batches(results, champion["mcc"])
+    return Charts(
+        headline=_headline(champion[headline], metrics, headline),
+        loss=_loss(results),
+        metric=_metric(results, metric),
+        batches=batches,
+        batch_size=batch_size,
+        calibration=_calibration(results),
+        precision_recall=_precision_recall(results),
+        lengths=_lengths(paths),
+    )
+
+
+def _headline(champion: MetricValue, metrics: Metrics, headline: str) -> IntervalChart:
+    values = {
+        name: metrics.baselines[key][headline].value
+        for key, name in BASELINES.items()
+        if headline in metrics.baselines.get(key, {})
     }
+    return interval_chart(champion, values)
 
 
-def _curves(results: Sequence[SeedResult], metric: str) -> dict[str, Any]:
-    epochs = max((result.curve["epoch"] for result in results), key=len)
-    loss = {f"{kind}, seed {one.seed}": one.curve[f"{kind}_loss"] for kind in ("train", "val") for one in results}
-    score = {f"seed {one.seed}": one.curve[f"val_{metric}"] for one in results}
-    return {
-        "loss_plot": geometry.lines(loss, epochs, x_label="epoch", y_label="loss"),
-        "score_plot": geometry.lines(score, epochs, x_label="epoch", y_label=f"{metric} on val"),
+def _epochs(results: Results) -> list[int]:
+    """Return the epochs of the seed that ran longest."""
+    epochs: list[int] = max((result.curve["epoch"] for result in results.seeds), key=len).tolist()
+    return epochs
+
+
+def _loss(results: Results) -> LineChart:
+    losses = {
+        f"{split}, seed {result.seed}": result.curve[f"{split}_loss"].tolist()
+        for split in ("train", "val")
+        for result in results.seeds
     }
+    return epoch_chart(losses, _epochs(results))
 
 
-def _answer(metrics: dict[str, Any], lead: str, split: str) -> geometry.Interval:
-    others = {"majority class": "majority", "TF-IDF + logistic regression": "tfidf"}
-    found = metrics["baselines"]
-    values = {name: found[key][lead]["value"] for name, key in others.items() if key in found and lead in found[key]}
-    entry = metrics["champion"][split][lead]
-    return geometry.interval(entry["value"], entry["low"], entry["high"], others=values)
+def _metric(results: Results, metric: str) -> LineChart:
+    values = {f"seed {result.seed}": result.curve[f"val_{metric}"].tolist() for result in results.seeds}
+    return epoch_chart(values, _epochs(results))
 
 
-def _calibration(champion: SeedResult, split: str) -> geometry.Lines:
-    rows = champion.splits[split]
-    scaled = scale(rows.probabilities, champion.metrics["calibration"]["temperature"])
+def _batches(results: Results, mcc: MetricValue) -> tuple[int, BarChart]:
+    predictions = results.predictions
+    size, scores = batch_mcc(predictions.labels, predictions.preds, num_labels=len(results.labels))
+    bars = [
+        Bar(number - 0.5, score, f"batch {number}: {score:.3f}")  # centred on the batch's number
+        for number, score in enumerate(scores, start=1)
+    ]
+    return size, bar_chart(bars, width=1, x_label="batch", line=mcc.value)
+
+
+def _calibration(results: Results) -> LineChart:
+    predictions = results.predictions
+    scaled = scale(predictions.probabilities, results.champion.temperature)
     series = {}
-    for name, probabilities in (("as predicted", rows.probabilities), ("after scaling", scaled)):
-        bins = reliability(rows.labels, probabilities)
-        series[name] = ([one.confidence for one in bins], [one.accuracy for one in bins])
+    for name, probabilities in (("as predicted", predictions.probabilities), ("after scaling", scaled)):
+        bins = reliability(predictions.labels, probabilities)
+        series[name] = ([part.confidence for part in bins], [part.accuracy for part in bins])
     series["perfect"] = ([0.0, 1.0], [0.0, 1.0])
-    return geometry.curves(series, x_label="probability of the predicted label", y_label="share right")
+    return unit_chart(series, x_label="probability of the predicted label")
 
 
-def _recall(champion: SeedResult, split: str) -> geometry.Lines | None:
-    rows = champion.splits[split]
-    if rows.probabilities.shape[1] != 2:
+def _precision_recall(results: Results) -> LineChart | None:
+    if len(results.labels) != 2:
         return None
-    curve = precision_recall(rows.labels, rows.probabilities)
-    return geometry.curves({"precision": curve}, x_label="recall", y_label="precision", markers=False)
+    curve = precision_recall(results.predictions)
+    return unit_chart({"precision": curve}, x_label="recall", markers=False)
+
+
+def _lengths(paths: Paths) -> BarChart:
+    lengths = pd.read_csv(paths.lengths)
+    counts = dict(zip(lengths["tokens"].tolist(), lengths["rows"].tolist(), strict=True))
+    return histogram(counts, x_label="tokens")

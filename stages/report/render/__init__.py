@@ -1,1 +1,1 @@
-"""Templates filled with what the other modules found."""
+"""The report's files for people: report.html, report.md and the model card, rendered from templates."""

@@ -1,61 +1,53 @@
-"""The champion's folder: the model as transformers loads it, with a model card in the Hub's format."""
+"""The model folder of the report: the champion as transformers loads it, with a model card in the Hub's format."""
 
 import shutil
-from pathlib import Path
-from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
 from stages.errors import ReportError
 from stages.files import replace_folder, write_json, write_text
+from stages.paths import Paths
+from stages.report.metrics import Champion
+from stages.report.render.context import Context
 from stages.report.render.page import environment
-from stages.report.results import SeedResult
+from stages.report.results import Results
+from stages.schema import Tokenize
 
 
-def decision(champion: SeedResult, labels: list[str], max_length: int, truncation: str) -> dict[str, Any]:
-    """Return calibration.json: how probabilities become an answer, and how a text was cut.
+def write_model(paths: Paths, results: Results, tokenize: Tokenize, *, card: str) -> None:
+    """Copy the champion's folder to data/report/model and add its card and calibration.json.
 
-    Args:
-        champion: The model.
-        labels: Names of the classes.
-        max_length: Tokens per text, special tokens included.
-        truncation: What is kept of a longer text.
-
-    Returns:
-        temperature divides the logits; from threshold on (probability after scaling) the answer is positive, null
-        where the most probable label is the answer.
-    """
-    fitted = champion.metrics["calibration"]
-    return {
-        "temperature": fitted["temperature"],
-        "threshold": fitted["threshold"],
-        "positive": None if fitted["threshold"] is None else labels[1],
-        "max_length": max_length,
-        "truncation": truncation,
-    }
-
-
-def write_model(source: Path, target: Path, *, card: str, choices: dict[str, Any]) -> None:
-    """Copy the champion's folder and add its card and calibration.json.
+    calibration.json says how to predict as in training. `temperature` divides the logits. If the scaled probability of
+    `positive` is at least `threshold`, the answer is `positive`; without a threshold it is the most probable label.
+    `max_length` and `truncation` say how long texts are cut.
 
     Raises:
-        ReportError: The champion's folder is missing.
+        ReportError: The champion's weights are missing.
     """
+    champion = results.champion
+    source = paths.finetuned(champion.seed)
     if not (source / "model.safetensors").is_file():
-        raise ReportError(f"{source}/model.safetensors is missing. Make it with: dvc repro (or dvc pull)")
-    with replace_folder(target) as folder:
+        raise ReportError(f"{source}/model.safetensors is missing. Create it with: dvc repro (or dvc pull)")
+    calibration = {
+        "temperature": champion.temperature,
+        "threshold": champion.threshold,
+        "positive": None if champion.threshold is None else results.labels[1],
+        "max_length": tokenize.max_length,
+        "truncation": tokenize.truncation,
+    }
+    with replace_folder(paths.report / "model") as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         write_text(folder / "README.md", card)
-        write_json(folder / "calibration.json", choices)
+        write_json(folder / "calibration.json", calibration)
 
 
-def render_card(context: dict[str, Any]) -> str:
-    """Return README.md: front matter that the Hub reads, and what a user of the model must know."""
-    front = _front_matter(context["title"], context["metrics"]["champion"])
-    return environment().get_template("card.md.j2").render(**context, front_matter=front)
+def render_card(context: Context) -> str:
+    """Return the card, README.md: front matter that the Hub reads, and what a user of the model must know."""
+    front_matter = _front_matter(context.params.report.title, context.metrics.champion)
+    return environment().get_template("card.md.j2").render(vars(context), front_matter=front_matter)
 
 
-def _front_matter(title: str, metrics: dict[str, Any]) -> str:
+def _front_matter(title: str, champion: Champion) -> str:
     results = [
         EvalResult(
             task_type="text-classification",
@@ -63,10 +55,10 @@ def _front_matter(title: str, metrics: dict[str, Any]) -> str:
             dataset_name=title,
             dataset_split=split,
             metric_type=metric,
-            metric_value=entry["value"],
+            metric_value=entry.value,
         )
-        for split in ("test", "val")
-        for metric, entry in metrics[split].items()
+        for split, metrics in (("test", champion.test), ("val", champion.val))
+        for metric, entry in metrics.items()
     ]
     data = ModelCardData(
         library_name="transformers",

@@ -1,115 +1,113 @@
-"""Everything that the templates show, gathered in one dictionary of plain values."""
+"""The values that the templates show."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from stages.files import read_json
-from stages.metrics.estimates import are_ordered
+from sklearn.metrics import confusion_matrix
+
+from stages.metrics.names import HEADLINE
+from stages.params import Params
 from stages.paths import Paths
-from stages.report import data_summary
-from stages.report.charts import figures
-from stages.report.mistakes import confident_mistakes, confusion_matrix, confusion_pairs
-from stages.report.numbers import is_imbalanced, measured_split
-from stages.report.results import SeedResult
+from stages.report.charts.figures import Charts, make_charts
+from stages.report.data_summary import DataSummary, read_data_summary
+from stages.report.metrics import Metrics
+from stages.report.mistakes import Confusion, Mistake, confident_mistakes, frequent_confusions
+from stages.report.provenance import Provenance, read_provenance
+from stages.report.results import Results
 from stages.report.rows import read_texts
 from stages.report.slices import SMALL
 from stages.report.suspects import Suspect
 
-MATRIX_LABELS = 20  # a larger matrix is no longer readable: its confusions are listed instead
+MATRIX_LABELS = 20  # a larger matrix is unreadable: only the most frequent confusions are listed
 CONFUSIONS = 15
 
 
-def describe(
-    params: dict[str, Any],
-    paths: Paths,
-    *,
-    results: Sequence[SeedResult],
-    champion: SeedResult,
-    metrics: dict[str, Any],
-    suspects: Sequence[Suspect],
-    labels: list[str],
-) -> dict[str, Any]:
-    """Gather what report.html, report.md and the model card show.
+@dataclass(frozen=True)
+class Context:
+    """The variables of report.html, report.md and the model card.
 
     Args:
-        params: All parameters, as nested plain values.
-        paths: Of the project.
-        results: One per seed.
-        champion: The best of them on val.
-        metrics: What metrics.json of this stage holds.
-        suspects: Rows whose label looks wrong, most suspicious first.
-        labels: Names of the classes.
+        params: Of the project.
+        results: Of all seeds.
+        metrics: The contents of metrics.json.
+        headline: The metric at the top of the report.
+        metric_names: All metrics, the headline first.
+        slices: Column and value of each slice, weakest first.
+        small_slice: Slices with fewer rows are marked as small.
+        matrix: Rows by label and predicted label; None with many labels.
+        confusions: The most frequent ones.
+        mistakes: The most confident ones.
+        suspects: The most suspicious ones.
+        texts: Texts of the mistakes and suspects by position; empty if the report must not show texts.
+        charts: Of report.html.
+        data: The rows from the source files to the splits.
+        provenance: How the champion was made.
     """
-    split = measured_split(champion)
-    imbalanced = is_imbalanced(champion.splits[split])
-    metric = params["evaluate"]["metric"]
-    lead = "mcc" if imbalanced and metric == "accuracy" else metric
-    slices = [(one["value"], column, name) for column, part in metrics["slices"].items() for name, one in part.items()]
-    return {
-        "title": params["report"]["title"],
-        "metric": lead,
-        "order": _order(list(metrics["champion"][split]), lead, imbalanced),
-        "imbalanced": imbalanced,
-        "confidence": f"{round(100 * params['evaluate']['confidence'], 2):g}%",
-        "split": split,
-        "labels": labels,
-        "ordered": are_ordered(labels, params["evaluate"]["ordered"]),
-        "seeds": [result.seed for result in results],
-        "metrics": metrics,
-        "show_text": params["report"]["show_text"],
-        "small": SMALL,
-        "slice_metric": metric,
-        "slices": [(column, name) for _, column, name in sorted(slices)],
-        "monitor": params["finetune"]["monitor"],
-        "own_head": params["finetune"]["head"]["hidden"] is not None,
-        "curves": results,
-        **_rows(params, paths, champion, split, suspects, labels),
-        **figures.draw(paths, results, champion, metrics, metric=metric, lead=lead, split=split),
-        **data_summary.read_data(paths, labels),
-        **_making(params, paths, results, champion),
-    }
+
+    params: Params
+    results: Results
+    metrics: Metrics
+    headline: str
+    metric_names: list[str]
+    slices: list[tuple[str, str]]
+    small_slice: int
+    matrix: list[list[int]] | None
+    confusions: list[Confusion]
+    mistakes: list[Mistake]
+    suspects: list[Suspect]
+    texts: dict[int, str]
+    charts: Charts
+    data: DataSummary
+    provenance: Provenance
 
 
-def _order(names: list[str], lead: str, imbalanced: bool) -> list[str]:
-    """The headline first; accuracy after what it flatters less where one label has most of the rows."""
-    first = [lead, *(["mcc", "macro_f1", "balanced_accuracy"] if imbalanced else ["accuracy", "macro_f1", "mcc"])]
-    return list(dict.fromkeys([*first, *names]))
+def build_context(
+    params: Params, paths: Paths, results: Results, metrics: Metrics, suspects: Sequence[Suspect]
+) -> Context:
+    """Gather the values that the templates show.
 
-
-def _rows(
-    params: dict[str, Any],
-    paths: Paths,
-    champion: SeedResult,
-    split: str,
-    suspects: Sequence[Suspect],
-    labels: list[str],
-) -> dict[str, Any]:
-    rows, options = champion.splits[split], params["report"]
-    mistakes = confident_mistakes(rows, labels, limit=options["mistakes"])
-    shown = list(suspects)[: options["suspects"]]
-    positions = sorted({one.position for one in mistakes} | {one.position for one in shown})
-    texts = (
-        dict(zip(positions, read_texts(paths, positions), strict=True)) if options["show_text"] and positions else {}
+    Args:
+        params: Of the project.
+        paths: Of the project.
+        results: Of all seeds.
+        metrics: The contents of metrics.json.
+        suspects: Rows whose label is probably wrong, most suspicious first.
+    """
+    metric, labels, predictions = params.evaluate.metric, results.labels, results.predictions
+    headline = "mcc" if results.imbalanced and metric == "accuracy" else metric
+    matrix = confusion_matrix(predictions.labels, predictions.preds, labels=range(len(labels)))
+    mistakes = confident_mistakes(predictions, labels, limit=params.report.mistakes)
+    top_suspects = list(suspects)[: params.report.suspects]
+    positions = {mistake.position for mistake in mistakes} | {suspect.position for suspect in top_suspects}
+    return Context(
+        params=params,
+        results=results,
+        metrics=metrics,
+        headline=headline,
+        metric_names=_metric_names(results, headline),
+        slices=_weakest_first(metrics),
+        small_slice=SMALL,
+        matrix=matrix.tolist() if len(labels) <= MATRIX_LABELS else None,
+        confusions=frequent_confusions(matrix, labels, limit=CONFUSIONS),
+        mistakes=mistakes,
+        suspects=top_suspects,
+        texts=_texts_by_position(paths, sorted(positions)) if params.report.show_text and positions else {},
+        charts=make_charts(paths, results, metrics, metric=metric, headline=headline),
+        data=read_data_summary(paths, labels),
+        provenance=read_provenance(paths, params, results.champion.seed),
     )
-    matrix = confusion_matrix(rows, len(labels))
-    return {
-        "mistakes": mistakes,
-        "suspects": shown,
-        "texts": texts,
-        "matrix": matrix.tolist() if len(labels) <= MATRIX_LABELS else None,
-        "confusions": confusion_pairs(matrix, labels, limit=CONFUSIONS),
-    }
 
 
-def _making(
-    params: dict[str, Any], paths: Paths, results: Sequence[SeedResult], champion: SeedResult
-) -> dict[str, Any]:
-    weights = paths.finetuned(champion.seed) / "model.safetensors"
-    return {
-        "encoder": read_json(paths.encoder / "source.json"),
-        "finetune_stats": data_summary.flatten(champion.stats),
-        "weights_mb": round(weights.stat().st_size / 1e6, 1) if weights.is_file() else 0.0,
-        "params": data_summary.flatten(params),
-        "timing": data_summary.read_timing(paths, [result.seed for result in results]),
-        "versions": data_summary.read_versions(paths.root / "constraints.txt"),
-    }
+def _metric_names(results: Results, headline: str) -> list[str]:
+    """Return all metrics, the headline first; accuracy comes late if most rows have the same label."""
+    first = ["mcc", "macro_f1", "balanced_accuracy"] if results.imbalanced else [*HEADLINE]
+    return list(dict.fromkeys([headline, *first, *results.champion.metrics[results.split]]))
+
+
+def _weakest_first(metrics: Metrics) -> list[tuple[str, str]]:
+    slices = [(part.value, column, name) for column, parts in metrics.slices.items() for name, part in parts.items()]
+    return [(column, name) for _, column, name in sorted(slices)]
+
+
+def _texts_by_position(paths: Paths, positions: list[int]) -> dict[int, str]:
+    return dict(zip(positions, read_texts(paths, positions), strict=True))

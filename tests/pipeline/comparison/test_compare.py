@@ -2,18 +2,19 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
-from pipeline.comparison import markdown
-from pipeline.comparison.compare import Comparison, compare
+from pipeline.comparison.compare import compare
+from pipeline.comparison.render import markdown
+from pipeline.comparison.result import Comparison
 from stages.errors import PipelineError
+from stages.paths import Paths
 from tests.pipeline import outcomes
-from tests.pipeline.toy import dvc, environment, git
+from tests.pipeline.comparison.commands import commit_results, retune, write_times
+from tests.pipeline.toy import dvc, git
 
 HOSTILE = "<script>alert(1)</script> | `x` @someone #1 ![i](https://example.com/i.png) </details> \u202e\n\n# Big"
 
@@ -25,8 +26,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(root, "tag", "empty")
     outcomes.set_params(root, finetune__learning_rate=5e-5)
     data = outcomes.rows(600)
-    tag(root, "base", data, {42: outcomes.predict(data, wrong=60, seed=1)})
-    tag(root, "twin", data, {42: outcomes.predict(data, wrong=62, seed=2)})
+    commit_results(root, "base", data, {42: outcomes.predict(data, wrong=60, seed=1)})
+    commit_results(root, "twin", data, {42: outcomes.predict(data, wrong=62, seed=2)})
     changed = {name: values[5:] for name, values in data.items()}  # rows 0 to 4 are gone
     changed["label"][0:2] = ["spam" if label == "ham" else "ham" for label in changed["label"][0:2]]
     changed["text"][2] = "another text"
@@ -36,28 +37,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     outcomes.set_params(root, finetune__learning_rate=3e-5, report__gate__require=["test.accuracy >= 0.85"])
     code = root / "stages/finetune/training.py"
     code.write_text(code.read_text() + "\n")
-    tag(root, "worse", changed, {42: outcomes.predict(changed, wrong=150, seed=3)})
+    commit_results(root, "worse", changed, {42: outcomes.predict(changed, wrong=150, seed=3)})
     outcomes.set_params(root, seeds=[1, 2, 3], report__show_text=False, report__gate__require=[])
-    tag(root, "many", data, {seed: outcomes.predict(data, wrong=50 + 10 * seed, seed=seed + 20) for seed in (1, 2, 3)})
+    commit_results(
+        root, "many", data, {seed: outcomes.predict(data, wrong=50 + 10 * seed, seed=seed + 20) for seed in (1, 2, 3)}
+    )
     return root
-
-
-def tag(root: Path, name: str, data: Any, probabilities: Any) -> None:
-    outcomes.write_results(root, data, probabilities)
-    outcomes.commit(root, name)
-    git(root, "tag", name)
-
-
-def retune(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline.cli", *arguments]
-    path = str(outcomes.ROOT)
-    return subprocess.run(command, cwd=root, env=environment(PYTHONPATH=path), capture_output=True, text=True)
-
-
-def stamps(root: Path) -> dict[Path, int]:
-    """When each file of the workspace was written; what tools keep for themselves does not count."""
-    files = [path for path in root.rglob("*") if path.is_file()]
-    return {path: path.stat().st_mtime_ns for path in files if not {".git", ".dvc", ".retune"} & set(path.parts)}
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +51,18 @@ def worse(project: Path) -> Comparison:
 
 
 def test_two_lucky_draws_are_within_noise(project: Path) -> None:
-    found = compare(project, "base", "twin")
-    assert found.verdict == "within noise"
-    assert found.test_rows == 600
-    assert [row.name for row in found.headline] == ["test.macro_f1", "test.accuracy", "test.mcc"]
-    assert all(row.low is not None and row.low < 0 < row.high for row in found.headline)  # type: ignore[operator]
-    assert all(row.smallest is not None and 0.02 < row.smallest < 0.15 for row in found.headline)
-    assert any("One seed a side" in note for note in found.notes)
-    assert found.changes.params == {}
+    comparison = compare(project, "base", "twin")
+    assert comparison.verdict == "within noise"
+    assert comparison.test_rows == 600
+    assert [row.name for row in comparison.headline] == ["test.macro_f1", "test.accuracy", "test.mcc"]
+    assert all(row.low is not None and row.low < 0 < row.high for row in comparison.headline)  # type: ignore[operator]
+    assert all(row.min_detectable is not None and 0.02 < row.min_detectable < 0.15 for row in comparison.headline)
+    assert any(
+        "Only one seed per side: this compares two trained models, not two configurations." in note
+        for note in comparison.notes
+    )
+    assert comparison.changes.params == {}
+    assert not any("by length" in note for note in comparison.notes)
 
 
 def test_many_more_mistakes_are_worse(worse: Comparison) -> None:
@@ -95,23 +84,24 @@ def test_what_changed_is_named(worse: Comparison) -> None:
 
 def test_other_test_rows_are_said_and_the_common_ones_compared(worse: Comparison) -> None:
     assert worse.test_rows == 595
-    assert any("600 in base, 596 in worse" in note and "595 common" in note for note in worse.notes)
+    assert any("600 in base, 596 in worse" in note and "only the 595 common" in note for note in worse.notes)
     assert any("2 of the compared rows have another label" in note for note in worse.notes)
 
 
-def test_what_moved_adds_up(worse: Comparison) -> None:
-    moved = worse.moved
-    assert moved is not None
+def test_rows_fixed_and_broken_add_up(worse: Comparison) -> None:
+    flips = worse.flips
+    assert flips is not None
     accuracy = next(row for row in worse.metrics if row.name == "test.accuracy")
-    assert moved.fixed - moved.broken == round(accuracy.difference * 595)
-    assert sum(group.fixed for group in moved.classes) == moved.fixed
-    assert sum(group.broken for group in moved.slices) == moved.broken  # the quarters by length hold every row once
-    assert len(moved.best) == len(moved.worst) == 10
-    assert all(one.head == one.label != one.base for one in moved.best)
-    assert all(one.base == one.label != one.head for one in moved.worst)
-    gains = [one.gain for one in moved.worst]
+    assert flips.fixed - flips.broken == round(accuracy.difference * 595)
+    assert sum(count.fixed for count in flips.classes) == flips.fixed
+    assert sum(count.broken for count in flips.slices) == flips.broken  # the quarters by length hold every row once
+    assert all(count.name.endswith(" tokens") for count in flips.slices)
+    assert len(flips.fixed_rows) == len(flips.broken_rows) == 10
+    assert all(row.head == row.label != row.base for row in flips.fixed_rows)
+    assert all(row.base == row.label != row.head for row in flips.broken_rows)
+    gains = [row.gain for row in flips.broken_rows]
     assert gains == sorted(gains)
-    assert all(one.text for one in moved.best)
+    assert all(row.text for row in flips.fixed_rows)
 
 
 def test_costs_and_sizes(worse: Comparison) -> None:
@@ -122,32 +112,32 @@ def test_costs_and_sizes(worse: Comparison) -> None:
 
 
 def test_a_commit_is_identical_to_itself(project: Path) -> None:
-    found = compare(project, "base", "base")
-    assert found.verdict == "identical"
-    assert not found.changes.any
-    assert not any("seed" in note for note in found.notes)
+    comparison = compare(project, "base", "base")
+    assert comparison.verdict == "identical"
+    assert not comparison.changes.any
+    assert not any("seed" in note for note in comparison.notes)
 
 
 def test_several_seeds_are_a_second_source_of_chance(project: Path) -> None:
-    found = compare(project, "base", "many")
-    assert all(row.seeds_share is not None for row in found.headline)
-    assert not any("One seed" in note for note in found.notes)
+    comparison = compare(project, "base", "many")
+    assert all(row.seeds_share is not None for row in comparison.headline)
+    assert not any("one seed" in note for note in comparison.notes)
 
 
 def test_no_text_where_it_may_not_be_shown(project: Path) -> None:
-    found = compare(project, "many", "base")  # `many` forbids it
-    assert found.moved is not None
-    assert found.moved.worst
-    for shown in (json.dumps(found.as_json()), markdown.render(found)):
+    comparison = compare(project, "many", "base")  # `many` forbids it
+    assert comparison.flips is not None
+    assert comparison.flips.broken_rows
+    for shown in (json.dumps(comparison.as_json()), markdown.render(comparison)):
         assert "word" not in shown
 
 
 def test_the_workspace_is_head_and_stays_untouched(project: Path, tmp_path: Path) -> None:
     root = shutil.copytree(project, tmp_path / "project", symlinks=True)
-    before = stamps(root)
+    before = write_times(root)
     assert compare(root, "many").verdict == "identical"
     compare(root, "base", "worse")
-    assert stamps(root) == before
+    assert write_times(root) == before
     (root / "stages/evaluate/metrics.py").write_text("# other code\n")
     assert any("evaluate@1" in note and "retune run" in note for note in compare(root, "many").notes)
 
@@ -159,41 +149,55 @@ def test_predictions_come_from_the_remote_of_a_clone(project: Path, tmp_path: Pa
     git(source, "commit", "-q", "-a", "-m", "A remote")
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "-q", str(source), str(clone))
-    found = compare(clone, "base", "worse")
-    assert found.test_rows == 595, found.notes
-    assert found.changes.data.known
+    comparison = compare(clone, "base", "worse")
+    assert comparison.test_rows == 595, comparison.notes
+    assert comparison.changes.data.known
     assert not (clone / "data/evaluate/42/predictions.parquet").exists()
 
 
 def test_without_predictions_the_intervals_are_compared(project: Path, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "-q", str(project), str(clone))
-    found = compare(clone, "base", "worse")
-    assert found.test_rows is None
-    assert found.moved is None
-    assert not found.changes.data.known
-    assert any("Only the intervals" in note and "no remote is configured" in note for note in found.notes)
-    row = found.headline[0]
+    comparison = compare(clone, "base", "worse")
+    assert comparison.test_rows is None
+    assert comparison.flips is None
+    assert not comparison.changes.data.known
+    assert any("Only the intervals" in note and "no remote is configured" in note for note in comparison.notes)
+    row = comparison.headline[0]
     assert not row.paired
     assert row.high - row.low == pytest.approx(2 * 0.03 * 2**0.5, abs=1e-3)  # type: ignore[operator]
-    assert found.verdict == "worse"  # 0.90 against 0.75
+    assert comparison.verdict == "worse"  # 0.90 against 0.75
+
+
+def test_predictions_of_an_older_version_give_no_slices_by_length(project: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(project, tmp_path / "project", symlinks=True)
+    for seed in (1, 2, 3):
+        path = Paths(root).predictions(seed)
+        table = pq.read_table(path).drop_columns("tokens")
+        path.unlink()  # it may be a link into DVC's cache
+        pq.write_table(table, path)
+    comparison = compare(root, "base")
+    assert any("workspace was evaluated by an older version" in note for note in comparison.notes)
+    assert comparison.flips is not None
+    assert comparison.flips.slices == []
+    assert comparison.flips.classes
 
 
 def test_common_rows_may_be_none(project: Path, tmp_path: Path) -> None:
     root = shutil.copytree(project, tmp_path / "project", symlinks=True)
     data = outcomes.rows(60)
     data["id"] = [f"other-{number}" for number in range(60)]
-    tag(root, "others", data, {seed: outcomes.predict(data, wrong=5) for seed in (1, 2, 3)})
-    found = compare(root, "many", "others")
-    assert any("no test row in common" in note for note in found.notes)
+    commit_results(root, "others", data, {seed: outcomes.predict(data, wrong=5) for seed in (1, 2, 3)})
+    comparison = compare(root, "many", "others")
+    assert any("no test row in common" in note for note in comparison.notes)
 
 
 @pytest.mark.parametrize(
     ("base", "head", "message"),
     [
-        ("nowhere", None, "nowhere is no revision of this repository"),
-        ("base", "--oops", "--oops is no revision of this repository"),
-        ("empty", None, r"empty has no results \(data/report/metrics.json is not there\). Name a later revision"),
+        ("nowhere", None, "nowhere is not a revision of this repository"),
+        ("base", "--oops", "--oops is not a revision of this repository"),
+        ("empty", None, r"empty has no results \(data/report/metrics.json is missing\). Choose a revision"),
         ("base", "empty", "empty has no results"),
     ],
 )
@@ -208,7 +212,7 @@ def test_other_labels_are_another_task(project: Path, tmp_path: Path) -> None:
     data["label"] = ["junk" if label == "spam" else label for label in data["label"]]
     probabilities = {seed: outcomes.predict(outcomes.rows(60), wrong=5) for seed in (1, 2, 3)}
     outcomes.write_results(root, data, probabilities, labels=["ham", "junk"])
-    message = r"label sets differ \(many alone has spam; workspace alone has junk\)"
+    message = r"label sets differ \(only many has spam; only workspace has junk\)"
     with pytest.raises(PipelineError, match=message):
         compare(root, "many")
 
@@ -219,7 +223,7 @@ def test_damaged_and_missing_metrics_of_the_workspace(project: Path, tmp_path: P
     with pytest.raises(PipelineError, match="workspace is damaged"):
         compare(root, "base")
     (root / "data/report/metrics.json").unlink()
-    with pytest.raises(PipelineError, match=r"workspace has no results .* Get them with: retune run"):
+    with pytest.raises(PipelineError, match=r"workspace has no results .* Run it: retune run"):
         compare(root, "base")
 
 
@@ -228,16 +232,16 @@ def test_the_command_gates_with_its_exit_code(project: Path) -> None:
     assert retune(project, "compare", "base", "worse", "--fail-on", "worse").returncode == 3
     stated = retune(project, "compare", "base", "worse")  # report.gate of `worse` asks for accuracy 0.85
     assert stated.returncode == 3
-    assert "BROKEN: test.accuracy >= 0.85" in stated.stdout
+    assert "FAILED: test.accuracy >= 0.85" in stated.stdout
     assert retune(project, "compare", "base", "twin", "--max-drop", "test.mcc=0.2").returncode == 0
     assert retune(project, "compare", "base", "twin", "--max-drop", "test.mcc=0.01").returncode == 3
 
 
 def test_the_command_says_what_is_wrong_in_one_line(project: Path) -> None:
     for arguments, words in (
-        (["nowhere"], "no revision"),
-        (["base", "twin", "--require", "test.nothing > 0"], "test.nothing is no metric of head"),
-        (["base", "twin", "--max-drop", "test.mcc"], "write METRIC=DROP"),
+        (["nowhere"], "not a revision"),
+        (["base", "twin", "--require", "test.nothing > 0"], "head has no metric test.nothing"),
+        (["base", "twin", "--max-drop", "test.mcc"], "expected METRIC=DROP"),
     ):
         done = retune(project, "compare", *arguments)
         assert done.returncode == 1
@@ -254,7 +258,16 @@ def test_the_terminal_fits_a_screen_and_begins_with_the_verdict(project: Path) -
 
 
 def test_json_is_json(project: Path) -> None:
-    found = json.loads(retune(project, "compare", "base", "twin", "--json").stdout)
-    assert found["verdict"] == "within noise"
-    assert found["passed"] is True
-    assert found["metrics"][0].keys() >= {"name", "base", "head", "difference", "low", "high", "p_value", "smallest"}
+    comparison = json.loads(retune(project, "compare", "base", "twin", "--json").stdout)
+    assert comparison["verdict"] == "within noise"
+    assert comparison["passed"] is True
+    assert comparison["metrics"][0].keys() >= {
+        "name",
+        "base",
+        "head",
+        "difference",
+        "low",
+        "high",
+        "p_value",
+        "min_detectable",
+    }

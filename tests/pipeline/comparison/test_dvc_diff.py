@@ -29,21 +29,21 @@ def diff(project: tuple[Path, str, str], what: str, *options: str) -> str:
 
 
 def test_metrics_diff_names_what_changed_and_nothing_else(project: tuple[Path, str, str]) -> None:
-    found = json.loads(diff(project, "metrics", "--json").partition("\n\n")[0])
-    report = found["data/report/metrics.json"]
+    changed = json.loads(diff(project, "metrics", "--json").partition("\n\n")[0])
+    report = changed["data/report/metrics.json"]
     assert report["test.accuracy.mean"] == pytest.approx({"old": 0.9, "new": 0.8, "diff": -0.1})
-    assert "data/tokenize/timing.json" not in found  # as it was
+    assert "data/tokenize/timing.json" not in changed  # as it was
     table = diff(project, "metrics", "--md")
     assert "| data/report/metrics.json" in table
     assert "test.accuracy.mean" in table
 
 
 def test_params_diff_shows_the_keys_of_params_yaml(project: tuple[Path, str, str]) -> None:
-    found = json.loads(diff(project, "params", "--json").partition("\n\n")[0])
-    assert list(found) == ["params.yaml"]
-    assert set(found["params.yaml"]) == {"finetune.learning_rate", "seeds"}
-    assert found["params.yaml"]["finetune.learning_rate"] == pytest.approx({"old": 6e-5, "new": 12e-5, "diff": 6e-5})
-    assert found["params.yaml"]["seeds"] == {"old": "[42]", "new": "[42, 43]"}
+    changed = json.loads(diff(project, "params", "--json").partition("\n\n")[0])
+    assert list(changed) == ["params.yaml"]
+    assert set(changed["params.yaml"]) == {"finetune.learning_rate", "seeds"}
+    assert changed["params.yaml"]["finetune.learning_rate"] == pytest.approx({"old": 6e-5, "new": 12e-5, "diff": 6e-5})
+    assert changed["params.yaml"]["seeds"] == {"old": "[42]", "new": "[42, 43]"}
 
 
 def test_plots_diff_draws_both_commits(project: tuple[Path, str, str], tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import pytest
 from rich.console import Console
 
 from pipeline.comparison import history
+from pipeline.comparison.render.history import render_markdown, render_terminal
 from stages.errors import PipelineError
+from stages.metrics.summary import MetricSummary
 from tests.pipeline.toy import git
 
 
@@ -39,8 +41,8 @@ def project(tmp_path: Path) -> Path:
 def test_commits_that_changed_the_results_newest_first(project: Path) -> None:
     points = history.read_history(project, None, most=10)
     assert [point.subject for point in points] == ["Better | `worse` [red]", "First"]
-    assert points[1].metrics["test.mcc"] == history.Value(0.5, 0.4, 0.55)
-    assert history.headline(project, points, None) == ["test.mcc", "test.macro_f1"]
+    assert points[1].metrics["test.mcc"] == MetricSummary(mean=0.5, sd=None, low=0.4, high=0.55)
+    assert history.choose_metrics(project, points, None) == ["test.mcc", "test.macro_f1"]
     assert len(history.read_history(project, None, most=1)) == 1
     assert [point.subject for point in history.read_history(project, "HEAD~2", most=10)] == ["First"]
 
@@ -53,14 +55,14 @@ def test_the_workspace_is_shown_where_it_differs(project: Path) -> None:
 
 def test_table_plot_and_json(project: Path) -> None:
     points = history.read_history(project, None, most=10)
-    names = history.headline(project, points, "mcc")
+    names = history.choose_metrics(project, points, "mcc")
     console = Console(width=100)
     with console.capture() as captured:
-        console.print(history.render(points, names))
+        console.print(render_terminal(points, names))
     assert "0.600 (0.500 to 0.650)" in captured.get()
     assert "[red]" in captured.get()
     assert "●" in captured.get()
-    text = history.render_markdown(points, names)
+    text = render_markdown(points, names)
     assert "    line [0.5000, 0.6000]" in text  # oldest first
     assert 'y-axis "test.mcc" 0.375 --> 0.675' in text
     assert "`worse`" not in text
@@ -68,10 +70,12 @@ def test_table_plot_and_json(project: Path) -> None:
 
 
 def test_nothing_to_show(project: Path) -> None:
-    with pytest.raises(PipelineError, match="No commit of empty has results"):
+    with pytest.raises(PipelineError, match="No commit of empty has metrics"):
         history.read_history(project, "empty", most=5)
-    with pytest.raises(PipelineError, match="nowhere is no revision"):
+    with pytest.raises(PipelineError, match="nowhere is not a revision"):
         history.read_history(project, "nowhere", most=5)
     points = history.read_history(project, None, most=5)
-    with pytest.raises(PipelineError, match=r"test.auc is in no commit's results. There are: test.mcc, test.macro_f1"):
-        history.headline(project, points, "auc")
+    with pytest.raises(
+        PipelineError, match=r"No commit has the metric test.auc. Known metrics: test.mcc, test.macro_f1"
+    ):
+        history.choose_metrics(project, points, "auc")

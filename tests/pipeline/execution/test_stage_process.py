@@ -4,16 +4,14 @@ import os
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from pipeline.execution import process_tree, stage_process, workspace
 from pipeline.execution.stage_process import MARKER, Outcome, error_line, is_own_error
 from tests.pipeline import toy
+from tests.pipeline.processes import is_part, processes_of, wait_for
 
 SLEEPS = "import time; time.sleep(600)"
 
@@ -24,25 +22,6 @@ def run(root: Path, stage: str, *, control: str = "{}", **options: object) -> tu
     environment = {"TOY_CONTROL": str(root / "control.json"), "TOY_TRACE": str(root / "trace.txt")}
     running = stage_process.start(root, stage, environment=environment, **options)  # type: ignore[arg-type]
     return running.wait(lines.append), lines
-
-
-def processes_of(root: Path) -> list[psutil.Process]:
-    """Everything alive that a run in this folder has started."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARKER) == str(root) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except (psutil.AccessDenied, psutil.NoSuchProcess):
-            continue
-    return found
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_a_stage_runs_with_its_own_log(project: Path) -> None:
@@ -106,14 +85,6 @@ def test_a_killed_process_takes_the_tree_along_and_is_no_own_error(project: Path
     assert processes_of(project) == []
 
 
-def is_part(process: psutil.Process, parts: list[str]) -> bool:
-    line = process.cmdline()
-    return (
-        any(line[index : index + len(parts)] == parts for index in range(len(line)))
-        and process_tree.__file__ not in line
-    )
-
-
 def test_the_watcher_ends_its_tree_when_its_parent_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-P", process_tree.__file__, "--", sys.executable, "-c", SLEEPS]
     code = f"import subprocess, time; subprocess.Popen({command}, stdin=subprocess.PIPE); time.sleep(600)"
@@ -151,7 +122,7 @@ def test_what_a_killed_watcher_left_is_ended_by_the_next_run(tmp_path: Path) -> 
         (["ERROR: failed to reproduce 'x': failed to run: python x, exited with 137"], 255,
          "failed to reproduce 'x': failed to run: python x, exited with 137", False),
         (["ERROR: unexpected error - No space left"], 255, "unexpected error - No space left", False),
-        ([], 137, "it ended with exit code 137 and said nothing", False),
+        ([], 137, "it ended with exit code 137 and printed no error", False),
     ],
 )  # fmt: skip
 def test_who_is_to_blame(lines: list[str], code: int, message: str, own: bool) -> None:

@@ -16,14 +16,14 @@ from tests.pipeline import toy
 
 
 def test_a_second_run_is_told_who_holds_the_workspace(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from pipeline import workspace\n"
+    code = "import sys; from pathlib import Path; from pipeline.execution import workspace\n"
     code += "with workspace.hold(Path()): print('held', flush=True); sys.stdin.read()"
     first = subprocess.Popen(
         [sys.executable, "-c", code], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert first.stdout.readline() == "held\n"
     with (
-        pytest.raises(PipelineError, match=rf"process {first.pid}, since 20.*Wait for it, or add --wait"),
+        pytest.raises(PipelineError, match=rf"process {first.pid}, since 20.*Wait for it to end, or add --wait"),
         workspace.hold(tmp_path),
     ):
         pass

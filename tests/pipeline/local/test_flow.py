@@ -1,9 +1,7 @@
-"""`retune run` on a real Prefect server: states, logs, artifacts, order, failures, ends."""
+"""`retune run` on a real Prefect server: states, logs, artifacts, order, failures, interruptions."""
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,40 +9,11 @@ import pytest
 
 from pipeline.local import server
 from tests.pipeline import prefect_states, toy
-from tests.pipeline.execution.test_stage_process import processes_of, wait_for
+from tests.pipeline.local.runs import control, in_state, run, start, started_stages
+from tests.pipeline.processes import processes_of, wait_for
 
 pytestmark = pytest.mark.slow
 STAGES = {"download@rows", "download@model", "cut", "train@1", "train@2", "report"}
-
-
-def run(root: Path, api: str, *arguments: str) -> str:
-    """`retune run` that must end well; what it printed."""
-    done = toy.retune(root, "run", *arguments, PREFECT_API_URL=api)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def start(root: Path, api: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "pipeline.cli", "run", *arguments],
-        cwd=root,
-        env=toy.environment(PREFECT_API_URL=api),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def control(root: Path, **tricks: dict[str, object]) -> None:
-    (root / "control.json").write_text(json.dumps({name.replace("_", "@"): trick for name, trick in tricks.items()}))
-
-
-def started(root: Path) -> list[str]:
-    return [stage for what, stage, _ in toy.trace(root) if what == "start"]
-
-
-def in_state(states: dict[str, str], wanted: str) -> set[str]:
-    return {stage for stage, state in states.items() if state == wanted}
 
 
 def test_states_logs_and_artifacts(project: Path, prefect_api: str) -> None:
@@ -68,24 +37,24 @@ def test_states_logs_and_artifacts(project: Path, prefect_api: str) -> None:
     assert toy.hashes(project) == with_repro
 
 
-def test_an_upstream_that_comes_out_identical_stops_the_wave(project: Path, prefect_api: str) -> None:
+def test_stages_below_an_upstream_with_the_same_bytes_do_not_run(project: Path, prefect_api: str) -> None:
     toy.edit(project, "code/one.py", "1", "1  # a comment")
     run(project, prefect_api)
-    assert started(project) == ["cut"]
+    assert started_stages(project) == ["cut"]
     states = prefect_states.task_states(prefect_api, prefect_states.last_flow_run(prefect_api))
     assert in_state(states, "Completed") == {"cut"}
     assert in_state(states, "Cached") == STAGES - {"cut"}
 
 
-def test_going_back_restores_and_is_shown_as_cached(project: Path, prefect_api: str) -> None:
+def test_a_missing_output_is_restored_and_shown_as_cached(project: Path, prefect_api: str) -> None:
     (project / "data/train/1/curve.csv").unlink()
     assert "Done: restored train@1." in run(project, prefect_api)
-    assert started(project) == []
+    assert started_stages(project) == []
     states = prefect_states.task_states(prefect_api, prefect_states.last_flow_run(prefect_api))
     assert set(states.values()) == {"Cached"}
 
 
-def test_a_failure_is_the_stages_own_line_and_leaves_the_rest_alone(project: Path, prefect_api: str) -> None:
+def test_a_failure_shows_the_stages_own_error_and_changes_no_other_output(project: Path, prefect_api: str) -> None:
     toy.edit(project, "params.yaml", "length: 5", "length: 6")
     control(project, train_1={"fail": "row 17: label is empty"})
     before = toy.hashes(project)
@@ -93,7 +62,7 @@ def test_a_failure_is_the_stages_own_line_and_leaves_the_rest_alone(project: Pat
     assert done.returncode == 1
     log = project / ".retune/logs/train@1.log"
     assert done.stderr == f"error: train@1: row 17: label is empty (log: {log})\n"
-    assert started(project) == ["cut", "train@1"]
+    assert started_stages(project) == ["cut", "train@1"]
     after = toy.hashes(project)
     assert {path for path in after if after[path] != before[path]} == {"data/cut/tokens", "data/cut/stats.json"}
     flow_run = prefect_states.last_flow_run(prefect_api)
@@ -102,7 +71,7 @@ def test_a_failure_is_the_stages_own_line_and_leaves_the_rest_alone(project: Pat
     assert {"train@2", "report"}.isdisjoint(states)
     control(project)
     run(project, prefect_api)
-    assert started(project)[2:] == ["train@1", "train@2", "report"]
+    assert started_stages(project)[2:] == ["train@1", "train@2", "report"]
 
 
 def test_seeds_overlap_with_two_jobs(project: Path, prefect_api: str) -> None:
@@ -118,33 +87,33 @@ def test_seeds_overlap_with_two_jobs(project: Path, prefect_api: str) -> None:
     assert "working on train@1" not in text
 
 
-def test_a_fourth_seed_trains_alone_and_a_third_one_taken_out_leaves_nothing(project: Path, prefect_api: str) -> None:
+def test_an_added_seed_trains_alone_and_a_removed_one_leaves_no_output(project: Path, prefect_api: str) -> None:
     toy.edit(project, "params.yaml", "[1, 2]", "[1, 2, 3]")
     run(project, prefect_api)
-    assert started(project) == ["train@3", "report"]
+    assert started_stages(project) == ["train@3", "report"]
     toy.edit(project, "params.yaml", "[1, 2, 3]", "[1, 2]")
     run(project, prefect_api)
     assert not (project / "data/train/3").exists()
-    assert started(project) == ["train@3", "report"]  # the report of two seeds was in the run-cache
+    assert started_stages(project) == ["train@3", "report"]  # the report of two seeds was in the run-cache
 
 
 def test_targets_and_refresh(project: Path, prefect_api: str) -> None:
     toy.edit(project, "params.yaml", "title: toy", "title: other")
     run(project, prefect_api, "cut", "--refresh")
-    assert started(project) == ["download@rows"]  # the same bytes: cut is fresh, and report was not asked for
+    assert started_stages(project) == ["download@rows"]  # the same bytes: cut is fresh, and report was not asked for
     assert "nothing to run" in run(project, prefect_api, "train")
 
 
-def test_the_machine_is_given_another_chance_and_the_stage_is_not(project: Path, prefect_api: str) -> None:
+def test_a_killed_stage_is_retried_and_one_that_failed_is_not(project: Path, prefect_api: str) -> None:
     toy.edit(project, "dvc.yaml", "    params: [cut]\n", "    params: [cut]\n    meta: {retries: 2}\n")
     toy.edit(project, "params.yaml", "length: 5", "length: 7")
     control(project, cut={"killed_once": True})
     run(project, prefect_api, "cut")
-    assert started(project) == ["cut", "cut"]
+    assert started_stages(project) == ["cut", "cut"]
     toy.edit(project, "params.yaml", "length: 7", "length: 8")
     control(project, cut={"fail": "no"})
     assert toy.retune(project, "run", "cut", PREFECT_API_URL=prefect_api).returncode == 1
-    assert started(project) == ["cut", "cut", "cut"]
+    assert started_stages(project) == ["cut", "cut", "cut"]
 
 
 def test_time_limit(project: Path, prefect_api: str) -> None:
@@ -157,17 +126,19 @@ def test_time_limit(project: Path, prefect_api: str) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_polite_end_leaves_no_process_and_no_half_output(project: Path, prefect_api: str, how: int) -> None:
+def test_an_interrupted_run_leaves_no_process_and_no_incomplete_output(
+    project: Path, prefect_api: str, how: int
+) -> None:
     toy.edit(project, "params.yaml", "length: 5", "length: 10")
     control(project, cut={"sleep": 60, "child": True})
     process = start(project, prefect_api)
-    wait_for(lambda: started(project) == ["cut"], seconds=180)
+    wait_for(lambda: started_stages(project) == ["cut"], seconds=180)
     (project / "data/cut").mkdir(exist_ok=True)
     (project / "data/cut/stats.json").write_text("half")
     process.send_signal(how)
     output, errors = process.communicate(timeout=180)
     assert process.returncode == 130, output + errors
-    assert "Stopped while these ran: cut" in output
+    assert "Stopped while running: cut" in output
     assert "Traceback" not in output + errors
     assert processes_of(project) == []
     assert not (project / "data/cut/stats.json").exists()
@@ -176,11 +147,11 @@ def test_a_polite_end_leaves_no_process_and_no_half_output(project: Path, prefec
     assert prefect_states.task_states(prefect_api, flow_run)["cut"] == "Cancelled"
 
 
-def test_a_second_run_says_who_is_running_or_waits(project: Path, prefect_api: str) -> None:
+def test_a_second_run_names_the_first_or_waits_for_it(project: Path, prefect_api: str) -> None:
     toy.edit(project, "params.yaml", "length: 5", "length: 11")
     control(project, cut={"sleep": 6})
     first = start(project, prefect_api)
-    wait_for(lambda: started(project) == ["cut"], seconds=180)
+    wait_for(lambda: started_stages(project) == ["cut"], seconds=180)
     second = toy.retune(project, "run", PREFECT_API_URL=prefect_api)
     assert second.returncode == 1
     assert f"process {first.pid}, since" in second.stderr
@@ -188,7 +159,7 @@ def test_a_second_run_says_who_is_running_or_waits(project: Path, prefect_api: s
     assert third.stdout.endswith("Nothing has changed: nothing to run.\n")
     first.communicate(timeout=180)
     assert first.returncode == 0
-    assert started(project) == ["cut", "train@1", "train@2", "report"]
+    assert started_stages(project) == ["cut", "train@1", "train@2", "report"]
 
 
 def test_an_api_that_does_not_answer(project: Path) -> None:
@@ -212,13 +183,13 @@ def test_the_time_of_each_stage_is_what_the_next_plan_expects(project: Path, pre
     assert 2 <= cut["seconds"] <= took
 
 
-def test_a_server_that_dies_during_the_run_takes_no_result_along(project: Path) -> None:
+def test_no_result_is_lost_when_the_server_dies_during_the_run(project: Path) -> None:
     toy.edit(project, "params.yaml", "length: 5", "length: 14")
     control(project, cut={"sleep": 4}, train_2={"fail": "row 17: label is empty"})
     port = server.free_port()
     with server.serve(port):
         process = start(project, f"http://127.0.0.1:{port}/api")
-        wait_for(lambda: started(project) == ["cut"], seconds=180)
+        wait_for(lambda: started_stages(project) == ["cut"], seconds=180)
     output, errors = process.communicate(timeout=120)  # it is no race: Prefect's own patience is 2.5 minutes
     assert "train@1: done" in output
     said = errors.splitlines()

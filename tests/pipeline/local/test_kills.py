@@ -1,4 +1,4 @@
-"""SIGKILL of `retune run`, of `dvc`, of the stage, at random moments: nothing is lost and nothing is left."""
+"""SIGKILL of `retune run`, of `dvc` and of the stage, at random moments: no result is lost, no process is left."""
 
 import random
 import shutil
@@ -13,39 +13,39 @@ import pytest
 from pipeline.planning.plan import make_plan
 from pipeline.repository.project import Project
 from tests.pipeline import toy
-from tests.pipeline.execution.test_stage_process import is_part, processes_of, wait_for
-from tests.pipeline.local.test_flow import control, run, start
+from tests.pipeline.local.runs import control, run, start
+from tests.pipeline.processes import is_part, processes_of, wait_for
 
 pytestmark = pytest.mark.slow
 STAGES = ("download@rows", "download@model", "cut", "train@1", "train@2", "report")
-ROUNDS, KILLS = 5, 4  # twenty in all; after each one the run is started again, let to its end and compared
+ROUNDS, KILLS = 5, 4  # 20 kills in all; after each the run is started again and its outputs are compared
 VICTIMS = {"dvc": ["-m", "dvc"], "stage": ["python", "work.py"]}
 
 
 def kill_one(root: Path, process: subprocess.Popen[str], victim: str) -> bool:
-    """Kill `retune run` itself, or the newest process of that kind; return whether there was one."""
+    """Kill `retune run` itself, or the newest process of this kind; return whether there was one."""
     if victim == "retune":
         process.kill()
         return True
     try:
-        found = [one for one in processes_of(root) if is_part(one, VICTIMS[victim])]
-        for one in found[-1:]:
-            one.kill()
+        candidates = [process for process in processes_of(root) if is_part(process, VICTIMS[victim])]
+        for newest in candidates[-1:]:
+            newest.kill()
     except psutil.NoSuchProcess:
         return False
-    return bool(found)
+    return bool(candidates)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(toy_that_ran: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
-    """The hashes that `dvc repro` gives for the input of each kill where nobody kills anybody."""
+    """The hashes that `dvc repro` gives for each kill's input when nothing is killed."""
     root = Path(shutil.copytree(toy_that_ran, tmp_path_factory.mktemp("undisturbed") / "project"))
-    found = []
+    hashes = []
     for kill in range(KILLS):
         change_input(root, kill)
         toy.dvc(root, "repro")
-        found.append(toy.hashes(root))
-    return found
+        hashes.append(toy.hashes(root))
+    return hashes
 
 
 def change_input(root: Path, kill: int) -> None:
@@ -73,13 +73,13 @@ def test_kills_at_random_moments(
             time.sleep(0.02)
         killed += hit
         process.communicate(timeout=240)
-        wait_for(lambda: processes_of(root) == [], seconds=20)  # no orphan, long before anybody runs anything again
+        wait_for(lambda: processes_of(root) == [], seconds=20)  # no orphans, even without another run
         control(root)
         run(root, prefect_api, "--jobs", "2")
         assert toy.hashes(root) == undisturbed[kill], f"kill {kill} ({victim})"
-        with Project(root) as project:  # what lies in the workspace and the cache is what dvc.lock says
+        with Project(root) as project:  # the workspace and the cache agree with dvc.lock
             assert {plan.state for plan in make_plan(project.graph, project)} == {"fresh"}
-    assert killed >= KILLS - 1, "the runs ended before their killers came"
+    assert killed >= KILLS - 1, "most runs ended before the kill"
 
 
 def test_a_killed_run_leaves_no_server_behind(project: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.local import server
 from tests.pipeline import prefect_states, toy
-from tests.pipeline.execution.test_stage_process import wait_for
+from tests.pipeline.processes import wait_for
 
 pytestmark = pytest.mark.slow
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -42,12 +42,13 @@ def test_a_run_started_in_the_ui(project: Path, tmp_path: Path) -> None:
         assert ui.stdout is not None
         assert ui.stdout.readline() == "Starting Prefect's server on this machine ...\n"
         assert ui.stdout.readline() == f"Prefect's UI: http://127.0.0.1:{port}\n"
-        wait_for(lambda: prefect_states.ask(api, "deployments", {}), seconds=60)
-        (deployment,) = [one for one in prefect_states.ask(api, "deployments", {}) if one["name"] == "local"]
+        wait_for(lambda: prefect_states.query(api, "deployments", {}), seconds=60)
+        deployments = prefect_states.query(api, "deployments", {})
+        (deployment,) = [item for item in deployments if item["name"] == "local"]
         created = post(f"{api}/deployments/{deployment['id']}/create_flow_run", {"parameters": {"jobs": 2}})
 
         def flow_run() -> dict[str, object]:
-            return prefect_states.ask(api, "flow_runs", {"flow_runs": {"id": {"any_": [created["id"]]}}})[0]
+            return prefect_states.query(api, "flow_runs", {"flow_runs": {"id": {"any_": [created["id"]]}}})[0]
 
         wait_for(lambda: flow_run()["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED"), seconds=240)  # type: ignore[index]
         assert flow_run()["state"]["type"] == "COMPLETED", flow_run()["state"]  # type: ignore[index]
@@ -69,7 +70,7 @@ def test_a_run_started_in_the_ui(project: Path, tmp_path: Path) -> None:
 
 
 def take_picture(url: str, picture: Path, *, until: str) -> None:
-    """A screenshot of a page that draws itself with JavaScript, once it shows the text `until`."""
+    """Save a screenshot of a page once JavaScript has drawn the text `until`."""
     port = server.free_port()
     driver = subprocess.Popen([str(DRIVER), f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     options = {

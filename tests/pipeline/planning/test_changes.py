@@ -31,7 +31,7 @@ from pipeline.repository.project import Project
 
 with Project(Path.cwd()) as project:
     stage = next(stage for stage in project.graph.stages if stage.name == os.environ["DVC_STAGE"])
-    inputs = [project.present(dep).md5 for dep in stage.deps]
+    inputs = [project.digest(dep).md5 for dep in stage.deps]
     inputs += [str(project.param(file, key)) for file, keys in stage.params.items() for key in keys]
 digest = hashlib.sha256(" ".join(inputs).encode()).hexdigest()
 for out in map(Path, stage.outs):

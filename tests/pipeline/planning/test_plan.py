@@ -55,7 +55,7 @@ def test_before_any_run_the_first_run_and_the_rest_waits(tmp_path: Path) -> None
         ("params.yaml", "2.0e-5", "3e-5", "train@1", "train.rate 2e-05 -> 3e-05"),
         ("params.yaml", "title: toy", "title: [a]", "report", 'report.title toy -> ["a"]'),
         ("params.yaml", "{title: toy}", "{title: toy, more: 1}", "report", "report.more is new (1)"),
-        ("params.yaml", ", delay: 0", "", "train@1", "train.delay is gone"),
+        ("params.yaml", ", delay: 0", "", "train@1", "train.delay was removed"),
         ("code/two.py", "2", "3", "cut", "code/two.py changed"),
         ("input/rows.csv", "1,2", "1,3", "download@rows", "input/rows.csv changed"),
         ("pins.txt", "one", "two", "download@model", "pins.txt changed"),
@@ -213,7 +213,7 @@ def test_targets(project: Path) -> None:
             "train@2",
         }
         with pytest.raises(
-            PipelineError, match=r"trian is no stage of dvc.yaml. Name one of: download, cut, train, report"
+            PipelineError, match=r"dvc.yaml has no stage trian. The stages are: download, cut, train, report"
         ):
             seen.graph.select(["trian"])
 
@@ -221,7 +221,7 @@ def test_targets(project: Path) -> None:
 def test_forced_stages_run_and_those_below_wait(project: Path) -> None:
     with Project(project) as seen:
         found = {one.stage: one for one in make_plan(seen.graph, seen, force=["cut"])}
-    assert found["cut"].reasons == ("asked for again",)
+    assert found["cut"].reasons == ("refresh requested",)
     assert found["train@1"].state == "pending"
 
 

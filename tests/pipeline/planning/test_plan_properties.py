@@ -16,11 +16,13 @@ from ruamel.yaml import YAML
 from pipeline.planning.plan import make_plan
 from pipeline.repository.project import Project
 
-# Writes one digit that depends on the inputs: often the same one, so that an upstream comes out identical.
+# Writes one digit that depends on the inputs, often the same one, so that an upstream output comes out identical. The
+# stage's name keeps outputs of two stages apart: if they shared an object that was lost, a run of one stage would bring
+# it back for the other, which no plan can know beforehand.
 WORK = """\
 name=$1; outs=$2; shift 2
 echo "$name" >> trace.txt
-value=$({ for dep in "$@"; do find "$dep" -type f ! -name .gitignore | sort | xargs cat; done
+value=$name-$({ for dep in "$@"; do find "$dep" -type f ! -name .gitignore | sort | xargs cat; done
          grep "^$name:" params.yaml; } | cksum | cut -c1)
 for out in $outs; do
   case "$out" in

@@ -1,17 +1,18 @@
-"""Prefect's API as the tests ask it."""
+"""Prefect's API as the tests use it."""
 
 import contextlib
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
-from tests.pipeline.workers.machines import Machines, wait_for
-from tests.pipeline.workers.project import Project
+from tests.pipeline.processes import wait_for
+from tests.pipeline.workers.machines import Machines
+from tests.pipeline.workers.toy_project import ToyProject
 
 
 @contextlib.contextmanager
 def with_api(machines: Machines) -> Iterator["Api"]:
-    """Prefect's API of these machines, asked from this process."""
+    """A client of these machines' Prefect server."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     with temporary_settings({PREFECT_API_URL: machines.url}):
@@ -21,51 +22,51 @@ def with_api(machines: Machines) -> Iterator["Api"]:
 
 
 class Api:
-    """What the tests ask of Prefect."""
+    """Requests to Prefect's API."""
 
     def __init__(self) -> None:
         from prefect.client.orchestration import get_client
 
         self.client = get_client(sync_client=True)
 
-    def coordinate(self, project: Project, **parameters: Any) -> UUID:
+    def coordinate(self, project: ToyProject, **parameters: Any) -> UUID:
         deployment = self.client.read_deployment_by_name("coordinate/coordinate")
         values = {"repository": str(project.origin), **parameters}
         return self.client.create_flow_run_from_deployment(deployment.id, parameters=values).id
 
-    def coordinate_now(self, project: Project) -> UUID:
-        """Start one beside others, although the deployment allows one at a time."""
-        one = self.client.read_deployment_by_name("coordinate/coordinate")
-        other = self.client.create_deployment(
-            one.flow_id,
+    def coordinate_now(self, project: ToyProject) -> UUID:
+        """Start a coordinator beside others, although the deployment allows one at a time."""
+        original = self.client.read_deployment_by_name("coordinate/coordinate")
+        copy = self.client.create_deployment(
+            original.flow_id,
             f"beside-{uuid4().hex[:6]}",
-            entrypoint=one.entrypoint,
+            entrypoint=original.entrypoint,
             pull_steps=[],
             work_pool_name="cpu",
-            job_variables=one.job_variables,
+            job_variables=original.job_variables,
             parameters={"repository": str(project.origin), "ref": "main"},
         )
-        return self.client.create_flow_run_from_deployment(other).id
+        return self.client.create_flow_run_from_deployment(copy).id
 
     def cancel_scheduled(self, flow: str) -> None:
-        """Cancel every run of a flow that has not begun."""
+        """Cancel every run of a flow that has not started."""
         from prefect.client.schemas.filters import FlowFilter, FlowFilterName
         from prefect.states import Cancelled
 
-        for found in self.client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=[flow]))):
-            if found.state and found.state.is_scheduled():
-                self.client.set_flow_run_state(found.id, Cancelled(), force=True)
+        for run in self.client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=[flow]))):
+            if run.state and run.state.is_scheduled():
+                self.client.set_flow_run_state(run.id, Cancelled(), force=True)
 
     def cancel_all(self) -> None:
-        """End every run that has not ended; its processes notice and go."""
+        """Cancel every active run; its processes then stop by themselves."""
         from prefect.states import Cancelled
 
-        for found in self.client.read_flow_runs():
-            if found.state and not found.state.is_final():
-                self.client.set_flow_run_state(found.id, Cancelled(), force=True)
+        for run in self.client.read_flow_runs():
+            if run.state and not run.state.is_final():
+                self.client.set_flow_run_state(run.id, Cancelled(), force=True)
 
-    def overheads(self, project: Project) -> dict[str, float]:
-        """Seconds of each stage's run, from asking for it to its end, that were not the stage's own."""
+    def overheads(self, project: ToyProject) -> dict[str, float]:
+        """Seconds of each stage's flow run, from submission to end, without those of the stage's own command."""
         own = {event["stage"]: event["time"] - event["begun"] for event in project.events("end")}
         runs = {stage: self.stage_runs(stage)[0] for stage in own}
         return {
@@ -89,5 +90,5 @@ class Api:
     def stage_runs(self, stage: str) -> list[Any]:
         from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 
-        found = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"stage:{stage}"]))
-        return list(self.client.read_flow_runs(flow_run_filter=found))
+        run_filter = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"stage:{stage}"]))
+        return list(self.client.read_flow_runs(flow_run_filter=run_filter))

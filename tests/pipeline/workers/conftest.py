@@ -1,13 +1,14 @@
-"""What the tests share: a server and workers once, a project each."""
+"""Fixtures: one Prefect server with workers for all tests, and a toy project for each test."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.pipeline.processes import wait_for
 from tests.pipeline.workers.api import Api, with_api
-from tests.pipeline.workers.machines import Machines, wait_for
-from tests.pipeline.workers.project import Project
+from tests.pipeline.workers.machines import Machines
+from tests.pipeline.workers.toy_project import ToyProject
 
 
 @pytest.fixture(scope="session")
@@ -27,22 +28,22 @@ def api(machines: Machines) -> Iterator[Api]:
 
 
 @pytest.fixture
-def across(machines: Machines, api: Api, tmp_path: Path) -> Iterator[Project]:
-    """A project on the server and the workers; whatever a failed test leaves running is no other test's."""
-    yield Project(machines.events, tmp_path)
+def deployed(machines: Machines, api: Api, tmp_path: Path) -> Iterator[ToyProject]:
+    """A project on the server and the workers; what a failed test left running is stopped."""
+    yield ToyProject(machines.events, tmp_path)
     machines.repair()
     api.cancel_all()
     wait_for(lambda: not machines.of_stages(), 60)
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A project without a server: its stages are done where they are sent."""
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToyProject:
+    """A project without a server: its stages run in this process."""
     events = tmp_path / "events"
     events.mkdir()
     monkeypatch.setenv("TOY_EVENTS", str(events))
     monkeypatch.setenv("RETUNE_HOME", str(tmp_path / "home"))
-    return Project(events, tmp_path)
+    return ToyProject(events, tmp_path)
 
 
 @pytest.fixture

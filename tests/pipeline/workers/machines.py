@@ -1,4 +1,4 @@
-"""Two machines in one: a real Prefect server and process workers, each with a home of its own."""
+"""A real Prefect server and process workers on this machine; each worker has a RETUNE_HOME of its own."""
 
 import contextlib
 import ctypes
@@ -7,14 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import psutil
 
-from tests.pipeline.workers.project import ROOT, Project, run
+from tests.pipeline.processes import wait_for
+from tests.pipeline.workers.toy_project import ROOT, ToyProject, run
 
 SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -30,24 +29,14 @@ SETTINGS = {
 PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 120.0) -> Any:
-    """Wait until something is true; a test that waits in vain says for what."""
-    deadline = time.monotonic() + seconds
-    while not (found := what()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds} s for {what.__qualname__} in vain")
-        time.sleep(0.2)
-    return found
-
-
 def _die_with_us() -> None:
-    """Even where somebody kills pytest, no server and no worker stays behind (Linux)."""
+    """Have the kernel kill this process when pytest is killed (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Machines:
-    """The server and the workers; each worker has a home of its own."""
+    """The server and the workers, by name."""
 
     def __init__(self, folder: Path) -> None:
         from pipeline.local.server import free_port
@@ -83,7 +72,7 @@ class Machines:
         return self.processes[name]
 
     def set_up(self) -> None:
-        """The server, what `retune deploy` makes, and a worker in each pool."""
+        """Start the server, run `retune deploy`, and start a worker in each pool."""
         self.start_server()
         api = {name: self.environment[name] for name in ("PREFECT_API_URL", "PREFECT_HOME")}
         run(ROOT, sys.executable, "-m", "pipeline.cli", "deploy", RETUNE_REPOSITORY="none", **api)
@@ -107,13 +96,13 @@ class Machines:
         self.start("reconciler", "pipeline.cli", "reconcile")
 
     def kill(self, name: str, sig: signal.Signals) -> None:
-        """Send the signal to this one process, as an operator or the kernel would."""
+        """Send the signal to this process alone, as an operator or the kernel would."""
         process = self.processes[name]
         process.send_signal(sig)
         process.wait(60)
 
     def unplug(self, name: str) -> None:
-        """The worker's machine is gone: it, its engines and its stages in one moment."""
+        """Kill the worker, its flow runs and its stages at once, as when its machine loses power."""
         home = str(self.folder / f"home-{name}")
         worker = psutil.Process(self.processes[name].pid)
         stages = [process for process in self.of_stages() if process.environ()["RETUNE_WORKSPACE"].startswith(home)]
@@ -123,7 +112,7 @@ class Machines:
         self.processes[name].wait(60)
 
     def repair(self) -> None:
-        """Have the server and one worker in each pool, as after `set_up`, and nothing else."""
+        """Bring back the state after `set_up`: the server and one worker in each pool."""
         for name in set(self.processes) - {"server", "cpu-1", "gpu-1"}:
             self.kill(name, signal.SIGTERM)
             del self.processes[name]
@@ -146,41 +135,40 @@ class Machines:
                 process.kill()
 
     def of_stages(self) -> list[psutil.Process]:
-        """Every process that belongs to a stage of a worker of ours."""
-        found = []
+        """Every process of a stage that one of these workers runs."""
+        processes = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if process.environ().get("RETUNE_WORKSPACE", "").startswith(str(self.folder)):
-                    found.append(process)
-        return found
+                    processes.append(process)
+        return processes
 
     def engine(self, run_id: UUID) -> psutil.Process:
         """The process of a flow run."""
-        found = self.engines(only=run_id)
-        if not found:
-            raise AssertionError(f"no engine of {run_id}")
-        return found[0]
+        engines = self.engines(only=run_id)
+        assert engines, f"the flow run {run_id} has no process"
+        return engines[0]
 
     def engines(self, *, only: UUID | None = None, but: UUID | None = None) -> list[psutil.Process]:
-        """The processes of one flow run, or of all others."""
-        found = []
+        """The processes of the flow run `only`, or of all flow runs but `but`."""
+        processes = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 variables = process.environ()
                 run_id = variables.get("PREFECT__FLOW_RUN_ID")
-                ours = variables.get("PREFECT_API_URL") == self.url and "RETUNE_WORKSPACE" not in variables
-                wanted = run_id == str(only) if only else run_id not in (None, str(but))
-                if ours and wanted and any("prefect" in part for part in process.cmdline()):
-                    found.append(process)
-        return found
+                is_ours = variables.get("PREFECT_API_URL") == self.url and "RETUNE_WORKSPACE" not in variables
+                is_selected = run_id == str(only) if only else run_id not in (None, str(but))
+                if is_ours and is_selected and any("prefect" in part for part in process.cmdline()):
+                    processes.append(process)
+        return processes
 
 
-def assert_right(project: Project, machines: Machines) -> None:
-    """Each stage is recorded once, nothing of a stage is alive, and the branch is whole."""
+def assert_complete(project: ToyProject, machines: Machines) -> None:
+    """Each stage is recorded once, no process of a stage is alive, and the branch holds every result."""
     assert len(project.records()) == len(set(project.records())) == 4
     assert set(project.ran()) == {"download", "finetune@1", "evaluate@1", "report"}
     wait_for(lambda: not machines.of_stages(), 30)
     [branch] = project.branches()
     before = len(project.ran())
-    project.dvc("repro", "--pull", folder=project.clone(f"whole-{time.time_ns()}", branch))
+    project.dvc("repro", "--pull", folder=project.clone(f"complete-{time.time_ns()}", branch))
     assert len(project.ran()) == before

@@ -1,4 +1,4 @@
-"""Checkpoints in the remote: whole or not at all, newest wins, nothing of another writer is removed."""
+"""Checkpoints in the remote: complete or absent, the newest copy wins, no file of another worker is removed."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.repository.remote import Remote
-from pipeline.workers.checkpoints import INDEX, Mirror
+from pipeline.workers.checkpoints import INDEX, CheckpointMirror
 
 
 @pytest.fixture
@@ -23,38 +23,38 @@ def write(root: Path, name: str, text: str) -> None:
 
 
 def test_another_machine_resumes_from_the_newest_copy(remote: Remote, tmp_path: Path) -> None:
-    here, there = tmp_path / "here", tmp_path / "there"
-    mirror = Mirror(remote, here, "key")
+    first, second = tmp_path / "first", tmp_path / "second"
+    mirror = CheckpointMirror(remote, first, "key")
     assert not mirror.copy()
-    write(here, "a/last.ckpt", "one")
-    write(here, "a/half.ckpt.partial", "no")
+    write(first, "a/last.ckpt", "one")
+    write(first, "a/half.ckpt.partial", "no")
     assert mirror.copy()
     assert not mirror.copy(), "nothing new"
-    write(here, "a/last.ckpt", "three")
+    write(first, "a/last.ckpt", "three")
     assert mirror.copy()
-    assert Mirror(remote, there, "key").restore() == ["a/last.ckpt"]
-    assert (there / ".retune/checkpoints/a/last.ckpt").read_text() == "three"
+    assert CheckpointMirror(remote, second, "key").restore() == ["a/last.ckpt"]
+    assert (second / ".retune/checkpoints/a/last.ckpt").read_text() == "three"
     assert len(remote.files(remote.path("checkpoints", "key"))) == 2, "the index and one file: the older one is gone"
-    assert Mirror(remote, tmp_path / "other", "other key").restore() == []
+    assert CheckpointMirror(remote, tmp_path / "other", "other key").restore() == []
     mirror.remove()
     assert remote.files(remote.path("checkpoints", "key")) == []
 
 
-def test_a_damaged_or_half_copy_is_left_out(remote: Remote, tmp_path: Path) -> None:
-    write(tmp_path / "here", "last.ckpt", "weights")
-    Mirror(remote, tmp_path / "here", "key").copy()
+def test_a_damaged_or_incomplete_copy_is_not_restored(remote: Remote, tmp_path: Path) -> None:
+    write(tmp_path / "first", "last.ckpt", "weights")
+    CheckpointMirror(remote, tmp_path / "first", "key").copy()
     [data] = [path for path in remote.files(remote.path("checkpoints", "key")) if not path.endswith(INDEX)]
     Path(data).write_text("w")
-    assert Mirror(remote, tmp_path / "there", "key").restore() == []
+    assert CheckpointMirror(remote, tmp_path / "second", "key").restore() == []
     Path(data).unlink()
-    assert Mirror(remote, tmp_path / "there", "key").restore() == []
-    assert not list((tmp_path / "there/.retune/checkpoints").rglob("*.ckpt"))
+    assert CheckpointMirror(remote, tmp_path / "second", "key").restore() == []
+    assert not list((tmp_path / "second/.retune/checkpoints").rglob("*.ckpt"))
     remote.write(remote.path("checkpoints", "key", INDEX), b"{")
-    assert Mirror(remote, tmp_path / "there", "key").restore() == []
+    assert CheckpointMirror(remote, tmp_path / "second", "key").restore() == []
 
 
-def test_a_late_writer_takes_nothing_from_another(remote: Remote, tmp_path: Path) -> None:
-    late, new = Mirror(remote, tmp_path / "late", "key"), Mirror(remote, tmp_path / "new", "key")
+def test_a_late_worker_removes_no_file_of_another(remote: Remote, tmp_path: Path) -> None:
+    late, new = CheckpointMirror(remote, tmp_path / "late", "key"), CheckpointMirror(remote, tmp_path / "new", "key")
     write(tmp_path / "late", "last.ckpt", "one")
     late.copy()
     write(tmp_path / "new", "last.ckpt", "two")
@@ -62,4 +62,4 @@ def test_a_late_writer_takes_nothing_from_another(remote: Remote, tmp_path: Path
     write(tmp_path / "late", "last.ckpt", "three")
     late.copy()
     new.copy()
-    assert Mirror(remote, tmp_path / "there", "key").restore() == ["last.ckpt"]
+    assert CheckpointMirror(remote, tmp_path / "second", "key").restore() == ["last.ckpt"]

@@ -1,4 +1,4 @@
-"""A coordinator whose workers misbehave: bounded tries, causes by name, and what is cancelled with it."""
+"""A coordinator whose stages fail, crash or fall silent: the number of attempts, the message, and what it cancels."""
 
 import threading
 import uuid
@@ -11,38 +11,39 @@ import pytest
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Completed, Crashed, Failed, Running, State
 
-from pipeline import coordinator as module
-from pipeline.workers import heartbeat
-from pipeline.workers.coordinator import DAMAGED, SAID_NO, Coordinator, StoppedError
-from pipeline.workers.dispatch import Sent
+from pipeline.workers import coordinator as module
+from pipeline.workers.attempts import INPUT_DAMAGED, STAGE_FAILED
+from pipeline.workers.coordinator import Coordinator, StoppedError
+from pipeline.workers.dispatch import Submission
+from pipeline.workers.liveness import monitor
 from stages.errors import PipelineError
 
 
-class Scripted:
-    """Workers whose runs are in the states that a test gives, one after the other."""
+class ScriptedDispatcher:
+    """A dispatcher whose runs go through the given states, one per poll."""
 
     def __init__(self, *states: State | Exception, own: bool = True) -> None:
         self.states = list(states)
         self.own = own
-        self.sent: list[str] = []
-        self.given_up: list[str] = []
+        self.submitted: list[str] = []
+        self.crashed: list[str] = []
         self.cancelled: list[uuid.UUID] = []
 
-    def send(self, stage: str, *, pool: str, key: str, parameters: dict[str, Any]) -> Sent:
-        self.sent.append(stage)
-        return Sent(uuid.uuid4(), own=self.own)
+    def submit(self, stage: str, *, pool: str, key: str, parameters: dict[str, Any]) -> Submission:
+        self.submitted.append(stage)
+        return Submission(uuid.uuid4(), own=self.own)
 
-    def look(self, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, FlowRun]:
+    def read_runs(self, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, FlowRun]:
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         if isinstance(state, Exception):
             raise state
         return {run_id: FlowRun(id=run_id, flow_id=uuid.uuid4(), state=state) for run_id in run_ids}
 
-    def touch(self, run_id: uuid.UUID) -> None:
+    def write_probe(self, run_id: uuid.UUID) -> None:
         pass
 
-    def give_up(self, run_id: uuid.UUID, cause: str) -> None:
-        self.given_up.append(cause)
+    def mark_crashed(self, run_id: uuid.UUID, cause: str) -> None:
+        self.crashed.append(cause)
 
     def cancel(self, run_id: uuid.UUID) -> None:
         self.cancelled.append(run_id)
@@ -50,11 +51,11 @@ class Scripted:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.pipeline.workers.project import Project
+    from tests.pipeline.workers.toy_project import ToyProject
 
     folder = tmp_path_factory.mktemp("toy")
     (folder / "events").mkdir()
-    project = Project(folder / "events", folder)
+    project = ToyProject(folder / "events", folder)
     project.create()
     return project.work
 
@@ -64,44 +65,48 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
 
 
-def make(root: Path, workers: Scripted) -> Coordinator:
-    return Coordinator(root, repository="origin", commit="0" * 40, workers=workers)
+def make(root: Path, dispatcher: ScriptedDispatcher) -> Coordinator:
+    return Coordinator(root, repository="origin", commit="0" * 40, dispatcher=dispatcher)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("states", "tries", "message"),
+    ("states", "attempts", "message"),
     [
-        ([Failed(name=SAID_NO, message="download: row 17: label is empty")], 1, r"^download: row 17: label is empty$"),
-        ([Failed(name=DAMAGED, message="download: x is damaged")], 1, r"^download: x is damaged$"),
-        ([Crashed(message="out of memory")], 3, r"^download: 3 tries; the last one: out of memory$"),
-        ([Completed()], 3, r"^download: 3 tries; the last one: it ended as Completed$"),
-        ([httpx.ConnectError("away"), Failed(name=SAID_NO, message="no")], 1, r"^download: no$"),
+        (
+            [Failed(name=STAGE_FAILED, message="download: row 17: label is empty")],
+            1,
+            r"^download: row 17: label is empty$",
+        ),
+        ([Failed(name=INPUT_DAMAGED, message="download: x is damaged")], 1, r"^download: x is damaged$"),
+        ([Crashed(message="out of memory")], 3, r"^download: failed 3 times; last cause: out of memory$"),
+        ([Completed()], 3, r"^download: failed 3 times; last cause: it ended in the state Completed$"),
+        ([httpx.ConnectError("away"), Failed(name=STAGE_FAILED, message="no")], 1, r"^download: no$"),
     ],
 )
-def test_tries_are_bounded_and_the_last_word_names_stage_and_cause(
-    root: Path, states: list[Any], tries: int, message: str
+def test_attempts_are_bounded_and_the_message_names_stage_and_cause(
+    root: Path, states: list[Any], attempts: int, message: str
 ) -> None:
-    workers = Scripted(*states)
+    dispatcher = ScriptedDispatcher(*states)
     with pytest.raises(PipelineError, match=message):
-        make(root, workers).run()
-    assert workers.sent == ["download"] * tries
+        make(root, dispatcher).run()
+    assert dispatcher.submitted == ["download"] * attempts
 
 
-def test_a_silent_run_is_given_up_and_sent_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heartbeat, "LOST_SECONDS", -1.0)
-    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.0)
-    workers = Scripted(Running())
-    with pytest.raises(PipelineError, match=r"^download: 3 tries; the last one: no sign of life for 0 s"):
-        make(root, workers).run()
-    assert len(workers.given_up) == 3
+def test_a_silent_run_is_marked_crashed_and_retried(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor, "HEARTBEAT_TIMEOUT", -1.0)
+    monkeypatch.setattr(monitor, "HEARTBEAT_INTERVAL", 0.0)
+    dispatcher = ScriptedDispatcher(Running())
+    with pytest.raises(PipelineError, match=r"^download: failed 3 times; last cause: no heartbeat for 0 s"):
+        make(root, dispatcher).run()
+    assert len(dispatcher.crashed) == 3
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_only_what_is_our_own_is_cancelled(root: Path, own: bool) -> None:
-    workers = Scripted(Running(), own=own)
-    coordinator = make(root, workers)
+def test_only_its_own_submissions_are_cancelled(root: Path, own: bool) -> None:
+    dispatcher = ScriptedDispatcher(Running(), own=own)
+    coordinator = make(root, dispatcher)
     threading.Timer(0.5, coordinator.stop).start()
-    with pytest.raises(StoppedError, match="somebody has ended this run"):
+    with pytest.raises(StoppedError, match="this run was ended from outside"):
         coordinator.run()
     coordinator.cancel()
-    assert len(workers.cancelled) == int(own)
+    assert len(dispatcher.cancelled) == int(own)

@@ -4,7 +4,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tests.pipeline.workers.project import ROOT
+from tests.pipeline.workers.toy_project import ROOT
 
 
 def test_every_pool_of_the_graph_has_a_deployment() -> None:

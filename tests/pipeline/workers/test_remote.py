@@ -1,4 +1,4 @@
-"""The DVC remote as the workers use it: through S3's own client, and with two hundred stages in it."""
+"""The DVC remote as the workers use it: on S3, and with two hundred recorded stages."""
 
 import hashlib
 import time
@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.repository.remote import Remote, key_of
-from tests.pipeline.workers.here import Here, coordinate
+from pipeline.repository.remote import Remote
+from pipeline.repository.run_cache import entry_key
+from tests.pipeline.workers.in_process import InProcessDispatcher, coordinate
 
 
 @pytest.fixture
@@ -41,13 +42,13 @@ def test_s3_holds_objects_records_and_checkpoints(project: Any, s3: str) -> None
     project.create(remote="s3://store/team")
     project.dvc("remote", "modify", "storage", "endpointurl", s3)
     project.commit("The store's address")
-    name, _ = coordinate(project, Here())
+    name, _ = coordinate(project, InProcessDispatcher())
     clone = project.clone("clone", name)
     project.dvc("repro", "--pull", folder=clone)
     assert project.ran() == ["download", "finetune@1", "evaluate@1", "report"], "the clone ran nothing"
-    warm = Here()
+    warm = InProcessDispatcher()
     coordinate(project, warm)
-    assert warm.jobs == []
+    assert warm.requests == []
 
     client = boto3.client("s3", endpoint_url=s3)
     keys = [entry["Key"] for entry in client.list_objects_v2(Bucket="store")["Contents"]]
@@ -61,9 +62,9 @@ def test_s3_holds_objects_records_and_checkpoints(project: Any, s3: str) -> None
         assert remote.files(remote.path("checkpoints", "k")) == []
     rows = next(key for key in keys if key.startswith("team/files/") and not key.endswith(".dir"))
     client.delete_object(Bucket="store", Key=rows)
-    again = Here()
+    again = InProcessDispatcher()
     coordinate(project, again)
-    assert len(again.jobs) == 1, "the stage whose object is gone runs again, and no other"
+    assert len(again.requests) == 1, "the stage whose object is gone runs again, and no other"
 
 
 def test_two_hundred_cached_stages_in_thirty_seconds(project: Any) -> None:
@@ -79,11 +80,11 @@ def test_two_hundred_cached_stages_in_thirty_seconds(project: Any) -> None:
         for number in range(200):
             record(project, remote, number)
 
-    workers = Here()
+    dispatcher = InProcessDispatcher()
     begun = time.monotonic()
-    name, _ = coordinate(project, workers)
+    name, _ = coordinate(project, dispatcher)
     seconds = time.monotonic() - begun
-    assert workers.jobs == []
+    assert dispatcher.requests == []
     assert (project.clone("clone", name) / "dvc.lock").read_text().count("cmd:") == 200
     assert seconds < 30
 
@@ -104,7 +105,7 @@ def record(project: Any, remote: Remote, number: int) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
     assert remote.publish(entry) is entry
-    assert remote.find(key_of(entry)) is not None
+    assert remote.find(entry_key(entry)) is not None
 
 
 def md5(content: bytes) -> str:

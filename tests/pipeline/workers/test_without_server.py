@@ -1,4 +1,4 @@
-"""Worker and coordinator without Prefect: stages run one after the other in this process, at once where it matters."""
+"""Coordinator and stage runs without Prefect, in this process: what runs, what is recorded, remote faults."""
 
 import json
 import shutil
@@ -6,154 +6,152 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
-from pipeline.repository.remote import Remote, key_of
+from pipeline.repository import git
+from pipeline.repository.remote import Remote
+from pipeline.repository.run_cache import entry_key
 from pipeline.workers import checkout
-from pipeline.workers.stage_run import Job, StageRun
+from pipeline.workers.stage_run import StageRequest, StageRun
 from stages.errors import PipelineError
-from tests.pipeline.workers.here import Here, coordinate
-
-
-def lock(folder: Path) -> Any:
-    return YAML(typ="safe").load(folder / "dvc.lock")["stages"]
+from tests.pipeline.workers.in_process import InProcessDispatcher, coordinate
+from tests.pipeline.workers.toy_project import locked_stages
 
 
 def test_cold_warm_and_changed(project: Any) -> None:
     project.create()
-    workers = Here()
-    name, text = coordinate(project, workers)
+    dispatcher = InProcessDispatcher()
+    name, text = coordinate(project, dispatcher)
     assert project.ran() == ["download", "finetune@1", "evaluate@1", "report"]
-    assert workers.pools == {"download": "cpu", "finetune@1": "gpu", "evaluate@1": "cpu", "report": "cpu"}
-    assert "test/macro_f1" in text
+    assert dispatcher.pools == {"download": "cpu", "finetune@1": "gpu", "evaluate@1": "cpu", "report": "cpu"}
+    assert "test.macro_f1" in text
 
     clone = project.clone("clone", name)
     project.dvc("repro", "--pull", folder=clone)
     assert len(project.ran()) == 4, "a colleague's dvc repro --pull runs nothing"
     fresh = project.clone("fresh", "main")
     project.dvc("repro", folder=fresh)
-    assert lock(fresh) == lock(clone)
+    assert locked_stages(fresh) == locked_stages(clone)
 
-    warm = Here()
-    assert coordinate(project, warm) == (name, text), "the same branch, found again"
+    warm = InProcessDispatcher()
+    assert coordinate(project, warm) == (name, text), "the same results: the same branch"
     assert coordinate(project, warm, ref=name) is None
-    assert warm.jobs == []
+    assert warm.requests == []
 
-    changed = Here()
+    changed = InProcessDispatcher()
     second, text = coordinate(project, changed, ref=name, finetune__learning_rate="3e-5")
-    assert [job.stage for job in changed.jobs] == ["finetune@1", "evaluate@1", "report"]
+    assert changed.stages == ["finetune@1", "evaluate@1", "report"]
     assert second != name
     assert text.startswith("Retrain: finetune@1, evaluate@1, report\n")
 
 
-def test_asked_for_again_the_data_are_fetched_and_only_what_they_change_follows(project: Any) -> None:
+def test_refresh_downloads_again_and_runs_only_what_new_bytes_affect(project: Any) -> None:
     project.create()
-    name, _ = coordinate(project, Here())
-    same = Here()
+    name, _ = coordinate(project, InProcessDispatcher())
+    same = InProcessDispatcher()
     assert coordinate(project, same, ref=name, refresh=True) is None
-    assert [job.stage for job in same.jobs] == ["download"], "the same bytes: nothing follows"
+    assert same.stages == ["download"], "the same bytes: nothing follows"
     assert len(project.ran()) == 5
 
     (project.event_folder / "outside.txt").write_text("one more row\n")
-    assert coordinate(project, Here(), ref=name) is None
-    changed = Here()
+    assert coordinate(project, InProcessDispatcher(), ref=name) is None
+    changed = InProcessDispatcher()
     second, text = coordinate(project, changed, ref=name, refresh=True)
-    assert [job.stage for job in changed.jobs] == ["download", "finetune@1", "evaluate@1", "report"]
+    assert changed.stages == ["download", "finetune@1", "evaluate@1", "report"]
     assert text.startswith("Retrain: download, finetune@1, evaluate@1, report\n")
     clone = project.clone("clone", second)
     project.dvc("repro", "--pull", folder=clone)
     assert (clone / "data/download/rows/rows.txt").read_text().endswith("one more row\n")
     assert len(project.ran()) == 9, "a colleague's dvc repro --pull runs nothing"
-    again = Here()
+    again = InProcessDispatcher()
     coordinate(project, again)
-    assert again.jobs == [], "the newest record counts"
+    assert again.requests == [], "the newest record counts"
 
 
-def test_faults_of_the_store_end_clear_and_never_wrong(project: Any, tmp_path: Path) -> None:
+def test_a_deleted_object_is_written_again_and_a_damaged_one_is_named(project: Any, tmp_path: Path) -> None:
     project.create()
-    coordinate(project, Here())
+    coordinate(project, InProcessDispatcher())
     weights = next(path for path in project.objects() if b"weights.txt" in path.read_bytes())
     [name] = [part["md5"] for part in json.loads(weights.read_text()) if part["relpath"] == "weights.txt"]
     weights = weights.parents[1] / name[:2] / name[2:]
     wipe_cache(tmp_path)
 
-    weights.unlink()  # deleted: only the stage that wrote it runs again, and it writes the same
-    again = Here()
+    weights.unlink()  # deleted: only the stage that writes it runs again, with the same bytes
+    again = InProcessDispatcher()
     coordinate(project, again)
-    assert [job.stage for job in again.jobs] == ["finetune@1"]
+    assert again.stages == ["finetune@1"]
     assert weights.is_file()
 
     wipe_cache(tmp_path)
     weights.chmod(0o644)
-    weights.write_bytes(b"0" * 64)  # damaged: whoever reads it says so, and nothing is recorded
-    weights.chmod(0o444)  # as DVC leaves it; without that DVC itself removes what is damaged in a folder
+    weights.write_bytes(b"0" * 64)  # damaged: the stage that reads it fails, and nothing is recorded
+    weights.chmod(0o444)  # as DVC leaves it; a writable damaged file would be removed by DVC
     records = project.records()
     with pytest.raises(PipelineError, match=r"evaluate@1: .*is damaged: its MD5 is not"):
-        coordinate(project, Here(), evaluate__confidence="0.9")
+        coordinate(project, InProcessDispatcher(), evaluate__confidence="0.9")
     assert project.records() == records
 
     wipe_cache(tmp_path)
-    weights.unlink()  # what the message says
-    mended = Here()
-    coordinate(project, mended, evaluate__confidence="0.9")
-    assert [job.stage for job in mended.jobs] == ["finetune@1", "evaluate@1"], "the same metrics: no new report"
+    weights.unlink()  # as the error message tells the user to do
+    repaired = InProcessDispatcher()
+    coordinate(project, repaired, evaluate__confidence="0.9")
+    assert repaired.stages == ["finetune@1", "evaluate@1"], "the same metrics: no new report"
 
 
-def test_a_worker_trusts_nothing_but_the_commit(project: Any, tmp_path: Path) -> None:
+def test_a_worker_repairs_its_checkout_and_rejects_a_commit_with_other_inputs(project: Any, tmp_path: Path) -> None:
     project.create()
-    first = Here()
+    first = InProcessDispatcher()
     coordinate(project, first)
     slot = tmp_path / "home/slots/stage-0"
     (project.work / "toy.py").write_text("raise SystemExit('wrong commit')\n")
     wrong = project.commit("Wrong")
-    checkout.git(slot, "fetch", str(project.origin), "main")
-    checkout.git(slot, "checkout", "--force", "--detach", wrong)
+    git.run(slot, "fetch", str(project.origin), "main")
+    git.run(slot, "checkout", "--force", "--detach", wrong)
     (slot / "source.txt").write_text("not what the commit says\n")
     (slot / "data/download/rows").mkdir(parents=True, exist_ok=True)
     (slot / "data/download/rows/more.txt").write_text("left over\n")
     wipe_remote(project)
     wipe_cache(tmp_path)
 
-    job = first.jobs[0]
-    assert StageRun(job).run(lambda _: None).kind == "done"
-    assert project.records() == [job.key]
-    assert checkout.git(slot, "rev-parse", "HEAD") == job.commit
+    request = first.requests[0]
+    assert StageRun(request).run(lambda _: None).status == "done"
+    assert project.records() == [request.key]
+    assert git.run(slot, "rev-parse", "HEAD") == request.commit
 
     (slot / ".git/HEAD").write_text("garbage")
-    assert StageRun(job).run(lambda _: None).kind == "cached"
+    assert StageRun(request).run(lambda _: None).status == "cached"
 
-    mixed = Job(job.repository, wrong, job.stage, job.key, job.inputs)
+    mixed = StageRequest(request.repository, wrong, request.stage, request.key, request.inputs)
     wipe_remote(project)
-    ending = StageRun(mixed).run(lambda _: None)
-    assert (ending.kind, project.records()) == ("machine", [])
-    assert "the inputs are not those of key" in ending.message
+    result = StageRun(mixed).run(lambda _: None)
+    assert (result.status, project.records()) == ("machine error", [])
+    assert "expected inputs with the key" in result.message
 
 
-def test_the_first_writer_wins_and_a_late_one_changes_nothing(project: Any, tmp_path: Path) -> None:
+def test_the_first_record_stays_and_a_late_writer_changes_nothing(project: Any, tmp_path: Path) -> None:
     project.create()
-    workers = Here()
-    coordinate(project, workers)
-    job = workers.jobs[0]
-    [record] = (project.remote / "runs" / job.key[:2] / job.key).iterdir()
+    dispatcher = InProcessDispatcher()
+    coordinate(project, dispatcher)
+    request = dispatcher.requests[0]
+    [record] = (project.remote / "runs" / request.key[:2] / request.key).iterdir()
     before = (record.name, record.stat().st_mtime_ns)
-    with checkout.slot(job.repository, job.commit, kind="stage") as root, Remote(root) as remote:
-        entry = remote.find(job.key)
+    with checkout.slot(request.repository, request.commit, kind="stage") as root, Remote(root) as remote:
+        entry = remote.find(request.key)
         assert entry is not None
-        assert key_of(entry) == job.key
+        assert entry_key(entry) == request.key
         late = {**entry, "outs": [{**out, "md5": "0" * 32} for out in entry["outs"]]}
         assert remote.publish(late) == entry
-    [record] = (project.remote / "runs" / job.key[:2] / job.key).iterdir()
+    [record] = (project.remote / "runs" / request.key[:2] / request.key).iterdir()
     assert (record.name, record.stat().st_mtime_ns) == before
-    assert StageRun(job).run(lambda _: None).kind == "cached"
+    assert StageRun(request).run(lambda _: None).status == "cached"
 
 
-def test_a_stage_that_says_no_is_not_tried_again(project: Any) -> None:
+def test_a_stage_that_fails_by_itself_is_not_retried(project: Any) -> None:
     project.create()
     (project.event_folder / "fail-finetune@1").touch()
-    workers = Here()
+    dispatcher = InProcessDispatcher()
     with pytest.raises(PipelineError, match=r"^finetune@1: finetune@1 row 17: label is empty\.$"):
-        coordinate(project, workers)
-    assert [job.stage for job in workers.jobs] == ["download", "finetune@1"]
+        coordinate(project, dispatcher)
+    assert dispatcher.stages == ["download", "finetune@1"]
     assert len(project.records()) == 1
     assert project.branches() == []
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.download.dataset import write_dataset
-from stages.download.readers.layout import Layout
+from stages.download.readers.record import ReadOptions
 
 POLICIES = {
     "malformed_row": "fail",
@@ -92,7 +92,7 @@ def read(tmp_path: Path) -> Callable[..., Result]:
             files=[{"member": None, "sha256": None, "split": None, "label": None, **entry} for entry in entries],
             root=tmp_path,
             watched=watched,
-            layout=Layout(
+            options=ReadOptions(
                 file_format, encoding, delimiter, header, quoting, columns or {"text": "text", "label": "label"}
             ),
             labels=labels or {},

@@ -1,4 +1,4 @@
-"""Web servers on this machine: one that serves files and misbehaves on demand."""
+"""A web server on this machine that serves files and fails on demand."""
 
 import contextlib
 import hashlib
@@ -98,13 +98,17 @@ def unavailable(handler: Handler, body: bytes) -> None:
 
 
 def busy(handler: Handler, body: bytes) -> None:
-    """Come back in a second."""
+    """Ask to come back in a second."""
     handler.head(429, 0, Retry_After="1")
 
 
 def busy_until(handler: Handler, body: bytes) -> None:
-    """Come back at a time half a minute from now."""
+    """Ask to come back at a time half a minute from now."""
     handler.head(503, 0, Retry_After=formatdate(time.time() + 30, usegmt=True))
+
+
+def busy_for_a_day(handler: Handler, body: bytes) -> None:
+    handler.head(429, 0, Retry_After="86400")
 
 
 def busy_without_sense(handler: Handler, body: bytes) -> None:

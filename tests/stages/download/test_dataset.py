@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages.download.readers.layout import kept_columns
+from stages.download.readers.record import slice_fields
 from stages.errors import DataError
 
 PLAIN = {"text": "text", "label": "label"}
@@ -46,9 +46,9 @@ def test_every_format_gives_the_same_rows(read, file_format, content):
     assert result.table.column_names == ["id", "text", "text_pair", "label", "group", "split", *own]
 
 
-def test_further_columns_are_kept_under_their_names(read):
+def test_slice_columns_are_kept_under_their_names(read):
     content = b"text,label,version,stars\na,x, 1.2 ,3\nb,y,,4\nc,x,1.3,3\n"
-    columns = {**PLAIN, **kept_columns(["version", "stars"])}
+    columns = {**PLAIN, **slice_fields(["version", "stars"])}
     result = read(content, columns=columns)
     assert result.column("slice:version") == ["1.2", None, "1.3"]
     assert result.column("slice:stars") == ["3", "4", "3"]
@@ -60,25 +60,25 @@ def test_each_row_says_which_file_it_is_from(read):
     assert result.column("file") == ["data/a.csv", "data/a.csv", "data/b.csv"]
 
 
-def test_kept_columns_of_tables_become_text(read):
+def test_slice_columns_of_tables_become_text(read):
     buffer = io.BytesIO()
     days = [datetime.date(2020, 1, 2), None]
     pq.write_table(pa.table({"text": ["a", "b"], "label": [1, 2], "day": days, "stars": [1.0, 2.5]}), buffer)
-    columns = {**PLAIN, **kept_columns(["day", "stars"])}
+    columns = {**PLAIN, **slice_fields(["day", "stars"])}
     result = read(buffer.getvalue(), file_format="parquet", columns=columns)
     assert result.column("slice:day") == ["2020-01-02", None]
     assert result.column("slice:stars") == ["1", "2.5"]
 
 
-def test_kept_columns_stay_with_their_rows_where_others_are_set_aside(read):
+def test_slice_columns_keep_their_rows_where_others_are_set_aside(read):
     lines = b'{"text": "", "label": 1, "v": "a"}\n{"text": "b", "label": 1, "v": "b"}\n{"text": "c", "label": 2}\n'
-    columns = {**PLAIN, **kept_columns(["v"])}
+    columns = {**PLAIN, **slice_fields(["v"])}
     result = read(lines, file_format="jsonl", columns=columns, policies={"empty_text": "set_aside"})
     assert result.column("slice:v") == ["b", None]
 
 
 def test_numbered_columns_are_kept_where_there_is_no_header(read):
-    columns = {"text": 0, "label": 1, **kept_columns([2])}
+    columns = {"text": 0, "label": 1, **slice_fields([2])}
     result = read(b"a,x,new\nb,y,old\n", header=False, columns=columns)
     assert result.column("slice:2") == ["new", "old"]
 
@@ -212,19 +212,19 @@ def test_outputs_do_not_depend_on_the_run(read, tmp_path: Path):
 BAD = {
     "missing file": (
         {"content": b"x", "files": [{"source": "data/other.csv"}]},
-        r"data/other.csv is missing. Mend download.dataset.files",
+        r"data/other.csv is missing. Correct download.dataset.files",
     ),
     "outside the watched folder": (
         {"content": b"x", "watched": "data/deeper"},
-        r"data/rows.csv does not lie under download.dataset.folder, which is data/deeper: .* Set .*folder: data$",
+        r"data/rows.csv is not in download.dataset.folder, which is data/deeper, so .* Set .*folder: data$",
     ),
     "a folder": (
         {"content": b"x", "files": [{"source": "data"}]},
-        r"data is a folder. Name the files in it, by a pattern",
+        r"data is a folder. Name the files in it with a pattern such as data/",
     ),
     "unknown scheme": (
         {"files": [{"source": "gopher://x/y.csv"}]},
-        r"gopher://x/y.csv is neither a path, an http\(s\) URL nor one of s3://",
+        r"gopher://x/y.csv has an unknown scheme. Give a path, or one of http://, https://, hf://, s3://",
     ),
     "wrong checksum": (
         {"content": b"x", "files": [{"source": "data/rows.csv", "sha256": "0" * 64}]},
@@ -234,24 +234,27 @@ BAD = {
     "header alone": ({"content": b"text,label\n"}, r"data/rows.csv has no rows"),
     "missing column": (
         {"content": b"body,label\na,1\n"},
-        r"data/rows.csv has no column 'text' \(download.dataset.columns.text\). It has: body, label",
+        r"data/rows.csv has no column 'text'. It has: body, label. Correct download.dataset.columns.text",
     ),
     "missing column of jsonl": (
         {"content": b'{"body": "a", "label": 1}\n', "file_format": "jsonl"},
-        r"data/rows.jsonl has no column 'text' .* It has: body, label",
+        r"data/rows.jsonl has no column 'text'. It has: body, label",
     ),
-    "column twice": ({"content": b"text,text,label\na,b,1\n"}, r"the column 'text' occurs 2 times"),
+    "column twice": (
+        {"content": b"text,text,label\na,b,1\n"},
+        r"has 2 columns 'text'. Give each column a name of its own",
+    ),
     "column number out of range": (
         {"content": b"a\tb\n", "file_format": "tsv", "header": False, "columns": {"text": 0, "label": 2}},
-        r"has no column 2 \(download.dataset.columns.label\). It has: 0, 1",
+        r"has no column 2. It has: 0, 1. Correct download.dataset.columns.label",
     ),
     "missing column to be kept": (
         {"content": b"text,label\na,1\n", "columns": {**PLAIN, "slice:version": "version"}},
-        r"data/rows.csv has no column 'version' \(download.dataset.columns.slices\). It has: text, label",
+        r"data/rows.csv has no column 'version'. It has: text, label. Correct download.dataset.columns.slices",
     ),
     "missing column to be kept, of parquet": (
         {"content": as_parquet(), "file_format": "parquet", "columns": {**PLAIN, "slice:version": "version"}},
-        r"has no column 'version' \(download.dataset.columns.slices\). It has: label, text",
+        r"has no column 'version'. It has: label, text. Correct download.dataset.columns.slices",
     ),
     "columns of plain lines": (
         {
@@ -267,7 +270,7 @@ BAD = {
             "content": "text,label,city\na,1,Köln\nb,2,Bonn\n".encode("latin-1"),
             "columns": {**PLAIN, "slice:city": "city"},
         },
-        r"row 2: bytes that are no text",
+        r"row 2: has bytes that are not text",
     ),
     "column name without header": (
         {"content": b"a,b\n", "header": False},
@@ -275,9 +278,9 @@ BAD = {
     ),
     "label once": (
         {"content": b"text,label\na,x\nb,y\nc,x\n", "min_rows_per_label": 2},
-        r"Labels with fewer than 2 rows: 'y' has 1. Give them more rows",
+        r"Labels with fewer than 2 rows: 'y' has 1. Add rows of these labels",
     ),
-    "one class": ({"content": b"text,label\na,x\nb,x\n"}, r"All rows have one label, \['x'\]"),
+    "one class": ({"content": b"text,label\na,x\nb,x\n"}, r"All rows have the label 'x', but a classifier needs"),
     "empty text": (
         {"content": b"text,label\na,x\n,y\n  ,x\n"},
         r"data/rows.csv row 3, 4: the text is empty. Give it a text, or set .*checks.empty_text: set_aside",
@@ -304,19 +307,19 @@ BAD = {
             "content": b"id,text,label\n7,a,x\n7,b,y\n",
             "columns": {"text": "text", "label": "label", "id": "id"},
         },
-        r"data/rows.csv row 3 \(id 7\): the id is an earlier row's",
+        r"data/rows.csv row 3 \(id 7\): has the id of an earlier row",
     ),
     "empty id": (
         {"content": b"id,text,label\n7,a,x\n,b,y\n", "columns": {"text": "text", "label": "label", "id": "id"}},
-        r"row 3: the id is empty. Give it one, or set download.dataset.columns.id: null",
+        r"row 3: the id is empty. Give it an id, or set download.dataset.columns.id: null",
     ),
     "unknown encoding": (
         {"content": b"x", "encoding": "klingon"},
-        r"encoding: 'klingon' is no text encoding that Python",
+        r"encoding: Python has no text encoding 'klingon'",
     ),
     "bytes of another encoding": (
         {"content": "text,label\ncafé,a\nthe,b\n".encode("latin-1")},
-        r"row 2: bytes that are no text. Set download.dataset.encoding to the file's own",
+        r"row 2: has bytes that are not text in this encoding. Set download.dataset.encoding to",
     ),
     "header of another encoding": (
         {"content": "text,étiquette\na,b\n".encode("latin-1")},
@@ -324,35 +327,38 @@ BAD = {
     ),
     "half a utf-16 file": (
         {"content": "text,label\n".encode("utf-16")[:-1], "encoding": "utf-16"},
-        r"cannot be read as utf-16",
+        r"can't be read as utf-16",
     ),
     "ragged row": (
         {"content": b"text,label\na,x\nb,y,z\n"},
-        r"row 3 \(3 fields where the first line has 2\): it cannot be read",
+        r"row 3 \(3 fields, but the first line has 2\): can't be read",
     ),
-    "quote not closed": ({"content": b'text,label\na,x\n"b,y\nc,x\n'}, r"row 3 is not CSV: .* Is a quote not closed\?"),
-    "no json": ({"content": b'{"text": "a", "label": 1}\n{text\n', "file_format": "jsonl"}, r"row 2 \(no JSON: "),
-    "json without an object": ({"content": b"[1]\n", "file_format": "jsonl"}, r"row 1 \(a JSON list, not an object\)"),
+    "quote not closed": ({"content": b'text,label\na,x\n"b,y\nc,x\n'}, r"row 3 is not CSV: .* Close the quote, or set"),
+    "no json": ({"content": b'{"text": "a", "label": 1}\n{text\n', "file_format": "jsonl"}, r"row 2 \(not JSON: "),
+    "json without an object": (
+        {"content": b"[1]\n", "file_format": "jsonl"},
+        r"row 1 \(expected a JSON object, got list\)",
+    ),
     "json text of another type": (
         {"content": b'{"text": ["a"], "label": 1}\n', "file_format": "jsonl"},
-        r"row 1 \(its text is a list, not text\)",
+        r"row 1 \(text: expected a string or a number, got list\)",
     ),
-    "no parquet": ({"content": b"PAR1", "file_format": "parquet"}, r"data/rows.parquet is not a readable Parquet file"),
+    "no parquet": ({"content": b"PAR1", "file_format": "parquet"}, r"data/rows.parquet can't be read as Parquet"),
     "lines without label": (
         {"content": b"a\n", "file_format": "lines"},
-        r"plain lines have no label. Give the file its label",
+        r"plain lines have no label. Give the file a label",
     ),
     "label nowhere": (
         {"content": b"text\na\n", "columns": {"text": "text"}},
-        r"data/rows.csv has no label: name the column in download.dataset.columns.label",
+        r"data/rows.csv has no label. Name its label column in download.dataset.columns.label",
     ),
     "no zip file": (
         {"content": b"text", "files": [{"source": "data/rows.csv", "member": "a.csv"}]},
-        r"data/rows.csv is no zip or tar file, so it has no member 'a.csv'",
+        r"data/rows.csv is not a zip or tar file, so it has no member 'a.csv'",
     ),
     "all set aside": (
         {"content": b"text,label\n,x\n,y\n", "policies": {"empty_text": "set_aside"}},
-        r"No row is left: all 2 are set aside \(\{'empty_text': 2\}\)",
+        r"No row is left to use: all 2 are set aside \(\{'empty_text': 2\}\)",
     ),
 }
 

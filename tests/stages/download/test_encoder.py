@@ -88,10 +88,10 @@ def test_makes_tokenizer_json_where_only_the_vocabulary_came(encoder):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("nowhere", r"nowhere is no folder. Give a folder, or package:MODULE"),
+        ("nowhere", r"nowhere is not a folder. Give a folder, hf://ORG/NAME or package:MODULE"),
         ("package:no_such_package", r"the package 'no_such_package' is not installed"),
-        ("package:", r"names no package: .* Write package:MODULE"),
-        ("package:no_such_package.part", r"names no package: No module named 'no_such_package'"),
+        ("package:", r"is not a package: .* Write package:MODULE"),
+        ("package:no_such_package.part", r"is not a package: No module named 'no_such_package'"),
         ("package:json.decoder", r"the package 'json.decoder' is not installed"),
         (".", r"\. holds several models \(encoder, second\)"),
     ],
@@ -104,7 +104,10 @@ def test_a_source_that_names_no_model(encoder, tmp_path, source, message):
 
 def test_pickled_weights_are_refused_with_the_way_out(encoder, tmp_path):
     (encoder / "model.safetensors").unlink()
-    with pytest.raises(ModelError, match=r"only pytorch_model.bin, and a pickle can run code. Convert it once"):
+    with pytest.raises(
+        ModelError,
+        match=r"only pytorch_model.bin, and loading a pickle can run any code. Where you trust the model, load it",
+    ):
         locate_encoder("encoder", root=tmp_path)
     (encoder / "pytorch_model.bin").unlink()
     with pytest.raises(ModelError, match=r"holds no folder with config.json and model.safetensors"):
@@ -155,15 +158,15 @@ def small_embeddings(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (other_weights, r"model.safetensors is damaged: .*Fetch the model anew"),
+        (other_weights, r"model.safetensors is damaged: .*Fetch the model again"),
         (no_tensors, r"model.safetensors holds no tensors"),
-        (own_code, r"config.json has auto_map, so the model runs code of its own, which is never allowed"),
+        (own_code, r"config.json has auto_map: the model runs code of its own, which retune never does"),
         (own_tokenizer_code, r"tokenizer_config.json has auto_map"),
         (config_no_json, r"config.json is not JSON"),
         (config_a_list, r"config.json is not a JSON object"),
         (no_model_type, r"config.json has no model_type"),
         (broken_tokenizer, r"tokenizer.json is damaged"),
-        (no_tokenizer, r"has no tokenizer: none of tokenizer.json, vocab.txt, .* is there"),
+        (no_tokenizer, r"has no tokenizer: tokenizer.json, vocab.txt, .* are all missing"),
         (small_embeddings, r"the tokenizer has 3 tokens and the model 2 embeddings"),
     ],
 )

@@ -1,8 +1,13 @@
-"""Whatever bytes come: rows or a RetuneError, never another exception; and every row is accounted for."""
+"""Any bytes give rows or a RetuneError and nothing else, every row is counted, and good rows come back exactly."""
 
 import csv
+import io
 import json
+from collections.abc import Callable
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -100,3 +105,58 @@ def test_other_formats(read, data, file_format, policies):
     )
     files = [{"source": f"data/rows.{file_format}", "label": "x"}] if file_format == "lines" else None
     check(read, content, file_format, policies=policies, files=files)
+
+
+def as_arrow(rows: list[tuple[str, str]]) -> bytes:
+    table = pa.table({"text": [text for text, _ in rows], "label": [label for _, label in rows]})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def as_parquet(rows: list[tuple[str, str]]) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"text": [text for text, _ in rows], "label": [label for _, label in rows]}), sink)
+    return sink.getvalue()
+
+
+def as_jsonl(rows: list[tuple[str, str]]) -> bytes:
+    return "".join(json.dumps({"label": label, "text": text}) + "\n" for text, label in rows).encode()
+
+
+WRITERS: dict[str, Callable[[list[tuple[str, str]]], bytes]] = {
+    "csv": lambda rows: separated([list(row) for row in rows], ","),
+    "tsv": lambda rows: separated([list(row) for row in rows], "\t"),
+    "jsonl": as_jsonl,
+    "parquet": as_parquet,
+    "arrow": as_arrow,
+}
+READABLE = st.characters(exclude_categories=["Cs"], exclude_characters=[chr(code) for code in range(0x7F, 0xA0)])
+READABLE = READABLE.filter(lambda character: character >= " " or character in "\t\n\r")
+TEXT = st.text(READABLE, min_size=1, max_size=12).filter(lambda text: not text.isspace())
+GOOD_ROWS = st.lists(
+    st.tuples(TEXT, st.sampled_from(["good", "bad, or worse", '"quoted"', "é"])), min_size=2, max_size=12
+)
+GOOD_ROWS = GOOD_ROWS.filter(lambda rows: len({label for _, label in rows}) > 1)
+
+
+@pytest.mark.parametrize("file_format", WRITERS)
+@settings(FUZZ, max_examples=60)
+@given(rows=GOOD_ROWS)
+@example(rows=[("a,b", "good"), ('say "no"\r\nor not', "é"), ("\u2028\ufeff🙂", "good"), ("12", "é")])
+def test_good_rows_come_back_exactly(read, file_format, rows):
+    result = read(WRITERS[file_format](rows), file_format=file_format)
+    assert list(zip(result.column("text"), result.column("label"), strict=True)) == rows
+    assert result.stats["rows_in"] == result.stats["rows_used"] == len(rows)
+    assert result.labels == sorted({label for _, label in rows})
+
+
+@settings(FUZZ, max_examples=60)
+@given(rows=st.lists(st.text(READABLE.filter(lambda c: c not in "\n\r"), min_size=1).filter(str.strip), min_size=1))
+def test_good_lines_come_back_exactly(read, rows):
+    files = [{"source": f"data/{label}.txt", "label": label} for label in ("x", "y")]
+    lines = "".join(row + "\n" for row in rows).encode()
+    result = read({"x.txt": lines, "y.txt": lines}, file_format="lines", files=files)
+    assert result.column("text") == rows + rows
+    assert result.column("label") == ["x"] * len(rows) + ["y"] * len(rows)

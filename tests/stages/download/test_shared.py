@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from stages.download.sources import http
 from tests.stages.download import servers
 
 SHARED = Path(os.environ.get("RETUNE_SHARED", Path(__file__).parents[4] / "shared")) / "datasets"
@@ -25,7 +24,7 @@ def address(request, monkeypatch):
     if request.param == "path":
         yield lambda source: str(SHARED / source)
         return
-    monkeypatch.setattr(http.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     with servers.serve({f"/{source}": (SHARED / source).read_bytes() for source in CHECKSUMS}) as server:
         server.script = list(FAULTS)
         yield lambda source: server.url(f"/{source}")

@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss, matthews_corrcoef
 
@@ -25,6 +27,8 @@ def test_predictions_hold_a_row_per_example_of_val_and_test(evaluated: Paths) ->
     expected = [pd.read_parquet(evaluated.split(name))["position"] for name in ("val", "test")]
     assert predictions["position"].tolist() == pd.concat(expected).tolist()
     assert predictions["id"].tolist() == rows["id"][predictions["position"]].tolist()
+    lengths = pa.ipc.open_stream((evaluated.tokens / "tokens.arrow").read_bytes()).read_all()["input_ids"]
+    assert predictions["tokens"].tolist() == pc.list_value_length(lengths).to_numpy()[predictions["position"]].tolist()
     names = json.loads(evaluated.labels.read_text())
     assert [names[label] for label in predictions["label"]] == rows["label"][predictions["position"]].tolist()
     np.testing.assert_allclose(np.stack(predictions["probabilities"]).sum(1), 1, atol=1e-6)

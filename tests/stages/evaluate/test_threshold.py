@@ -24,8 +24,8 @@ def test_no_other_threshold_is_better(metric: str) -> None:
     positive = (1 / (1 + np.exp(-(chance.normal(size=300) * 1.5 + 2 * labels - 2)))).round(2)
     threshold = fit_threshold(labels, _pairs(positive), metric=metric)
     assert threshold is not None
-    found = SCORES[metric](labels, positive >= threshold)
-    assert found == pytest.approx(max(SCORES[metric](labels, positive >= cut) for cut in np.linspace(0, 1, 201)))
+    result = SCORES[metric](labels, positive >= threshold)
+    assert result == pytest.approx(max(SCORES[metric](labels, positive >= cut) for cut in np.linspace(0, 1, 201)))
 
 
 def test_the_middle_of_the_gap_is_taken() -> None:

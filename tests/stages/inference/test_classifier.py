@@ -75,9 +75,9 @@ def test_order_stands_and_equal_texts_are_computed_once(project: Paths, monkeypa
 def test_windows_change_nothing(project: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     classifier = Classifier.load(project.finetuned(1))
     whole = classifier.probabilities(TEXTS)
-    monkeypatch.setattr("stages.tokenizer.WINDOW_ROWS", 2)
+    monkeypatch.setattr("stages.texts.WINDOW_ROWS", 2)
     np.testing.assert_allclose(classifier.probabilities(TEXTS), whole, atol=1e-6)
-    monkeypatch.setattr("stages.tokenizer.WINDOW_CHARACTERS", 10)
+    monkeypatch.setattr("stages.texts.WINDOW_CHARACTERS", 10)
     np.testing.assert_allclose(classifier.probabilities(TEXTS), whole, atol=1e-6)
 
 
@@ -164,9 +164,9 @@ def test_pairs_are_read_as_pairs(project: Paths) -> None:
     [
         (["good", " "], None, "text 2 of 2: text is empty"),
         (["good", None], None, "text 2 of 2: text is missing"),
-        ([5], None, "text 1 of 1: text is no string but int"),
+        ([5], None, "text 1 of 1: expected a string, got int"),
         (["\ud800"], None, "text 1 of 1: text is not valid Unicode"),
-        ("good", None, r"one text \('good'\) is given where a list"),
+        ("good", None, r"expected a list of texts, got one text"),
         (["a", "b"], ["c"], "2 texts but 1 text_pairs"),
         (["a"], [""], "text_pair 1 of 1: text is empty"),
     ],
@@ -178,7 +178,7 @@ def test_texts_that_are_none_are_named(project: Paths, texts: list[str], pairs: 
 
 def test_a_tokenizer_that_is_missing_or_damaged_is_named(folder: Path) -> None:
     (folder / "tokenizer.json").write_text("{}")
-    with pytest.raises(ModelError, match=r"tokenizer\.json is no tokenizer"):
+    with pytest.raises(ModelError, match=r"tokenizer\.json is not a tokenizer"):
         Classifier.load(folder)
     (folder / "tokenizer.json").unlink()
     with pytest.raises(ModelError, match=r"tokenizer\.json is missing"):

@@ -6,12 +6,23 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stages.metrics.bootstrap import CHUNK, accelerations, bca, bootstrap, estimate, group, percentiles, resample
+from stages.metrics.bootstrap import (
+    CHUNK,
+    MOST_LEFT_OUT,
+    Bootstrap,
+    accelerations,
+    bca,
+    count_cells,
+    draw_counts,
+    estimate,
+    percentiles,
+    score_resamples,
+)
 from stages.metrics.classification import count_scores, mean_scores
 
 
-def test_group_counts_rows_that_agree_in_all_columns() -> None:
-    cells = group(np.array([0, 1, 0, 0]), np.array([1, 1, 1, 0]))
+def test_cells_count_the_rows_of_each_combination_of_values() -> None:
+    cells = count_cells(np.array([0, 1, 0, 0]), np.array([1, 1, 1, 0]))
     assert [column.tolist() for column in cells.columns] == [[0, 0, 1], [0, 1, 1]]
     assert cells.sizes.tolist() == [1, 2, 1]
 
@@ -19,7 +30,7 @@ def test_group_counts_rows_that_agree_in_all_columns() -> None:
 @pytest.mark.parametrize("sizes", [[1, 1, 1, 1, 1, 1], [30, 10, 5, 5, 1, 9]])
 def test_a_resample_keeps_the_rows_of_each_stratum(sizes: list[int]) -> None:
     strata = np.array([0, 0, 0, 1, 1, 1])
-    counts = resample(np.array(sizes), strata, resamples=4000, generator=np.random.default_rng(0))
+    counts = draw_counts(np.array(sizes), strata, resamples=4000, generator=np.random.default_rng(0))
     for stratum in (0, 1):
         cells = strata == stratum
         rows = np.array(sizes)[cells]
@@ -36,9 +47,7 @@ def test_intervals_agree_with_scipys_bootstrap() -> None:
         mean_scores({"mean": values}),
         np.ones(60, dtype=np.int64),
         np.zeros(60, dtype=np.int64),
-        resamples=40_000,
-        confidence=0.9,
-        seed=1,
+        Bootstrap(resamples=40_000, confidence=0.9, seed=1),
     )["mean"]
     theirs = stats.bootstrap(
         (values,), np.mean, n_resamples=40_000, confidence_level=0.9, method="BCa", rng=np.random.default_rng(1)
@@ -52,8 +61,8 @@ def test_acceleration_is_the_skewness_that_the_textbook_gives() -> None:
     values = np.array([1.0, 2.0, 3.0, 10.0])
     deviations = values - values.mean()
     expected = (deviations**3).sum() / (6 * (deviations**2).sum() ** 1.5)
-    found = accelerations(mean_scores({"mean": values}), np.ones(4, dtype=np.int64))["mean"]
-    assert found == pytest.approx(expected)
+    result = accelerations(mean_scores({"mean": values}), np.ones(4, dtype=np.int64))["mean"]
+    assert result == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -74,9 +83,9 @@ def test_intervals_hold_the_truth_as_often_as_they_claim(
     simulations = 1000
     for number in range(simulations):
         sizes = chance.multinomial(rows, chances)
-        found = estimate(score, sizes, labels, resamples=400, confidence=0.9, seed=number)
-        for name, one in found.items():
-            held[name] += one.low - 1e-9 <= truth[name] <= one.high + 1e-9
+        result = estimate(score, sizes, labels, Bootstrap(resamples=400, confidence=0.9, seed=number))
+        for name, interval in result.items():
+            held[name] += interval.low - 1e-9 <= truth[name] <= interval.high + 1e-9
     for name in ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "kappa"):
         assert held[name] / simulations == pytest.approx(0.9, abs=0.02), name
 
@@ -85,16 +94,16 @@ def test_counts_give_the_distribution_that_rows_give() -> None:
     chance = np.random.default_rng(5)
     labels = chance.integers(3, size=250)
     preds = np.where(chance.random(250) < 0.7, labels, chance.integers(3, size=250))
-    cells = group(labels, preds)
+    cells = count_cells(labels, preds)
     score = functools.partial(count_scores, num_labels=3)
-    by_cell = bootstrap(
+    by_cell = score_resamples(
         functools.partial(score, labels=cells.columns[0], preds=cells.columns[1]),
         cells.sizes,
         cells.columns[0],
         resamples=20_000,
         seed=1,
     )
-    by_row = bootstrap(
+    by_row = score_resamples(
         functools.partial(score, labels=labels, preds=preds),
         np.ones(250, dtype=np.int64),
         labels,
@@ -102,16 +111,18 @@ def test_counts_give_the_distribution_that_rows_give() -> None:
         seed=2,
     )
     for name in ("accuracy", "macro_f1", "mcc"):
-        one, other = percentiles(by_cell[name], confidence=0.95), percentiles(by_row[name], confidence=0.95)
-        assert one == pytest.approx(other, abs=0.006)
+        of_cells = percentiles(by_cell[name], confidence=0.95)
+        assert of_cells == pytest.approx(percentiles(by_row[name], confidence=0.95), abs=0.006)
 
 
 def test_the_same_seed_draws_the_same_resamples() -> None:
     score = mean_scores({"mean": np.arange(50.0)})
     sizes, strata = np.ones(50, dtype=np.int64), np.zeros(50, dtype=np.int64)
-    one, same, other = (bootstrap(score, sizes, strata, resamples=30, seed=seed)["mean"] for seed in (1, 1, 2))
-    assert (one == same).all()
-    assert (one != other).any()
+    first, again, another = (
+        score_resamples(score, sizes, strata, resamples=30, seed=seed)["mean"] for seed in (1, 1, 2)
+    )
+    assert (first == again).all()
+    assert (first != another).any()
 
 
 def test_bca_of_an_unbiased_symmetric_sample_is_its_percentiles() -> None:
@@ -127,6 +138,63 @@ def test_ten_thousand_resamples_of_ten_thousand_rows_need_a_bounded_memory() -> 
         seen.append(counts.nbytes)
         return {"mean": counts.mean(-1)}
 
-    bootstrap(score, np.ones(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64), resamples=1000, seed=1)
+    score_resamples(score, np.ones(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64), resamples=1000, seed=1)
     assert len(seen) > 1
     assert max(seen) <= 8 * CHUNK
+
+
+def test_bca_shifts_a_biased_sample_as_the_formula_says() -> None:
+    samples = np.arange(1000.0)
+    value, confidence, acceleration = 600.0, 0.9, 0.05
+    bias = stats.norm.ppf((600 + 0.5) / 1000)  # 600 samples are below the value and one is equal, which counts half
+    expected = []
+    for share in (0.05, 0.95):
+        shifted = bias + stats.norm.ppf(share)
+        expected.append(np.quantile(samples, stats.norm.cdf(bias + shifted / (1 - acceleration * shifted))))
+    assert bca(samples, value, confidence=confidence, acceleration=acceleration) == pytest.approx(expected, abs=1e-9)
+
+
+def test_bca_of_a_value_beyond_all_samples_is_their_percentiles() -> None:
+    samples = np.arange(100.0)
+    for value in (-1.0, 0.0, 99.0, 200.0):
+        assert bca(samples, value, confidence=0.8, acceleration=0.1) == percentiles(samples, confidence=0.8)
+    assert bca(samples, 1.0, confidence=0.8) != percentiles(samples, confidence=0.8)
+
+
+def test_percentiles_leave_out_half_of_the_rest_at_each_end() -> None:
+    assert percentiles(np.arange(101.0), confidence=0.9) == pytest.approx((5, 95))
+
+
+def test_acceleration_weighs_a_cell_by_its_rows() -> None:
+    values = np.array([1.0, 2.0, 10.0])
+    sizes = np.array([3, 0, 2])
+
+    def mean(counts: np.ndarray) -> dict[str, np.ndarray]:
+        return {"mean": counts @ values / counts.sum(-1)}
+
+    rows = np.repeat(values, sizes)
+    deviations = rows - rows.mean()
+    expected = (deviations**3).sum() / (6 * (deviations**2).sum() ** 1.5)
+    assert accelerations(mean, sizes)["mean"] == pytest.approx(expected)
+
+
+def test_no_acceleration_for_one_row_equal_rows_or_very_many() -> None:
+    score = mean_scores({"mean": np.array([1.0, 5.0])})
+    assert accelerations(score, np.array([1, 0])) == {"mean": 0.0}
+    assert accelerations(mean_scores({"mean": np.ones(4)}), np.ones(4, dtype=np.int64)) == {"mean": 0.0}
+    many = MOST_LEFT_OUT + 1
+    skewed = mean_scores({"mean": np.arange(many, dtype=np.float64) ** 4})
+    assert accelerations(skewed, np.ones(many, dtype=np.int64)) == {"mean": 0.0}
+    just = mean_scores({"mean": np.arange(many - 1, dtype=np.float64) ** 4})
+    assert accelerations(just, np.ones(many - 1, dtype=np.int64))["mean"] > 0
+
+
+def test_an_estimate_is_the_value_its_bca_interval_and_the_spread_of_its_resamples() -> None:
+    score = mean_scores({"mean": np.random.default_rng(0).exponential(size=30)})
+    sizes, strata = np.ones(30, dtype=np.int64), np.zeros(30, dtype=np.int64)
+    samples = score_resamples(score, sizes, strata, resamples=200, seed=5)["mean"]
+    value = float(score(sizes)["mean"])
+    result = estimate(score, sizes, strata, Bootstrap(resamples=200, confidence=0.8, seed=5))["mean"]
+    acceleration = accelerations(score, sizes)["mean"]
+    assert (result.low, result.high) == bca(samples, value, confidence=0.8, acceleration=acceleration)
+    assert (result.value, result.error) == (value, samples.std())

@@ -19,9 +19,9 @@ def _model(temperature: float, rows: int = 20_000, num_labels: int = 4) -> tuple
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
 def test_the_temperature_that_a_model_was_given_is_found_again(temperature: float) -> None:
     labels, probabilities = _model(temperature)
-    found = fit_temperature(labels, probabilities)
-    assert found == pytest.approx(temperature, rel=0.04)
-    assert expected_calibration_error(labels, scale(probabilities, found)) < 0.012
+    result = fit_temperature(labels, probabilities)
+    assert result == pytest.approx(temperature, rel=0.04)
+    assert expected_calibration_error(labels, scale(probabilities, result)) < 0.012
     if temperature == 2.5:
         assert expected_calibration_error(labels, probabilities) > 0.1
 
@@ -43,7 +43,10 @@ def test_calibration_error_by_hand() -> None:
     labels = np.concatenate([np.ones(20), np.zeros(30), np.ones(40), np.zeros(10)]).astype(np.int64)
     probabilities = np.stack([1 - positive, positive], axis=1)
     bins = reliability(labels, probabilities, bins=2)
-    assert [(one.rows, round(one.confidence, 3), one.accuracy) for one in bins] == [(50, 0.6, 0.4), (50, 0.9, 0.8)]
+    assert [(group.rows, round(group.confidence, 3), group.accuracy) for group in bins] == [
+        (50, 0.6, 0.4),
+        (50, 0.9, 0.8),
+    ]
     assert expected_calibration_error(labels, probabilities, bins=2) == pytest.approx((0.2 + 0.1) / 2)
     numbers, gaps = calibration_gaps(labels, probabilities, bins=2)
     assert np.abs(np.bincount(numbers, weights=gaps)).sum() / 100 == pytest.approx(0.15)
@@ -52,3 +55,43 @@ def test_calibration_error_by_hand() -> None:
 def test_few_rows_get_few_bins() -> None:
     labels, probabilities = _model(1.0, rows=60)
     assert len(reliability(labels, probabilities)) == 2
+
+
+def _noisy_model(num_labels: int, skill: float) -> tuple[np.ndarray, np.ndarray]:
+    labels = np.random.default_rng(num_labels).integers(num_labels, size=400)
+    logits = np.random.default_rng(1).normal(size=(400, num_labels)) * 2 + skill * np.eye(num_labels)[labels]
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    return labels, probabilities.astype(np.float32)
+
+
+@pytest.mark.parametrize(("num_labels", "temperature"), [(2, 1.2404), (3, 1.3078), (12, 1.3513)])
+def test_temperatures_are_those_of_forty_halvings(num_labels: int, temperature: float) -> None:
+    # As computed by bisection before scipy's brentq took its place, and the minimum of the log loss nearby.
+    labels, probabilities = _noisy_model(num_labels, skill=3.0)
+    assert fit_temperature(labels, probabilities) == pytest.approx(temperature, abs=1e-6)
+
+    def log_loss(heat: float) -> float:
+        return float(-np.log(scale(probabilities, heat)[np.arange(400), labels].astype(np.float64)).mean())
+
+    assert log_loss(temperature) < min(log_loss(temperature - 0.02), log_loss(temperature + 0.02))
+
+
+def test_the_temperature_stays_between_its_bounds() -> None:
+    labels = np.array([0, 1] * 50)
+    modest = np.where(labels[:, None] == [0, 1], 0.6, 0.4).astype(np.float32)  # always right: no confidence is too much
+    assert fit_temperature(labels, modest) == 0.05
+    assert fit_temperature(labels, 1 - modest) == 20.0  # always wrong: no doubt is too much
+
+
+def test_the_calibration_error_of_fixed_numbers() -> None:
+    labels, probabilities = _noisy_model(3, skill=3.0)
+    assert expected_calibration_error(labels, probabilities) == pytest.approx(0.06564075954258441, abs=1e-9)
+    bins, gaps = calibration_gaps(labels, probabilities)
+    assert np.abs(np.bincount(bins, weights=gaps)).sum() / 400 == pytest.approx(0.06564075954258441, abs=1e-9)
+    assert np.bincount(bins).tolist() == [27, 26, 27, 27, 26, 27, 27, 26, 27, 27, 26, 27, 27, 26, 27]
+
+
+def test_a_probability_of_zero_is_scaled_to_a_small_one() -> None:
+    scaled = scale(np.array([[1.0, 0.0]], dtype=np.float32), 2.0)
+    assert scaled[0, 1] == pytest.approx(np.sqrt(np.finfo(np.float32).tiny))
+    assert scaled.dtype == np.float32

@@ -6,8 +6,16 @@ import sklearn.metrics as reference
 import torch
 from torchmetrics.functional.classification import multiclass_f1_score, multiclass_matthews_corrcoef
 
-from stages.metrics.bootstrap import group
-from stages.metrics.classification import count_scores, mean_scores, per_class, row_losses, row_values
+from stages.metrics.bootstrap import count_cells
+from stages.metrics.classification import (
+    MANY_LABELS,
+    brier_scores,
+    count_scores,
+    log_losses,
+    mean_scores,
+    per_class,
+    row_values,
+)
 
 
 def _rows(num_labels: int, rows: int = 300) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -22,7 +30,7 @@ def _rows(num_labels: int, rows: int = 300) -> tuple[np.ndarray, np.ndarray, np.
 @pytest.mark.parametrize("num_labels", [2, 5, 40])
 def test_scores_are_those_of_scikit_learn(num_labels: int) -> None:
     labels, preds, probabilities = _rows(num_labels)
-    cells = group(labels, preds)
+    cells = count_cells(labels, preds)
     scores = count_scores(cells.sizes, *cells.columns, num_labels=num_labels, ordered=True)
     expected = {
         "accuracy": reference.accuracy_score(labels, preds),
@@ -56,7 +64,7 @@ def test_scores_are_those_of_scikit_learn(num_labels: int) -> None:
 @pytest.mark.parametrize("num_labels", [2, 5])
 def test_scores_are_those_of_torchmetrics(num_labels: int) -> None:
     labels, preds, _ = _rows(num_labels)
-    cells = group(labels, preds)
+    cells = count_cells(labels, preds)
     scores = count_scores(cells.sizes, *cells.columns, num_labels=num_labels)
     pair = torch.tensor(preds), torch.tensor(labels)
     assert scores["mcc"] == pytest.approx(float(multiclass_matthews_corrcoef(*pair, num_labels)), abs=1e-6)
@@ -65,7 +73,7 @@ def test_scores_are_those_of_torchmetrics(num_labels: int) -> None:
 
 def test_a_class_that_never_occurs_is_left_out_of_the_averages() -> None:
     labels, preds, _ = _rows(3)
-    cells = group(labels, preds)
+    cells = count_cells(labels, preds)
     fewer = count_scores(cells.sizes, *cells.columns, num_labels=3)
     more = count_scores(cells.sizes, *cells.columns, num_labels=9)
     assert {name: float(fewer[name]) for name in fewer} == pytest.approx({name: float(more[name]) for name in more})
@@ -73,12 +81,12 @@ def test_a_class_that_never_occurs_is_left_out_of_the_averages() -> None:
 
 def test_many_resamples_are_scored_at_once() -> None:
     labels, preds, _ = _rows(4)
-    cells = group(labels, preds)
+    cells = count_cells(labels, preds)
     counts = np.stack([cells.sizes, cells.sizes[::-1]])
     together = count_scores(counts, *cells.columns, num_labels=4)
-    alone = [count_scores(one, *cells.columns, num_labels=4) for one in counts]
+    alone = [count_scores(row, *cells.columns, num_labels=4) for row in counts]
     for name, values in together.items():
-        assert values == pytest.approx([float(one[name]) for one in alone])
+        assert values == pytest.approx([float(scores[name]) for scores in alone])
 
 
 def test_per_class_is_scikit_learns_report() -> None:
@@ -96,5 +104,54 @@ def test_one_class_alone_gives_numbers_and_no_warning() -> None:
 
 
 def test_log_loss_of_an_impossible_label_is_finite() -> None:
-    loss = row_losses(np.array([1]), np.array([[1.0, 0.0]], dtype=np.float32))["log_loss"]
-    assert np.isfinite(loss).all()
+    loss = log_losses(np.array([1]), np.array([[1.0, 0.0]], dtype=np.float32))
+    assert loss == pytest.approx([-np.log(np.finfo(np.float32).tiny)])
+
+
+def test_brier_score_is_the_squared_error_over_all_classes() -> None:
+    scores = brier_scores(np.array([0, 1]), np.array([[0.7, 0.2, 0.1], [1.0, 0.0, 0.0]]))
+    assert scores == pytest.approx([0.3**2 + 0.2**2 + 0.1**2, 2.0])
+
+
+def test_per_class_of_fixed_numbers() -> None:
+    # class 0: 2 of its 3 rows and of its 4 predictions are right; class 1: none; class 2: no row, no prediction
+    measured = per_class(np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 0, 0]), num_labels=3)
+    assert measured["precision"].tolist() == [0.5, 0.0, 0.0]
+    assert measured["recall"].tolist() == [2 / 3, 0.0, 0.0]
+    assert measured["f1"].tolist() == [4 / 7, 0.0, 0.0]
+    assert measured["support"].tolist() == [3, 2, 0]
+
+
+@pytest.mark.parametrize("num_labels", [2, 7, 60])
+def test_per_class_is_the_ratio_of_counts(num_labels: int) -> None:
+    labels, preds, _ = _rows(num_labels)
+    pairs = np.zeros((num_labels, num_labels))
+    np.add.at(pairs, (labels, preds), 1)
+    hits, support, predicted = np.diag(pairs), pairs.sum(1), pairs.sum(0)
+    expected = {
+        "precision": hits / np.maximum(predicted, 1),
+        "recall": hits / np.maximum(support, 1),
+        "f1": 2 * hits / np.maximum(support + predicted, 1),
+        "support": support,
+    }
+    for name, values in per_class(labels, preds, num_labels=num_labels).items():
+        assert values == pytest.approx(expected[name], abs=1e-9), name
+
+
+def test_scores_where_a_denominator_is_zero_are_zero() -> None:
+    scores = count_scores(np.zeros(2), np.array([0, 1]), np.array([1, 0]), num_labels=2, ordered=True)
+    assert {name: float(value) for name, value in scores.items()} == dict.fromkeys(scores, 0.0)
+
+
+def test_the_top_three_are_scored_from_eleven_classes_on() -> None:
+    for num_labels in (MANY_LABELS, MANY_LABELS + 1):
+        labels, _, probabilities = _rows(num_labels, rows=30)
+        assert ("top_3_accuracy" in row_values(labels, probabilities)) == (num_labels > MANY_LABELS)
+    tied = np.full((1, 11), 1 / 11)
+    assert row_values(np.array([5]), tied)["top_3_accuracy"].tolist() == [1.0]  # no class is more probable
+
+
+def test_means_over_units_are_means_over_their_rows() -> None:
+    values, units = np.array([1.0, 2.0, 3.0, 10.0]), np.array([0, 0, 0, 1])
+    score = mean_scores({"mean": values}, units)
+    assert score(np.array([[1, 1], [2, 1], [0, 0]]))["mean"].tolist() == [4.0, 22 / 7, 0.0]

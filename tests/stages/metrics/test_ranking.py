@@ -51,3 +51,41 @@ def test_delong_variance_of_a_worked_case() -> None:
 
 def test_one_label_alone_has_no_ranking() -> None:
     assert auroc_values(np.zeros(3, dtype=np.int64), np.full((3, 2), 0.5)).tolist() == [0, 0, 0]
+
+
+def test_values_of_fixed_numbers() -> None:
+    labels = np.array([0, 1, 0, 1, 1])
+    positive = np.array([0.1, 0.4, 0.4, 0.8, 0.3])
+    probabilities = np.stack([1 - positive, positive], axis=1)
+    # pairs of a positive above a negative: 0.4 > 0.1, 0.4 = 0.4 (half), 0.8 > both, 0.3 > 0.1
+    assert auroc_values(labels, probabilities).mean() == pytest.approx(4.5 / 6)
+    # precision at 0.8: 1 of 1; at 0.4: 2 of 3; at 0.3: 3 of 4
+    assert average_precision_values(labels, probabilities).mean() == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
+
+
+def test_more_than_two_classes_are_averaged_over_those_that_occur() -> None:
+    chance = np.random.default_rng(8)
+    labels = chance.integers(3, size=90)
+    probabilities = chance.dirichlet(np.ones(4), size=90)  # no row has the fourth label
+    for values, reference in ((auroc_values, roc_auc_score), (average_precision_values, average_precision_score)):
+        expected = np.mean([reference(labels == label, probabilities[:, label]) for label in range(3)])
+        assert values(labels, probabilities).mean() == pytest.approx(expected, abs=1e-9)
+
+
+def test_two_of_three_classes_are_both_scored() -> None:
+    labels = np.array([0, 1, 1, 0])
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.2, 0.3, 0.5], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]])
+    expected = np.mean([roc_auc_score(labels == label, probabilities[:, label]) for label in (0, 1)])
+    assert auroc_values(labels, probabilities).mean() == pytest.approx(expected)
+
+
+def test_a_pseudo_value_is_the_derivative_by_the_weight_of_its_row() -> None:
+    labels, probabilities = _rows(60, ties=True)
+    step = 1e-6
+    for values, reference in ((auroc_values, roc_auc_score), (average_precision_values, average_precision_score)):
+        value = reference(labels, probabilities[:, 1])
+        for row in (0, 7, 23):
+            weights = np.ones(60)
+            weights[row] += step
+            slope = (reference(labels, probabilities[:, 1], sample_weight=weights) - value) / step
+            assert values(labels, probabilities)[row] == pytest.approx(value + 60 * slope, abs=1e-4)

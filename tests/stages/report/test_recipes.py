@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import classification_report, confusion_matrix, matthews_corrcoef
@@ -15,8 +14,9 @@ from stages.evaluate import __main__ as evaluate
 from stages.params import read_params
 from stages.paths import Paths
 from stages.report.__main__ import main
-from stages.report.render.page import NAMES
-from stages.tokens import Tokens
+from stages.report.render.glossary import NAMES
+from tests.stages.report.predictions import predict, read_test
+from tests.stages.report.render.documents import cells, tables
 
 ROOT = Path(__file__).parents[3]
 MOSTLY_HAM = ("ham", "ham", "ham", "spam")
@@ -49,37 +49,8 @@ def report(make_project: Callable[..., Paths]) -> Callable[[str], Paths]:
     return make
 
 
-def predict(model: object, tokens: Tokens, positions: np.ndarray, *, batch_size: int) -> np.ndarray:
-    """Answers that are right most of the time: those of the random model are all the same."""
-    scores = np.random.default_rng(len(positions)).normal(size=(len(positions), tokens.labels.max() + 1))
-    scores[np.arange(len(positions)), tokens.labels[positions]] += 1
-    odds = np.exp(scores)
-    return (odds / odds.sum(1, keepdims=True)).astype(np.float32)
-
-
 def page(paths: Paths) -> str:
     return (paths.report / "report.html").read_text(encoding="utf-8")
-
-
-def tables(text: str, caption: str) -> list[list[str]]:
-    """The cells of the table with a caption, row by row, headings included."""
-    table = re.search(rf"<table[^>]*>\s*<caption>{caption}.*?</table>", text, re.DOTALL)
-    assert table, caption
-    return cells(table[0])
-
-
-def cells(table: str) -> list[list[str]]:
-    rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)
-    return [
-        [html.unescape(re.sub(r"<[^>]*>", "", cell)).strip() for cell in re.findall(r"<t[hd].*?</t[hd]>", row)]
-        for row in rows
-    ]
-
-
-def on_test(paths: Paths) -> tuple[np.ndarray, np.ndarray]:
-    """Given and predicted labels."""
-    rows = pd.read_parquet(paths.predictions(1)).query("split == 'test'")
-    return rows["label"].to_numpy(), np.stack(rows["probabilities"]).argmax(1)
 
 
 @pytest.mark.parametrize("recipe", LABELS)
@@ -88,22 +59,22 @@ def test_every_recipe_leads_with_its_own_metric_and_title(report: Callable[[str]
     params, text = read_params(paths.params), page(paths)
     assert f"<h1>{html.escape(params.report.title)}</h1>" in text
     assert f"<strong>{NAMES[params.evaluate.metric]}</strong> on" in text
-    assert f"best by {params.finetune.monitor} is kept" in text
+    assert f"with the best {params.finetune.monitor} were kept" in text
     matrix = tables(text, "Confusion matrix on test")
     assert [row[0] for row in matrix[1:]] == list(LABELS[recipe])
 
 
 def test_sms_shows_the_tutorials_classification_report(report: Callable[[str], Paths]) -> None:
     paths = report("sms_spam")
-    given, preds = on_test(paths)
-    expected = classification_report(given, preds, target_names=LABELS["sms_spam"], output_dict=True)
-    heading, *found = tables(page(paths), "Classification report on test")
+    labels, preds = read_test(paths)
+    expected = classification_report(labels, preds, target_names=LABELS["sms_spam"], output_dict=True)
+    heading, *lines = tables(page(paths), "Classification report on test")
     assert heading == ["class", "precision", "recall", "F1", "rows"]
-    rows = {name.replace("average", "avg"): [float(cell) for cell in row if cell] for name, *row in found}
+    rows = {name.replace("average", "avg"): [float(cell) for cell in row if cell] for name, *row in lines}
     assert list(rows) == list(expected) == ["ham", "spam", "accuracy", "macro avg", "weighted avg"]
     for name, numbers in expected.items():
         if name == "accuracy":
-            assert rows[name] == pytest.approx([numbers, len(given)], abs=0.006)
+            assert rows[name] == pytest.approx([numbers, len(labels)], abs=0.006)
         else:
             assert rows[name] == pytest.approx(list(numbers.values()), abs=0.0006)
 
@@ -113,7 +84,7 @@ def test_sms_shows_the_tutorials_confusion_matrix(report: Callable[[str], Paths]
     heading, *rows = tables(page(paths), "Confusion matrix on test")
     assert heading[1:] == ["ham", "spam"]
     assert [row[0] for row in rows] == ["ham", "spam"]
-    assert [[int(cell) for cell in row[1:]] for row in rows] == confusion_matrix(*on_test(paths)).tolist()
+    assert [[int(cell) for cell in row[1:]] for row in rows] == confusion_matrix(*read_test(paths)).tolist()
     assert any(line.startswith("| **ham** |") for line in (paths.report / "report.md").read_text().splitlines())
 
 
@@ -132,9 +103,9 @@ def test_cola_shows_its_learning_curve_and_the_mcc_of_each_batch(report: Callabl
     text, curve = page(paths), pd.read_csv(paths.curve(1))
     for epoch, loss in zip(curve["epoch"], curve["val_loss"], strict=True):
         assert f"<title>val, seed 1, epoch {epoch}: {loss:.4g}</title>" in text
-    given, preds = on_test(paths)
+    labels, preds = read_test(paths)
     bars = [float(value) for value in re.findall(r"<title>batch \d+: (-?[\d.]+)</title>", text)]
-    expected = [matthews_corrcoef(given[at : at + 32], preds[at : at + 32]) for at in range(0, len(given), 32)]
+    expected = [matthews_corrcoef(labels[at : at + 32], preds[at : at + 32]) for at in range(0, len(labels), 32)]
     assert len(bars) == 4
     assert bars == pytest.approx(expected, abs=0.0006)
 

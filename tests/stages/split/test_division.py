@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stages.errors import DataError
 from stages.split.division import divide, write_positions
-from stages.split.facts import RowFacts, read_facts
+from stages.split.inputs import SplitInputs, read_inputs
 
 LABELS = ["a", "b", "c"]
 SHARES = {
@@ -23,9 +23,9 @@ SHARES = {
 }
 
 
-def facts(label, text_key=None, group=None, split=None, cluster=None, content=None) -> RowFacts:
+def inputs(label, text_key=None, group=None, split=None, cluster=None, content=None) -> SplitInputs:
     rows = len(label)
-    return RowFacts(
+    return SplitInputs(
         cluster=np.full(rows, -1) if cluster is None else np.asarray(cluster, dtype=np.int64),
         content=np.arange(rows) if content is None else np.asarray(content, dtype=np.int64),
         label=np.asarray(label, dtype=np.int64),
@@ -37,7 +37,7 @@ def facts(label, text_key=None, group=None, split=None, cluster=None, content=No
 
 def test_exact_and_stratified():
     label = np.repeat([0, 1, 2], [700, 200, 101])
-    positions, stats = divide(facts(label), LABELS, **SHARES)
+    positions, stats = divide(inputs(label), LABELS, **SHARES)
     assert sorted(np.concatenate(list(positions.values()))) == list(range(1_001))
     assert [len(positions[name]) for name in ("train", "val", "test")] == [799, 101, 101]
     for name in ("val", "test"):
@@ -48,13 +48,13 @@ def test_exact_and_stratified():
 
 def test_a_rare_class_has_a_row_in_every_split():
     label = np.repeat([0, 1, 2], [500, 4, 3])
-    _, stats = divide(facts(label), LABELS, **SHARES)
+    _, stats = divide(inputs(label), LABELS, **SHARES)
     assert all(stats[name]["labels"][rare] >= 1 for name in ("train", "val", "test") for rare in "bc")
 
 
 def test_seed_decides():
     label = np.arange(300) % 3
-    first, again, other = (divide(facts(label), LABELS, **{**SHARES, "seed": seed})[0] for seed in (1, 1, 2))
+    first, again, other = (divide(inputs(label), LABELS, **{**SHARES, "seed": seed})[0] for seed in (1, 1, 2))
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert not np.array_equal(first["test"], other["test"])
 
@@ -66,14 +66,14 @@ def test_seed_decides():
     share=st.sampled_from([0.1, 0.2, 0.3]),
     method=st.sampled_from(["stratified", "hash"]),
 )
-def test_units_never_straddle_and_nothing_leaks(seed, groups, share, method):
+def test_components_stay_in_one_split_and_nothing_leaks(seed, groups, share, method):
     generator = np.random.default_rng(seed)
     label = generator.integers(0, 3, 600)
     key = generator.integers(0, 500, 600)
     group = generator.integers(-600, groups, 600).clip(-1) if groups else np.full(600, -1)
     cluster = np.where(key % 10 == 3, key // 50, -1)
-    found = facts(label, key, group, cluster=cluster, content=np.where(group >= 0, group + 10_000, key))
-    positions, stats = divide(found, LABELS, **{**SHARES, "test": share, "method": method})
+    columns = inputs(label, key, group, cluster=cluster, content=np.where(group >= 0, group + 10_000, key))
+    positions, stats = divide(columns, LABELS, **{**SHARES, "test": share, "method": method})
     split = np.full(600, "left out", dtype=object)
     for name, rows in positions.items():
         split[rows] = name
@@ -90,7 +90,7 @@ def test_groups_are_stratified_as_well_as_they_allow():
     generator = np.random.default_rng(0)
     group = np.repeat(np.arange(100), 10)
     label = (generator.random(1_000) < np.repeat(generator.random(100), 10)).astype(np.int64)
-    positions, _ = divide(facts(label, group=group), LABELS[:2], **SHARES)
+    positions, _ = divide(inputs(label, group=group), LABELS[:2], **SHARES)
     for name in ("val", "test"):
         assert len(positions[name]) == pytest.approx(100, abs=15)
         assert label[positions[name]].mean() == pytest.approx(label.mean(), abs=0.05)
@@ -98,7 +98,7 @@ def test_groups_are_stratified_as_well_as_they_allow():
 
 def test_official_splits_are_kept_and_the_missing_one_comes_from_train():
     split = ["train"] * 100 + ["test"] * 20 + [None] * 10
-    positions, stats = divide(facts(np.arange(130) % 2, split=split), LABELS[:2], **SHARES)
+    positions, stats = divide(inputs(np.arange(130) % 2, split=split), LABELS[:2], **SHARES)
     assert positions["test"].tolist() == list(range(100, 120))
     assert len(positions["val"]) == 11
     assert not set(positions["val"]) & set(positions["test"])
@@ -107,7 +107,9 @@ def test_official_splits_are_kept_and_the_missing_one_comes_from_train():
 
 def test_all_official():
     split = ["train", "val", "test"] * 10
-    positions, _ = divide(facts([0, 0, 0, 1, 1, 1] * 5, split=split), LABELS[:2], **{**SHARES, "val": 0.0, "test": 0.0})
+    positions, _ = divide(
+        inputs([0, 0, 0, 1, 1, 1] * 5, split=split), LABELS[:2], **{**SHARES, "val": 0.0, "test": 0.0}
+    )
     assert positions["val"].tolist() == list(range(1, 30, 3))
 
 
@@ -115,7 +117,7 @@ def test_dropping_duplicates_keeps_what_is_measured():
     key = [0, 0, 1, 1, 2, 3, 4, 5]
     split = ["train", "test", "train", "train", "val", "val", "test", "train"]
     positions, stats = divide(
-        facts([0, 0, 1, 1, 0, 1, 1, 0], key, split=split), LABELS[:2], **{**SHARES, "duplicates": "drop"}
+        inputs([0, 0, 1, 1, 0, 1, 1, 0], key, split=split), LABELS[:2], **{**SHARES, "duplicates": "drop"}
     )
     assert positions["test"].tolist() == [1, 6]
     assert positions["train"].tolist() == [2, 7]
@@ -124,13 +126,13 @@ def test_dropping_duplicates_keeps_what_is_measured():
 
 def test_keeping_duplicates_lets_them_fall_as_they_fall():
     label, key = np.arange(400) % 2, np.arange(400) // 4
-    positions, _ = divide(facts(label, key), LABELS[:2], **{**SHARES, "duplicates": "keep"})
+    positions, _ = divide(inputs(label, key), LABELS[:2], **{**SHARES, "duplicates": "keep"})
     assert set(key[positions["test"]]) & set(key[positions["train"]])
 
 
 def test_a_fraction_of_train_is_stratified_and_nested():
     label = np.repeat([0, 1], [900, 100])
-    half, quarter = (divide(facts(label), LABELS[:2], **{**SHARES, "train_fraction": share}) for share in (0.5, 0.25))
+    half, quarter = (divide(inputs(label), LABELS[:2], **{**SHARES, "train_fraction": share}) for share in (0.5, 0.25))
     assert np.bincount(label[half[0]["train"]]).tolist() == [360, 40]
     assert set(quarter[0]["train"]) < set(half[0]["train"])
     assert np.array_equal(half[0]["test"], quarter[0]["test"])
@@ -140,9 +142,17 @@ def test_a_fraction_of_train_is_stratified_and_nested():
 @pytest.mark.parametrize(
     ("arguments", "params", "message"),
     [
-        ({"label": [0, 0, 0, 0, 1, 1]}, {}, r"classes without a row: .* \(\d rows\) has no row of 'b'. Give these"),
-        ({"label": [0, 1] * 9}, {"val": 0.0}, r"split.val is 0 and no file is val. Set split.val, or give a file"),
-        ({"label": [0, 1] * 9}, {"test": 0.0}, r"split.test is 0 and no file is test"),
+        (
+            {"label": [0, 0, 0, 0, 1, 1]},
+            {},
+            r"Classes have no row in a split: .* \(\d rows\) has no row of 'b'. Add rows",
+        ),
+        (
+            {"label": [0, 1] * 9},
+            {"val": 0.0},
+            r"split.val is 0, and no file has split: val. Set split.val, or give a file",
+        ),
+        ({"label": [0, 1] * 9}, {"test": 0.0}, r"split.test is 0, and no file has split: test"),
         (
             {"label": [0, 1, 0, 1, 0, 0], "split": ["train"] * 2 + ["val"] * 2 + ["test"] * 2},
             {},
@@ -154,29 +164,29 @@ def test_a_fraction_of_train_is_stratified_and_nested():
 )
 def test_a_class_without_a_row_is_a_clear_error(arguments, params, message):
     with pytest.raises(DataError, match=message):
-        divide(facts(**arguments), LABELS[:2], **{**SHARES, **params})
+        divide(inputs(**arguments), LABELS[:2], **{**SHARES, **params})
 
 
 def test_a_hash_never_moves_a_row_when_others_come():
     generator = np.random.default_rng(0)
     label, content = np.arange(3_000) % 3, generator.integers(-(2**62), 2**62, 3_000)
     settings = {**SHARES, "method": "hash"}
-    before, _ = divide(facts(label[:2_000], content[:2_000], content=content[:2_000]), LABELS, **settings)
+    before, _ = divide(inputs(label[:2_000], content[:2_000], content=content[:2_000]), LABELS, **settings)
     order = generator.permutation(3_000)
-    after, _ = divide(facts(label[order], content[order], content=content[order]), LABELS, **settings)
+    after, _ = divide(inputs(label[order], content[order], content=content[order]), LABELS, **settings)
     for name in ("train", "val", "test"):
         assert set(before[name]) == {row for row in order[after[name]] if row < 2_000}
     assert len(after["test"]) == pytest.approx(300, abs=60)
-    other, _ = divide(facts(label, content, content=content), LABELS, **{**settings, "seed": 2})
+    other, _ = divide(inputs(label, content, content=content), LABELS, **{**settings, "seed": 2})
     assert len(set(other["test"]) & set(order[after["test"]])) < 100
 
 
-def test_what_a_hash_tears_apart_is_left_out_of_train():
+def test_rows_of_a_component_that_a_hash_divides_are_left_out_of_train():
     content = np.arange(600)
     near = np.where(content < 60, content % 2, -1)
-    found = facts(content % 2, content, cluster=near, content=content)
-    together, stats = divide(found, LABELS[:2], **{**SHARES, "method": "hash"})
-    kept, leaky = divide(found, LABELS[:2], **{**SHARES, "method": "hash", "duplicates": "keep"})
+    rows = inputs(content % 2, content, cluster=near, content=content)
+    together, stats = divide(rows, LABELS[:2], **{**SHARES, "method": "hash"})
+    kept, leaky = divide(rows, LABELS[:2], **{**SHARES, "method": "hash", "duplicates": "keep"})
     assert set(together["test"]) == set(kept["test"]), "what is measured does not depend on what train has"
     assert set(together["train"]) < set(kept["train"])
     assert stats["left_out_as_leak"] > 0
@@ -185,14 +195,14 @@ def test_what_a_hash_tears_apart_is_left_out_of_train():
 
 def test_source_takes_the_official_splits_alone():
     split = ["train", "val", "test"] * 4
-    positions, stats = divide(facts([0, 0, 0, 1, 1, 1] * 2, split=split), LABELS[:2], **{**SHARES, "method": "source"})
+    positions, stats = divide(inputs([0, 0, 0, 1, 1, 1] * 2, split=split), LABELS[:2], **{**SHARES, "method": "source"})
     assert positions["train"].tolist() == [0, 3, 6, 9]
     assert stats["official"] == ["train", "val", "test"]
 
 
 def test_leaks_of_official_splits_are_counted_and_gated():
     split = ["train"] * 4 + ["val"] * 4 + ["test"] * 4
-    found = facts(
+    rows = inputs(
         [0, 1] * 6,
         text_key=[0, 1, 2, 3, 0, 5, 6, 7, 8, 5, 10, 11],
         cluster=[-1, -1, 2, -1, -1, -1, -1, -1, -1, -1, 2, -1],
@@ -200,34 +210,32 @@ def test_leaks_of_official_splits_are_counted_and_gated():
         split=split,
     )
     settings = {**SHARES, "method": "source"}
-    _, stats = divide(found, LABELS[:2], **settings)
+    _, stats = divide(rows, LABELS[:2], **settings)
     assert stats["leak"] == {
         "same_text": {"val": 1, "test": 1},
         "nearly_same_text": {"val": 0, "test": 1},
         "same_group": {"val": 0, "test": 1},
         "share": 0.5,
     }
-    message = (
-        r"50.00% of val and test stand in another split too \(same text: 1 rows of val, 1 of test; .*max_leak is 0.2"
-    )
+    message = r"50.00% of the rows of val and test are in another .* text: 1 rows of val, 1 of test; .*max_leak is 0.2"
     with pytest.raises(DataError, match=message):
-        divide(found, LABELS[:2], **{**settings, "max_leak": 0.2})
+        divide(rows, LABELS[:2], **{**settings, "max_leak": 0.2})
 
 
 @pytest.mark.parametrize(
     ("split", "message"),
     [
-        (["train", "val"] * 4, r"split.method is source, but no file is test. Set split.method: stratified"),
-        ([None] * 8, r"split.method is source, but no file is train or val or test"),
+        (["train", "val"] * 4, r"split.method is source, but no file has split: test. Set split.method: stratified"),
+        ([None] * 8, r"split.method is source, but no file has split: train or val or test"),
         (["train", "val", "test", None] * 2, r"split.method is source, but 2 rows are of files without a split"),
     ],
 )
 def test_source_needs_every_split(split, message):
     with pytest.raises(DataError, match=message):
-        divide(facts([0, 1] * 4, split=split), LABELS[:2], **{**SHARES, "method": "source"})
+        divide(inputs([0, 1] * 4, split=split), LABELS[:2], **{**SHARES, "method": "source"})
 
 
-def test_facts_are_read_from_the_tokens(tmp_path):
+def test_the_inputs_are_read_from_the_tokens(tmp_path):
     table = pa.table(
         {
             "label": pa.array([0, 1, 0], pa.int32()),
@@ -241,14 +249,14 @@ def test_facts_are_read_from_the_tokens(tmp_path):
     with pa.ipc.new_stream(tmp_path / "tokens.arrow", table.schema) as writer:
         for batch in table.to_batches(max_chunksize=2):
             writer.write_batch(batch)
-    found = read_facts(tmp_path / "tokens.arrow")
-    assert found.label.tolist() == [0, 1, 0]
-    assert found.group.tolist() == [0, -1, 0]
-    assert found.text_key.tolist() == [5, -7, 5]
-    assert found.split == [None, "test", None]
-    assert found.cluster.tolist() == [-1, 0, 0]
-    assert found.content[0] == found.content[2] != 5
-    assert found.content[1] == -7
+    rows = read_inputs(tmp_path / "tokens.arrow")
+    assert rows.label.tolist() == [0, 1, 0]
+    assert rows.group.tolist() == [0, -1, 0]
+    assert rows.text_key.tolist() == [5, -7, 5]
+    assert rows.split == [None, "test", None]
+    assert rows.cluster.tolist() == [-1, 0, 0]
+    assert rows.content[0] == rows.content[2] != 5
+    assert rows.content[1] == -7
 
 
 def test_positions_are_one_column(tmp_path):

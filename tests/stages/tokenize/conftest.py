@@ -1,4 +1,4 @@
-"""A tokenizer of a few words with BERT's frame, and rows.parquet as download writes it."""
+"""The encoder's tokenizer files, and rows.parquet as download writes it."""
 
 import json
 from collections.abc import Callable
@@ -8,34 +8,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "c", "d", "e", "f", "g"]
+from tests.stages.word_tokenizer import save_tokenizer
 
 
 @pytest.fixture
 def encoder(tmp_path: Path) -> Path:
-    """A folder with tokenizer.json (which asks for truncation and padding of its own) and tokenizer_config.json."""
-    folder = tmp_path / "model"
-    folder.mkdir()
-    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
-    )
-    tokenizer.enable_truncation(4)
-    tokenizer.enable_padding(length=9)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 512, "unk_token": "[UNK]"}))
-    return folder
+    return save_tokenizer(tmp_path / "model")
 
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Callable[..., Path]:
-    """Write rows.parquet of the given columns; what is left out is filled in."""
+    """Return a function that writes rows.parquet of some columns; the others are filled in."""
 
     def write(text: list[str], labels: list[str] | None = None, **columns: list[Any]) -> Path:
         count = len(text)

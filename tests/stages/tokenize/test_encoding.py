@@ -7,11 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, normalizers
+from tokenizers import Tokenizer
 
-from stages.errors import DataError, ModelError, ParamsError
+from stages.errors import DataError, ParamsError
 from stages.tokenize import encoding
-from stages.tokenize.encoding import open_tokenizer, read_labels, write_tokens
+from stages.tokenize.encoding import read_labels, write_tokens
+from stages.tokenizer import open_tokenizer
 from stages.tokens import open_tokens
 
 
@@ -20,7 +21,7 @@ def tokenize(encoder, tmp_path):
     """Tokenize rows.parquet; return the table and the lengths."""
 
     def run(path, max_length=100, truncation="head"):
-        opened = open_tokenizer(encoder, max_length=max_length)
+        opened = open_tokenizer(encoder)
         target = tmp_path / "tokens/tokens.arrow"
         lengths = write_tokens(path, target, opened=opened, max_length=max_length, truncation=truncation)
         with pa.memory_map(str(target)) as file:
@@ -86,42 +87,25 @@ def test_agrees_with_the_tokenizer_alone(tokenize, rows, encoder, texts):
     assert table.column("input_ids").to_pylist() == [alone.encode(text).ids for text in texts]
 
 
-def test_padding_and_truncation_of_tokenizer_json_are_off(encoder):
-    tokenizer, limit, unknown = open_tokenizer(encoder, max_length=10)
-    assert (limit, unknown) == (512, 1)
-    assert tokenizer.truncation is None
-    assert tokenizer.padding is None
-
-
-def test_more_tokens_than_the_encoder_takes(encoder):
-    with pytest.raises(ParamsError, match=r"tokenize.max_length: 513, but the encoder takes 512 tokens at most"):
-        open_tokenizer(encoder, max_length=513)
+def test_more_tokens_than_the_encoder_takes(tokenize, rows, encoder):
+    path = rows(["a", "b"])
+    with pytest.raises(ParamsError, match=r"max_length is 513, but the encoder takes at most 512 tokens. Set .*: 512"):
+        tokenize(path, max_length=513)
     (encoder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 1e30}))
-    open_tokenizer(encoder, max_length=513)
+    tokenize(path, max_length=513)
 
 
 def test_no_room_for_a_text(tokenize, rows):
-    with pytest.raises(ParamsError, match=r"max_length: 2 leaves no room for a text beside 2 special tokens"):
+    with pytest.raises(ParamsError, match=r"max_length is 2, which 2 special tokens fill, so no text fits"):
         tokenize(rows(["a"]), max_length=2)
-
-
-def test_a_tokenizer_that_is_none(encoder):
-    (encoder / "tokenizer.json").write_text("{}")
-    with pytest.raises(ModelError, match=r"tokenizer.json is no tokenizer: .* Run the stage download@model again"):
-        open_tokenizer(encoder, max_length=10)
-
-
-def test_a_tokenizer_without_tokens(tokenize, rows, encoder):
-    tokenizer = Tokenizer.from_file(str(encoder / "tokenizer.json"))
-    tokenizer.normalizer = normalizers.Replace("a", "")
-    tokenizer.save(str(encoder / "tokenizer.json"))
-    with pytest.raises(ModelError, match=r"no tokens for a plain letter"):
-        tokenize(rows(["a"]))
 
 
 def test_rows_without_label_names(rows):
     path = rows(["a"])
     assert read_labels(path) == ["no", "yes"]
     pq.write_table(pq.read_table(path).replace_schema_metadata({}), path)
-    with pytest.raises(DataError, match=r"rows.parquet has no label names in its schema. Run the stage download"):
+    with pytest.raises(
+        DataError,
+        match=r"rows.parquet has no label names in its schema. Write it again with: dvc repro download@dataset",
+    ):
         read_labels(path)

@@ -1,5 +1,5 @@
 "use strict";
-// Tables with class "sortable": a button in every heading sorts by its column, numbers as numbers, stable.
+// Tables with class "sortable": a button in every heading sorts by its column. The sort is stable and knows numbers.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   table.querySelectorAll("thead th").forEach((heading, column) => {
@@ -26,5 +26,5 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-// What is folded away on the screen is printed.
+// Print the content of closed <details> too.
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((fold) => (fold.open = true)));

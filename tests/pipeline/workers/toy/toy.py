@@ -1,4 +1,4 @@
-"""The stages of the toy project: fast, deterministic, and slow or broken where the folder TOY_EVENTS says so."""
+"""The stages of the toy project: deterministic, and fast unless a file in TOY_EVENTS slows or breaks one."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def slowly(name: str) -> None:
-    """Work for as long as slow-NAME says, in ticks; only finetune keeps checkpoints."""
+    """Sleep for as many ticks as the file slow-NAME holds; only finetune writes checkpoints."""
     path = EVENTS / f"slow-{name}"
     ticks = int(path.read_text()) if path.exists() else 0
     for tick in range(checkpoint(), ticks):
@@ -39,7 +39,7 @@ def slowly(name: str) -> None:
 
 
 def download() -> None:
-    outside = EVENTS / "outside.txt"  # a source that changes without anybody's telling
+    outside = EVENTS / "outside.txt"  # like a download whose content changes at the source
     text = Path("source.txt").read_text() + (outside.read_text() if outside.exists() else "")
     write("data/download/rows/rows.txt", text)
 

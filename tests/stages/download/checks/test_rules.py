@@ -8,11 +8,16 @@ from stages.download.checks.rules import RULES
 from stages.errors import DataError
 
 LONG = "the quick brown fox jumps over the lazy dog and runs away into the deep dark forest"
-# what is given: bytes, settings, the rows (as numbered in the file) that break the rule, what the message says
+# bytes, settings, the rows (as numbered in the file) that break the rule, and what the message says
 CASES = {
-    "malformed_row": (b"text,label\na,x\nb\nc,y\n", {}, [3], r"row 3 \(1 fields where .*\): it cannot be read"),
-    "broken_encoding": (b"text,label\na,x\nb\xff,y\nc,y\n", {}, [3], r"row 3: bytes that are no text"),
-    "control_characters": (b"text,label\na,x\nb\x00\x07,y\nc,y\n", {}, [3], r"row 3: control characters in the text"),
+    "malformed_row": (
+        b"text,label\na,x\nb\nc,y\n",
+        {},
+        [3],
+        r"row 3 \(1 fields, but the first line has 2\): can't be read",
+    ),
+    "broken_encoding": (b"text,label\na,x\nb\xff,y\nc,y\n", {}, [3], r"row 3: has bytes that are not text"),
+    "control_characters": (b"text,label\na,x\nb\x00\x07,y\nc,y\n", {}, [3], r"row 3: has control characters"),
     "empty_text": (b"text,label\na,x\n ,y\nc,y\n", {}, [3], r"row 3: the text is empty"),
     "missing_label": (b"text,label\na,x\nb,\nc,y\n", {}, [3], r"row 3: the label is empty"),
     "unknown_label": (b"text,label\na,x\nb,q\nc,y\n", {"labels": {"x": "X", "y": "Y"}}, [3], r"row 3 \(q\): the label"),
@@ -20,15 +25,25 @@ CASES = {
         b"id,text,label\n1,a,x\n1,b,y\n2,c,y\n",
         {"columns": {"text": "text", "label": "label", "id": "id"}},
         [3],
-        r"row 3 \(id 1\): the id is an earlier row's",
+        r"row 3 \(id 1\): has the id of an earlier row",
     ),
-    "duplicate_text": (b"text,label\na,x\nA ,x\nc,y\n", {}, [3], r"row 3: the text is an earlier row's"),
-    "conflicting_labels": (b"text,label\na,x\na,y\nc,y\nd,x\n", {}, [2, 3], r"row 2, 3: the same text stands with ano"),
+    "duplicate_text": (
+        b"text,label\na,x\nA ,x\nc,y\n",
+        {},
+        [3],
+        r"row 3 \(see row 2\): duplicates the text of an earlier row\. Delete it, or set",
+    ),
+    "conflicting_labels": (
+        b"text,label\na,x\na,y\nc,y\nd,x\n",
+        {},
+        [2, 3],
+        r"row 2, 3: the same text also has another label",
+    ),
     "near_duplicate": (
         f"text,label\n{LONG},x\n{LONG}!,x\nc,y\n".encode(),
         {},
         [3],
-        r"row 3: the text is nearly an earlier row's",
+        r"row 3 \(see row 2\): nearly duplicates the text of an earlier row",
     ),
     "rare_label": (
         b"text,label\na,x\nb,x\nc,y\nd,y\ne,z\n",
@@ -79,7 +94,7 @@ def test_warn(read, rule, caplog):
     assert result.stats["warnings"][rule] == len(rows)
     assert result.stats["set_aside"] == {}
     assert result.stats["rows_used"] == result.stats["rows_in"] == result.table.num_rows
-    assert f"data/rows.csv: {len(rows)} rows: {RULES[rule].what} (row {rows[0]}" in caplog.text
+    assert f"data/rows.csv: {len(rows)} rows: {RULES[rule].problem} (row {rows[0]}" in caplog.text
 
 
 def test_broken_bytes_that_are_only_warned_of_are_shown_as_such(read):

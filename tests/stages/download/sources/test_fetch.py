@@ -91,14 +91,14 @@ def test_an_object_store(read, bucket):
 
 
 def test_what_an_object_store_does_not_have(read, bucket, monkeypatch):
-    with pytest.raises(DataError, match=r"s3://bucket/other.csv is missing. Mend download.dataset.files"):
+    with pytest.raises(DataError, match=r"s3://bucket/other.csv is missing. Correct download.dataset.files"):
         read(files=[{"source": "s3://bucket/other.csv"}])
 
     def refuse(*args: object, **settings: object) -> None:
         raise PermissionError("Access Denied")
 
     monkeypatch.setattr(Bucket, "_open", refuse)
-    message = r"s3://bucket/rows.csv could not be fetched: Access Denied. Mend the address, or log in to the store"
+    message = r"s3://bucket/rows.csv could not be fetched: Access Denied. Correct the address, or log in to the store"
     with pytest.raises(DataError, match=message):
         read(files=[{"source": "s3://bucket/rows.csv"}])
 
@@ -122,22 +122,25 @@ def parquet_of(**columns: object) -> bytes:
 
 
 BAD = {
-    "pattern without files": ({"files": [{"source": "data/*.csv"}]}, r"data/\*.csv matches no file. Mend the pattern"),
+    "pattern without files": (
+        {"files": [{"source": "data/*.csv"}]},
+        r"data/\*.csv matches no file. Correct the pattern",
+    ),
     "pattern outside the folder": (
         {"files": [{"source": "other/*.csv"}]},
-        r"other/\*.csv does not lie under download.dataset.folder, which is data: .* Set .*folder: other$",
+        r"other/\*.csv is not in download.dataset.folder, which is data, so .* Set .*folder: other$",
     ),
     "one pin for several files": (
         {"content": {"a.csv": ROWS, "b.csv": ROWS}, "files": [{"source": "data/*.csv", "sha256": "0" * 64}]},
-        r"data/\*.csv matches 2 files, and one sha256 can't pin them. Name each",
+        r"data/\*.csv matches 2 files, but sha256 is the checksum of one file. Name each",
     ),
     "folders that is a file": (
         {"content": ROWS, "file_format": "folders"},
-        r"data/rows.folders is no folder. The format",
+        r"data/rows.folders is not a folder. The format",
     ),
     "folders with a file too high": (
         {"content": {"films/a.txt": b"?"}, "files": [{"source": "data/films"}], "file_format": "folders"},
-        r"data/films: the file a.txt lies in no class's folder. Move it into one",
+        r"data/films: the file a.txt is not in the folder of a class. Move it into one",
     ),
     "folders that are empty": (
         {"content": {"x": b""}, "files": [{"source": "data/films"}], "file_format": "folders"},
@@ -151,18 +154,18 @@ BAD = {
         },
         r"data/films row 1 \(id n/1.txt\): the text is empty",
     ),
-    "no arrow": ({"content": b"ARROW1??", "file_format": "arrow"}, r"data/rows.arrow is not a readable Arrow file: "),
+    "no arrow": ({"content": b"ARROW1??", "file_format": "arrow"}, r"data/rows.arrow can't be read as Arrow: "),
     "no arrow stream": (
         {"content": b"text", "file_format": "arrow"},
-        r"data/rows.arrow is not a readable Arrow file: ",
+        r"data/rows.arrow can't be read as Arrow: ",
     ),
     "parquet without the column": (
         {"content": parquet_of(body=["a"], label=[1]), "file_format": "parquet"},
-        r"data/rows.parquet has no column 'text' .* It has: body, label",
+        r"data/rows.parquet has no column 'text'. It has: body, label",
     ),
     "parquet text of another type": (
         {"content": parquet_of(text=[["a"]], label=[1]), "file_format": "parquet"},
-        r"row 1 \(its text is a list, not text\): it cannot be read",
+        r"row 1 \(text: expected a string or a number, got list\): can't be read",
     ),
     "parquet with nulls": (
         {"content": parquet_of(text=["a", None], label=[1, None]), "file_format": "parquet"},
@@ -177,34 +180,37 @@ BAD = {
     ),
     "csv given as parquet": (
         {"content": ROWS, "file_format": "parquet"},
-        r"rows.parquet is not a readable Parquet file",
+        r"rows.parquet can't be read as Parquet",
     ),
     "parquet given as csv": ({"content": parquet_of(text=["a"], label=[1])}, r"data/rows.csv"),
-    "tab as comma": ({"content": ROWS, "delimiter": "\t"}, r"has no column 'text' .* It has: text,label"),
+    "tab as comma": ({"content": ROWS, "delimiter": "\t"}, r"has no column 'text'. It has: text,label"),
     "hub source, other format": (
         {"files": [{"source": "hf://datasets/a/b"}]},
-        r"hf://datasets/a/b: the format hf and sources that start with hf:// go together",
+        r"hf://datasets/a/b is read with download.dataset.format: csv. The format hf is for sources that start with hf://",
     ),
     "hub pinned by a hash": (
         {"files": [{"source": "hf://datasets/a/b", "sha256": "0" * 64}], "file_format": "hf"},
-        r"a data set of the Hub is pinned by its revision, not by sha256. Take it out",
+        r"sha256 can't pin a data set of the Hub. Delete it, and give @REVISION",
     ),
-    "encoding that is no text": ({"content": ROWS, "encoding": "base64"}, r"encoding: 'base64' is no text encoding"),
+    "encoding that is no text": (
+        {"content": ROWS, "encoding": "base64"},
+        r"encoding: Python has no text encoding 'base64'",
+    ),
     "utf-16 read as utf-8": (
         {"content": ROWS.decode().encode("utf-16")},
         r"data/rows.csv row 1: the header is not utf-8. Set download.dataset.encoding",
     ),
     "json of one long list": (
         {"content": b'[{"text": "a", "label": 1}]\n', "file_format": "jsonl"},
-        r"row 1 \(a JSON list, not an object\)",
+        r"row 1 \(expected a JSON object, got list\)",
     ),
     "json nested without end": (
         {"content": b"[" * 100_000 + b"\n", "file_format": "jsonl"},
-        r"data/rows.jsonl row 1 \(no JSON: ",
+        r"data/rows.jsonl row 1 \(not JSON: ",
     ),
     "json with a lone surrogate": (
         {"content": b'{"text": "\\ud800", "label": 1}\n', "file_format": "jsonl"},
-        r"data/rows.jsonl row 1: bytes that are no text",
+        r"data/rows.jsonl row 1: has bytes that are not text",
     ),
     "json of blank lines": ({"content": b"\n\n", "file_format": "jsonl"}, r"data/rows.jsonl has no rows"),
     "the same file twice with ids": (
@@ -212,11 +218,11 @@ BAD = {
             "content": {"a.csv": b"id,text,label\n1,a,x\n", "b.csv": b"id,text,label\n1,b,y\n"},
             "columns": {"id": "id", "text": "text", "label": "label"},
         },
-        r"data/b.csv row 2 \(id 1\): the id is an earlier row's",
+        r"data/b.csv row 2 \(id 1\): has the id of an earlier row",
     ),
     "a header in another row": (
         {"content": b"exported by us\ntext,label\na,x\n"},
-        r"data/rows.csv has no column 'text' .* It has: exported by us",
+        r"data/rows.csv has no column 'text'. It has: exported by us",
     ),
     "an html page as csv": ({"content": b"<html><body>404</body></html>"}, r"has no column 'text'"),
     "a field without end": (

@@ -61,12 +61,23 @@ def test_starts_anew_where_the_server_names_no_version(server, tmp_path):
     assert "Range" not in server.requests[1]
 
 
-def test_waits_grow_and_the_servers_own_wait_is_obeyed(server, tmp_path, monkeypatch):
+def test_waits_grow_and_the_servers_own_wait_is_obeyed(server, tmp_path, monkeypatch, caplog):
     waits: list[float] = []
-    monkeypatch.setattr(http.time, "sleep", waits.append)
+    monkeypatch.setattr("time.sleep", waits.append)
     script = [servers.unavailable, servers.unavailable, servers.busy, servers.busy_until, servers.busy_without_sense]
+    caplog.set_level(logging.INFO)
     fetch(server, tmp_path, script, wait=0.5, attempts=6)
-    assert waits == [0.5, 1.0, 1.0, pytest.approx(30, abs=5), 8.0]
+    assert waits == [1.0, 1.0, pytest.approx(30, abs=5), 8.0]  # the second attempt follows at once
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0] == "/x.csv: the server answers 503; attempt 2 of 6 follows"
+    assert said[-1] == "/x.csv: the server answers 503; attempt 6 of 6 follows"
+
+
+def test_no_server_makes_a_run_wait_for_hours(server, tmp_path, monkeypatch):
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    fetch(server, tmp_path, [servers.busy_for_a_day])
+    assert waits == [http.LONGEST_WAIT]
 
 
 @pytest.mark.parametrize(
@@ -75,8 +86,8 @@ def test_waits_grow_and_the_servers_own_wait_is_obeyed(server, tmp_path, monkeyp
         (servers.unavailable, r"could not be downloaded in 3 attempts: the server answers 503 .* give the path", 3),
         (servers.stalls, r"could not be downloaded in 3 attempts: .*[Tt]imed? ?out", 3),
         (servers.cut_off_without_version, r"could not be downloaded in 3 attempts: .*307200", 3),
-        (servers.absent, r"x.csv answers 404 Not Found. Mend download.dataset.files", 1),
-        (servers.forbidden, r"x.csv answers 403 Forbidden. Mend download.dataset.files", 1),
+        (servers.absent, r"x.csv answers 404 Not Found. Correct download.dataset.files", 1),
+        (servers.forbidden, r"x.csv answers 403 Forbidden. Correct download.dataset.files", 1),
     ],
 )
 def test_gives_up_with_a_clear_error_and_no_file(server, tmp_path, fault, message, requests):
@@ -99,7 +110,7 @@ def test_redirects_without_end(server, tmp_path):
 
 
 def test_no_host_in_the_address(tmp_path):
-    with pytest.raises(DataError, match=r"http:// is no URL|http://\?x is no URL"):
+    with pytest.raises(DataError, match=r"http:// is not a URL|http://\?x is not a URL"):
         http.download("http://?x", tmp_path / "x")
 
 
@@ -107,7 +118,7 @@ ROWS = b"text,label\na,x\nb,y\n"
 
 
 def test_a_url_goes_through_the_stage_with_faults(read, monkeypatch, caplog):
-    monkeypatch.setattr(http.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     caplog.set_level(logging.INFO)
     with serve({"/rows.csv": ROWS}) as server:
         server.script = [servers.unavailable, servers.cut_off]
@@ -115,7 +126,7 @@ def test_a_url_goes_through_the_stage_with_faults(read, monkeypatch, caplog):
         result = read(files=[{"source": url}, {"source": url, "split": "test"}])
         assert len(server.requests) == 3, "one source named twice is one download"
     assert result.column("text") == ["a", "b", "a", "b"]
-    assert f"is not pinned; it now has sha256: {hashlib.sha256(ROWS).hexdigest()}" in caplog.text
+    assert f"has no checksum in params.yaml. Pin it with sha256: {hashlib.sha256(ROWS).hexdigest()}" in caplog.text
 
 
 @pytest.mark.parametrize(

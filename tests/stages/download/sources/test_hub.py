@@ -132,7 +132,10 @@ def test_a_data_set_with_its_own_splits(stage, tmp_path):
         ("validation", COMMIT, 6),
         ("test", COMMIT, 4),
     ]
-    assert f"hf://datasets/org/reviews@v1 is not pinned; it now is hf://datasets/org/reviews@{COMMIT}" in done.stderr
+    assert (
+        f"hf://datasets/org/reviews@v1 is not pinned to a commit. Pin it: hf://datasets/org/reviews@{COMMIT}"
+        in done.stderr
+    )
 
 
 def test_class_names_are_kept_and_unlabelled_rows_reported(stage, tmp_path):
@@ -164,7 +167,7 @@ def test_a_model_comes_without_pickles_and_code(stage, hub, tmp_path):
         "revision": COMMIT,
         "sha256": sha256(folder / "model.safetensors"),
     }
-    assert f"hf://org/encoder is not pinned; it now is hf://org/encoder@{COMMIT}" in done.stderr
+    assert f"hf://org/encoder is not pinned to a commit. Pin it: hf://org/encoder@{COMMIT}" in done.stderr
 
 
 def test_a_token_opens_what_is_gated_and_is_written_nowhere(stage, tmp_path):
@@ -172,7 +175,7 @@ def test_a_token_opens_what_is_gated_and_is_written_nowhere(stage, tmp_path):
     refused = stage("model", values)
     assert refused.returncode == 1
     assert "hf://org/gated@" in refused.stderr
-    assert "is gated. Ask for access on its page, then set HF_TOKEN." in refused.stderr
+    assert "is gated. Request access on its page, then set HF_TOKEN." in refused.stderr
     done = stage("model", values, HF_TOKEN=TOKEN)
     assert done.returncode == 0, done.stderr
     assert TOKEN not in done.stdout + done.stderr
@@ -185,8 +188,8 @@ def test_a_token_opens_what_is_gated_and_is_written_nowhere(stage, tmp_path):
 @pytest.mark.parametrize(
     ("item", "values", "message"),
     [
-        ("dataset", dataset("hf://datasets/org/nothing@v1"), "the Hub has nothing of this name that you may read"),
-        ("dataset", dataset("hf://datasets/org/reviews@v9"), "there is no such revision. Mend what follows @"),
+        ("dataset", dataset("hf://datasets/org/nothing@v1"), "not found on the Hub, or you lack access"),
+        ("dataset", dataset("hf://datasets/org/reviews@v9"), "this revision does not exist. Correct the part after @"),
         ("dataset", dataset("hf://datasets/org/reviews/moons@v1"), "BuilderConfig 'moons' not found"),
         (
             "dataset",
@@ -194,19 +197,27 @@ def test_a_token_opens_what_is_gated_and_is_written_nowhere(stage, tmp_path):
             "it has no split 'moon'. It has: train, validation",
         ),
         ("dataset", dataset("hf://datasets/org/reviews@v1", text="body"), "has no column 'body'"),
-        ("dataset", dataset("hf://datasets/org/secret@v1"), "is gated. Ask for access on its page"),
+        ("dataset", dataset("hf://datasets/org/secret@v1"), "is gated. Request access on its page"),
         ("dataset", dataset("hf://datasets/org/script@v1"), "could not be fetched ("),
-        ("dataset", dataset("hf://reviews"), "hf://reviews names no data set. Write hf://datasets/ORG/NAME"),
-        ("dataset", {"format": "hf"}, "the format hf and sources that start with hf:// go together"),
+        (
+            "dataset",
+            dataset("hf://reviews"),
+            "hf://reviews is not the address of a data set. Write hf://datasets/ORG/NAME",
+        ),
+        (
+            "dataset",
+            {"format": "hf"},
+            "is read with download.dataset.format: hf. The format hf is for sources that start with hf://",
+        ),
         (
             "model",
             {"source": "hf://org/pickled"},
-            "no model.safetensors, only pytorch_model.bin, and a pickle can run code",
+            "no model.safetensors, only pytorch_model.bin, and loading a pickle can run any code",
         ),
         ("model", {"source": "hf://org/sharded"}, "has its weights in several files (model.safetensors.index.json)"),
-        ("model", {"source": "hf://org/nothing"}, "the Hub has nothing of this name that you may read"),
-        ("model", {"source": "hf://org/encoder@v9"}, "there is no such revision"),
-        ("model", {"source": "hf://encoder"}, "names no model. Write hf://ORG/NAME@REVISION"),
+        ("model", {"source": "hf://org/nothing"}, "not found on the Hub, or you lack access"),
+        ("model", {"source": "hf://org/encoder@v9"}, "this revision does not exist"),
+        ("model", {"source": "hf://encoder"}, "is not the address of a model. Write hf://ORG/NAME@REVISION"),
         ("model", {"source": "hf://org/encoder", "sha256": "0" * 64}, "but download.model.sha256 pins 000"),
     ],
 )
@@ -230,5 +241,5 @@ def test_addresses():
     assert found == {"repo": "org/name.x", "config": "a/b", "revision": "refs/pr/1"}
     assert MODEL.fullmatch("hf://org/name@main").groupdict() == {"repo": "org/name", "revision": "main"}
     assert not MODEL.fullmatch("hf://datasets/name")
-    with pytest.raises(ModelError, match=r"hf://datasets/a/b names no model"):
+    with pytest.raises(ModelError, match=r"hf://datasets/a/b is not the address of a model"):
         locate_encoder("hf://datasets/a/b", root=Path())

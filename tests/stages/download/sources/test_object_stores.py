@@ -127,5 +127,5 @@ def test_a_file_of_a_bucket(store: tuple[str, dict[str, str]], tmp_path: Path) -
 def test_a_file_that_is_not_there(store: tuple[str, dict[str, str]], tmp_path: Path) -> None:
     scheme, environment = store
     done = fetch(environment, f"{scheme}://bucket/rows.csv", tmp_path / "rows.csv")
-    assert f"DataError: {scheme}://bucket/rows.csv is missing. Mend download.dataset.files" in done.stderr
+    assert f"DataError: {scheme}://bucket/rows.csv is missing. Correct download.dataset.files" in done.stderr
     assert not (tmp_path / "rows.csv").exists()

@@ -9,10 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages.evaluate.__main__ import main as evaluate
-from stages.params import read_params
 from stages.paths import Paths
-from stages.report.__main__ import main
+from tests.stages.report.reporting import make_report
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.webdriver.common.by import By  # noqa: E402
@@ -34,11 +32,7 @@ def report(make_project: Callable[..., Paths]) -> Path:
         '<script>document.title = "stolen"</script><img src=x onerror="document.title=1"> ' + rows["text"] * 9
     )
     pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), project.rows)
-    params = read_params(project.params)
-    for seed in params.seeds:
-        evaluate(params, project, seed)
-    main(params, project)
-    return project.report / "report.html"
+    return make_report(project).report / "report.html"
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,128 @@
+"""The comparison on one screen of a terminal: the verdict first."""
+
+from collections.abc import Sequence
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.comparison.flips import FlippedRow
+from pipeline.comparison.render import wording
+from pipeline.comparison.render.strips import interval_strips
+from pipeline.comparison.result import Comparison
+from pipeline.comparison.verdicts import MetricRow
+
+STYLES = {
+    "better": "bold green",
+    "worse": "bold red",
+    "mixed": "bold yellow",
+    "within noise": "bold",
+    "identical": "bold",
+}
+FEW = 3  # rows, classes and slices that are listed; --markdown and --json have more
+PARAMS = 6
+TEXT = 80  # characters of a text that are shown
+WIDE = 105  # columns that the table needs to have room for plots
+
+
+def render(comparison: Comparison) -> Group:
+    """Return what rich prints; nothing from the data set is read as markup."""
+    test_rows = f", {comparison.test_rows:,} test rows" if comparison.test_rows else ""
+    parts: list[RenderableType] = [
+        Text(wording.verdict_sentence(comparison), style=STYLES.get(comparison.verdict, "bold")),
+        Text(f"{comparison.base} -> {comparison.head}{test_rows}", style="dim"),
+        Text(),
+        MetricsTable(comparison.headline, comparison.confidence),
+        *(Text(f"note: {note}", style="yellow") for note in comparison.notes),
+    ]
+    for result in comparison.gate:
+        style = "green" if result.passed else "bold red"
+        parts.append(Text(f"{'passed' if result.passed else 'FAILED'}: {result.rule} ({result.why})", style=style))
+    return Group(*parts, Text(), *_changes(comparison), *_flips(comparison), *_champions(comparison))
+
+
+class MetricsTable:
+    """A row per metric; in a wide terminal its interval is drawn around 0."""
+
+    def __init__(self, rows: Sequence[MetricRow], confidence: float) -> None:
+        self._rows = rows
+        self._confidence = confidence
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = options.max_width >= WIDE
+        table = Table(box=None, pad_edge=False)
+        drawn = ["around 0"] if wide else []
+        for heading in ("metric", "base", "head", "change", f"{self._confidence:.0%} interval", *drawn):
+            table.add_column(heading, no_wrap=True, vertical="bottom")
+        for heading in ("verdict", "min.\ndetectable"):
+            table.add_column(heading, no_wrap=True, vertical="bottom")
+        for row, strip in zip(self._rows, interval_strips(self._rows), strict=True):
+            table.add_row(
+                row.name,
+                f"{row.base:.3f}",
+                f"{row.head:.3f}",
+                f"{row.difference:+.3f}",
+                wording.interval(row),
+                *([strip] if wide else []),
+                Text(row.verdict or "", style=STYLES.get(row.verdict or "", "")),
+                "" if row.min_detectable is None else f"{row.min_detectable:.3f}",
+            )
+        yield table
+
+
+def _changes(comparison: Comparison) -> list[Text]:
+    changes = comparison.changes
+    lines = [f"changed: {wording.changes_title(changes)}"]
+    shown, more = wording.at_most(changes.params.items(), PARAMS)
+    lines += [f"  {key} {_value(base)} -> {_value(head)}" for key, (base, head) in shown]
+    lines += [f"  and {more} more parameters"] if more else []
+    for stage, files in changes.code.items():
+        shown, more = wording.at_most(files, FEW)
+        lines.append(f"  {stage}: {', '.join(shown)}{wording.and_more(more)}")
+    for kind, counts in wording.row_changes(changes):
+        shown, more = wording.at_most(counts.items(), PARAMS)
+        if shown:
+            text = ", ".join(f"{wording.shorten(name, 40)} {count:,}" for name, count in shown)
+            lines.append(f"  rows {kind}: {text}{wording.and_more(more)}")
+    shown, more = wording.at_most(wording.model_changes(changes.models), FEW)
+    lines += [f"  models: {', '.join(shown)}{wording.and_more(more)}"] if shown else []
+    return [Text(line) for line in lines]
+
+
+def _flips(comparison: Comparison) -> list[Text]:
+    flips = comparison.flips
+    if flips is None:
+        return []
+    lines = [f"predictions: {flips.fixed:,} rows fixed, {flips.broken:,} broken, {flips.wrong:,} wrong in both"]
+    counts = [count for count in [*flips.classes[:FEW], *flips.slices[:FEW]] if count.fixed + count.broken]
+    if counts:
+        parts = [
+            f"{wording.shorten(count.name, 40)} +{count.fixed} -{count.broken} of {count.rows}" for count in counts
+        ]
+        lines.append(f"  most in: {'; '.join(parts)}")
+    lines += [f"  fixed  {_flipped_row(row)}" for row in flips.fixed_rows[:FEW]]
+    lines += [f"  broken {_flipped_row(row)}" for row in flips.broken_rows[:FEW]]
+    return [Text(line) for line in lines]
+
+
+def _flipped_row(row: FlippedRow) -> str:
+    text = f': "{wording.shorten(row.text, TEXT)}"' if row.text is not None else ""
+    return f"{wording.shorten(row.id, 20)} (label {row.label}; {row.base} -> {row.head}, {row.gain:+.2f}){text}"
+
+
+def _champions(comparison: Comparison) -> list[Text]:
+    measures = [f"{name}: {base:.4f} -> {head:.4f}" for name, (base, head) in comparison.calibration.items()]
+    calibration = [Text(f"calibration: {', '.join(measures)} (lower is better)")] if measures else []
+    totals = [sum(cost.seconds[side] or 0.0 for cost in comparison.costs) for side in (0, 1)]
+    peaks = [max((cost.memory_mb[side] or 0.0 for cost in comparison.costs), default=0.0) for side in (0, 1)]
+    sizes = [None if size is None else size / 1e6 for size in comparison.model_bytes]
+    costs = [
+        f"all stages {' -> '.join(map(wording.seconds, totals))}",
+        f"peak memory {' -> '.join(map(wording.megabytes, peaks))}",
+        f"model {' -> '.join(map(wording.megabytes, sizes))}",
+    ]
+    return [*calibration, Text(f"cost: {', '.join(costs)}")]
+
+
+def _value(value: object) -> str:
+    return wording.shorten(value if isinstance(value, str) else repr(value), 40)

@@ -1,0 +1,72 @@
+"""Everything that `retune compare` shows, as one value."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pipeline.comparison.changes import Changes
+from pipeline.comparison.flips import Flips
+from pipeline.comparison.gate import RuleResult
+from pipeline.comparison.verdicts import MetricRow, OverallVerdict
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Time and memory of a stage in base and in head; None where unknown."""
+
+    stage: str
+    seconds: tuple[float | None, float | None]
+    memory_mb: tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two revisions, compared.
+
+    Attributes:
+        base: Title of the revision that is compared with.
+        head: Title of the revision that is judged.
+        verdict: Over all headline metrics of test.
+        confidence: Of the intervals (0.5 to 1).
+        notes: What a reader must know before trusting the verdict.
+        changes: What differs.
+        test_rows: Number of rows of test that were compared; None where only intervals were.
+        metrics: Every metric; those with a verdict are the headline.
+        flips: Rows fixed and broken; None where predictions are not available.
+        calibration: Measure -> its value for base's and head's champion, lower is better.
+        costs: By stage.
+        model_bytes: Size of the champion's folder in base and in head.
+        gate: The rules and whether head meets them.
+    """
+
+    base: str
+    head: str
+    verdict: OverallVerdict
+    confidence: float
+    notes: list[str]
+    changes: Changes
+    test_rows: int | None
+    metrics: list[MetricRow]
+    flips: Flips | None
+    calibration: Mapping[str, tuple[float, float]]
+    costs: list[Cost]
+    model_bytes: tuple[int | None, int | None]
+    gate: list[RuleResult]
+
+    @property
+    def passed(self) -> bool:
+        """Whether head meets all rules."""
+        return all(result.passed for result in self.gate)
+
+    @property
+    def headline(self) -> list[MetricRow]:
+        """The metrics of test that have a verdict."""
+        return [row for row in self.metrics if row.verdict and row.name.startswith("test.")]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for `--json`."""
+        values = asdict(self)
+        values["passed"] = self.passed
+        for row, plain in zip(self.metrics, values["metrics"], strict=True):
+            plain["difference"] = row.difference
+        return values

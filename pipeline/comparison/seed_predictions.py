@@ -1,0 +1,81 @@
+"""The predictions of all seeds of one revision for one split."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from stages.errors import PipelineError
+from stages.predictions import Predictions
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SeedPredictions:
+    """What the models of all seeds predict for the same rows.
+
+    Attributes:
+        ids: Ids of the rows; length rows.
+        labels: Label of each row; shape (rows,).
+        probabilities: By seed, in the order of params.yaml; each of shape (rows, num_labels).
+        tokens: Tokens of each row; shape (rows,). None in files of an older version.
+    """
+
+    ids: pa.Array
+    labels: Ints
+    probabilities: Mapping[int, NDArray[np.float32]]
+    tokens: Ints | None = None
+
+    @property
+    def preds(self) -> Ints:
+        """Predicted labels; shape (seeds, rows)."""
+        return np.stack([probabilities.argmax(1) for probabilities in self.probabilities.values()])
+
+    def take(self, rows: Ints) -> "SeedPredictions":
+        """Return the predictions for some rows, by position."""
+        return SeedPredictions(
+            ids=self.ids.take(pa.array(rows)),
+            labels=self.labels[rows],
+            probabilities={seed: probabilities[rows] for seed, probabilities in self.probabilities.items()},
+            tokens=None if self.tokens is None else self.tokens[rows],
+        )
+
+    def reorder_labels(self, names: list[str], order: list[str]) -> "SeedPredictions":
+        """Return the same predictions with labels numbered as in `order`, which holds the same `names`."""
+        if names == order:
+            return self
+        columns = np.array([names.index(name) for name in order])
+        return SeedPredictions(
+            ids=self.ids,
+            labels=np.argsort(columns)[self.labels],
+            probabilities={seed: probabilities[:, columns] for seed, probabilities in self.probabilities.items()},
+            tokens=self.tokens,
+        )
+
+
+def merge_seeds(seeds: Mapping[int, Predictions], *, name: str) -> SeedPredictions:
+    """Return the predictions of several seeds for one split as one object.
+
+    Args:
+        seeds: Predictions of each seed.
+        name: What they are, for the error message: `test of v1.2`.
+
+    Raises:
+        PipelineError: The seeds were evaluated on different rows.
+    """
+    first_seed, first = next(iter(seeds.items()))
+    for seed, predictions in seeds.items():
+        if list(predictions.ids) != list(first.ids):
+            raise PipelineError(
+                f"{name}: seeds {first_seed} and {seed} were evaluated on different rows. "
+                "Evaluate them again: retune run"
+            )
+    return SeedPredictions(
+        ids=pa.array(first.ids, pa.string()),
+        labels=first.labels,
+        probabilities={seed: predictions.probabilities for seed, predictions in seeds.items()},
+        tokens=first.tokens,
+    )

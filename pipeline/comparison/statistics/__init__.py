@@ -1,0 +1,1 @@
+"""Paired tests and intervals for the difference of two models (numpy, and scipy's distributions)."""

@@ -1,0 +1,67 @@
+"""Shows a plan: a table with a line per stage, and a summary in one line."""
+
+from collections.abc import Sequence
+
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.planning.plan import StagePlan, expected_seconds
+
+STYLES = {"fresh": "dim", "restored": "cyan", "runs": "yellow", "pending": "dim yellow", "failed": "bold red"}
+SHOWN_REASONS = 3  # per stage; `--json` has them all
+
+
+def plan_table(plans: Sequence[StagePlan]) -> Table:
+    """A table with a row per stage: its state, its expected time, and why it is not fresh."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("stage", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("expected", justify="right", no_wrap=True)
+    table.add_column("why")
+    waits_for = {plan.stage: set(plan.waits_for) for plan in plans}
+    for plan in plans:
+        why = _shorten(list(plan.reasons))
+        above = {name for parent in plan.waits_for for name in waits_for.get(parent, ())}
+        nearest = [name for name in plan.waits_for if name not in above]  # their own rows name the others
+        if nearest:
+            why.append(f"after {_enumerate(nearest)}")
+        if plan.where == "remote":
+            why.append("from the remote")
+        seconds = "?" if plan.seconds is None else format_duration(plan.seconds) if plan.seconds else ""
+        table.add_row(plan.stage, f"[{STYLES[plan.state]}]{plan.state}[/]", seconds, escape("; ".join(why)))
+    return table
+
+
+def summary(plans: Sequence[StagePlan]) -> str:
+    """What will run, and for how long, in one line."""
+    todo = [plan for plan in plans if plan.state in ("runs", "pending")]
+    restored = [plan for plan in plans if plan.state == "restored"]
+    if not todo:
+        return "Nothing has to run: the cache has the results." if restored else "Everything is up to date."
+    unknown = [plan for plan in todo if plan.seconds is None]
+    if len(unknown) == len(todo):
+        return "Expected: unknown, none of these stages has run here before."
+    most = "at most " if any(plan.state == "pending" for plan in todo) else ""
+    more = f", plus {_enumerate([plan.stage for plan in unknown])} (never run here)" if unknown else ""
+    return f"Expected: {most}{format_duration(expected_seconds(todo))}{more}."
+
+
+def _shorten(reasons: list[str]) -> list[str]:
+    if len(reasons) <= SHOWN_REASONS + 1:  # "and 1 more" would be no shorter than the reason
+        return reasons
+    return [*reasons[:SHOWN_REASONS], f"and {len(reasons) - SHOWN_REASONS} more"]
+
+
+def _enumerate(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def format_duration(seconds: float) -> str:
+    """`47 s`, `12 min 30 s`, `3 h 5 min`."""
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,141 @@
+"""Reads the project's files and their digests, in the workspace or in a git revision."""
+
+import contextlib
+import functools
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dvc.fs import GitFileSystem
+from dvc.ignore import DvcIgnoreFilter
+from dvc.repo import Repo
+from dvc.scm import RevError
+from dvc_data.hashfile.build import build
+from scmrepo.exceptions import SCMError
+
+from pipeline.repository import git
+from pipeline.repository.digests import Digest, Digests, folder_digest
+from pipeline.repository.objects import tree_files
+from stages.errors import PipelineError
+
+SEARCHED_COMMITS = 10  # of those that changed a folder, when its former files are looked for
+
+
+class _Overlay:
+    """A file system in which some files have other content: a plan with `-S` writes nothing."""
+
+    def __init__(self, fs: Any, texts: Mapping[str, str]) -> None:
+        self._fs = fs
+        self._texts = texts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fs, name)
+
+    def exists(self, path: str) -> bool:
+        return self._fs.abspath(path) in self._texts or bool(self._fs.exists(path))
+
+    def isdir(self, path: str) -> bool:
+        return self._fs.abspath(path) not in self._texts and bool(self._fs.isdir(path))
+
+    def open(self, path: str, *args: Any, **kwargs: Any) -> Any:
+        text = self._texts.get(self._fs.abspath(path))
+        return self._fs.open(path, *args, **kwargs) if text is None else io.StringIO(text)
+
+
+class FileTree:
+    """The project's files in the workspace, or in a git revision.
+
+    DVC's resolver of dvc.yaml takes it for a repository: it reads the attributes `fs` and `config`.
+
+    Args:
+        repo: The DVC repository.
+        rev: The git revision; None: the workspace.
+        overlay: Files with other content than in the workspace: path -> text.
+
+    Raises:
+        PipelineError: The revision is unknown.
+    """
+
+    def __init__(self, repo: Repo, *, rev: str | None = None, overlay: Mapping[str, str] | None = None) -> None:
+        self._repo = repo
+        self.rev = rev
+        self.config = repo.config
+        self.name = rev or "the workspace"
+        base: Any = repo.fs
+        self._root = repo.root_dir
+        if rev:
+            base, self._root = self._open_revision(rev)
+        self._base = base
+        self._ignore = DvcIgnoreFilter(base, self._root) if rev else repo.dvcignore
+        texts = {base.abspath(self.path(name)): text for name, text in (overlay or {}).items()}
+        self.fs: Any = _Overlay(base, texts) if texts else base
+
+    def path(self, name: str) -> str:
+        """The path of a project file in this file system."""
+        return str(self._base.join(self._root, name)) if name else self._root
+
+    def read(self, name: str) -> str | None:
+        """The text of a file, or None if there is no such file.
+
+        Raises:
+            PipelineError: It is not UTF-8.
+        """
+        try:
+            with self.fs.open(self.path(name), encoding="utf-8") as file:
+                return str(file.read())
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError as error:
+            raise PipelineError(f"{name} in {self.name} is not UTF-8. Restore it: git checkout -- {name}") from error
+
+    def digest(self, name: str) -> tuple[Digest | None, Digests | None]:
+        """The digest of what is at `name`, and its files if it is a folder."""
+        path = self.path(name)
+        if self.rev:
+            if self._base.isdir(path):
+                files = self.files(name)
+                return (folder_digest(files), files) if files else (None, None)
+            return (self._hash(path), None) if self._base.exists(path) else (None, None)
+        try:
+            _, meta, built = build(self._repo.cache.local, path, self._base, "md5", ignore=self._ignore, dry_run=True)
+        except FileNotFoundError:
+            return None, None
+        digest = Digest(str(built.hash_info.value), executable=bool(meta.isexec))
+        return digest, (tree_files(built) if digest.is_folder else None)
+
+    def files(self, folder: str) -> Digests:
+        """The files in a folder by path relative to it; empty if there is no such folder."""
+        if not self.rev:
+            return self.digest(folder)[1] or {}
+        root = self.path(folder)
+        return {
+            str(self._base.relpath(path, root)): self._hash(path)
+            for path in (self._base.find(root) if self._base.exists(root) else ())
+            if not self._ignore.is_ignored_file(path)
+        }
+
+    def former_files(self, digest: Digest, folder: str) -> Digests | None:
+        """The files of `folder` in the newest of its last commits in which it had this digest; None if in none."""
+        return next((files for files in self._history(folder) if files and folder_digest(files) == digest), None)
+
+    def _history(self, folder: str) -> Iterator[Digests]:
+        with contextlib.suppress(PipelineError):  # not a git repository, or without commits
+            for commit in git.commits(Path(self._repo.root_dir), "HEAD", folder, most=SEARCHED_COMMITS):
+                yield FileTree(self._repo, rev=commit.sha).files(folder)
+
+    def _open_revision(self, rev: str) -> tuple[Any, str]:
+        try:
+            fs = GitFileSystem(scm=self._repo.scm, rev=rev)
+            fs.exists("/")  # DVC resolves the revision at the first use
+            inside = Path(self._repo.root_dir).relative_to(self._repo.scm.root_dir).as_posix()
+        except (RevError, SCMError) as error:
+            raise git.unknown_revision(rev) from error
+        return fs, fs.join("/", inside) if inside != "." else "/"
+
+    @functools.cache  # noqa: B019  (a FileTree lives for one plan)
+    def _hash(self, path: str) -> Digest:
+        with self._base.open(path, "rb") as file:
+            md5 = hashlib.file_digest(file, "md5").hexdigest()
+        return Digest(md5, executable=bool(self._base.info(path).get("mode", 0) & 0o100))

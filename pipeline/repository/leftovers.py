@@ -1,0 +1,29 @@
+"""Finds the paths in the workspace that no stage owns any more."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.repository.digests import paths_overlap
+from pipeline.repository.graph import Graph, LockEntry
+
+
+def find_leftovers(root: Path, graph: Graph, orphans: Iterable[LockEntry]) -> tuple[str, ...]:
+    """Paths that no stage owns: a fresh clone has none of them, so they must not count in a folder's digest.
+
+    They are the outputs of stages that dvc.lock has and dvc.yaml does not, and the folders of numbers that a `foreach`
+    over numbers no longer has.
+
+    Args:
+        root: The project's folder.
+        graph: The stages of dvc.yaml.
+        orphans: The entries of dvc.lock whose stage is not in dvc.yaml.
+    """
+    stale = {out for entry in orphans for out in entry.outs}
+    for stage in graph.stages:
+        item = stage.name.partition("@")[2]
+        bases = {out.partition(f"/{item}/")[0] for out in stage.outs if item.isdigit() and f"/{item}/" in out}
+        for folder in [path for base in bases for path in (root / base).glob("*") if path.is_dir()]:
+            if folder.name.isdigit():
+                stale.add(folder.relative_to(root).as_posix())
+    owned = {out for stage in graph.stages for out in stage.outs}
+    return tuple(sorted(path for path in stale if not any(paths_overlap(path, out) for out in owned)))

@@ -1,0 +1,78 @@
+"""DVC's run-cache: the key of a stage's inputs, and the reader of entries in the local cache and in a remote.
+
+The path of an entry is `runs/<first two characters of its key>/<key>/<SHA-256 of the whole entry>`. The key covers the
+command, the inputs and the names of the outputs, so it is known before the stage runs.
+"""
+
+import logging
+from typing import Any
+
+from dvc.exceptions import DvcException
+from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA
+from dvc.stage.cache import _get_cache_hash
+from dvc.utils.serialize import parse_yaml
+from voluptuous import Invalid
+
+from pipeline.repository.digests import Digest, Digests
+from pipeline.repository.graph import ParamValues, Stage
+from pipeline.repository.lock import RawEntry
+from pipeline.repository.objects import list_files
+
+log = logging.getLogger(__name__)
+
+
+def entry_key(entry: RawEntry) -> str:
+    """The run-cache key of a lock entry."""
+    return str(_get_cache_hash(dict(entry), key=True))
+
+
+def entry_name(entry: RawEntry) -> str:
+    """The file name of a lock entry in the run-cache."""
+    return str(_get_cache_hash(dict(entry)))
+
+
+def stage_key(stage: Stage, deps: Digests, params: ParamValues) -> str:
+    """The run-cache key of a stage with these inputs."""
+    entry: dict[str, Any] = {"cmd": stage.cmd}
+    if stage.deps:
+        entry["deps"] = [_dump(path, deps[path]) for path in sorted(stage.deps)]
+    if stage.params:
+        entry["params"] = {file: dict(params[file]) for file in stage.params}
+    entry["outs"] = [{"path": path} for path in sorted(stage.outs)]
+    return entry_key(entry)
+
+
+class RunCache:
+    """The run-cache of the local cache or of a remote.
+
+    Args:
+        store: The object store that holds it: DVC's legacy one (`md5-dos2unix`), local or remote.
+    """
+
+    def __init__(self, store: Any) -> None:
+        self._fs = store.fs
+        self._root = store.path
+
+    def folder(self, key: str) -> str:
+        """Where the entries with this key are."""
+        return str(self._fs.join(self._root, "runs", key[:2], key))
+
+    def paths(self, key: str) -> list[str]:
+        """The files with this key, oldest first."""
+        return sorted(list_files(self._fs, self.folder(key)), key=lambda path: (self._fs.modified(path), path))
+
+    def read(self, path: str) -> RawEntry | None:
+        """The entry in a file; None, with a warning, if the file is damaged or was removed meanwhile."""
+        try:
+            with self._fs.open(path, encoding="utf-8") as file:
+                entry: RawEntry = COMPILED_LOCK_FILE_STAGE_SCHEMA(parse_yaml(file.read(), path))
+            if not all(out.get("md5") for out in entry.get("outs") or [{}]):
+                raise Invalid("an output has no MD5, or there are no outputs")
+        except (FileNotFoundError, UnicodeDecodeError, DvcException, Invalid) as error:
+            log.warning("Skipping a damaged run-cache entry: %s (%s)", path, error)
+            return None
+        return entry
+
+
+def _dump(path: str, digest: Digest) -> dict[str, Any]:
+    return {"path": path, "hash": "md5", "md5": digest.md5, **({"isexec": True} if digest.executable else {})}

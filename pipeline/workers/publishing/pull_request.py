@@ -1,0 +1,69 @@
+"""The text of a pull request, which compares the results with the base commit, and the command that opens one."""
+
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from pipeline.repository import git
+from pipeline.repository.results import Metrics, format_metric, read_metrics
+from stages.paths import Paths
+
+GATE_FAILED = 3  # exit code of `retune compare` that comes with a complete comparison
+log = logging.getLogger(__name__)
+
+
+def compare_commits(root: Path, base: str, head: str) -> str:
+    """The output of `retune compare --markdown` for two commits; where it fails, a table of their metrics.
+
+    Args:
+        root: A checkout of `head`.
+        base: SHA of the commit to compare with.
+        head: SHA of the commit with the results.
+    """
+    command = [sys.executable, "-P", "-m", "pipeline.cli", "compare", base, head, "--markdown"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode in (0, GATE_FAILED) and done.stdout.strip():
+        return done.stdout.strip()
+    reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    log.warning("retune compare failed (%s): the message holds the metrics before and after instead.", reason)
+    return _metrics_before_and_after(_metrics_of_commit(root, base), read_metrics(root))
+
+
+def open_pull_request(root: Path, branch: str, text: str) -> None:
+    """Run the command in RETUNE_PULL_REQUEST, if it is set, with the text as its standard input.
+
+    Example: `RETUNE_PULL_REQUEST='gh pr create --head "$BRANCH" --fill'`
+    """
+    command = os.environ.get("RETUNE_PULL_REQUEST")
+    if not command:
+        return
+    environment = {**os.environ, "BRANCH": branch}
+    done = subprocess.run(command, shell=True, cwd=root, env=environment, input=text, text=True, check=False)
+    if done.returncode:
+        log.warning(
+            "RETUNE_PULL_REQUEST failed with exit code %d. The branch %s is pushed: open its pull request by hand.",
+            done.returncode,
+            branch,
+        )
+
+
+def _metrics_of_commit(root: Path, commit: str) -> Metrics:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Paths(Path(folder)).report / "metrics.json"
+        path.parent.mkdir(parents=True)
+        text = git.show(root, commit, f"{Paths().report.as_posix()}/metrics.json")
+        if text is not None:
+            path.write_text(text, encoding="utf-8")
+        return read_metrics(Path(folder))
+
+
+def _metrics_before_and_after(before: Metrics, after: Metrics) -> str:
+    rows = [
+        f"| {name} | {format_metric(before[name]) if name in before else ''} "
+        f"| {format_metric(after[name]) if name in after else ''} |"
+        for name in dict.fromkeys([*after, *before])
+    ]
+    return "\n".join(["| metric | before | after |", "|---|---|---|", *rows]) if rows else "No metrics yet."

@@ -1,0 +1,129 @@
+"""Checks that need all rows: equal and nearly equal texts, texts with several labels, and rare labels."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from stages.download.checks.near_duplicates import find_clusters
+from stages.download.checks.rules import Problems, SourceRow
+from stages.download.row_store import RowStore
+from stages.download.text_keys import normalise
+from stages.errors import DataError
+
+
+def check_across_rows(
+    store: RowStore, problems: Problems, *, min_rows_per_label: int, similarity: float
+) -> tuple[dict[int, str], NDArray[np.int64]]:
+    """Check the rows against each other.
+
+    Args:
+        store: All rows that can be used by themselves.
+        problems: Collects the rows that break a rule.
+        min_rows_per_label: Rows (>= 1) that every label should have.
+        similarity: Least Jaccard similarity (0 to 1) of texts that are nearly equal.
+
+    Returns:
+        By position of each row that is to be set aside, the rule that it breaks; and of each row the position of the
+        first row of its cluster of nearly equal texts, -1 for a cluster of one text, shape (rows,).
+    """
+    # of each text, in the order of the keys, the position of its first row; and of each row the number of its text
+    _, first, text = np.unique(store.text_key, return_index=True, return_inverse=True)
+    cluster = (
+        _clusters(store, first, text, similarity)
+        if problems.policy("near_duplicate") != "ignore"
+        else -np.ones_like(text)
+    )
+    aside: dict[int, str] = {}
+    _apply("conflicting_labels", np.flatnonzero(_in_conflict(text, store.label)), store, problems, aside)
+    repeats = np.arange(len(text)) != first[text]
+    _apply("duplicate_text", np.flatnonzero(repeats), store, problems, aside, earlier=first[text])
+    near = (cluster >= 0) & (cluster != np.arange(len(text))) & ~repeats
+    _apply("near_duplicate", np.flatnonzero(near), store, problems, aside, earlier=cluster)
+    _check_labels(store, problems, aside, min_rows_per_label)
+    return aside, cluster
+
+
+def _in_conflict(text: NDArray[np.int64], label: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether the text of a row has several labels; shape (rows,)."""
+    most, least = np.full(len(text), -1), np.full(len(text), len(text))
+    np.maximum.at(most, text, label)
+    np.minimum.at(least, text, label)
+    conflict: NDArray[np.bool_] = (most != least)[text]
+    return conflict
+
+
+def _clusters(
+    store: RowStore, first: NDArray[np.int64], text: NDArray[np.int64], similarity: float
+) -> NDArray[np.int64]:
+    """Position of the first row of each row's cluster; -1 where the cluster has one text; shape (rows,)."""
+    cluster_of_text = np.empty(len(first), dtype=np.int64)
+    cluster_of_text[np.argsort(first)] = find_clusters(_normalised_texts(store, np.sort(first)), similarity=similarity)
+    cluster = cluster_of_text[text]  # (rows,)
+    texts = np.bincount(cluster_of_text, minlength=1)  # (clusters,)
+    start = np.full(len(texts), len(text))
+    np.minimum.at(start, cluster, np.arange(len(text)))
+    return np.where(texts[cluster] > 1, start[cluster], -1)
+
+
+def _normalised_texts(store: RowStore, positions: NDArray[np.int64]) -> Iterator[list[str]]:
+    """The texts of the rows at some positions, which ascend; normalised, in batches."""
+    start = 0
+    for batch in store.batches():
+        inside = positions[np.searchsorted(positions, start) : np.searchsorted(positions, start + len(batch))] - start
+        rows = batch.take(pa.array(inside))
+        start += len(batch)
+        pairs = zip(rows.column("text").to_pylist(), rows.column("text_pair").to_pylist(), strict=True)
+        yield [" ".join(filter(None, (normalise(text), normalise(pair)))) for text, pair in pairs]
+
+
+def _apply(
+    rule: str,
+    positions: NDArray[np.int64],
+    store: RowStore,
+    problems: Problems,
+    aside: dict[int, str],
+    *,
+    earlier: NDArray[np.int64] | None = None,
+) -> None:
+    """Add the rows at `positions` to the problems, or to `aside`; rows that are set aside already break no other rule.
+
+    Args:
+        rule: Name of the rule that they break.
+        positions: The rows.
+        store: All rows.
+        problems: Collects the rows that break a rule.
+        aside: Rule by position of each row that is to be set aside.
+        earlier: Position of the row that each row repeats, (rows,).
+    """
+    for position in positions.tolist():
+        if position in aside:
+            continue
+        if problems.policy(rule) == "set_aside":
+            aside[position] = rule  # `write_rows` writes it, because it reads the texts again
+        else:
+            row = store.source_row(position)
+            detail = "" if earlier is None else _see(store.source_row(int(earlier[position])), row.file)
+            problems.add(rule, row, detail)
+
+
+def _see(row: SourceRow, file: str) -> str:
+    return f"see row {row.row}" if row.file == file else f"see {row.file} row {row.row}"
+
+
+def _check_labels(store: RowStore, problems: Problems, aside: dict[int, str], least: int) -> None:
+    used = np.ones(len(store.label), dtype=np.bool_)
+    used[list(aside)] = False
+    counts = np.bincount(store.label[used], minlength=len(store.labels))
+    rare = {name: int(counts[index]) for name, index in store.labels.items() if 0 < counts[index] < least}
+    if rare and problems.policy("rare_label") == "fail":
+        problems.raise_failures()
+        rows = ", ".join(f"{name!r} has {count}" for name, count in sorted(rare.items()))
+        raise DataError(
+            f"Labels with fewer than {least} rows: {rows}. "
+            "Add rows of these labels, join them with another class in download.dataset.labels, "
+            "or set download.dataset.checks.rare_label: set_aside or a lower min_rows_per_label."
+        )
+    indices = [store.labels[name] for name in rare]
+    _apply("rare_label", np.flatnonzero(used & np.isin(store.label, indices)), store, problems, aside)

@@ -1,0 +1,153 @@
+"""The files of a data set: fetched one after the other, unpacked, and opened by the reader of their format."""
+
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from stages.download.readers.record import ReadOptions, Record
+from stages.download.readers.tables import read_arrow, read_hub_split, read_parquet
+from stages.download.readers.text_files import read_folders, read_text_file
+from stages.download.sources.archive import unpack
+from stages.download.sources.fetch import Fetched, fetch
+from stages.download.sources.hub import SPLITS, is_hub, load_hub_dataset
+from stages.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """Rows of one file, or of one split of a data set of the Hub.
+
+    Args:
+        name: What messages call it.
+        records: Its rows, read while they are used.
+        columns: Fields of a record that it has.
+        provenance: What source.json says of it: source, member, checksum or revision.
+        split: Official split of all its rows.
+        label: Label of all its rows.
+    """
+
+    name: str
+    records: Iterable[Record]
+    columns: Collection[str]
+    provenance: Mapping[str, Any]
+    split: str | None = None
+    label: str | None = None
+
+
+def open_inputs(
+    files: Sequence[Mapping[str, Any]],
+    *,
+    options: ReadOptions,
+    scratch: Path,
+    root: Path,
+    watched: str,
+    unpack_limit: int,
+) -> Iterator[InputFile]:
+    """Yield the input files of a data set, each on disk and ready to be read.
+
+    Args:
+        files: Entries of download.dataset.files: source, member, sha256, split and label of each.
+        options: How the files are read.
+        scratch: Existing folder for what is downloaded and unpacked.
+        root: Folder that relative paths start from.
+        watched: Folder or file that DVC watches; local sources must be in it.
+        unpack_limit: Bytes that a compressed file, or a member of an archive, may unpack to.
+
+    Raises:
+        DataError: A file can't be fetched, unpacked or opened.
+    """
+    fetched: dict[str, list[Fetched]] = {}  # several members of one archive are one download
+    for number, file in enumerate(files):
+        source, sha256 = file["source"], file["sha256"]
+        if is_hub(source) != (options.format == "hf"):
+            raise DataError(
+                f"{source} is read with download.dataset.format: {options.format}. The format hf is for sources that "
+                "start with hf://, and for these only. Change the source or the format."
+            )
+        if is_hub(source):
+            yield from _hub_inputs(file, options)
+            continue
+        folder = scratch / str(number)
+        folder.mkdir()
+        if source not in fetched:
+            fetched[source] = list(fetch(source, root=root, watched=watched, scratch=folder))
+        if sha256 is not None and len(fetched[source]) > 1:
+            raise DataError(
+                f"{source} matches {len(fetched[source])} files, but sha256 is the checksum of one file. "
+                "Name each file in an entry of its own."
+            )
+        for index, whole in enumerate(fetched[source]):
+            whole.verify(sha256)
+            if sha256 is None:
+                logger.info("%s has no checksum in params.yaml. Pin it with sha256: %s", whole.source, whole.sha256)
+            unpacked = folder / str(index)
+            unpacked.mkdir()
+            path = unpack(whole.path, member=file["member"], name=whole.source, scratch=unpacked, limit=unpack_limit)
+            yield _input(path, whole, options, file)
+
+
+def _input(path: Path, whole: Fetched, options: ReadOptions, file: Mapping[str, Any]) -> InputFile:
+    name = whole.source if file["member"] is None else f"{whole.source}:{file['member']}"
+    label, columns = _label_and_columns(options, name, file["label"])
+    if options.format != "folders" and path.is_dir():
+        raise DataError(f"{name} is a folder. Name the files in it with a pattern such as {name}/*.csv.")
+    if path.is_file() and path.stat().st_size == 0:
+        raise DataError(f"{name} is empty (0 bytes). Give a file with rows.")
+    readers = {"parquet": read_parquet, "arrow": read_arrow, "folders": read_folders}
+    read = readers.get(options.format, read_text_file)
+    return InputFile(
+        name,
+        read(path, name=name, options=replace(options, columns=columns)),
+        columns,
+        {"source": whole.source, "member": file["member"], "sha256": whole.sha256, "bytes": whole.bytes},
+        file["split"],
+        label,
+    )
+
+
+def _hub_inputs(file: Mapping[str, Any], options: ReadOptions) -> Iterator[InputFile]:
+    """One input per split: the one that `member` names, or all that are train, validation or test."""
+    source, member = file["source"], file["member"]
+    if file["sha256"] is not None:
+        raise DataError(f"{source}: sha256 can't pin a data set of the Hub. Delete it, and give @REVISION instead.")
+    loaded = load_hub_dataset(source)
+    present = list(loaded.splits)
+    wanted = [member] if member is not None else [name for name in present if name in SPLITS]
+    if not wanted or any(name not in present for name in wanted):
+        problem = "none of its splits is train, validation or test" if member is None else f"it has no split {member!r}"
+        raise DataError(f"{source}: {problem}. It has: {', '.join(present)}. Name one of these as `member`.")
+    for split in wanted:
+        name = f"{source}:{split}"
+        label, columns = _label_and_columns(options, name, file["label"])
+        records = read_hub_split(loaded.splits[split], name=name, options=replace(options, columns=columns))
+        # several splits are the official ones; a single split that `member` names may be used as any
+        official = SPLITS.get(split) if member is None and len(wanted) > 1 else None
+        provenance = {"source": source, "member": split, "revision": loaded.revision}
+        yield InputFile(name, records, columns, provenance, file["split"] or official, label)
+
+
+def _label_and_columns(
+    options: ReadOptions, name: str, label: str | int | None
+) -> tuple[str | None, dict[str, str | int]]:
+    """The label that params.yaml gives to all rows of a file, if any, and the columns to be read."""
+    columns = dict(options.columns)
+    if options.slice_columns and options.format in ("folders", "lines"):
+        raise DataError(f"{name}: the format {options.format} has no columns. Set download.dataset.columns.slices: [].")
+    if options.format == "folders":
+        return None, {"text": 0, "label": 0, "id": 0}  # the label is the folder, the id is the path
+    if options.format == "lines" and label is None:
+        raise DataError(f"{name}: plain lines have no label. Give the file a label in download.dataset.files.")
+    if options.format == "lines":
+        return str(label), {"text": 0}
+    if label is not None:
+        columns.pop("label", None)
+    elif "label" not in columns:
+        raise DataError(
+            f"{name} has no label. Name its label column in download.dataset.columns.label, "
+            "or give the file a label in download.dataset.files."
+        )
+    return None if label is None else str(label), columns

@@ -1,0 +1,21 @@
+"""How metrics are named, which ones lead, and for which ones lower is better."""
+
+SPLITS = ("test", "val")  # in the order in which their metrics are shown
+HEADLINE = ("accuracy", "macro_f1", "mcc")  # `evaluate.metric` comes before them
+LOWER_IS_BETTER = frozenset({"mean_absolute_error", "log_loss", "brier", "ece"})
+CALIBRATED = "calibrated_"  # before the name of a metric that is scored after temperature scaling
+
+
+def metric_name(split: str, metric: str) -> str:
+    """Return a metric's full name: `test.macro_f1`."""
+    return f"{split}.{metric}"
+
+
+def headline_metrics(metric: str) -> list[str]:
+    """Return the metrics that lead: `metric`, then the usual ones."""
+    return list(dict.fromkeys([metric, *HEADLINE]))
+
+
+def lower_is_better(name: str) -> bool:
+    """Say whether a metric, with its split or without, is better the lower it is."""
+    return name.rpartition(".")[2].removeprefix(CALIBRATED) in LOWER_IS_BETTER

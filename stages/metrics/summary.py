@@ -1,0 +1,52 @@
+"""Metrics with their intervals, as metrics.json holds them: of one model, and of all seeds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stages.metrics.names import SPLITS, metric_name
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """A metric of one model with its interval, as evaluate writes it."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class MetricSummary:
+    """A metric over all seeds, as the report writes it.
+
+    Attributes:
+        mean: Over the seeds.
+        sd: Of the seeds' values; None with one seed.
+        low: Lower end of the interval of the mean; None where it has no interval.
+        high: Its upper end.
+    """
+
+    mean: float
+    sd: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def parse_summaries(report: Mapping[str, Any]) -> dict[str, MetricSummary]:
+    """Return every metric of the report's metrics.json by its full name (`test.macro_f1`), those of test first.
+
+    An entry without a mean is skipped: metrics.json of another version of the project may hold other things.
+    """
+    summaries = {}
+    for split in SPLITS:
+        for metric, entry in (report.get(split) or {}).items():
+            if isinstance(entry, Mapping) and (mean := _number(entry, "mean")) is not None:
+                ends = (_number(entry, key) for key in ("sd", "low", "high"))
+                summaries[metric_name(split, metric)] = MetricSummary(mean, *ends)
+    return summaries
+
+
+def _number(entry: Mapping[str, Any], key: str) -> float | None:
+    value = entry.get(key)
+    return float(value) if isinstance(value, int | float) else None

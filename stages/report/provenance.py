@@ -1,0 +1,88 @@
+"""What produced the results: parameters, encoder, library versions, and the time and memory of the stages."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.files import read_json
+from stages.params import Params
+from stages.paths import Paths
+
+LIBRARIES = ("torch", "lightning", "transformers", "tokenizers", "numpy", "scikit-learn", "pandas", "pyarrow", "dvc")
+
+
+@dataclass(frozen=True)
+class StageTiming:
+    """Clock time and memory of a stage when it last ran."""
+
+    stage: str
+    seconds: float
+    peak_memory_mb: float
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How the champion was made; mappings are in the order of their files."""
+
+    encoder: str
+    params: dict[str, str]  # by dotted key
+    finetune_stats: dict[str, str]  # of the champion, by dotted key
+    weights_mb: float
+    timing: list[StageTiming]
+    versions: dict[str, str]  # by library; empty without constraints.txt
+
+
+def read_provenance(paths: Paths, params: Params, seed: int) -> Provenance:
+    """Read how the model of `seed` was made, and how long every stage before this one took."""
+    weights = paths.finetuned(seed) / "model.safetensors"
+    return Provenance(
+        encoder=read_json(paths.encoder / "source.json")["source"],
+        params=flatten(params.model_dump(exclude={"machine"})),
+        finetune_stats=flatten(read_json(paths.finetune_stats(seed))),
+        weights_mb=round(weights.stat().st_size / 1e6, 1) if weights.is_file() else 0.0,
+        timing=_read_timing(paths, params.seeds),
+        versions=_read_versions(paths.root / "constraints.txt"),
+    )
+
+
+def flatten(values: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+    """Return nested values as text by dotted key, in order; empty mappings and lists are kept."""
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        name = f"{prefix}.{key}" if prefix else str(key)
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, name)
+        elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+            for number, item in enumerate(value):
+                flat |= flatten(item, f"{name}[{number}]")
+        else:
+            flat[name] = format_value(value)
+    return flat
+
+
+def format_value(value: object) -> str:
+    """Return a value as params.yaml writes it, with commas between the thousands of large numbers."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    return str(value) if value != "" else '""'
+
+
+def _read_timing(paths: Paths, seeds: list[int]) -> list[StageTiming]:
+    """Read timing.json of every stage that has one, in the order of the graph."""
+    stages = ["download@dataset", "download@model", "tokenize", "split"]
+    stages += [f"{stage}@{seed}" for seed in seeds for stage in ("finetune", "evaluate")]
+    timing = {stage: read_json(paths.timing(stage)) for stage in stages if paths.timing(stage).is_file()}
+    return [StageTiming(stage, entry["seconds"], entry["peak_memory_mb"]) for stage, entry in timing.items()]
+
+
+def _read_versions(path: Path) -> dict[str, str]:
+    """Read the pinned versions of the libraries that affect the numbers; empty if the file is missing."""
+    if not path.is_file():
+        return {}
+    lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    pins = dict(line.split("==", 1) for line in lines if "==" in line)
+    return {name: pins[name].split(";")[0].strip() for name in LIBRARIES if name in pins}

@@ -1,0 +1,52 @@
+"""Texts of any origin: why one can't be classified, and windows of bounded size over many."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from stages.errors import DataError
+
+WINDOW_ROWS = 4_096  # rows that are sorted by length together, and among which equal texts are computed once
+WINDOW_CHARACTERS = 2_000_000  # ends a window too: an encoding takes some hundred bytes per token
+
+
+def text_problem(text: object) -> str | None:
+    """Return why `text` can't be classified, or None where it can."""
+    if text is None:
+        return "text is missing"
+    if not isinstance(text, str):
+        return f"expected a string, got {type(text).__name__}"
+    if not text or text.isspace():
+        return "text is empty"
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):  # lone surrogates
+        return "text is not valid Unicode"
+    return None
+
+
+def check_texts(texts: Sequence[object], text_pairs: Sequence[object] | None) -> None:
+    """Check texts that must all be usable.
+
+    Raises:
+        DataError: A text is not usable, or `text_pairs` has another length than `texts`.
+    """
+    if isinstance(texts, str):
+        raise DataError(f"expected a list of texts, got one text ({texts[:40]!r}). Put it in brackets.")
+    if text_pairs is not None and len(text_pairs) != len(texts):
+        raise DataError(f"{len(texts)} texts but {len(text_pairs)} text_pairs. Give one second text for each text.")
+    for name, values in (("text", texts), ("text_pair", text_pairs or ())):
+        for number, text in enumerate(values, start=1):
+            problem = text_problem(text)
+            if problem:
+                raise DataError(f"{name} {number} of {len(values)}: {problem}. Give each row a text.")
+
+
+def windows(texts: Sequence[Any]) -> Iterator[slice]:
+    """Yield consecutive slices that cover `texts`, each of a bounded number of rows and characters."""
+    start = characters = 0
+    for number, text in enumerate(texts):
+        size = len(text) if isinstance(text, str) else sum(map(len, text))
+        if number > start and (number - start >= WINDOW_ROWS or characters + size > WINDOW_CHARACTERS):
+            yield slice(start, number)
+            start, characters = number, 0
+        characters += size
+    if start < len(texts):
+        yield slice(start, len(texts))

@@ -1,0 +1,57 @@
+"""`retune predict` and `retune embed` on the command line."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from stages.errors import DataError, ModelError
+from stages.inference.classifier import Classifier
+from tests.pipeline.prediction.rows import run_retune
+
+
+def test_a_foreign_folder_is_refused(model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(model, tmp_path / "foreign")
+    config = json.loads((folder / "config.json").read_text()) | {"auto_map": {"AutoModel": "theirs.Model"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    result = CliRunner().invoke(app, ["predict", "good", "--model", str(folder)])
+    assert isinstance(result.exception, ModelError)
+    assert "asks to run code that comes with the model" in str(result.exception)
+
+
+def test_texts_as_arguments(model: Path) -> None:
+    result = CliRunner().invoke(app, ["predict", "good app", "bad\ncrash", "--all", "--model", str(model)])
+    expected = Classifier.load(model)(["good app"])[0]
+    first, second = result.stdout.splitlines()
+    shares = "".join(f"  {label} {share:.3f}" for label, share in expected.probabilities.items())
+    assert first == f"{expected.label}  {expected.probability:.3f}{shares}  good app"
+    assert second.endswith("  bad crash")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", ""], "text 1 of 1: text is empty"),
+        (["predict"], "Give either texts, or the rows of a file"),
+        (["predict", "good", "--file", "in.csv"], "Give either texts, or the rows of a file"),
+        (["embed"], "Give the rows: --file FILE"),
+    ],
+)
+def test_wrong_arguments_are_one_clear_line(model: Path, arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, [*arguments, "--model", str(model)])
+    assert isinstance(result.exception, DataError)
+    assert message in str(result.exception)
+
+
+def test_standard_input_to_standard_output(model: Path) -> None:
+    result = run_retune("predict", "--file", "-", "--model", str(model), input=b"text,n\ngood,1\n,2\n")
+    lines = result.stdout.decode().splitlines()
+    assert lines[0] == "text,n,prediction,probability,error"
+    assert lines[1].startswith("good,1,")
+    assert lines[2] == ",2,,,text is empty"
+    assert b"2 rows, " in result.stderr
+    assert b"1 could not be used: see the column error" in result.stderr
+    assert result.returncode == 0

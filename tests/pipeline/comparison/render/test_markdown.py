@@ -1,0 +1,128 @@
+"""The comment: GitHub's Markdown must show the texts of the data set, and act on none of them."""
+
+import dataclasses
+import string
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from pipeline.comparison.render import markdown, markup
+from tests.pipeline.comparison.builders import comparison
+
+LIMIT = 65_536  # characters of a comment that GitHub accepts
+OURS = {"h3", "p", "code", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "details", "summary", "strong"}
+HOSTILE = (
+    "<script>alert(1)</script> | `x` @someone #1 ![i](http://example.com) </details> $x$ :+1:\n\n# Big\n```\n- [ ]"
+)
+
+
+class Tags(HTMLParser):
+    """Collects every tag, and the text between tags."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def parse(text: str) -> Tags:
+    tags = Tags()
+    tags.feed(MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(text))
+    return tags
+
+
+def test_it_begins_with_the_verdict_and_folds_the_rest() -> None:
+    lines = markdown.render(comparison("plain")).splitlines()
+    assert lines[0].startswith("### 🟠 mixed: test.macro")
+    text = "\n".join(lines)
+    assert text.index("The gate fails") < text.index("min. detectable") < text.index("<details>")
+    assert text.count("<details>") == text.count("</details>") == 6
+
+
+def test_hostile_texts_are_shown_and_not_run() -> None:
+    rendered = markdown.render(comparison(HOSTILE))
+    tags = parse(rendered)
+    assert set(tags.tags) <= OURS
+    assert tags.tags.count("details") == 6
+    assert tags.tags.count("h3") == 1
+    assert "<script>alert(1)</script> | `x` @someone" in tags.text
+    for line in rendered.splitlines():
+        assert "@" not in line.replace("&#64;", "")
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "word " * 100, string.punctuation * 5, "😀" * 300, "a"])
+def test_the_comment_fits_whatever_the_data_says(text: str) -> None:
+    assert len(markdown.render(comparison(text, many=200))) < LIMIT
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=80))
+def test_code_shows_the_text_itself(text: str) -> None:
+    cell = f"| a | b |\n| --- | --- |\n| {markup.code(text, limit=80)} | end |"
+    tags = parse(cell)
+    assert tags.tags == ["table", "thead", "tr", "th", "th", "tbody", "tr", "td", "code", "td"]
+    shown = "".join("\ufffd" if markup._visible(sign) == "\ufffd" else sign for sign in " ".join(text.split()))
+    assert shown in tags.text
+
+
+def test_a_part_that_is_too_long_gives_way_to_the_verdict() -> None:
+    text = markdown.render(comparison("&<>|#" * 40, many=200))
+    assert text.startswith("### 🟠 mixed")
+    assert "too long for a comment: see `retune compare --json`" in text
+    assert text.count("<details>") == text.count("</details>") < 6
+
+
+def test_characters_that_steer_the_direction_of_writing_are_shown() -> None:
+    assert "\u202e" not in markup.code("a\u202eb")
+    assert "\u200d" in markup.code("👩\u200d💻")  # joins an emoji
+
+
+def test_every_part_of_a_comparison_is_in_the_comment() -> None:
+    text = parse(markdown.render(comparison("plain"))).text
+    for words in (
+        "plain → plain, 500 test rows. What changed: 1 parameter, code of finetune, 1 row added, 1 row removed",
+        "❌ plain: plain",
+        "Predictions: 3 rows fixed, 4 broken, 5 wrong in both",
+        "Fixed rows with the largest gain in the probability of their label",
+        "Broken rows with the largest loss",
+        "Models: plain 0: aaaaaaaa -> none",
+        "Size of the model: 90 MB → 80 MB",
+        "at most 5% of comparisons of two equally good models call one better or worse",
+    ):
+        assert words in " ".join(text.split()), words
+    lines = markdown.render(comparison("plain")).splitlines()
+    mcc = "| <code>test&#46;mcc</code> | 0.600 | 0.610 | +0.010 | -0.040 to +0.060 |"
+    assert any(line.startswith(mcc) and line.endswith("| within noise | 0.070 |") for line in lines)
+    assert any(line.endswith("| **worse** | 0.050 |") for line in lines)
+    assert "| log loss | 0.1000 | 0.2000 | +0.1000 |" in lines
+    assert "| <code>plain 0</code> | 1.0 s | ? | 100 MB | 200 MB |" in lines
+    assert "| <code>plain 0</code> | 10 | 3 █████████ | 4 ████████████ |" in lines
+
+
+def test_a_comparison_of_intervals_alone_says_what_is_unknown() -> None:
+    plain = comparison("plain")
+    data = dataclasses.replace(plain.changes.data, known=False, rows=(1200, None))
+    changes = dataclasses.replace(plain.changes, data=data)
+    text = markdown.render(dataclasses.replace(plain, flips=None, test_rows=None, gate=[], changes=changes))
+    assert "Only the numbers of rows are known: 1,200 → ?." in text
+    assert "rows unknown" in text
+    assert "test rows" not in text.partition("<details>")[0]
+    assert "Predictions:" not in text
+    assert "gate" not in text
+
+
+def test_without_a_flip_there_is_one_line_and_no_table() -> None:
+    flips = dataclasses.replace(comparison("plain").flips, fixed=0, broken=0)  # type: ignore[type-var]
+    text = markdown.render(dataclasses.replace(comparison("plain"), flips=flips))
+    assert "\nPredictions: 0 rows fixed, 0 broken, 5 wrong in both.\n" in text
+    assert "wrong in both</summary>" not in text

@@ -1,0 +1,57 @@
+"""The comparison in a terminal."""
+
+import dataclasses
+
+import pytest
+from rich.console import Console
+
+from pipeline.comparison.render import terminal
+from pipeline.comparison.result import Comparison
+from tests.pipeline.comparison.builders import comparison
+
+
+def printed(value: Comparison, *, width: int = 80) -> str:
+    console = Console(width=width)
+    with console.capture() as captured:
+        console.print(terminal.render(value))
+    return captured.get()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_terminal_reads_no_markup_in_data_and_draws_intervals_where_there_is_room(width: int) -> None:
+    text = printed(comparison("[red]x[/nothing]"), width=width)
+    assert "[red]x[/nothing]" in text
+    assert ("├" in text) == (width == 120)
+
+
+def test_every_part_of_a_comparison_is_shown_in_80_columns() -> None:
+    text = printed(comparison("plain"))
+    one_line = " ".join(text.split())
+    for words in (
+        "plain -> plain, 500 test rows",
+        "detectable",
+        "note: plain",
+        "FAILED: plain (plain)",
+        "predictions: 3 rows fixed, 4 broken, 5 wrong in both",
+        "most in: plain 0 +3 -4 of 10; plain 0 +3 -4 of 10",
+        "fixed plain 0 (label plain; plain -> plain, +0.50)",
+        "broken plain 0 (label plain; plain -> plain, +0.50)",
+        "calibration: log loss: 0.1000 -> 0.2000 (lower is better)",
+        "cost: all stages 1.0 s -> 0.0 s, peak memory 100 MB -> 200 MB, model 90 MB -> 80 MB",
+        "rows added: plain 0 1",
+    ):
+        assert words in one_line, words
+    assert "test.mcc 0.600 0.610 +0.010 -0.040 to +0.060 within noise 0.070" in one_line
+    assert "…" not in text.partition("note:")[0]
+
+
+def test_a_rule_that_is_met_is_shown_as_passed() -> None:
+    (result,) = comparison("plain").gate
+    text = printed(dataclasses.replace(comparison("plain"), gate=[dataclasses.replace(result, passed=True)]))
+    assert "passed: plain (plain)" in text
+
+
+def test_long_lists_are_cut_short_and_say_so() -> None:
+    text = printed(comparison("plain", many=20), width=120)
+    assert "and 14 more parameters" in text
+    assert "finetune: plain 0, plain 1, plain 2 and 17 more" in text

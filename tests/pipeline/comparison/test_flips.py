@@ -1,0 +1,90 @@
+"""Rows fixed and broken: their number, by class and slice, and the rows themselves."""
+
+import pyarrow as pa
+
+from pipeline.comparison.flips import FlipCount, FlippedRow, find_flips
+from pipeline.comparison.pairing import PairedRows
+from tests.pipeline.comparison.builders import paired, predictions
+
+IDS = [str(number) for number in range(8)]
+
+
+def all_flipped(*, tokens: list[int] | None = None) -> PairedRows:
+    """Even rows have the label no and are fixed, odd rows have the label yes and are broken."""
+    head = predictions(IDS, [0, 1] * 4, [[0.9, 0.1]] * 8, tokens=tokens)
+    return paired(predictions(IDS, [0, 1] * 4, [[0.1, 0.9]] * 8), head)
+
+
+def data_set() -> pa.Table:
+    return pa.table(
+        {
+            "id": IDS,
+            "text": ["x" * (number + 1) for number in range(8)],
+            "text_pair": pa.array([None, "p", *[None] * 6], pa.string()),
+            "label": ["no", "yes"] * 4,
+            "group": ["app", "web"] * 4,
+            "split": pa.nulls(8, pa.string()),
+            "cluster": [1, 2] * 4,
+            "slice:version": ["new"] * 2 + ["old"] * 6,
+        }
+    )
+
+
+def test_slices_by_tokens_group_and_kept_columns() -> None:
+    flips = find_flips(all_flipped(tokens=[5, 6, 7, 8, 9, 10, 11, 12]), (1, 1), data_set(), show_text=True, most=3)
+    assert {(count.name, count.rows, count.fixed, count.broken) for count in flips.slices} == {
+        ("length 1 to 6 tokens", 2, 1, 1),
+        ("length 7 to 8 tokens", 2, 1, 1),
+        ("length 9 to 10 tokens", 2, 1, 1),
+        ("length 11 to 12 tokens", 2, 1, 1),
+        ("group app", 4, 4, 0),
+        ("group web", 4, 0, 4),
+        ("version new", 2, 1, 1),
+        ("version old", 6, 3, 3),
+    }
+    assert flips.slices[0].name == "version old"  # most flips first
+    assert (flips.fixed, flips.broken, flips.wrong) == (4, 4, 0)
+    assert flips.classes == [FlipCount("no", 4, 4, 0), FlipCount("yes", 4, 0, 4)]
+
+
+def test_without_tokens_there_are_no_slices_by_length() -> None:
+    flips = find_flips(all_flipped(), (1, 1), data_set(), show_text=True, most=3)
+    assert {count.name.partition(" ")[0] for count in flips.slices} == {"group", "version"}
+
+
+def test_without_the_data_set_there_are_slices_by_length_and_no_texts() -> None:
+    flips = find_flips(all_flipped(tokens=list(range(8))), (1, 1), None, show_text=True, most=3)
+    assert {count.name.partition(" ")[0] for count in flips.slices} == {"length"}
+    assert [row.text for row in flips.fixed_rows] == [None] * 3
+
+
+def test_a_data_set_that_lacks_a_compared_row_is_not_used() -> None:
+    flips = find_flips(all_flipped(), (1, 1), data_set().slice(1), show_text=True, most=3)
+    assert flips.slices == []
+    assert flips.fixed_rows[0].text is None
+
+
+def test_texts_are_shown_where_allowed_with_the_second_text_of_a_pair() -> None:
+    shown = find_flips(all_flipped(), (1, 1), data_set(), show_text=True, most=2)
+    assert [row.text for row in shown.fixed_rows] == ["x", "xxx"]
+    assert [row.text for row in shown.broken_rows] == ["xx / p", "xxxx"]
+    hidden = find_flips(all_flipped(), (1, 1), data_set(), show_text=False, most=2)
+    assert [row.text for row in hidden.fixed_rows] == [None, None]
+
+
+def test_the_largest_gains_and_losses_come_first() -> None:
+    ids, labels = ["a", "b", "c", "d", "e", "f"], [0, 0, 1, 1, 0, 1]
+    base = predictions(ids, labels, [[0.4, 0.6], [0.1, 0.9], [0.4, 0.6], [0.1, 0.9], [0.9, 0.1], [0.9, 0.1]])
+    head = predictions(ids, labels, [[0.6, 0.4], [0.8, 0.2], [0.6, 0.4], [0.9, 0.1], [0.8, 0.2], [0.7, 0.3]])
+    flips = find_flips(paired(base, head), (1, 1), None, show_text=False, most=10)
+    assert [(row.id, round(row.gain, 3)) for row in flips.fixed_rows] == [("b", 0.7), ("a", 0.2)]
+    assert [(row.id, round(row.gain, 3)) for row in flips.broken_rows] == [("d", -0.8), ("c", -0.2)]
+    assert flips.broken_rows[0] == FlippedRow("d", "yes", "yes", "no", flips.broken_rows[0].gain)
+    assert (flips.fixed, flips.broken, flips.wrong) == (2, 2, 1)
+    assert len(find_flips(paired(base, head), (1, 1), None, show_text=False, most=1).fixed_rows) == 1
+
+
+def test_the_champions_of_both_sides_are_compared() -> None:
+    base = predictions(["a"], [0], [[0.1, 0.9]], seed=5)
+    head = predictions(["a"], [0], [[0.9, 0.1]], seed=6)
+    assert find_flips(paired(base, head), (5, 6), None, show_text=False, most=1).fixed == 1

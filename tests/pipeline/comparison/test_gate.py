@@ -1,0 +1,93 @@
+"""Rules that a change must meet."""
+
+import pytest
+
+from pipeline.comparison.gate import Gate, check_rules, read_gate
+from pipeline.comparison.verdicts import MetricRow
+from stages.errors import PipelineError
+from stages.metrics.summary import MetricSummary
+
+HEAD = {"test.mcc": MetricSummary(mean=0.6, low=0.5, high=0.7), "val.accuracy": MetricSummary(mean=0.9)}
+
+
+def test_the_gate_of_params_and_of_the_command_line() -> None:
+    params = {"report": {"gate": {"fail_on": "worse", "require": ["test.mcc > 0.1"], "max_drop": {"test.mcc": 0.1}}}}
+    assert read_gate(params) == Gate("worse", ["test.mcc > 0.1"], {"test.mcc": 0.1})
+    more = read_gate(params, fail_on="none", require=["val.mcc > 0"], max_drop=["test.mcc=0.2", "val.mcc = 0"])
+    assert more == Gate("none", ["test.mcc > 0.1", "val.mcc > 0"], {"test.mcc": 0.2, "val.mcc": 0.0})
+    assert read_gate({}) == Gate("none", [], {})  # a revision from before there were gates
+
+
+@pytest.mark.parametrize(
+    ("rule", "passed", "why"),
+    [
+        ("test.mcc >= 0.6", True, "test.mcc is 0.6"),
+        ("test.mcc > 0.6", False, "test.mcc is 0.6"),
+        ("test.mcc <= 0.6", True, "test.mcc is 0.6"),
+        ("test.mcc < 0.6", False, "test.mcc is 0.6"),
+        ("test.mcc.low >= 0.55", False, "test.mcc.low is 0.5"),
+        (" test.mcc.high<=7e-1 ", True, "test.mcc.high is 0.7"),
+        ("test.mcc > -0.5", True, "test.mcc is 0.6"),
+        ("val.accuracy >= 0.5", True, "val.accuracy is 0.9"),
+        ("val.accuracy.low >= 0.5", False, "val.accuracy has no interval"),
+    ],
+)
+def test_a_bound_is_checked_against_the_metrics_of_head(rule: str, passed: bool, why: str) -> None:
+    (result,) = check_rules(Gate(require=[rule]), "better", [], HEAD)
+    assert (result.rule, result.passed, result.why) == (rule.strip(), passed, why)
+
+
+@pytest.mark.parametrize(
+    ("low", "limit", "passed", "why"),
+    [
+        (-0.02, 0.01, False, "the drop may be as large as 0.0200"),
+        (-0.02, 0.02, True, "the drop is at most 0.0200"),
+        (0.01, 0.0, True, "the drop is at most 0.0000"),
+        (None, 1.0, False, "test.mcc has no interval, so no drop can be excluded"),
+    ],
+)
+def test_a_larger_drop_must_be_excluded(low: float | None, limit: float, passed: bool, why: str) -> None:
+    rows = [MetricRow("test.accuracy", 0.6, 0.6, -1.0, 0.05), MetricRow("test.mcc", 0.6, 0.6, low, 0.05)]
+    (result,) = check_rules(Gate(max_drop={"test.mcc": limit}), "within noise", rows, HEAD)
+    assert (result.rule, result.passed, result.why) == (f"test.mcc drops by at most {limit:g}", passed, why)
+
+
+def test_worse_fails_and_noise_does_not() -> None:
+    rows = [
+        MetricRow("test.mcc", 0.6, 0.5, -0.2, -0.05, verdict="worse"),
+        MetricRow("test.accuracy", 0.6, 0.5, -0.2, -0.05, verdict="better"),
+        MetricRow("val.mcc", 0.6, 0.5, -0.2, -0.05, verdict="worse"),
+    ]
+    (result,) = check_rules(Gate("worse"), "worse", rows, HEAD)
+    assert (result.passed, result.why) == (False, "worse: test.mcc")
+    (result,) = check_rules(Gate("worse"), "within noise", rows[1:], HEAD)
+    assert (result.passed, result.why) == (True, "the verdict is within noise")
+    assert check_rules(Gate("none"), "worse", rows, HEAD) == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        (
+            Gate(require=["mcc is good"]),
+            r'The rule "mcc is good" is invalid. Write it like this: test.macro_f1 >= 0.80',
+        ),
+        (Gate(require=["test.auc > 0"]), r"head has no metric test.auc. Its metrics of test: test.mcc."),
+        (Gate(max_drop={"test.auc": 0.1}), r"head has no metric test.auc"),
+        (Gate(max_drop={"test.mcc": 0.1}), r"Only head has test.mcc, so its drop is unknown. Remove it from max_drop."),
+    ],
+)
+def test_rules_that_can_not_be_checked(rules: Gate, message: str) -> None:
+    with pytest.raises(PipelineError, match=message):
+        check_rules(rules, "better", [], HEAD)
+
+
+def test_a_split_without_metrics_is_said() -> None:
+    with pytest.raises(PipelineError, match="Its metrics of val: none"):
+        check_rules(Gate(require=["val.mcc > 0"]), "better", [], {"test.mcc": HEAD["test.mcc"]})
+
+
+@pytest.mark.parametrize("text", ["test.mcc", "mcc=0.1", "test.mcc=-1", "test.mcc=much", "test.mcc=nan"])
+def test_an_invalid_drop(text: str) -> None:
+    with pytest.raises(PipelineError, match="expected METRIC=DROP"):
+        read_gate({}, max_drop=[text])

@@ -1,0 +1,23 @@
+"""Predictions in this process, of a file to a file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.prediction.request import PredictionRequest
+from pipeline.prediction.run import predict_rows
+from stages.inference.classifier import Classifier
+
+
+@pytest.fixture
+def predict(model: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that runs `retune predict --file ... --out ...` in this process."""
+
+    def run(file: Path, out: str, *, every_label: bool = False, **options: object) -> Path:
+        predict_rows(
+            PredictionRequest(str(file), tmp_path / out, model, **options), Classifier.load, every_label=every_label
+        )  # type: ignore[arg-type]
+        return tmp_path / out
+
+    return run

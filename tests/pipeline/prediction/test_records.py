@@ -1,0 +1,81 @@
+"""Text files and streams row by row: malformed rows, and files in another format or encoding."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stages.errors import DataError
+from tests.pipeline.prediction.rows import read_csv, write_csv
+
+
+def test_a_bad_json_line_gets_its_error(predict: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(
+        '{"text": "good"}\nnot json\n[1]\n{"text": 5}\n{"other": 1}\n\n{"text": "\\ud800"}\n'
+    )
+    lines = predict(tmp_path / "in.jsonl", "out.jsonl").read_text(encoding="utf-8").splitlines()
+    errors = [json.loads(line)["error"] for line in lines]
+    assert errors[0] is None
+    assert errors[1].startswith("line 2 is not JSON")
+    assert errors[2:] == [
+        "line 3: expected a JSON object, got list",
+        "expected a string, got int",
+        "text is missing",
+        "text is not valid Unicode",
+    ]
+    assert json.loads(lines[1])["line"] == "not json"
+
+
+def test_lines_of_text_become_csv(predict: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("good app\n\nbad\n")
+    rows = read_csv(predict(tmp_path / "in.txt", "out.csv"))
+    assert [(row["text"], row["error"]) for row in rows] == [("good app", ""), ("", "text is empty"), ("bad", "")]
+
+
+BAD_FILES: dict[str, tuple[str, bytes, str]] = {
+    "missing column": (
+        "in.csv",
+        b"body,stars\ngood,5\n",
+        r"in\.csv has no column 'text'. It has: body, stars\. .*--column",
+    ),
+    "column twice": ("in.csv", b"text,text\ngood,bad\n", r"has 2 columns 'text'"),
+    "empty": ("in.csv", b"", r"in\.csv is empty \(0 bytes\)"),
+    "binary": ("in.csv", b"text\n\x00\x01\x02", r"in\.csv: expected csv, got a binary file \(byte 0 at position 5\)"),
+    "zip": ("in.csv", b"PK\x03\x04....", r"in\.csv: expected csv, got a zip"),
+    "gzip": ("in.jsonl", b"\x1f\x8b....", r"in\.jsonl: expected jsonl, got gzip"),
+    "parquet as csv": ("in.csv", b"PAR1....", r"in\.csv: expected csv, got Parquet"),
+    "csv as parquet": ("in.parquet", b"text\ngood\n", r"in\.parquet can't be read as Parquet"),
+    "csv as jsonl": ("in.jsonl", b"text\ngood\n", r"in\.jsonl is not JSON lines: line 1 is not JSON"),
+    "latin-1": ("in.csv", b"text\ngood\ncaf\xe9 bad\n", r"line 3 is not UTF-8 \(byte 0xe9\)\. .*--encoding cp1252"),
+    "utf-16": (
+        "in.csv",
+        "text\ngood\n".encode("utf-16"),
+        r"in\.csv: expected UTF-8, got UTF-16\. Add: --encoding utf-16",
+    ),
+    "unclosed quote": ("in.csv", b'text\n"good\nbad\n', r"in\.csv line 2 opens a quote that is never closed"),
+    "name clash": ("in.csv", b"text,error\ngood,no\n", r"already has a column 'error'.*--prefix"),
+    "json keys": ("in.jsonl", b'{"body": "good"}\n', r"has no column 'text'. It has: body"),
+    "unknown format": ("in.docx", b"text\n", r"in\.docx: the format is not known\. Give one with --format: csv"),
+}
+
+
+@pytest.mark.parametrize(("name", "data", "message"), BAD_FILES.values(), ids=BAD_FILES)
+def test_a_bad_file_is_one_clear_line(
+    predict: Callable[..., Path], tmp_path: Path, name: str, data: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(DataError, match=message):
+        predict(tmp_path / name, "out.csv" if name != "in.jsonl" else "out.jsonl")
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_another_encoding_can_be_named(predict: Callable[..., Path], tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "in.csv").write_bytes("text,n\ncafé good,1\n".encode(encoding))
+    assert read_csv(predict(tmp_path / "in.csv", "out.csv", encoding=encoding))[0]["text"] == "café good"
+
+
+def test_an_encoding_that_is_none_is_named(predict: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"--encoding: Python has no encoding 'klingon'"):
+        predict(write_csv(tmp_path / "in.csv", ["good"]), "out.csv", encoding="klingon")

@@ -1,0 +1,30 @@
+"""Inputs and outputs that can't be used together."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.prediction.request import PredictionRequest
+from pipeline.prediction.run import predict_rows
+from stages.errors import DataError
+from stages.inference.classifier import Classifier
+from tests.pipeline.prediction.rows import write_csv
+
+
+def test_files_and_outputs_that_can_not_be_are_named(predict: Callable[..., Path], model: Path, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "in.csv", ["good"])
+    with pytest.raises(DataError, match=r"none\.csv is missing"):
+        predict(tmp_path / "none.csv", "out.csv")
+    with pytest.raises(DataError, match=r"is a folder"):
+        predict(tmp_path, "out.csv", format="csv")
+    with pytest.raises(DataError, match=r"is also the input"):
+        predict(file, "in.csv")
+    with pytest.raises(DataError, match=r"the format is not known\. Give a name in \.csv"):
+        predict(file, "out.txt")
+    with pytest.raises(DataError, match="--resume needs the file of the interrupted run"):
+        predict_rows(PredictionRequest(str(file), None, model, resume=True), Classifier.load, every_label=False)
+    with pytest.raises(DataError, match="--resume can't read standard input again"):
+        predict_rows(
+            PredictionRequest("-", tmp_path / "out.csv", model, resume=True), Classifier.load, every_label=False
+        )

@@ -1,0 +1,95 @@
+"""Stages and parameters are read as DVC reads them; what retune does not support is refused."""
+
+import re
+from pathlib import Path
+
+import pytest
+from dvc.repo import Repo
+
+from pipeline.repository.project import Project
+from stages.errors import PipelineError
+from tests.pipeline import toy
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def test_stages_are_those_that_dvc_sees(toy_that_ran: Path) -> None:
+    with Project(toy_that_ran) as project, Repo(str(toy_that_ran)) as repo:
+        theirs = {stage.name: stage for stage in repo.index.stages}
+        assert {stage.name for stage in project.graph.stages} == set(theirs)
+        for stage in project.graph.stages:
+            other = theirs[stage.name]
+            assert stage.cmd == other.cmd
+            assert set(stage.outs) == {out.def_path for out in other.outs}
+            assert stage.uncached == {out.def_path for out in other.outs if not out.use_cache}
+            files = {dep.def_path for dep in other.deps}
+            assert set(stage.deps) | set(stage.params) == files
+
+
+def test_parents_are_those_that_dvc_sees(toy_that_ran: Path) -> None:
+    with Project(toy_that_ran) as project, Repo(str(toy_that_ran)) as repo:
+        for stage in repo.index.stages:
+            parents = {parent.name for parent in repo.index.graph.successors(stage)}
+            assert set(project.graph.parents[stage.name]) == parents
+
+
+def test_own_graph_is_the_one_that_dvc_sees() -> None:
+    with Project(REPOSITORY) as project, Repo(str(REPOSITORY)) as repo:
+        for stage in repo.index.stages:
+            parents = {parent.name for parent in repo.index.graph.successors(stage)}
+            assert set(project.graph.parents[stage.name]) == parents
+
+
+def test_damaged_graph(project: Path) -> None:
+    toy.edit(project, "dvc.yaml", "${seeds}", "${sedes}")
+    with pytest.raises(PipelineError, match=r"dvc.yaml can't be read: .*sedes"):
+        Project(project)
+
+
+@pytest.mark.parametrize("key", ["frozen", "always_changed", "wdir"])
+def test_what_switches_the_run_cache_off(project: Path, key: str) -> None:
+    toy.edit(project, "dvc.yaml", "    params: [cut]", f"    params: [cut]\n    {key}: code")
+    with pytest.raises(PipelineError, match=f"cut has {key}, which retune does not support"):
+        Project(project)
+
+
+def test_persist(project: Path) -> None:
+    toy.edit(project, "dvc.yaml", "outs: [data/cut/tokens]", "outs: [{data/cut/tokens: {persist: true}}]")
+    with pytest.raises(PipelineError, match="cut has persist on data/cut/tokens"):
+        Project(project)
+
+
+def test_damaged_params(project: Path) -> None:
+    toy.edit(project, "params.yaml", "cut: {length: 5}", "cut: {length: 5")
+    with pytest.raises(PipelineError, match=r"(dvc|params).yaml can't be read: "):
+        Project(project)
+
+
+def test_a_graph_that_is_not_utf_8(project: Path) -> None:
+    (project / "dvc.yaml").write_bytes(b"stages: \xff")
+    with pytest.raises(PipelineError, match=r"dvc.yaml in the workspace is not UTF-8. Restore it: git checkout"):
+        Project(project)
+
+
+def test_time_limit_and_retries_are_read_from_meta(project: Path) -> None:
+    toy.edit(project, "dvc.yaml", "    params: [cut]\n", "    params: [cut]\n    meta: {timeout: 1.5, retries: 2}\n")
+    with Project(project) as seen:
+        stages = {stage.name: stage for stage in seen.graph.stages}
+    assert (stages["cut"].timeout, stages["cut"].retries) == (1.5, 2)
+    assert (stages["report"].timeout, stages["report"].retries) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("meta", "message"),
+    [
+        ("timeout: 2h", "cut has meta.timeout: '2h'. Expected a number of seconds, at least 1."),
+        ("timeout: 0", "cut has meta.timeout: 0. Expected a number of seconds, at least 1."),
+        ("retries: -1", "cut has meta.retries: -1. Expected a whole number, at least 0."),
+        ("retries: true", "cut has meta.retries: True. Expected a whole number, at least 0."),
+        ("retries: 1.5", "cut has meta.retries: 1.5. Expected a whole number, at least 0."),
+    ],
+)
+def test_meta_that_is_no_number(project: Path, meta: str, message: str) -> None:
+    toy.edit(project, "dvc.yaml", "    params: [cut]\n", f"    params: [cut]\n    meta: {{{meta}}}\n")
+    with pytest.raises(PipelineError, match=f"dvc.yaml: {re.escape(message)}"):
+        Project(project)

@@ -1,0 +1,64 @@
+"""What git says of revisions, here and in another repository."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.repository import git
+from stages.errors import PipelineError
+from tests.pipeline import toy
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Two commits, of which the second changes `folder/a.txt`; a tag, and a branch named like a file."""
+    root = tmp_path / "repository"
+    (root / "folder").mkdir(parents=True)
+    toy.git(root, "init", "-q", "-b", "main")
+    for number, name in enumerate(("b.txt", "folder/a.txt")):
+        (root / name).write_text(f"{number}\n")
+        toy.git(root, "add", "-A")
+        toy.git(root, "commit", "-q", "-m", f"Write\t{name}")
+    toy.git(root, "tag", "-a", "v1", "-m", "one", "HEAD^")
+    return root
+
+
+def test_revisions_are_resolved_to_full_commits(repository: Path) -> None:
+    head, first = (toy.git(repository, "rev-parse", rev).strip() for rev in ("HEAD", "HEAD^"))
+    assert git.resolve_revision(repository, "main") == git.resolve_revision(repository, head[:8]) == head
+    assert git.resolve_revision(repository, "v1") == first
+    assert git.resolve_remote(str(repository), "main") == head
+    assert git.resolve_remote(str(repository), "v1") == first, "the commit, not the tag object"
+    assert git.resolve_remote("nowhere", head) == head, "a full SHA needs no look"
+
+
+@pytest.mark.parametrize("rev", ["nowhere", "--all", "b.txt"])
+def test_unknown_revisions(repository: Path, rev: str) -> None:
+    with pytest.raises(PipelineError, match=f"{rev} is not a revision of this repository. See: git log"):
+        git.resolve_revision(repository, rev)
+    with pytest.raises(PipelineError, match=f"has no branch or tag {rev}. See: git ls-remote"):
+        git.resolve_remote(str(repository), rev)
+
+
+def test_commits_that_changed_a_path(repository: Path) -> None:
+    [commit] = git.commits(repository / "folder", "HEAD", "a.txt", most=5)
+    assert (commit.sha, commit.subject) == (git.resolve_revision(repository, "HEAD"), "Write\tfolder/a.txt")
+    assert len(commit.date) == len("2024-01-31")
+    assert len(git.commits(repository, "main", ".", most=1)) == 1
+
+
+def test_files_of_a_commit(repository: Path) -> None:
+    assert git.show(repository, "HEAD", "folder/a.txt") == "1\n"
+    assert git.show(repository / "folder", "HEAD", "a.txt") == "1\n"
+    assert git.show(repository, "HEAD^", "folder/a.txt") is None
+
+
+def test_a_failure_is_one_line(repository: Path) -> None:
+    with pytest.raises(PipelineError, match=r"^git checkout failed: error: pathspec 'nowhere' did not match"):
+        git.run(repository, "checkout", "nowhere")
+
+
+def test_no_git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(PipelineError, match="git is not on the PATH"):
+        git.run(repository, "status")

@@ -1,0 +1,35 @@
+"""The part of Prefect's API that dispatcher and reconciler use, in memory."""
+
+import uuid
+from typing import Any
+
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Scheduled, State
+
+
+class FakeServer:
+    """Flow runs by idempotency key."""
+
+    def __init__(self, pools: tuple[str, ...] = ("cpu",)) -> None:
+        self.pools = pools
+        self.runs: dict[str, FlowRun] = {}
+
+    def read_flow_runs(self, flow_run_filter: Any = None, flow_filter: Any = None) -> list[FlowRun]:
+        tags = flow_run_filter.tags.all_ if flow_run_filter.tags else []
+        return [run for run in self.runs.values() if set(tags) <= set(run.tags)]
+
+    def read_deployment_by_name(self, name: str) -> Any:
+        if name.partition("/")[2] not in self.pools:
+            raise ObjectNotFound(RuntimeError(name))
+        return FlowRun(flow_id=uuid.uuid4())
+
+    def create_flow_run_from_deployment(self, deployment_id: Any, *, idempotency_key: str, **fields: Any) -> FlowRun:
+        run = FlowRun(flow_id=uuid.uuid4(), deployment_id=deployment_id, state=Scheduled(), **fields)
+        return self.runs.setdefault(idempotency_key, run)
+
+    def update_flow_run_labels(self, run_id: uuid.UUID, labels: dict[str, str]) -> None:
+        next(run for run in self.runs.values() if run.id == run_id).labels.update(labels)
+
+    def set_flow_run_state(self, run_id: uuid.UUID, state: State, force: bool = False) -> None:
+        next(run for run in self.runs.values() if run.id == run_id).state = state
