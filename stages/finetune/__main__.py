@@ -52,7 +52,6 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     blocks = describe_blocks(model)
     class_weights = label_weights(options.class_weights, labels=labels, train_labels=tokens.labels[train])
     bf16 = precision_name(options.precision, options.accelerator) == "bf16-mixed"
-    compiled(model, wanted=options.compile, accelerator=options.accelerator)
     started = time.monotonic()
     files = [paths.labels, *sorted(paths.tokens.iterdir()), *(paths.split(name) for name in ("train", "val"))]
     inputs = key_of({}, [*files, *sorted(paths.encoder.glob("*.*"))])
@@ -68,6 +67,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
         device=device,
         features=paths.features / f"{key_of({'inputs': inputs, 'device': device})}.safetensors",
     ) as ready:
+        compiled(model, wanted=options.compile, accelerator=options.accelerator)
         classifier = Classifier(
             model,
             num_labels=len(labels),

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 
+from stages.encoders import layers_of
 from stages.errors import TrainingError
 
 log = logging.getLogger(__name__)
@@ -51,10 +53,14 @@ def precision_name(precision: str, accelerator: str) -> Any:
     return {"auto": "bf16-mixed" if bf16 else "32-true", "bf16": "bf16-mixed", "32": "32-true"}[precision]
 
 
-def compiled(model: torch.nn.Module, *, wanted: bool, accelerator: str) -> None:
-    """Compile the model in place where that pays: on a CPU it takes minutes, so there it is left out."""
+def compiled(model: PreTrainedModel, *, wanted: bool, accelerator: str) -> None:
+    """Compile the model's layers in place where that pays: on a CPU it takes minutes, so there it is left out.
+
+    Layers are alike, so one is compiled for all of them.
+    """
     if wanted and on_gpu(accelerator):
-        model.compile(dynamic=True)
+        for layer in layers_of(model):
+            layer.compile()
     elif wanted:
         log.info("finetune.compile: not on a CPU, where compiling takes longer than it saves")
 

@@ -24,7 +24,7 @@ from stages.finetune.packing import agrees
 from stages.finetune.training import Data
 from stages.finetune.vocabulary import ShrinkUnused, compact_vocabulary, restore_vocabulary, used_ids
 from stages.heads import add_hidden_layer
-from stages.packed import attend_packed, can_pack, first_position
+from stages.packed import ROW_OUTPUTS, attend_packed, can_pack, first_position
 from stages.tokens import Tokens
 
 log = logging.getLogger(__name__)
@@ -117,8 +117,8 @@ def prepared(
             yield _kept(stack, model, tokens, train, val, pad=pad, file=features)
             return
         notes: dict[str, Any] = {}
-        first_token_only(model)
-        packed = device == "cuda" and packing and can_pack(model)
+        one_vector = first_token_only(model) or model.config.model_type in ROW_OUTPUTS
+        packed = device == "cuda" and packing and can_pack(model) and one_vector
         if device == "cuda" and packing and not packed:
             log.info("packing: %s attends in a way that needs padded rows", model.config.model_type)
         packed = packed and agrees(model, tokens, train[:SAMPLE_ROWS], pad_token_id=pad)

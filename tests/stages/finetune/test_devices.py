@@ -8,6 +8,8 @@ from torch import nn
 from stages.errors import TrainingError
 from stages.finetune.devices import check_devices, compiled, device_name, make_loggers, precision_name
 
+from .conftest import tiny_models
+
 
 @pytest.fixture
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +49,16 @@ def test_auto_is_bf16_where_a_gpu_computes_in_it(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.usefixtures("no_gpu")
 def test_nothing_is_compiled_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.Module, "compile", lambda *args, **kwargs: pytest.fail("compiled"))
-    compiled(nn.Linear(1, 1), wanted=True, accelerator="auto")
+    compiled(tiny_models()["bert"], wanted=True, accelerator="auto")
+
+
+def test_on_a_gpu_each_layer_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[nn.Module] = []
+    monkeypatch.setattr("stages.finetune.devices.on_gpu", lambda accelerator: True)
+    monkeypatch.setattr(nn.Module, "compile", lambda module: done.append(module))
+    model = tiny_models()["bert"]
+    compiled(model, wanted=True, accelerator="auto")
+    assert done == list(model.bert.encoder.layer)
 
 
 def test_a_logger_whose_package_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
