@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 STAGES = ["download", "tokenize", "split", "finetune", "evaluate", "report"]
 HALLWAY = {"errors", "params", "sections", "paths", "files", "entry"}
 HALLWAY |= {"tokens", "texts", "truncation", "models", "calibration", "statistics", "scores", "pairs", "inference"}
-HALLWAY |= {"measures", "ranking", "reliability", "heads", "predictions", "encoders"}
+HALLWAY |= {"measures", "ranking", "reliability", "heads", "predictions", "encoders", "packed"}
 EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/__init__.py": "holds a docstring",
     "stages/errors.py": "messages alone",
