@@ -10,6 +10,7 @@ time goes. Weights and tokens are random, since speed depends on neither; rows h
 """
 
 import argparse
+import copy
 import json
 import logging
 import statistics
@@ -51,12 +52,13 @@ from stages.finetune import lightning_module
 from stages.finetune.acceleration.packing import pack
 from stages.finetune.acceleration.steps import Steps
 from stages.finetune.data_module import FinetuneData
-from stages.finetune.devices import detect_device
+from stages.finetune.devices import Device, compile_layers, detect_device
 from stages.finetune.inputs import Inputs
 from stages.finetune.lightning_module import FinetuneModule, make_module
 from stages.finetune.prepare import prepared
 from stages.finetune.training import fit
 from stages.inference.loading import inputs_of, placed, predict_tokens
+from stages.model import packed
 from stages.model.layers import first_token, first_token_only
 from stages.model.packed import attend_packed
 from stages.model.positions import first_position
@@ -66,7 +68,11 @@ from stages.tokens import BATCH_TOKENS, Tokens
 DEFAULT = Path(__file__).parents[1] / "recipes/default.yaml"
 LENGTHS_FILE = Path(__file__).parent / "cola_lengths.csv"
 COLA_TRAIN_ROWS = 7_695  # 9 in 10 of CoLA's in-domain train
+COLA_VOCABULARY = 5_584  # token ids that occur in CoLA
 BATCH = 32
+TRAINING_HEAD = """\
+| way | first epoch, s | later epoch, s | tokens per second | of the matrix rate | executed | peak GB | all, s |
+|---|---|---|---|---|---|---|---|"""
 BF16_STEP = 2.0**-8  # between two neighbouring numbers of bf16, relative
 
 ON_GPU = torch.cuda.is_available()
@@ -139,7 +145,7 @@ class Kind:
 
     def model(self) -> Any:
         torch.manual_seed(0)
-        return AutoModelForSequenceClassification.from_config(self.config)
+        return AutoModelForSequenceClassification.from_config(copy.deepcopy(self.config))  # it notes how to attend
 
     def flops(self, lengths: np.ndarray, *, passes: int, first_only: bool = False) -> float:
         """Of rows without padding; passes: 1 forward, 3 with the backward one."""
@@ -303,27 +309,22 @@ def training(
     lengths: np.ndarray,
     *,
     batch: int = BATCH,
-    ways: tuple[str, ...] = ("packed", "unrecorded", "autocast", "padded", "Trainer"),
+    ways: tuple[str, ...],
     epochs: int = 2,
 ) -> None:
     """Print a table of the ways to train on rows of some lengths."""
-    tokens = random_tokens(lengths, int(kind.config.vocab_size))
+    vocabulary = int(kind.config.vocab_size)
+    tokens = random_tokens(lengths, min(vocabulary, COLA_VOCABULARY) if name == "CoLA" else vocabulary)
     rate = report.figures["ceilings"]["bf16_flops"]
     report.add(f"{kind.name}, {name}: {len(lengths)} rows, {lengths.mean():.1f} tokens on average, batch {batch}\n")
-    report.add(
-        "| way | first epoch, s | later epoch, s | tokens per second | of the matrix rate | executed | peak GB | all of fit, s |"  # noqa: E501
-    )
-    report.add("|---|---|---|---|---|---|---|---|")
+    report.add(TRAINING_HEAD)
     for way in ways:
         if ON_GPU:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         start = time.perf_counter()
-        seconds = (
-            seconds_of_peer(kind, tokens, batch)
-            if way == "Trainer"
-            else seconds_of_ours(kind, tokens, batch, way, epochs)
-        )
+        ours = partial(seconds_of_ours, kind, tokens, batch, way, epochs)
+        seconds = seconds_of_peer(kind, tokens, batch) if way == "Trainer" else ours()
         whole = time.perf_counter() - start
         later = statistics.median(seconds[1:]) if len(seconds) > 1 else seconds[0]
         flops = kind.flops(lengths, passes=3)
@@ -331,9 +332,8 @@ def training(
         executed = kind.flops(lengths, passes=3, first_only=first_only)
         peak = torch.cuda.max_memory_allocated() / 2**30 if ON_GPU else 0.0
         speed, share, done = lengths.sum() / later, flops / later / rate, executed / later / rate
-        report.add(
-            f"| {way} | {seconds[0]:.2f} | {later:.2f} | {speed:,.0f} | {share:.1%} | {done:.1%} | {peak:.1f} | {whole:.1f} |"  # noqa: E501
-        )
+        cells = [way, f"{seconds[0]:.2f}", f"{later:.2f}", f"{speed:,.0f}", f"{share:.1%}", f"{done:.1%}"]
+        report.add("| " + " | ".join([*cells, f"{peak:.1f}", f"{whole:.1f}"]) + " |")
         key = f"{kind.name}, {name}, batch {batch}"
         report.figures.setdefault("training", {}).setdefault(key, {})[way] = {
             "first": seconds[0],
@@ -367,7 +367,8 @@ def seconds_of_ours(
     """Train as the stage does, and return the seconds of each epoch's training steps.
 
     Args:
-        way: `packed`; `unrecorded`: without CUDA graphs; `autocast`: Lightning's own step; `padded`; `compiled`.
+        way: `packed`; `unrecorded`: without CUDA graphs; `autocast`: Lightning's own step; `padded`; `compiled`:
+            packed, layers compiled.
     """
     rows = np.arange(len(tokens))
     times = EpochSeconds()
@@ -378,19 +379,17 @@ def seconds_of_ours(
             stack.enter_context(patch.object(lightning_module, "Steps", partial(Steps, record=False)))
         if way == "autocast":
             stack.enter_context(patch.object(FinetuneModule, "_whole_steps", lambda self: None))
-        if way == "compiled":
-            model.compile(dynamic=True, backend="inductor" if ON_GPU else "eager")
         defaults = read_params(DEFAULT)
         changes = {"batch_size": batch, "max_epochs": epochs, "learning_rate": 2e-5, "warmup_ratio": 0.0}
-        options = defaults.finetune.model_copy(update=changes | {"packing": way != "padded", "patience": None})
+        changes |= {"packing": way != "padded", "compile": way == "compiled", "patience": None}
+        options = defaults.finetune.model_copy(update=changes)
         device, inputs = detect_device(options), Inputs(["0", "1"], tokens, rows, rows[:batch])
         ready = stack.enter_context(prepared(model, inputs, options, device, features=folder / "features.safetensors"))
         if ON_GPU and way != "padded" and not ready.notes.get("packed"):
             raise RuntimeError("rows can't be packed on this GPU; the log says why")
-        data = FinetuneData(ready.train, ready.val, options, device, seed=0)
         fit(
             make_module(model, options),
-            data,
+            FinetuneData(ready.train, ready.val, options, device, seed=0),
             options,
             device,
             defaults.machine,
@@ -419,7 +418,7 @@ class PeerSeconds(TrainerCallback):
 
 
 def seconds_of_peer(kind: Kind, tokens: Tokens, batch: int) -> list[float]:
-    """Return the seconds of an epoch with the Trainer at its best settings, scaled from all but its first steps."""
+    """Train an epoch with the Trainer at its best settings; its seconds, at the rate of all but its first steps."""
 
     class Rows(torch.utils.data.Dataset[dict[str, Any]]):
         def __len__(self) -> int:
@@ -531,7 +530,6 @@ def busy_seconds(spans: list[tuple[float, float]]) -> float:
 
 def attention_paths(report: Report) -> None:
     """Time attention with its gradient, 32 rows of 128 tokens, 12 heads of 64: three ways to say where rows start."""
-    from stages import packed
 
     rows, length = (32, 128) if ON_GPU else (2, 16)
     starts = torch.arange(0, (rows + 1) * length, length, dtype=torch.int32, device=DEVICE)
@@ -579,44 +577,40 @@ def attention_paths(report: Report) -> None:
 
 
 @torch.inference_mode()
-def inference(report: Report, kind: Kind, name: str, lengths: np.ndarray) -> None:
-    """Print tokens per second of `predict_tokens` at several sizes of batch, and of the forward pass alone."""
+def inference(
+    report: Report, kind: Kind, name: str, lengths: np.ndarray, ways: tuple[str, ...] = ("as it is",)
+) -> None:
+    """Print tokens per second of `predict_tokens`, and of the forward pass alone."""
     tokens = random_tokens(lengths, int(kind.config.vocab_size))
-    model = placed(kind.model().eval())
     rate = report.figures["ceilings"]["bf16_flops"]
     rows = np.arange(len(tokens))
     report.add(f"\n{kind.name}, {name}: {len(rows)} rows, {lengths.sum():,} tokens\n")
-    report.add(
-        "| tokens per batch | all of predict_tokens, tokens per second | of the matrix rate | GPU's forward alone | peak GB |"  # noqa: E501
-    )
-    report.add("|---|---|---|---|---|")
-    order = np.argsort(-lengths, kind="stable")
-    best: dict[str, float] = {}
-    for size in (8_192, 16_384, 32_768, 65_536, 131_072) if ON_GPU else (64,):
-        if ON_GPU:
-            torch.cuda.reset_peak_memory_stats()
-        middle = order[len(order) // 2 :][: max(1, size // int(np.median(lengths)))]
-        inputs = inputs_of(model, tokens.pad(middle, pad_token_id=0))
-        with first_token(model):
-            alone = lengths[middle].sum() / seconds_of(lambda inputs=inputs: model(**inputs).logits, repeats=10)
-        with patch.dict(BATCH_TOKENS, {DEVICE: size}):
-            predict_tokens(model, tokens, rows[: len(rows) // 4], batch_size=64)
-            runs = []
-            for _ in range(2):
-                synchronize()
-                start = time.perf_counter()
-                predict_tokens(model, tokens, rows, batch_size=64)
-                runs.append(time.perf_counter() - start)
-        speed = lengths.sum() / min(runs)
-        share = kind.flops(lengths, passes=1) / min(runs) / rate
-        peak = torch.cuda.max_memory_allocated() / 2**30 if ON_GPU else 0.0
-        report.add(f"| {size:,} | {speed:,.0f} | {share:.1%} | {alone:,.0f} | {peak:.1f} |")
-        best = max(
-            best,
-            {"tokens_per_second": speed, "size": size, "share": share, "alone": alone},
-            key=lambda b: b.get("tokens_per_second", 0),
-        )
-    report.figures.setdefault("inference", {})[f"{kind.name}, {name}"] = best
+    report.add("| layers | tokens per batch | tokens per second | of the matrix rate | forward alone | peak GB |")
+    report.add("|---|---|---|---|---|---|")
+    middle = np.argsort(-lengths, kind="stable")[len(rows) // 2 :]
+    for way in ways:
+        model = placed(kind.model().eval())
+        if way == "compiled":
+            compile_layers(model, Device("cuda" if ON_GPU else "cpu"))
+        for size in (16_384, 65_536) if ON_GPU else (64,):
+            if ON_GPU:
+                torch.cuda.reset_peak_memory_stats()
+            batch = middle[: max(1, size // int(lengths[middle[0]]))]
+            with first_token(model):
+                forward = partial(model, **inputs_of(model, tokens.pad(batch, pad_token_id=0)))
+                alone = lengths[batch].sum() / seconds_of(forward, repeats=5)
+            with patch.dict(BATCH_TOKENS, {DEVICE: size}):
+                seconds = seconds_of(partial(predict_tokens, model, tokens, rows, batch_size=64), 1, samples=3, warm=1)
+            speed = lengths.sum() / seconds
+            share = kind.flops(lengths, passes=1) / seconds / rate
+            peak = torch.cuda.max_memory_allocated() / 2**30 if ON_GPU else 0.0
+            report.add(f"| {way} | {size:,} | {speed:,.0f} | {share:.1%} | {alone:,.0f} | {peak:.1f} |")
+            report.figures.setdefault("inference", {})[f"{kind.name}, {name}, {way}, {size}"] = {
+                "tokens_per_second": speed,
+                "share": share,
+                "forward_alone": alone,
+                "peak_gb": peak,
+            }
 
 
 # ---- small things ----
@@ -631,12 +625,12 @@ def synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def seconds_of(work: Callable[[], Any], repeats: int) -> float:
+def seconds_of(work: Callable[[], Any], repeats: int, samples: int = 5, warm: int = 3) -> float:
     """Return the median seconds of some work, its end on the device included."""
-    for _ in range(3):
+    for _ in range(warm):
         work()
     times = []
-    for _ in range(5):
+    for _ in range(samples):
         synchronize()
         start = time.perf_counter()
         for _ in range(repeats):
@@ -676,34 +670,33 @@ def main() -> None:
         return 4 * BATCH if dry else full
 
     full, cola = np.full(rows(3200), 16 if dry else 128), cola_lengths(rows(COLA_TRAIN_ROWS))
-    mixed = mixed_lengths(rows(2560), 20 if dry else 512)
-    large, many_cola = np.full(rows(16_384), 16 if dry else 128), cola_lengths(rows(200_000))
-    no_slow = ("packed", "autocast", "padded", "Trainer")
+    mixed = mixed_lengths(rows(1280), 20 if dry else 512)
+    large, many_cola = np.full(rows(12_800), 16 if dry else 128), cola_lengths(rows(200_000))
+    three_ways = ("packed", "padded", "Trainer")
+    main_ways = (*three_ways, "compiled")
+    train_bert, train_modern = partial(training, kind=bert), partial(training, kind=modern)
+    both = ("as it is", "compiled")
     sections: list[tuple[str, Callable[[Report], None], float]] = [
         ("Rates of the GPU", ceilings, 5),
-        ("Correctness", partial(correctness, dry=dry), 20),
-        ("Attention", attention_paths, 5),
-        ("bert-base at 128 tokens", partial(training, kind=bert, name="128 tokens", lengths=full), 40),
-        ("bert-base at CoLA's lengths", partial(training, kind=bert, name="CoLA", lengths=cola), 50),
-        ("Profile: 128 tokens", partial(profiled, kind=bert, name="128 tokens", lengths=full, way="packed"), 15),
-        ("Profile: CoLA", partial(profiled, kind=bert, name="CoLA", lengths=cola, way="packed"), 15),
-        ("Inference, bert-base at 128 tokens", partial(inference, kind=bert, name="128 tokens", lengths=large), 25),
-        ("Inference, bert-base at CoLA's lengths", partial(inference, kind=bert, name="CoLA", lengths=many_cola), 25),
+        ("Correctness", partial(correctness, dry=dry), 10),
+        ("bert-base at 128 tokens", partial(train_bert, name="128 tokens", lengths=full, ways=main_ways), 70),
+        ("bert-base at CoLA's lengths", partial(train_bert, name="CoLA", lengths=cola, ways=main_ways), 100),
+        ("Inference, bert-base", partial(inference, kind=bert, name="128 tokens", lengths=large, ways=both), 20),
+        ("ModernBERT-base at 128", partial(train_modern, name="128 tokens", lengths=full, ways=main_ways), 90),
+        ("bert-base at mixed lengths", partial(train_bert, name="8 to 512", lengths=mixed, ways=three_ways), 40),
         (
             "bert-base, batch of 128",
-            partial(training, kind=bert, name="128 tokens", lengths=full, batch=4 * BATCH, ways=no_slow),
-            30,
+            partial(train_bert, name="128 tokens", lengths=large, batch=128, ways=main_ways),
+            60,
         ),
-        ("bert-base at mixed lengths", partial(training, kind=bert, name="8 to 512", lengths=mixed, ways=no_slow), 40),
-        ("ModernBERT-base at 128", partial(training, kind=modern, name="128 tokens", lengths=full, ways=no_slow), 45),
-        ("ModernBERT-base at CoLA's", partial(training, kind=modern, name="CoLA", lengths=cola, ways=no_slow), 60),
-        ("ModernBERT-base, mixed", partial(training, kind=modern, name="8 to 512", lengths=mixed, ways=no_slow), 50),
-        ("Inference, ModernBERT-base", partial(inference, kind=modern, name="128 tokens", lengths=large), 30),
-        (
-            "bert-base compiled",
-            partial(training, kind=bert, name="128 tokens", lengths=full, ways=("compiled",)),
-            70,
-        ),
+        ("Inference, ModernBERT", partial(inference, kind=modern, name="128 tokens", lengths=large, ways=both), 30),
+        ("Profile: 128 tokens", partial(profiled, kind=bert, name="128 tokens", lengths=full, way="packed"), 10),
+        ("Profile: CoLA", partial(profiled, kind=bert, name="CoLA", lengths=cola, way="packed"), 10),
+        ("Inference at CoLA's lengths", partial(inference, kind=bert, name="CoLA", lengths=many_cola), 20),
+        ("Steps before", partial(train_bert, name="CoLA", lengths=cola, ways=("unrecorded", "autocast")), 45),
+        ("ModernBERT-base, mixed", partial(train_modern, name="8 to 512", lengths=mixed, ways=three_ways), 50),
+        ("ModernBERT-base at CoLA's", partial(train_modern, name="CoLA", lengths=cola, ways=three_ways), 100),
+        ("Attention", attention_paths, 10),
     ]
     chosen = [name.strip().lower() for name in options.only.split(",") if name.strip()]
     with quiet():

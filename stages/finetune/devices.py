@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import nn
+from transformers import PreTrainedModel
 
 from stages.errors import TrainingError
+from stages.model.layers import layers_of
 from stages.schema import Finetune
 
 log = logging.getLogger(__name__)
@@ -56,10 +57,14 @@ def detect_device(options: Finetune) -> Device:
     return Device(kind, options.devices, options.strategy, _precision(options.precision, kind))
 
 
-def compile_model(model: nn.Module, device: Device) -> None:
-    """Compile the model in place on a CUDA GPU; elsewhere leave it as it is, because compiling takes minutes."""
+def compile_layers(model: PreTrainedModel, device: Device) -> None:
+    """Compile the model's layers in place on a CUDA GPU; elsewhere leave them, because compiling takes minutes.
+
+    The layers are alike, so one compilation serves all of them.
+    """
     if device.kind == "cuda":
-        model.compile(dynamic=True)
+        for layer in layers_of(model):
+            layer.compile()
     else:
         log.info("finetune.compile is ignored on %s: compiling would take longer than it saves", device.kind)
 

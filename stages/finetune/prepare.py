@@ -18,13 +18,13 @@ from stages.finetune.acceleration.packing import agrees
 from stages.finetune.acceleration.vocabulary import ShrinkUnused, compact_vocabulary, restore_vocabulary, used_ids
 from stages.finetune.batches import TokenRows
 from stages.finetune.data_module import Rows
-from stages.finetune.devices import Device, compile_model
+from stages.finetune.devices import Device, compile_layers
 from stages.finetune.inputs import Inputs
 from stages.finetune.lora import add_lora, merge_lora
 from stages.finetune.methods import check_something_trains, freeze_encoder, freeze_lowest, set_modes
 from stages.model.heads import add_hidden_layer
 from stages.model.layers import first_token_only
-from stages.model.packed import attend_packed, can_pack
+from stages.model.packed import ROW_OUTPUTS, attend_packed, can_pack
 from stages.model.positions import first_position
 from stages.schema import Finetune
 
@@ -78,8 +78,6 @@ def prepared(
         features: File for the features of a `frozen` encoder; see `stored`.
     """
     pad = pad_token_id(model)
-    if options.compile:
-        compile_model(model, device)
     if device.kind == "cuda":
         model.to("cuda")  # type: ignore[arg-type]
     with ExitStack() as stack:
@@ -87,9 +85,9 @@ def prepared(
             yield _frozen_rows(stack, model, inputs, pad_token_id=pad, file=features)
             return
         notes: dict[str, Any] = {}
-        first_token_only(model)
+        one_vector = first_token_only(model) or model.config.model_type in ROW_OUTPUTS
         bf16_gpu = device.kind == "cuda" and device.precision == "bf16-mixed"  # the packed kernels have no float32
-        packed = options.packing and bf16_gpu and can_pack(model)
+        packed = options.packing and bf16_gpu and can_pack(model) and one_vector
         if options.packing and bf16_gpu and not packed:
             log.info("packing is off: the attention of %s needs padded rows", model.config.model_type)
         packed = packed and agrees(model, inputs.tokens, inputs.train[:SAMPLE_ROWS], pad_token_id=pad)
@@ -108,6 +106,8 @@ def prepared(
         start = first_position(model.config) if packed else None
         train = TokenRows(inputs.tokens, inputs.train, pad_token_id=pad, packed_from=start, filled=packed)
         val = TokenRows(inputs.tokens, inputs.val, pad_token_id=pad, packed_from=start)
+        if options.compile:
+            compile_layers(model, device)
         yield Prepared(train, val, callbacks, notes)
         if options.method == "lora":
             stack.callback(merge_lora, model)

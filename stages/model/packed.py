@@ -28,6 +28,7 @@ VARLEN = varlen_attn is not None and "window_size" in inspect.signature(varlen_a
 ATTENTION = "retune_packed"
 ROW_OUTPUTS = {"albert": "encoder", "distilbert": "transformer", "modernbert": ""}  # "": the whole encoder
 FILLED_TOKENS = 16_384  # longer sequences come as they are: there a launch costs nothing beside the work
+FILLER_ROWS = 8  # that what fills a sequence is cut into
 SMALLEST_STEP = 256  # between two lengths of a filled sequence
 KERNEL_ROWS = 128  # a kernel of attention reads so many tokens of a row at once
 
@@ -50,12 +51,12 @@ def pack_rows(
     Args:
         batch: input_ids and attention_mask (and token_type_ids for pairs), each (batch, tokens).
         first_position: Number of a row's first position in the model.
-        filler: Token id that fills the sequence to one of few lengths, as a row of its own; None: nothing does.
+        filler: Token id that fills the sequence to one of few lengths, in rows of its own; None: nothing does.
 
     Returns:
         input_ids, position_ids (and token_type_ids for pairs), (1, tokens of all rows); cu_seqlens, where each row
-        starts and the last ends, (batch + 1,), or one more where there is a row of fillers; longest, tokens in the
-        longest row at most.
+        starts and the last ends, (batch + 1,), or more where there are rows of fillers; longest, tokens in the longest
+        row at most.
     """
     mask = batch["attention_mask"].astype(bool)
     lengths = mask.sum(1)
@@ -67,12 +68,14 @@ def pack_rows(
         columns["token_type_ids"] = batch["token_type_ids"][mask]
     if filler is not None and total <= FILLED_TOKENS:
         fill = filled_length(total) - total
-        longest = -(-max(longest, SMALLEST_STEP) // KERNEL_ROWS) * KERNEL_ROWS
         if fill:
-            ends = np.append(ends, total + fill)
-            longest = max(longest, filled_length(total) // 8)  # a row of fillers is never longer
+            rows = FILLER_ROWS if fill >= FILLER_ROWS else 1  # one long row would be what all others wait for
+            starts = total + np.arange(1, rows + 1) * fill // rows
+            ends = np.concatenate([ends, starts])
             fillers = {"input_ids": filler, "position_ids": first_position, "token_type_ids": 0}
             columns = {name: np.append(values, np.full(fill, fillers[name])) for name, values in columns.items()}
+            longest = max(longest, -(-fill // rows))
+        longest = -(-longest // KERNEL_ROWS) * KERNEL_ROWS
     packed: dict[str, Tensor | int] = {name: torch.from_numpy(values[None]) for name, values in columns.items()}
     return packed | {"cu_seqlens": torch.from_numpy(ends.astype(np.int32)), "longest": longest}
 
@@ -102,7 +105,8 @@ def attention(
     starts = torch.arange(len(cu_seqlens), dtype=torch.int32, device=query.device) if one_each else cu_seqlens
     reach = sliding_window - 1 if sliding_window else -1  # tokens to either side; -1: all of the row
     if query.is_cuda:
-        rows = [values[0].transpose(0, 1) for values in (query, key, value)]  # (tokens, heads, width)
+        # (tokens, heads, width); an index in place of flatten would cost a copy of each gradient
+        rows = [values.transpose(1, 2).flatten(0, 1) for values in (query, key, value)]
         return _on_gpu(rows, starts, cu_seqlens, 1 if one_each else longest, longest, dropout, scaling, reach)[
             None
         ], None

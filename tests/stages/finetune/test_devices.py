@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from stages.errors import TrainingError
-from stages.finetune.devices import Device, compile_model, detect_device
+from stages.finetune.devices import Device, compile_layers, detect_device
 
 from .runs import options
+from .tiny import tiny_models
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, *, gpus: int = 0, bf16: bool = True, mps: bool = False) -> None:
@@ -56,14 +57,15 @@ def test_more_gpus_than_there_are(monkeypatch: pytest.MonkeyPatch, there: dict[s
         detect_device(options(accelerator="auto", devices=3))
 
 
-def test_a_model_is_compiled_on_a_gpu_and_nowhere_else(
+def test_layers_are_compiled_on_a_gpu_and_nowhere_else(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    calls: list[dict[str, Any]] = []
-    monkeypatch.setattr(nn.Module, "compile", lambda self, **kwargs: calls.append(kwargs))
-    compile_model(nn.Linear(1, 1), Device("cuda"))
-    assert calls == [{"dynamic": True}]
+    compiled: list[nn.Module] = []
+    monkeypatch.setattr(nn.Module, "compile", lambda module: compiled.append(module))
+    model = tiny_models()["bert"]
+    compile_layers(model, Device("cuda"))
+    assert compiled == list(model.bert.encoder.layer)
     with caplog.at_level(logging.INFO, logger="stages"):
-        compile_model(nn.Linear(1, 1), Device("cpu"))
-    assert len(calls) == 1
+        compile_layers(model, Device("cpu"))
+    assert len(compiled) == 2
     assert "finetune.compile is ignored on cpu" in caplog.text

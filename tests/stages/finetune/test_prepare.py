@@ -58,6 +58,6 @@ def test_the_model_is_compiled_if_the_options_say_so(
     paths: Paths, model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch, wanted: bool
 ) -> None:
     calls: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(prepare, "compile_model", lambda *args: calls.append(args))
+    monkeypatch.setattr(prepare, "compile_layers", lambda *args: calls.append(args))
     with prepared(model, read_inputs(paths), options(compile=wanted), CPU, features=Path()):
         assert calls == ([(model, CPU)] if wanted else [])

@@ -6,7 +6,7 @@ from transformers import PreTrainedModel
 
 from stages.finetune.acceleration.packing import agrees, pack
 from stages.model.layers import first_token_only
-from stages.model.packed import SMALLEST_STEP, attend_packed, can_pack, filled_length
+from stages.model.packed import FILLER_ROWS, KERNEL_ROWS, SMALLEST_STEP, attend_packed, can_pack, filled_length
 from stages.model.positions import first_position
 from stages.paths import Paths
 from stages.tokens import open_tokens
@@ -63,9 +63,13 @@ def test_a_filled_batch_has_one_of_few_lengths(paths: Paths) -> None:
     tokens = open_tokens(paths.tokens)
     total = int(tokens.lengths[ROWS].sum())
     packed = pack(tokens, ROWS, first_position=2, filler=7)
-    assert packed["cu_seqlens"].tolist() == [0, *np.cumsum(tokens.lengths[ROWS]).tolist(), SMALLEST_STEP]
+    starts = packed["cu_seqlens"].tolist()
+    assert starts[: len(ROWS) + 1] == [0, *np.cumsum(tokens.lengths[ROWS]).tolist()]
+    assert len(starts) == len(ROWS) + 1 + FILLER_ROWS
+    assert starts[-1] == SMALLEST_STEP
+    assert max(np.diff(starts[len(ROWS) :])) <= packed["longest"]
     assert packed["input_ids"][0, total:].tolist() == [7] * (SMALLEST_STEP - total)
-    assert packed["longest"] == SMALLEST_STEP
+    assert packed["longest"] == KERNEL_ROWS
     for length in range(1, 20_000, 7):
         assert 0 <= filled_length(length) - length < max(SMALLEST_STEP, length / 8)
     assert len({filled_length(length) for length in range(1, 16_384)}) < 60
