@@ -33,7 +33,7 @@ def main(params: Params, paths: Paths, item: str) -> None:
             files=[file.model_dump() for file in dataset.files],
             root=paths.root,
             watched=dataset.folder,
-            unpack_limit=dataset.unpack_limit_mb * 1_000_000,
+            unpack_limit=params.machine.unpack_limit_mb * 1_000_000,
             options=ReadOptions(
                 format=dataset.format,
                 encoding=dataset.encoding,
