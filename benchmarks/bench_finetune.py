@@ -33,8 +33,8 @@ from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import Device
 from stages.finetune.encoder import load_encoder
 from stages.finetune.inputs import read_inputs
-from stages.finetune.lightning_module import make_module
 from stages.finetune.prepare import apply_method, prepared
+from stages.finetune.training.lightning_module import make_module
 from stages.params import read_params
 from stages.paths import Paths
 from stages.tokens import open_tokens

@@ -48,15 +48,15 @@ from transformers import (
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # where the package is not installed
 
-from stages.finetune import lightning_module
 from stages.finetune.acceleration.packing import pack
 from stages.finetune.acceleration.steps import Steps
 from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import Device, compile_layers, detect_device
 from stages.finetune.inputs import Inputs
-from stages.finetune.lightning_module import FinetuneModule, make_module
 from stages.finetune.prepare import prepared
-from stages.finetune.training import fit
+from stages.finetune.training import lightning_module
+from stages.finetune.training.fit import fit
+from stages.finetune.training.lightning_module import FinetuneModule, make_module
 from stages.inference.loading import inputs_of, placed, predict_tokens
 from stages.model import packed
 from stages.model.layers import first_token, first_token_only

@@ -15,17 +15,17 @@ from lightning.pytorch import seed_everything
 
 from stages import entry
 from stages.files import write_json
-from stages.finetune.checkpoints import key_of, open_folder
 from stages.finetune.class_weights import label_weights
 from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import detect_device
 from stages.finetune.encoder import check_fit, load_encoder, save_model
 from stages.finetune.inputs import input_files, read_inputs
-from stages.finetune.lightning_module import make_module
-from stages.finetune.loggers import make_loggers
 from stages.finetune.prepare import apply_method, prepared
 from stages.finetune.summary import count_parameters, training_stats, write_curve
-from stages.finetune.training import fit
+from stages.finetune.training.checkpoints import key_of, open_folder
+from stages.finetune.training.fit import fit
+from stages.finetune.training.lightning_module import make_module
+from stages.finetune.training.loggers import make_loggers
 from stages.params import Params
 from stages.paths import Paths
 

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from stages.files import write_text
 from stages.finetune.inputs import Inputs
 from stages.finetune.methods import blocks_of
-from stages.finetune.training import Fitted
+from stages.finetune.training.fit import Fitted
 
 Blocks = dict[str, dict[str, int]]  # block -> `trainable` and `frozen` -> number of parameters
 

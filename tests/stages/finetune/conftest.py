@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from stages.paths import Paths
-
-from .tiny import write_encoder, write_tokens
+from tests.stages.finetune.tiny import write_encoder, write_tokens
 
 torch.set_num_threads(1)  # these models are so small that threads only wait for one another
 

@@ -13,14 +13,13 @@ from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import Device, detect_device
 from stages.finetune.encoder import load_encoder
 from stages.finetune.inputs import read_inputs
-from stages.finetune.lightning_module import FinetuneModule, make_module
-from stages.finetune.training import Fitted, fit
+from stages.finetune.training.fit import Fitted, fit
+from stages.finetune.training.lightning_module import FinetuneModule, make_module
 from stages.params import Params, read_params
 from stages.paths import Paths
 from stages.schema import Finetune, Machine
 from stages.tokens import open_tokens
-
-from .tiny import LABELS
+from tests.stages.finetune.tiny import LABELS
 
 DEFAULT = Path(__file__).parents[3] / "recipes/default.yaml"
 CPU = Device("cpu")

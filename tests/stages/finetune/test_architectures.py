@@ -8,9 +8,8 @@ from stages.finetune.__main__ import main
 from stages.model.heads import load_hidden_head
 from stages.params import Params
 from stages.paths import Paths
-
-from .runs import params
-from .tiny import LABELS, tiny_models
+from tests.stages.finetune.runs import params
+from tests.stages.finetune.tiny import LABELS, tiny_models
 
 IDS = torch.tensor([[2, 12, 30, 41, 3], [2, 11, 14, 15, 3]])
 

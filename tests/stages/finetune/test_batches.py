@@ -5,8 +5,7 @@ import torch
 from stages.finetune.batches import POOL_BATCHES, LengthBuckets, TokenRows, val_batches
 from stages.paths import Paths
 from stages.tokens import open_tokens
-
-from .runs import options, rows
+from tests.stages.finetune.runs import options, rows
 
 LENGTHS = np.random.default_rng(0).integers(3, 60, size=1003)
 

@@ -6,8 +6,7 @@ import torch
 from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import Device
 from stages.paths import Paths
-
-from .runs import options, rows
+from tests.stages.finetune.runs import options, rows
 
 
 def sizes(batches: Any, *, padded: bool = False) -> list[int]:

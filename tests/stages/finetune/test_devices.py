@@ -7,9 +7,8 @@ from torch import nn
 
 from stages.errors import TrainingError
 from stages.finetune.devices import Device, compile_layers, detect_device
-
-from .runs import options
-from .tiny import tiny_models
+from tests.stages.finetune.runs import options
+from tests.stages.finetune.tiny import tiny_models
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, *, gpus: int = 0, bf16: bool = True, mps: bool = False) -> None:

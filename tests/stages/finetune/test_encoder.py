@@ -9,8 +9,7 @@ from stages.errors import ModelError
 from stages.finetune.encoder import check_fit, load_encoder, save_model
 from stages.paths import Paths
 from stages.tokens import open_tokens
-
-from .tiny import LABELS, write_encoder, write_tokens
+from tests.stages.finetune.tiny import LABELS, write_encoder, write_tokens
 
 
 def test_loaded_in_train_mode_with_the_names_of_the_labels(paths: Paths) -> None:

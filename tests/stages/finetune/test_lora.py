@@ -4,9 +4,8 @@ import torch
 from stages.errors import TrainingError
 from stages.finetune.lora import add_lora, merge_lora
 from stages.paths import Paths
-
-from .runs import batch, build, options, train
-from .tiny import tiny_models
+from tests.stages.finetune.runs import batch, build, options, train
+from tests.stages.finetune.tiny import tiny_models
 
 
 def test_only_the_matrices_and_the_head_move_and_merging_gives_the_same_plain_model(paths: Paths) -> None:

@@ -13,9 +13,8 @@ from stages.finetune import prepare
 from stages.finetune.__main__ import main
 from stages.paths import Paths
 from stages.schema import Machine
-
-from .runs import params
-from .tiny import write_encoder, write_tokens
+from tests.stages.finetune.runs import params
+from tests.stages.finetune.tiny import write_encoder, write_tokens
 
 MACHINE: dict[str, Any] = {  # another value than the default for each setting
     "num_workers": 1,

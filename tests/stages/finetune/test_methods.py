@@ -15,9 +15,8 @@ from stages.finetune.methods import (
 from stages.finetune.prepare import apply_method
 from stages.finetune.summary import count_parameters
 from stages.paths import Paths
-
-from .runs import build, options, train
-from .tiny import LABELS, tiny_models
+from tests.stages.finetune.runs import build, options, train
+from tests.stages.finetune.tiny import LABELS, tiny_models
 
 ENCODER = {"embeddings", "layer 0", "layer 1", "rest of the encoder"}
 

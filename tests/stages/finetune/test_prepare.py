@@ -14,9 +14,8 @@ from stages.finetune.encoder import load_encoder
 from stages.finetune.inputs import read_inputs
 from stages.finetune.prepare import prepared
 from stages.paths import Paths
-
-from .runs import CPU, options
-from .tiny import LABELS
+from tests.stages.finetune.runs import CPU, options
+from tests.stages.finetune.tiny import LABELS
 
 GPU = Device("cuda", precision="bf16-mixed")
 

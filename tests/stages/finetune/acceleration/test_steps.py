@@ -7,7 +7,7 @@ from torch import nn
 
 from stages.finetune.acceleration.packing import pack
 from stages.finetune.acceleration.steps import ProductLinear, Recorder, Steps
-from stages.finetune.lightning_module import FinetuneModule
+from stages.finetune.training.lightning_module import FinetuneModule
 from stages.model.layers import first_token_only
 from stages.model.packed import attend_packed
 from stages.paths import Paths

@@ -5,10 +5,9 @@ import torch
 
 from stages.finetune.encoder import load_encoder
 from stages.finetune.methods import blocks_of
-from stages.finetune.optimizer import make_schedule, parameter_groups
+from stages.finetune.training.optimizer import make_schedule, parameter_groups
 from stages.paths import Paths
-
-from .tiny import LABELS
+from tests.stages.finetune.tiny import LABELS
 
 
 def test_biases_and_norms_do_not_decay(paths: Paths) -> None:

@@ -22,8 +22,8 @@ KEY_LENGTH = 16
 
 def key_of(values: Mapping[str, Any], files: Iterable[Path] = ()) -> str:
     """Return a key of a computation: its values, the bytes of its files and our code, library versions."""
-    stage, stages = Path(__file__).parent, Path(__file__).parents[1]
-    code = sorted([*stage.rglob("*.py"), *(stages / "model").glob("*.py"), *stages.glob("*.py")])
+    stages = Path(__file__).parents[2]
+    code = sorted([*stages.glob("*.py"), *(stages / "finetune").rglob("*.py"), *(stages / "model").rglob("*.py")])
     parts = {
         "values": values,
         "files": [sha256(path) for path in [*files, *code]],

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from stages.errors import TrainingError
-from stages.finetune.loggers import make_loggers
+from stages.finetune.training.loggers import make_loggers
 
 
 def test_a_logger_whose_package_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from stages.errors import TrainingError
-from stages.finetune.lightning_module import FinetuneModule
 from stages.finetune.methods import freeze_encoder
+from stages.finetune.training.lightning_module import FinetuneModule
 from stages.paths import Paths
-
-from .runs import batch, build
+from tests.stages.finetune.runs import batch, build
 
 
 def test_dropout_is_on_in_a_training_step(paths: Paths) -> None:

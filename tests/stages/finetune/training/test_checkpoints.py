@@ -8,11 +8,11 @@ from ruamel.yaml import YAML
 
 from stages.files import remove_folder, sha256
 from stages.finetune.__main__ import main
-from stages.finetune.checkpoints import key_of, open_folder
+from stages.finetune.training.checkpoints import key_of, open_folder
 from stages.params import read_params
 from stages.paths import Paths
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 # Runs the stage, and kills itself without a word when it has made some number of steps.
 KILLED = """
@@ -20,7 +20,7 @@ import os, signal, sys
 import torch
 from pathlib import Path
 from stages.finetune.__main__ import main
-from stages.finetune.lightning_module import FinetuneModule
+from stages.finetune.training.lightning_module import FinetuneModule
 from stages.params import read_params
 from stages.paths import Paths
 
@@ -95,7 +95,7 @@ def test_a_killed_run_ends_as_one_that_was_not(
 
 def count_steps(paths: Paths) -> int:
     """Run the stage to its end, and return how many steps it made."""
-    from stages.finetune.lightning_module import FinetuneModule
+    from stages.finetune.training.lightning_module import FinetuneModule
 
     made, step = [], FinetuneModule.training_step
     with pytest.MonkeyPatch.context() as patch:

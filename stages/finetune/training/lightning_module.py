@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from stages.errors import TrainingError
 from stages.finetune.acceleration.steps import NOT_FOR_THE_MODEL, Steps
 from stages.finetune.methods import unfreeze, wrong_modes
-from stages.finetune.optimizer import make_schedule, parameter_groups
+from stages.finetune.training.optimizer import make_schedule, parameter_groups
 from stages.model.packed import attends_packed
 from stages.schema import Finetune
 

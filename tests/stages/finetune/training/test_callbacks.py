@@ -6,8 +6,7 @@ import torch
 
 from stages.errors import TrainingError
 from stages.paths import Paths
-
-from .runs import build, train
+from tests.stages.finetune.runs import build, train
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

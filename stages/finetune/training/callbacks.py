@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from stages.errors import TrainingError
-from stages.finetune.lightning_module import FinetuneModule
+from stages.finetune.training.lightning_module import FinetuneModule
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,10 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies import DDPStrategy
 
 from stages.finetune.devices import Device
-from stages.finetune.lightning_module import FinetuneModule
-from stages.finetune.trainer import make_trainer
+from stages.finetune.training.lightning_module import FinetuneModule
+from stages.finetune.training.trainer import make_trainer
 from stages.paths import Paths
-
-from .runs import build, options, train
+from tests.stages.finetune.runs import build, options, train
 
 
 class Record(Callback):

@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import Logger
 
 from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import Device
-from stages.finetune.lightning_module import FinetuneModule
+from stages.finetune.training.lightning_module import FinetuneModule
 from stages.schema import Finetune
 
 log = logging.getLogger(__name__)

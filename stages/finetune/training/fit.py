@@ -11,12 +11,12 @@ from lightning.pytorch.loggers import Logger
 
 from stages.errors import TrainingError
 from stages.files import remove_folder
-from stages.finetune.callbacks import EpochLog, SeedSteps, WatchLoss
-from stages.finetune.checkpoints import Resume, load_weights
 from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import Device
-from stages.finetune.lightning_module import FinetuneModule
-from stages.finetune.trainer import make_trainer, run_trainer
+from stages.finetune.training.callbacks import EpochLog, SeedSteps, WatchLoss
+from stages.finetune.training.checkpoints import Resume, load_weights
+from stages.finetune.training.lightning_module import FinetuneModule
+from stages.finetune.training.trainer import make_trainer, run_trainer
 from stages.schema import Finetune, Machine
 
 log = logging.getLogger(__name__)
