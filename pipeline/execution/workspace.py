@@ -14,14 +14,16 @@ from filelock import FileLock, Timeout
 
 from pipeline.execution.process_tree import end_tree
 from pipeline.execution.stage_process import MARKER, STAGE_MARKER
+from pipeline.repository import git
 from pipeline.repository.durations import note_duration
-from pipeline.repository.lock import parse_lock, read_lock, remove_entries
+from pipeline.repository.lock import LockConflictError, parse_lock, read_lock, remove_entries
 from pipeline.repository.project import Project
 from stages.errors import PipelineError
 from stages.files import TEMPORARY, read_json, write_json, write_text
 
 HOLDER = ".retune/run.json"
 GOOD_LOCK = ".retune/dvc.lock"  # a copy made after each stage: DVC writes dvc.lock in place and may be killed
+DAMAGED_LOCK = ".retune/dvc.lock.damaged"
 log = logging.getLogger(__name__)
 
 
@@ -128,15 +130,23 @@ def _has(process: psutil.Process, marks: Mapping[str, str]) -> bool:
 
 
 def _repair(root: Path) -> None:
-    """Repair the two files that DVC writes in place, and so leaves damaged if it is killed."""
+    """Repair the two files that DVC writes in place, and so leaves damaged if it is killed.
+
+    Raises:
+        LockConflictError: dvc.lock has conflict markers, so no killed run damaged it.
+    """
     lock, readers = root / "dvc.lock", root / ".dvc/tmp/rwlock"
-    try:
-        read_lock(root)
-    except PipelineError:
-        log.warning("dvc.lock was damaged when an earlier run was killed: restoring the last good copy.")
+    if _is_damaged(lock):
+        shutil.copyfile(lock, root / DAMAGED_LOCK)
         good = root / GOOD_LOCK
-        if good.exists():
-            write_text(lock, good.read_text(encoding="utf-8"))
+        text = good.read_text(encoding="utf-8") if good.exists() else _committed_lock(root)
+        log.warning(
+            "dvc.lock was damaged when an earlier run was killed: %s. The damaged file is now %s.",
+            "restoring the last good copy" if text else "removing it, for there is no good copy",
+            DAMAGED_LOCK,
+        )
+        if text:
+            write_text(lock, text)
         else:
             lock.unlink()
     with contextlib.suppress(FileNotFoundError):
@@ -144,6 +154,24 @@ def _repair(root: Path) -> None:
             json.loads(readers.read_text(encoding="utf-8"))
         except ValueError:
             readers.unlink()
+
+
+def _is_damaged(lock: Path) -> bool:
+    """Whether DVC was killed while it wrote the file: it is empty, or no dvc.lock."""
+    try:
+        return not read_lock(lock.parent) and lock.exists() and not lock.stat().st_size
+    except LockConflictError:
+        raise
+    except PipelineError:
+        return True
+
+
+def _committed_lock(root: Path) -> str | None:
+    """The text of dvc.lock in the last commit, if there is one and it is sound."""
+    text = git.show(root, "HEAD", "dvc.lock")
+    with contextlib.suppress(PipelineError):
+        return text if text and parse_lock(text) else None
+    return None
 
 
 def _remove(path: Path) -> None:

@@ -18,6 +18,11 @@ from stages.errors import PipelineError
 
 RawEntry = Mapping[str, Any]  # a stage as DVC writes it in dvc.lock and in the run-cache
 NAME = "dvc.lock"
+CONFLICT_MARKERS = ("<<<<<<< ", ">>>>>>> ")
+
+
+class LockConflictError(PipelineError):
+    """A git merge left conflict markers in dvc.lock: only a person can choose a side."""
 
 
 def parse_lock(text: str, *, name: str = NAME) -> dict[str, RawEntry]:
@@ -28,8 +33,14 @@ def parse_lock(text: str, *, name: str = NAME) -> dict[str, RawEntry]:
         name: How messages name the file.
 
     Raises:
+        LockConflictError: The text has conflict markers.
         PipelineError: The text is not YAML, or not a dvc.lock.
     """
+    if markers := [number for number, line in enumerate(text.splitlines(), 1) if line.startswith(CONFLICT_MARKERS)]:
+        raise LockConflictError(
+            f"{name} line {markers[0]} is a conflict marker of a git merge. Choose a side: git checkout --ours {NAME}, "
+            "or --theirs. What the run-cache has is not run again."
+        )
     try:
         data = parse_yaml(text, name)
         if data:
