@@ -60,15 +60,15 @@ def test_no_repository_is_an_option_or_a_program(repository: Path, place: str) -
 def test_refs_and_files_are_no_options(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     toy.git(repository, "config", "push.default", "current")
-    (tmp_path / "ran:").mkdir()
+    (tmp_path / "ran:.").mkdir()
     for call in (git.ls_remote, lambda *refs: git.fetch(repository, *refs), lambda *refs: git.push(repository, *refs)):
         with contextlib.suppress(PipelineError):
             call(str(repository), "--upload-pack=touch ran;git-upload-pack")
         with contextlib.suppress(PipelineError):
             call(str(repository), "--receive-pack=touch ran;git-receive-pack")
     assert git.show(repository, f"--output={tmp_path / 'ran'}", "x") is None
-    assert list(tmp_path.rglob("ran*")) == [tmp_path / "ran:"]
-    assert not list((tmp_path / "ran:").iterdir())
+    assert list(tmp_path.rglob("ran*")) == [tmp_path / "ran:."]
+    assert not list((tmp_path / "ran:.").iterdir())
 
 
 def test_a_commit_is_forty_digits() -> None:
