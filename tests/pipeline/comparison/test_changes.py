@@ -19,6 +19,10 @@ def test_params_are_compared_by_dotted_key() -> None:
     assert list(result) == ["a.b", "e", "d"]  # head's order, then what only base has
 
 
+def test_machine_settings_are_no_change() -> None:
+    assert changed_params({"a": 1, "machine": {"num_workers": 0}}, {"a": 1, "machine": {"num_workers": 4}}) == {}
+
+
 def test_nested_values_get_dotted_keys_and_lists_stay_whole() -> None:
     assert flatten({"a": {"b": {"c": 1}}, "d": [{"e": 2}], "f": {}}) == {"a.b.c": 1, "d": [{"e": 2}], "f": {}}
 

@@ -79,5 +79,5 @@ def test_a_component_goes_where_the_squared_distance_to_the_targets_grows_least(
     component = by_sizes(10, 6, 5, *[1] * 19)
     assigned = stratify(np.zeros(40, dtype=np.int64), component, shares={"test": 0.4}, seed=0)
     # Train should get 24 rows and test 16. The 10 rows go to train and the 6 to test, so 14 and 10 are missing. The 5
-    # rows then change the distance by 5 * (5 - 2 * 14) / 24 = -4.8 in train, and by 5 * (5 - 2 * 10) / 16 = -4.7 in test.
+    # rows then change the distance by 5 * (5 - 2 * 14) / 24 = -4.8 in train, by 5 * (5 - 2 * 10) / 16 = -4.7 in test.
     assert assigned[[0, 10, 16]].tolist() == [0, 1, 0]
