@@ -11,7 +11,7 @@ from stages.split.stratify import apportion, stratify
     [
         ([10, 25, 65], 7, 1, [1, 2, 4]),  # 0.7, 1.75 and 4.55 rows: the two left go to the largest remainders
         ([50, 50], 5, 1, [3, 2]),  # equal remainders: the first class
-        ([10] * 40, 20, 0, [1] * 20 + [0] * 20),
+        ([10, 15] * 20, 25, 0, [1, 1] * 5 + [0, 1] * 15),  # 0.5 and 0.75 rows
         ([20, 2, 1], 2, 1, [2, 1, 0]),  # at least 1 where a class has 2 rows or more
         ([30, 4, 3], 3, 2, [3, 2, 0]),
         ([10, 4], 1, 1, [1, 1]),
