@@ -144,7 +144,7 @@ def _text_components(inputs: SplitInputs) -> NDArray[np.int64]:
 
 def _components(inputs: SplitInputs, rows: NDArray[np.int64], duplicates: str) -> NDArray[np.int64]:
     """Equal for those of `rows` that must be in one split; shape as `rows`."""
-    keys = [inputs.group[rows]] if (inputs.group[rows] >= 0).any() else []
+    keys = [inputs.group[rows]]
     if duplicates == "together":
         keys += [_numbered(inputs.text_key[rows]), inputs.cluster[rows]]
     return join_rows(keys, rows=len(rows))
@@ -176,8 +176,6 @@ def _require_all_labels(
 
 def _fraction(train: NDArray[np.int64], label: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.int64]:
     """Keep a share of the rows of each class; the rows of a smaller share are among those of a larger one."""
-    if fraction == 1:
-        return train
     counts = apportion(np.bincount(label[train]), ceil(fraction * len(train)), least=1)
     shuffled = np.random.default_rng(seed).permutation(train)
     rows = [shuffled[label[shuffled] == index][:count] for index, count in enumerate(counts)]

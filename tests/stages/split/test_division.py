@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stages.errors import DataError
 from stages.split.division import divide, write_positions
-from stages.split.inputs import SplitInputs, read_inputs
+from stages.split.inputs import SplitInputs
 
 LABELS = ["a", "b", "c"]
 SHARES = {
@@ -235,32 +235,70 @@ def test_source_needs_every_split(split, message):
         divide(inputs([0, 1] * 4, split=split), LABELS[:2], **{**SHARES, "method": "source"})
 
 
-def test_the_inputs_are_read_from_the_tokens(tmp_path):
-    table = pa.table(
-        {
-            "label": pa.array([0, 1, 0], pa.int32()),
-            "group": pa.array(["x", None, "x"], pa.string()),
-            "split": pa.array([None, "test", None], pa.string()),
-            "text_key": pa.array([5, -7, 5], pa.int64()),
-            "cluster": pa.array([None, 0, 0], pa.int64()),
-            "input_ids": pa.array([[1], [2], [3]], pa.list_(pa.int32())),
-        }
-    )
-    with pa.ipc.new_stream(tmp_path / "tokens.arrow", table.schema) as writer:
-        for batch in table.to_batches(max_chunksize=2):
-            writer.write_batch(batch)
-    rows = read_inputs(tmp_path / "tokens.arrow")
-    assert rows.label.tolist() == [0, 1, 0]
-    assert rows.group.tolist() == [0, -1, 0]
-    assert rows.text_key.tolist() == [5, -7, 5]
-    assert rows.split == [None, "test", None]
-    assert rows.cluster.tolist() == [-1, 0, 0]
-    assert rows.content[0] == rows.content[2] != 5
-    assert rows.content[1] == -7
-
-
 def test_positions_are_one_column(tmp_path):
     write_positions(tmp_path / "train.parquet", np.array([1, 4]))
     table = pq.read_table(tmp_path / "train.parquet")
     assert table.schema == pa.schema([("position", pa.int64())])
     assert table.column("position").to_pylist() == [1, 4]
+
+
+def test_all_of_the_statistics() -> None:
+    split = ["train"] * 6 + ["test"] * 3 + ["val"] * 3
+    key = [0, 1, 2, 3, 4, 0, 6, 7, 1, 9, 10, 11]
+    rows = inputs([0, 1, 0, 1, 0, 0, 1, 0, 1, 0, 0, 1], key, split=split)
+    positions, stats = divide(rows, LABELS[:2], **{**SHARES, "method": "source", "duplicates": "drop"})
+    assert {name: array.tolist() for name, array in positions.items()} == {
+        "train": [0, 2, 3, 4],
+        "val": [9, 10, 11],
+        "test": [6, 7, 8],
+    }
+    none = {"val": 0, "test": 0}
+    assert stats == {
+        "rows": 12,
+        "train": {"rows": 4, "labels": {"a": 3, "b": 1}},
+        "val": {"rows": 3, "labels": {"a": 2, "b": 1}},
+        "test": {"rows": 3, "labels": {"a": 1, "b": 2}},
+        "official": ["train", "val", "test"],
+        "duplicates_dropped": 2,
+        "left_out_as_leak": 0,
+        "train_left_out": 0,
+        "leak": {"same_text": none, "nearly_same_text": none, "same_group": none, "share": 0.0},
+    }
+
+
+def test_one_row_of_a_rare_class_is_enough_in_a_fraction_of_train() -> None:
+    label = np.repeat([0, 1], [96, 4])
+    split = ["train"] * 100 + ["val", "test"] * 2
+    rows = inputs([*label, 0, 0, 1, 1], split=split)
+    _, stats = divide(rows, LABELS[:2], **{**SHARES, "train_fraction": 0.1})
+    assert stats["train"] == {"rows": 11, "labels": {"a": 10, "b": 1}}
+
+
+def test_groups_numbered_zero_stay_together() -> None:
+    group = np.where(np.arange(100) < 20, 0, -1)
+    positions, _ = divide(inputs(np.arange(100) % 2, group=group), LABELS[:2], **{**SHARES, "duplicates": "keep"})
+    assert sum(0 in group[rows] for rows in positions.values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("split", "problems", "larger"),
+    [
+        (
+            ["train"] * 4 + [None] * 2,
+            "train (2 rows) has no row of 'c'; val (2 rows) has no row of 'a'; test (2 rows) has no row of 'a'",
+            ", set a larger split.test and split.val",
+        ),
+        (
+            ["train"] * 4 + ["val", "test"],
+            "val (1 rows) has no row of 'a', 'c'; test (1 rows) has no row of 'a', 'b'",
+            "",
+        ),
+    ],
+)
+def test_the_error_names_all_classes_without_a_row(split: list[str | None], problems: str, larger: str) -> None:
+    with pytest.raises(DataError) as error:
+        divide(inputs([0, 1, 1, 2, 1, 2], split=split), LABELS, **SHARES)
+    assert str(error.value) == (
+        f"Classes have no row in a split: {problems}. "
+        f"Add rows of these classes{larger}, or join them with others in download.dataset.labels."
+    )
