@@ -1,6 +1,5 @@
 """A project held in memory, for tests of planning that need no files."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +15,7 @@ class MemorySnapshot:
     Attributes:
         lock: dvc.lock.
         tree: What is at each path, files and folders.
-        folders: md5 of a folder -> its files.
+        folders: Path and md5 of a folder -> its files.
         values: File -> its parameters by full key.
         cache: md5 of everything in the local cache.
         records: Stage -> its result in the run-cache.
@@ -26,7 +25,7 @@ class MemorySnapshot:
 
     lock: dict[str, LockEntry] = field(default_factory=dict)
     tree: dict[str, Digest] = field(default_factory=dict)
-    folders: dict[str, Digests] = field(default_factory=dict)
+    folders: dict[tuple[str, str], Digests] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     cache: set[str] = field(default_factory=set)
     records: dict[str, Recorded] = field(default_factory=dict)
@@ -43,11 +42,10 @@ class MemorySnapshot:
         return {name: digest for name, digest in files_under(self.tree, folder).items() if not digest.is_folder}
 
     def folder_files(self, folder: Digest, path: str) -> Digests | None:
-        return self.folders.get(folder.md5)
+        return self.folders.get((path, folder.md5))
 
     def param(self, file: str, key: str) -> Any:
-        whole = self.values.get(file, MISSING)
-        return whole.get(key, MISSING) if key and isinstance(whole, Mapping) else whole
+        return self.values.get(file, MISSING) if key == "" else self.values.get(file, {}).get(key, MISSING)
 
     def cached(self, outs: Digests) -> bool:
         return {digest.md5 for digest in outs.values()} <= self.cache

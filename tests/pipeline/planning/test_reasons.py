@@ -93,9 +93,10 @@ def files(**md5s: str) -> dict[str, Digest]:
         (files(a="1"), files(a="1", b="3"), ["code/b changed"]),
         (files(b="1", a="1"), {}, ["code/a changed", "code/b changed"]),
         ({}, files(c="1", b="1", a="1"), ["code/a changed", "code/b changed", "code/c changed"]),
+        ({}, files(**dict.fromkeys("abcd", "1")), [f"code/{name} changed" for name in "abcd"]),
         (
             {},
-            files(a="1", b="1", c="1", d="1", e="1"),
+            files(**dict.fromkeys("abcde", "1")),
             ["code/a changed", "code/b changed", "code/c changed", "2 more files of code changed"],
         ),
         ({"a": Digest("1")}, {"a": Digest("1", executable=True)}, []),
@@ -104,14 +105,18 @@ def files(**md5s: str) -> dict[str, Digest]:
     ],
 )
 def test_the_changed_files_of_a_folder_are_named(before: Any, now: Any, reasons: list[str]) -> None:
-    folders = {digest.md5: names for digest, names in ((OLD, before), (NEW, now)) if names is not None}
+    folders = {("code", digest.md5): names for digest, names in ((OLD, before), (NEW, now)) if names is not None}
     entry = LockEntry("", {"code": OLD}, {}, {})
     assert input_reasons(MemorySnapshot(folders=folders), Stage("cut", ""), entry, {"code": NEW}, {}) == reasons
 
 
-def test_a_file_that_became_a_folder_is_named_by_its_path() -> None:
-    snapshot = MemorySnapshot(folders={"a": files(x="1"), NEW.md5: files(x="2")})
-    assert input_reasons(snapshot, Stage("cut", ENTRY.cmd), ENTRY, {"rows.csv": NEW}, {}) == ["rows.csv changed"]
+@pytest.mark.parametrize(("before", "now"), [(A, NEW), (OLD, B)])
+def test_a_file_that_became_a_folder_or_a_folder_that_became_a_file_is_named_by_its_path(
+    before: Digest, now: Digest
+) -> None:
+    snapshot = MemorySnapshot(folders={("code", digest.md5): files(x=digest.md5) for digest in (A, B, OLD, NEW)})
+    entry = LockEntry("", {"code": before}, {}, {})
+    assert input_reasons(snapshot, Stage("cut", ""), entry, {"code": now}, {}) == ["code changed"]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,11 @@ def finished() -> MemorySnapshot:
     return MemorySnapshot(
         lock=dict(LOCK),
         tree=tree,
-        folders={CUT.md5: CUT_FILES, MODEL.md5: MODEL_FILES, DATA.md5: DATA_FILES},
+        folders={
+            ("data/cut", CUT.md5): CUT_FILES,
+            ("data/model", MODEL.md5): MODEL_FILES,
+            ("data", DATA.md5): DATA_FILES,
+        },
         values={"params.yaml": dict(VALUES)},
         cache=set(outs),
         times={"raw": 1.0, "cut": 2.0, "train": 40.0, "report": 3.0},
@@ -171,7 +175,7 @@ def test_a_file_of_a_restored_folder_is_compared_as_it_will_be(
     folder = folder_digest(files | {"more.csv": INPUT})
     snapshot.records["cut"] = Recorded(replace(LOCK["cut"], outs={"data/cut": folder}), "cache")
     if known:
-        snapshot.folders[folder.md5] = files
+        snapshot.folders["data/cut", folder.md5] = files
     train = plans(snapshot)["train"]
     assert (train.state, train.reasons) == (state, reasons)
 
@@ -237,7 +241,7 @@ def test_a_folder_inside_a_restored_output_is_compared_as_it_will_be() -> None:
         tree={"used": RAW},
         cache={"raw"},
         records={"cut": Recorded(cut, "cache")},
-        folders={folder_digest(files).md5: files},
+        folders={("out", folder_digest(files).md5): files},
     )
     assert [plan.state for plan in make_plan(graph, snapshot)] == ["restored", "fresh"]
 

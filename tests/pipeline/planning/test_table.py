@@ -18,9 +18,9 @@ PLANS = [
 MANY = tuple(f"report.key{number} 1 -> 2" for number in range(5))
 
 
-def rows(plans: list[StagePlan]) -> list[list[str]]:
+def rows(plans: list[StagePlan], width: int = 200) -> list[list[str]]:
     """The rows of the table, cells split at two spaces."""
-    console = Console(file=io.StringIO(), width=200)
+    console = Console(file=io.StringIO(), width=width)
     console.print(plan_table(plans))
     return [re.split(r"\s{2,}", line.strip()) for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
 
@@ -60,6 +60,11 @@ def test_an_unknown_time_is_marked_and_times_end_at_the_same_column() -> None:
     assert table.columns[2].justify == "right"
 
 
+def test_in_a_narrow_terminal_only_the_reasons_wrap() -> None:
+    plan = StagePlan("finetune@42", "restored", ("split.seed 1 -> 2",), seconds=750.0)
+    assert rows([plan], width=46)[1] == ["finetune@42", "restored", "12 min 30 s", "split.seed"]
+
+
 @pytest.mark.parametrize("state", ["fresh", "restored", "runs", "pending"])
 def test_each_state_has_its_own_style(state: State) -> None:
     (cell,) = plan_table([StagePlan("a", state)]).columns[1].cells
@@ -77,6 +82,7 @@ def test_each_state_has_its_own_style(state: State) -> None:
         (3599.4, "59 min 59 s"),
         (3599.6, "1 h 0 min"),
         (11159.0, "3 h 5 min"),
+        (14340.0, "3 h 59 min"),
         (100800.0, "28 h 0 min"),
     ],
 )

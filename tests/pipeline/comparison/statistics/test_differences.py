@@ -155,3 +155,29 @@ def test_two_seeds_against_one_are_combined_by_hand() -> None:
     assert difference.degrees == 1.0  # Satterthwaite's are fewer: at least those of the seeds
     assert difference.high - difference.value == pytest.approx(difference.error * stats.t.ppf(0.975, 1))
     assert difference.p_value == pytest.approx(2 * stats.t.sf(2.0 / difference.error, 1))
+
+
+def test_rows_and_seeds_are_combined_by_hand() -> None:
+    # Three rows of one stratum; base has one seed, head two. The variances below are of a mean of three rows.
+    base, head = np.array([[1.0, 3.0, 2.0]]), np.array([[2.0, 2.0, 3.0], [4.0, 10.0, 7.0]])
+    difference = compare_means(np.zeros(3, dtype=np.int64), base, head, confidence=0.95)
+    rows = 1 / 9  # of the differences 2, 3 and 3
+    interaction = (1 / 9 + 3) / 2 - 7 / 9  # of head's seeds on average, minus that of their mean 3, 6 and 5
+    spread = 98 / 9  # of head's means 7 / 3 and 7, 1 degree of freedom
+    seeds = (spread - 2 * interaction) * (1 + 1 / 2)
+    assert difference.value == pytest.approx(8 / 3)
+    assert difference.error == pytest.approx(math.sqrt(rows + seeds))
+    assert difference.seeds_share == pytest.approx(seeds / (rows + seeds))
+
+
+def test_a_class_of_one_row_and_a_class_without_rows_add_no_variance() -> None:
+    labels, head = np.array([0, 0, 2, 2, 3]), np.array([[1.0, 3.0, 2.0, 6.0, 9.0]])
+    difference = compare_means(labels, np.zeros((1, 5)), head, confidence=0.95)
+    assert difference.degrees == 2  # five rows, three classes
+    assert difference.error == pytest.approx(math.sqrt((2 + 8) / 2 / 5))
+
+
+def test_where_each_class_has_one_row_the_error_is_unknown() -> None:
+    difference = compare_means(np.array([0, 1]), np.zeros((1, 2)), np.array([[1.0, 2.0]]), confidence=0.95)
+    assert (difference.value, difference.error, difference.degrees) == (1.5, 0.0, math.inf)
+    assert min_detectable(difference, confidence=0.95) is None
