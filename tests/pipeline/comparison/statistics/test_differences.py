@@ -64,6 +64,7 @@ def test_the_same_predictions_differ_by_nothing() -> None:
         sides = np.repeat(base[None], seeds, axis=0)
         for difference in compare_preds(labels, sides, sides, **OPTIONS).values():
             assert (difference.value, difference.low, difference.high, difference.p_value) == (0, 0, 0, 1)
+            assert difference.seeds_share == (None if seeds == 1 else 0.0)
             assert min_detectable(difference, confidence=0.95) is None
 
 
@@ -168,6 +169,19 @@ def test_rows_and_seeds_are_combined_by_hand() -> None:
     assert difference.value == pytest.approx(8 / 3)
     assert difference.error == pytest.approx(math.sqrt(rows + seeds))
     assert difference.seeds_share == pytest.approx(seeds / (rows + seeds))
+
+
+def test_the_degrees_of_freedom_of_rows_and_seeds_are_combined_by_hand() -> None:
+    # Head's second seed is better by 0.5 on each of three rows, so there is no interaction.
+    difference = compare_means(
+        np.zeros(3, dtype=np.int64),
+        np.zeros((1, 3)),
+        np.array([[1.0, 3.0, 8.0], [1.5, 3.5, 8.5]]),
+        confidence=0.95,
+    )
+    rows, seeds = 26 / 2 / 3, 0.125 * (1 + 1 / 2)  # with 2 and 1 degrees of freedom
+    assert difference.error == pytest.approx(math.sqrt(rows + seeds))
+    assert difference.degrees == pytest.approx((rows + seeds) ** 2 / (rows**2 / 2 + seeds**2 / 1))
 
 
 def test_a_class_of_one_row_and_a_class_without_rows_add_no_variance() -> None:
