@@ -1,10 +1,11 @@
 """Fine-tuning side by side with transformers' Trainer, and what its own options save.
 
-    python benchmarks/bench_finetune.py [loop] [frozen] [memory] [mcc] [--rows N] [--repeats 3] [--seeds 5]
+    python benchmarks/bench_finetune.py [loop] [frozen] [memory] [mcc] [dropout] [--rows N] [--repeats 3] [--seeds 5]
 
 loop    CoLA, one epoch, batch 32, max 64: the training loop against the Trainer padded to 64 and grouped by length
 frozen  SMS spam, 10 epochs of a head of 512, a seed each time: features once against the encoder in every epoch
 memory  peak memory of the stage with 10 thousand and with 100 thousand rows
+dropout CoLA, 20 steps of a full fine-tune on one thread: a step without dropout against one with it, in 12 pairs
 mcc     CoLA, 4 epochs, test MCC over seeds, ours and the Trainer's (hours on a CPU; not part of the default)
 
 Without names: loop, frozen and memory. The runs of a pair alternate; the tables show medians. benchmarks/README.md
@@ -25,10 +26,20 @@ import numpy as np
 import pandas as pd
 import published_data
 import torch
-from finetune_data import cola, run_peer, run_stage, score_test, sms_spam, write_root
+from finetune_data import ROOT, cola, run_peer, run_stage, score_test, sms_spam, write_root
+from transformers import PreTrainedModel
 
+from stages.finetune.data_module import FinetuneData
+from stages.finetune.devices import Device
+from stages.finetune.encoder import load_encoder
+from stages.finetune.inputs import read_inputs
+from stages.finetune.prepare import apply_method, prepared
+from stages.finetune.training.lightning_module import make_module
+from stages.params import read_params
+from stages.paths import Paths
 from stages.tokens import open_tokens
 
+DROPOUT_PAIRS, DROPOUT_STEPS = 12, 20
 LAYER_PARAMETERS = 10_646_784  # of MiniLM's six layers, which is where its products are
 FILES = {  # the published data that each part reads
     "loop": [published_data.COLA],
@@ -37,7 +48,7 @@ FILES = {  # the published data that each part reads
     "mcc": [published_data.COLA],
 }
 COLA: dict[str, Any] = {"batch_size": 32, "learning_rate": 2e-5, "warmup_ratio": 0.0, "weight_decay": 0.0}
-PLAIN: dict[str, Any] = {"monitor": "val/mcc", "patience": None, "accelerator": "cpu"}
+PLAIN: dict[str, Any] = {"monitor": "val.mcc", "patience": None, "accelerator": "cpu"}
 SPAM: dict[str, Any] = {"max_epochs": 10, "batch_size": 32, "learning_rate": 1e-3, "class_weights": "balanced"}
 
 
@@ -55,7 +66,7 @@ def main() -> None:
     rate = matrix_rate()
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     print(f"products in fp32: {rate / 1e9:.0f} GFLOP/s\n")
-    known = {"loop": loop, "frozen": frozen, "memory": memory, "mcc": mcc}
+    known = {"loop": loop, "frozen": frozen, "memory": memory, "dropout": dropout, "mcc": mcc}
     for part in arguments.parts:
         with tempfile.TemporaryDirectory() as folder:
             known[part](Path(folder), arguments, rate)
@@ -134,6 +145,60 @@ def memory(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
     print()
 
 
+def dropout(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
+    """Show what dropout costs in a training step, the most that a faster one could save: medians of 12 pairs."""
+    table = cola("in_domain_train")
+    rows = np.arange(len(table))
+    paths = write_root(folder, table, {"train": rows, "val": rows[:32]}, max_length=64)
+    torch.set_num_threads(1)
+    ways: dict[str, Callable[[PreTrainedModel], None]] = {
+        "PyTorch's": lambda model: None,
+        "none": remove_dropout,
+    }
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for pair in range(DROPOUT_PAIRS):
+        for name in sorted(ways, reverse=bool(pair % 2)):
+            found[name].append(seconds_of_steps(paths, ways[name], seed=pair))
+    print(f"CoLA, batch 32, {DROPOUT_STEPS} steps on one thread, {DROPOUT_PAIRS} pairs\n")
+    print("| dropout | CPU seconds | of PyTorch's | clock seconds | of PyTorch's |\n|---|---|---|---|---|")
+    for name, runs in found.items():
+        cells = []
+        for clock in (0, 1):
+            ratios = [run[clock] / plain[clock] for run, plain in zip(runs, found["PyTorch's"], strict=True)]
+            cells += [f"{_median([run[clock] for run in runs]):.2f}", f"{_median(ratios):.3f}"]
+        print(f"| {name} | {' | '.join(cells)} |")
+    print()
+
+
+def remove_dropout(model: PreTrainedModel) -> None:
+    """Set the probability of every dropout to 0."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+
+
+def seconds_of_steps(paths: Paths, change: Callable[[PreTrainedModel], None], *, seed: int) -> tuple[float, float]:
+    """Return the CPU and the clock seconds of `DROPOUT_STEPS` training steps, after two that warm up."""
+    options = read_params(ROOT / "recipes/default.yaml").finetune.model_copy(update=COLA)
+    inputs, device = read_inputs(paths), Device("cpu")
+    torch.manual_seed(seed)
+    model = load_encoder(paths.encoder, labels=inputs.labels)
+    apply_method(model, options)
+    with prepared(model, inputs, options, device, features=paths.features) as ready:
+        change(model)
+        module = make_module(model, options)
+        optimizer = torch.optim.AdamW(module.parameters(), lr=options.learning_rate, fused=True)
+        batches = iter(FinetuneData(ready.train, ready.val, options, device, seed=seed).train_dataloader())
+        for step, batch in zip(range(DROPOUT_STEPS + 2), batches, strict=False):
+            if step == 2:
+                cpu, clock = time.process_time(), time.perf_counter()
+            module.training_step(batch, step).backward()
+            torch.nn.utils.clip_grad_norm_(module.parameters(), options.gradient_clip)
+            optimizer.step()
+            optimizer.zero_grad()
+        return time.process_time() - cpu, time.perf_counter() - clock
+
+
 def mcc(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
     """Print the test MCC of each seed, ours and the Trainer's."""
     train, test = cola("in_domain_train"), cola("out_of_domain_dev")
@@ -144,7 +209,7 @@ def mcc(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
     scores: list[tuple[float, float]] = []
     for seed in range(1, arguments.seeds + 1):
         # val is part of train and the last epoch is kept: the Trainer chooses no epoch either
-        run_stage(paths, seed, max_epochs=4, **COLA, **(PLAIN | {"monitor": "val/loss"}))
+        run_stage(paths, seed, max_epochs=4, **COLA, **(PLAIN | {"monitor": "val.loss"}))
         options = ["--padding", "group", "--epochs", "4", "--seed", str(seed)]
         scores.append((score_test(paths, splits["test"], seed)["mcc"], run_peer(train, test, options)["mcc"]))
         print(f"| {seed} | {scores[-1][0]:.4f} | {scores[-1][1]:.4f} |", flush=True)

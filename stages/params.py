@@ -1,4 +1,4 @@
-"""Read params.yaml and check it against its schema, `sections.py`; everything that is wrong stands in one error."""
+"""Read params.yaml and check it against `schema.py`; one error lists every problem."""
 
 import difflib
 from collections.abc import Mapping
@@ -14,12 +14,19 @@ from stages.schema import Params
 
 __all__ = ["Params", "parse_params", "parse_yaml", "read_params"]
 
+MOVED = {  # keys of older files -> where they are now
+    "finetune.num_workers": "machine.num_workers",
+    "finetune.checkpoint_minutes": "machine.checkpoint_minutes",
+    "finetune.loggers": "machine.loggers",
+    "download.dataset.unpack_limit_mb": "machine.unpack_limit_mb",
+}
+
 
 def read_params(path: Path) -> Params:
     """Read and check params.yaml.
 
     Raises:
-        ParamsError: The file is missing, is no YAML, or has problems; all of them are named at once.
+        ParamsError: The file is missing, is not YAML, or has wrong values; the message lists all of them.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -31,10 +38,10 @@ def read_params(path: Path) -> Params:
 
 
 def parse_yaml(text: str, *, name: str) -> Any:
-    """Parse YAML 1.2 as DVC does (`2e-5` is a number; a key given twice is an error).
+    """Parse YAML 1.2 as DVC does: `2e-5` is a number, and a repeated key is an error.
 
     Raises:
-        ParamsError: The text is no YAML; the message names the line.
+        ParamsError: The text is not valid YAML; the message names the line.
     """
     try:
         return YAML(typ="safe", pure=True).load(text)
@@ -44,10 +51,10 @@ def parse_yaml(text: str, *, name: str) -> Any:
 
 
 def parse_params(values: Any, *, name: str) -> Params:
-    """Check what was read from params.yaml.
+    """Check the values read from params.yaml.
 
     Raises:
-        ParamsError: Everything that is wrong, each with its key, its value and what would be right.
+        ParamsError: Some values are wrong; the message gives each key, its value and what is expected.
     """
     try:
         params = Params.model_validate(values)
@@ -55,50 +62,56 @@ def parse_params(values: Any, *, name: str) -> Params:
         problems = list(dict.fromkeys(_problem(detail, values) for detail in error.errors()))
         raise ParamsError(f"{name}: " + "; ".join(problems)) from error
     if len(set(params.seeds)) != len(params.seeds):
-        raise ParamsError(f"{name}: seeds {params.seeds} names a seed twice. Give each once.")
+        raise ParamsError(f"{name}: seeds {params.seeds} lists a seed twice. List each seed once.")
     if params.split.val + params.split.test >= 1:
         raise ParamsError(
-            f"{name}: split.val {params.split.val} and split.test {params.split.test} leave nothing to train on."
+            f"{name}: split.val {params.split.val} and split.test {params.split.test} leave no rows to train on. "
+            "Lower them, so that their sum is below 1."
         )
     columns = params.download.dataset.columns
     if {columns.text, columns.text_pair} & set(columns.slices):
         raise ParamsError(
-            f"{name}: download.dataset.columns.slices {columns.slices} names the text itself. Take it out."
+            f"{name}: download.dataset.columns.slices {columns.slices} contains a text column. Remove it from slices."
         )
     return params
 
 
 def _problem(detail: Any, values: Any) -> str:
-    """One problem in one clause; pydantic's own location also names the branch of a union, which no user wrote."""
+    """Return one problem as a clause of the message."""
     path = _location(detail["loc"], values)
     if detail["type"] == "extra_forbidden":
+        if path in MOVED:
+            return f"{path} moved to {MOVED[path]}"
         key = str(detail["loc"][-1])
         known = _known_keys(detail["loc"][:-1])
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+        similar = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        hint = f"did you mean {similar[0]}?" if similar else f"known keys: {', '.join(known)}"
         return f"unknown key {path} ({hint})"
     if detail["type"] == "missing":
         return f"{path} is missing"
-    return f"{path}: {detail['msg'][0].lower()}{detail['msg'][1:]}, not {detail['input']!r}"
+    value = detail["input"]
+    if path == "finetune.monitor" and isinstance(value, str) and "/" in value:
+        return f"{path}: {value} is now written {value.replace('/', '.')}"
+    return f"{path}: {detail['msg'][0].lower()}{detail['msg'][1:]}, not {value!r}"
 
 
 def _location(loc: tuple[str | int, ...], values: Any) -> str:
-    """The key as in params.yaml: `download.dataset.files[0].source`."""
-    path, here = "", values
-    for position, step in enumerate(loc):
-        if isinstance(here, list) and isinstance(step, int):
+    """Return the key as in params.yaml, `download.dataset.files[0].source`, without the names of a union's branches."""
+    path, value = "", values
+    for depth, step in enumerate(loc):
+        if isinstance(value, list) and isinstance(step, int):
             path += f"[{step}]"
-            here = here[step] if step < len(here) else None
-        elif isinstance(here, Mapping) and (step in here or position == len(loc) - 1):
+            value = value[step] if step < len(value) else None
+        elif isinstance(value, Mapping) and (step in value or depth == len(loc) - 1):
             path += f".{step}" if path else str(step)
-            here = here.get(step)
+            value = value.get(step)
         else:
-            break  # the name of a union's branch
+            break  # pydantic's name of a union's branch, which no user wrote
     return path or "the file"
 
 
 def _known_keys(loc: tuple[str | int, ...]) -> list[str]:
-    """The keys that the model at `loc` has."""
+    """Return the keys of the section at `loc`."""
     model: Any = Params
     for step in loc:
         if isinstance(step, int):

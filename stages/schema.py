@@ -1,21 +1,22 @@
-"""The schema of params.yaml: complete, frozen, and strict. No default stands here, because DVC can't see one.
+"""The schema of params.yaml: complete, frozen and strict. It has no defaults, because DVC would not see them.
 
-Every key is explained in recipes/default.yaml, where a person edits it. A key typed `X | None = None` may be left
-out: absent and null are the same, so that nothing is hidden.
+Every key is explained in recipes/default.yaml, where people edit it. A key typed `X | None = None` may be left out,
+which means the same as null.
 """
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
+Precision = Annotated[Literal["auto", "32", "bf16"], BeforeValidator(lambda value: "32" if value == 32 else value)]
 SplitName = Literal["train", "val", "test"]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Section(BaseModel):
-    """A mapping of params.yaml: no unknown keys, no silent conversions, no changes after reading."""
+    """A mapping of params.yaml: unknown keys are errors, types are not converted, and values can't be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -31,7 +32,7 @@ class SourceFile(Section):
 
 
 class Columns(Section):
-    """Names of the columns, or their numbers (from 0) where there is no header."""
+    """Names of the columns, or their numbers (from 0) in a file without a header."""
 
     text: str | int
     label: str | int | None
@@ -42,7 +43,7 @@ class Columns(Section):
 
 
 class Checks(Section):
-    """What happens to rows with something wrong: the stage fails, warns, or sets them aside in a file."""
+    """What the stage does about each kind of bad row: fail, warn, or set the row aside in a file."""
 
     malformed_row: Literal["fail", "set_aside"]
     broken_encoding: Literal["fail", "warn", "set_aside"]
@@ -62,7 +63,6 @@ class Checks(Section):
 class Dataset(Section):
     files: Annotated[list[SourceFile], Field(min_length=1)]
     folder: str
-    unpack_limit_mb: Positive
     format: Literal["csv", "tsv", "jsonl", "lines", "folders", "parquet", "arrow", "hf"]
     encoding: str
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None
@@ -106,7 +106,7 @@ class Head(Section):
 
 
 class Lora(Section):
-    """Small trained matrices beside fixed ones."""
+    """Low-rank adaptation: small trained matrices beside frozen weights."""
 
     rank: Positive
     alpha: Annotated[float, Field(gt=0)]
@@ -133,21 +133,18 @@ class Finetune(Section):
     label_smoothing: Fraction
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
     class_weights: Literal["none", "balanced"] | dict[str | int, Annotated[float, Field(gt=0)]]
-    monitor: Literal["val/loss", "val/accuracy", "val/macro_f1", "val/mcc"]
+    monitor: Literal["val.loss", "val.accuracy", "val.macro_f1", "val.mcc"]
     patience: Positive | None
     accelerator: Literal["auto", "cpu", "gpu"]
     devices: Positive
     strategy: str
-    precision: Literal["auto", "32", "bf16"]
+    precision: Precision
     compile: bool
-    num_workers: Annotated[int, Field(ge=0)]
     compact_vocabulary: bool
     packing: bool
-    loggers: list[Literal["tensorboard", "mlflow"]]
     limit_train_batches: Positive | Annotated[float, Field(gt=0, le=1)]
     limit_val_batches: Positive | Annotated[float, Field(gt=0, le=1)]
     fast_dev_run: bool
-    checkpoint_minutes: Annotated[float, Field(gt=0)]
 
 
 class Evaluate(Section):
@@ -160,7 +157,7 @@ class Evaluate(Section):
 
 
 class Gate(Section):
-    """What `retune compare` holds a change to."""
+    """Rules that `retune compare` checks a change against."""
 
     fail_on: Literal["none", "worse"]
     require: list[Annotated[str, Field(pattern=r"^\s*(test|val)\.\w+(\.(low|high))?\s*(>=|<=|>|<)\s*-?[0-9.]+\s*$")]]
@@ -176,6 +173,15 @@ class Report(Section):
     gate: Gate
 
 
+class Machine(Section):
+    """What suits a machine and changes no byte of any output: in no stage's params, and in no key."""
+
+    num_workers: Annotated[int, Field(ge=0)]
+    checkpoint_minutes: Annotated[float, Field(gt=0)]
+    loggers: list[Literal["tensorboard", "mlflow"]]
+    unpack_limit_mb: Positive
+
+
 class Params(Section):
     """The whole of params.yaml."""
 
@@ -186,3 +192,4 @@ class Params(Section):
     finetune: Finetune
     evaluate: Evaluate
     report: Report
+    machine: Machine

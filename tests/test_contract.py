@@ -94,11 +94,15 @@ def closure(path: Path, *, without: Path | None = None) -> set[Path]:
 
 def test_the_six_names_agree_everywhere() -> None:
     packages = [path.parent.name for path in (ROOT / "stages").glob("*/__main__.py")]
-    sections = [name for name in Params.model_fields if name != "seeds"]
     assert list(graph()) == STAGES
     assert sorted(packages) == sorted(STAGES)
-    assert sections == STAGES
-    assert [name for name in parse_yaml((ROOT / "params.yaml").read_text(), name="") if name != "seeds"] == STAGES
+    assert list(Params.model_fields) == ["seeds", *STAGES, "machine"]
+    assert list(parse_yaml((ROOT / "params.yaml").read_text(), name="")) == ["seeds", *STAGES, "machine"]
+
+
+def test_machine_settings_are_in_no_stage_s_params() -> None:
+    tracked = {key.split(".")[0] for name in STAGES for key in body(name)["params"]}
+    assert tracked == {"seeds", *STAGES}
 
 
 @pytest.mark.parametrize("name", STAGES)

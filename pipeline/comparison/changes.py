@@ -71,8 +71,11 @@ def find_changes(base: Revision, head: Revision) -> Changes:
 
 
 def changed_params(base: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return the values that differ, by dotted key, in head's order."""
-    before, after = flatten(base), flatten(head)
+    """Return the values that differ, by dotted key, in head's order; `machine` changes no result and is left out."""
+    before, after = (
+        flatten({section: values for section, values in params.items() if section != "machine"})
+        for params in (base, head)
+    )
     return {
         key: (before.get(key, MISSING), after.get(key, MISSING))
         for key in dict.fromkeys([*after, *before])

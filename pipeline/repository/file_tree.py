@@ -17,7 +17,7 @@ from scmrepo.exceptions import SCMError
 
 from pipeline.repository import git
 from pipeline.repository.digests import Digest, Digests, folder_digest
-from pipeline.repository.objects import tree_files
+from pipeline.repository.storage.objects import tree_files
 from stages.errors import PipelineError
 
 SEARCHED_COMMITS = 10  # of those that changed a folder, when its former files are looked for

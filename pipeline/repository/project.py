@@ -21,7 +21,7 @@ from pipeline.repository.graph import LockEntry, ParamValues, Stage
 from pipeline.repository.leftovers import find_leftovers
 from pipeline.repository.lock import RawEntry, hold_dvc, parse_entry, parse_lock
 from pipeline.repository.snapshot import MISSING, Recorded
-from pipeline.repository.store import Store
+from pipeline.repository.storage.store import Store
 from stages.errors import PipelineError
 
 

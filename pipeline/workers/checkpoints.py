@@ -9,7 +9,7 @@ import logging
 import threading
 from pathlib import Path
 
-from pipeline.repository.remote import Remote
+from pipeline.repository.storage.remote import Remote
 from stages.errors import PipelineError
 from stages.files import TEMPORARY, replace_file, sha256
 from stages.paths import Paths

@@ -11,7 +11,7 @@ from pipeline.planning.plan import StagePlan, make_plan
 from pipeline.repository.graph import Graph, Stage
 from pipeline.repository.lock import merge_lock
 from pipeline.repository.project import Project
-from pipeline.repository.remote import Remote
+from pipeline.repository.storage.remote import Remote
 from pipeline.workers.attempts import Attempts, RunEnd
 from pipeline.workers.dispatch import Dispatcher, Submission
 from pipeline.workers.inputs import inputs_of, plan_key

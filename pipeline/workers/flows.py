@@ -16,7 +16,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from pipeline.planning.plan import StagePlan
 from pipeline.repository import git
-from pipeline.repository.remote import Remote
+from pipeline.repository.storage.remote import Remote
 from pipeline.workers import checkout
 from pipeline.workers.attempts import INPUT_DAMAGED, STAGE_FAILED, Attempts
 from pipeline.workers.coordinator import Coordinator, StoppedError

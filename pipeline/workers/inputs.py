@@ -10,8 +10,8 @@ from pipeline.planning.plan import StagePlan, read_values
 from pipeline.repository.digests import Digest, Digests, paths_overlap
 from pipeline.repository.graph import Graph, Stage
 from pipeline.repository.project import Project
-from pipeline.repository.remote import InputDamagedError, Remote
-from pipeline.repository.run_cache import stage_key
+from pipeline.repository.storage.remote import InputDamagedError, Remote
+from pipeline.repository.storage.run_cache import stage_key
 from stages.errors import PipelineError
 from stages.files import remove_folder, replace_file
 

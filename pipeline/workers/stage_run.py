@@ -13,8 +13,8 @@ from pipeline.execution.stage_process import LineHandler, Outcome, Running
 from pipeline.repository.digests import Digest
 from pipeline.repository.lock import read_lock
 from pipeline.repository.project import Project
-from pipeline.repository.remote import InputDamagedError, InputMissingError, Remote
-from pipeline.repository.run_cache import entry_key
+from pipeline.repository.storage.remote import InputDamagedError, InputMissingError, Remote
+from pipeline.repository.storage.run_cache import entry_key
 from pipeline.workers import checkout, inputs
 from pipeline.workers.checkpoints import CheckpointMirror
 from stages.errors import PipelineError

@@ -12,7 +12,6 @@ Example: python -m stages.download dataset
 from stages import entry
 from stages.download.dataset import write_dataset
 from stages.download.encoder import copy_encoder, locate_encoder
-from stages.download.readers.record import ReadOptions, slice_fields
 from stages.files import replace_folder
 from stages.params import Params
 from stages.paths import Paths
@@ -25,28 +24,9 @@ def main(params: Params, paths: Paths, item: str) -> None:
         with replace_folder(paths.encoder) as target:
             copy_encoder(folder, target, source=model.source, sha256=model.sha256, revision=revision)
         return
-    dataset = params.download.dataset
-    columns = dataset.columns.model_dump(exclude={"slices"}, exclude_none=True)
     with replace_folder(paths.dataset) as target:
-        write_dataset(
-            target,
-            files=[file.model_dump() for file in dataset.files],
-            root=paths.root,
-            watched=dataset.folder,
-            unpack_limit=dataset.unpack_limit_mb * 1_000_000,
-            options=ReadOptions(
-                format=dataset.format,
-                encoding=dataset.encoding,
-                delimiter=dataset.delimiter,
-                header=dataset.header,
-                quoting=dataset.quoting,
-                columns=columns | slice_fields(dataset.columns.slices),
-            ),
-            labels={str(value): name for value, name in dataset.labels.items()},
-            policies=dataset.checks.model_dump(exclude={"min_rows_per_label", "near_duplicate_similarity"}),
-            min_rows_per_label=dataset.checks.min_rows_per_label,
-            similarity=dataset.checks.near_duplicate_similarity,
-        )
+        unpack_limit = params.machine.unpack_limit_mb * 1_000_000
+        write_dataset(target, params.download.dataset, root=paths.root, unpack_limit=unpack_limit)
 
 
 if __name__ == "__main__":

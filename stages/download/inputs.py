@@ -13,6 +13,7 @@ from stages.download.sources.archive import unpack
 from stages.download.sources.fetch import Fetched, fetch
 from stages.download.sources.hub import SPLITS, is_hub, load_hub_dataset
 from stages.errors import DataError
+from stages.schema import SourceFile
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class InputFile:
 
 
 def open_inputs(
-    files: Sequence[Mapping[str, Any]],
+    files: Sequence[SourceFile],
     *,
     options: ReadOptions,
     scratch: Path,
@@ -50,7 +51,7 @@ def open_inputs(
     """Yield the input files of a data set, each on disk and ready to be read.
 
     Args:
-        files: Entries of download.dataset.files: source, member, sha256, split and label of each.
+        files: Entries of download.dataset.files.
         options: How the files are read.
         scratch: Existing folder for what is downloaded and unpacked.
         root: Folder that relative paths start from.
@@ -62,7 +63,7 @@ def open_inputs(
     """
     fetched: dict[str, list[Fetched]] = {}  # several members of one archive are one download
     for number, file in enumerate(files):
-        source, sha256 = file["source"], file["sha256"]
+        source, sha256 = file.source, file.sha256
         if is_hub(source) != (options.format == "hf"):
             raise DataError(
                 f"{source} is read with download.dataset.format: {options.format}. The format hf is for sources that "
@@ -86,13 +87,13 @@ def open_inputs(
                 logger.info("%s has no checksum in params.yaml. Pin it with sha256: %s", whole.source, whole.sha256)
             unpacked = folder / str(index)
             unpacked.mkdir()
-            path = unpack(whole.path, member=file["member"], name=whole.source, scratch=unpacked, limit=unpack_limit)
+            path = unpack(whole.path, member=file.member, name=whole.source, scratch=unpacked, limit=unpack_limit)
             yield _input(path, whole, options, file)
 
 
-def _input(path: Path, whole: Fetched, options: ReadOptions, file: Mapping[str, Any]) -> InputFile:
-    name = whole.source if file["member"] is None else f"{whole.source}:{file['member']}"
-    label, columns = _label_and_columns(options, name, file["label"])
+def _input(path: Path, whole: Fetched, options: ReadOptions, file: SourceFile) -> InputFile:
+    name = whole.source if file.member is None else f"{whole.source}:{file.member}"
+    label, columns = _label_and_columns(options, name, file.label)
     if options.format != "folders" and path.is_dir():
         raise DataError(f"{name} is a folder. Name the files in it with a pattern such as {name}/*.csv.")
     if path.is_file() and path.stat().st_size == 0:
@@ -103,16 +104,16 @@ def _input(path: Path, whole: Fetched, options: ReadOptions, file: Mapping[str, 
         name,
         read(path, name=name, options=replace(options, columns=columns)),
         columns,
-        {"source": whole.source, "member": file["member"], "sha256": whole.sha256, "bytes": whole.bytes},
-        file["split"],
+        {"source": whole.source, "member": file.member, "sha256": whole.sha256, "bytes": whole.bytes},
+        file.split,
         label,
     )
 
 
-def _hub_inputs(file: Mapping[str, Any], options: ReadOptions) -> Iterator[InputFile]:
+def _hub_inputs(file: SourceFile, options: ReadOptions) -> Iterator[InputFile]:
     """One input per split: the one that `member` names, or all that are train, validation or test."""
-    source, member = file["source"], file["member"]
-    if file["sha256"] is not None:
+    source, member = file.source, file.member
+    if file.sha256 is not None:
         raise DataError(f"{source}: sha256 can't pin a data set of the Hub. Delete it, and give @REVISION instead.")
     loaded = load_hub_dataset(source)
     present = list(loaded.splits)
@@ -122,12 +123,12 @@ def _hub_inputs(file: Mapping[str, Any], options: ReadOptions) -> Iterator[Input
         raise DataError(f"{source}: {problem}. It has: {', '.join(present)}. Name one of these as `member`.")
     for split in wanted:
         name = f"{source}:{split}"
-        label, columns = _label_and_columns(options, name, file["label"])
+        label, columns = _label_and_columns(options, name, file.label)
         records = read_hub_split(loaded.splits[split], name=name, options=replace(options, columns=columns))
         # several splits are the official ones; a single split that `member` names may be used as any
         official = SPLITS.get(split) if member is None and len(wanted) > 1 else None
         provenance = {"source": source, "member": split, "revision": loaded.revision}
-        yield InputFile(name, records, columns, provenance, file["split"] or official, label)
+        yield InputFile(name, records, columns, provenance, file.split or official, label)
 
 
 def _label_and_columns(

@@ -1,4 +1,4 @@
-"""Batches of rows of like length, padded or packed: shuffled for train, in length order for val."""
+"""Batches of rows of like length, padded or packed: shuffled for train, longest first for val."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 from stages.finetune.acceleration.packing import pack
 from stages.tokens import Tokens
@@ -19,22 +19,34 @@ VAL_BATCH_FACTOR = 4  # without gradients a larger batch fits in the same memory
 
 
 class TokenRows(Dataset[Batch]):
-    """The rows of one split; an index is an array of rows and an item a whole batch.
+    """The rows of one split; the index is an array of row numbers, the item a whole batch.
 
     Args:
         tokens: The tokens of all rows.
-        positions: Rows of this split; shape (rows,).
-        pad_token_id: Fills the rows of a batch to its longest.
-        packed_from: Number of a row's first position, to pack batches; None: they are padded.
+        positions: Positions of this split's rows in the tokens; shape (rows,).
+        pad_token_id: Pads the rows of a batch to the length of its longest.
+        packed_from: Number of a row's first position, which packs batches; None: batches are padded.
+        filled: Fill packed batches up to one of few lengths.
+
+    Attributes:
+        lengths: Tokens in each row; shape (rows,).
     """
 
     def __init__(
-        self, tokens: Tokens, positions: NDArray[np.int64], *, pad_token_id: int, packed_from: int | None = None
+        self,
+        tokens: Tokens,
+        positions: NDArray[np.int64],
+        *,
+        pad_token_id: int,
+        packed_from: int | None = None,
+        filled: bool = False,
     ) -> None:
         self.tokens = tokens
         self.positions = positions
+        self.lengths = tokens.lengths[positions]
         self.pad_token_id = pad_token_id
         self.packed_from = packed_from
+        self.filler = pad_token_id if filled else None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -42,7 +54,7 @@ class TokenRows(Dataset[Batch]):
     def __getitem__(self, rows: NDArray[np.int64]) -> Batch:
         positions = self.positions[rows]
         if self.packed_from is not None:
-            batch: Any = pack(self.tokens, positions, first_position=self.packed_from)
+            batch: Any = pack(self.tokens, positions, first_position=self.packed_from, filler=self.filler)
         else:
             padded = self.tokens.pad(positions, pad_token_id=self.pad_token_id)
             batch = {name: torch.from_numpy(values) for name, values in padded.items()}
@@ -51,13 +63,13 @@ class TokenRows(Dataset[Batch]):
 
 
 class LengthBuckets(Sampler[NDArray[np.int64]]):
-    """Every row once per epoch, in batches of rows of like length, in an order that only seed and epoch decide.
+    """Every row once per epoch, in batches of rows of like length; seed and epoch alone decide the order.
 
-    The first batch of the first epoch is the largest: one that does not fit in memory fails at once.
+    The largest batch comes first in the first epoch: if it does not fit in memory, the training fails at once.
 
     Args:
         lengths: Tokens in each row; shape (rows,).
-        batch_size: Rows per batch at most; one batch of an epoch has the rest.
+        batch_size: Rows per batch at most; one batch of each epoch holds the remainder.
         seed: Of the shuffle.
         max_tokens: Tokens per batch at most, padding included; None: no limit.
         parts: Each batch comes as this many smaller ones, one after the other.
@@ -78,27 +90,28 @@ class LengthBuckets(Sampler[NDArray[np.int64]]):
         self.max_tokens = max_tokens
         self.parts = parts
         self.epoch = 0
-        self.skip = 0  # batches of the next epoch that a run before this one has done
+        self.skip = 0  # batches of the next epoch that an earlier, killed run has done already
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the shuffle; Lightning calls this before each epoch."""
+        """Choose the epoch's shuffle; Lightning calls this before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(self.batches(0)) // _devices()[1])
+        _, devices = _rank_and_devices()
+        return -(-len(self.batches(0)) // devices)
 
     def __iter__(self) -> Iterator[NDArray[np.int64]]:
-        mine, devices = _devices()
+        rank, devices = _rank_and_devices()
         batches = self.batches(self.epoch)
-        batches += batches[: -len(batches) % devices]  # every device has as many
+        batches += batches[: -len(batches) % devices]  # every device gets the same number
         skip, self.skip = self.skip, 0
-        yield from batches[mine::devices][skip:]
+        yield from batches[rank::devices][skip:]
 
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
         """Return the batches of an epoch, each an array of indices into `lengths`."""
         random = np.random.default_rng((self.seed, epoch))
         order = random.permutation(len(self.lengths))
-        # A limit of tokens cuts the same number of batches every epoch only where all rows are sorted
+        # With a limit of tokens, the number of batches is the same in every epoch only if all rows are sorted together
         pool = len(order) if self.max_tokens else self.batch_size * POOL_BATCHES
         batches: list[NDArray[np.int64]] = []
         for start in range(0, len(order), pool):
@@ -112,25 +125,25 @@ class LengthBuckets(Sampler[NDArray[np.int64]]):
         return self._in_parts(batches) if self.parts > 1 else batches
 
     def _cuts(self, rows: NDArray[np.int64], random: np.random.Generator) -> Sequence[int] | NDArray[np.int64]:
-        """Where to cut sorted rows: the short batch stands anywhere, so that no length is always in it."""
+        """Return where to cut sorted rows; the short batch is at a random place, so that its rows have any length."""
         if self.max_tokens:
             return cuts_by_tokens(self.lengths[rows], self.batch_size, self.max_tokens)
         sizes = [self.batch_size] * (len(rows) // self.batch_size)
-        if rest := len(rows) % self.batch_size:
-            sizes.insert(int(random.integers(len(sizes) + 1)), rest)
+        if remainder := len(rows) % self.batch_size:
+            sizes.insert(int(random.integers(len(sizes) + 1)), remainder)
         return np.cumsum(sizes)[:-1]
 
     def _in_parts(self, batches: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-        """Every part is of its batch's length; a batch too short for all its parts comes last."""
+        """Return the parts of all batches; a batch with fewer rows than `parts` comes last."""
         batches = sorted(batches, key=lambda batch: len(batch) < self.parts)
         parts = [batch[part :: self.parts] for batch in batches for part in range(self.parts)]
         return [part for part in parts if len(part)]
 
 
 def cuts_by_tokens(lengths: NDArray[np.int64], batch_size: int, max_tokens: int) -> list[int]:
-    """Return where to cut rows sorted by length, either way, so that no padded batch has more than `max_tokens`.
+    """Return where to cut rows sorted by length, up or down, so that no padded batch has more than `max_tokens`.
 
-    A row that has more by itself is a batch of its own.
+    A row of more tokens than that is a batch of its own.
     """
     cuts, start = [], 0
     for row, length in enumerate(lengths):
@@ -148,23 +161,8 @@ def val_batches(lengths: NDArray[np.int64], batch_size: int, max_tokens: int | N
     return np.split(order, cuts_by_tokens(lengths[order], batch_size * VAL_BATCH_FACTOR, tokens))
 
 
-def loader(rows: Dataset[Batch], order: Any, *, num_workers: int = 0, pin_memory: bool = False) -> DataLoader[Batch]:
-    """Return a loader of whole batches.
-
-    Args:
-        rows: Gives a batch for an array of rows.
-        order: The arrays: a `LengthBuckets` or a list.
-        num_workers: Processes that prepare batches; they change nothing in what comes.
-        pin_memory: Copy batches to memory from which a GPU reads without waiting.
-    """
-    own = torch.Generator()  # a loader draws from its generator, and must not disturb that of dropout
-    return DataLoader(
-        rows, batch_size=None, sampler=order, num_workers=num_workers, pin_memory=pin_memory, generator=own
-    )
-
-
-def _devices() -> tuple[int, int]:
-    """Return which device this process trains on, and how many there are."""
+def _rank_and_devices() -> tuple[int, int]:
+    """Return the number of this process's device (from 0), and the number of devices."""
     distributed = torch.distributed
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()

@@ -11,7 +11,7 @@ from stages.errors import DataError, ParamsError
 def label_weights(
     choice: str | Mapping[str | int, float], *, labels: Sequence[str], train_labels: NDArray[np.int64]
 ) -> list[float] | None:
-    """Return the weight of each class, or None where all weigh the same.
+    """Return the weight of each class, or None if all weigh the same.
 
     Args:
         choice: `none`, `balanced` (rows / (classes * rows of the class)) or a weight (> 0) for every label.
@@ -19,22 +19,22 @@ def label_weights(
         train_labels: Label index of each row of train; shape (rows,).
 
     Raises:
-        ParamsError: `choice` names other labels than the data set has.
-        DataError: `balanced`, and a class has no row in train.
+        ParamsError: The labels of `choice` are not those of the data set.
+        DataError: `choice` is `balanced`, and a class has no row in train.
     """
     if choice == "none":
         return None
     if not isinstance(choice, Mapping):
         return _balanced(labels, np.bincount(train_labels, minlength=len(labels)))
-    given = {str(label): weight for label, weight in choice.items()}
-    if set(given) != set(labels):
-        unknown = [label for label in given if label not in labels]
-        missing = [label for label in labels if label not in given]
+    weights = {str(label): weight for label, weight in choice.items()}
+    if set(weights) != set(labels):
+        unknown = [label for label in weights if label not in labels]
+        missing = [label for label in labels if label not in weights]
         raise ParamsError(
-            f"finetune.class_weights must give every label a weight: unknown {unknown}, missing {missing}. "
+            f"finetune.class_weights must give a weight to every label: unknown {unknown}, missing {missing}. "
             f"The labels are {list(labels)}."
         )
-    return [float(given[label]) for label in labels]
+    return [float(weights[label]) for label in labels]
 
 
 def _balanced(labels: Sequence[str], counts: NDArray[np.int64]) -> list[float]:
@@ -42,6 +42,6 @@ def _balanced(labels: Sequence[str], counts: NDArray[np.int64]) -> list[float]:
         empty = [label for label, count in zip(labels, counts, strict=True) if not count]
         raise DataError(
             f"finetune.class_weights is balanced, but train has no row of {empty}. "
-            "Set it to none, or give these labels rows in train."
+            "Set finetune.class_weights to none, or add rows of these labels."
         )
     return [float(weight) for weight in counts.sum() / (len(labels) * counts)]

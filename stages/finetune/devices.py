@@ -1,85 +1,82 @@
-"""What the machine has, under Lightning's own names; what it lacks is said before hours are spent."""
+"""The device that a fine-tune runs on, detected once; what the machine lacks is an error before training starts."""
 
-import importlib.util
 import logging
-import os
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
+from transformers import PreTrainedModel
 
 from stages.errors import TrainingError
+from stages.model.layers import layers_of
+from stages.schema import Finetune
 
 log = logging.getLogger(__name__)
 
-LOGGER_MODULES = {"tensorboard": "tensorboard", "mlflow": "mlflow"}
+Kind = Literal["cpu", "cuda", "mps"]
+Precision = Literal["32-true", "bf16-mixed"]
 
 
-def check_devices(accelerator: str, devices: int) -> None:
-    """Check that what is asked for is there.
+@dataclass(frozen=True)
+class Device:
+    """Where and how Lightning trains, in Lightning's own terms.
+
+    Args:
+        kind: Lightning's accelerator.
+        count: How many devices train together (>= 1).
+        strategy: How they share the work: `auto`, `ddp`, ...
+        precision: float32, or bfloat16 where autocast allows it.
+    """
+
+    kind: Kind
+    count: int = 1
+    strategy: str = "auto"
+    precision: Precision = "32-true"
+
+
+def detect_device(options: Finetune) -> Device:
+    """Return the device that finetune.accelerator, devices, strategy and precision ask for.
+
+    `auto` takes a GPU where there is one, and bf16 on a GPU that computes in it.
 
     Raises:
-        TrainingError: A GPU is asked for and there is none, or more GPUs than there are.
+        TrainingError: There is no GPU but one is asked for, or there are fewer GPUs than asked for.
     """
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else int(torch.backends.mps.is_available())
-    if accelerator == "gpu" and not gpus:
+    kind = _kind(options.accelerator)
+    if options.accelerator == "gpu" and kind == "cpu":
         raise TrainingError(
-            "finetune.accelerator is gpu, but PyTorch sees no GPU here. Set finetune.accelerator to auto or cpu."
+            "finetune.accelerator is gpu, but PyTorch sees no GPU on this machine. "
+            "Set finetune.accelerator to auto or cpu."
         )
-    if accelerator != "cpu" and gpus and devices > gpus:
+    gpus = {"cpu": options.devices, "cuda": torch.cuda.device_count(), "mps": 1}[kind]
+    if options.devices > gpus:
         raise TrainingError(
-            f"finetune.devices is {devices}, but PyTorch sees {gpus} GPU here. Set it to {gpus} or less."
+            f"finetune.devices is {options.devices}, but the number of GPUs that PyTorch sees is {gpus}. "
+            f"Set finetune.devices to {gpus} or less."
         )
+    return Device(kind, options.devices, options.strategy, _precision(options.precision, kind))
 
 
-def on_gpu(accelerator: str) -> bool:
-    """Will Lightning train on a CUDA GPU?"""
-    return accelerator != "cpu" and torch.cuda.is_available()
+def compile_layers(model: PreTrainedModel, device: Device) -> None:
+    """Compile the model's layers in place on a CUDA GPU; elsewhere leave them, because compiling takes minutes.
+
+    The layers are alike, so one compilation serves all of them.
+    """
+    if device.kind == "cuda":
+        for layer in layers_of(model):
+            layer.compile()
+    else:
+        log.info("finetune.compile is ignored on %s: compiling would take longer than it saves", device.kind)
 
 
-def device_name(accelerator: str) -> str:
-    """Return where Lightning will train: `cuda`, `mps` or `cpu`."""
-    if on_gpu(accelerator):
+def _kind(accelerator: str) -> Kind:
+    if accelerator != "cpu" and torch.cuda.is_available():
         return "cuda"
     return "mps" if accelerator != "cpu" and torch.backends.mps.is_available() else "cpu"
 
 
-def precision_name(precision: str, accelerator: str) -> Any:
-    """Return Lightning's name of a precision; `auto` is bf16 on a GPU that computes in it, and 32 elsewhere."""
-    bf16 = on_gpu(accelerator) and torch.cuda.is_bf16_supported(including_emulation=False)
-    return {"auto": "bf16-mixed" if bf16 else "32-true", "bf16": "bf16-mixed", "32": "32-true"}[precision]
-
-
-def compiled(model: torch.nn.Module, *, wanted: bool, accelerator: str) -> None:
-    """Compile the model in place where that pays: on a CPU it takes minutes, so there it is left out."""
-    if wanted and on_gpu(accelerator):
-        model.compile(dynamic=True)
-    elif wanted:
-        log.info("finetune.compile: not on a CPU, where compiling takes longer than it saves")
-
-
-def make_loggers(names: Sequence[str], folder: Path) -> list[Any]:
-    """Return Lightning's loggers, which write under `folder`; mlflow's where MLFLOW_TRACKING_URI says, if it is set.
-
-    Raises:
-        TrainingError: The package of one is not installed.
-    """
-    for name in names:
-        if importlib.util.find_spec(LOGGER_MODULES[name]) is None:
-            raise TrainingError(
-                f"finetune.loggers names {name}, but its package is not installed. "
-                f"Install it with: pip install 'retune[{name}]', or take it out."
-            )
-    made: list[Any] = []
-    if "tensorboard" in names:
-        from lightning.pytorch.loggers import TensorBoardLogger
-
-        made.append(TensorBoardLogger(folder, name="tensorboard"))
-    if "mlflow" in names:
-        from lightning.pytorch.loggers import MLFlowLogger
-
-        folder.mkdir(parents=True, exist_ok=True)  # SQLite makes the file, and no folder
-        address = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder.resolve()}/mlflow.db"
-        made.append(MLFlowLogger(experiment_name="retune", tracking_uri=address))
-    return made
+def _precision(wanted: str, kind: Kind) -> Precision:
+    if wanted == "auto":
+        bf16 = kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return "bf16-mixed" if bf16 else "32-true"
+    return "bf16-mixed" if wanted == "bf16" else "32-true"

@@ -11,6 +11,7 @@ from transformers.utils import logging as transformers_logging
 
 from stages.errors import ModelError
 from stages.files import replace_folder
+from stages.model.positions import max_tokens
 from stages.tokens import Tokens
 
 TOKENIZER_FILES = (
@@ -32,9 +33,9 @@ def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
     """Load the encoder with a new classification head for `labels`, in train mode.
 
     Raises:
-        ModelError: The folder holds no model that transformers can load with such a head.
+        ModelError: transformers can't load the folder with a classification head.
     """
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it reports the new head as missing weights
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it would report the new head as missing weights
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         config = AutoConfig.from_pretrained(
@@ -56,9 +57,9 @@ def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
             f"{folder}: transformers cannot load it with a classification head ({reason}). "
-            "Set download.model.source to an encoder that it knows."
+            "Set download.model.source to an encoder of a class that transformers has."
         ) from error
-    model.train()  # from_pretrained leaves it in eval mode, and Lightning keeps it so: no dropout
+    model.train()  # from_pretrained leaves it in eval mode, where Lightning would keep it: without dropout
     return model
 
 
@@ -66,12 +67,12 @@ def check_fit(config: PretrainedConfig, tokens: Tokens) -> None:
     """Check that the encoder has a position for every token and an embedding for every token id.
 
     Raises:
-        ModelError: The rows are longer than the encoder allows, or were tokenized for another encoder.
+        ModelError: A row is longer than the encoder allows, or the rows were tokenized for another encoder.
     """
     longest, positions = int(tokens.lengths.max()), max_tokens(config)
     if positions is not None and longest > positions:
         raise ModelError(
-            f"data/tokenize/tokens has a row of {longest} tokens, but the encoder has {positions} positions. "
+            f"data/tokenize/tokens has a row of {longest} tokens, but the encoder reads {positions} at most. "
             f"Set tokenize.max_length to {positions} or less."
         )
     highest = max((int(chunk.max()) for chunk in tokens.input_ids if len(chunk)), default=0)
@@ -80,14 +81,6 @@ def check_fit(config: PretrainedConfig, tokens: Tokens) -> None:
             f"data/tokenize/tokens has token id {highest}, but the encoder embeds ids below {config.vocab_size}. "
             "The tokenizer belongs to another model: set download.model.source to a folder with both."
         )
-
-
-def max_tokens(config: PretrainedConfig) -> int | None:
-    """Return how many tokens the encoder has positions for; None where its positions have no end."""
-    positions: int | None = getattr(config, "max_position_embeddings", None)
-    if positions is not None and config.model_type in ("roberta", "xlm-roberta", "camembert"):
-        return positions - int(config.pad_token_id) - 1  # their positions start after the padding's
-    return positions
 
 
 def save_model(model: PreTrainedModel, folder: Path, *, encoder: Path) -> None:

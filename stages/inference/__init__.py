@@ -9,7 +9,7 @@ __all__ = ["Classifier", "Prediction"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the classifier only when it is asked for: who reads a model folder needs no tokenizer."""
+    """Import the classifier when it is first used, so that `stages.inference.loading` needs no tokenizer."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from stages.inference import classifier

@@ -1,7 +1,7 @@
-"""A fine-tuned model at work: texts in, labels with calibrated probabilities (or sentence embeddings) out.
+"""Classifies texts with a saved model: labels with calibrated probabilities, or sentence embeddings.
 
 Example:
-    >>> from stages.inference.classifier import Classifier
+    >>> from stages.inference import Classifier
     >>> classifier = Classifier.load("data/report/model")
     >>> classifier(["It crashes whenever I open it."])
     [Prediction(label='1', probability=0.87, probabilities={'1': 0.87, '2': 0.09, ...})]
@@ -20,8 +20,10 @@ from transformers import PreTrainedModel
 
 from stages.errors import ModelError
 from stages.inference.decision import Calibration, read_calibration
-from stages.inference.loading import inputs_of, load_model, logits_of
+from stages.inference.loading import inputs_of, load_model, logits_of, read_behind
 from stages.model.layers import first_token
+from stages.model.packed import padded
+from stages.model.positions import max_tokens
 from stages.texts import check_texts, windows
 from stages.tokenizer import encode, open_tokenizer
 from stages.tokens import BATCH_TOKENS, Batch, batches_by_tokens
@@ -29,10 +31,10 @@ from stages.tokens import BATCH_TOKENS, Batch, batches_by_tokens
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of one text.
+    """The answer for one text.
 
     Args:
-        label: The label: by the tuned threshold where the model has one, else the most probable.
+        label: Label by the tuned threshold if the model has one, else the most probable label.
         probability: Calibrated probability of `label` (0 to 1).
         probabilities: Calibrated probability of every label, in class order; they sum to 1.
     """
@@ -52,9 +54,9 @@ class Classifier:
 
     Attributes:
         labels: Label names in class order.
-        max_length: Tokens of a text that the model reads, special ones included.
+        max_length: Tokens of a text that the model reads at most, special tokens included.
         hidden_size: Numbers in an embedding.
-        rows_cut: How many texts were longer and were cut, so far.
+        rows_cut: How many texts have been cut to `max_length` so far.
     """
 
     def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer, calibration: Calibration) -> None:
@@ -68,21 +70,21 @@ class Classifier:
 
     @classmethod
     def load(cls, folder: str | Path = "data/report/model") -> "Classifier":
-        """Load a model folder, on the GPU where there is one.
+        """Load a model folder, on the GPU if there is one.
 
         Args:
-            folder: What `save_pretrained` wrote, with tokenizer.json. The temperature and the threshold of its
-                calibration.json are applied, where it has one.
+            folder: A folder of `save_pretrained` with tokenizer.json. If it has a calibration.json, the temperature
+                and the threshold of that file are applied.
 
         Raises:
-            ModelError: The folder is missing, is not safe to load, or holds no classifier.
+            ModelError: The folder is missing, is not safe to load, or is not a classifier's.
         """
         folder = Path(folder)
         model = load_model(folder)
         labels = _labels(model)
         if len(labels) < 2 or model.config.problem_type == "multi_label_classification":
             raise ModelError(
-                f"{folder}/config.json: the model does not choose one of several labels. Use one that does."
+                f"{folder}/config.json: the model does not choose one label of several. Use a single-label classifier."
             )
         opened = open_tokenizer(folder)
         calibration = read_calibration(folder, labels=labels, longest=_longest(opened.max_length, model))
@@ -92,14 +94,14 @@ class Classifier:
         """Classify texts.
 
         Args:
-            texts: Any number; one that is longer than the model reads is cut, as in training.
-            text_pairs: The second text of each, for a model of pairs.
+            texts: Any number of texts; longer texts than the model reads are cut, as in training.
+            text_pairs: The second text of each pair, for a model of pairs.
 
         Returns:
             A prediction per text, in their order.
 
         Raises:
-            DataError: A text is empty or is no text.
+            DataError: A text is empty or not a string.
         """
         probabilities = self.probabilities(texts, text_pairs)
         return [
@@ -113,24 +115,25 @@ class Classifier:
             return self._compute(texts, text_pairs, self._classify, width=len(self.labels))
 
     def decide(self, probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the index of each row's label: the threshold applied where the model has one; shape (rows,)."""
+        """Return the index of each row's label, by the threshold if the model has one; shape (rows,)."""
         return self._calibration.decide(probabilities, self.labels)
 
     def embed(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
-        """Return sentence embeddings of the tuned encoder; shape (rows, hidden_size). Arguments as for a call.
+        """Return sentence embeddings of the fine-tuned encoder; shape (rows, hidden_size). Arguments as for a call.
 
-        An embedding is the mean of the last layer over the text's tokens, special ones included. It is not
-        normalised: compare by cosine.
+        An embedding is the mean of the last layer over the text's tokens, special tokens included. It is not
+        normalised: compare embeddings by cosine.
 
         Source: mean pooling, Reimers and Gurevych, Sentence-BERT (2019), section 3.
         """
-        return self._compute(texts, text_pairs, self._pool, width=self.hidden_size)
+        with padded(self._model):
+            return self._compute(texts, text_pairs, self._pool, width=self.hidden_size)
 
     def _compute(
         self,
         texts: Sequence[str],
         text_pairs: Sequence[str] | None,
-        forward: Callable[[Batch], NDArray[np.float32]],
+        forward: Callable[[Batch], torch.Tensor],
         *,
         width: int,
     ) -> NDArray[np.float32]:
@@ -141,14 +144,14 @@ class Classifier:
             result[part] = self._compute_window(inputs[part], forward, pairs=text_pairs is not None, width=width)
         if not np.isfinite(result).all():
             raise ModelError(
-                "The model answers with numbers that are not finite: its weights are damaged. Train it again."
+                "The model's outputs are NaN or infinite, so its weights are damaged. Fine-tune the model again."
             )
         return result
 
     def _compute_window(
-        self, window: Sequence[Any], forward: Callable[[Batch], NDArray[np.float32]], *, pairs: bool, width: int
+        self, window: Sequence[Any], forward: Callable[[Batch], torch.Tensor], *, pairs: bool, width: int
     ) -> NDArray[np.float32]:
-        """Equal texts once, rows of like length together, hardly any padding."""
+        """Compute equal texts once, in batches of texts of like length, which need hardly any padding."""
         distinct = {text: number for number, text in enumerate(dict.fromkeys(window))}
         inverse = np.fromiter((distinct[text] for text in window), dtype=np.int64, count=len(window))
         tokens, cut = encode(
@@ -160,20 +163,23 @@ class Classifier:
         )
         self.rows_cut += int((cut[inverse] > 0).sum())
         values = np.empty((len(distinct), width), dtype=np.float32)
-        for indices in batches_by_tokens(tokens.lengths, BATCH_TOKENS[self._model.device.type]):
-            values[indices] = forward(tokens.pad(indices, pad_token_id=self._model.config.pad_token_id or 0))
+        batches = batches_by_tokens(tokens.lengths, BATCH_TOKENS[self._model.device.type])
+        pad = self._model.config.pad_token_id or 0
+        results = ((indices, forward(tokens.pad(indices, pad_token_id=pad))) for indices in batches)
+        for indices, result in read_behind(results):
+            values[indices] = result
         return values[inverse]  # (window rows, width)
 
-    def _classify(self, batch: Batch) -> NDArray[np.float32]:
+    def _classify(self, batch: Batch) -> torch.Tensor:
         logits = logits_of(self._model, batch) / self._calibration.temperature  # (batch, num_labels)
-        return logits.softmax(-1).cpu().numpy()
+        return logits.softmax(-1)
 
     @torch.inference_mode()
-    def _pool(self, batch: Batch) -> NDArray[np.float32]:
+    def _pool(self, batch: Batch) -> torch.Tensor:
         inputs = inputs_of(self._model, batch)
         hidden = self._model.base_model(**inputs).last_hidden_state.float()  # (batch, tokens, hidden)
         mask = inputs["attention_mask"].unsqueeze(-1).float()  # (batch, tokens, 1)
-        mean: NDArray[np.float32] = ((hidden * mask).sum(1) / mask.sum(1)).cpu().numpy()
+        mean: torch.Tensor = (hidden * mask).sum(1) / mask.sum(1)
         return mean
 
 
@@ -183,8 +189,5 @@ def _labels(model: PreTrainedModel) -> list[str]:
 
 
 def _longest(limit: int | None, model: PreTrainedModel) -> int:
-    """Tokens that the model reads at most: the tokenizer's limit or the model's positions, whichever is less."""
-    positions = getattr(model.config, "max_position_embeddings", None)
-    if positions and model.config.model_type in ("roberta", "xlm-roberta", "camembert"):
-        positions -= int(model.config.pad_token_id) + 1  # their positions start after the padding's
-    return min((int(value) for value in (limit, positions) if value), default=512)
+    """Return how many tokens the model reads at most: the tokenizer's limit or the model's positions."""
+    return min((int(value) for value in (limit, max_tokens(model.config)) if value), default=512)

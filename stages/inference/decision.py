@@ -1,8 +1,9 @@
-"""What a model folder says beside the weights: temperature, threshold, and how its texts were cut in training.
+"""The decision rule of a model folder: temperature, threshold, and how its texts are cut; from calibration.json.
 
-calibration.json: {"temperature": T, "threshold": t | null, "positive": label | null, "max_length": tokens,
-"truncation": "head" | "tail" | "head_tail"}. Any key, and the file, may be absent: a temperature of 1, the most
-probable label, as many tokens as the model reads, and the head of a longer text.
+    {"temperature": T, "threshold": t | null, "positive": label | null, "max_length": tokens, "truncation": "head"}
+
+Without the file, or a key of it: temperature 1, the most probable label, as many tokens as the model reads, and the
+head of a longer text.
 """
 
 import math
@@ -19,10 +20,11 @@ from stages.errors import ModelError
 from stages.files import read_json
 
 CALIBRATION_FILE = "calibration.json"
+REPAIR = "Write the folder again: retune run report"
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(strict=True)  # other keys are left to whoever wrote them
+    model_config = ConfigDict(strict=True)  # other keys are allowed: they are for other programs
 
     temperature: float = Field(default=1.0, gt=0)
     threshold: float | None = Field(default=None, ge=0, le=1)
@@ -37,11 +39,11 @@ class Calibration:
 
     Args:
         temperature: Divides the logits (> 0).
-        threshold: Of a binary task: calibrated probability (0 to 1) from which on the label is `positive`; None: the
-            most probable label.
+        threshold: In a binary task, the least calibrated probability (0 to 1) of `positive` with which the label is
+            `positive`; None: the most probable label is chosen.
         positive: The label that the threshold is for.
-        max_length: Tokens per text, special ones included.
-        truncation: What stays of a longer text: head, tail or head_tail.
+        max_length: Tokens per text at most, special tokens included.
+        truncation: What is kept of a longer text: head, tail or head_tail.
 
     Source: temperature scaling, Guo et al., On Calibration of Modern Neural Networks (2017), section 4.2.
     """
@@ -61,31 +63,31 @@ class Calibration:
 
 
 def read_calibration(folder: Path, *, labels: Sequence[str], longest: int) -> Calibration:
-    """Read calibration.json of a model folder; what it does not say is taken as neutral.
+    """Read calibration.json of a model folder; absent keys have neutral values.
 
     Args:
-        folder: The model's.
-        labels: Its label names.
+        folder: The model's folder.
+        labels: The model's labels in class order.
         longest: Tokens that the model reads at most.
 
     Raises:
-        ModelError: The file does not fit the model.
+        ModelError: The file is damaged, or it does not fit the model.
     """
     path = folder / CALIBRATION_FILE
     try:
-        given = _File.model_validate(read_json(path) if path.is_file() else {})
+        values = _File.model_validate(read_json(path) if path.is_file() else {})
     except ValidationError as error:
         first: Any = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the file"
-        raise ModelError(f"{path}: {key}: {first['msg']}, not {first['input']!r}. Make the model again.") from error
+        raise ModelError(f"{path}: {key}: {first['msg']}, not {first['input']!r}. {REPAIR}") from error
     except ValueError as error:
-        raise ModelError(f"{path} is not valid JSON: {error}. Make the model again.") from error
-    if not math.isfinite(given.temperature):
-        raise ModelError(f"{path}: temperature: {given.temperature} is no number over 0. Make the model again.")
-    if given.threshold is not None and (len(labels) != 2 or given.positive not in labels):
+        raise ModelError(f"{path} is not valid JSON: {error}. {REPAIR}") from error
+    if not math.isfinite(values.temperature):
+        raise ModelError(f"{path}: temperature: expected a finite number, not {values.temperature}. {REPAIR}")
+    if values.threshold is not None and (len(labels) != 2 or values.positive not in labels):
         raise ModelError(
-            f"{path}: a threshold for {given.positive!r}, but the model's labels are {', '.join(labels)}. "
-            "Make the model again."
+            f"{path}: threshold is for the label {values.positive!r} of a binary task, but the model's labels are "
+            f"{', '.join(labels)}. {REPAIR}"
         )
-    length = min(longest, given.max_length or longest)
-    return Calibration(given.temperature, given.threshold, given.positive, length, given.truncation)
+    length = min(longest, values.max_length or longest)
+    return Calibration(values.temperature, values.threshold, values.positive, length, values.truncation)

@@ -1,10 +1,13 @@
-"""A saved model folder, checked and loaded, and its forward pass.
+"""Loads a saved model folder after checking that it is safe, and computes its outputs.
 
-Only safetensors are read, nothing is fetched, and no code that comes with a model is run.
+It reads weights as safetensors alone, uses no network, and runs no code that comes with a model.
 """
 
 import inspect
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,28 +20,30 @@ from stages.errors import ModelError
 from stages.files import read_json
 from stages.model.heads import load_hidden_head
 from stages.model.layers import first_token
-from stages.tokens import Tokens, batches_by_length
+from stages.model.packed import attend_packed, attends_packed, can_pack, gpu_can_pack, pack_rows
+from stages.model.positions import first_position
+from stages.tokens import BATCH_TOKENS, Tokens, batches_by_length, batches_by_tokens
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # one file, or the index of several
+AHEAD = 2  # batches that a GPU has before it while the result of another is read
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
 def load_model(folder: Path) -> PreTrainedModel:
-    """Load a fine-tuned classifier for prediction, on the GPU where there is one.
+    """Load a fine-tuned classifier for prediction, on the GPU if there is one: there in bf16, and for packed rows.
 
     Args:
-        folder: What `save_pretrained` wrote: config.json and model.safetensors.
+        folder: A folder of `save_pretrained`: config.json and model.safetensors.
 
     Raises:
-        ModelError: A file is missing, the folder asks for its own code, or weights are missing from the file.
+        ModelError: A file or a weight is missing, the weights are pickled, or the folder asks to run its own code.
     """
     check_folder(folder)
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # missing weights are reported below
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        if (own := load_hidden_head(folder)) is not None:
-            return own.to(device)  # type: ignore[arg-type, no-any-return]
+        if (with_hidden_layer := load_hidden_head(folder)) is not None:
+            return placed(with_hidden_layer)
         model, report = AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
@@ -48,17 +53,28 @@ def load_model(folder: Path) -> PreTrainedModel:
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise ModelError(f"{folder}/model.safetensors lacks weights ({missing}). Fine-tune the model first.")
-    return model.to(device).eval()  # type: ignore[no-any-return]
+    return placed(model.eval())
+
+
+def placed(model: PreTrainedModel) -> PreTrainedModel:
+    """Move a model that is only read to the GPU, where there is one: in bf16, and for packed rows, where it can."""
+    if not torch.cuda.is_available():
+        return model
+    bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    model.to("cuda", torch.bfloat16 if bf16 else torch.float32)  # type: ignore[arg-type]
+    if bf16 and gpu_can_pack() and can_pack(model):
+        attend_packed(model)
+    return model
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that is not a plain, safe model.
+    """Check that a folder holds a plain, safe model.
 
     Raises:
         ModelError: Files are missing, the weights are pickled, or a configuration names code to run.
     """
     if not folder.is_dir():
-        raise ModelError(f"There is no model in {folder} yet. Make it with: retune run (or dvc repro, or dvc pull)")
+        raise ModelError(f"{folder} does not exist. Make the model with: retune run (or dvc repro, or dvc pull)")
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder}/config.json is missing. Make the model with: dvc repro (or dvc pull)")
     if not any((folder / name).is_file() for name in WEIGHTS):
@@ -66,7 +82,7 @@ def check_folder(folder: Path) -> None:
         if pickled:
             raise ModelError(
                 f"{folder} has only pickled weights ({pickled[0]}), and reading a pickle can run any code. "
-                "Use the model's safetensors, or ask its author for them."
+                "Use a model with safetensors, or ask its author for them."
             )
         raise ModelError(f"{folder}/model.safetensors is missing. Make the model with: dvc repro (or dvc pull)")
     for name in ("config.json", "tokenizer_config.json"):
@@ -80,11 +96,13 @@ def _check_config(path: Path) -> None:
     except ValueError as error:
         raise ModelError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(config, dict):
-        raise ModelError(f"{path} is no configuration: it holds a {type(config).__name__}. Save the model again.")
+        raise ModelError(
+            f"{path} is not a configuration: expected a JSON object, got {type(config).__name__}. Save the model again."
+        )
     if "auto_map" in config:
         raise ModelError(
             f"{path}: auto_map {config['auto_map']} asks to run code that comes with the model. "
-            "Use a model of a class that transformers has."
+            "Use a model whose class is part of transformers."
         )
 
 
@@ -92,29 +110,58 @@ def _check_config(path: Path) -> None:
 def predict_tokens(
     model: PreTrainedModel, tokens: Tokens, positions: NDArray[np.int64], *, batch_size: int
 ) -> NDArray[np.float32]:
-    """Return the class probabilities of some rows, in their order; rows of the same tokens are computed once.
+    """Return the class probabilities of some rows, in their order; rows with the same tokens are computed once.
 
     Args:
         model: From `load_model`.
-        tokens: The rows' tokens.
-        positions: Which rows; shape (rows,).
-        batch_size: Rows per forward pass (>= 1); rows of like length go together, so little is padded.
+        tokens: The tokens of all rows.
+        positions: Positions of the rows in the tokens; shape (rows,).
+        batch_size: Rows of like length per forward pass (>= 1).
 
     Returns:
         Shape (rows, num_labels).
     """
     distinct, same_as = tokens.distinct(positions)
+    lengths = tokens.lengths[distinct]
+    on_gpu = model.device.type == "cuda"
+    batches = batches_by_tokens(lengths, BATCH_TOKENS["cuda"]) if on_gpu else batches_by_length(lengths, batch_size)
+    pad = model.config.pad_token_id or 0
     probabilities = np.zeros((len(distinct), int(model.config.num_labels or 0)), dtype=np.float32)
     with first_token(model):
-        for indices in batches_by_length(tokens.lengths[distinct], batch_size):
-            batch = tokens.pad(distinct[indices], pad_token_id=model.config.pad_token_id or 0)
-            probabilities[indices] = predict_batch(model, batch)
+        results = (
+            (indices, logits_of(model, tokens.pad(distinct[indices], pad_token_id=pad)).softmax(-1))
+            for indices in batches
+        )
+        for indices, values in read_behind(results):
+            probabilities[indices] = values
     return probabilities[same_as]
 
 
-def predict_batch(model: PreTrainedModel, batch: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
-    """Return the class probabilities of a padded batch; shape (batch, num_labels). Labels in it are ignored."""
-    return logits_of(model, batch).softmax(-1).cpu().numpy()
+def read_behind(
+    results: Iterable[tuple[NDArray[np.int64], torch.Tensor]],
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Yield each batch's rows and values, from a GPU while it works on the batches after it."""
+    waiting: deque[tuple[NDArray[np.int64], torch.Tensor, torch.cuda.Event | None]] = deque()
+    for indices, values in results:
+        done = None
+        if values.is_cuda:
+            values = values.to("cpu", non_blocking=True)
+            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            done.record()
+        waiting.append((indices, values, done))
+        if done is None or len(waiting) > AHEAD:
+            yield _read(waiting)
+    while waiting:
+        yield _read(waiting)
+
+
+def _read(
+    waiting: deque[tuple[NDArray[np.int64], torch.Tensor, torch.cuda.Event | None]],
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    indices, values, done = waiting.popleft()
+    if done is not None:
+        done.synchronize()
+    return indices, values.numpy()
 
 
 @torch.inference_mode()
@@ -123,7 +170,21 @@ def logits_of(model: PreTrainedModel, batch: dict[str, NDArray[np.int64]]) -> to
     return model(**inputs_of(model, batch)).logits.float()  # type: ignore[no-any-return]
 
 
-def inputs_of(model: PreTrainedModel, batch: dict[str, NDArray[np.int64]]) -> dict[str, torch.Tensor]:
-    """Return what the model takes of a padded batch, on its device; DistilBERT, say, takes no token_type_ids."""
-    taken = set(inspect.signature(model.forward).parameters) - {"labels"}
-    return {name: torch.from_numpy(array).to(model.device) for name, array in batch.items() if name in taken}
+def inputs_of(model: PreTrainedModel, batch: dict[str, NDArray[np.int64]]) -> dict[str, Any]:
+    """Return the columns of a padded batch that the model takes, on its device, and packed if the model reads that.
+
+    DistilBERT, for example, takes no token_type_ids.
+    """
+    accepted = set(inspect.signature(model.forward).parameters) - {"labels"}
+    batch = {name: array for name, array in batch.items() if name in accepted}
+    if attends_packed(model):
+        inputs: dict[str, Any] = pack_rows(batch, first_position=first_position(model.config))
+    else:
+        inputs = {name: torch.from_numpy(array) for name, array in batch.items()}
+    return {name: _moved(values, model.device) for name, values in inputs.items()}
+
+
+def _moved(values: Any, device: torch.device) -> Any:
+    if not isinstance(values, torch.Tensor):
+        return values
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)

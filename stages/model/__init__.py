@@ -1,1 +1,1 @@
-"""Inside an encoder: its layers and its classification heads."""
+"""Inside an encoder: its layers, its positions and its classification head."""

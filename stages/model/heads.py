@@ -1,7 +1,7 @@
 """A classification head with a hidden layer, which transformers' own classes do not have.
 
-A folder with such a head says so in config.json (`retune_head`). transformers alone refuses its weights, whose shapes
-differ, instead of starting with a random head.
+config.json of a saved model names such a head (`retune_head`). Its weights have shapes that transformers alone refuses
+to load; it would otherwise start with a random head.
 """
 
 from pathlib import Path
@@ -19,10 +19,10 @@ class HiddenHead(nn.Module):
     """Linear -> ReLU -> dropout -> linear.
 
     Args:
-        width: Of the encoder's vectors.
-        hidden: Width between the layers.
+        width: Width of the encoder's vectors.
+        hidden: Width of the hidden layer.
         num_labels: Number of classes.
-        dropout: Between the layers (0 to 1).
+        dropout: Of the hidden layer's output (0 to 1).
     """
 
     def __init__(self, width: int, hidden: int, num_labels: int, dropout: float) -> None:
@@ -31,7 +31,7 @@ class HiddenHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         output = nn.Linear(hidden, num_labels)
         self.weight = nn.Parameter(output.weight.detach())
-        # (1, classes) instead of (classes,): a plain head of any width refuses it
+        # (1, classes), not (classes,): a plain head refuses it, whatever its width
         self.bias = nn.Parameter(output.bias.detach()[None])
 
     def forward(self, features: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ class HiddenHead(nn.Module):
 
 
 def add_hidden_layer(model: PreTrainedModel, *, hidden: int, dropout: float) -> None:
-    """Put a `HiddenHead` where the model's last linear layer is, and note it in the config.
+    """Replace the model's last linear layer by a `HiddenHead`, and note it in the config.
 
     Raises:
         ModelError: The model has no linear layer outside its encoder.
@@ -51,7 +51,8 @@ def add_hidden_layer(model: PreTrainedModel, *, hidden: int, dropout: float) -> 
     outputs = [name for name in outputs if not name.startswith(prefix)]
     if not outputs:
         raise ModelError(
-            f"finetune.head.hidden: {model.config.model_type} has no linear layer in its head. Set it to null."
+            f"finetune.head.hidden is {hidden}, but the head of {model.config.model_type} has no linear layer. "
+            "Set finetune.head.hidden to null."
         )
     last = model.get_submodule(outputs[-1])
     head = HiddenHead(last.in_features, hidden, int(model.config.num_labels), dropout)  # type: ignore[arg-type]
@@ -60,7 +61,7 @@ def add_hidden_layer(model: PreTrainedModel, *, hidden: int, dropout: float) -> 
 
 
 def load_hidden_head(folder: Path) -> PreTrainedModel | None:
-    """Load a fine-tuned model that has a hidden layer in its head, in eval mode; None where the head is a plain one.
+    """Load a fine-tuned model whose head has a hidden layer, in eval mode; None for a plain head.
 
     Raises:
         ModelError: The weights do not fit the config.
@@ -77,6 +78,8 @@ def load_hidden_head(folder: Path) -> PreTrainedModel | None:
         model.load_state_dict(load_file(folder / "model.safetensors"))
     except RuntimeError as error:
         reason = " ".join(str(error).split())
-        raise ModelError(f"{folder}: model.safetensors does not fit config.json ({reason}).") from error
+        raise ModelError(
+            f"{folder}: model.safetensors does not fit config.json ({reason}). Fine-tune the model again."
+        ) from error
     model.train(False)
     return model

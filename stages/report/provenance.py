@@ -37,7 +37,7 @@ def read_provenance(paths: Paths, params: Params, seed: int) -> Provenance:
     weights = paths.finetuned(seed) / "model.safetensors"
     return Provenance(
         encoder=read_json(paths.encoder / "source.json")["source"],
-        params=flatten(params.model_dump()),
+        params=flatten(params.model_dump(exclude={"machine"})),
         finetune_stats=flatten(read_json(paths.finetune_stats(seed))),
         weights_mb=round(weights.stat().st_size / 1e6, 1) if weights.is_file() else 0.0,
         timing=_read_timing(paths, params.seeds),

@@ -52,42 +52,59 @@ def divide(
     Raises:
         DataError: A class has no row in a split, a split is missing, or too many rows leak.
     """
-    official = np.array([name or "" for name in inputs.split])
-    kept = np.ones(len(official), dtype=np.bool_)
+    kept = np.ones(len(inputs.split), dtype=np.bool_)
     if duplicates == "drop":
         kept = first_of_each(_text_components(inputs), inputs.split)
-    positions = {name: np.flatnonzero(kept & (official == name)) for name in SPLITS}
-    pool = np.flatnonzero(kept & ((official == "") | (official == "train")))
-    shares = {} if method == "source" else _shares(positions, val=val, test=test)
-    left_out = 0
-    if method == "source":
-        _require_official(official)
-    else:
-        component = _components(inputs, pool, duplicates)
-        assigned = (
-            assign_by_hash(inputs.content[pool], shares=shares, seed=seed)
-            if method == "hash"
-            else stratify(inputs.label[pool], component, shares=shares, seed=seed)
-        )
-        without_leak = keep_one_split(assigned, component)
-        left_out = int((~without_leak).sum())
-        for number, name in enumerate(("train", *shares)):
-            positions[name] = pool[without_leak & (assigned == number)]
+    positions, shares, leaking = _assign(
+        inputs, kept, method=method, val=val, test=test, seed=seed, duplicates=duplicates
+    )
     _require_all_labels(positions, inputs.label, labels, shares)
     leak = find_leak(positions, inputs)
     require_no_leak(leak, max_leak=max_leak)
     train = positions["train"]
     positions["train"] = _fraction(train, inputs.label, train_fraction, seed)
     stats = {
-        "rows": len(official),
+        "rows": len(kept),
         **{name: _counts(positions[name], inputs.label, labels) for name in SPLITS},
         "official": [name for name in SPLITS if name in inputs.split],
         "duplicates_dropped": int((~kept).sum()),
-        "left_out_as_leak": left_out,
+        "left_out_as_leak": leaking,
         "train_left_out": len(train) - len(positions["train"]),
         "leak": leak,
     }
     return positions, stats
+
+
+def _assign(
+    inputs: SplitInputs,
+    kept: NDArray[np.bool_],
+    *,
+    method: str,
+    val: float,
+    test: float,
+    seed: int,
+    duplicates: str,
+) -> tuple[dict[str, NDArray[np.int64]], dict[str, float], int]:
+    """Return the positions of each split, the shares of those that no file is, and the number of rows left out.
+
+    A row is left out where rows that belong together with it are in another split that is kept before its own.
+    """
+    official = np.array([name or "" for name in inputs.split])
+    positions = {name: np.flatnonzero(kept & (official == name)) for name in SPLITS}
+    if method == "source":
+        _require_official(official)
+        return positions, {}, 0
+    pool = np.flatnonzero(kept & ((official == "") | (official == "train")))
+    shares = _shares(positions, val=val, test=test)
+    component = _components(inputs, pool, duplicates)
+    if method == "hash":
+        assigned = assign_by_hash(inputs.content[pool], shares=shares, seed=seed)
+    else:
+        assigned = stratify(inputs.label[pool], component, shares=shares, seed=seed)
+    without_leak = keep_one_split(assigned, component)
+    for number, name in enumerate(("train", *shares)):
+        positions[name] = pool[without_leak & (assigned == number)]
+    return positions, shares, int((~without_leak).sum())
 
 
 def write_positions(path: Path, positions: NDArray[np.int64]) -> None:

@@ -36,13 +36,15 @@ def test_all_problems_come_in_one_error(values: Any) -> None:
     ("key", "value", "message"),
     [
         ("seeds", [], "seeds: list should have at least 1 item"),
-        ("seeds", [1, 1], r"seeds \[1, 1\] names a seed twice"),
+        ("seeds", [1, 1], r"seeds \[1, 1\] lists a seed twice"),
         ("seeds", [-1], r"seeds\[0\]: input should be greater than or equal to 0, not -1"),
-        ("split.val", 0.95, "leave nothing to train on"),
+        ("split.val", 0.95, "leave no rows to train on"),
         ("finetune.learning_rate", 0, "finetune.learning_rate: input should be greater than 0"),
         ("finetune.learning_rate", "1e-4", "finetune.learning_rate: input should be a valid number, not '1e-4'"),
         ("finetune.batch_size", True, "finetune.batch_size: input should be a valid integer, not True"),
-        ("finetune.monitor", "test/mcc", "finetune.monitor: input should be 'val/loss'"),
+        ("finetune.monitor", "test.mcc", "finetune.monitor: input should be 'val.loss'"),
+        ("finetune.monitor", "val/loss", "finetune.monitor: val/loss is now written val.loss"),
+        ("finetune.precision", 16, "finetune.precision: input should be 'auto', '32' or 'bf16', not 16"),
         ("evaluate.metric", "f1", "evaluate.metric: input should be"),
         ("evaluate.confidence", 95, "evaluate.confidence: input should be less than 1, not 95"),
         ("download.dataset.format", "xlsx", "download.dataset.format: input should be 'csv'"),
@@ -52,10 +54,10 @@ def test_all_problems_come_in_one_error(values: Any) -> None:
             r"unknown key download.dataset.files\[0\].sorce \(did you mean source",
         ),
         ("download.model.sha256", "abc", "download.model.sha256: string should match pattern"),
-        ("download.dataset.columns.slices", ["app", "content"], r"slices \['app', 'content'\] names the text itself"),
+        ("download.dataset.columns.slices", ["app", "content"], r"slices \['app', 'content'\] contains a text column"),
         ("download.dataset.columns.slices", "app", "slices: input should be a valid list, not 'app'"),
         ("download.dataset", None, "download.dataset: input should be a valid dictionary"),
-        ("report.colour", "red", r"unknown key report.colour \(known here: .*title"),
+        ("report.colour", "red", r"unknown key report.colour \(known keys: .*title"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_key(values: Any, key: str, value: Any, message: str) -> None:
@@ -66,6 +68,23 @@ def test_a_wrong_value_is_named_with_its_key(values: Any, key: str, value: Any, 
     here[last] = value
     with pytest.raises(ParamsError, match=message):
         parse_params(values, name="params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("num_workers", 2), ("checkpoint_minutes", 5.0), ("loggers", []), ("unpack_limit_mb", 9)]
+)
+def test_a_key_of_an_older_file_is_told_where_it_went(values: Any, key: str, value: Any) -> None:
+    section, old = ("finetune", "finetune") if key != "unpack_limit_mb" else ("download", "download.dataset")
+    (values[section]["dataset"] if section == "download" else values[section])[key] = value
+    del values["machine"]
+    with pytest.raises(ParamsError, match=rf"^params.yaml: {old}.{key} moved to machine.{key}; machine is missing$"):
+        parse_params(values, name="params.yaml")
+
+
+@pytest.mark.parametrize("value", [32, "32"])
+def test_precision_is_a_number_or_a_string(values: Any, value: Any) -> None:
+    values["finetune"]["precision"] = value
+    assert parse_params(values, name="params.yaml").finetune.precision == "32"
 
 
 def test_no_default_stands_in_for_a_missing_key(values: Any) -> None:

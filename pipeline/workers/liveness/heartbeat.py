@@ -5,7 +5,7 @@ Prefect's state alone does not show it: a run whose worker was stopped or whose 
 Prefect has heartbeats and an automation for this ("detect zombie flows"), which we measured with Prefect 3.8.8, a
 heartbeat every 30 s (its minimum) and a window of 90 s. Killed runs were Crashed after 84 s, after 87 s with a server
 restart and after 103 s while SQLite was locked. But 3 s after a server was back that had been down for 120 s, every
-live run was Crashed too; and a run that was killed before its flow started was never noticed. So these are our own.
+live run was Crashed too; and a run that was killed before its flow started was not noticed in 160 s. So these are ours.
 """
 
 import contextlib

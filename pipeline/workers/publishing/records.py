@@ -9,8 +9,8 @@ from pipeline.repository import git
 from pipeline.repository.graph import Graph, Stage
 from pipeline.repository.lock import RawEntry, merge_lock, parse_lock, read_lock
 from pipeline.repository.project import Project
-from pipeline.repository.remote import Remote
-from pipeline.repository.run_cache import entry_key
+from pipeline.repository.storage.remote import Remote
+from pipeline.repository.storage.run_cache import entry_key
 from pipeline.workers.inputs import plan_key
 from stages.errors import PipelineError
 

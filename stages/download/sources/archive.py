@@ -92,8 +92,7 @@ def _copy(source: IO[bytes], target: Path, name: str, limit: int) -> Path:
             written += len(chunk)
             if written > limit:
                 raise DataError(
-                    f"{name} unpacks to more than {limit / 1e6:g} MB. "
-                    "If that is right, raise download.dataset.unpack_limit_mb."
+                    f"{name} unpacks to more than {limit / 1e6:g} MB. If that is right, raise machine.unpack_limit_mb."
                 )
             file.write(chunk)
     return target

@@ -1,1 +1,1 @@
-"""What makes training cheaper and changes no result."""
+"""Ways to make training cheaper that do not change what is learnt."""

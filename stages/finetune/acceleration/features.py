@@ -1,4 +1,4 @@
-"""A fixed encoder runs once per row: what the head reads is kept, and epochs train the head alone."""
+"""Features of a frozen encoder: it runs once per row, and the epochs train the head alone on what it gave."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ TOLERANCE = 1e-3  # between the head's logits from kept features and the whole m
 
 
 class KeptFeatures(nn.Module):
-    """Stands where the encoder was, and returns the features that it is given as `inputs_embeds`, (batch, 1, width)."""
+    """Takes the encoder's place, and returns the features that come as `inputs_embeds`, (batch, 1, width)."""
 
     def __init__(self, pooled: bool) -> None:
         super().__init__()
@@ -36,22 +36,26 @@ class KeptFeatures(nn.Module):
     def forward(
         self, *args: object, inputs_embeds: Tensor, **kwargs: object
     ) -> BaseModelOutputWithPoolingAndCrossAttentions:
-        """Return a sequence of one token: first, last and mean are the same in it."""
+        """Return a sequence of one token, whose first token, last token and mean are the same."""
         pooled = inputs_embeds[:, 0] if self.pooled else None
         return BaseModelOutputWithPoolingAndCrossAttentions(last_hidden_state=inputs_embeds, pooler_output=pooled)
 
 
 class FeatureRows(Dataset[dict[str, Tensor]]):
-    """The features of one split; an index is an array of rows and an item a batch.
+    """The features of one split; the index is an array of row numbers, the item a whole batch.
 
     Args:
         features: Shape (rows, width).
         labels: Label index of each row; shape (rows,).
         positions: The rows' positions in rows.parquet; shape (rows,).
+
+    Attributes:
+        lengths: Tokens in each row, 1; shape (rows,).
     """
 
     def __init__(self, features: Tensor, labels: NDArray[np.int64], positions: NDArray[np.int64]) -> None:
         self.features = features
+        self.lengths = np.ones(len(features), dtype=np.int64)
         self.labels = torch.tensor(labels)
         self.positions = torch.tensor(positions)
 
@@ -65,10 +69,10 @@ class FeatureRows(Dataset[dict[str, Tensor]]):
 
 @torch.no_grad()
 def encode(model: PreTrainedModel, tokens: Tokens, positions: NDArray[np.int64], *, pad_token_id: int) -> Tensor:
-    """Run the encoder over some rows, in eval mode, on the model's device; over rows of the same tokens once.
+    """Run the encoder in eval mode, on the model's device; rows with the same tokens are computed once.
 
     Returns:
-        What the head reads of each row; shape (rows, width), on the CPU.
+        The vector of each row that the head reads; shape (rows, width), on the CPU.
     """
     encoder, mode = model.base_model, model.base_model.training
     encoder.eval()
@@ -88,19 +92,18 @@ def encode(model: PreTrainedModel, tokens: Tokens, positions: NDArray[np.int64],
 
 
 def stored(path: Path, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the features that a run before this one has stored, or compute and store them.
+    """Return the features that an earlier run stored, or compute and store them.
 
-    Another seed, rate or head so costs the head alone. A second run at the same time waits for the first instead of
-    computing the same.
+    So another seed, rate or head trains the head alone. A second run at the same time waits for the first.
 
     Args:
-        path: A file whose name is a key of all that decides the features. Others in its folder are removed.
-        compute: Gives the features by name of the split.
+        path: File whose name is a key of everything that decides the features. Other files in its folder are removed.
+        compute: Returns the features by name of the split.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.parent / "lock"):
         if path.exists():
-            log.info("frozen: the encoder has run over these rows before, and what it gave is used again")
+            log.info("frozen: the features of these rows are stored, so the encoder does not run")
             return load_file(path)
         features = compute()
         for old in path.parent.glob("*.safetensors"):
@@ -109,21 +112,21 @@ def stored(path: Path, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Te
             with replace_file(path) as temporary:
                 save_file(features, temporary)
         except (OSError, SafetensorError) as error:
-            log.warning("frozen: the features can't be stored for the next run (%s)", error)
+            log.warning("frozen: the features can't be stored for later runs (%s)", error)
         return features
 
 
 @contextmanager
 def kept_features(model: PreTrainedModel, features: Tensor, sample: dict[str, Tensor]) -> Iterator[None]:
-    """Take the encoder out of the model while the block runs: its batches are features.
+    """Take the encoder out of the model while the block runs: the model then reads features.
 
     Args:
         model: An encoder with its head.
-        features: Of the rows in `sample`; shape (batch, width).
-        sample: A padded batch, on which kept features are compared with the whole model.
+        features: Features of the rows in `sample`; shape (batch, width).
+        sample: A padded batch on which the logits from features are compared with those of the whole model.
 
     Raises:
-        ModelError: The head reads something else of the encoder than what `encode` keeps.
+        ModelError: The logits differ: the head reads more of the encoder's output than `encode` keeps.
     """
     encoder, prefix = model.base_model, model.base_model_prefix
     mode = model.training
@@ -131,13 +134,13 @@ def kept_features(model: PreTrainedModel, features: Tensor, sample: dict[str, Te
     with torch.no_grad():
         expected = model(**sample).logits
         setattr(model, prefix, KeptFeatures(pooled=_has_pooler(encoder)))
-        found = model(inputs_embeds=features[:, None].to(expected.device)).logits
+        logits = model(inputs_embeds=features[:, None].to(expected.device)).logits
     model.train(mode)
     try:
-        if not torch.allclose(found, expected, atol=TOLERANCE):
+        if not torch.allclose(logits, expected, atol=TOLERANCE):
             raise ModelError(
-                f"finetune.method frozen can't keep the features of {model.config.model_type}: its head reads "
-                "more than one vector of a row. Set finetune.method to partial, and frozen_layers to all of its layers."
+                f"finetune.method is frozen, which keeps one vector per row, but the head of {model.config.model_type} "
+                "reads more. Set finetune.method to partial, and finetune.frozen_layers to the number of its layers."
             )
         yield
     finally:
@@ -145,13 +148,13 @@ def kept_features(model: PreTrainedModel, features: Tensor, sample: dict[str, Te
 
 
 def _pooled(model: PreTrainedModel, output: object, input_ids: Tensor, mask: Tensor) -> Tensor:
-    """Return what the head reads, (batch, width)."""
+    """Return the vector of each row that the head reads, (batch, width)."""
     if (pooled := getattr(output, "pooler_output", None)) is not None:
         return pooled  # type: ignore[no-any-return]
     hidden: Tensor = output.last_hidden_state  # type: ignore[attr-defined]
     if getattr(model.config, "classifier_pooling", "cls") == "mean":
         return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-    if hasattr(model, "score"):  # a decoder: its last token that does not pad has read all others
+    if hasattr(model, "score"):  # a decoder: only the last token before the padding has read all others
         places = torch.arange(input_ids.shape[1], device=hidden.device)
         last = (places * (input_ids != model.config.pad_token_id)).argmax(1)
         return hidden[torch.arange(len(hidden), device=hidden.device), last]

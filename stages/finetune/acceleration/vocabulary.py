@@ -1,7 +1,7 @@
 """Train only the embedding rows whose tokens occur in the data, and write them back at the end.
 
-Exact: a row that no batch reads has no gradient, so AdamW only shrinks it, by `1 - lr * decay` at every step. What
-it saves is the gradient of the other rows, their share of its norm, and both of Adam's moments.
+The result is exact: a row that no batch reads has no gradient, so AdamW only multiplies it by `1 - lr * decay` at every
+step. This saves the unused rows' gradient, its norm, and both of Adam's moments.
 """
 
 import logging
@@ -34,7 +34,7 @@ class CompactEmbedding(nn.Module):
     def __init__(self, full: nn.Embedding, used: NDArray[np.int64]) -> None:
         super().__init__()
         self.weight = nn.Parameter(full.weight.detach()[used].clone())
-        # What the rows left out are multiplied with, so far. A parameter and not a buffer: averaged with the weights
+        # The factor of the unused rows so far; a parameter, not a buffer, so that it is averaged as weights are
         self.shrunk = nn.Parameter(torch.ones((), dtype=torch.float64), requires_grad=False)
         lookup = torch.full((full.num_embeddings,), -1)
         lookup[used] = torch.arange(len(used))
@@ -49,14 +49,14 @@ class CompactEmbedding(nn.Module):
 
 
 class ShrinkUnused(Callback):
-    """Keeps count of the weight decay that the rows left out would have had."""
+    """Keeps the factor by which weight decay would have shrunk the unused rows."""
 
     def __init__(self, compact: CompactEmbedding) -> None:
         self.compact = compact
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        """AdamW decays what has a gradient, before it adds its step."""
-        if self.compact.weight.grad is None:
+        """Apply AdamW's decay of this step, which only weights that train have."""
+        if not self.compact.weight.requires_grad:
             return
         for group in optimizer.param_groups:
             if any(parameter is self.compact.weight for parameter in group["params"]):
@@ -65,11 +65,11 @@ class ShrinkUnused(Callback):
 
 @dataclass(frozen=True)
 class Compacted:
-    """A model whose embedding table is cut to the rows in use.
+    """A model whose embedding table holds only the rows in use.
 
     Args:
-        full: The whole table, which is on no device and in no optimizer while training runs.
-        compact: What stands in its place.
+        full: The whole table; while training runs it stays on the CPU, and out of the optimizer.
+        compact: The table in its place.
         holders: The modules that hold the table, by name; more than one if it is tied.
         used: Token ids of the rows in use.
     """
@@ -79,8 +79,8 @@ class Compacted:
     holders: dict[str, nn.Module]
     used: NDArray[np.int64]
 
-    def describe(self) -> dict[str, float]:
-        """Return rows in all, rows in use, and the megabytes that the others would take while training."""
+    def stats(self) -> dict[str, float]:
+        """Return all rows, rows in use, and the megabytes that the unused rows would take in training."""
         rows, width = self.full.weight.shape
         saved = (rows - len(self.used)) * width * 4 * SAVED_COPIES / 2**20
         return {"rows": rows, "used": len(self.used), "saved_mb": round(saved, 1)}
@@ -93,7 +93,7 @@ def used_ids(tokens: Tokens, positions: NDArray[np.int64], *, size: int, always:
         tokens: The tokens of all rows.
         positions: The rows.
         size: Rows of the embedding table.
-        always: Ids that count as used, such as the one that pads.
+        always: Ids that count as used, such as the padding token's.
     """
     seen = np.zeros(size, dtype=bool)
     seen[always] = True
@@ -103,20 +103,20 @@ def used_ids(tokens: Tokens, positions: NDArray[np.int64], *, size: int, always:
 
 
 def compact_vocabulary(
-    model: PreTrainedModel, used: NDArray[np.int64], *, even_if_fixed: bool = False
+    model: PreTrainedModel, used: NDArray[np.int64], *, even_if_frozen: bool = False
 ) -> Compacted | None:
-    """Put a table of the rows in use where the full one is; None (and no change) where that would gain nothing.
+    """Replace the full table by one of the rows in use; None, and no change, where that gains nothing or can't be done.
 
-    Nothing is gained when the table is fixed, unless it is unfixed later (`even_if_fixed`). It can't be cut when it is
-    of a special kind, or tied to an output.
+    It gains nothing for a frozen table, unless that is unfrozen later (`even_if_frozen`). It can't be done for a table
+    of a special class, or one that is tied to an output layer.
     """
     full = model.get_input_embeddings()
-    if not isinstance(full, nn.Embedding) or not (full.weight.requires_grad or even_if_fixed):
+    if not isinstance(full, nn.Embedding) or not (full.weight.requires_grad or even_if_frozen):
         return None
     modules = dict(model.named_modules(remove_duplicate=False))
     holders = {name: module for name, module in modules.items() if getattr(module, "weight", None) is full.weight}
     if any(_scale(module) != _scale(full) or _scale(module) is None for module in holders.values()):
-        log.info("compact_vocabulary: the embedding table is tied to another kind of layer and stays whole")
+        log.info("compact_vocabulary: the embedding table is tied to a layer of another class, so it stays whole")
         return None
     compact = CompactEmbedding(full, used)
     compact.weight.requires_grad_(full.weight.requires_grad)
@@ -130,7 +130,7 @@ def compact_vocabulary(
 
 @torch.no_grad()
 def restore_vocabulary(model: PreTrainedModel, compacted: Compacted) -> None:
-    """Write the trained rows into the full table, shrink the others, and put it back."""
+    """Write the trained rows into the full table, decay the unused ones, and put the full table back."""
     full, compact = compacted.full, compacted.compact
     full = full.to(compact.weight.device)
     full.weight.mul_(float(compact.shrunk))
@@ -141,8 +141,8 @@ def restore_vocabulary(model: PreTrainedModel, compacted: Compacted) -> None:
 
 
 def _scale(module: nn.Module) -> float | None:
-    """Return what a table's embeddings are multiplied with; None where the module is no table that we know."""
+    """Return the factor of a table's embeddings; None for a module that is not a known kind of table."""
     if type(module) is nn.Embedding:
         return 1.0
-    scale = getattr(module, "embed_scale", None)  # BART and its kin
+    scale = getattr(module, "embed_scale", None)  # BART and its relatives
     return float(scale) if isinstance(module, nn.Embedding) and isinstance(scale, float | int) else None

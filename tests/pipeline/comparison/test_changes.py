@@ -31,6 +31,10 @@ def test_null_is_a_value_and_no_missing_key() -> None:
     assert changed_params({"a": None}, {"a": None}) == {}
 
 
+def test_machine_settings_are_no_change() -> None:
+    assert changed_params({"a": 1, "machine": {"num_workers": 0}}, {"a": 1, "machine": {"num_workers": 4}}) == {}
+
+
 def test_nested_values_get_dotted_keys_and_lists_stay_whole() -> None:
     assert flatten({"a": {"b": {"c": 1}}, "d": [{"e": 2}], "f": {}}) == {"a.b.c": 1, "d": [{"e": 2}], "f": {}}
 

@@ -35,7 +35,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         changed[name].append(value)
     changed["text"][7] = HOSTILE
     outcomes.set_params(root, finetune__learning_rate=3e-5, report__gate__require=["test.accuracy >= 0.85"])
-    code = root / "stages/finetune/training.py"
+    code = root / "stages/finetune/training/fit.py"
     code.write_text(code.read_text() + "\n")
     commit_results(root, "worse", changed, {42: outcomes.predict(changed, wrong=150, seed=3)})
     outcomes.set_params(root, seeds=[1, 2, 3], report__show_text=False, report__gate__require=[])
@@ -73,7 +73,7 @@ def test_many_more_mistakes_are_worse(worse: Comparison) -> None:
 def test_what_changed_is_named(worse: Comparison) -> None:
     changes = worse.changes
     assert changes.params["finetune.learning_rate"] == (5e-5, 3e-5)
-    assert changes.code == {"finetune": ["stages/finetune/training.py"]}
+    assert changes.code == {"finetune": ["stages/finetune/training/fit.py"]}
     assert changes.data.rows == (600, 596)
     assert changes.data.added == {"spam": 1}
     assert sum(changes.data.removed.values()) == 5

@@ -121,6 +121,14 @@ def test_what_the_plan_names_is_what_runs(
     assert set(planned(changing).values()) == {"fresh"}
 
 
+@pytest.mark.parametrize(
+    "value", ["num_workers=1", "checkpoint_minutes=1.5", "loggers=[tensorboard]", "unpack_limit_mb=7"]
+)
+def test_a_machine_setting_re_runs_nothing(changing: Path, value: str) -> None:
+    parameter(f"machine.{value}")(changing)
+    assert set(planned(changing).values()) == {"fresh"}
+
+
 def test_the_flow_takes_parameters_and_a_recipe(changing: Path, prefect_api: str) -> None:
     done = toy.retune(changing, "run", "-S", "report.title=Mine", PREFECT_API_URL=prefect_api)
     assert "Done: ran report." in done.stdout, done.stdout + done.stderr

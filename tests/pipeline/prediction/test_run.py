@@ -135,7 +135,7 @@ def test_embeddings_are_those_of_the_classifier(model: Path, tmp_path: Path) -> 
 
 def test_no_model_yet_names_the_command_that_makes_one(tmp_path: Path) -> None:
     file = write_csv(tmp_path / "in.csv", ["good"])
-    with pytest.raises(ModelError, match=r"There is no model in .*model yet\. Make it with: retune run"):
+    with pytest.raises(ModelError, match=r"model does not exist. Make the model with: retune run"):
         predict_rows(
             PredictionRequest(str(file), tmp_path / "out.csv", tmp_path / "model"), Classifier.load, every_label=False
         )

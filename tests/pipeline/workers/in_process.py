@@ -7,7 +7,7 @@ from typing import Any
 from prefect.client.schemas.objects import FlowRun
 
 from pipeline.repository import git
-from pipeline.repository.remote import Remote
+from pipeline.repository.storage.remote import Remote
 from pipeline.workers import checkout
 from pipeline.workers.coordinator import Coordinator
 from pipeline.workers.dispatch import Submission

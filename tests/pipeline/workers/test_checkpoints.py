@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.repository.remote import Remote
+from pipeline.repository.storage.remote import Remote
 from pipeline.workers.checkpoints import INDEX, CheckpointMirror
 
 

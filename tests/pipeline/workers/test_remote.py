@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.repository.remote import Remote
-from pipeline.repository.run_cache import entry_key
+from pipeline.repository.storage.remote import Remote
+from pipeline.repository.storage.run_cache import entry_key
 from tests.pipeline.workers.in_process import InProcessDispatcher, coordinate
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline.repository import git
-from pipeline.repository.remote import Remote
-from pipeline.repository.run_cache import entry_key
+from pipeline.repository.storage.remote import Remote
+from pipeline.repository.storage.run_cache import entry_key
 from pipeline.workers import checkout
 from pipeline.workers.stage_run import StageRequest, StageRun
 from stages.errors import PipelineError

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.download.dataset import write_dataset
-from stages.download.readers.record import ReadOptions
+from stages.schema import Dataset
 
 POLICIES = {
     "malformed_row": "fail",
@@ -87,20 +87,27 @@ def read(tmp_path: Path) -> Callable[..., Result]:
         entries = files or [{"source": f"data/{name}"} for name in contents]
         folder = tmp_path / "out"
         folder.mkdir(exist_ok=True)
-        write_dataset(
-            folder,
-            files=[{"member": None, "sha256": None, "split": None, "label": None, **entry} for entry in entries],
-            root=tmp_path,
-            watched=watched,
-            options=ReadOptions(
-                file_format, encoding, delimiter, header, quoting, columns or {"text": "text", "label": "label"}
-            ),
-            labels=labels or {},
-            policies={**POLICIES, **(policies or {})},
-            min_rows_per_label=min_rows_per_label,
-            similarity=similarity,
-            unpack_limit=unpack_limit,
+        fields = {"text": "text", "label": "label"} if columns is None else columns
+        dataset = Dataset.model_validate(
+            {
+                "files": entries,
+                "folder": watched,
+                "format": file_format,
+                "encoding": encoding,
+                "delimiter": delimiter,
+                "header": header,
+                "quoting": quoting,
+                "columns": {**dict.fromkeys(("label", "text_pair", "id", "group")), "slices": [], **fields},
+                "labels": labels or {},
+                "checks": {
+                    **POLICIES,
+                    **(policies or {}),
+                    "min_rows_per_label": min_rows_per_label,
+                    "near_duplicate_similarity": similarity,
+                },
+            }
         )
+        write_dataset(folder, dataset, root=tmp_path, unpack_limit=unpack_limit)
         return Result(folder)
 
     return run

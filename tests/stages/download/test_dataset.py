@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages.download.readers.record import slice_fields
 from stages.errors import DataError
 
 PLAIN = {"text": "text", "label": "label"}
@@ -48,7 +47,7 @@ def test_every_format_gives_the_same_rows(read, file_format, content):
 
 def test_slice_columns_are_kept_under_their_names(read):
     content = b"text,label,version,stars\na,x, 1.2 ,3\nb,y,,4\nc,x,1.3,3\n"
-    columns = {**PLAIN, **slice_fields(["version", "stars"])}
+    columns = {**PLAIN, "slices": ["version", "stars"]}
     result = read(content, columns=columns)
     assert result.column("slice:version") == ["1.2", None, "1.3"]
     assert result.column("slice:stars") == ["3", "4", "3"]
@@ -64,7 +63,7 @@ def test_slice_columns_of_tables_become_text(read):
     buffer = io.BytesIO()
     days = [datetime.date(2020, 1, 2), None]
     pq.write_table(pa.table({"text": ["a", "b"], "label": [1, 2], "day": days, "stars": [1.0, 2.5]}), buffer)
-    columns = {**PLAIN, **slice_fields(["day", "stars"])}
+    columns = {**PLAIN, "slices": ["day", "stars"]}
     result = read(buffer.getvalue(), file_format="parquet", columns=columns)
     assert result.column("slice:day") == ["2020-01-02", None]
     assert result.column("slice:stars") == ["1", "2.5"]
@@ -72,13 +71,13 @@ def test_slice_columns_of_tables_become_text(read):
 
 def test_slice_columns_keep_their_rows_where_others_are_set_aside(read):
     lines = b'{"text": "", "label": 1, "v": "a"}\n{"text": "b", "label": 1, "v": "b"}\n{"text": "c", "label": 2}\n'
-    columns = {**PLAIN, **slice_fields(["v"])}
+    columns = {**PLAIN, "slices": ["v"]}
     result = read(lines, file_format="jsonl", columns=columns, policies={"empty_text": "set_aside"})
     assert result.column("slice:v") == ["b", None]
 
 
 def test_numbered_columns_are_kept_where_there_is_no_header(read):
-    columns = {"text": 0, "label": 1, **slice_fields([2])}
+    columns = {"text": 0, "label": 1, "slices": [2]}
     result = read(b"a,x,new\nb,y,old\n", header=False, columns=columns)
     assert result.column("slice:2") == ["new", "old"]
 
@@ -249,11 +248,11 @@ BAD = {
         r"has no column 2. It has: 0, 1. Correct download.dataset.columns.label",
     ),
     "missing column to be kept": (
-        {"content": b"text,label\na,1\n", "columns": {**PLAIN, "slice:version": "version"}},
+        {"content": b"text,label\na,1\n", "columns": {**PLAIN, "slices": ["version"]}},
         r"data/rows.csv has no column 'version'. It has: text, label. Correct download.dataset.columns.slices",
     ),
     "missing column to be kept, of parquet": (
-        {"content": as_parquet(), "file_format": "parquet", "columns": {**PLAIN, "slice:version": "version"}},
+        {"content": as_parquet(), "file_format": "parquet", "columns": {**PLAIN, "slices": ["version"]}},
         r"has no column 'version'. It has: label, text. Correct download.dataset.columns.slices",
     ),
     "columns of plain lines": (
@@ -261,14 +260,14 @@ BAD = {
             "content": b"a\n",
             "file_format": "lines",
             "files": [{"source": "data/rows.lines", "label": "a"}],
-            "columns": {**PLAIN, "slice:version": "version"},
+            "columns": {**PLAIN, "slices": ["version"]},
         },
         r"data/rows.lines: the format lines has no columns. Set download.dataset.columns.slices: \[\]",
     ),
     "broken column that is kept": (
         {
             "content": "text,label,city\na,1,Köln\nb,2,Bonn\n".encode("latin-1"),
-            "columns": {**PLAIN, "slice:city": "city"},
+            "columns": {**PLAIN, "slices": ["city"]},
         },
         r"row 2: has bytes that are not text",
     ),

@@ -8,9 +8,8 @@ from stages.finetune.__main__ import main
 from stages.model.heads import load_hidden_head
 from stages.params import Params
 from stages.paths import Paths
-
-from .conftest import LABELS, tiny_models
-from .test_main import params
+from tests.stages.finetune.runs import params
+from tests.stages.finetune.tiny import LABELS, tiny_models
 
 IDS = torch.tensor([[2, 12, 30, 41, 3], [2, 11, 14, 15, 3]])
 
@@ -25,7 +24,7 @@ def train(paths: Paths, kind: str, options: Params) -> None:
 
 @pytest.mark.parametrize("kind", sorted(tiny_models()))
 def test_any_encoder_with_a_head_works_by_changing_its_name(paths: Paths, kind: str) -> None:
-    train(paths, kind, params(max_epochs=1))
+    train(paths, kind, params(limit_train_batches=2))
     model = AutoModelForSequenceClassification.from_pretrained(paths.finetuned(7))
     assert model.config.model_type == kind
     assert list(model.config.id2label.values()) == LABELS
@@ -36,10 +35,7 @@ def test_any_encoder_with_a_head_works_by_changing_its_name(paths: Paths, kind: 
 
 @pytest.mark.parametrize("kind", ["bert", "distilbert", "gpt2"])
 def test_a_frozen_encoder_keeps_its_weights_and_the_head_has_its_hidden_layer(paths: Paths, kind: str) -> None:
-    options = params(method="frozen", max_epochs=2)
-    head = options.finetune.head.model_copy(update={"hidden": 20})
-    options = options.model_copy(update={"finetune": options.finetune.model_copy(update={"head": head})})
-    train(paths, kind, options)
+    train(paths, kind, params(method="frozen", head={"hidden": 20}))
     model = load_hidden_head(paths.finetuned(7))
     assert model is not None
     assert model(IDS).logits.shape == (2, len(LABELS))

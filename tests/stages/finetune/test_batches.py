@@ -2,19 +2,20 @@ import numpy as np
 import pytest
 import torch
 
-from stages.finetune.batches import POOL_BATCHES, LengthBuckets, TokenRows, loader, val_batches
+from stages.finetune.batches import POOL_BATCHES, LengthBuckets, TokenRows, val_batches
 from stages.paths import Paths
-from stages.tokens import open_tokens, read_positions
+from stages.tokens import open_tokens
+from tests.stages.finetune.runs import options, rows
 
 LENGTHS = np.random.default_rng(0).integers(3, 60, size=1003)
 
 
-@pytest.mark.parametrize("rows", [1, 31, 32, 33, 32 * POOL_BATCHES + 5])
-def test_every_row_stands_in_one_batch(rows: int) -> None:
-    sampler = LengthBuckets(np.resize(LENGTHS, rows), batch_size=32, seed=1)
+@pytest.mark.parametrize("size", [1, 31, 32, 33, 32 * POOL_BATCHES + 5])
+def test_every_row_is_in_one_batch(size: int) -> None:
+    sampler = LengthBuckets(np.resize(LENGTHS, size), batch_size=32, seed=1)
     batches = list(sampler)
     assert len(batches) == len(sampler)
-    assert sorted(np.concatenate(batches)) == list(range(rows))
+    assert sorted(np.concatenate(batches)) == list(range(size))
     assert sorted(len(batch) for batch in batches)[1:] == [32] * (len(batches) - 1)
 
 
@@ -42,21 +43,18 @@ def test_the_short_batch_has_no_fixed_length() -> None:
 
 
 def test_train_batches_are_shuffled_and_val_batches_are_not(paths: Paths) -> None:
-    tokens, train = open_tokens(paths.tokens), read_positions(paths.split("train"))
-    lengths, rows = tokens.lengths[train], TokenRows(tokens, train, pad_token_id=0)
-    batches = list(loader(rows, LengthBuckets(lengths, batch_size=8, seed=1)))
-    longest = [int(batch["attention_mask"].sum(1).max()) for batch in batches]
-    assert sum(len(batch["labels"]) for batch in batches) == len(train)
+    data = rows(paths, options(batch_size=8))
+    longest = [int(batch["attention_mask"].sum(1).max()) for batch in data.train_dataloader()]
     assert longest != sorted(longest, reverse=True)
-    val = [batch["input_ids"].shape for batch in loader(rows, val_batches(lengths, 8))]
-    assert [tokens for _, tokens in val] == sorted((tokens for _, tokens in val), reverse=True)
-    assert val[0][0] == 32  # four times as many rows as in train
+    val = [batch["input_ids"].shape[1] for batch in data.val_dataloader()]
+    assert val == sorted(val, reverse=True)
 
 
 def test_a_batch_has_the_rows_of_its_split(paths: Paths) -> None:
     tokens, positions = open_tokens(paths.tokens), np.array([5, 70, 119])
-    rows = TokenRows(tokens, positions, pad_token_id=0)
-    (batch,) = loader(rows, val_batches(tokens.lengths[positions], 8))
+    split = TokenRows(tokens, positions, pad_token_id=0)
+    (indices,) = val_batches(split.lengths, 8)
+    batch = split[indices]
     longest = positions[np.argmax(tokens.lengths[positions])]
     assert torch.equal(batch["input_ids"][0], torch.from_numpy(tokens.row(int(longest)).astype(np.int64)))
     assert sorted(batch["labels"].tolist()) == sorted(tokens.labels[positions].tolist())
@@ -100,13 +98,3 @@ def test_a_run_that_goes_on_skips_what_was_done_in_its_first_epoch_alone() -> No
     sampler.skip = 5
     assert [batch.tolist() for batch in sampler] == whole[5:]
     assert [batch.tolist() for batch in sampler] == whole
-
-
-def test_workers_change_nothing(paths: Paths) -> None:
-    tokens, train = open_tokens(paths.tokens), read_positions(paths.split("train"))
-    rows = TokenRows(tokens, train, pad_token_id=0)
-    here, there = (
-        list(loader(rows, LengthBuckets(tokens.lengths[train], batch_size=8, seed=1), num_workers=workers))
-        for workers in (0, 2)
-    )
-    assert all(torch.equal(a["input_ids"], b["input_ids"]) for a, b in zip(here, there, strict=True))

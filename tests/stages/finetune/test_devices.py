@@ -1,66 +1,70 @@
-import importlib.util
-from pathlib import Path
+import logging
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from stages.errors import TrainingError
-from stages.finetune.devices import check_devices, compiled, device_name, make_loggers, precision_name
+from stages.finetune.devices import Device, compile_layers, detect_device
+from tests.stages.finetune.runs import options
+from tests.stages.finetune.tiny import tiny_models
 
 
-@pytest.fixture
-def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+def machine(monkeypatch: pytest.MonkeyPatch, *, gpus: int = 0, bf16: bool = True, mps: bool = False) -> None:
+    """Let PyTorch see a machine with some GPUs."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
 
 
-@pytest.mark.usefixtures("no_gpu")
-def test_a_gpu_that_is_not_there() -> None:
-    with pytest.raises(TrainingError, match=r"finetune.accelerator is gpu, but PyTorch sees no GPU here"):
-        check_devices("gpu", 1)
-    check_devices("auto", 1)
+@pytest.mark.parametrize(
+    ("there", "asked", "expected"),
+    [
+        ({}, {"accelerator": "auto"}, Device("cpu", 1, "auto", "32-true")),
+        ({}, {"accelerator": "cpu", "precision": "bf16"}, Device("cpu", 1, "auto", "bf16-mixed")),
+        ({}, {"accelerator": "cpu", "devices": 2, "strategy": "ddp"}, Device("cpu", 2, "ddp", "32-true")),
+        ({"gpus": 1}, {"accelerator": "auto"}, Device("cuda", 1, "auto", "bf16-mixed")),
+        ({"gpus": 2}, {"accelerator": "gpu", "devices": 2}, Device("cuda", 2, "auto", "bf16-mixed")),
+        ({"gpus": 1, "bf16": False}, {"accelerator": "auto"}, Device("cuda", 1, "auto", "32-true")),
+        ({"gpus": 1}, {"accelerator": "gpu", "precision": "32"}, Device("cuda", 1, "auto", "32-true")),
+        ({"gpus": 1}, {"accelerator": "cpu"}, Device("cpu", 1, "auto", "32-true")),
+        ({"mps": True}, {"accelerator": "auto"}, Device("mps", 1, "auto", "32-true")),
+        ({"mps": True}, {"accelerator": "cpu"}, Device("cpu", 1, "auto", "32-true")),
+    ],
+)
+def test_the_device_is_what_the_options_ask_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch, there: dict[str, Any], asked: dict[str, Any], expected: Device
+) -> None:
+    machine(monkeypatch, **there)
+    assert detect_device(options(**asked)) == expected
 
 
-def test_more_gpus_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(TrainingError, match=r"finetune.devices is 3, but PyTorch sees 2 GPU here. Set it to 2 or less"):
-        check_devices("auto", 3)
-    check_devices("auto", 2)
+def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch)
+    with pytest.raises(TrainingError, match=r"finetune.accelerator is gpu, but PyTorch sees no GPU on this machine"):
+        detect_device(options(accelerator="gpu"))
 
 
-@pytest.mark.usefixtures("no_gpu")
-def test_auto_is_32_bits_without_a_gpu() -> None:
-    assert precision_name("auto", "auto") == "32-true"
-    assert precision_name("bf16", "cpu") == "bf16-mixed"
+@pytest.mark.parametrize(("there", "gpus"), [({"gpus": 2}, 2), ({"mps": True}, 1)])
+def test_more_gpus_than_there_are(monkeypatch: pytest.MonkeyPatch, there: dict[str, Any], gpus: int) -> None:
+    machine(monkeypatch, **there)
+    with pytest.raises(
+        TrainingError, match=rf"finetune.devices is 3, but .* PyTorch sees is {gpus}. Set .* to {gpus} or less"
+    ):
+        detect_device(options(accelerator="auto", devices=3))
 
 
-@pytest.mark.parametrize(("does_bf16", "name"), [(True, "bf16-mixed"), (False, "32-true")])
-def test_auto_is_bf16_where_a_gpu_computes_in_it(monkeypatch: pytest.MonkeyPatch, does_bf16: bool, name: str) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: does_bf16)
-    assert precision_name("auto", "auto") == name
-    assert precision_name("auto", "cpu") == "32-true"
-
-
-@pytest.mark.usefixtures("no_gpu")
-def test_nothing_is_compiled_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.Module, "compile", lambda *args, **kwargs: pytest.fail("compiled"))
-    compiled(nn.Linear(1, 1), wanted=True, accelerator="auto")
-
-
-def test_a_logger_whose_package_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(TrainingError, match=r"names mlflow, but its package is not installed. .*retune\[mlflow\]"):
-        make_loggers(["mlflow"], tmp_path)
-    assert make_loggers([], tmp_path) == []
-
-
-@pytest.mark.usefixtures("no_gpu")
-def test_where_the_training_will_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert device_name("auto") == "cpu"
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert (device_name("auto"), device_name("cpu")) == ("mps", "cpu")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert (device_name("auto"), device_name("cpu")) == ("cuda", "cpu")
+def test_layers_are_compiled_on_a_gpu_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    compiled: list[nn.Module] = []
+    monkeypatch.setattr(nn.Module, "compile", lambda module: compiled.append(module))
+    model = tiny_models()["bert"]
+    compile_layers(model, Device("cuda"))
+    assert compiled == list(model.bert.encoder.layer)
+    with caplog.at_level(logging.INFO, logger="stages"):
+        compile_layers(model, Device("cpu"))
+    assert len(compiled) == 2
+    assert "finetune.compile is ignored on cpu" in caplog.text

@@ -3,14 +3,13 @@ import json
 
 import pytest
 import torch
-from transformers import RobertaConfig, pipeline
+from transformers import pipeline
 
 from stages.errors import ModelError
-from stages.finetune.encoder import check_fit, load_encoder, max_tokens, save_model
+from stages.finetune.encoder import check_fit, load_encoder, save_model
 from stages.paths import Paths
 from stages.tokens import open_tokens
-
-from .conftest import LABELS, write_encoder, write_tokens
+from tests.stages.finetune.tiny import LABELS, write_encoder, write_tokens
 
 
 def test_loaded_in_train_mode_with_the_names_of_the_labels(paths: Paths) -> None:
@@ -39,7 +38,7 @@ def test_config_names_no_place_of_this_machine(paths: Paths) -> None:
 def test_rows_longer_than_the_positions(paths: Paths) -> None:
     tokens = write_tokens(paths, longest=50)
     with pytest.raises(
-        ModelError, match=r"a row of \d\d tokens, but the encoder has 32 positions. Set tokenize.max_length"
+        ModelError, match=r"a row of \d\d tokens, but the encoder reads 32 at most. Set tokenize.max_length"
     ):
         check_fit(load_encoder(paths.encoder, labels=LABELS).config, tokens)
 
@@ -54,10 +53,6 @@ def test_tokens_that_fit_pass(paths: Paths) -> None:
     tokens = open_tokens(paths.tokens)
     config = load_encoder(paths.encoder, labels=LABELS).config
     check_fit(config, dataclasses.replace(tokens, lengths=tokens.lengths))
-
-
-def test_roberta_loses_positions_to_padding() -> None:
-    assert max_tokens(RobertaConfig(max_position_embeddings=514, pad_token_id=1)) == 512
 
 
 def test_a_folder_without_a_model(paths: Paths) -> None:

@@ -1,28 +1,27 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from stages.files import sha256
+from stages.finetune import __main__ as finetune
 from stages.finetune import prepare
 from stages.finetune.__main__ import main
-from stages.finetune.lightning_module import Classifier
-from stages.params import Params, read_params
 from stages.paths import Paths
-from stages.schema import Head
+from stages.schema import Machine
+from tests.stages.finetune.runs import params
+from tests.stages.finetune.tiny import write_encoder, write_tokens
 
-from .conftest import write_encoder, write_tokens
-
-ROOT = Path(__file__).parents[3]
-
-
-def params(**finetune: object) -> Params:
-    defaults = read_params(ROOT / "recipes/default.yaml")
-    options = defaults.finetune.model_copy(update={"batch_size": 16, "accelerator": "cpu", "max_epochs": 2} | finetune)
-    return defaults.model_copy(update={"finetune": options})
+MACHINE: dict[str, Any] = {  # another value than the default for each setting
+    "num_workers": 1,
+    "checkpoint_minutes": 1e-9,
+    "loggers": ["tensorboard", "mlflow"],
+    "unpack_limit_mb": 1,
+}
 
 
 def test_writes_its_files_and_no_others(paths: Paths) -> None:
@@ -68,39 +67,20 @@ def test_one_seed_gives_the_same_bytes_and_another_does_not(paths: Paths) -> Non
 
 
 def test_learns_what_the_tokens_say(paths: Paths) -> None:
-    main(params(max_epochs=25, learning_rate=1e-2, monitor="val/macro_f1", patience=None), paths, 7)
+    main(params(max_epochs=25, learning_rate=1e-2, monitor="val.macro_f1", patience=None), paths, 7)
     stats = json.loads(paths.finetune_stats(7).read_text())
     assert stats["monitor"]["value"] > 0.5
 
 
-@pytest.mark.parametrize("weights", ["balanced", {"bad": 1.0, "fair": 2.0, "good": 3.0}])
-def test_class_weights_change_what_is_learnt(paths: Paths, weights: object) -> None:
-    main(params(), paths, 7)
-    plain = sha256(paths.finetuned(7) / "model.safetensors")
-    main(params(class_weights=weights), paths, 7)
-    assert sha256(paths.finetuned(7) / "model.safetensors") != plain
-
-
-@pytest.mark.parametrize(
-    ("options", "steps", "epochs"),
-    [({"limit_train_batches": 2}, 4, 2), ({"limit_train_batches": 0.5}, 6, 2), ({"fast_dev_run": True}, 1, 1)],
-)
-def test_trying_out_makes_fewer_steps(
-    paths: Paths, monkeypatch: pytest.MonkeyPatch, options: dict[str, object], steps: int, epochs: int
-) -> None:
-    made, step = [], Classifier.training_step
-    monkeypatch.setattr(Classifier, "training_step", lambda *args: made.append(1) or step(*args))
-    main(params(limit_val_batches=1, **options), paths, 7)
-    assert len(made) == steps
-    assert json.loads(paths.finetune_stats(7).read_text())["epochs"] == epochs
-
-
-def test_label_smoothing_and_layer_decay_change_what_is_learnt(paths: Paths) -> None:
-    weights = set()
-    for options in ({}, {"label_smoothing": 0.1}, {"layer_decay": 0.5}, {"ema_decay": 0.9}, {"schedule": "cosine"}):
-        main(params(**options), paths, 7)
-        weights.add(sha256(paths.finetuned(7) / "model.safetensors"))
-    assert len(weights) == 5
+def test_class_weights_reach_the_loss(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    make_module = finetune.make_module
+    monkeypatch.setattr(
+        finetune, "make_module", lambda *args, **kwargs: seen.append(kwargs) or make_module(*args, **kwargs)
+    )
+    main(params(class_weights={"bad": 1.0, "fair": 2.0, "good": 3.0}, fast_dev_run=True), paths, 7)
+    assert seen == [{"class_weights": [1.0, 2.0, 3.0]}]
+    assert json.loads(paths.finetune_stats(7).read_text())["class_weights"] == [1.0, 2.0, 3.0]
 
 
 def test_a_frozen_encoder_runs_once_for_all_heads(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +89,7 @@ def test_a_frozen_encoder_runs_once_for_all_heads(paths: Paths, monkeypatch: pyt
     fresh = sha256(_trained(paths, method="frozen", learning_rate=1e-2))
     assert len(encoded) == 2  # train and val
     main(params(method="frozen"), paths, 8)
-    main(params(method="frozen", head=Head(hidden=12, dropout=0.1)), paths, 8)
+    main(params(method="frozen", head={"hidden": 12}), paths, 8)
     assert sha256(_trained(paths, method="frozen", learning_rate=1e-2)) == fresh
     assert len(encoded) == 2
     write_encoder(paths.encoder, dropout=0.2)  # its config has changed, so it is another encoder
@@ -126,26 +106,67 @@ def test_kept_features_train_the_head_that_the_encoder_in_every_epoch_trains(pat
         assert torch.allclose(values, every[name], atol=1e-5), name
 
 
+def test_the_head_starts_from_the_seed(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    heads: list[torch.Tensor] = []
+
+    def stop(module: Any, *args: Any, **kwargs: Any) -> None:
+        heads.append(module.model.classifier.weight.detach().clone())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stages.finetune.__main__.fit", stop)
+    for seed in (7, 7, 8):
+        with pytest.raises(KeyboardInterrupt):
+            main(params(), paths, seed)
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])
+
+
+@pytest.mark.parametrize("name", MACHINE)
+def test_machine_settings_change_no_byte(paths: Paths, name: str) -> None:
+    assert set(MACHINE) == set(Machine.model_fields)
+    if name == "loggers":
+        pytest.importorskip("tensorboard")
+        pytest.importorskip("mlflow")
+    files = [paths.finetuned(7) / "model.safetensors", paths.finetune_stats(7), paths.curve(7)]
+    main(params(), paths, 7)
+    before = [sha256(path) for path in files]
+    main(params(machine={name: MACHINE[name]}), paths, 7)
+    assert [sha256(path) for path in files] == before
+
+
+def test_machine_settings_reach_the_training(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    fit = finetune.fit
+
+    def spy(module: Any, data: Any, options: Any, device: Any, machine: Any, **kwargs: Any) -> Any:
+        asked.extend([data.num_workers, machine.checkpoint_minutes])
+        return fit(module, data, options, device, machine, **kwargs)
+
+    monkeypatch.setattr(finetune, "fit", spy)
+    main(params(machine={"num_workers": 1, "checkpoint_minutes": 3.0}, fast_dev_run=True), paths, 7)
+    assert asked == [1, 3.0]
+
+
 def test_loggers_have_the_curve(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     before = sha256(_trained(paths))
-    assert sha256(_trained(paths, loggers=["tensorboard", "mlflow"])) == before
+    assert sha256(_trained(paths, machine={"loggers": ["tensorboard", "mlflow"]})) == before
     with paths.curve(7).open() as file:
         losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
     folder = paths.root / ".retune/logs/finetune-7"
     events = accumulator.EventAccumulator(str(next(folder.rglob("events.out.*")).parent)).Reload()
-    assert [event.value for event in events.Scalars("val/loss")] == pytest.approx(losses, rel=1e-5)
-    assert {"train_loss", "learning_rate", "val/mcc"} <= set(events.Tags()["scalars"])
+    assert [event.value for event in events.Scalars("val.loss")] == pytest.approx(losses, rel=1e-5)
+    assert {"train_loss", "learning_rate", "val.mcc"} <= set(events.Tags()["scalars"])
     client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
     (run,) = client.search_runs([client.get_experiment_by_name("retune").experiment_id])
-    values = [metric.value for metric in client.get_metric_history(run.info.run_id, "val/loss")]
+    values = [metric.value for metric in client.get_metric_history(run.info.run_id, "val.loss")]
     assert values == pytest.approx(losses, rel=1e-5)
     assert run.info.status == "FINISHED"
     assert run.data.params["learning_rate"] == str(params().finetune.learning_rate)
 
 
-def _trained(paths: Paths, **options: object) -> Path:
+def _trained(paths: Paths, **options: Any) -> Path:
     main(params(**options), paths, 7)
     return paths.finetuned(7) / "model.safetensors"

@@ -1,29 +1,23 @@
-from typing import Any
-
 import pytest
 import torch
 from transformers import PreTrainedModel
 
 from stages.errors import TrainingError
 from stages.finetune.encoder import load_encoder
-from stages.finetune.methods import blocks_of, check_something_trains, fix_encoder, fix_lowest, set_modes, wrong_modes
+from stages.finetune.methods import (
+    blocks_of,
+    check_something_trains,
+    freeze_encoder,
+    freeze_lowest,
+    set_modes,
+    wrong_modes,
+)
 from stages.finetune.prepare import apply_method
-from stages.finetune.summary import describe_blocks
+from stages.finetune.summary import count_parameters
 from stages.paths import Paths
+from tests.stages.finetune.runs import build, options, train
+from tests.stages.finetune.tiny import LABELS, tiny_models
 
-from .conftest import LABELS, tiny_models
-from .test_classifier import classifier
-from .test_training import train
-
-PLAIN: dict[str, Any] = {
-    "hidden": None,
-    "head_dropout": 0.1,
-    "frozen_layers": 1,
-    "rank": 2,
-    "alpha": 4.0,
-    "lora_dropout": 0.0,
-    "target_modules": "auto",
-}
 ENCODER = {"embeddings", "layer 0", "layer 1", "rest of the encoder"}
 
 
@@ -47,30 +41,30 @@ def moved(before: dict[str, torch.Tensor], model: PreTrainedModel) -> set[str]:
     ],
 )
 def test_which_weights_move(paths: Paths, method: str, expected: set[str]) -> None:
-    module = classifier(paths)
-    apply_method(module.model, method, **PLAIN)
+    module = build(paths)
+    apply_method(module.model, options(method=method, frozen_layers=1))
     before = {name: values.detach().clone() for name, values in module.model.named_parameters()}
     train(paths, module, max_epochs=1)
     assert moved(before, module.model) == expected
-    counts = describe_blocks(module.model)
+    counts = count_parameters(module.model)
     assert {block for block, count in counts.items() if count["trainable"]} == expected
-    assert all(count["trainable"] * count["fixed"] == 0 for count in counts.values())
+    assert all(count["trainable"] * count["frozen"] == 0 for count in counts.values())
 
 
 def test_gradual_moves_the_head_first_and_everything_later(paths: Paths) -> None:
     for epochs, expected in ((2, {"head"}), (3, ENCODER | {"head"})):
-        module = classifier(paths)
-        module.hparams["frozen_epochs"] = 2
-        apply_method(module.model, "gradual", **PLAIN)
+        changes = {"method": "gradual", "frozen_epochs": 2}
+        module = build(paths, **changes)
+        apply_method(module.model, options(**changes))
         before = {name: values.detach().clone() for name, values in module.model.named_parameters()}
-        train(paths, module, max_epochs=epochs, monitor="val/loss")
+        train(paths, module, max_epochs=epochs)
         assert moved(before, module.model) == expected
         assert not wrong_modes(module.model)
 
 
-def test_fixed_modules_are_in_eval_mode_and_so_is_their_dropout(paths: Paths) -> None:
+def test_frozen_modules_are_in_eval_mode_and_so_is_their_dropout(paths: Paths) -> None:
     model = load_encoder(paths.encoder, labels=LABELS)
-    fix_lowest(model, 1)
+    freeze_lowest(model, 1)
     assert not model.bert.embeddings.dropout.training
     assert not model.bert.encoder.layer[0].output.dropout.training
     assert model.bert.encoder.layer[1].output.dropout.training
@@ -81,19 +75,40 @@ def test_fixed_modules_are_in_eval_mode_and_so_is_their_dropout(paths: Paths) ->
 
 
 def test_more_layers_than_there_are(paths: Paths) -> None:
-    with pytest.raises(TrainingError, match=r"finetune.frozen_layers is 3, but this bert has 2 layers"):
-        fix_lowest(load_encoder(paths.encoder, labels=LABELS), 3)
+    with pytest.raises(
+        TrainingError,
+        match=r"finetune.frozen_layers is 3, but the number of bert's layers .* is 2. Set .* to 2 or less",
+    ):
+        freeze_lowest(load_encoder(paths.encoder, labels=LABELS), 3)
 
 
 def test_albert_has_one_layer_of_its_own() -> None:
-    with pytest.raises(TrainingError, match=r"this albert has 1 layers with weights of their own"):
-        fix_lowest(tiny_models()["albert"], 2)
+    with pytest.raises(TrainingError, match=r"the number of albert's layers with weights of their own is 1"):
+        freeze_lowest(tiny_models()["albert"], 2)
 
 
 def test_nothing_left_to_train(paths: Paths) -> None:
     model = load_encoder(paths.encoder, labels=LABELS)
-    fix_encoder(model)
+    freeze_encoder(model)
     model.classifier.requires_grad_(False)
     set_modes(model)
-    with pytest.raises(TrainingError, match=r"Nothing is left to train"):
+    with pytest.raises(TrainingError, match=r"Every weight is frozen"):
         check_something_trains(model)
+
+
+def test_the_head_is_what_the_options_say(paths: Paths) -> None:
+    model = load_encoder(paths.encoder, labels=LABELS)
+    apply_method(model, options(head={"hidden": 12, "dropout": 0.35}))
+    assert model.classifier.hidden.out_features == 12
+    assert model.classifier.dropout.p == 0.35
+    plain = load_encoder(paths.encoder, labels=LABELS)
+    apply_method(plain, options(head={"hidden": None}))
+    assert isinstance(plain.classifier, torch.nn.Linear)
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_as_many_layers_are_frozen_as_the_options_say(paths: Paths, layers: int) -> None:
+    model = load_encoder(paths.encoder, labels=LABELS)
+    apply_method(model, options(method="partial", frozen_layers=layers))
+    frozen = {block for block, count in count_parameters(model).items() if count["frozen"]}
+    assert frozen == {"embeddings", *(f"layer {index}" for index in range(layers))}

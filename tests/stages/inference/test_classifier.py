@@ -98,8 +98,11 @@ def test_the_temperature_flattens_and_the_threshold_decides(folder: Path) -> Non
     [
         ({"temperature": 0}, r"calibration\.json: temperature: .*greater than 0.*not 0"),
         ({"temperature": "warm"}, r"calibration\.json: temperature: .*not 'warm'"),
-        ({"threshold": 0.4}, r"a threshold for None, but the model's labels are ham, spam"),
-        ({"threshold": 0.4, "positive": "eggs"}, r"a threshold for 'eggs', but the model's labels are ham, spam"),
+        ({"threshold": 0.4}, r"threshold is for the label None of a binary task, but the model's labels are ham, spam"),
+        (
+            {"threshold": 0.4, "positive": "eggs"},
+            r"threshold is for the label 'eggs' of a binary task, but the .* labels are ham, spam",
+        ),
         ({"truncation": "middle"}, r"truncation: .*not 'middle'"),
     ],
 )
@@ -192,7 +195,7 @@ def test_a_model_that_chooses_no_label_is_refused(folder: Path, change: dict[str
         model.save_pretrained(folder)
     else:
         (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelError, match="does not choose one of several labels"):
+    with pytest.raises(ModelError, match="does not choose one label of several"):
         Classifier.load(folder)
 
 
@@ -200,5 +203,5 @@ def test_damaged_weights_do_not_become_labels(folder: Path) -> None:
     model = load_model(folder)
     torch.nn.init.constant_(model.classifier.bias, float("nan"))
     model.save_pretrained(folder)
-    with pytest.raises(ModelError, match="not finite"):
+    with pytest.raises(ModelError, match="outputs are NaN or infinite"):
         Classifier.load(folder)(["good"])

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from stages.errors import ModelError
-from stages.inference.loading import load_model, predict_tokens
+from stages.inference.loading import inputs_of, load_model, predict_tokens, read_behind
+from stages.model.packed import attend_packed, padded
 from stages.paths import Paths
 from stages.tokens import open_tokens
 
@@ -22,6 +23,24 @@ def test_batches_change_nothing_but_the_speed(project: Paths) -> None:
     with torch.inference_mode():
         logits = model(input_ids=torch.tensor(tokens.row(60).astype(np.int64))[None]).logits[0]
     np.testing.assert_allclose(one_by_one[1], logits.softmax(-1).numpy(), atol=1e-6)
+
+
+def test_packed_rows_have_the_answers_of_padded_ones(project: Paths) -> None:
+    """On a GPU rows are packed; the same code runs here."""
+    tokens, positions = open_tokens(project.tokens), np.arange(40)
+    model = load_model(project.finetuned(1))
+    expected = predict_tokens(model, tokens, positions, batch_size=8)
+    attend_packed(model)
+    assert np.allclose(predict_tokens(model, tokens, positions, batch_size=8), expected, atol=1e-5)
+    with padded(model):
+        assert "attention_mask" in inputs_of(model, tokens.pad(positions, pad_token_id=0))
+    assert "cu_seqlens" in inputs_of(model, tokens.pad(positions, pad_token_id=0))
+
+
+def test_results_are_read_in_their_order() -> None:
+    results = [(np.array([index]), torch.full((1, 2), float(index))) for index in range(5)]
+    read = [(int(indices[0]), float(values[0, 0])) for indices, values in read_behind(results)]
+    assert read == [(index, float(index)) for index in range(5)]
 
 
 def test_dropout_is_off(project: Paths) -> None:
@@ -85,5 +104,5 @@ def test_damaged_weights_are_one_clear_error(copy_project: Paths) -> None:
 
 def test_a_configuration_that_is_no_mapping_is_named(copy_project: Paths) -> None:
     (copy_project.finetuned(1) / "config.json").write_text("[]")
-    with pytest.raises(ModelError, match=r"config\.json is no configuration: it holds a list"):
+    with pytest.raises(ModelError, match=r"config\.json is not a configuration: expected a JSON object, got list"):
         load_model(copy_project.finetuned(1))

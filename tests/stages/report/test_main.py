@@ -41,6 +41,13 @@ def test_writes_what_dvc_yaml_declares(reported: Paths) -> None:
     }
 
 
+def test_machine_settings_are_not_in_the_report(reported: Paths) -> None:
+    for name in ("report.html", "report.md"):
+        text = (reported.report / name).read_text(encoding="utf-8")
+        assert "num_workers" not in text
+        assert "unpack_limit_mb" not in text
+
+
 def test_metrics_have_mean_sd_low_and_high_over_the_seeds(reported: Paths) -> None:
     metrics = json.loads((reported.report / "metrics.json").read_text())
     seeds = [json.loads(reported.metrics(seed).read_text()) for seed in (1, 2)]

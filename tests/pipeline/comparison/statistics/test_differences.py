@@ -75,6 +75,21 @@ def test_few_differing_rows_prove_nothing() -> None:
     assert min(difference.p_value for difference in differences.values()) >= 0.05
 
 
+def test_resamples_bound_the_p_value_from_below() -> None:
+    # 40 rows better and none worse: no resample reaches 0, so the two-sided p-value is 2 * (0 + 1) / (99 + 1).
+    labels, base, head = table(100, 0, 40, 60)
+    for first, second in ((base, head), (head, base)):
+        bootstrap = Bootstrap(resamples=99, confidence=0.95, seed=1)
+        differences = compare_preds(labels, first[None], second[None], num_labels=2, bootstrap=bootstrap)
+        assert differences["accuracy"].p_value == 0.02
+
+
+def test_the_p_value_of_accuracy_is_mcnemars() -> None:
+    labels, base, head = table(50, 3, 9, 10)
+    difference = compare_preds(labels, base[None], head[None], **OPTIONS)["accuracy"]
+    assert difference.p_value == pytest.approx(stats.binomtest(3, 12).pvalue)
+
+
 def test_the_interval_and_the_p_value_agree() -> None:
     generator = np.random.default_rng(3)
     for _ in range(40):

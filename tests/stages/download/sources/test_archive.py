@@ -113,7 +113,7 @@ BOMB = b"text,label\n" + b"a,x\n" * 1_000_000
         (
             gzip.compress(BOMB),
             None,
-            r"data/set.bin unpacks to more than 1 MB. .* raise download.dataset.unpack_limit_mb",
+            r"data/set.bin unpacks to more than 1 MB. .* raise machine.unpack_limit_mb",
         ),
         (zipped({"rows.csv": BOMB}), "rows.csv", r"data/set.bin:rows.csv unpacks to more than 1 MB"),
         (zstd(tarred({"rows.csv": BOMB})), "rows.csv", r"data/set.bin unpacks to more than 1 MB"),

@@ -11,8 +11,7 @@ from stages.finetune.acceleration.features import encode, kept_features, stored
 from stages.finetune.prepare import pad_token_id
 from stages.paths import Paths
 from stages.tokens import open_tokens
-
-from .conftest import tiny_models
+from tests.stages.finetune.tiny import tiny_models
 
 ROWS = np.arange(30)
 
@@ -47,7 +46,10 @@ def test_a_head_that_reads_more_than_one_vector(paths: Paths) -> None:
     sample = {name: torch.from_numpy(values) for name, values in tokens.pad(ROWS, pad_token_id=0).items()}
     del sample["labels"]
     with (
-        pytest.raises(ModelError, match=r"can't keep the features of roberta.*Set finetune.method to partial"),
+        pytest.raises(
+            ModelError,
+            match=r"keeps one vector per row, but the head of roberta reads more. Set finetune.method to partial",
+        ),
         kept_features(model, features * 2, sample),
     ):
         pass
@@ -99,5 +101,5 @@ def test_features_that_cannot_be_stored_are_used_all_the_same(
     monkeypatch.setattr("stages.finetune.acceleration.features.save_file", full)
     with caplog.at_level(logging.WARNING):
         assert stored(tmp_path / "a.safetensors", lambda: {"train": torch.ones(1, 1)})["train"] == 1
-    assert "can't be stored for the next run (No space left on device)" in caplog.text
+    assert "can't be stored for later runs (No space left on device)" in caplog.text
     assert list(tmp_path.glob("a.*")) == []

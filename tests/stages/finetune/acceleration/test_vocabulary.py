@@ -7,10 +7,8 @@ from stages.finetune.acceleration.vocabulary import ShrinkUnused, compact_vocabu
 from stages.finetune.encoder import load_encoder
 from stages.paths import Paths
 from stages.tokens import open_tokens
-
-from .conftest import LABELS, VOCABULARY
-from .test_classifier import classifier
-from .test_training import train
+from tests.stages.finetune.runs import build, train
+from tests.stages.finetune.tiny import LABELS, VOCABULARY
 
 
 def use(paths: Paths) -> np.ndarray:
@@ -29,8 +27,7 @@ def test_used_ids(paths: Paths) -> None:
 def test_the_saved_weights_are_those_of_the_full_table(paths: Paths, ema_decay: float | None) -> None:
     results = []
     for compact in (False, True):
-        module = classifier(paths)
-        module.hparams.update(weight_decay=0.5, learning_rate=1e-2)
+        module = build(paths, weight_decay=0.5, learning_rate=1e-2)
         callbacks = []
         if compact:
             cut = compact_vocabulary(module.model, use(paths))
@@ -67,14 +64,14 @@ def test_tied_tables_are_cut_together() -> None:
     assert torch.allclose(model(ids).logits, expected)
 
 
-def test_what_it_saves_is_told(paths: Paths) -> None:
+def test_stats_of_what_it_saves(paths: Paths) -> None:
     cut = compact_vocabulary(load_encoder(paths.encoder, labels=LABELS), np.arange(20))
     assert cut is not None
-    assert cut.describe() == {"rows": 60, "used": 20, "saved_mb": round(40 * 16 * 4 * 3 / 2**20, 1)}
+    assert cut.stats() == {"rows": 60, "used": 20, "saved_mb": round(40 * 16 * 4 * 3 / 2**20, 1)}
 
 
-def test_a_fixed_table_stays_whole(paths: Paths) -> None:
+def test_a_frozen_table_stays_whole(paths: Paths) -> None:
     model = load_encoder(paths.encoder, labels=LABELS)
     model.bert.embeddings.word_embeddings.weight.requires_grad_(False)
     assert compact_vocabulary(model, np.arange(20)) is None
-    assert compact_vocabulary(model, np.arange(20), even_if_fixed=True) is not None
+    assert compact_vocabulary(model, np.arange(20), even_if_frozen=True) is not None

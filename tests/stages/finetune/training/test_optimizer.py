@@ -1,12 +1,13 @@
+import math
+
 import pytest
 import torch
 
 from stages.finetune.encoder import load_encoder
 from stages.finetune.methods import blocks_of
-from stages.finetune.optimizer import parameter_groups, schedule
+from stages.finetune.training.optimizer import make_schedule, parameter_groups
 from stages.paths import Paths
-
-from .conftest import LABELS
+from tests.stages.finetune.tiny import LABELS
 
 
 def test_biases_and_norms_do_not_decay(paths: Paths) -> None:
@@ -33,17 +34,26 @@ def test_each_layer_has_the_rate_of_the_one_above_times_the_decay(paths: Paths) 
     }
 
 
+def factor(kind: str, step: int, steps: int, warmup: int) -> float:
+    """Return the share of the highest rate: written out, as the schedule was before transformers' own was used."""
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    done = (step - warmup) / (steps - warmup)
+    return {"linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2, "constant": 1.0}[kind]
+
+
 @pytest.mark.parametrize("kind", ["linear", "cosine", "constant"])
 @pytest.mark.parametrize(("steps", "warmup_ratio"), [(10, 0.2), (7, 0.0), (1, 0.5), (100, 0.06)])
 def test_the_rate_rises_to_its_highest_and_then_falls_or_stays(kind: str, steps: int, warmup_ratio: float) -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2.0)
-    rule = schedule(optimizer, kind=kind, steps=steps, warmup_ratio=warmup_ratio)
+    rule = make_schedule(optimizer, kind=kind, steps=steps, warmup_ratio=warmup_ratio)
     rates = []
     for _ in range(steps):
         rates.append(rule.get_last_lr()[0])
         optimizer.step()
         rule.step()
     warmup = round(steps * warmup_ratio)
+    assert rates == pytest.approx([2.0 * factor(kind, step, steps, warmup) for step in range(steps)], abs=1e-12)
     assert max(rates) == 2.0 == rates[warmup]
     assert all(rate > 0 for rate in rates)
     assert rates[: warmup + 1] == sorted(rates[: warmup + 1])

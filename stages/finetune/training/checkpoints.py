@@ -1,4 +1,4 @@
-"""Checkpoints of a run that has not finished, under a key of everything that decides what it comes to."""
+"""Checkpoints of an unfinished run, under a key of everything that decides its result."""
 
 import hashlib
 import importlib.metadata
@@ -21,9 +21,9 @@ KEY_LENGTH = 16
 
 
 def key_of(values: Mapping[str, Any], files: Iterable[Path] = ()) -> str:
-    """Return a key of a computation: of some values, the bytes of its files and of our code, and the libraries."""
-    stage, stages = Path(__file__).parent, Path(__file__).parents[1]
-    code = sorted([*stage.rglob("*.py"), *(stages / "model").glob("*.py"), *stages.glob("*.py")])
+    """Return a key of a computation: its values, the bytes of its files and our code, library versions."""
+    stages = Path(__file__).parents[2]
+    code = sorted([*stages.glob("*.py"), *(stages / "finetune").rglob("*.py"), *(stages / "model").rglob("*.py")])
     parts = {
         "values": values,
         "files": [sha256(path) for path in [*files, *code]],
@@ -33,21 +33,21 @@ def key_of(values: Mapping[str, Any], files: Iterable[Path] = ()) -> str:
 
 
 def open_folder(checkpoints: Path, seed: int, key: str) -> Path:
-    """Return the folder of a run, and remove those that this seed left with other inputs: they will not go on."""
-    mine = checkpoints / f"finetune-{seed}-{key}"
+    """Return the folder of a run, and remove the folders of this seed's runs with other keys: they can't be resumed."""
+    own = checkpoints / f"finetune-{seed}-{key}"
     for folder in checkpoints.glob(f"finetune-{seed}-*"):
-        if folder != mine:
+        if folder != own:
             remove_folder(folder)
-    return mine
+    return own
 
 
 class Resume(Checkpoint):
-    """Saves the whole state after every epoch and every few minutes, and finds its place in an epoch again.
+    """Saves the whole state after every epoch and every few minutes, and resumes within an epoch.
 
     Args:
         folder: Where the one checkpoint lies.
         minutes: Between two checkpoints within an epoch (> 0).
-        batches: Of train; told what a run before this one has done of an epoch.
+        batches: Of train; a resumed run skips those that are done.
     """
 
     def __init__(self, folder: Path, *, minutes: float, batches: LengthBuckets) -> None:
@@ -57,8 +57,8 @@ class Resume(Checkpoint):
         self.saved = time.monotonic()
 
     @property
-    def found(self) -> Path | None:
-        """The checkpoint of a run before this one, if there is one."""
+    def previous(self) -> Path | None:
+        """The checkpoint of an earlier, killed run; None if there is none."""
         return self.path if self.path.exists() else None
 
     def on_train_batch_end(
@@ -72,7 +72,7 @@ class Resume(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         last = trainer.current_epoch + 1 == trainer.max_epochs
-        if not last or self._due():  # what comes after the last epoch takes seconds
+        if not last or self._due():  # what follows the last epoch takes seconds
             self._save(trainer)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
@@ -83,7 +83,7 @@ class Resume(Checkpoint):
         self.batches.epoch = loops["epoch_progress"]["current"]["processed"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]  # the run before this one may have ended just before it said so
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]  # EarlyStopping decides after the checkpoint
             if isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience:
                 trainer.should_stop = True
 
@@ -100,5 +100,5 @@ class Resume(Checkpoint):
 
 
 def load_weights(module: LightningModule, path: Path) -> None:
-    """Load the weights of a checkpoint; nothing else in the file is run or made."""
+    """Load the weights of a checkpoint into `module`; no code in the file is run."""
     module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["state_dict"])

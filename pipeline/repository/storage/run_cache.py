@@ -16,7 +16,7 @@ from voluptuous import Invalid
 from pipeline.repository.digests import Digest, Digests
 from pipeline.repository.graph import ParamValues, Stage
 from pipeline.repository.lock import RawEntry
-from pipeline.repository.objects import list_files
+from pipeline.repository.storage.objects import list_files
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from ruamel.yaml import YAML
 
 from stages.files import remove_folder, sha256
 from stages.finetune.__main__ import main
-from stages.finetune.checkpoints import key_of, open_folder
+from stages.finetune.training.checkpoints import key_of, open_folder
 from stages.params import read_params
 from stages.paths import Paths
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 # Runs the stage, and kills itself without a word when it has made some number of steps.
 KILLED = """
@@ -20,13 +20,13 @@ import os, signal, sys
 import torch
 from pathlib import Path
 from stages.finetune.__main__ import main
-from stages.finetune.lightning_module import Classifier
+from stages.finetune.training.lightning_module import FinetuneModule
 from stages.params import read_params
 from stages.paths import Paths
 
 torch.set_num_threads(1)
 root, steps = Path(sys.argv[1]), int(sys.argv[2])
-step, made = Classifier.training_step, 0
+step, made = FinetuneModule.training_step, 0
 
 def dies(self, batch, batch_idx):
     global made
@@ -35,16 +35,16 @@ def dies(self, batch, batch_idx):
         os.kill(os.getpid(), signal.SIGKILL)
     return step(self, batch, batch_idx)
 
-Classifier.training_step = dies
+FinetuneModule.training_step = dies
 main(read_params(root / "params.yaml"), Paths(root), 7)
 """
 
 
-def write_params(paths: Paths, **finetune: object) -> None:
+def write_params(paths: Paths, *, machine: dict[str, object] | None = None, **finetune: object) -> None:
     yaml = YAML()
     values = yaml.load((ROOT / "recipes/default.yaml").read_text(encoding="utf-8"))
-    options = {"batch_size": 16, "accelerator": "cpu", "max_epochs": 3, "checkpoint_minutes": 1e-9, "patience": None}
-    values["finetune"].update(options | finetune)
+    values["machine"].update({"checkpoint_minutes": 1e-9} | (machine or {}))
+    values["finetune"].update({"batch_size": 16, "accelerator": "cpu", "max_epochs": 3, "patience": None} | finetune)
     with paths.params.open("w", encoding="utf-8") as file:
         yaml.dump(values, file)
 
@@ -74,7 +74,7 @@ def kill_after(paths: Paths, steps: int) -> None:
         ((13,), {"method": "gradual", "frozen_epochs": 1}),
         ((8,), {"method": "lora"}),
         ((14,), {"method": "frozen", "max_epochs": 5}),
-        ((11,), {"checkpoint_minutes": 60.0}),
+        ((11,), {"machine": {"checkpoint_minutes": 60.0}}),
         ((7,), {"patience": 1, "learning_rate": 0.3}),
     ],
 )
@@ -95,11 +95,11 @@ def test_a_killed_run_ends_as_one_that_was_not(
 
 def count_steps(paths: Paths) -> int:
     """Run the stage to its end, and return how many steps it made."""
-    from stages.finetune.lightning_module import Classifier
+    from stages.finetune.training.lightning_module import FinetuneModule
 
-    made, step = [], Classifier.training_step
+    made, step = [], FinetuneModule.training_step
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Classifier, "training_step", lambda *args: made.append(1) or step(*args))
+        patch.setattr(FinetuneModule, "training_step", lambda *args: made.append(1) or step(*args))
         main(read_params(paths.params), paths, 7)
     return len(made)
 
@@ -111,6 +111,14 @@ def test_other_inputs_start_anew(paths: Paths) -> None:
     write_params(paths, learning_rate=1e-3)
     assert count_steps(paths) == 18
     assert not list(paths.checkpoints.glob("*"))
+
+
+@pytest.mark.slow
+def test_other_machine_settings_keep_the_checkpoint(paths: Paths) -> None:
+    write_params(paths, machine={"num_workers": 1, "loggers": []})
+    kill_after(paths, 8)
+    write_params(paths, machine={"num_workers": 0, "unpack_limit_mb": 1})
+    assert 0 < count_steps(paths) < 18
 
 
 @pytest.mark.slow

@@ -20,8 +20,8 @@ from ruamel.yaml import YAML
 
 from pipeline.repository.digests import Digests
 from pipeline.repository.lock import RawEntry
-from pipeline.repository.objects import folder_files, list_files, object_names, open_remote
-from pipeline.repository.run_cache import RunCache, entry_key, entry_name
+from pipeline.repository.storage.objects import folder_files, list_files, object_names, open_remote
+from pipeline.repository.storage.run_cache import RunCache, entry_key, entry_name
 from stages.errors import PipelineError
 
 log = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from dvc.repo import Repo
 
 from pipeline.repository.graph import LockEntry, Stage
 from pipeline.repository.lock import parse_entry, read_lock
-from pipeline.repository.objects import open_remote
 from pipeline.repository.project import Project
-from pipeline.repository.remote import Remote
-from pipeline.repository.run_cache import RunCache, entry_key, entry_name, stage_key
+from pipeline.repository.storage.objects import open_remote
+from pipeline.repository.storage.remote import Remote
+from pipeline.repository.storage.run_cache import RunCache, entry_key, entry_name, stage_key
 from tests.pipeline import toy
 
 DAMAGED = {

@@ -6,16 +6,14 @@ import torch
 
 from stages.errors import TrainingError
 from stages.paths import Paths
-
-from .test_classifier import classifier
-from .test_training import train
+from tests.stages.finetune.runs import build, train
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_stops_and_names_rows_and_leaves_the_last_good_checkpoint(
     paths: Paths, value: float
 ) -> None:
-    module = classifier(paths)
+    module = build(paths)
     step = module.training_step
 
     def breaks(batch: Any, batch_idx: int) -> torch.Tensor:
@@ -50,7 +48,7 @@ def test_a_batch_that_does_not_fit_comes_in_parts_to_the_same_effect(
     caplog.set_level(logging.INFO, logger="stages")
     weights = []
     for rows in (18, 9):
-        module = classifier(paths)
+        module = build(paths)
         for layer in module.modules():
             if isinstance(layer, torch.nn.Dropout):
                 layer.p = 0.0  # its numbers differ with the size of a batch
@@ -63,7 +61,7 @@ def test_a_batch_that_does_not_fit_comes_in_parts_to_the_same_effect(
 
 
 def test_one_row_that_does_not_fit(paths: Paths) -> None:
-    module = classifier(paths)
+    module = build(paths)
     out_of_memory(module, 0)
-    with pytest.raises(TrainingError, match=r"A row of \d+ tokens alone does not fit in the GPU's memory"):
+    with pytest.raises(TrainingError, match=r"A single row of \d+ tokens does not fit in the GPU's memory"):
         train(paths, module)

@@ -17,9 +17,9 @@ from dvc_objects.errors import ObjectFormatError
 from pipeline.repository.digests import Digest, Digests
 from pipeline.repository.graph import LockEntry, ParamValues, Stage
 from pipeline.repository.lock import parse_entry
-from pipeline.repository.objects import RemoteStores, folder_files, object_names, open_remote
-from pipeline.repository.run_cache import RunCache, stage_key
 from pipeline.repository.snapshot import Recorded
+from pipeline.repository.storage.objects import RemoteStores, folder_files, object_names, open_remote
+from pipeline.repository.storage.run_cache import RunCache, stage_key
 from stages.files import write_json
 
 FOLDERS = ".retune/listings"  # files of source folders, which DVC does not keep

@@ -1,4 +1,4 @@
-"""What happens beside the training steps: random numbers, a look at the loss, a line per epoch."""
+"""Lightning callbacks: random numbers of each step, a check of the loss, a row of the curve per epoch."""
 
 import logging
 import time
@@ -10,65 +10,67 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from stages.errors import TrainingError
-from stages.finetune.lightning_module import Classifier
+from stages.finetune.training.lightning_module import FinetuneModule
 
 log = logging.getLogger(__name__)
 
-METRICS = ("val_loss", "val_accuracy", "val_macro_f1", "val_mcc")
-STEPS_PER_LOOK = 50  # on a GPU, where looking at a loss means waiting for it
+VAL_COLUMNS = ("val_loss", "val_accuracy", "val_macro_f1", "val_mcc")
+STEPS_PER_CHECK = 50  # on a GPU, where reading a loss means waiting for it
 STEP_SEEDS = 1_000_003  # a prime, so that steps of neighbouring seeds do not share random numbers
 
 
 class SeedSteps(Callback):
-    """Seeds every step from the run's seed and the step's number, so that a resumed run draws the same numbers."""
+    """Seeds every step by the run's seed and the step's number, so that a resumed run draws the same numbers."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         seed = self.seed * STEP_SEEDS + trainer.fit_loop.total_batch_idx
-        if pl_module.device.type == "cpu":
-            torch.default_generator.manual_seed(seed)
-        else:
-            torch.manual_seed(seed)  # costs half a millisecond: on a machine without a GPU it notes the seed for one
+        torch.default_generator.manual_seed(seed)
+        # torch.manual_seed would take half a millisecond: it seeds every kind of device, also those that are absent
+        if pl_module.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+        elif pl_module.device.type != "cpu":
+            torch.manual_seed(seed)
 
 
 class WatchLoss(Callback):
-    """Stops the training when the loss is not a number any more, before a checkpoint is made of it."""
+    """Stops the training when the loss is NaN or infinite, before a checkpoint is made."""
 
     def __init__(self) -> None:
-        self.seen: list[tuple[Tensor, Tensor, int]] = []  # loss, rows, batch
+        self.unchecked: list[tuple[Tensor, Tensor, int]] = []  # loss, rows, batch
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self.seen.append((outputs["loss"].detach(), batch["rows"], batch_idx))
-        if len(self.seen) == STEPS_PER_LOOK or outputs["loss"].device.type == "cpu":
-            self.look(trainer.current_epoch)
+        self.unchecked.append((outputs["loss"].detach(), batch["rows"], batch_idx))
+        if len(self.unchecked) == STEPS_PER_CHECK or outputs["loss"].device.type == "cpu":
+            self.check(trainer.current_epoch)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.look(trainer.current_epoch)
+        self.check(trainer.current_epoch)
 
-    def look(self, epoch: int) -> None:
-        """Check the losses since the last look.
+    def check(self, epoch: int) -> None:
+        """Check the losses since the last check.
 
         Raises:
-            TrainingError: One is NaN or infinite; the message names the rows of its batch.
+            TrainingError: A loss is NaN or infinite; the message names the rows of its batch.
         """
-        seen, self.seen = self.seen, []
-        if not seen:
+        losses, self.unchecked = self.unchecked, []
+        if not losses:
             return
-        finite = torch.stack([loss for loss, _, _ in seen]).isfinite().tolist()
-        for good, (loss, rows, batch) in zip(finite, seen, strict=True):
-            if not good:
+        finite = torch.stack([loss for loss, _, _ in losses]).isfinite().tolist()
+        for is_finite, (loss, rows, batch) in zip(finite, losses, strict=True):
+            if not is_finite:
                 raise TrainingError(
                     f"The loss is {loss.item()} in epoch {epoch + 1}, batch {batch + 1}, on rows {rows.tolist()} of "
-                    "rows.parquet. Lower finetune.learning_rate, set gradient_clip, or mend these rows."
+                    "rows.parquet. Lower finetune.learning_rate, set finetune.gradient_clip, or correct these rows."
                 )
 
 
 class EpochLog(Callback):
-    """Keeps a row of numbers per epoch, and logs it."""
+    """Keeps a row of the learning curve per epoch, and logs it."""
 
     def __init__(self) -> None:
         self.curve: list[dict[str, float]] = []
@@ -77,13 +79,13 @@ class EpochLog(Callback):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.started = time.monotonic()
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: Classifier) -> None:  # type: ignore[override]
-        metrics = {name.replace("/", "_"): float(value) for name, value in trainer.callback_metrics.items()}
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: FinetuneModule) -> None:  # type: ignore[override]
+        metrics = {name.replace(".", "_"): float(value) for name, value in trainer.callback_metrics.items()}
         row = {
             "epoch": trainer.current_epoch + 1,
             "learning_rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
             "train_loss": float(pl_module.train_loss.compute()),
-            **{name: metrics[name] for name in METRICS if name in metrics},
+            **{name: metrics[name] for name in VAL_COLUMNS if name in metrics},
         }
         pl_module.train_loss.reset()
         self.curve.append(row)
@@ -91,7 +93,7 @@ class EpochLog(Callback):
         seconds = time.monotonic() - self.started
         log.info("epoch %d of %d: %s (%.1f s)", row["epoch"], trainer.max_epochs, numbers, seconds)
         for logger in trainer.loggers:
-            values = {name: row[name] for name in ("learning_rate", "train_loss")}  # Lightning logs those of val
+            values = {name: row[name] for name in ("learning_rate", "train_loss")}  # Lightning itself logs those of val
             logger.log_metrics(values, step=trainer.global_step)
 
     def state_dict(self) -> dict[str, Any]:

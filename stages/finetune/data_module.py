@@ -1,0 +1,66 @@
+"""The rows of train and val as Lightning loads them."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from stages.finetune.acceleration.features import FeatureRows
+from stages.finetune.batches import Batch, LengthBuckets, TokenRows, val_batches
+from stages.finetune.devices import Device
+from stages.schema import Finetune
+
+Rows = TokenRows | FeatureRows
+
+
+class FinetuneData(LightningDataModule):
+    """Batches of rows of like length: shuffled for train, longest first for val.
+
+    Args:
+        train, val: Give a batch for an array of row numbers.
+        options: Section finetune of params.yaml.
+        device: Where the training runs; for CUDA, batches are copied to memory from which a GPU reads without waiting.
+        seed: Of the shuffle.
+        num_workers: Processes that prepare batches (0: the training process does); they change no batch.
+    """
+
+    def __init__(
+        self, train: Rows, val: Rows, options: Finetune, device: Device, *, seed: int, num_workers: int = 0
+    ) -> None:
+        super().__init__()
+        self.train, self.val = train, val
+        self.batch_size, self.max_tokens = options.batch_size, options.max_tokens_per_batch
+        self.seed = seed
+        self.num_workers, self.pin_memory = num_workers, device.kind == "cuda"
+        self.split_batches(1)
+
+    def split_batches(self, parts: int) -> None:
+        """Let every batch of train come as `parts` smaller ones, one after the other."""
+        self.parts = parts
+        self.train_batches = LengthBuckets(
+            self.train.lengths, batch_size=self.batch_size, seed=self.seed, max_tokens=self.max_tokens, parts=parts
+        )
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        return self._loader(self.train, self.train_batches)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        rows_per_batch = -(-self.batch_size // self.parts)
+        return self._loader(self.val, val_batches(self.val.lengths, rows_per_batch, self.max_tokens))
+
+    def real_token_share(self) -> float:
+        """Return the share (0 to 1) of the tokens in padded batches of train that are not padding."""
+        padded = sum(len(batch) * int(self.train.lengths[batch].max()) for batch in self.train_batches.batches(0))
+        return float(self.train.lengths.sum()) / padded
+
+    def _loader(self, rows: Rows, batches: Any) -> DataLoader[Batch]:
+        own = torch.Generator()  # a loader draws from its generator, and must not disturb the one of dropout
+        return DataLoader(
+            rows,
+            batch_size=None,
+            sampler=batches,
+            num_workers=self.num_workers,
+            pin_memory=self.pin_memory,
+            generator=own,
+        )

@@ -1,0 +1,44 @@
+"""What a fine-tune reads from the stages before it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.files import read_json
+from stages.paths import Paths
+from stages.tokens import Tokens, open_tokens, read_positions
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Tokens, labels and the two splits; the test split is not among them.
+
+    Args:
+        labels: Names of the classes in class order.
+        tokens: The tokens of all rows.
+        train, val: Positions of each split's rows in the tokens; shape (rows,).
+    """
+
+    labels: list[str]
+    tokens: Tokens
+    train: NDArray[np.int64]
+    val: NDArray[np.int64]
+
+    @property
+    def train_labels(self) -> NDArray[np.int64]:
+        """Label index of each row of train; shape (rows,)."""
+        return self.tokens.labels[self.train]
+
+
+def read_inputs(paths: Paths) -> Inputs:
+    """Open the tokens and read the labels and the splits."""
+    train, val = (read_positions(paths.split(name)) for name in ("train", "val"))
+    return Inputs(read_json(paths.labels), open_tokens(paths.tokens), train, val)
+
+
+def input_files(paths: Paths) -> list[Path]:
+    """Return every file whose bytes decide what a fine-tune computes, the encoder's included."""
+    splits = [paths.split(name) for name in ("train", "val")]
+    return [paths.labels, *sorted(paths.tokens.iterdir()), *splits, *sorted(paths.encoder.glob("*.*"))]
