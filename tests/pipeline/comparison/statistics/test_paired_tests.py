@@ -16,6 +16,7 @@ from tests.pipeline.comparison.statistics.simulation import draw, table
         ((59, 6, 16, 80), 0.0525, "Wikipedia's example of 6 against 16: exact p = 0.053"),
         ((9945, 25, 15, 15), 0.1539, "Raschka's two classifiers (25 against 15), by sums of whole numbers"),
         ((794, 150, 86, 570), 3.716e-05, "Agresti's approval ratings (86 against 150), by sums of whole numbers"),
+        ((10, 7, 7, 5), 1.0, "as many fixed as broken: no more than 1"),
         ((10, 0, 0, 5), 1.0, "no row on which they differ"),
     ],
 )
