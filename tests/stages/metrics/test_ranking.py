@@ -100,5 +100,5 @@ def test_one_positive_row_below_above_and_level_with_a_negative_one(
 ) -> None:
     labels, positive = np.array([1, 0]), np.array(scores)
     probabilities = np.stack([1 - positive, positive], axis=1)
-    assert auroc_values(labels, probabilities).mean() == auroc
+    assert auroc_values(labels, probabilities).tolist() == [auroc, auroc]
     assert average_precision_values(labels, probabilities).mean() == precision
