@@ -94,7 +94,7 @@ class Revision:
         """
         seeds = self.params.get("seeds")
         if not isinstance(seeds, list) or not seeds:
-            raise PipelineError(f"params.yaml of {self.name} has no seeds. Choose a revision whose params.yaml has.")
+            raise PipelineError(f"params.yaml of {self.name} has no seeds. Choose a revision with seeds.")
         return seeds
 
     @property
