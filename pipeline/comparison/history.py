@@ -57,7 +57,7 @@ def read_history(root: Path, rev: str | None, *, most: int) -> list[CommitMetric
             commits.insert(0, CommitMetrics(WORKSPACE, "", "", metrics))
     if not commits:
         raise PipelineError(
-            f"No commit of {rev or 'HEAD'} has metrics ({PATH}). Make some: retune run, then git commit"
+            f"No commit of {rev or 'HEAD'} has metrics ({PATH}). Run the pipeline (retune run), then commit that file."
         )
     return commits
 

@@ -109,7 +109,7 @@ def _require_official(official: NDArray[np.str_]) -> None:
         )
     if (official == "").any():
         raise DataError(
-            f"split.method is source, but {int((official == '').sum())} rows are of files without a split. "
+            f"split.method is source, but {int((official == '').sum())} rows come from files without a split. "
             "Give these files a split, or set split.method: stratified."
         )
 

@@ -232,7 +232,7 @@ def test_leaks_of_official_splits_are_counted_and_gated():
     [
         (["train", "val"] * 4, r"split.method is source, but no file has split: test. Set split.method: stratified"),
         ([None] * 8, r"split.method is source, but no file has split: train or val or test"),
-        (["train", "val", "test", None] * 2, r"split.method is source, but 2 rows are of files without a split"),
+        (["train", "val", "test", None] * 2, r"split.method is source, but 2 rows come from files without a split"),
     ],
 )
 def test_source_needs_every_split(split, message):
