@@ -121,8 +121,9 @@ def commit(root: Path, message: str) -> str:
 
 
 def set_params(root: Path, **values: Any) -> None:
-    """Set values of params.yaml; `__` in a keyword means a dot."""
-    yaml = YAML()
+    """Set values of params.yaml, without its comments; `__` in a keyword means a dot."""
+    yaml = YAML(typ="safe", pure=True)  # with comments, ruamel writes invalid YAML where a list becomes empty again
+    yaml.default_flow_style = False
     content = yaml.load(root / "params.yaml")
     for key, value in values.items():
         *sections, last = key.split("__")
