@@ -136,18 +136,21 @@ def _repair(root: Path) -> None:
         LockConflictError: dvc.lock has conflict markers, so no killed run damaged it.
     """
     lock, readers = root / "dvc.lock", root / ".dvc/tmp/rwlock"
-    if _is_damaged(lock):
+    try:
+        read_lock(root)
+    except LockConflictError:
+        raise
+    except PipelineError:
         shutil.copyfile(lock, root / DAMAGED_LOCK)
         good = root / GOOD_LOCK
-        text = good.read_text(encoding="utf-8") if good.exists() else _committed_lock(root)
-        log.warning(
-            "dvc.lock was damaged when an earlier run was killed: %s. The damaged file is now %s.",
-            "restoring the last good copy" if text else "removing it, for there is no good copy",
-            DAMAGED_LOCK,
-        )
-        if text:
+        if good.exists():
+            log.warning("dvc.lock is damaged: restoring the copy that was made after the last finished stage.")
+            write_text(lock, good.read_text(encoding="utf-8"))
+        elif text := _committed_lock(root):
+            log.warning("dvc.lock is damaged: restoring it from the last commit.")
             write_text(lock, text)
         else:
+            log.warning("dvc.lock is damaged: deleting it. Stages whose results are in the run-cache do not run again.")
             lock.unlink()
     with contextlib.suppress(FileNotFoundError):
         try:
@@ -156,21 +159,11 @@ def _repair(root: Path) -> None:
             readers.unlink()
 
 
-def _is_damaged(lock: Path) -> bool:
-    """Whether DVC was killed while it wrote the file: it is empty, or no dvc.lock."""
-    try:
-        return not read_lock(lock.parent) and lock.exists() and not lock.stat().st_size
-    except LockConflictError:
-        raise
-    except PipelineError:
-        return True
-
-
 def _committed_lock(root: Path) -> str | None:
     """The text of dvc.lock in the last commit, if there is one and it is sound."""
     text = git.show(root, "HEAD", "dvc.lock")
     with contextlib.suppress(PipelineError):
-        return text if text and parse_lock(text) else None
+        return text if parse_lock(text) else None
     return None
 
 

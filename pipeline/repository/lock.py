@@ -25,26 +25,28 @@ class LockConflictError(PipelineError):
     """A git merge left conflict markers in dvc.lock: only a person can choose a side."""
 
 
-def parse_lock(text: str, *, name: str = NAME) -> dict[str, RawEntry]:
-    """The entries in the text of a dvc.lock, by stage; empty text has none.
+def parse_lock(text: str | None, *, name: str = NAME) -> dict[str, RawEntry]:
+    """The entries in the text of a dvc.lock, by stage; empty if there is no such file.
 
     Args:
-        text: The content.
+        text: The content; None: there is no file. A file without content is damaged, for DVC too.
         name: How messages name the file.
 
     Raises:
         LockConflictError: The text has conflict markers.
         PipelineError: The text is not YAML, or not a dvc.lock.
     """
+    if text is None:
+        return {}
     if markers := [number for number, line in enumerate(text.splitlines(), 1) if line.startswith(CONFLICT_MARKERS)]:
         raise LockConflictError(
-            f"{name} line {markers[0]} is a conflict marker of a git merge. Choose a side: git checkout --ours {NAME}, "
-            "or --theirs. What the run-cache has is not run again."
+            f"{name} line {markers[0]} is a conflict marker of a git merge. Take your side: "
+            f"git checkout HEAD -- {NAME}. Or take the other: git checkout --theirs {NAME}. "
+            "Results in the run-cache are not computed again."
         )
     try:
         data = parse_yaml(text, name)
-        if data:
-            COMPILED_LOCKFILE_SCHEMA(data)
+        COMPILED_LOCKFILE_SCHEMA(data)
     except (DvcException, Invalid) as error:
         raise _damaged(name) from error
     return dict(data.get("stages") or {})
@@ -105,7 +107,8 @@ def hold_dvc(repo: Repo) -> Iterator[None]:
 
 def _damaged(name: str) -> PipelineError:
     return PipelineError(
-        f"{name} is damaged. Restore it: git checkout -- {NAME}. Or delete it: what the run-cache has is not run again."
+        f"{name} is damaged. Restore it: git checkout HEAD -- {NAME}. Or delete it: stages whose results are in the "
+        "run-cache do not run again."
     )
 
 

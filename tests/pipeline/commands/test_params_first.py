@@ -10,10 +10,10 @@ from tests.pipeline import toy
 
 WRONG = {
     "an unknown key": ("max_epochs: 4", "max_epoch: 4", r".*unknown key finetune\.max_epoch .*did you mean max_epochs"),
-    "true for a number": ("max_epochs: 4", "max_epochs: true", r"finetune\.max_epochs: .*, not True"),
-    "a command as a seed": ("seeds: [42]", 'seeds: ["42; touch x"]', r"seeds\[0\]: .*, not '42; touch x'"),
+    "true for a number": ("max_epochs: 4", "max_epochs: true", r"finetune\.max_epochs: expected .*, got [Tt]rue"),
+    "a command as a seed": ("seeds: [42]", 'seeds: ["42; touch x"]', r"seeds\[0\]: expected .*, got '42; touch x'"),
     "no seeds": ("seeds: [42]", "seeds: []", r"seeds: "),
-    "a path as a seed": ("seeds: [42]", 'seeds: ["../../x"]', r"seeds\[0\]: .*, not '../../x'"),
+    "a path as a seed": ("seeds: [42]", 'seeds: ["../../x"]', r"seeds\[0\]: expected .*, got '../../x'"),
 }
 
 

@@ -73,13 +73,16 @@ def test_nothing_is_removed_where_all_is_owned(project: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["schema: '2.0'\nstages:\n  cut:\n    cmd: x\n    de", "stages: [", "\xff", ""])
-def test_a_damaged_lock_is_taken_from_the_last_good_one(project: Path, damage: str) -> None:
+def test_a_damaged_lock_is_taken_from_the_last_good_one(
+    project: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     good = (project / "dvc.lock").read_text()
     workspace.note_success(project, "cut", 1.0)
     (project / "dvc.lock").write_bytes(damage.encode("latin-1"))
     with workspace.hold(project):
         assert (project / "dvc.lock").read_text() == good
         assert (project / workspace.DAMAGED_LOCK).read_bytes() == damage.encode("latin-1")
+    assert "dvc.lock is damaged: restoring the copy that was made after the last finished stage" in caplog.text
 
 
 @pytest.mark.parametrize("damage", ["stages: [", ""])
@@ -102,16 +105,19 @@ def test_a_merge_conflict_in_the_lock_is_left_to_a_person(project: Path) -> None
     for command in ("run", "plan"):
         done = toy.retune(project, command)
         assert done.returncode == 1
-        assert "is a conflict marker of a git merge. Choose a side: git checkout --ours dvc.lock" in done.stderr
+        assert "is a conflict marker of a git merge. Take your side: git checkout HEAD -- dvc.lock" in done.stderr
         assert len(done.stderr.splitlines()) == 1
         assert (project / "dvc.lock").read_text() == conflict
 
 
-def test_a_damaged_lock_without_a_good_one_is_removed(project: Path) -> None:
-    for damage in ("stages: [", ""):
-        (project / "dvc.lock").write_text(damage)
-        with workspace.hold(project):
-            assert not (project / "dvc.lock").exists()
+@pytest.mark.parametrize("damage", ["stages: [", ""])
+def test_a_damaged_lock_without_a_good_one_is_removed(
+    project: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (project / "dvc.lock").write_text(damage)
+    with workspace.hold(project):
+        assert not (project / "dvc.lock").exists()
+    assert "dvc.lock is damaged: deleting it" in caplog.text
 
 
 def test_a_damaged_list_of_readers_is_removed(project: Path) -> None:
