@@ -196,6 +196,13 @@ def test_a_trick_is_refused_in_one_line_whatever_loads_the_folder(
     assert not list(folder.parent.rglob("ran"))
 
 
+def test_a_vocabulary_of_another_folder_is_refused_where_the_tokenizer_would_be_made_of_it(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    edit("tokenizer_config.json", vocab_file="/etc/hostname")(folder)
+    with pytest.raises(ModelError, match=r"has vocab_file: '/etc/hostname', another file. Remove the key"):
+        check_model_folder(folder, name="theirs")
+
+
 @pytest.mark.parametrize("entry", [entry for entry in ENTRIES if entry != "evaluate"])  # it needs rows
 def test_a_plain_folder_is_taken_without_a_network(folder: Path, requests: list[Any], entry: str) -> None:
     ENTRIES[entry](folder)
