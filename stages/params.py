@@ -1,19 +1,42 @@
 """Read params.yaml and check it against `schema.py`; one error lists every problem."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from stages.errors import ParamsError
 from stages.schema import Params
 
 __all__ = ["Params", "parse_params", "parse_yaml", "read_params"]
 
+EXPECTED = {  # pydantic's type of a problem -> what params.yaml should have
+    "literal_error": "{expected}",
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "{le:g} or less",
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "string_type": "a string",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "too_short": "{min_length} or more items",
+    "string_too_short": "{min_length} or more characters",
+    "string_too_long": "{max_length} or fewer characters",
+}
+PATTERNS = {  # keys whose text must match a pattern -> what to expect, in words
+    "sha256": "64 lowercase hexadecimal digits",
+    "require": "a rule such as test.macro_f1 >= 0.80",
+    "max_drop": "a metric such as test.mcc",
+}
 MOVED = {  # keys of older files -> where they are now
     "finetune.num_workers": "machine.num_workers",
     "finetune.checkpoint_minutes": "machine.checkpoint_minutes",
@@ -45,9 +68,11 @@ def parse_yaml(text: str, *, name: str) -> Any:
     """
     try:
         return YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        problem = " ".join(str(error).split("To suppress this check")[0].split())
-        raise ParamsError(f"{name} is not valid YAML: {problem}") from error
+    except MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise ParamsError(f"{name} is not valid YAML: {line}{' '.join(str(error.problem).split())}") from error
+    except YAMLError as error:  # such as a character that YAML does not allow
+        raise ParamsError(f"{name} is not valid YAML: {' '.join(str(error).split())}") from error
 
 
 def parse_params(values: Any, *, name: str) -> Params:
@@ -59,8 +84,7 @@ def parse_params(values: Any, *, name: str) -> Params:
     try:
         params = Params.model_validate(values)
     except ValidationError as error:
-        problems = list(dict.fromkeys(_problem(detail, values) for detail in error.errors()))
-        raise ParamsError(f"{name}: " + "; ".join(problems)) from error
+        raise ParamsError(f"{name}: {_describe(error.errors(), values)}") from error
     if len(set(params.seeds)) != len(params.seeds):
         raise ParamsError(f"{name}: seeds {params.seeds} lists a seed twice. List each seed once.")
     if params.split.val + params.split.test >= 1:
@@ -76,9 +100,27 @@ def parse_params(values: Any, *, name: str) -> Params:
     return params
 
 
-def _problem(detail: Any, values: Any) -> str:
-    """Return one problem as a clause of the message."""
-    path = _location(detail["loc"], values)
+def _describe(details: Sequence[Any], values: Any) -> str:
+    """Return all problems in one line."""
+    clauses: list[str] = []
+    expected: dict[str, list[str]] = {}  # by key; several where its type is a union
+    got: dict[str, str] = {}
+    for detail in details:
+        path = _location(detail, values)
+        if clause := _key_problem(detail, path):
+            clauses.append(clause)
+        else:
+            expected.setdefault(path, []).append(_expectation(detail))
+            got[path] = _as_yaml(detail["input"])
+    for path, options in expected.items():
+        if not any(longer.startswith((f"{path}.", f"{path}[")) for longer in expected):  # it is the exact place
+            clauses.append(f"{path}: expected {' or '.join(dict.fromkeys(options))}, got {got[path]}")
+    hint = ". Copy missing keys from recipes/default.yaml." if any(d["type"] == "missing" for d in details) else ""
+    return "; ".join(clauses) + hint
+
+
+def _key_problem(detail: Any, path: str) -> str | None:
+    """Return what is wrong if the key is unknown, missing, moved or written in an older way; else None."""
     if detail["type"] == "extra_forbidden":
         if path in MOVED:
             return f"{path} moved to {MOVED[path]}"
@@ -89,24 +131,36 @@ def _problem(detail: Any, values: Any) -> str:
         return f"unknown key {path} ({hint})"
     if detail["type"] == "missing":
         return f"{path} is missing"
-    value = detail["input"]
-    if path == "finetune.monitor" and isinstance(value, str) and "/" in value:
-        return f"{path}: {value} is now written {value.replace('/', '.')}"
-    return f"{path}: {detail['msg'][0].lower()}{detail['msg'][1:]}, not {value!r}"
+    new = str(detail["input"]).replace("/", ".", 1)
+    if path == "finetune.monitor" and new != detail["input"] and f"'{new}'" in detail["msg"]:
+        return f"{path}: {detail['input']} is now written {new}"
+    return None
 
 
-def _location(loc: tuple[str | int, ...], values: Any) -> str:
+def _expectation(detail: Any) -> str:
+    """Return what a value should be: `a number above 0`."""
+    if detail["type"] == "string_pattern_mismatch":
+        return next((text for key, text in PATTERNS.items() if key in detail["loc"]), detail["msg"])
+    text = EXPECTED.get(detail["type"])
+    return text.format(**detail.get("ctx", {})) if text else detail["msg"][0].lower() + detail["msg"][1:]
+
+
+def _as_yaml(value: Any) -> str:
+    return {"None": "null", "True": "true", "False": "false"}.get(repr(value), repr(value))
+
+
+def _location(detail: Any, values: Any) -> str:
     """Return the key as in params.yaml, `download.dataset.files[0].source`, without the names of a union's branches."""
     path, value = "", values
-    for depth, step in enumerate(loc):
+    absent = 1 if detail["type"] == "missing" else 0
+    for depth, step in enumerate(detail["loc"], start=1):
         if isinstance(value, list) and isinstance(step, int):
             path += f"[{step}]"
-            value = value[step] if step < len(value) else None
-        elif isinstance(value, Mapping) and (step in value or depth == len(loc) - 1):
+            value = value[step]
+        elif isinstance(value, Mapping) and (step in value or depth > len(detail["loc"]) - absent):
             path += f".{step}" if path else str(step)
             value = value.get(step)
-        else:
-            break  # pydantic's name of a union's branch, which no user wrote
+        # else: pydantic's name of a union's branch, which no user wrote
     return path or "the file"
 
 

@@ -21,12 +21,15 @@ def compare(
     head: Annotated[str | None, typer.Argument(help="Git revision that is judged. Default: the workspace.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a comment for a pull request.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
-    fail_on: Annotated[FailOn | None, typer.Option(help="Fail if a headline metric is worse.")] = None,
+    fail_on: Annotated[
+        FailOn | None, typer.Option(help="worse: fail if a headline metric is worse by more than chance.")
+    ] = None,
     require: Annotated[
-        list[str] | None, typer.Option(help='Fail unless this holds: "test.macro_f1 >= 0.80". Repeatable.')
+        list[str] | None, typer.Option(help='Rule that must hold, "test.macro_f1 >= 0.80"; may be repeated.')
     ] = None,
     max_drop: Annotated[
-        list[str] | None, typer.Option(help="Fail unless a larger drop is excluded: test.mcc=0.01. Repeatable.")
+        list[str] | None,
+        typer.Option(help="Fail unless the interval excludes a larger drop: test.mcc=0.01; may be repeated."),
     ] = None,
 ) -> None:
     """Show what a change did to the model, and whether it is more than chance. Exit code 3 if a rule fails.

@@ -26,14 +26,16 @@ def use(
 
     root = project_root()
     changed = recipes.write_params(root, recipes.compose(root, recipe, overrides or ()))
-    console.print(f"params.yaml {'is now' if changed else 'already was'} the recipe {recipe}. Next: retune run")
+    console.print(f"params.yaml {'now holds' if changed else 'already holds'} the recipe {recipe}. Next: retune run")
 
 
 def plan(
-    targets: Annotated[list[str] | None, typer.Argument(help="Stages, such as evaluate; none: all.")] = None,
+    targets: Annotated[list[str] | None, typer.Argument(help="Stages to plan, such as evaluate; default: all.")] = None,
     overrides: Overrides = None,
     rev: Annotated[str | None, typer.Option(help="Plan for this git revision instead of the workspace.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="A list of stage, state, reasons, seconds.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the stage, state, reasons and seconds of each stage as JSON.")
+    ] = False,
 ) -> None:
     """Show which stages would run, why, and for how long, without running anything.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.commands.options import (
+    EmbeddingsFile,
     Encoding,
     Format,
     InputFile,
@@ -38,7 +39,7 @@ def predict(
 ) -> None:
     """Classify texts, or the rows of a CSV, TSV, JSONL, Parquet or text file, with the model of the last run.
 
-    Example: `retune predict "It crashes."`, `retune predict --file in.csv --column text --out out.csv`
+    Example: `retune predict "It crashes."` or `retune predict --file in.csv --column text --out out.csv`
     """
     from pipeline.prediction.request import PredictionRequest
     from pipeline.prediction.run import predict_rows
@@ -70,7 +71,7 @@ def embed(
     file: InputFile = None,
     column: TextColumn = "text",
     pair_column: PairColumn = None,
-    out: OutputFile = None,
+    out: EmbeddingsFile = None,
     resume: Resume = False,
     model: ModelFolder = None,
     file_format: Format = None,

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -111,10 +110,11 @@ def changed_rows(base: pa.Table, head: pa.Table) -> DataChange:
     added = pc.is_null(positions)
     after, before = head.filter(pc.invert(added)), base.take(positions.drop_null())  # the rows that both have
     removed = base.filter(pc.invert(pc.is_in(base["id"], value_set=head["id"])))
-    relabelled = _mask(pc.not_equal(after["label"], before["label"]))
-    rewritten = _mask(pc.not_equal(after["text"], before["text"]))
+    relabelled = pc.not_equal(after["label"], before["label"])
+    rewritten = pc.not_equal(after["text"], before["text"])
     if "text_pair" in after.column_names and "text_pair" in before.column_names:
-        rewritten |= _mask(pc.not_equal(pc.fill_null(after["text_pair"], ""), pc.fill_null(before["text_pair"], "")))
+        pairs = (pc.fill_null(table["text_pair"], "") for table in (after, before))
+        rewritten = pc.or_(rewritten, pc.not_equal(*pairs))
     labels = (table["label"].filter(relabelled).to_pylist() for table in (before, after))
     return DataChange(
         known=True,
@@ -124,10 +124,6 @@ def changed_rows(base: pa.Table, head: pa.Table) -> DataChange:
         relabelled=dict(Counter(f"{old} -> {new}" for old, new in zip(*labels, strict=True)).most_common()),
         rewritten=_count(after["label"].filter(rewritten)),
     )
-
-
-def _mask(column: Any) -> Any:
-    return np.asarray(column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy())
 
 
 def _changed_data(base: Revision, head: Revision) -> DataChange:

@@ -57,7 +57,7 @@ def read_history(root: Path, rev: str | None, *, most: int) -> list[CommitMetric
             commits.insert(0, CommitMetrics(WORKSPACE, "", "", metrics))
     if not commits:
         raise PipelineError(
-            f"No commit of {rev or 'HEAD'} has metrics ({PATH}). Make some: retune run, then git commit"
+            f"No commit of {rev or 'HEAD'} has metrics ({PATH}). Run the pipeline (retune run), then commit that file."
         )
     return commits
 
@@ -75,8 +75,8 @@ def choose_metrics(root: Path, commits: Sequence[CommitMetrics], metric: str | N
             raise PipelineError(f"No commit has the metric {name}. Known metrics: {', '.join(known)}.")
         return [name]
     path = root / "params.yaml"
-    params = parse_yaml(path.read_text(encoding="utf-8"), name=str(path)) if path.is_file() else {}
-    first = (params.get("evaluate") or {}).get("metric", "macro_f1")
+    params = parse_yaml(path.read_text(encoding="utf-8"), name=str(path)) if path.is_file() else None
+    first = ((params or {}).get("evaluate") or {}).get("metric", "macro_f1")
     names = [metric_name("test", name) for name in headline_metrics(first)]
     return [name for name in names if name in known] or known[:1]
 

@@ -94,7 +94,7 @@ class Revision:
         """
         seeds = self.params.get("seeds")
         if not isinstance(seeds, list) or not seeds:
-            raise PipelineError(f"params.yaml of {self.name} has no seeds. Choose a revision whose params.yaml has.")
+            raise PipelineError(f"params.yaml of {self.name} has no seeds. Choose a revision with seeds.")
         return seeds
 
     @property
@@ -106,7 +106,7 @@ class Revision:
     @cached_property
     def lock(self) -> dict[str, Any]:
         """The stages of dvc.lock."""
-        return parse_lock(self._text("dvc.lock") or "", name=f"dvc.lock of {self.name}")
+        return parse_lock(self._text("dvc.lock"), name=f"dvc.lock of {self.name}")
 
     def code(self) -> dict[str, dict[str, str]]:
         """The code that each stage's results were made with: stage -> path -> MD5."""

@@ -133,11 +133,12 @@ def _repair(root: Path) -> None:
     try:
         read_lock(root)
     except PipelineError:
-        log.warning("dvc.lock was damaged when an earlier run was killed: restoring the last good copy.")
         good = root / GOOD_LOCK
         if good.exists():
+            log.warning("dvc.lock is damaged: restoring the copy that was made after the last finished stage.")
             write_text(lock, good.read_text(encoding="utf-8"))
         else:
+            log.warning("dvc.lock is damaged: deleting it. Stages whose results are in the run-cache do not run again.")
             lock.unlink()
     with contextlib.suppress(FileNotFoundError):
         try:

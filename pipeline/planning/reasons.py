@@ -81,9 +81,10 @@ def _changed_files(snapshot: Snapshot, path: str, before: Digest, now: Digest) -
     new = snapshot.folder_files(now, path) if now.is_folder else None
     if old is None or new is None:
         return [path]
-    names = sorted(name for name in {*old, *new} if _md5(old, name) != _md5(new, name))
-    shown = [f"{path}/{name}" for name in names[:3]]
-    return [*shown, f"{len(names) - 3} more files of {path}"] if len(names) > 3 else shown
+    names = [f"{path}/{name}" for name in sorted({*old, *new}) if _md5(old, name) != _md5(new, name)]
+    if len(names) <= 4:  # "1 more file" would be no shorter than its name
+        return names
+    return [*names[:3], f"{len(names) - 3} more files of {path}"]
 
 
 def _md5(files: Digests, name: str) -> str | None:

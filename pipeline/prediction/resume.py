@@ -75,6 +75,6 @@ def _check_same(path: Path, identity: Mapping[str, object]) -> None:
     changed = [key for key in {**before, **identity} if before.get(key) != identity.get(key)]
     if changed:
         raise DataError(
-            f"{path.parent} is of a run with another {', another '.join(changed)}. Use the same, or start over "
-            "without --resume."
+            f"{path.parent} belongs to a run with a different {', a different '.join(changed)}. Use the same, or start "
+            "over without --resume."
         )

@@ -20,20 +20,21 @@ RawEntry = Mapping[str, Any]  # a stage as DVC writes it in dvc.lock and in the 
 NAME = "dvc.lock"
 
 
-def parse_lock(text: str, *, name: str = NAME) -> dict[str, RawEntry]:
-    """The entries in the text of a dvc.lock, by stage; empty text has none.
+def parse_lock(text: str | None, *, name: str = NAME) -> dict[str, RawEntry]:
+    """The entries in the text of a dvc.lock, by stage; empty if there is no such file.
 
     Args:
-        text: The content.
+        text: The content; None: there is no file. A file without content is damaged, for DVC too.
         name: How messages name the file.
 
     Raises:
         PipelineError: The text is not YAML, or not a dvc.lock.
     """
+    if text is None:
+        return {}
     try:
         data = parse_yaml(text, name)
-        if data:
-            COMPILED_LOCKFILE_SCHEMA(data)
+        COMPILED_LOCKFILE_SCHEMA(data)
     except (DvcException, Invalid) as error:
         raise _damaged(name) from error
     return dict(data.get("stages") or {})
@@ -94,7 +95,8 @@ def hold_dvc(repo: Repo) -> Iterator[None]:
 
 def _damaged(name: str) -> PipelineError:
     return PipelineError(
-        f"{name} is damaged. Restore it: git checkout -- {NAME}. Or delete it: what the run-cache has is not run again."
+        f"{name} is damaged. Restore it: git checkout HEAD -- {NAME}. Or delete it: stages whose results are in the "
+        "run-cache do not run again."
     )
 
 

@@ -137,4 +137,4 @@ class Project:
     def _read_lock(self) -> dict[str, RawEntry]:
         with hold_dvc(self._repo) if not self._tree.rev else contextlib.nullcontext():
             text = self._tree.read("dvc.lock")
-        return parse_lock(text or "", name=f"dvc.lock in {self._tree.name}")
+        return parse_lock(text, name=f"dvc.lock in {self._tree.name}")

@@ -71,7 +71,7 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None,
     if sha256 not in (None, actual):
         raise ModelError(
             f"{source}: model.safetensors has SHA-256 {actual}, but download.model.sha256 pins {sha256}. "
-            "The weights are other ones, or they have changed. Fetch them again, or pin the new checksum."
+            "These are different weights, or they have changed. Fetch them again, or pin the new checksum."
         )
     for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS):
         if (folder / name).is_file():
@@ -104,7 +104,7 @@ def _no_weights(source: str, folder: Path) -> ModelError:
             "can run any code. Where you trust the model, load it with transformers and save it with save_pretrained()."
         )
     return ModelError(
-        f"download.model.source: {source} holds no folder with config.json and model.safetensors. Give another."
+        f"download.model.source: {source} has no folder with config.json and model.safetensors. Give a model folder."
     )
 
 
@@ -144,5 +144,5 @@ def _require_tokenizer(folder: Path, source: str) -> None:
     if isinstance(size, int) and tokenizer.get_vocab_size() > size:
         raise ModelError(
             f"{source}: the tokenizer has {tokenizer.get_vocab_size()} tokens and the model {size} embeddings. "
-            "They are not of the same model. Fetch the model again."
+            "They belong to different models. Fetch the model again."
         )

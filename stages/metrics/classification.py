@@ -151,9 +151,9 @@ def unit_sums(columns: Floats, units: Ints | None) -> Floats:
 
 
 def ratio(numerator: NDArray[np.number], denominator: NDArray[np.number]) -> Floats:
-    """Divide, with 0 where the denominator is 0."""
-    shape = np.broadcast_shapes(np.shape(numerator), np.shape(denominator))
-    quotient: Floats = np.divide(numerator, denominator, out=np.zeros(shape), where=np.asarray(denominator) != 0)
+    """Divide, with 0 where the denominator is 0; shape as `numerator`, to which the denominator is broadcast."""
+    zeros = np.zeros(np.shape(numerator))
+    quotient: Floats = np.divide(numerator, denominator, out=zeros, where=np.asarray(denominator) != 0)
     return quotient
 
 

@@ -84,5 +84,4 @@ def _ties(scores: Floats) -> tuple[Ints, Ints, Ints]:
 
 def _tail_sums(values: Floats, first: Ints) -> Floats:
     """The sum of `values` from each row's first tie to the end."""
-    tails = np.concatenate([np.cumsum(values[::-1])[::-1], [0.0]])
-    return np.asarray(tails[first])
+    return np.cumsum(values[::-1])[::-1][first]

@@ -17,18 +17,8 @@ from stages.tokens import TOKENS_FILE
 
 
 def main(params: Params, paths: Paths) -> None:
-    split = params.split
-    positions, stats = divide(
-        read_inputs(paths.tokens / TOKENS_FILE),
-        read_json(paths.labels),
-        method=split.method,
-        val=split.val,
-        test=split.test,
-        seed=split.seed,
-        duplicates=split.duplicates,
-        train_fraction=split.train_fraction,
-        max_leak=split.max_leak,
-    )
+    inputs = read_inputs(paths.tokens / TOKENS_FILE)
+    positions, stats = divide(inputs, read_json(paths.labels), params.split)
     for name, rows in positions.items():
         write_positions(paths.split(name), rows)
     write_json(paths.split_stats, stats)

@@ -14,14 +14,12 @@ def join_rows(keys: Sequence[NDArray[np.int64]], *, rows: int) -> NDArray[np.int
     """Return the component of each row; rows that share a value, directly or through other rows, have the same.
 
     Args:
-        keys: Values that join rows, each (rows,); a negative value joins nothing.
+        keys: One or more columns of values that join rows, each (rows,); a negative value joins nothing.
         rows: Number of rows.
 
     Returns:
         Number of the component, from 0; shape (rows,).
     """
-    if not keys:
-        return np.arange(rows)
     nodes = rows
     links: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     for key in keys:

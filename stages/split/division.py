@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stages.errors import DataError
 from stages.files import replace_file
+from stages.schema import Split
 from stages.split.components import first_of_each, join_rows
 from stages.split.hashing import assign_by_hash, keep_one_split
 from stages.split.inputs import SplitInputs
@@ -22,29 +23,14 @@ SPLITS = ("train", "val", "test")
 
 
 def divide(
-    inputs: SplitInputs,
-    labels: Sequence[str],
-    *,
-    method: str,
-    val: float,
-    test: float,
-    seed: int,
-    duplicates: str,
-    train_fraction: float,
-    max_leak: float,
+    inputs: SplitInputs, labels: Sequence[str], options: Split
 ) -> tuple[dict[str, NDArray[np.int64]], dict[str, Any]]:
     """Return the positions of train, val and test, and statistics of the division.
 
     Args:
         inputs: Columns of all rows.
         labels: Label names in class order.
-        method: stratified, hash or source.
-        val: Share of the rows (0 to 1) for val, where no file is val.
-        test: Share of the rows (0 to 1) for test, where no file is test.
-        seed: Of the shuffle (>= 0).
-        duplicates: What happens to texts that are equal or nearly equal: together, drop or keep.
-        train_fraction: Share of train (over 0, to 1) that is used.
-        max_leak: Share of the rows of val and test (0 to 1) that may be in another split too.
+        options: Method, shares, seed, and what happens to duplicates and leaks.
 
     Returns:
         Positions by split, ascending; and stats.json.
@@ -53,16 +39,14 @@ def divide(
         DataError: A class has no row in a split, a split is missing, or too many rows leak.
     """
     kept = np.ones(len(inputs.split), dtype=np.bool_)
-    if duplicates == "drop":
+    if options.duplicates == "drop":
         kept = first_of_each(_text_components(inputs), inputs.split)
-    positions, shares, leaking = _assign(
-        inputs, kept, method=method, val=val, test=test, seed=seed, duplicates=duplicates
-    )
+    positions, shares, leaking = _assign(inputs, kept, options)
     _require_all_labels(positions, inputs.label, labels, shares)
     leak = find_leak(positions, inputs)
-    require_no_leak(leak, max_leak=max_leak)
+    require_no_leak(leak, max_leak=options.max_leak)
     train = positions["train"]
-    positions["train"] = _fraction(train, inputs.label, train_fraction, seed)
+    positions["train"] = _fraction(train, inputs.label, options.train_fraction, options.seed)
     stats = {
         "rows": len(kept),
         **{name: _counts(positions[name], inputs.label, labels) for name in SPLITS},
@@ -76,14 +60,7 @@ def divide(
 
 
 def _assign(
-    inputs: SplitInputs,
-    kept: NDArray[np.bool_],
-    *,
-    method: str,
-    val: float,
-    test: float,
-    seed: int,
-    duplicates: str,
+    inputs: SplitInputs, kept: NDArray[np.bool_], options: Split
 ) -> tuple[dict[str, NDArray[np.int64]], dict[str, float], int]:
     """Return the positions of each split, the shares of those that no file is, and the number of rows left out.
 
@@ -91,16 +68,16 @@ def _assign(
     """
     official = np.array([name or "" for name in inputs.split])
     positions = {name: np.flatnonzero(kept & (official == name)) for name in SPLITS}
-    if method == "source":
+    if options.method == "source":
         _require_official(official)
         return positions, {}, 0
     pool = np.flatnonzero(kept & ((official == "") | (official == "train")))
-    shares = _shares(positions, val=val, test=test)
-    component = _components(inputs, pool, duplicates)
-    if method == "hash":
-        assigned = assign_by_hash(inputs.content[pool], shares=shares, seed=seed)
+    shares = _shares(positions, val=options.val, test=options.test)
+    component = _components(inputs, pool, options.duplicates)
+    if options.method == "hash":
+        assigned = assign_by_hash(inputs.content[pool], shares=shares, seed=options.seed)
     else:
-        assigned = stratify(inputs.label[pool], component, shares=shares, seed=seed)
+        assigned = stratify(inputs.label[pool], component, shares=shares, seed=options.seed)
     without_leak = keep_one_split(assigned, component)
     for number, name in enumerate(("train", *shares)):
         positions[name] = pool[without_leak & (assigned == number)]
@@ -132,7 +109,7 @@ def _require_official(official: NDArray[np.str_]) -> None:
         )
     if (official == "").any():
         raise DataError(
-            f"split.method is source, but {int((official == '').sum())} rows are of files without a split. "
+            f"split.method is source, but {int((official == '').sum())} rows come from files without a split. "
             "Give these files a split, or set split.method: stratified."
         )
 
@@ -144,7 +121,7 @@ def _text_components(inputs: SplitInputs) -> NDArray[np.int64]:
 
 def _components(inputs: SplitInputs, rows: NDArray[np.int64], duplicates: str) -> NDArray[np.int64]:
     """Equal for those of `rows` that must be in one split; shape as `rows`."""
-    keys = [inputs.group[rows]] if (inputs.group[rows] >= 0).any() else []
+    keys = [inputs.group[rows]]
     if duplicates == "together":
         keys += [_numbered(inputs.text_key[rows]), inputs.cluster[rows]]
     return join_rows(keys, rows=len(rows))
@@ -176,8 +153,6 @@ def _require_all_labels(
 
 def _fraction(train: NDArray[np.int64], label: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.int64]:
     """Keep a share of the rows of each class; the rows of a smaller share are among those of a larger one."""
-    if fraction == 1:
-        return train
     counts = apportion(np.bincount(label[train]), ceil(fraction * len(train)), least=1)
     shuffled = np.random.default_rng(seed).permutation(train)
     rows = [shuffled[label[shuffled] == index][:count] for index, count in enumerate(counts)]

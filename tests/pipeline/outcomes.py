@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
+from pipeline import recipes
 from stages.paths import Paths
 from stages.predictions import Predictions, write_predictions
 from tests.pipeline.toy import dvc, git
@@ -122,15 +123,9 @@ def commit(root: Path, message: str) -> str:
 
 def set_params(root: Path, **values: Any) -> None:
     """Set values of params.yaml; `__` in a keyword means a dot."""
-    yaml = YAML()
-    content = yaml.load(root / "params.yaml")
-    for key, value in values.items():
-        *sections, last = key.split("__")
-        mapping = content
-        for section in sections:
-            mapping = mapping[section]
-        mapping[last] = value
-    yaml.dump(content, root / "params.yaml")
+    path = root / "params.yaml"
+    lines = [f"{key.replace('__', '.')}={json.dumps(value)}" for key, value in values.items()]
+    path.write_text(recipes.override(path.read_text(), lines))
 
 
 def _write_placeholders(root: Path, *, seeds: Sequence[int]) -> None:

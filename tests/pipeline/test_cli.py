@@ -151,8 +151,8 @@ def test_use_writes_nothing_where_the_result_is_not_valid(tmp_path: Path) -> Non
     root = toy.own_project(tmp_path / "project")
     before = (root / "params.yaml").read_bytes()
     done = toy.retune(root, "use", "sms_spam", "-S", "split.val=3")
-    assert done.stderr == "error: recipe sms_spam: split.val: input should be less than 1, not 3\n"
+    assert done.stderr == "error: recipe sms_spam: split.val: expected a number below 1, got 3\n"
     assert (root / "params.yaml").read_bytes() == before
     done = toy.retune(root, "use", "sms_spam", "-S", "split.val=0.3")
-    assert done.stdout == "params.yaml is now the recipe sms_spam. Next: retune run\n"
+    assert done.stdout == "params.yaml now holds the recipe sms_spam. Next: retune run\n"
     assert "val: 0.3  #" in (root / "params.yaml").read_text()

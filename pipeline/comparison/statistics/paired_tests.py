@@ -20,7 +20,7 @@ def mcnemar(labels: Ints, base: Ints, head: Ints) -> float:
     """
     fixed = int(np.sum((base != labels) & (head == labels)))
     broken = int(np.sum((base == labels) & (head != labels)))
-    return min(1.0, 2.0 * float(bdtr(min(fixed, broken), fixed + broken, 0.5))) if fixed + broken else 1.0
+    return min(1.0, 2.0 * float(bdtr(min(fixed, broken), fixed + broken, 0.5)))
 
 
 def randomisation_test(

@@ -65,4 +65,4 @@ def _write_uncached(path: Path, md5: str, remote: Remote) -> None:
 
 
 def _committed_lock(root: Path) -> dict[str, RawEntry]:
-    return parse_lock(git.show(root, "HEAD", "dvc.lock") or "")
+    return parse_lock(git.show(root, "HEAD", "dvc.lock"))

@@ -31,7 +31,7 @@ class Fetched:
         if sha256 not in (None, self.sha256):
             raise DataError(
                 f"{self.source} has SHA-256 {self.sha256}, but download.dataset.files pins {sha256}. "
-                "The file is another one, or it has changed. Fetch it again, or pin the new checksum."
+                "This is a different file, or it has changed. Fetch it again, or pin the new checksum."
             )
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from pipeline.comparison.champions import compare_calibration, read_costs
+from pipeline.comparison.champions import compare_calibration, model_size, read_costs
 from pipeline.comparison.result import Cost
+from pipeline.comparison.revision import FILES
 from tests.pipeline.comparison.builders import paired, predictions
 
 
@@ -37,3 +38,8 @@ def test_a_stage_without_a_record_on_one_side_has_unknown_cost_there() -> None:
         Cost("report", (None, 3.0), (None, None)),
         Cost("split", (1.0, 2.0), (10, 20)),
     ]
+
+
+def test_the_size_of_a_model_is_that_of_the_champions_folder() -> None:
+    sizes = {FILES.finetuned(5).as_posix(): 90, FILES.finetuned(6).as_posix(): 80}
+    assert model_size(SimpleNamespace(champion=6, size=sizes.get)) == 80  # type: ignore[arg-type]

@@ -1,6 +1,10 @@
 """What differs between two revisions: parameters, code, rows."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pyarrow as pa
+import pytest
 
 from pipeline.comparison.changes import (
     MISSING,
@@ -9,14 +13,22 @@ from pipeline.comparison.changes import (
     changed_code,
     changed_params,
     changed_rows,
+    find_changes,
     flatten,
 )
+from pipeline.comparison.revision import FILES
+from stages.errors import UnavailableError
 
 
 def test_params_are_compared_by_dotted_key() -> None:
     result = changed_params({"a": {"b": 1, "c": [1]}, "d": 2}, {"a": {"b": 1.5, "c": [1]}, "e": {}})
     assert result == {"a.b": (1, 1.5), "e": (MISSING, {}), "d": (2, MISSING)}
     assert list(result) == ["a.b", "e", "d"]  # head's order, then what only base has
+
+
+def test_null_is_a_value_and_no_missing_key() -> None:
+    assert changed_params({"a": None}, {"b": None}) == {"b": (MISSING, None), "a": (None, MISSING)}
+    assert changed_params({"a": None}, {"a": None}) == {}
 
 
 def test_machine_settings_are_no_change() -> None:
@@ -43,7 +55,7 @@ def test_rows_are_compared_by_id() -> None:
     base = pa.table({"id": ["a", "b", "c", "d"], "text": ["1", "2", "3", "4"], "label": ["x", "x", "y", "y"]})
     head = pa.table({"id": ["e", "d", "b", "a"], "text": ["5", "4!", "2", "1"], "label": ["y", "y", "y", "x"]})
     result = changed_rows(base, head)
-    assert result.rows == (4, 4)
+    assert (result.known, result.rows) == (True, (4, 4))
     assert (result.added, result.removed) == ({"y": 1}, {"y": 1})
     assert (result.relabelled, result.rewritten) == ({"x -> y": 1}, {"y": 1})
     assert result.any
@@ -58,7 +70,76 @@ def test_the_second_text_of_a_pair_counts_and_none_is_no_text() -> None:
     assert changed_rows(table([None, "p"]), table([None, "q"])).rewritten == {"y": 1}
     assert changed_rows(table([None, "p"]), table(["n", "p"])).rewritten == {"x": 1}
     assert not changed_rows(table([None, "p"]), table(["", "p"])).any
+    texts = table([None, "p"]).set_column(1, "text", pa.array(["1", "2!"]))
+    assert changed_rows(table([None, "p"]), texts).rewritten == {"y": 1}  # the first text counts as well
+    assert changed_rows(table([None, "p"]), texts.drop_columns("text_pair")).rewritten == {"y": 1}
     assert not changed_rows(table([None, "p"]), table([None, "p"]).drop_columns("text_pair")).any
+
+
+def test_several_relabelled_rows_are_counted_by_their_labels() -> None:
+    base, head = ["x", "x", "y", "x"], ["y", "z", "x", "y"]
+    tables = [pa.table({"id": list("abcd"), "text": list("1234"), "label": labels}) for labels in (base, head)]
+    assert list(changed_rows(*tables).relabelled.items()) == [("x -> y", 2), ("x -> z", 1), ("y -> x", 1)]
+
+
+ROWS = pa.table({"id": ["a", "b"], "text": ["1", "2"], "label": ["x", "y"]})
+STATS = {"train": {"rows": 8}, "val": {"rows": 1}, "test": {"rows": 2}, "seconds": 3.0}
+
+
+def revision(
+    hashes: dict[str, str], *, rows: pa.Table | None = None, stats: object = STATS, seeds: tuple[int, ...] = (1,)
+) -> Any:
+    """A revision without files: `rows` is None where the data set is in no cache."""
+
+    def read_rows() -> pa.Table:
+        if rows is None:
+            raise UnavailableError("no remote is configured")
+        return rows
+
+    return SimpleNamespace(
+        params={"seeds": list(seeds)},
+        code=dict,
+        hash=hashes.get,
+        rows=read_rows,
+        json={FILES.split_stats: stats}.get,
+        seeds=list(seeds),
+    )
+
+
+DATASET = FILES.dataset.as_posix()
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "expected"),
+    [
+        (revision({DATASET: "1"}), revision({DATASET: "1"}), DataChange(True, (11, 11))),  # equal: not read
+        (revision({DATASET: "1"}), revision({DATASET: "1"}, stats=None), DataChange(True, (None, None))),
+        (revision({DATASET: "1"}), revision({DATASET: "2"}, stats={}), DataChange(False, (11, None))),
+        (revision({}), revision({}), DataChange(False, (11, 11))),  # no hash on either side: unknown, not equal
+        (
+            revision({DATASET: "1"}, rows=ROWS),
+            revision({DATASET: "2"}, rows=ROWS.slice(1)),
+            DataChange(True, (2, 1), removed={"x": 1}),
+        ),
+    ],
+)
+def test_data_is_unknown_only_where_it_differs_and_can_not_be_read(base: Any, head: Any, expected: DataChange) -> None:
+    assert find_changes(base, head).data == expected
+
+
+def test_models_that_differ_are_named_with_both_hashes() -> None:
+    encoder, champion = FILES.encoder.as_posix(), (FILES.report / "model").as_posix()
+    first, second, third = (FILES.finetuned(seed).as_posix() for seed in (1, 2, 3))
+    base = revision({encoder: "e", champion: "c", first: "1", second: "2"}, seeds=(1, 2))
+    head = revision({encoder: "E", champion: "c", first: "1!", third: "3"}, seeds=(1, 3))
+    changes = find_changes(base, head)
+    assert changes.models == {
+        "encoder": ("e", "E"),
+        "seed 1": ("1", "1!"),
+        "seed 2": ("2", None),
+        "seed 3": (None, "3"),
+    }
+    assert changes.params == {"seeds": ([1, 2], [1, 3])}
 
 
 def test_any_kind_of_change_is_a_change() -> None:

@@ -68,6 +68,8 @@ def test_texts_are_shown_where_allowed_with_the_second_text_of_a_pair() -> None:
     shown = find_flips(all_flipped(), (1, 1), data_set(), show_text=True, most=2)
     assert [row.text for row in shown.fixed_rows] == ["x", "xxx"]
     assert [row.text for row in shown.broken_rows] == ["xx / p", "xxxx"]
+    single = find_flips(all_flipped(), (1, 1), data_set().drop_columns("text_pair"), show_text=True, most=2)
+    assert [row.text for row in single.broken_rows] == ["xx", "xxxx"]
     hidden = find_flips(all_flipped(), (1, 1), data_set(), show_text=False, most=2)
     assert [row.text for row in hidden.fixed_rows] == [None, None]
 
@@ -88,3 +90,11 @@ def test_the_champions_of_both_sides_are_compared() -> None:
     base = predictions(["a"], [0], [[0.1, 0.9]], seed=5)
     head = predictions(["a"], [0], [[0.9, 0.1]], seed=6)
     assert find_flips(paired(base, head), (5, 6), None, show_text=False, most=1).fixed == 1
+
+
+def test_rows_with_the_same_gain_stay_in_the_order_of_the_data() -> None:
+    ids, gains = [str(row) for row in range(60)], [0.6, 0.8, 0.7]
+    base = predictions(ids, [0] * 60, [[0.0, 1.0]] * 60)
+    head = predictions(ids, [0] * 60, [[gains[row % 3], 1 - gains[row % 3]] for row in range(60)])
+    flips = find_flips(paired(base, head), (1, 1), None, show_text=False, most=60)
+    assert [row.id for row in flips.fixed_rows] == [*ids[1::3], *ids[2::3], *ids[0::3]]

@@ -7,7 +7,11 @@ from pipeline.comparison.verdicts import MetricRow
 from stages.errors import PipelineError
 from stages.metrics.summary import MetricSummary
 
-HEAD = {"test.mcc": MetricSummary(mean=0.6, low=0.5, high=0.7), "val.accuracy": MetricSummary(mean=0.9)}
+HEAD = {
+    "test.mcc": MetricSummary(mean=0.6, low=0.5, high=0.7),
+    "test.macro_f1": MetricSummary(mean=0.8),
+    "val.accuracy": MetricSummary(mean=0.9),
+}
 
 
 def test_the_gate_of_params_and_of_the_command_line() -> None:
@@ -56,11 +60,13 @@ def test_worse_fails_and_noise_does_not() -> None:
     rows = [
         MetricRow("test.mcc", 0.6, 0.5, -0.2, -0.05, verdict="worse"),
         MetricRow("test.accuracy", 0.6, 0.5, -0.2, -0.05, verdict="better"),
+        MetricRow("test.log_loss", 0.5, 0.6, 0.05, 0.2, verdict="worse"),
         MetricRow("val.mcc", 0.6, 0.5, -0.2, -0.05, verdict="worse"),
     ]
     (result,) = check_rules(Gate("worse"), "worse", rows, HEAD)
-    assert (result.passed, result.why) == (False, "worse: test.mcc")
-    (result,) = check_rules(Gate("worse"), "within noise", rows[1:], HEAD)
+    assert (result.rule, result.passed) == ("no headline metric is worse", False)
+    assert result.why == "worse: test.mcc, test.log_loss"
+    (result,) = check_rules(Gate("worse"), "within noise", [rows[1], rows[3]], HEAD)
     assert (result.passed, result.why) == (True, "the verdict is within noise")
     assert check_rules(Gate("none"), "worse", rows, HEAD) == []
 
@@ -72,7 +78,7 @@ def test_worse_fails_and_noise_does_not() -> None:
             Gate(require=["mcc is good"]),
             r'The rule "mcc is good" is invalid. Write it like this: test.macro_f1 >= 0.80',
         ),
-        (Gate(require=["test.auc > 0"]), r"head has no metric test.auc. Its metrics of test: test.mcc."),
+        (Gate(require=["test.auc > 0"]), r"head has no metric test.auc. Its metrics of test: test.mcc, test.macro_f1."),
         (Gate(max_drop={"test.auc": 0.1}), r"head has no metric test.auc"),
         (Gate(max_drop={"test.mcc": 0.1}), r"Only head has test.mcc, so its drop is unknown. Remove it from max_drop."),
     ],

@@ -57,6 +57,7 @@ def test_labels_numbered_in_another_order_are_the_same_task() -> None:
     assert result.preds.tolist() == [[1, 2, 0]]
     assert result.probabilities[1][0].tolist() == pytest.approx([0.1, 0.7, 0.2])
     assert result.tokens is base.tokens
+    assert result.ids is base.ids
     assert base.reorder_labels(["x", "y", "z"], ["x", "y", "z"]) is base
 
 

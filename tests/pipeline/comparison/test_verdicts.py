@@ -1,9 +1,14 @@
 """Verdicts on metrics, from paired rows and from two intervals."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from pipeline.comparison.seed_predictions import SeedPredictions
 from pipeline.comparison.statistics.differences import compare_preds, min_detectable
 from pipeline.comparison.verdicts import (
     ComparisonOptions,
@@ -11,6 +16,7 @@ from pipeline.comparison.verdicts import (
     compare_intervals,
     compare_paired,
     overall_verdict,
+    read_options,
 )
 from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.summary import MetricSummary
@@ -57,9 +63,10 @@ def test_intervals_of_no_width_differ_or_are_equal() -> None:
 def test_only_metrics_of_the_split_that_both_have_with_an_interval_are_compared() -> None:
     assert compare_intervals({}, side(0.6), "test", OPTIONS) == []
     assert compare_intervals(side(0.6), side(0.6), "val", OPTIONS) == []
-    no_interval = {"test.mcc": MetricSummary(mean=0.6)}
-    assert compare_intervals(no_interval, side(0.6), "test", OPTIONS) == []
-    assert compare_intervals(side(0.6), no_interval, "test", OPTIONS) == []
+    for low, high in ((None, None), (0.5, None), (None, 0.7)):
+        no_interval = {"test.mcc": MetricSummary(mean=0.6, low=low, high=high)}
+        assert compare_intervals(no_interval, side(0.6), "test", OPTIONS) == []
+        assert compare_intervals(side(0.6), no_interval, "test", OPTIONS) == []
 
 
 def test_a_metric_where_lower_is_better_gets_the_verdict_the_other_way_round() -> None:
@@ -69,16 +76,18 @@ def test_a_metric_where_lower_is_better_gets_the_verdict_the_other_way_round() -
     assert compare_intervals(head, base, "test", options)[0].verdict == "worse"
 
 
+IDS, LABELS = [str(row) for row in range(200)], [row % 2 for row in range(200)]
+
+
+def model(wrong: int) -> SeedPredictions:
+    """Predictions that are wrong for the first rows."""
+    right = [row >= wrong for row in range(200)]
+    values = [[0.9, 0.1] if (label == 0) == ok else [0.1, 0.9] for label, ok in zip(LABELS, right, strict=True)]
+    return predictions(IDS, LABELS, values)
+
+
 def test_the_headline_comes_first_and_only_it_has_verdicts() -> None:
-    rows = 200
-    labels = [row % 2 for row in range(rows)]
-    ids = [str(row) for row in range(rows)]
-
-    def model(wrong: int) -> list[list[float]]:
-        right = [row >= wrong for row in range(rows)]
-        return [[0.9, 0.1] if (label == 0) == ok else [0.1, 0.9] for label, ok in zip(labels, right, strict=True)]
-
-    pairs = paired(predictions(ids, labels, model(60)), predictions(ids, labels, model(10)))
+    pairs = paired(model(60), model(10))
     metrics = compare_paired(pairs, "test", OPTIONS)
     assert [row.name for row in metrics if row.verdict] == ["test.mcc", "test.accuracy", "test.macro_f1"]
     assert {row.verdict for row in metrics[:3]} == {"better"}
@@ -93,6 +102,43 @@ def test_the_headline_comes_first_and_only_it_has_verdicts() -> None:
     assert loss.min_detectable is None
     identical = compare_paired(paired(pairs.head, pairs.head), "test", OPTIONS)
     assert {row.verdict for row in identical[:3]} == {"identical"}
+
+
+def test_a_p_value_at_the_limit_is_no_noise() -> None:
+    # 11 resamples can show a p-value of 2 / 12, and Holm multiplies it by the 3 headline metrics.
+    for confidence, verdict in ((0.5, "better"), (0.51, "within noise")):
+        options = ComparisonOptions("mcc", Bootstrap(resamples=11, confidence=confidence, seed=1))
+        first = compare_paired(paired(model(60), model(10)), "test", options)[0]
+        assert (first.p_value, first.verdict) == (0.5, verdict)
+
+
+def test_the_share_of_seeds_is_that_of_the_difference() -> None:
+    def several(*wrong: int) -> SeedPredictions:
+        values = {seed: model(count).probabilities[1] for seed, count in enumerate(wrong)}
+        return replace(model(0), probabilities=values)
+
+    pairs = paired(several(40, 60), several(10, 30))
+    rows = {row.name: row for row in compare_paired(pairs, "test", OPTIONS)}
+    preds = [side.preds for side in (pairs.base, pairs.head)]
+    difference = compare_preds(pairs.labels, *preds, num_labels=2, bootstrap=OPTIONS.bootstrap)["accuracy"]
+    assert difference.seeds_share is not None
+    assert rows["test.accuracy"].seeds_share == difference.seeds_share > 0
+    assert compare_paired(paired(model(60), model(10)), "test", OPTIONS)[0].seeds_share is None
+
+
+@pytest.mark.parametrize(
+    ("head", "base", "expected"),
+    [
+        ({}, {}, ("macro_f1", 2000, 0.95, 42)),
+        ({"evaluate": None}, {"evaluate": {"metric": "mcc"}}, ("mcc", 2000, 0.95, 42)),
+        ({"evaluate": {"resamples": 100, "seed": 7}}, {"evaluate": {"seed": 8}}, ("macro_f1", 100, 0.95, 7)),
+        ({"evaluate": {"confidence": 0.9}}, {"evaluate": {"resamples": 500}}, ("macro_f1", 500, 0.9, 42)),
+    ],
+)
+def test_options_are_those_of_head_then_of_base(head: Any, base: Any, expected: tuple[object, ...]) -> None:
+    options = read_options(SimpleNamespace(params=head), SimpleNamespace(params=base))  # type: ignore[arg-type]
+    bootstrap = options.bootstrap
+    assert (options.metric, bootstrap.resamples, bootstrap.confidence, bootstrap.seed) == expected
 
 
 @pytest.mark.parametrize(

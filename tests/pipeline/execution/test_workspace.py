@@ -56,19 +56,23 @@ def test_nothing_is_removed_where_all_is_owned(project: Path) -> None:
     assert sorted(path for path in project.rglob("*") if ".dvc" not in path.parts) == before
 
 
-@pytest.mark.parametrize("damage", ["schema: '2.0'\nstages:\n  cut:\n    cmd: x\n    de", "stages: [", "\xff"])
-def test_a_damaged_lock_is_taken_from_the_last_good_one(project: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["schema: '2.0'\nstages:\n  cut:\n    cmd: x\n    de", "stages: [", "\xff", ""])
+def test_a_damaged_lock_is_taken_from_the_last_good_one(
+    project: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     good = (project / "dvc.lock").read_text()
     workspace.note_success(project, "cut", 1.0)
     (project / "dvc.lock").write_bytes(damage.encode("latin-1"))
     with workspace.hold(project):
         assert (project / "dvc.lock").read_text() == good
+    assert "dvc.lock is damaged: restoring the copy that was made after the last finished stage" in caplog.text
 
 
-def test_a_damaged_lock_without_a_good_one_is_removed(project: Path) -> None:
+def test_a_damaged_lock_without_a_good_one_is_removed(project: Path, caplog: pytest.LogCaptureFixture) -> None:
     (project / "dvc.lock").write_text("stages: [")
     with workspace.hold(project):
         assert not (project / "dvc.lock").exists()
+    assert "dvc.lock is damaged: deleting it" in caplog.text
 
 
 def test_a_damaged_list_of_readers_is_removed(project: Path) -> None:

@@ -6,8 +6,8 @@ import re
 import pytest
 from rich.console import Console
 
-from pipeline.planning.plan import StagePlan
-from pipeline.planning.table import plan_table, summary
+from pipeline.planning.plan import StagePlan, State
+from pipeline.planning.table import STYLES, format_duration, plan_table, summary
 
 PLANS = [
     StagePlan("tokenize", "fresh"),
@@ -18,9 +18,9 @@ PLANS = [
 MANY = tuple(f"report.key{number} 1 -> 2" for number in range(5))
 
 
-def rows(plans: list[StagePlan]) -> list[list[str]]:
+def rows(plans: list[StagePlan], width: int = 200) -> list[list[str]]:
     """The rows of the table, cells split at two spaces."""
-    console = Console(file=io.StringIO(), width=200)
+    console = Console(file=io.StringIO(), width=width)
     console.print(plan_table(plans))
     return [re.split(r"\s{2,}", line.strip()) for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
 
@@ -49,6 +49,47 @@ def test_a_stage_waits_for_the_nearest_of_those_that_it_waits_for() -> None:
     assert rows([*late, last])[-1][-1] == "report.title a -> [b]; after evaluate@42"
 
 
+def test_a_stage_that_waits_for_several_names_them_all() -> None:
+    plan = StagePlan("report", "pending", waits_for=("train@1", "train@2", "train@3"))
+    assert rows([plan])[1] == ["report", "pending", "after train@1, train@2 and train@3"]
+
+
+def test_an_unknown_time_is_marked_and_times_end_at_the_same_column() -> None:
+    table = plan_table([StagePlan("a", "runs", seconds=None), StagePlan("b", "runs", seconds=750.0)])
+    assert list(table.columns[2].cells) == ["?", "12 min 30 s"]
+    assert table.columns[2].justify == "right"
+
+
+def test_in_a_narrow_terminal_only_the_reasons_wrap() -> None:
+    plan = StagePlan("finetune@42", "restored", ("split.seed 1 -> 2",), seconds=750.0)
+    assert rows([plan], width=46)[1] == ["finetune@42", "restored", "12 min 30 s", "split.seed"]
+
+
+@pytest.mark.parametrize("state", ["fresh", "restored", "runs", "pending"])
+def test_each_state_has_its_own_style(state: State) -> None:
+    (cell,) = plan_table([StagePlan("a", state)]).columns[1].cells
+    assert cell == f"[{STYLES[state]}]{state}[/]"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (47.0, "47 s"),
+        (99.4, "99 s"),
+        (99.6, "1 min 40 s"),
+        (750.0, "12 min 30 s"),
+        (3599.4, "59 min 59 s"),
+        (3599.6, "1 h 0 min"),
+        (11159.0, "3 h 5 min"),
+        (14340.0, "3 h 59 min"),
+        (100800.0, "28 h 0 min"),
+    ],
+)
+def test_a_duration_is_shown_with_two_units_at_most(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
 def test_what_comes_from_the_remote_is_said() -> None:
     assert rows([StagePlan("split", "restored", ("output x missing",), where="remote")])[1] == [
         "split",
@@ -69,6 +110,11 @@ def test_what_comes_from_the_remote_is_said() -> None:
             "Expected: at most 50 min 43 s, plus a (never run here).",
         ),
         ([StagePlan("a", "runs", seconds=None)], "Expected: unknown, none of these stages has run here before."),
+        (
+            [StagePlan(name, "runs", seconds=None) for name in "abc"] + [StagePlan("d", "pending", seconds=5.0)],
+            "Expected: at most 5 s, plus a, b and c (never run here).",
+        ),
+        ([*PLANS[:2], StagePlan("a", "pending", seconds=5.0)], "Expected: at most 5 s."),
         ([StagePlan("a", "runs", seconds=11000.0)], "Expected: 3 h 3 min."),
     ],
 )

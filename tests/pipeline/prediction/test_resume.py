@@ -89,13 +89,13 @@ def test_resume_wants_the_same_run(
     file = many(tmp_path / "in.csv", 300)
     interrupt(predict, monkeypatch, file, "out.csv")
     with pytest.raises(
-        DataError, match=r"out\.csv\.partial is of a run with another --prefix\. Use the same, or start over"
+        DataError, match=r"out\.csv\.partial belongs to a run with a different --prefix\. Use the same, or start over"
     ):
         predict(file, "out.csv", prefix="x_", resume=True)
-    with pytest.raises(DataError, match=r"is of a run with another --all"):
+    with pytest.raises(DataError, match=r"belongs to a run with a different --all"):
         predict(file, "out.csv", every_label=True, resume=True)
     many(file, 301)
-    with pytest.raises(DataError, match=r"is of a run with another input"):
+    with pytest.raises(DataError, match=r"belongs to a run with a different input"):
         predict(file, "out.csv", resume=True)
     out = predict(file, "out.csv")
     assert len(read_csv(out)) == 301

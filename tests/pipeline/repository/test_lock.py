@@ -23,6 +23,7 @@ stages:
 """
 DAMAGED = {
     "broken YAML": "schema: '2.0'\nstages: [",
+    "an empty file": "",
     "a list": "- schema\n- stages\n",
     "a word": "stages\n",
     "no schema": "stages:\n  cut: {cmd: x}\n",
@@ -39,7 +40,7 @@ def damaged(request: pytest.FixtureRequest) -> str:
 
 
 def test_what_is_not_a_lock_is_refused(damaged: str) -> None:
-    with pytest.raises(PipelineError, match=r"^dvc.lock of main is damaged. Restore it: git checkout -- dvc.lock"):
+    with pytest.raises(PipelineError, match=r"^dvc.lock of main is damaged. Restore it: git checkout HEAD -- dvc.lock"):
         parse_lock(damaged, name="dvc.lock of main")
 
 
@@ -64,8 +65,8 @@ def test_a_plan_refuses_it_too(project: Path) -> None:
         Project(project)
 
 
-@pytest.mark.parametrize("text", ["", "schema: '2.0'\n", "schema: '2.0'\nstages: {}\n"])
-def test_a_lock_without_entries(text: str) -> None:
+@pytest.mark.parametrize("text", [None, "schema: '2.0'\n", "schema: '2.0'\nstages: {}\n"])
+def test_a_lock_without_entries(text: str | None) -> None:
     assert parse_lock(text) == {}
 
 

@@ -112,7 +112,7 @@ def test_pickled_weights_are_refused_with_the_way_out(encoder, tmp_path):
     ):
         locate_encoder("encoder", root=tmp_path)
     (encoder / "pytorch_model.bin").unlink()
-    with pytest.raises(ModelError, match=r"holds no folder with config.json and model.safetensors"):
+    with pytest.raises(ModelError, match=r"has no folder with config.json and model.safetensors"):
         locate_encoder("encoder", root=tmp_path)
 
 

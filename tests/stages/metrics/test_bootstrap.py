@@ -156,7 +156,7 @@ def test_bca_shifts_a_biased_sample_as_the_formula_says() -> None:
 
 def test_bca_of_a_value_beyond_all_samples_is_their_percentiles() -> None:
     samples = np.arange(100.0)
-    for value in (-1.0, 0.0, 99.0, 200.0):
+    for value in (-1.0, 0.0, 0.5, 98.5, 99.0, 200.0):  # up to one sample lies beyond the value
         assert bca(samples, value, confidence=0.8, acceleration=0.1) == percentiles(samples, confidence=0.8)
     assert bca(samples, 1.0, confidence=0.8) != percentiles(samples, confidence=0.8)
 

@@ -95,3 +95,28 @@ def test_a_probability_of_zero_is_scaled_to_a_small_one() -> None:
     scaled = scale(np.array([[1.0, 0.0]], dtype=np.float32), 2.0)
     assert scaled[0, 1] == pytest.approx(np.sqrt(np.finfo(np.float32).tiny))
     assert scaled.dtype == np.float32
+
+
+@pytest.mark.parametrize("temperature", [0.03, 0.06, 0.5, 1.0, 12.0, 19.0, 25.0])
+def test_the_temperature_makes_confidence_equal_accuracy(temperature: float) -> None:
+    labels = np.array([1, 1, 1, 1, 0] * 20)  # 80% are right, so the logit has to become that of 0.8
+    confidence = 1 / (1 + np.exp(-temperature * np.log(4)))
+    probabilities = np.tile([1 - confidence, confidence], (100, 1))
+    assert fit_temperature(labels, probabilities) == pytest.approx(np.clip(temperature, 0.05, 20), abs=1e-4)
+
+
+@pytest.mark.parametrize(("rows", "bins"), [(1, 1), (24, 1), (49, 1), (50, 2), (374, 14), (375, 15), (4000, 15)])
+def test_a_bin_has_at_least_25_rows(rows: int, bins: int) -> None:
+    labels, probabilities = _model(1.0, rows=rows)
+    assert len(reliability(labels, probabilities)) == bins
+    assert calibration_gaps(labels, probabilities)[0].max() == bins - 1
+
+
+def test_rows_of_equal_confidence_are_binned_in_their_order() -> None:
+    positive = np.tile([0.6, 0.7, 0.9], 20)
+    probabilities = np.stack([1 - positive, positive], axis=1)
+    labels = np.where(np.arange(60) < 30, 1, 0)  # the edge of two bins of 30 is after the first 10 rows of 0.7
+    assert [group.accuracy for group in reliability(labels, probabilities)] == pytest.approx([20 / 30, 10 / 30])
+    bins, gaps = calibration_gaps(labels, probabilities)
+    assert bins.tolist() == [0, 0, 1] * 10 + [0, 1, 1] * 10
+    assert gaps == pytest.approx(labels - positive)

@@ -77,14 +77,15 @@ def test_a_class_that_never_occurs_is_left_out_of_the_averages() -> None:
     fewer = count_scores(cells.sizes, *cells.columns, num_labels=3)
     more = count_scores(cells.sizes, *cells.columns, num_labels=9)
     assert {name: float(fewer[name]) for name in fewer} == pytest.approx({name: float(more[name]) for name in more})
+    assert not {"quadratic_kappa", "mean_absolute_error"} & set(fewer), "these need classes with an order"
 
 
 def test_many_resamples_are_scored_at_once() -> None:
     labels, preds, _ = _rows(4)
     cells = count_cells(labels, preds)
     counts = np.stack([cells.sizes, cells.sizes[::-1]])
-    together = count_scores(counts, *cells.columns, num_labels=4)
-    alone = [count_scores(row, *cells.columns, num_labels=4) for row in counts]
+    together = count_scores(counts, *cells.columns, num_labels=4, ordered=True)
+    alone = [count_scores(row, *cells.columns, num_labels=4, ordered=True) for row in counts]
     for name, values in together.items():
         assert values == pytest.approx([float(scores[name]) for scores in alone])
 
@@ -113,6 +114,7 @@ def test_brier_score_is_the_squared_error_over_all_classes() -> None:
     assert scores == pytest.approx([0.3**2 + 0.2**2 + 0.1**2, 2.0])
 
 
+@pytest.mark.filterwarnings("error")
 def test_per_class_of_fixed_numbers() -> None:
     # class 0: 2 of its 3 rows and of its 4 predictions are right; class 1: none; class 2: no row, no prediction
     measured = per_class(np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 0, 0]), num_labels=3)
@@ -155,3 +157,24 @@ def test_means_over_units_are_means_over_their_rows() -> None:
     values, units = np.array([1.0, 2.0, 3.0, 10.0]), np.array([0, 0, 0, 1])
     score = mean_scores({"mean": values}, units)
     assert score(np.array([[1, 1], [2, 1], [0, 0]]))["mean"].tolist() == [4.0, 22 / 7, 0.0]
+
+
+def test_a_class_of_one_row_counts_in_the_averages() -> None:
+    labels, preds = np.array([0, 0, 0, 1, 2]), np.array([0, 0, 3, 1, 0])
+    cells = count_cells(labels, preds)
+    scores = count_scores(cells.sizes, *cells.columns, num_labels=4)
+    assert scores["balanced_accuracy"] == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert scores["macro_f1"] == pytest.approx((2 / 3 + 1 + 0 + 0) / 4)
+
+
+@pytest.mark.parametrize(("rank", "hit"), [(1, 1.0), (3, 1.0), (4, 0.0), (11, 0.0)])
+def test_the_top_three_end_after_the_third(rank: int, hit: float) -> None:
+    probabilities = np.arange(11, 0, -1)[None, :] / 66
+    assert row_values(np.array([rank - 1]), probabilities)["top_3_accuracy"].tolist() == [hit]
+
+
+def test_probabilities_of_single_precision_are_summed_in_double_precision() -> None:
+    labels, _, probabilities = _rows(40)
+    single = probabilities.astype(np.float32)
+    squares = ((single.astype(np.float64) - np.eye(40)[labels]) ** 2).sum(1)
+    assert brier_scores(labels, single) == pytest.approx(squares, rel=1e-12)

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import binomtest
 
 from stages.metrics.bootstrap import Bootstrap, estimate
-from stages.metrics.classification import mean_scores
+from stages.metrics.calibration import expected_calibration_error, scale
+from stages.metrics.classification import mean_scores, row_values
 from stages.metrics.estimates import are_ordered, difference, group_rows, measure
 
 OPTIONS = {"ordered": False, "bootstrap": Bootstrap(resamples=500, confidence=0.95, seed=1)}
@@ -115,6 +116,7 @@ def test_estimates_of_fixed_numbers() -> None:
     assert dataclasses.astuple(lead["auroc"]) == pytest.approx(
         (0.1059485530829763, 0.07136332580436093, 0.1356573344158957, 0.02014727330573638), abs=1e-9
     )
+    assert list(lead) == [name for name in result if not name.endswith("ece") and not name.startswith("calibrated_")]
     assert list(result) == [
         *("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "micro_f1", "mcc", "kappa", "quadratic_kappa"),
         *("mean_absolute_error", "auroc", "average_precision", "log_loss", "brier", "calibrated_log_loss"),
@@ -147,3 +149,56 @@ def test_rows_up_to_the_limit_are_not_grouped() -> None:
     assert units is not None
     assert sorted(strata.tolist()) == [0, 1]
     assert (strata[units] == labels).all()
+
+
+def test_a_unit_is_the_next_rows_of_its_label_in_shuffled_order() -> None:
+    labels = np.arange(100) % 3
+    units, strata = group_rows(labels, seed=4, most=20)  # 34, 33 and 33 rows in units of 5
+    assert units is not None
+    shuffled = np.random.default_rng(4).permutation(100)
+    for label in range(3):
+        rows = shuffled[labels[shuffled] == label]
+        assert units[rows].tolist() == (label * 7 + np.arange(len(rows)) // 5).tolist()
+    assert strata.tolist() == [0] * 7 + [1] * 7 + [2] * 7
+
+
+def test_many_rows_are_measured_like_few() -> None:
+    labels = np.random.default_rng(2).integers(3, size=10_001)
+    model, baseline = _model(1, labels, skill=1.5), _model(2, labels, skill=1.0)
+    bootstrap = Bootstrap(resamples=40, confidence=0.95, seed=1)
+    first, again = (measure(labels, [model], temperatures=[1.5], ordered=False, bootstrap=bootstrap) for _ in range(2))
+    assert first == again
+    of_rows = row_values(labels, model)
+    for name, values in of_rows.items():
+        assert first[name].value == pytest.approx(values.mean()), name
+    assert first["ece"].value == pytest.approx(expected_calibration_error(labels, model))
+    assert first["calibrated_ece"].value == pytest.approx(expected_calibration_error(labels, scale(model, 1.5)))
+    assert first["log_loss"].error == pytest.approx(of_rows["log_loss"].std() / np.sqrt(10_001), rel=0.4)
+    lead, repeated = (difference(labels, model, baseline, ordered=False, bootstrap=bootstrap) for _ in range(2))
+    assert lead == repeated
+    baseline_loss = row_values(labels, baseline)["log_loss"]
+    assert lead["log_loss"].value == pytest.approx(of_rows["log_loss"].mean() - baseline_loss.mean())
+
+
+def test_an_unseen_error_is_spread_over_the_other_classes() -> None:
+    labels = np.repeat([0, 1, 2], 100)  # no row of the fourth class
+    right = np.eye(4, dtype=np.float32)[labels] * 0.9 + 0.025
+    result = measure(labels, [right], temperatures=[1.0], ordered=True, bootstrap=OPTIONS["bootstrap"])
+    share = binomtest(300, 300).proportion_ci(0.95, method="exact").low
+    wrong = (1 - share) / 3  # of each of the three other classes
+    assert result["accuracy"].low == pytest.approx(share)
+    assert result["balanced_accuracy"].low == pytest.approx(share)
+    f1 = 2 * share / (1 + share + 2 * wrong)
+    assert result["macro_f1"].low == pytest.approx(3 * f1 / 4)
+    assert result["mean_absolute_error"].high == pytest.approx(wrong * (6 + 4 + 4) / 3)  # 1+2+3, 1+1+2, 2+1+1 classes
+
+
+def test_the_interval_of_a_calibration_error_ends_at_zero_and_one() -> None:
+    labels = np.array([0, 1] * 20)
+    wrong = np.where(labels[:, None] == [0, 1], 0.01, 0.99).astype(np.float32)
+    wrong[:2] = wrong[:2, ::-1]
+    ece = measure(labels, [wrong], temperatures=[1.0], **OPTIONS)["ece"]
+    assert ece.value == pytest.approx(0.99 - 2 / 40)
+    assert ece.high == 1 < ece.value + 2 * ece.error
+    right = measure(labels, [1 - wrong], temperatures=[1.0], **OPTIONS)["ece"]
+    assert right.low == 0 > right.value - 2 * right.error

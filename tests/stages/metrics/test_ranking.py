@@ -89,3 +89,16 @@ def test_a_pseudo_value_is_the_derivative_by_the_weight_of_its_row() -> None:
             weights[row] += step
             slope = (reference(labels, probabilities[:, 1], sample_weight=weights) - value) / step
             assert values(labels, probabilities)[row] == pytest.approx(value + 60 * slope, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("scores", "auroc", "precision"),
+    [([0.1, 0.9], 0.0, 0.5), ([0.9, 0.1], 1.0, 1.0), ([0.5, 0.5], 0.5, 0.5)],
+)
+def test_one_positive_row_below_above_and_level_with_a_negative_one(
+    scores: list[float], auroc: float, precision: float
+) -> None:
+    labels, positive = np.array([1, 0]), np.array(scores)
+    probabilities = np.stack([1 - positive, positive], axis=1)
+    assert auroc_values(labels, probabilities).tolist() == [auroc, auroc]
+    assert average_precision_values(labels, probabilities).mean() == precision

@@ -54,6 +54,22 @@ def test_a_sentence_for_every_verdict() -> None:
         assert wording.verdict_sentence(changed) == expected
 
 
+def test_every_other_metric_that_differs_is_listed() -> None:
+    plain = comparison("x")
+    rows = [dataclasses.replace(plain.metrics[0], name=f"test.{name}") for name in ("mcc", "accuracy", "macro_f1")]
+    sentence = wording.verdict_sentence(dataclasses.replace(plain, verdict="worse", metrics=rows))
+    assert sentence.endswith("; also test.accuracy -0.100, test.macro_f1 -0.100")
+
+
+def test_models_are_named_by_both_short_hashes() -> None:
+    models = {"champion": ("a" * 32, "b" * 32), "seed 1": (None, "c" * 32), "seed 2": ("d" * 32, None)}
+    assert wording.model_changes(models) == [
+        "champion: aaaaaaaa -> bbbbbbbb",
+        "seed 1: none -> cccccccc",
+        "seed 2: dddddddd -> none",
+    ]
+
+
 def test_noise_without_a_known_bound_names_none() -> None:
     row = MetricRow("test.mcc", 0.5, 0.5, None, None, 1.0, "within noise")
     plain = dataclasses.replace(comparison("x"), verdict="within noise", metrics=[row])

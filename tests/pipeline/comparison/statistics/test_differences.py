@@ -64,6 +64,7 @@ def test_the_same_predictions_differ_by_nothing() -> None:
         sides = np.repeat(base[None], seeds, axis=0)
         for difference in compare_preds(labels, sides, sides, **OPTIONS).values():
             assert (difference.value, difference.low, difference.high, difference.p_value) == (0, 0, 0, 1)
+            assert difference.seeds_share == (None if seeds == 1 else 0.0)
             assert min_detectable(difference, confidence=0.95) is None
 
 
@@ -72,6 +73,21 @@ def test_few_differing_rows_prove_nothing() -> None:
     labels, base, head = table(300, 0, 5, 100)
     differences = compare_preds(labels, base[None], head[None], **OPTIONS)
     assert min(difference.p_value for difference in differences.values()) >= 0.05
+
+
+def test_resamples_bound_the_p_value_from_below() -> None:
+    # 40 rows better and none worse: no resample reaches 0, so the two-sided p-value is 2 * (0 + 1) / (99 + 1).
+    labels, base, head = table(100, 0, 40, 60)
+    for first, second in ((base, head), (head, base)):
+        bootstrap = Bootstrap(resamples=99, confidence=0.95, seed=1)
+        differences = compare_preds(labels, first[None], second[None], num_labels=2, bootstrap=bootstrap)
+        assert differences["accuracy"].p_value == 0.02
+
+
+def test_the_p_value_of_accuracy_is_mcnemars() -> None:
+    labels, base, head = table(50, 3, 9, 10)
+    difference = compare_preds(labels, base[None], head[None], **OPTIONS)["accuracy"]
+    assert difference.p_value == pytest.approx(stats.binomtest(3, 12).pvalue)
 
 
 def test_the_interval_and_the_p_value_agree() -> None:
@@ -155,3 +171,42 @@ def test_two_seeds_against_one_are_combined_by_hand() -> None:
     assert difference.degrees == 1.0  # Satterthwaite's are fewer: at least those of the seeds
     assert difference.high - difference.value == pytest.approx(difference.error * stats.t.ppf(0.975, 1))
     assert difference.p_value == pytest.approx(2 * stats.t.sf(2.0 / difference.error, 1))
+
+
+def test_rows_and_seeds_are_combined_by_hand() -> None:
+    # Three rows of one stratum; base has one seed, head two. The variances below are of a mean of three rows.
+    base, head = np.array([[1.0, 3.0, 2.0]]), np.array([[2.0, 2.0, 3.0], [4.0, 10.0, 7.0]])
+    difference = compare_means(np.zeros(3, dtype=np.int64), base, head, confidence=0.95)
+    rows = 1 / 9  # of the differences 2, 3 and 3
+    interaction = (1 / 9 + 3) / 2 - 7 / 9  # of head's seeds on average, minus that of their mean 3, 6 and 5
+    spread = 98 / 9  # of head's means 7 / 3 and 7, 1 degree of freedom
+    seeds = (spread - 2 * interaction) * (1 + 1 / 2)
+    assert difference.value == pytest.approx(8 / 3)
+    assert difference.error == pytest.approx(math.sqrt(rows + seeds))
+    assert difference.seeds_share == pytest.approx(seeds / (rows + seeds))
+
+
+def test_the_degrees_of_freedom_of_rows_and_seeds_are_combined_by_hand() -> None:
+    # Head's second seed is better by 0.5 on each of three rows, so there is no interaction.
+    difference = compare_means(
+        np.zeros(3, dtype=np.int64),
+        np.zeros((1, 3)),
+        np.array([[1.0, 3.0, 8.0], [1.5, 3.5, 8.5]]),
+        confidence=0.95,
+    )
+    rows, seeds = 26 / 2 / 3, 0.125 * (1 + 1 / 2)  # with 2 and 1 degrees of freedom
+    assert difference.error == pytest.approx(math.sqrt(rows + seeds))
+    assert difference.degrees == pytest.approx((rows + seeds) ** 2 / (rows**2 / 2 + seeds**2 / 1))
+
+
+def test_a_class_of_one_row_and_a_class_without_rows_add_no_variance() -> None:
+    labels, head = np.array([0, 0, 2, 2, 3]), np.array([[1.0, 3.0, 2.0, 6.0, 9.0]])
+    difference = compare_means(labels, np.zeros((1, 5)), head, confidence=0.95)
+    assert difference.degrees == 2  # five rows, three classes
+    assert difference.error == pytest.approx(math.sqrt((2 + 8) / 2 / 5))
+
+
+def test_where_each_class_has_one_row_the_error_is_unknown() -> None:
+    difference = compare_means(np.array([0, 1]), np.zeros((1, 2)), np.array([[1.0, 2.0]]), confidence=0.95)
+    assert (difference.value, difference.error, difference.degrees) == (1.5, 0.0, math.inf)
+    assert min_detectable(difference, confidence=0.95) is None

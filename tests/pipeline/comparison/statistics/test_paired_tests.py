@@ -16,6 +16,7 @@ from tests.pipeline.comparison.statistics.simulation import draw, table
         ((59, 6, 16, 80), 0.0525, "Wikipedia's example of 6 against 16: exact p = 0.053"),
         ((9945, 25, 15, 15), 0.1539, "Raschka's two classifiers (25 against 15), by sums of whole numbers"),
         ((794, 150, 86, 570), 3.716e-05, "Agresti's approval ratings (86 against 150), by sums of whole numbers"),
+        ((10, 7, 7, 5), 1.0, "as many fixed as broken: no more than 1"),
         ((10, 0, 0, 5), 1.0, "no row on which they differ"),
     ],
 )
@@ -63,3 +64,19 @@ def test_the_observed_predictions_count_as_one_of_the_swaps() -> None:
     cells = count_cells(labels, base, head)
     p_values = randomisation_test(*cells.columns, sizes=cells.sizes, num_labels=2, resamples=99, seed=1)
     assert p_values["accuracy"] == 0.01  # no swap of 40 rows reaches the observed difference
+
+
+def test_every_way_to_swap_two_rows_counts() -> None:
+    # Head fixes two rows. Of the four ways to swap them, two leave a difference as large; two leave none.
+    labels, base, head = table(0, 0, 2, 0)
+    cells = count_cells(labels, base, head)
+    options = {"sizes": cells.sizes, "num_labels": 2, "resamples": 4000}
+    assert randomisation_test(*cells.columns, seed=1, **options)["accuracy"] == pytest.approx(0.5, abs=0.03)
+
+
+def test_the_same_seed_gives_the_same_p_values() -> None:
+    labels, base, head = table(10, 5, 8, 10)
+    cells = count_cells(labels, base, head)
+    options = {"sizes": cells.sizes, "num_labels": 2, "resamples": 1000}
+    first, again, other = (randomisation_test(*cells.columns, seed=seed, **options) for seed in (1, 1, 2))
+    assert first == again != other

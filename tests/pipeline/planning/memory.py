@@ -1,0 +1,58 @@
+"""A project held in memory, for tests of planning that need no files."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.repository.digests import Digest, Digests, files_under
+from pipeline.repository.graph import LockEntry, ParamValues, Stage
+from pipeline.repository.snapshot import MISSING, Recorded
+
+
+@dataclass
+class MemorySnapshot:
+    """A `Snapshot` whose answers are plain values.
+
+    Attributes:
+        lock: dvc.lock.
+        tree: What is at each path, files and folders.
+        folders: Path and md5 of a folder -> its files.
+        values: File -> its parameters by full key.
+        cache: md5 of everything in the local cache.
+        records: Stage -> its result in the run-cache.
+        times: Stage -> its duration in seconds.
+        lookups: The arguments of every call of `recorded`.
+    """
+
+    lock: dict[str, LockEntry] = field(default_factory=dict)
+    tree: dict[str, Digest] = field(default_factory=dict)
+    folders: dict[tuple[str, str], Digests] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    cache: set[str] = field(default_factory=set)
+    records: dict[str, Recorded] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
+    lookups: list[tuple[str, LockEntry | None, Digests, ParamValues]] = field(default_factory=list)
+
+    def locked(self, stage: str) -> LockEntry | None:
+        return self.lock.get(stage)
+
+    def digest(self, path: str) -> Digest | None:
+        return self.tree.get(path)
+
+    def files(self, folder: str) -> Digests:
+        return {name: digest for name, digest in files_under(self.tree, folder).items() if not digest.is_folder}
+
+    def folder_files(self, folder: Digest, path: str) -> Digests | None:
+        return self.folders.get((path, folder.md5))
+
+    def param(self, file: str, key: str) -> Any:
+        return self.values.get(file, MISSING) if key == "" else self.values.get(file, {}).get(key, MISSING)
+
+    def cached(self, outs: Digests) -> bool:
+        return {digest.md5 for digest in outs.values()} <= self.cache
+
+    def recorded(self, stage: Stage, entry: LockEntry | None, deps: Digests, params: ParamValues) -> Recorded | None:
+        self.lookups.append((stage.name, entry, deps, params))
+        return self.records.get(stage.name)
+
+    def seconds(self, stage: Stage) -> float | None:
+        return self.times.get(stage.name)
