@@ -19,7 +19,7 @@ from stages.schema import Section
 ROOT = Path(__file__).parents[1]
 STAGES = ["download", "tokenize", "split", "finetune", "evaluate", "report"]
 HALLWAY = {"errors", "params", "schema", "paths", "files", "entry", "columns", "texts"}
-HALLWAY |= {"tokens", "tokenizer", "truncation", "predictions"}
+HALLWAY |= {"tokens", "tokenizer", "truncation", "predictions", "model_folder", "model_config", "model_fit"}
 SHARED_ROOMS = {"metrics", "model", "inference"}  # what stages share, beside the hallway
 ARROWS = {  # room of pipeline/ -> the rooms that it may import
     "recipes": set(),
@@ -41,6 +41,9 @@ EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/schema.py": "the schema that params.py checks against; it has no defaults",
     "stages/params.py": "checks values and passes them on unchanged; it has no defaults",
     "stages/paths.py": "names the files, as dvc.yaml does",
+    "stages/model_folder.py": "refuses a model folder, or leaves it as it is",
+    "stages/model_config.py": "refuses a model folder, or leaves it as it is",
+    "stages/model_fit.py": "refuses a model folder, or leaves it as it is",
     "stages/entry.py": "log, exit code and timing.json",
 }
 HEAVY = {"torch", "lightning", "transformers", "datasets", "torchmetrics"}

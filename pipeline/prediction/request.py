@@ -134,5 +134,6 @@ def run_identity(request: PredictionRequest, options: Mapping[str, object]) -> d
 
 
 def _folder_hash(folder: Path) -> str:
-    files = sorted(path for path in folder.glob("*") if path.suffix in (".json", ".safetensors"))
+    names = sorted(path for path in folder.glob("*") if path.suffix in (".json", ".safetensors"))
+    files = [path for path in names if path.is_file()]  # no pipe, which would be waited for
     return hashlib.sha256("".join(f"{path.name} {sha256(path)}\n" for path in files).encode()).hexdigest()

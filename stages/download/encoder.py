@@ -1,20 +1,18 @@
 """Find a pretrained encoder, refuse an unsafe one, and copy its config, tokenizer and safetensors."""
 
 import importlib.util
-import json
 import logging
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
 from stages.download.sources.hub import fetch_hub_model, is_hub
 from stages.errors import ModelError
+from stages.files import read_json, write_json
 from stages.files import sha256 as sha256_of
-from stages.files import write_json
+from stages.model_folder import check_model_folder, offline
 
 logger = logging.getLogger(__name__)
 
@@ -65,9 +63,9 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None,
         revision: Its commit on the Hub; None: it is not from the Hub.
 
     Raises:
-        ModelError: The weights have another checksum or are damaged, or the model needs code of its own.
+        ModelError: The weights have another checksum, or `check_model_folder` refuses the folder.
     """
-    _refuse_remote_code(folder, source)
+    check_model_folder(folder, name=source)
     shutil.copyfile(folder / WEIGHTS, target / WEIGHTS)
     actual = sha256_of(target / WEIGHTS)
     if sha256 not in (None, actual):
@@ -75,7 +73,6 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None,
             f"{source}: model.safetensors has SHA-256 {actual}, but download.model.sha256 pins {sha256}. "
             "These are different weights, or they have changed. Fetch them again, or pin the new checksum."
         )
-    _require_safetensors(target / WEIGHTS, source)
     for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, target / name)  # unchanged: equal files let other weights reuse the tokens
@@ -111,38 +108,6 @@ def _no_weights(source: str, folder: Path) -> ModelError:
     )
 
 
-def _refuse_remote_code(folder: Path, source: str) -> None:
-    if "model_type" not in _read_object(folder / CONFIG, source):
-        raise ModelError(
-            f"{source}: config.json has no model_type, so transformers can't build the model. Choose another model."
-        )
-    for name in (CONFIG, TOKENIZER_CONFIG):
-        if (folder / name).is_file() and "auto_map" in _read_object(folder / name, source):
-            raise ModelError(
-                f"{source}: {name} has auto_map: the model runs code of its own, which retune never does. "
-                "Choose a model of a class that transformers has."
-            )
-
-
-def _read_object(path: Path, source: str) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{source}: {path.name} is not JSON: {error}. Fetch the model again.") from error
-    if not isinstance(value, dict):
-        raise ModelError(f"{source}: {path.name} is not a JSON object. Fetch the model again.")
-    return value
-
-
-def _require_safetensors(path: Path, source: str) -> None:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            if not file.keys():
-                raise ModelError(f"{source}: model.safetensors holds no tensors. Fetch the model again.")
-    except SafetensorError as error:
-        raise ModelError(f"{source}: model.safetensors is damaged: {error}. Fetch the model again.") from error
-
-
 def _complete_tokenizer(folder: Path, source: str) -> None:
     """Write tokenizer.json and tokenizer_config.json where the model only has the files of a slow tokenizer."""
     missing = [name for name in (TOKENIZER, TOKENIZER_CONFIG) if not (folder / name).is_file()]
@@ -155,7 +120,8 @@ def _complete_tokenizer(folder: Path, source: str) -> None:
     from transformers import AutoTokenizer  # takes seconds, and is rarely needed
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with offline():
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelError(
             f"{source} has no tokenizer.json, and none can be made: {error}. Choose another model."
@@ -174,7 +140,7 @@ def _require_tokenizer(folder: Path, source: str) -> None:
         tokenizer = Tokenizer.from_str(text)
     except Exception as error:  # tokenizers raises bare Exception
         raise ModelError(f"{source}: tokenizer.json is damaged: {error}. Fetch the model again.") from error
-    size = _read_object(folder / CONFIG, source).get("vocab_size")
+    size = read_json(folder / CONFIG).get("vocab_size")
     if isinstance(size, int) and tokenizer.get_vocab_size() > size:
         raise ModelError(
             f"{source}: the tokenizer has {tokenizer.get_vocab_size()} tokens and the model {size} embeddings. "

@@ -1,6 +1,5 @@
 """The pretrained encoder with a classification head: loaded, checked against the tokens, saved as a plain model."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from transformers.utils import logging as transformers_logging
 from stages.errors import ModelError
 from stages.files import replace_folder
 from stages.model.positions import max_tokens
+from stages.model_folder import check_model_folder, offline
 from stages.tokens import Tokens
 
 TOKENIZER_FILES = (
@@ -35,25 +35,27 @@ def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
     Raises:
         ModelError: transformers can't load the folder with a classification head.
     """
+    check_model_folder(folder, name=str(folder))
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it would report the new head as missing weights
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        config = AutoConfig.from_pretrained(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,
-            id2label=dict(enumerate(labels)),
-            label2id={label: index for index, label in enumerate(labels)},
-        )
-        model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            config=config,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-        )
-    except (OSError, ValueError, json.JSONDecodeError) as error:
+        with offline():
+            config = AutoConfig.from_pretrained(
+                folder,
+                local_files_only=True,
+                trust_remote_code=False,
+                id2label=dict(enumerate(labels)),
+                label2id={label: index for index, label in enumerate(labels)},
+            )
+            model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                config=config,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+            )
+    except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
             f"{folder}: transformers cannot load it with a classification head ({reason}). "

@@ -17,11 +17,11 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from stages.errors import ModelError
-from stages.files import read_json
 from stages.model.heads import load_hidden_head
 from stages.model.layers import first_token
 from stages.model.packed import attend_packed, attends_packed, can_pack, gpu_can_pack, pack_rows
 from stages.model.positions import first_position
+from stages.model_folder import check_model_folder, offline
 from stages.tokens import BATCH_TOKENS, Tokens, batches_by_length, batches_by_tokens
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # one file, or the index of several
@@ -38,15 +38,17 @@ def load_model(folder: Path) -> PreTrainedModel:
     Raises:
         ModelError: A file or a weight is missing, the weights are pickled, or the folder asks to run its own code.
     """
-    check_folder(folder)
+    _require_files(folder)
+    check_model_folder(folder, name=str(folder))
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # missing weights are reported below
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        if (with_hidden_layer := load_hidden_head(folder)) is not None:
-            return placed(with_hidden_layer)
-        model, report = AutoModelForSequenceClassification.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
-        )
+        with offline():
+            if (with_hidden_layer := load_hidden_head(folder)) is not None:
+                return placed(with_hidden_layer)
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+            )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"{folder} can't be loaded as a text classifier: {reason}") from error
@@ -67,12 +69,7 @@ def placed(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def check_folder(folder: Path) -> None:
-    """Check that a folder holds a plain, safe model.
-
-    Raises:
-        ModelError: Files are missing, the weights are pickled, or a configuration names code to run.
-    """
+def _require_files(folder: Path) -> None:
     if not folder.is_dir():
         raise ModelError(f"{folder} does not exist. Make the model with: retune run (or dvc repro, or dvc pull)")
     if not (folder / "config.json").is_file():
@@ -85,25 +82,6 @@ def check_folder(folder: Path) -> None:
                 "Use a model with safetensors, or ask its author for them."
             )
         raise ModelError(f"{folder}/model.safetensors is missing. Make the model with: dvc repro (or dvc pull)")
-    for name in ("config.json", "tokenizer_config.json"):
-        if (folder / name).is_file():
-            _check_config(folder / name)
-
-
-def _check_config(path: Path) -> None:
-    try:
-        config = read_json(path)
-    except ValueError as error:
-        raise ModelError(f"{path} is not valid JSON: {error}") from error
-    if not isinstance(config, dict):
-        raise ModelError(
-            f"{path} is not a configuration: expected a JSON object, got {type(config).__name__}. Save the model again."
-        )
-    if "auto_map" in config:
-        raise ModelError(
-            f"{path}: auto_map {config['auto_map']} asks to run code that comes with the model. "
-            "Use a model whose class is part of transformers."
-        )
 
 
 @torch.inference_mode()

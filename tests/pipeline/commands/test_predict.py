@@ -19,7 +19,7 @@ def test_a_foreign_folder_is_refused(model: Path, tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config))
     result = CliRunner().invoke(app, ["predict", "good", "--model", str(folder)])
     assert isinstance(result.exception, ModelError)
-    assert "asks to run code that comes with the model" in str(result.exception)
+    assert "runs code that comes with the model" in str(result.exception)
 
 
 def test_texts_as_arguments(model: Path) -> None:

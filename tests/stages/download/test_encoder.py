@@ -5,16 +5,19 @@ import shutil
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import BertConfig, BertModel
 
 from stages.download.encoder import copy_encoder, locate_encoder
 from stages.errors import ModelError
 from stages.files import sha256
 
-CONFIG = {"model_type": "bert", "vocab_size": 5}
+
+def save_weights(folder: Path, *, vocab_size: int) -> None:
+    sizes = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4}
+    BertModel(BertConfig(vocab_size=vocab_size, pad_token_id=0, **sizes)).save_pretrained(folder)
 
 
 @pytest.fixture
@@ -26,10 +29,9 @@ def encoder(tmp_path: Path) -> Path:
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
-    (folder / "config.json").write_text(json.dumps(CONFIG))
     (folder / "pytorch_model.bin").write_bytes(b"pickle")
     (folder / "modeling_own.py").write_text("raise SystemExit")
-    save_file({"weight": np.zeros((5, 2), np.float32)}, folder / "model.safetensors")
+    save_weights(folder, vocab_size=5)
     return folder
 
 
@@ -80,7 +82,7 @@ def test_makes_tokenizer_json_where_only_the_vocabulary_came(encoder):
     (encoder / "tokenizer.json").unlink()
     (encoder / "tokenizer_config.json").unlink()
     (encoder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\n")
-    (encoder / "config.json").write_text(json.dumps({"model_type": "bert", "vocab_size": 6}))
+    save_weights(encoder, vocab_size=6)
     tokenizer = Tokenizer.from_file(str(copy(encoder) / "tokenizer.json"))
     assert tokenizer.encode("Hello").tokens == ["[CLS]", "hello", "[SEP]"]
 
@@ -123,7 +125,8 @@ def no_tensors(folder: Path) -> None:
 
 
 def own_code(folder: Path) -> None:
-    (folder / "config.json").write_text(json.dumps(CONFIG | {"auto_map": {"AutoModel": "modeling_own.Model"}}))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "modeling_own.Model"}}))
 
 
 def own_tokenizer_code(folder: Path) -> None:
@@ -152,18 +155,21 @@ def no_tokenizer(folder: Path) -> None:
 
 
 def small_embeddings(folder: Path) -> None:
-    (folder / "config.json").write_text(json.dumps(CONFIG | {"vocab_size": 2}))
+    save_weights(folder, vocab_size=2)
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (other_weights, r"model.safetensors is damaged: .*Fetch the model again"),
-        (no_tensors, r"model.safetensors holds no tensors"),
-        (own_code, r"config.json has auto_map: the model runs code of its own, which retune never does"),
+        (other_weights, r"model.safetensors is damaged: .*Fetch or save the model again"),
+        (no_tensors, r"model.safetensors is missing or holds no tensors"),
+        (
+            own_code,
+            r"config.json has auto_map: with it, transformers runs code that comes with the model, which retune never",
+        ),
         (own_tokenizer_code, r"tokenizer_config.json has auto_map"),
         (config_no_json, r"config.json is not JSON"),
-        (config_a_list, r"config.json is not a JSON object"),
+        (config_a_list, r"config.json: expected a JSON object, got list"),
         (no_model_type, r"config.json has no model_type"),
         (broken_tokenizer, r"tokenizer.json is damaged"),
         (no_tokenizer, r"has no tokenizer: tokenizer.json, vocab.txt, .* are all missing"),

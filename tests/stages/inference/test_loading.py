@@ -58,19 +58,19 @@ def test_code_that_comes_with_a_model_is_refused(copy_project: Paths) -> None:
     path = copy_project.finetuned(1) / "config.json"
     config = json.loads(path.read_text()) | {"auto_map": {"AutoModel": "evil.py--Evil"}}
     path.write_text(json.dumps(config))
-    with pytest.raises(ModelError, match=r"config\.json: auto_map .*evil.* asks to run code"):
+    with pytest.raises(ModelError, match=r"config\.json has auto_map: .*runs code that comes with the model"):
         load_model(copy_project.finetuned(1))
 
 
 def test_a_config_that_is_no_json_is_named(copy_project: Paths) -> None:
     (copy_project.finetuned(1) / "config.json").write_text("{")
-    with pytest.raises(ModelError, match=r"config\.json is not valid JSON"):
+    with pytest.raises(ModelError, match=r"config\.json is not JSON"):
         load_model(copy_project.finetuned(1))
 
 
 def test_an_unknown_model_type_is_one_clear_error(copy_project: Paths) -> None:
     (copy_project.finetuned(1) / "config.json").write_text('{"model_type": "nothing-known"}')
-    with pytest.raises(ModelError, match="can't be loaded as a text classifier"):
+    with pytest.raises(ModelError, match="no text classifier of that type"):
         load_model(copy_project.finetuned(1))
 
 
@@ -85,7 +85,7 @@ def test_a_folder_whose_head_was_never_trained_is_refused(copy_project: Paths) -
 def test_remote_code_of_a_tokenizer_is_refused(copy_project: Paths) -> None:
     path = copy_project.finetuned(1) / "tokenizer_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"auto_map": {"AutoTokenizer": ["evil.Evil", None]}}))
-    with pytest.raises(ModelError, match=r"tokenizer_config\.json: auto_map .*evil.* asks to run code"):
+    with pytest.raises(ModelError, match=r"tokenizer_config\.json has auto_map: .*runs code that comes"):
         load_model(copy_project.finetuned(1))
 
 
@@ -98,11 +98,11 @@ def test_pickled_weights_are_refused(copy_project: Paths) -> None:
 
 def test_damaged_weights_are_one_clear_error(copy_project: Paths) -> None:
     (copy_project.finetuned(1) / "model.safetensors").write_bytes(b"\x10" * 100)
-    with pytest.raises(ModelError, match="can't be loaded as a text classifier"):
+    with pytest.raises(ModelError, match="model.safetensors is damaged"):
         load_model(copy_project.finetuned(1))
 
 
 def test_a_configuration_that_is_no_mapping_is_named(copy_project: Paths) -> None:
     (copy_project.finetuned(1) / "config.json").write_text("[]")
-    with pytest.raises(ModelError, match=r"config\.json is not a configuration: expected a JSON object, got list"):
+    with pytest.raises(ModelError, match=r"config\.json: expected a JSON object, got list"):
         load_model(copy_project.finetuned(1))

@@ -1,0 +1,144 @@
+"""Does config.json describe the tensors of model.safetensors? The model is built without memory for its weights."""
+
+import contextlib
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from stages.errors import ModelError
+
+MODULES_PER_TENSOR = 20  # of a model of transformers 2; where config.json asks for far more, building stops
+
+
+def check_fit_of_weights(folder: Path, config: dict[str, Any], *, weights: Sequence[Path], name: str) -> None:
+    """Check that config.json describes a text classifier's encoder, and the weights are all of that encoder's.
+
+    Weights of a head, and of a pooler, may be missing: fine-tuning starts them anew.
+
+    Args:
+        folder: The model's folder; its config.json names no code.
+        config: The content of config.json.
+        weights: Its safetensors files; only their headers are read.
+        name: What messages call the folder.
+
+    Raises:
+        ModelError: config.json has a wrong value, or the weights are damaged or of another model.
+    """
+    shapes = _shapes(weights, name)
+    import torch  # torch and transformers take seconds to import, and download@dataset has no use for them
+    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as CLASSIFIERS
+
+    model_type = config.get("model_type")
+    if model_type is None:
+        raise ModelError(
+            f"{name}: config.json has no model_type, so transformers can't build the model. Choose another model."
+        )
+    if not isinstance(model_type, str) or model_type not in CLASSIFIERS:
+        raise ModelError(
+            f"{name}: config.json has model_type: {str(model_type)[:100]!r}, and transformers has no text classifier "
+            "of that type. Choose another model."
+        )
+    try:
+        with _limited(MODULES_PER_TENSOR * len(shapes) + 1_000), _silent():
+            options = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            model_class: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(options)]
+            _, report = model_class.from_pretrained(
+                None,
+                config=options,
+                state_dict={key: torch.empty(shape, device="meta") for key, shape in shapes.items()},
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+                device_map="meta",
+            )
+    except Exception as error:  # any class: transformers has no error of its own for a config that it can't use
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ModelError(
+            f"{name}: transformers can't build a text classifier from config.json ({type(error).__name__}: {reason}). "
+            "Fetch or save the model again."
+        ) from error
+    _compare(report, shapes, prefix=f"{model_class.base_model_prefix}.", name=name)
+
+
+def _shapes(weights: Sequence[Path], name: str) -> dict[str, list[int]]:
+    """Return the shape of each tensor, from the headers of the files."""
+    shapes: dict[str, list[int]] = {}
+    for path in weights:
+        try:
+            with safe_open(path, framework="numpy") as file:
+                shapes |= {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118  # not a mapping
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"{name}: {path.name} is damaged: {error}. Fetch or save the model again.") from error
+    if not shapes:
+        raise ModelError(f"{name}: model.safetensors is missing or holds no tensors. Fetch or save the model again.")
+    return shapes
+
+
+@contextlib.contextmanager
+def _limited(modules: int) -> Iterator[None]:
+    """Stop the building of a model that has more modules than this."""
+    from torch.nn.modules.module import register_module_module_registration_hook
+
+    count = 0
+
+    def stop(*_: object) -> None:
+        nonlocal count
+        count += 1
+        if count > modules:
+            raise ValueError(f"it asks for more than {modules:,} modules, but the weights are of far fewer")
+
+    handle = register_module_module_registration_hook(stop)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keep transformers from reporting weights that are missing: `_compare` does."""
+    from transformers.utils import logging as transformers_logging
+
+    before, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity(logging.CRITICAL)
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(before)
+        if bar:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _compare(report: dict[str, Any], shapes: dict[str, list[int]], *, prefix: str, name: str) -> None:
+    """Refuse weights of the encoder that have another shape, are missing, or are of layers that it does not have."""
+    for key, stored, expected in sorted(report["mismatched_keys"]):
+        if key.startswith(prefix):
+            raise ModelError(
+                f"{name}: {key} has the shape {list(stored)} in model.safetensors, {list(expected)} by config.json. "
+                "They are of different models. Fetch or save the model again."
+            )
+    encoder = [key for key in report["missing_keys"] if key.startswith(prefix)]
+    missing = sorted(key for key in encoder if "pooler" not in key.split("."))
+    if missing:
+        raise ModelError(
+            f"{name}: model.safetensors lacks {len(missing)} weights of the encoder that config.json describes "
+            f"({', '.join(missing[:3])}). Fetch or save the model again."
+        )
+    unexpected = set(report["unexpected_keys"])
+    known = Counter(_without_numbers(key) for key in shapes if key not in unexpected)
+    surplus = sorted(key for key in unexpected if re.search(r"\.\d+\.", key) and known[_without_numbers(key)])
+    if surplus:
+        raise ModelError(
+            f"{name}: model.safetensors has {len(surplus)} weights of layers that config.json doesn't have "
+            f"({', '.join(surplus[:3])}). Fetch or save the model again."
+        )
+
+
+def _without_numbers(key: str) -> str:
+    return re.sub(r"\.\d+(?=\.)", ".N", key)

@@ -1,0 +1,117 @@
+"""Refuses a model folder that could run code, read another folder, use the network, or not fit its own weights.
+
+Every way to a model goes through `check_model_folder`: download@model, finetune, evaluate, predict, and embed. What
+transformers reads of a checked folder is this list: `config.json`, the tokenizer's files, `model.safetensors`, or
+`model.safetensors.index.json` and the safetensors that it names.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from stages.errors import ModelError
+from stages.model_config import check_config, check_keys, read_object, short
+from stages.model_fit import check_fit_of_weights
+
+CONFIG, TOKENIZER_CONFIG, WEIGHTS = "config.json", "tokenizer_config.json", "model.safetensors"
+INDEX = "model.safetensors.index.json"
+CONFIGS = (CONFIG, TOKENIZER_CONFIG, "generation_config.json", "processor_config.json", "preprocessor_config.json")
+ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
+SHARD = re.compile(r"[\w-][\w.-]*\.safetensors", re.ASCII)
+STORED = re.compile(  # a file in the cache of the Hub's client, or of DVC, named by its hash: models there are links
+    r"/blobs/([0-9a-f]{40}|[0-9a-f]{64})$|/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$"
+)
+
+
+def check_model_folder(folder: Path, *, name: str) -> None:
+    """Check that a folder holds a plain classifier or encoder of transformers, whose weights fit its config.json.
+
+    Args:
+        folder: Has config.json, and model.safetensors or its index.
+        name: What messages call the folder.
+
+    Raises:
+        ModelError: The folder could run code, read other files or use the network, or does not fit together.
+    """
+    for adapter in ADAPTERS:
+        path = folder / adapter
+        if path.exists() or path.is_symlink():  # exists() is false for a dangling link
+            raise ModelError(
+                f"{name}: {adapter} makes this an adapter of another model, which can't be checked. "
+                "Merge it into that model (merge_and_unload), save that, and use its folder."
+            )
+    _refuse_links(folder, name)
+    for file in CONFIGS:
+        if (folder / file).is_file():
+            check_keys(read_object(folder / file, name), file, name)
+    shards = _shards(folder, name) if (folder / INDEX).is_file() else []
+    if not (folder / CONFIG).is_file():
+        raise ModelError(f"{name}: config.json is missing. Fetch or save the model again.")
+    config = read_object(folder / CONFIG, name)
+    check_config(config, name)
+    _check_tokenizer_config(folder, name)
+    with offline():
+        weights = [folder / WEIGHTS] if (folder / WEIGHTS).is_file() else [folder / shard for shard in shards]
+        check_fit_of_weights(folder, config, weights=weights, name=name)
+
+
+@contextlib.contextmanager
+def offline() -> Iterator[None]:
+    """Make the Hub's client refuse every request while the block runs."""
+    from huggingface_hub import constants  # takes a moment, and download@dataset has no use for it
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _refuse_links(folder: Path, name: str) -> None:
+    for path in sorted(folder.iterdir()):
+        target = Path(os.path.realpath(path))  # Path.resolve raises where links form a loop
+        inside = target.is_relative_to(folder.resolve()) or STORED.search(target.as_posix())
+        if path.is_symlink() and not inside:
+            raise ModelError(
+                f"{name}: {path.name} is a link to {target}, outside the model's folder. Copy the file there."
+            )
+
+
+def _check_tokenizer_config(folder: Path, name: str) -> None:
+    if not (folder / TOKENIZER_CONFIG).is_file():
+        return
+    config = read_object(folder / TOKENIZER_CONFIG, name)
+    if not (folder / "tokenizer.json").is_file():
+        for key, item in config.items():  # transformers would read these files to make tokenizer.json
+            if key.endswith("_file") and isinstance(item, str):
+                raise ModelError(f"{name}: {TOKENIZER_CONFIG} has {key}: {short(item)}, another file. Remove the key.")
+    tokenizer_class = config.get("tokenizer_class")
+    if tokenizer_class is None:
+        return
+    from transformers.models.auto.tokenization_auto import tokenizer_class_from_name  # takes seconds
+
+    if not isinstance(tokenizer_class, str) or tokenizer_class_from_name(tokenizer_class) is None:
+        raise ModelError(
+            f"{name}: {TOKENIZER_CONFIG} has tokenizer_class: {short(tokenizer_class)}, which transformers doesn't "
+            "have. Choose another model."
+        )
+
+
+def _shards(folder: Path, name: str) -> list[str]:
+    """Return the names of the files that the index lists."""
+    shards = read_object(folder / INDEX, name).get("weight_map")
+    if not isinstance(shards, dict) or not shards:
+        raise ModelError(f"{name}: {INDEX} has no weight_map. Fetch or save the model again.")
+    names = sorted({value if isinstance(value, str) else repr(value) for value in shards.values()})
+    for file in names:
+        if not SHARD.fullmatch(file):
+            raise ModelError(
+                f"{name}: {INDEX} names {short(file)}. Expected safetensors beside it: reading any "
+                "other file can run code. Save the model again."
+            )
+        if not (folder / file).is_file():
+            raise ModelError(f"{name}: {INDEX} names {file}, which is missing. Fetch or save the model again.")
+    return names
