@@ -14,14 +14,16 @@ from filelock import FileLock, Timeout
 
 from pipeline.execution.process_tree import end_tree
 from pipeline.execution.stage_process import MARKER, STAGE_MARKER
+from pipeline.repository import git
 from pipeline.repository.durations import note_duration
-from pipeline.repository.lock import parse_lock, read_lock, remove_entries
+from pipeline.repository.lock import LockConflictError, parse_lock, read_lock, remove_entries
 from pipeline.repository.project import Project
 from stages.errors import PipelineError
 from stages.files import TEMPORARY, read_json, write_json, write_text
 
 HOLDER = ".retune/run.json"
 GOOD_LOCK = ".retune/dvc.lock"  # a copy made after each stage: DVC writes dvc.lock in place and may be killed
+DAMAGED_LOCK = ".retune/dvc.lock.damaged"
 log = logging.getLogger(__name__)
 
 
@@ -128,15 +130,25 @@ def _has(process: psutil.Process, marks: Mapping[str, str]) -> bool:
 
 
 def _repair(root: Path) -> None:
-    """Repair the two files that DVC writes in place, and so leaves damaged if it is killed."""
+    """Repair the two files that DVC writes in place, and so leaves damaged if it is killed.
+
+    Raises:
+        LockConflictError: dvc.lock has conflict markers, so no killed run damaged it.
+    """
     lock, readers = root / "dvc.lock", root / ".dvc/tmp/rwlock"
     try:
         read_lock(root)
+    except LockConflictError:
+        raise
     except PipelineError:
+        shutil.copyfile(lock, root / DAMAGED_LOCK)
         good = root / GOOD_LOCK
         if good.exists():
             log.warning("dvc.lock is damaged: restoring the copy that was made after the last finished stage.")
             write_text(lock, good.read_text(encoding="utf-8"))
+        elif text := _committed_lock(root):
+            log.warning("dvc.lock is damaged: restoring it from the last commit.")
+            write_text(lock, text)
         else:
             log.warning("dvc.lock is damaged: deleting it. Stages whose results are in the run-cache do not run again.")
             lock.unlink()
@@ -145,6 +157,14 @@ def _repair(root: Path) -> None:
             json.loads(readers.read_text(encoding="utf-8"))
         except ValueError:
             readers.unlink()
+
+
+def _committed_lock(root: Path) -> str | None:
+    """The text of dvc.lock in the last commit, if there is one and it is sound."""
+    text = git.show(root, "HEAD", "dvc.lock")
+    with contextlib.suppress(PipelineError):
+        return text if parse_lock(text) else None
+    return None
 
 
 def _remove(path: Path) -> None:

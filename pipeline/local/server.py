@@ -15,6 +15,7 @@ from pipeline.execution import process_tree
 from stages.errors import PipelineError
 
 log = logging.getLogger(__name__)
+GUARD = "pipeline.local.guard"  # Prefect's server, closed to web pages
 STARTUP_SECONDS = 90.0  # usually 8; up to 27 were seen when Prefect makes its database
 QUIET_CONSOLE = {  # Prefect's console lines would break our table; its API and UI still get all of them
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
@@ -68,14 +69,16 @@ def serve(port: int, *, ui: bool = False) -> Iterator[None]:
             f"A Prefect server already runs at http://127.0.0.1:{port}. Use it, or choose another port with --port."
         )
     address = f"http://127.0.0.1:{port}/api"  # the UI's pages need it too
-    environment = {**os.environ, "PREFECT_UI_ENABLED": "1" if ui else "0", "PREFECT_UI_API_URL": address}
-    command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    environment = {
+        **os.environ,
+        "PREFECT_UI_ENABLED": "1" if ui else "0",
+        "PREFECT_UI_API_URL": address,
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port},http://localhost:{port}",  # default: any page
+    }
     if not ui:  # no scheduler and no UI, like the ephemeral server that Prefect starts by itself
         environment["PREFECT__SERVER_EPHEMERAL"] = "1"
-        options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on"]
-        command = ["uvicorn", "--factory", "prefect.server.api.server:create_app", *options]
     process = subprocess.Popen(
-        [sys.executable, "-P", process_tree.__file__, "--", sys.executable, "-m", *command],
+        [sys.executable, "-P", process_tree.__file__, "--", sys.executable, "-P", "-m", GUARD, str(port)],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,

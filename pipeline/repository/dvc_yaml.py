@@ -1,5 +1,6 @@
 """Reads dvc.yaml and the parameter files that it names, as DVC reads them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,20 +11,27 @@ from dvc.utils.serialize import load_path, parse_yaml
 
 from pipeline.repository.file_tree import FileTree
 from pipeline.repository.graph import Graph, Stage, build_graph
-from stages.errors import PipelineError
+from stages.errors import ParamsError, PipelineError
+from stages.params import parse_params
+from stages.params import parse_yaml as parse_params_text
 
+STAGE_COMMAND = "python -m stages."  # whose params are those of stages/schema.py
 UNSUPPORTED = ("frozen", "always_changed", "wdir")  # they switch the run-cache off, or change what paths mean
+STAGE_NAME = re.compile(r"\w[\w.-]*(@\w[\w.-]*)?", re.ASCII)  # DVC puts a `foreach` item into commands without quotes
 
 
 def read_graph(tree: FileTree) -> Graph:
     """The stages of dvc.yaml, with `foreach` and `${...}` resolved.
 
     Raises:
+        ParamsError: params.yaml does not fit the stages: nothing may run, be restored or be removed by it.
         PipelineError: There is no dvc.yaml, it can't be read, or a stage uses what retune does not support.
     """
     text = tree.read("dvc.yaml")
     if text is None:
         raise PipelineError(f"There is no dvc.yaml in {tree.name}. Name a revision that has one.")
+    if tree.rev is None and STAGE_COMMAND in text:  # an old revision may have other params, and nothing in it runs
+        _check_params(tree.read("params.yaml"))
     try:
         data = parse_yaml(text, "dvc.yaml")
         resolved = DataResolver(tree, tree.path(""), data).resolve()["stages"]
@@ -49,7 +57,18 @@ def read_params(tree: FileTree, graph: Graph, file: str) -> Mapping[str, Any] | 
         raise PipelineError(f"{file} can't be read: {_one_line(error)}") from error
 
 
+def _check_params(text: str | None) -> None:
+    if text is None:
+        raise ParamsError("params.yaml is missing. Write it with: retune use default")
+    parse_params(parse_params_text(text, name="params.yaml"), name="params.yaml")
+
+
 def _parse_stage(name: str, definition: Mapping[str, Any]) -> Stage:
+    if not STAGE_NAME.fullmatch(name):
+        raise PipelineError(
+            f"dvc.yaml: the stage {name!r} gets its name, and so a part of its command, from a value in params.yaml "
+            "that holds more than letters, digits and . _ -. Change that value."
+        )
     for key in UNSUPPORTED:
         if definition.get(key):
             raise PipelineError(f"dvc.yaml: {name} has {key}, which retune does not support. Remove it.")

@@ -3,11 +3,13 @@
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from stages.errors import PipelineError
+
+SHA1 = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,51 @@ def resolve_remote(repository: str, ref: str) -> str:
     Raises:
         PipelineError: The repository can't be reached, or has no such branch or tag.
     """
-    if re.fullmatch(r"[0-9a-f]{40}", ref):
+    if SHA1.fullmatch(ref):
+        check_repository(repository)
         return ref
-    lines = run(None, "ls-remote", repository, f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/tags/{ref}^{{}}")
+    lines = ls_remote(repository, f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/tags/{ref}^{{}}")
     if not lines:
         raise PipelineError(f"{repository} has no branch or tag {ref}. See: git ls-remote {repository}")
     return lines.splitlines()[-1].split()[0]
+
+
+def ls_remote(repository: str, *refs: str) -> str:
+    """What `git ls-remote` prints for these refs of another repository: a SHA, a tab and the ref on each line."""
+    check_repository(repository)
+    return run(None, "ls-remote", "--end-of-options", repository, *refs)
+
+
+def fetch(root: Path, repository: str, *refs: str, options: Iterable[str] = ()) -> None:
+    """Fetch refs from another repository."""
+    check_repository(repository)
+    run(root, "fetch", "--quiet", *options, "--end-of-options", repository, *refs)
+
+
+def push(root: Path, repository: str, refspec: str) -> None:
+    """Push a ref to another repository."""
+    check_repository(repository)
+    run(root, "push", "--quiet", "--end-of-options", repository, refspec)
+
+
+def check_commit(commit: str) -> None:
+    """Check that a text is the full SHA of a commit, not an option of git.
+
+    Raises:
+        PipelineError: It is not.
+    """
+    if not SHA1.fullmatch(commit):
+        raise PipelineError(f"{commit!r} is not the full SHA of a commit: expected 40 hexadecimal digits.")
+
+
+def check_repository(repository: str) -> None:
+    """Check that git takes a text for the place of a repository, not for an option or the name of a program.
+
+    Raises:
+        PipelineError: It starts with `-`, or names a program that git would start, as `ext::COMMAND` does.
+    """
+    if not repository or repository.startswith("-") or re.match(r"[^/:]+::", repository):
+        raise PipelineError(f"{repository!r} is not the URL or path of a git repository.")
 
 
 def commits(root: Path, rev: str, path: str, *, most: int) -> list[Commit]:
@@ -73,13 +114,14 @@ def commits(root: Path, rev: str, path: str, *, most: int) -> list[Commit]:
     Raises:
         PipelineError: The repository has no such revision.
     """
-    text = run(root, "log", f"--max-count={most}", "--format=%H%x09%cs%x09%s", resolve_revision(root, rev), "--", path)
+    commit = resolve_revision(root, rev)
+    text = run(root, "log", f"--max-count={most}", "--format=%H%x09%cs%x09%s", commit, "--", path)
     return [Commit(*line.split("\t", 2)) for line in text.splitlines()]
 
 
 def show(root: Path, commit: str, path: str) -> str | None:
     """The text of a file (its path relative to `root`) in a commit, or None if the commit has no such file."""
-    done = _call(root, "show", f"{commit}:./{path}")
+    done = _call(root, "show", "--end-of-options", f"{commit}:./{path}")
     return done.stdout if done.returncode == 0 else None
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from pipeline.repository.confinement import is_plain
 from pipeline.repository.digests import paths_overlap
 from pipeline.repository.graph import Graph, LockEntry
 
@@ -18,7 +19,7 @@ def find_leftovers(root: Path, graph: Graph, orphans: Iterable[LockEntry]) -> tu
         graph: The stages of dvc.yaml.
         orphans: The entries of dvc.lock whose stage is not in dvc.yaml.
     """
-    stale = {out for entry in orphans for out in entry.outs}
+    stale = {out for entry in orphans for out in entry.outs if is_plain(out) and not _is_behind_a_link(root, out)}
     for stage in graph.stages:
         item = stage.name.partition("@")[2]
         bases = {out.partition(f"/{item}/")[0] for out in stage.outs if item.isdigit() and f"/{item}/" in out}
@@ -27,3 +28,8 @@ def find_leftovers(root: Path, graph: Graph, orphans: Iterable[LockEntry]) -> tu
                 stale.add(folder.relative_to(root).as_posix())
     owned = {out for stage in graph.stages for out in stage.outs}
     return tuple(sorted(path for path in stale if not any(paths_overlap(path, out) for out in owned)))
+
+
+def _is_behind_a_link(root: Path, path: str) -> bool:
+    """Whether a symbolic link on the way to `path` leads out of the project, so that removing it could harm others."""
+    return not (root / path).parent.resolve().is_relative_to(root.resolve())

@@ -18,6 +18,11 @@ from stages.errors import PipelineError
 
 RawEntry = Mapping[str, Any]  # a stage as DVC writes it in dvc.lock and in the run-cache
 NAME = "dvc.lock"
+CONFLICT_MARKERS = ("<<<<<<< ", ">>>>>>> ")
+
+
+class LockConflictError(PipelineError):
+    """A git merge left conflict markers in dvc.lock: only a person can choose a side."""
 
 
 def parse_lock(text: str | None, *, name: str = NAME) -> dict[str, RawEntry]:
@@ -28,10 +33,17 @@ def parse_lock(text: str | None, *, name: str = NAME) -> dict[str, RawEntry]:
         name: How messages name the file.
 
     Raises:
+        LockConflictError: The text has conflict markers.
         PipelineError: The text is not YAML, or not a dvc.lock.
     """
     if text is None:
         return {}
+    if markers := [number for number, line in enumerate(text.splitlines(), 1) if line.startswith(CONFLICT_MARKERS)]:
+        raise LockConflictError(
+            f"{name} line {markers[0]} is a conflict marker of a git merge. Take your side: "
+            f"git checkout HEAD -- {NAME}. Or take the other: git checkout --theirs {NAME}. "
+            "Results in the run-cache are not computed again."
+        )
     try:
         data = parse_yaml(text, name)
         COMPILED_LOCKFILE_SCHEMA(data)

@@ -35,8 +35,11 @@ def slot(repository: str, commit: str, *, kind: str, cache: Path | None = None) 
         cache: DVC cache to use; None: the slot's own.
 
     Raises:
-        PipelineError: The repository can't be reached, or does not have the commit.
+        PipelineError: The repository can't be reached or does not have the commit, or git could take one of the two
+            for an option.
     """
+    git.check_repository(repository)
+    git.check_commit(commit)
     slots = home() / "slots"
     slots.mkdir(parents=True, exist_ok=True)
     for number in itertools.count():
@@ -71,9 +74,9 @@ def _try_check_out(root: Path, repository: str, commit: str) -> None:
         git.run(root, "init", "--quiet")
     (root / ".git/index.lock").unlink(missing_ok=True)  # left by a killed git: nobody else uses this slot
     if not _has(root, commit):
-        git.run(root, "fetch", "--quiet", "--force", "--tags", repository, *REFSPECS)
+        git.fetch(root, repository, *REFSPECS, options=("--force", "--tags"))
     if not _has(root, commit):
-        git.run(root, "fetch", "--quiet", repository, commit)
+        git.fetch(root, repository, commit)
     git.run(root, "checkout", "--quiet", "--force", "--detach", commit)
     git.run(root, "clean", "-ffdxq", "--exclude=/.dvc/cache")
     head = git.run(root, "rev-parse", "HEAD")

@@ -6,15 +6,20 @@ SHA-256 of its bytes, and the index that names the files is written last, so an 
 
 import json
 import logging
+import re
 import threading
 from pathlib import Path
+from typing import Any
 
+from pipeline.repository.confinement import confined
 from pipeline.repository.storage.remote import Remote
 from stages.errors import PipelineError
 from stages.files import TEMPORARY, replace_file, sha256
 from stages.paths import Paths
 
 INDEX = "index.json"
+FOLDER = Paths().checkpoints.as_posix()
+SHA256 = re.compile(r"[0-9a-f]{64}")
 POLL_SECONDS = 3.0  # between two checks of the folder for new files
 log = logging.getLogger(__name__)
 
@@ -30,6 +35,7 @@ class CheckpointMirror:
 
     def __init__(self, remote: Remote, root: Path, key: str) -> None:
         self._remote = remote
+        self._root = root
         self._folder = Paths(root).checkpoints
         self._base = remote.path("checkpoints", key)
         self._copied: dict[str, str] = {}  # local path -> SHA-256 in the remote
@@ -40,8 +46,11 @@ class CheckpointMirror:
     def restore(self) -> list[str]:
         """Download the newest copy and return its paths; if any file of it is damaged, download nothing."""
         try:
-            index = json.loads(self._remote.fs.read_text(self._path(INDEX), encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+            index = self._check(json.loads(self._remote.fs.read_text(self._path(INDEX), encoding="utf-8")))
+        except FileNotFoundError:
+            return []
+        except (ValueError, PipelineError) as error:
+            log.warning("The checkpoint in the remote can't be used (%s): starting without it.", error)
             return []
         damaged = [name for name, digest in index.items() if not self._fetch(name, digest)]
         if damaged:
@@ -83,6 +92,14 @@ class CheckpointMirror:
             self._remote.remove(self._path(digest))
         self._copied, self._versions = copied, versions
         return True
+
+    def _check(self, index: Any) -> dict[str, str]:
+        """Return the index if every file that it names lies in the checkpoints' folder and has a SHA-256."""
+        if not isinstance(index, dict) or not all(SHA256.fullmatch(str(digest)) for digest in index.values()):
+            raise PipelineError(f"{INDEX} is not a list of files with their SHA-256")
+        for name in index:
+            confined(self._root, f"{FOLDER}/{name}", [FOLDER])
+        return index
 
     def _fetch(self, name: str, digest: str) -> bool:
         with replace_file(self._folder / name) as temporary:

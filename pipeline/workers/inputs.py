@@ -2,11 +2,12 @@
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pipeline.execution.workspace import prune
 from pipeline.planning.plan import StagePlan, read_values
+from pipeline.repository.confinement import confined
 from pipeline.repository.digests import Digest, Digests, paths_overlap
 from pipeline.repository.graph import Graph, Stage
 from pipeline.repository.project import Project
@@ -43,13 +44,20 @@ def plan_key(stage: Stage, plan: StagePlan) -> str | None:
 def fetch_inputs(root: Path, remote: Remote, inputs: Digests) -> None:
     """Put exactly these outputs into a clean checkout; outputs of stages that are not among them are removed.
 
+    Every path is checked before anything is written or removed.
+
     Raises:
+        PipelineError: A path is not inside an output of a stage.
         InputMissingError: An object is not in the remote.
         InputDamagedError: The bytes of an object do not have its hash.
     """
     with Project(root) as project:
-        prune(root, project)
         outs = {out for stage in project.graph.stages for out in stage.outs}
+        for path, item in inputs.items():
+            for name in remote.folder_files(item.md5) or {}:
+                confined(root, f"{path}/{name}", outs)
+            confined(root, path, outs)
+        prune(root, project)
         present = {path for path, item in inputs.items() if project.digest(path) == item}
     for out in outs:  # metrics in git are those of another run, unless their hashes match
         if not any(paths_overlap(out, path) for path in present):
@@ -57,21 +65,22 @@ def fetch_inputs(root: Path, remote: Remote, inputs: Digests) -> None:
     missing = {path: item for path, item in inputs.items() if path not in present}
     remote.fetch(sorted({item.md5 for item in missing.values()}))
     for path, item in missing.items():
-        _write_object(root, remote, path, item)
+        _write_object(root, remote, path, item, outs)
 
 
-def _write_object(root: Path, remote: Remote, path: str, item: Digest) -> None:
+def _write_object(root: Path, remote: Remote, path: str, item: Digest, outs: Collection[str]) -> None:
     """Write a fetched object to `path` in the project.
 
     Raises:
         InputDamagedError: Its bytes in the local cache do not have its hash; they are removed.
     """
     files = (remote.folder_files(item.md5) or {}) if item.is_folder else {"": item}
-    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    place = confined(root, path, outs)
+    place.parent.mkdir(parents=True, exist_ok=True)
     if item.is_folder:
-        (root / path).mkdir(exist_ok=True)
+        place.mkdir(exist_ok=True)
     for name, part in files.items():
-        with replace_file(root / path / name if name else root / path) as temporary:
+        with replace_file(confined(root, f"{path}/{name}", outs) if name else place) as temporary:
             source = remote.cached(part.md5)
             shutil.copyfile(source, temporary)
             if _md5(temporary) != part.md5:

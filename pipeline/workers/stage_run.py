@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Any, Literal
 
 from pipeline.execution import stage_process
 from pipeline.execution.stage_process import LineHandler, Outcome, Running
+from pipeline.repository import git
+from pipeline.repository.confinement import check_md5
 from pipeline.repository.digests import Digest
 from pipeline.repository.lock import read_lock
 from pipeline.repository.project import Project
@@ -46,6 +49,19 @@ class StageRequest:
     def as_parameters(self) -> dict[str, Any]:
         """The parameters of the flow `run-stage`."""
         return dataclasses.asdict(self)
+
+    def check(self) -> None:
+        """Check what becomes an argument of git or a part of a path; `fetch_inputs` checks the paths of the inputs.
+
+        Raises:
+            PipelineError: The repository, the commit, the key or the MD5 of an input can't be one.
+        """
+        git.check_repository(self.repository)
+        git.check_commit(self.commit)
+        if not re.fullmatch(r"[0-9a-f]{64}", self.key):
+            raise PipelineError(f"{self.key!r} is not a run-cache key: expected 64 hexadecimal digits.")
+        for md5 in self.inputs.values():
+            check_md5(md5)
 
 
 @dataclass(frozen=True)
@@ -85,6 +101,7 @@ class StageRun:
         request = self._request
         cache = checkout.home() / "cache"
         try:
+            request.check()
             with checkout.slot(request.repository, request.commit, kind="stage", cache=cache) as root:
                 log.info("%s at commit %s in %s", request.stage, request.commit, root)
                 with Remote(root) as remote:

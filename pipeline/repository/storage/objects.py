@@ -10,7 +10,9 @@ from dvc_data.hashfile import load as load_object
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_objects.errors import ObjectFormatError
 
+from pipeline.repository.confinement import check_md5, is_plain
 from pipeline.repository.digests import Digest, Digests
+from stages.errors import PipelineError
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,9 @@ def folder_files(md5: str, stores: Iterable[Any]) -> dict[str, Digest] | None:
     Args:
         md5: The folder's name, ending in `.dir`.
         stores: Object stores.
+
+    Raises:
+        PipelineError: The folder names a file outside itself.
     """
     for store in stores:
         try:
@@ -53,8 +58,19 @@ def folder_files(md5: str, stores: Iterable[Any]) -> dict[str, Digest] | None:
 
 
 def tree_files(tree: Any) -> dict[str, Digest]:
-    """The files of a DVC tree object, by path relative to it."""
-    return {"/".join(key): Digest(info.value) for key, _, info in tree}
+    """The files of a DVC tree object, by path relative to it.
+
+    Raises:
+        PipelineError: A path leads out of the folder, or a file has no MD5: DVC would write there.
+    """
+    files = {"/".join(key): Digest(info.value if info else "") for key, _, info in tree}
+    for name, digest in files.items():
+        if not is_plain(name):
+            raise PipelineError(
+                f"The stored folder {tree.oid} names a file outside itself: {name!r}. Delete {tree.path}"
+            )
+        check_md5(digest.md5)
+    return files
 
 
 def object_names(outs: Iterable[str], files_of: Callable[[str], Digests | None]) -> set[str] | None:

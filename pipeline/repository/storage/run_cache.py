@@ -13,10 +13,12 @@ from dvc.stage.cache import _get_cache_hash
 from dvc.utils.serialize import parse_yaml
 from voluptuous import Invalid
 
+from pipeline.repository.confinement import check_md5
 from pipeline.repository.digests import Digest, Digests
 from pipeline.repository.graph import ParamValues, Stage
 from pipeline.repository.lock import RawEntry
 from pipeline.repository.storage.objects import list_files
+from stages.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
@@ -66,9 +68,11 @@ class RunCache:
         try:
             with self._fs.open(path, encoding="utf-8") as file:
                 entry: RawEntry = COMPILED_LOCK_FILE_STAGE_SCHEMA(parse_yaml(file.read(), path))
-            if not all(out.get("md5") for out in entry.get("outs") or [{}]):
-                raise Invalid("an output has no MD5, or there are no outputs")
-        except (FileNotFoundError, UnicodeDecodeError, DvcException, Invalid) as error:
+            for out in entry.get("outs") or [{}]:
+                check_md5(out.get("md5"))
+            if entry_key(entry) != self._fs.name(self._fs.parent(path)):  # the key covers the paths of the outputs
+                raise Invalid("it belongs to another command, other inputs or other outputs")
+        except (FileNotFoundError, UnicodeDecodeError, DvcException, Invalid, PipelineError) as error:
             log.warning("Skipping a damaged run-cache entry: %s (%s)", path, error)
             return None
         return entry

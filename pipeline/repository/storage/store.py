@@ -18,7 +18,7 @@ from pipeline.repository.digests import Digest, Digests
 from pipeline.repository.graph import LockEntry, ParamValues, Stage
 from pipeline.repository.lock import parse_entry
 from pipeline.repository.snapshot import Recorded
-from pipeline.repository.storage.objects import RemoteStores, folder_files, object_names, open_remote
+from pipeline.repository.storage.objects import RemoteStores, folder_files, object_names, open_remote, tree_files
 from pipeline.repository.storage.run_cache import RunCache, stage_key
 from stages.files import write_json
 
@@ -115,9 +115,12 @@ class Store:
     @functools.cache  # noqa: B019
     def _cached(self, md5: str) -> bool:
         try:
-            check(self._cache, load_object(self._cache, HashInfo("md5", md5)))
+            stored = load_object(self._cache, HashInfo("md5", md5))
+            check(self._cache, stored)
         except (FileNotFoundError, ObjectFormatError):
             return False
+        if md5.endswith(".dir"):
+            tree_files(stored)  # DVC would write a file outside the folder
         return True
 
     @functools.cache  # noqa: B019

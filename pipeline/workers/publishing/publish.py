@@ -39,7 +39,7 @@ def commit_params(root: Path, repository: str, overrides: Mapping[str, str]) -> 
         return git.run(root, "rev-parse", "HEAD")
     git.run(root, "add", "params.yaml")
     commit = _commit(root, f"Parameters: {', '.join(lines)}")
-    git.run(root, "push", "--quiet", repository, f"{commit}:{PARAMS_REFS}/{commit}")
+    git.push(root, repository, f"{commit}:{PARAMS_REFS}/{commit}")
     return commit
 
 
@@ -68,8 +68,8 @@ def publish(root: Path, repository: str, *, base: str, graph: Graph, changed: li
     text = f"{title}\n\n{compare_commits(root, base, commit)}"
     commit = _commit(root, text, "--amend")
     branch = _push(root, repository, commit, f"{PREFIX}{parent[:12]}")
-    if parent != base and git.run(root, "ls-remote", repository, f"{PARAMS_REFS}/{parent}"):
-        git.run(root, "push", "--quiet", repository, f":{PARAMS_REFS}/{parent}")
+    if parent != base and git.ls_remote(repository, f"{PARAMS_REFS}/{parent}"):
+        git.push(root, repository, f":{PARAMS_REFS}/{parent}")
     return branch, text
 
 
@@ -91,15 +91,15 @@ def _push(root: Path, repository: str, commit: str, branch: str) -> str:
         name = branch if number == 1 else f"{branch}-{number}"
         if not re.fullmatch(rf"{PREFIX}[0-9a-f]+(-\d+)?", name):
             raise PipelineError(f"Refusing to push to {name}: results go only to branches {PREFIX}COMMIT.")
-        if not _remote_branch(root, repository, name):
+        if not _remote_branch(repository, name):
             try:
-                git.run(root, "push", "--quiet", repository, f"{commit}:refs/heads/{name}")
+                git.push(root, repository, f"{commit}:refs/heads/{name}")
                 return name
             except PipelineError as error:
                 log.warning("%s could not be pushed (%s): checking whether it exists now.", name, error)
-                if not _remote_branch(root, repository, name):
+                if not _remote_branch(repository, name):
                     raise
-        git.run(root, "fetch", "--quiet", repository, f"refs/heads/{name}")
+        git.fetch(root, repository, f"refs/heads/{name}")
         if git.run(root, "rev-parse", "FETCH_HEAD^{tree}") == git.run(root, "rev-parse", f"{commit}^{{tree}}"):
             log.info("The branch %s already holds these results.", name)
             return name
@@ -108,6 +108,6 @@ def _push(root: Path, repository: str, commit: str, branch: str) -> str:
     )
 
 
-def _remote_branch(root: Path, repository: str, name: str) -> str:
+def _remote_branch(repository: str, name: str) -> str:
     """The commit of a branch of the repository; empty if there is no such branch."""
-    return git.run(root, "ls-remote", repository, f"refs/heads/{name}").partition("\t")[0]
+    return git.ls_remote(repository, f"refs/heads/{name}").partition("\t")[0]

@@ -6,6 +6,7 @@ from pathlib import Path
 from pipeline.execution.workspace import prune
 from pipeline.planning.plan import StagePlan
 from pipeline.repository import git
+from pipeline.repository.confinement import confined
 from pipeline.repository.graph import Graph, Stage
 from pipeline.repository.lock import RawEntry, merge_lock, parse_lock, read_lock
 from pipeline.repository.project import Project
@@ -13,6 +14,7 @@ from pipeline.repository.storage.remote import Remote
 from pipeline.repository.storage.run_cache import entry_key
 from pipeline.workers.inputs import plan_key
 from stages.errors import PipelineError
+from stages.files import replace_file
 
 
 def write_results(root: Path, graph: Graph, plans: Mapping[str, StagePlan], remote: Remote) -> list[str]:
@@ -38,7 +40,7 @@ def write_results(root: Path, graph: Graph, plans: Mapping[str, StagePlan], remo
         present = {out: item.md5 for out in uncached if (item := project.digest(out))}
     for out in uncached:
         if present.get(out) != hashes[out]:
-            _write_uncached(root / out, hashes[out], remote)
+            _write_uncached(root, out, hashes[out], remote)
     committed = _committed_lock(root)
     return [name for name, entry in entries.items() if entry != committed.get(name)]
 
@@ -56,12 +58,13 @@ def _entry(stage: Stage, plan: StagePlan, before: RawEntry | None, remote: Remot
     return entry
 
 
-def _write_uncached(path: Path, md5: str, remote: Remote) -> None:
-    files = {path / name: item.md5 for name, item in (remote.folder_files(md5) or {}).items()} or {path: md5}
+def _write_uncached(root: Path, out: str, md5: str, remote: Remote) -> None:
+    names = {f"{out}/{name}": item.md5 for name, item in (remote.folder_files(md5) or {}).items()} or {out: md5}
+    files = {confined(root, name, [out]): file_md5 for name, file_md5 in names.items()}
     for file, file_md5 in files.items():
         content = remote.read(file_md5)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
+        with replace_file(file) as temporary:
+            temporary.write_bytes(content)
 
 
 def _committed_lock(root: Path) -> dict[str, RawEntry]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.execution import workspace
+from pipeline.repository.lock import LockConflictError
 from pipeline.repository.project import Project
 from stages.errors import PipelineError
 from tests.pipeline import toy
@@ -49,6 +50,21 @@ def test_what_a_seed_left_is_removed_with_its_lock_entry(project: Path) -> None:
         assert workspace.prune(project, seen) == []
 
 
+def test_a_lock_that_names_paths_outside_the_project_removes_nothing_there(project: Path) -> None:
+    outside = project.parent / "outside"
+    (outside / "mine").mkdir(parents=True)
+    (project / "link").symlink_to(outside)
+    toy.edit(project, "params.yaml", "[1, 2]", "[1]")
+    for path in ("../outside/mine", str(outside / "mine"), "link/mine", "data/../.."):
+        text = (project / "dvc.lock").read_text()
+        (project / "dvc.lock").write_text(text.replace("data/train/2/model", path))
+        with Project(project) as seen:
+            assert path not in seen.leftovers()
+            workspace.prune(project, seen)
+        (project / "dvc.lock").write_text(text)
+    assert (outside / "mine").is_dir()
+
+
 def test_nothing_is_removed_where_all_is_owned(project: Path) -> None:
     before = sorted(path for path in project.rglob("*") if ".dvc" not in path.parts)
     with Project(project) as seen:
@@ -65,11 +81,40 @@ def test_a_damaged_lock_is_taken_from_the_last_good_one(
     (project / "dvc.lock").write_bytes(damage.encode("latin-1"))
     with workspace.hold(project):
         assert (project / "dvc.lock").read_text() == good
+        assert (project / workspace.DAMAGED_LOCK).read_bytes() == damage.encode("latin-1")
     assert "dvc.lock is damaged: restoring the copy that was made after the last finished stage" in caplog.text
 
 
-def test_a_damaged_lock_without_a_good_one_is_removed(project: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (project / "dvc.lock").write_text("stages: [")
+@pytest.mark.parametrize("damage", ["stages: [", ""])
+def test_a_damaged_lock_without_a_copy_is_taken_from_the_last_commit(project: Path, damage: str) -> None:
+    good = (project / "dvc.lock").read_text()
+    toy.git(project, "add", "--force", "dvc.lock")
+    toy.git(project, "commit", "-q", "-m", "The lock")
+    (project / "dvc.lock").write_text(damage)
+    with workspace.hold(project):
+        assert (project / "dvc.lock").read_text() == good
+
+
+def test_a_merge_conflict_in_the_lock_is_left_to_a_person(project: Path) -> None:
+    workspace.note_success(project, "cut", 1.0)
+    lock = (project / "dvc.lock").read_text()
+    conflict = lock.replace("stages:\n", "stages:\n<<<<<<< HEAD\n", 1) + "=======\n>>>>>>> other\n"
+    (project / "dvc.lock").write_text(conflict)
+    with pytest.raises(LockConflictError), workspace.hold(project):
+        pass
+    for command in ("run", "plan"):
+        done = toy.retune(project, command)
+        assert done.returncode == 1
+        assert "is a conflict marker of a git merge. Take your side: git checkout HEAD -- dvc.lock" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert (project / "dvc.lock").read_text() == conflict
+
+
+@pytest.mark.parametrize("damage", ["stages: [", ""])
+def test_a_damaged_lock_without_a_good_one_is_removed(
+    project: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (project / "dvc.lock").write_text(damage)
     with workspace.hold(project):
         assert not (project / "dvc.lock").exists()
     assert "dvc.lock is damaged: deleting it" in caplog.text

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline.local import server
 from pipeline.planning.plan import make_plan
 from pipeline.repository.project import Project
 from tests.pipeline import toy
@@ -89,7 +90,7 @@ def test_a_killed_run_leaves_no_server_behind(project: Path) -> None:
     process = start(project, "")
     wait_for(lambda: toy.trace(project), seconds=240)
     children = psutil.Process(process.pid).children(recursive=True)
-    assert any("uvicorn" in child.cmdline() for child in children)
+    assert any(server.GUARD in child.cmdline() for child in children)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
     _, alive = psutil.wait_procs(children, timeout=30)

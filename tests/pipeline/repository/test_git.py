@@ -1,5 +1,6 @@
 """What git says of revisions, here and in another repository."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,43 @@ def test_unknown_revisions(repository: Path, rev: str) -> None:
         git.resolve_revision(repository, rev)
     with pytest.raises(PipelineError, match=f"has no branch or tag {rev}. See: git ls-remote"):
         git.resolve_remote(str(repository), rev)
+
+
+@pytest.mark.parametrize("place", ["--upload-pack=touch ran", "-x", "ext::touch ran", "transport::x", ""])
+def test_no_repository_is_an_option_or_a_program(repository: Path, place: str) -> None:
+    head = git.resolve_revision(repository, "main")
+    for call in (
+        lambda: git.resolve_remote(place, "main"),
+        lambda: git.resolve_remote(place, head),
+        lambda: git.ls_remote(place, "refs/heads/main"),
+        lambda: git.fetch(repository, place, "main"),
+        lambda: git.push(repository, place, f"{head}:refs/heads/x"),
+    ):
+        with pytest.raises(PipelineError, match="is not the URL or path of a git repository"):
+            call()
+    for usual in ("git@example.com:team/project.git", "https://example.com/p", "file:///p", "../p", "ssh://h:22/p"):
+        git.check_repository(usual)
+
+
+def test_refs_and_files_are_no_options(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    toy.git(repository, "config", "push.default", "current")
+    (tmp_path / "ran:.").mkdir()
+    for call in (git.ls_remote, lambda *refs: git.fetch(repository, *refs), lambda *refs: git.push(repository, *refs)):
+        with contextlib.suppress(PipelineError):
+            call(str(repository), "--upload-pack=touch ran;git-upload-pack")
+        with contextlib.suppress(PipelineError):
+            call(str(repository), "--receive-pack=touch ran;git-receive-pack")
+    assert git.show(repository, f"--output={tmp_path / 'ran'}", "x") is None
+    assert list(tmp_path.rglob("ran*")) == [tmp_path / "ran:."]
+    assert not list((tmp_path / "ran:.").iterdir())
+
+
+def test_a_commit_is_forty_digits() -> None:
+    git.check_commit("0" * 40)
+    for commit in ("main", "0" * 39, "0" * 40 + "\n", "--upload-pack=x", "A" * 40):
+        with pytest.raises(PipelineError, match="is not the full SHA of a commit: expected 40 hexadecimal digits"):
+            git.check_commit(commit)
 
 
 def test_commits_that_changed_a_path(repository: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.repository.lock import merge_lock, parse_lock, read_lock, remove_entries
+from pipeline.repository.lock import LockConflictError, merge_lock, parse_lock, read_lock, remove_entries
 from pipeline.repository.project import Project
 from stages.errors import PipelineError
 from tests.pipeline import toy
@@ -30,8 +30,18 @@ DAMAGED = {
     "an old schema": "schema: '1.0'\nstages: {}\n",
     "stages as a list": "schema: '2.0'\nstages: [cut]\n",
     "a command that is a number": "schema: '2.0'\nstages:\n  cut:\n    cmd: 3\n",
-    "conflict markers": CONFLICT,
 }
+
+
+def test_conflict_markers_are_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        LockConflictError, match=r"^dvc.lock line 3 is a conflict marker .*git checkout HEAD -- dvc.lock"
+    ):
+        parse_lock(CONFLICT)
+    (tmp_path / "dvc.lock").write_text(CONFLICT)
+    with pytest.raises(LockConflictError):
+        merge_lock(tmp_path, {"cut": ENTRY})
+    assert (tmp_path / "dvc.lock").read_text() == CONFLICT
 
 
 @pytest.fixture(params=DAMAGED.values(), ids=DAMAGED.keys())
@@ -61,7 +71,7 @@ def test_bytes_that_are_not_utf_8_are_refused(tmp_path: Path) -> None:
 
 def test_a_plan_refuses_it_too(project: Path) -> None:
     (project / "dvc.lock").write_text(CONFLICT)
-    with pytest.raises(PipelineError, match=r"dvc.lock in the workspace is damaged"):
+    with pytest.raises(PipelineError, match=r"dvc.lock in the workspace line 3 is a conflict marker"):
         Project(project)
 
 

@@ -15,6 +15,7 @@ from pipeline.repository.project import Project
 from pipeline.repository.storage.objects import open_remote
 from pipeline.repository.storage.remote import Remote
 from pipeline.repository.storage.run_cache import RunCache, entry_key, entry_name, stage_key
+from stages.errors import PipelineError
 from tests.pipeline import toy
 
 DAMAGED = {
@@ -138,3 +139,20 @@ def test_a_worker_s_record_is_the_first_complete_one(recorded: RecordedStage, ca
         assert "damaged run-cache entry" in caplog.text
         shutil.rmtree(recorded.remote.parents[3] / "files")
         assert remote.find(recorded.key) is None, "its outputs are not in the remote"
+
+
+@pytest.mark.parametrize("where", ["cache", "remote"])
+def test_a_stored_folder_that_names_a_file_outside_itself_ends_the_plan(recorded: RecordedStage, where: str) -> None:
+    """DVC would restore it: it writes to every path that a folder's object names."""
+    folder = recorded.entry.outs["data/cut/tokens"].md5
+    inside = f"files/md5/{folder[:2]}/{folder[2:]}"
+    stored = recorded.remote.parents[3] / inside
+    if where == "cache":
+        stored = recorded.root / ".dvc/cache" / inside
+    else:
+        shutil.rmtree(recorded.root / ".dvc/cache")
+    stored.chmod(0o644)
+    stored.write_text(stored.read_text().replace("a.txt", "../../../../a.txt"))
+    stored.chmod(0o444)
+    with pytest.raises(PipelineError, match=r"names a file outside itself: '\.\./\.\./\.\./\.\./a\.txt'\. Delete "):
+        recorded.find()
