@@ -35,6 +35,7 @@ class PredictionRequest:
         format: Of `file`: csv, tsv, jsonl, parquet or lines; None: by its name.
         encoding: Of a text file, by Python's name; None: UTF-8.
         prefix: Start of the names of the added columns.
+        spreadsheet_safe: Write texts so that no spreadsheet takes one for a formula? For CSV and TSV.
         resume: Continue an interrupted run?
     """
 
@@ -46,6 +47,7 @@ class PredictionRequest:
     format: str | None = None
     encoding: str | None = None
     prefix: str = ""
+    spreadsheet_safe: bool = False
     resume: bool = False
 
     @property
@@ -77,17 +79,20 @@ def writer_for(request: PredictionRequest) -> Writer:
     Raises:
         DataError: The output has no known format, or can't hold that of the input.
     """
+    read = input_format(request)
     if request.out is None:
-        name = input_format(request)
-        return TextWriter(name if name in ("csv", "tsv", "jsonl") else "csv")
-    name = FORMATS.get(request.out.suffix.lower(), "")
-    if name in ("", "lines"):
+        name = read if read in ("csv", "tsv", "jsonl") else "csv"
+    else:
+        name = FORMATS.get(request.out.suffix.lower(), "lines")
+    if name == "lines":
         raise DataError(f"--out {request.out}: the format is not known. Give a name in .csv, .tsv, .jsonl or .parquet.")
-    if name in DELIMITERS and input_format(request) == "jsonl":
+    if name in DELIMITERS and read == "jsonl":
         raise DataError(
             "JSON lines have no fixed columns, so they can't become CSV. Give --out FILE.jsonl or FILE.parquet."
         )
-    return ParquetWriter() if name == "parquet" else TextWriter(name)
+    if request.spreadsheet_safe and name not in DELIMITERS:
+        raise DataError(f"--spreadsheet-safe is for CSV and TSV, and the output is {name}. Leave it out.")
+    return ParquetWriter() if name == "parquet" else TextWriter(name, spreadsheet_safe=request.spreadsheet_safe)
 
 
 @contextlib.contextmanager
@@ -131,6 +136,7 @@ def run_identity(file: BinaryIO, request: PredictionRequest, options: Mapping[st
         "--format": request.format,
         "--encoding": request.encoding,
         "--prefix": request.prefix,
+        "--spreadsheet-safe": request.spreadsheet_safe,
     }
     return identity | dict(options)
 

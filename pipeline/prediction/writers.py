@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pipeline.prediction.records import DELIMITERS
 from pipeline.prediction.windows import Window
 from stages.errors import DataError
+from stages.shown import spreadsheet_safe
 
 ROW_GROUP = 65_536  # rows of a row group in the joined Parquet file
 DECIMALS = 6  # of a probability in text
@@ -37,8 +38,9 @@ class Writer(Protocol):
 class TextWriter:
     """Writes csv, tsv or jsonl."""
 
-    def __init__(self, file_format: str) -> None:
+    def __init__(self, file_format: str, *, spreadsheet_safe: bool = False) -> None:
         self._format = file_format
+        self._shown = _spreadsheet_cell if spreadsheet_safe else _cell
 
     def check(self, window: Window) -> None:
         if self._format == "jsonl":
@@ -57,9 +59,9 @@ class TextWriter:
         stream = io.StringIO()
         writer = csv.writer(stream, delimiter=DELIMITERS[self._format], lineterminator="\n")
         if first:
-            writer.writerow([*data.column_names, *results.column_names])
-        read = [[_cell(value) for value in column.to_pylist()] for column in data.columns]
-        added = [[_number(value) for value in column.to_pylist()] for column in results.columns]
+            writer.writerow(map(self._shown, [*data.column_names, *results.column_names]))
+        read = [[self._shown(value) for value in column.to_pylist()] for column in data.columns]
+        added = [[self._shown(_number(value)) for value in column.to_pylist()] for column in results.columns]
         writer.writerows(zip(*read, *added, strict=True))
         return stream.getvalue().encode("utf-8", "surrogateescape")
 
@@ -160,6 +162,11 @@ def _table_of(data: pa.Table, *, has_bytes: bool) -> pa.Table:
         for column in data.columns
     ]
     return pa.Table.from_arrays(columns, names=data.column_names)
+
+
+def _spreadsheet_cell(value: Any) -> Any:
+    cell = _cell(value)
+    return spreadsheet_safe(cell) if isinstance(cell, str) else cell
 
 
 def _cell(value: Any) -> Any:
