@@ -24,6 +24,7 @@ HALLWAY |= {
     "tokenizer",
     "truncation",
     "long_texts",
+    "shown",
     "predictions",
     "model_folder",
     "model_config",
