@@ -18,7 +18,7 @@ from stages.schema import Section
 
 ROOT = Path(__file__).parents[1]
 STAGES = ["download", "tokenize", "split", "finetune", "evaluate", "report"]
-HALLWAY = {"errors", "messages", "params", "schema", "paths", "files", "entry", "columns", "texts"}
+HALLWAY = {"errors", "messages", "params", "yaml_file", "schema", "paths", "files", "entry", "columns", "texts"}
 HALLWAY |= {
     "tokens",
     "tokenizer",
@@ -32,7 +32,8 @@ HALLWAY |= {
 }
 SHARED_ROOMS = {"metrics", "model", "inference"}  # what stages share, beside the hallway
 ARROWS = {  # room of pipeline/ -> the rooms that it may import
-    "recipes": set(),
+    "yaml_edit": set(),
+    "recipes": {"yaml_edit"},
     "repository": set(),
     "planning": {"repository"},
     "execution": {"planning", "repository"},
@@ -51,6 +52,7 @@ EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/messages.py": "messages alone",
     "stages/schema.py": "the schema that params.py checks against; it has no defaults",
     "stages/params.py": "checks values and passes them on unchanged; it has no defaults",
+    "stages/yaml_file.py": "reads values and passes them on unchanged",
     "stages/paths.py": "names the files, as dvc.yaml does",
     "stages/model_folder.py": "refuses a model folder, or leaves it as it is",
     "stages/model_config.py": "refuses a model folder, or leaves it as it is",
