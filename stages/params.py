@@ -1,7 +1,7 @@
 """Read params.yaml and check it against `schema.py`; one error lists every problem."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from stages.errors import ParamsError
+from stages.redaction import holds_secret, redact
 from stages.schema import Params
 
 __all__ = ["Params", "parse_params", "parse_yaml", "read_params"]
@@ -81,6 +82,12 @@ def parse_params(values: Any, *, name: str) -> Params:
     Raises:
         ParamsError: Some values are wrong; the message gives each key, its value and what is expected.
     """
+    if secret := next(_secrets(values), None):
+        key, text = secret
+        raise ParamsError(
+            f"{name}: {key} holds a password, a token or a signature: {redact(text)}. It would be stored in git and "
+            "dvc.lock. Remove it, and put it into ~/.netrc or the environment (docs/data.md#credentials)."
+        )
     try:
         params = Params.model_validate(values)
     except ValidationError as error:
@@ -98,6 +105,19 @@ def parse_params(values: Any, *, name: str) -> Params:
             f"{name}: download.dataset.columns.slices {columns.slices} contains a text column. Remove it from slices."
         )
     return params
+
+
+def _secrets(values: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the key and the text of each value, or name of a key, that holds a secret."""
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            yield from _secrets(str(key), path or "the file")
+            yield from _secrets(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(values, list):
+        for index, value in enumerate(values):
+            yield from _secrets(value, f"{path}[{index}]")
+    elif isinstance(values, str) and holds_secret(values):
+        yield path, values
 
 
 def _describe(details: Sequence[Any], values: Any) -> str:
