@@ -23,6 +23,8 @@ class Predictions:
         labels: Label of each row; shape (rows,).
         probabilities: Shape (rows, num_labels).
         tokens: Tokens of each row, special tokens included; shape (rows,). None in a file of an older version.
+        groups: Equal for rows that belong together (see `stages/components.py`), so that chance in which rows were
+            drawn counts them once; shape (rows,). None: each row is its own, as in a file of an older version.
     """
 
     positions: NDArray[np.int64]
@@ -30,6 +32,7 @@ class Predictions:
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     tokens: NDArray[np.int64] | None = None
+    groups: NDArray[np.int64] | None = None
 
     @property
     def preds(self) -> NDArray[np.int64]:
@@ -42,7 +45,7 @@ class Predictions:
 
 
 def write_predictions(path: Path, splits: Mapping[str, Predictions]) -> None:
-    """Write a row per example: position, id, split, label, tokens, probabilities."""
+    """Write a row per example: position, id, split, label, tokens, group, probabilities."""
     with replace_file(path) as temporary:
         pq.write_table(pa.concat_tables([_table(name, split) for name, split in splits.items()]), temporary)
 
@@ -63,6 +66,7 @@ def _table(name: str, split: Predictions) -> pa.Table:
             "split": pa.array([name] * rows, pa.string()),
             "label": pa.array(split.labels, pa.int32()),
             "tokens": pa.array(split.tokens, pa.int32()),
+            "group": pa.array(np.arange(rows) if split.groups is None else split.groups, pa.int64()),
             "probabilities": pa.FixedSizeListArray.from_arrays(flat, num_labels),
         }
     )
@@ -77,4 +81,5 @@ def _predictions(table: pa.Table) -> Predictions:
         labels=table["label"].to_numpy().astype(np.int64),
         probabilities=flat.reshape(-1, width),
         tokens=table["tokens"].to_numpy().astype(np.int64) if "tokens" in table.column_names else None,
+        groups=table["group"].to_numpy() if "group" in table.column_names else None,
     )
