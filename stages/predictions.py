@@ -23,6 +23,8 @@ class Predictions:
         labels: Label of each row; shape (rows,).
         probabilities: Shape (rows, num_labels).
         tokens: Tokens of each row, special tokens included; shape (rows,). None in a file of an older version.
+        groups: Equal for rows that belong together (see `stages/components.py`), so that chance in which rows were
+            drawn counts them once; shape (rows,). None: each row is its own, as in a file of an older version.
         decided: Label of each row by the model's decision rule; shape (rows,). None in a file of an older version.
     """
 
@@ -31,6 +33,7 @@ class Predictions:
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     tokens: NDArray[np.int64] | None = None
+    groups: NDArray[np.int64] | None = None
     decided: NDArray[np.int64] | None = None
 
     @property
@@ -44,7 +47,7 @@ class Predictions:
 
 
 def write_predictions(path: Path, splits: Mapping[str, Predictions]) -> None:
-    """Write a row per example: position, id, split, label, tokens, pred, probabilities."""
+    """Write a row per example: position, id, split, label, tokens, group, pred, probabilities."""
     with replace_file(path) as temporary:
         pq.write_table(pa.concat_tables([_table(name, split) for name, split in splits.items()]), temporary)
 
@@ -65,6 +68,7 @@ def _table(name: str, split: Predictions) -> pa.Table:
             "split": pa.array([name] * rows, pa.string()),
             "label": pa.array(split.labels, pa.int32()),
             "tokens": pa.array(split.tokens, pa.int32()),
+            "group": pa.array(np.arange(rows) if split.groups is None else split.groups, pa.int64()),
             "pred": pa.array(split.preds, pa.int32()),
             "probabilities": pa.FixedSizeListArray.from_arrays(flat, num_labels),
         }
@@ -80,6 +84,7 @@ def _predictions(table: pa.Table) -> Predictions:
         labels=table["label"].to_numpy().astype(np.int64),
         probabilities=flat.reshape(-1, width),
         tokens=_integers(table, "tokens"),
+        groups=_integers(table, "group"),
         decided=_integers(table, "pred"),
     )
 

@@ -18,7 +18,7 @@ from stages.schema import Section
 
 ROOT = Path(__file__).parents[1]
 STAGES = ["download", "tokenize", "split", "finetune", "evaluate", "report"]
-HALLWAY = {"errors", "params", "schema", "paths", "files", "entry", "columns", "texts"}
+HALLWAY = {"errors", "params", "schema", "paths", "files", "entry", "columns", "texts", "components"}
 HALLWAY |= {"tokens", "tokenizer", "truncation", "predictions", "model_folder", "model_config", "model_fit"}
 SHARED_ROOMS = {"metrics", "model", "inference"}  # what stages share, beside the hallway
 ARROWS = {  # room of pipeline/ -> the rooms that it may import

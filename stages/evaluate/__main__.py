@@ -2,7 +2,7 @@
 
 Reads   data/tokenize/tokens, data/tokenize/labels.json, data/split/{val,test}.parquet, data/finetune/SEED/model
 Writes  data/evaluate/SEED/predictions.parquet, metrics.json, confusion.csv, calibration.csv
-Params  evaluate
+Params  evaluate, split.duplicates
 
 Example: python -m stages.evaluate 42
 """
@@ -13,6 +13,7 @@ import time
 from transformers import PreTrainedModel
 
 from stages import entry
+from stages.components import read_components
 from stages.evaluate.metrics import calibration_rows, measure_splits
 from stages.evaluate.plots import write_calibration, write_confusion
 from stages.evaluate.rule import decide, describe_trial, fit_rule
@@ -33,7 +34,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     options, labels = params.evaluate, read_json(paths.labels)
     model = load_model(paths.finetuned(seed))
     start = time.perf_counter()
-    raw = predict_splits(paths, model, batch_size=options.batch_size)
+    raw = predict_splits(paths, model, batch_size=options.batch_size, duplicates=params.split.duplicates)
     seconds = time.perf_counter() - start
     bootstrap = Bootstrap(options.resamples, options.confidence, options.seed)
     ordered = are_ordered(labels, options.ordered)
@@ -54,8 +55,8 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     return {"predict_seconds": round(seconds, 1)}
 
 
-def predict_splits(paths: Paths, model: PreTrainedModel, *, batch_size: int) -> dict[str, Predictions]:
-    """Return a model's predictions for val and test."""
+def predict_splits(paths: Paths, model: PreTrainedModel, *, batch_size: int, duplicates: str) -> dict[str, Predictions]:
+    """Return a model's predictions for val and test; `duplicates` as in `connect_rows`."""
     tokens, ids = open_tokens(paths.tokens), read_column(paths.tokens, "id")
     splits = {}
     for name in ("val", "test"):
@@ -66,6 +67,7 @@ def predict_splits(paths: Paths, model: PreTrainedModel, *, batch_size: int) -> 
             labels=tokens.labels[positions],
             probabilities=predict_tokens(model, tokens, positions, batch_size=batch_size),
             tokens=tokens.lengths[positions],
+            groups=read_components(paths.tokens, positions, duplicates=duplicates),
         )
     return splits
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from stages.metrics.names import SPLITS, metric_name
 
-
 DECIMALS = 10  # of numbers in files: enough for any comparison, and without the noise of floating point
 
 

@@ -32,6 +32,7 @@ def test_predictions_hold_a_row_per_example_of_val_and_test(evaluated: Paths) ->
     names = json.loads(evaluated.labels.read_text())
     assert [names[label] for label in predictions["label"]] == rows["label"][predictions["position"]].tolist()
     np.testing.assert_allclose(np.stack(predictions["probabilities"]).sum(1), 1, atol=1e-6)
+    assert predictions["group"].tolist() == [number for split in expected for number in range(len(split))]
 
 
 def test_metrics_are_those_of_scikit_learn_on_the_predictions(evaluated: Paths) -> None:
