@@ -18,19 +18,7 @@ from stages.schema import Section
 
 ROOT = Path(__file__).parents[1]
 STAGES = ["download", "tokenize", "split", "finetune", "evaluate", "report"]
-HALLWAY = {"errors", "messages", "params", "yaml_file", "schema", "paths", "files", "entry", "columns", "texts"}
-HALLWAY |= {
-    "tokens",
-    "tokenizer",
-    "truncation",
-    "long_texts",
-    "shown",
-    "redaction",
-    "predictions",
-    "model_folder",
-    "model_config",
-    "model_fit",
-}
+HALLWAY = {path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"}
 SHARED_ROOMS = {"metrics", "model", "inference"}  # what stages share, beside the hallway
 ARROWS = {  # room of pipeline/ -> the rooms that it may import
     "yaml_edit": set(),
