@@ -16,6 +16,7 @@ from stages import entry
 from stages.components import read_components
 from stages.evaluate.metrics import calibration_rows, measure_splits
 from stages.evaluate.plots import write_calibration, write_confusion
+from stages.evaluate.rule import decide, fit_rule
 from stages.files import read_json, write_json
 from stages.inference.loading import load_model, predict_tokens
 from stages.metrics.bootstrap import Bootstrap
@@ -33,12 +34,14 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     options, labels = params.evaluate, read_json(paths.labels)
     model = load_model(paths.finetuned(seed))
     start = time.perf_counter()
-    splits = predict_splits(paths, model, batch_size=options.batch_size, duplicates=params.split.duplicates)
+    raw = predict_splits(paths, model, batch_size=options.batch_size, duplicates=params.split.duplicates)
     seconds = time.perf_counter() - start
     bootstrap = Bootstrap(options.resamples, options.confidence, options.seed)
     ordered = are_ordered(labels, options.ordered)
-    metrics = measure_splits(splits, labels, metric=options.metric, ordered=ordered, bootstrap=bootstrap)
-    calibration = calibration_rows(splits["test"], metrics["calibration"]["temperature"])
+    rule = fit_rule(raw["val"], metric=options.metric)
+    splits = {name: decide(split, rule) for name, split in raw.items()}
+    metrics = measure_splits(splits, labels, rule, ordered=ordered, bootstrap=bootstrap)
+    calibration = calibration_rows(splits["test"], rule)
     write_predictions(paths.predictions(seed), splits)
     write_confusion(paths.evaluation(seed) / "confusion.csv", splits["test"], labels)
     write_calibration(paths.evaluation(seed) / "calibration.csv", calibration)

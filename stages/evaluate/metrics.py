@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from stages.evaluate.threshold import fit_threshold
 from stages.metrics.bootstrap import Bootstrap, Estimate
-from stages.metrics.calibration import fit_temperature, reliability, scale
+from stages.metrics.calibration import reliability
 from stages.metrics.classification import per_class
 from stages.metrics.estimates import measure
+from stages.metrics.rule import DecisionRule
 from stages.metrics.summary import MetricValue
 from stages.predictions import Predictions
 
@@ -18,14 +18,14 @@ DECIMALS = 6
 
 
 def measure_splits(
-    splits: Mapping[str, Predictions], labels: list[str], *, metric: str, ordered: bool, bootstrap: Bootstrap
+    splits: Mapping[str, Predictions], labels: list[str], rule: DecisionRule, *, ordered: bool, bootstrap: Bootstrap
 ) -> dict[str, Any]:
     """Return the content of metrics.json: the metrics of val and test, and the calibration.
 
     Args:
-        splits: Predictions for val and test.
+        splits: Predictions for val and test, decided by the rule.
         labels: Names of the classes.
-        metric: The metric that the decision threshold of a binary task maximises on val.
+        rule: The decision rule.
         ordered: Whether the classes have an order.
         bootstrap: Of the intervals.
 
@@ -33,21 +33,18 @@ def measure_splits(
         `{"val": {metric: {"value", "low", "high"}, "per_class": {label: {...}}}, "test": ..., "calibration":
         {"temperature", "threshold"}}`. A split without rows is empty; the threshold is null for three or more classes.
     """
-    val = splits["val"]
-    temperature = fit_temperature(val.labels, val.probabilities)
-    threshold = fit_threshold(val.labels, scale(val.probabilities, temperature), metric=metric)
     metrics: dict[str, Any] = {
-        name: _measure_split(split, labels, temperature=temperature, ordered=ordered, bootstrap=bootstrap)
+        name: _measure_split(split, labels, rule, ordered=ordered, bootstrap=bootstrap)
         for name, split in splits.items()
     }
-    return metrics | {"calibration": {"temperature": temperature, "threshold": threshold}}
+    return metrics | {"calibration": {"temperature": rule.temperature, "threshold": rule.threshold}}
 
 
-def calibration_rows(predictions: Predictions, temperature: float) -> list[tuple[str, float, float, int]]:
+def calibration_rows(predictions: Predictions, rule: DecisionRule) -> list[tuple[str, float, float, int]]:
     """Return the calibration plot: before or after scaling, and each bin's mean confidence, accuracy and rows."""
     if not len(predictions.labels):
         return []
-    scaled = scale(predictions.probabilities, temperature)
+    scaled = rule.calibrate(predictions.probabilities)
     return [
         (name, round(group.confidence, DECIMALS), round(group.accuracy, DECIMALS), group.rows)
         for name, probabilities in (("as predicted", predictions.probabilities), ("after scaling", scaled))
@@ -56,12 +53,17 @@ def calibration_rows(predictions: Predictions, temperature: float) -> list[tuple
 
 
 def _measure_split(
-    split: Predictions, labels: list[str], *, temperature: float, ordered: bool, bootstrap: Bootstrap
+    split: Predictions, labels: list[str], rule: DecisionRule, *, ordered: bool, bootstrap: Bootstrap
 ) -> dict[str, Any]:
     if not len(split.labels):
         return {}
     estimates = measure(
-        split.labels, [split.probabilities], temperatures=[temperature], ordered=ordered, bootstrap=bootstrap
+        split.labels,
+        [split.probabilities],
+        preds=[split.preds],
+        temperatures=[rule.temperature],
+        ordered=ordered,
+        bootstrap=bootstrap,
     )
     return {name: _entry(estimate) for name, estimate in estimates.items()} | {"per_class": _per_class(split, labels)}
 
