@@ -20,6 +20,7 @@ def _check_local(path: str) -> str:
         raise PydanticCustomError("local_path", "the path of a local folder or file")
     return path
 
+
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # what NumPy and PyTorch both take
