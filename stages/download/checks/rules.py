@@ -8,6 +8,7 @@ from typing import IO, NamedTuple
 
 from stages.errors import DataError
 from stages.messages import EXAMPLES, plain
+from stages.shown import spreadsheet_safe, visible
 
 logger = logging.getLogger(__name__)
 
@@ -99,9 +100,10 @@ class Problems:
         return policy in ("warn", "ignore")
 
     def write_set_aside(self, rule: str, row: SourceRow) -> None:
-        """Write a row that is set aside to the file."""
+        """Write a row that is set aside to the file, which people open in a spreadsheet."""
         self.set_aside[rule] += 1
-        self._writer.writerow([row.file, row.row, rule, printable(row.id), printable(row.text)])
+        file, row_id, text = (spreadsheet_safe(visible(printable(value))) for value in (row.file, row.id, row.text))
+        self._writer.writerow([file, row.row, rule, row_id, text])
 
     @property
     def warnings(self) -> dict[str, int]:
