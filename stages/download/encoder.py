@@ -100,7 +100,7 @@ def _package_folder(source: str) -> Path:
         ) from error
     if spec is None or not spec.submodule_search_locations:
         raise ModelError(
-            f"download.model.source: the package {short(module)} is not installed. Install it with pip, or give a folder."
+            f"download.model.source: the package {short(module)} is not installed. Install it, or give a folder."
         )
     return Path(spec.submodule_search_locations[0])
 
