@@ -143,7 +143,8 @@ def _longest_value(opened: BinaryIO, file: pq.ParquetFile, group: int, columns: 
     coded = pq.ParquetFile(opened, metadata=file.metadata, buffer_size=BUFFER, read_dictionary=columns)
     batch = next(coded.iter_batches(batch_size=1, row_groups=[group], columns=columns), None)
     arrays = [] if batch is None else [array for array in batch.columns if isinstance(array, pa.DictionaryArray)]
-    return max((pc.max(pc.binary_length(array.dictionary)).as_py() or 0 for array in arrays), default=0)
+    longest: list[int] = [pc.max(pc.binary_length(array.dictionary)).as_py() or 0 for array in arrays]
+    return max(longest, default=0)
 
 
 def _check_rows(rows: int, name: str) -> None:

@@ -69,7 +69,7 @@ class _HeaderReader(io.BufferedReader):
 
 def _extract(archive: Path, member: str, name: str, target: Path, limit: int) -> Path:
     with open_file(archive, name) as opened:
-        file: Any = _HeaderReader(opened.raw)  # type: ignore[attr-defined]
+        file: Any = _HeaderReader(opened.raw)
         try:
             if zipfile.is_zipfile(file):
                 with zipfile.ZipFile(file) as packed:

@@ -4,6 +4,7 @@ import encodings.aliases
 import io
 import json
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -84,6 +85,30 @@ def test_a_value_that_has_no_equal_is_one_line(read, case):
     with pytest.raises(DataError, match=r"data/rows.arrow can't be read as Arrow: ") as caught:
         read(content, file_format="arrow", columns=SLICES)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "offsets", [(0, 2**30, 4), (0, -9, 4), (0, 4, 2), (-4, 2, 4), (2**31 - 9, 2**31 - 5, 2**31 - 1)]
+)
+@pytest.mark.parametrize("column", ["text", "kept"])
+@pytest.mark.parametrize("file_format", ["arrow", "stream"])
+def test_positions_outside_the_data_are_refused_before_they_are_followed(read, file_format, column, offsets):
+    table = {"text": ["a", "bbb"], "label": ["xxx", "yy"], "kept": ["k", "l"], column: ["aa", "bb"]}
+    content = as_table(file_format, pa.table(table))
+    before = np.array([0, 2, 4], np.int32).tobytes()
+    assert content.count(before) == 1
+    changed = content.replace(before, np.array(offsets, np.int32).tobytes())
+    with pytest.raises(DataError, match="data/rows.arrow can't be read as Arrow: "):
+        read(changed, file_format="arrow", columns=SLICES)
+
+
+@pytest.mark.parametrize("index", [2, 100, -1, 2**31 - 1])
+def test_positions_outside_a_dictionary_are_refused(read, index):
+    codes = pa.array([0, 1, index], pa.int32())
+    coded = pa.DictionaryArray.from_arrays(codes, pa.array(["a", "b"]), safe=False)
+    content = as_table("arrow", pa.table({"text": coded, "label": ["x", "y", "x"]}))
+    with pytest.raises(DataError, match="data/rows.arrow can't be read as Arrow: "):
+        read(content, file_format="arrow")
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "arrow", "stream"])
