@@ -131,9 +131,9 @@ def _bytes_per_row(opened: BinaryIO, file: pq.ParquetFile, group: int, columns: 
     chosen = [chunk for chunk in chunks if f"{chunk.path_in_schema}.".startswith(tuple(f"{name}." for name in columns))]
     texts = [chunk for chunk in chosen if chunk.physical_type == "BYTE_ARRAY"]
     coded = [chunk for chunk in texts if chunk.has_dictionary_page and set(chunk.encodings) <= DICTIONARY]
-    average = sum(chunk.total_uncompressed_size for chunk in chosen) // max(1, metadata.num_rows)
+    average: int = sum(chunk.total_uncompressed_size for chunk in chosen) // max(1, metadata.num_rows)
     others = [chunk for chunk in texts if not set(chunk.encodings) <= DICTIONARY]
-    largest = max((chunk.total_uncompressed_size for chunk in others), default=0)
+    largest: int = max((chunk.total_uncompressed_size for chunk in others), default=0)
     names = [chunk.path_in_schema for chunk in coded]
     return max(average, largest, _longest_value(opened, file, group, names) if names else 0)
 
