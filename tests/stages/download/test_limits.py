@@ -322,3 +322,12 @@ def test_values_in_messages_are_short_and_printable():
     assert examples([]) == "none"
     assert examples(list("abcdef"), show=plain) == "a, b, c, d, e and 1 more"
     assert examples(["a", 1]) == "'a', 1"
+
+
+def test_members_of_one_name_count_too(small, read):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as packed:
+        for _ in range(4):
+            packed.addfile(tarfile.TarInfo("a.csv"))
+    with pytest.raises(DataError, match=r"has more than 3 members"):
+        read({"set.bin": buffer.getvalue()}, files=[{"source": "data/set.bin", "member": "a.csv"}])
