@@ -112,8 +112,8 @@ class ParquetWriter:
         unknown = next((key for row in window.data for key in row if key not in self._schema.names), None)
         if unknown is not None:
             raise DataError(
-                f"The key {shorten(unknown, 60)!r} is not in the first rows, so Parquet has no column for it. Give --out "
-                "FILE.jsonl."
+                f"The key {shorten(unknown, 60)!r} is not in the first rows, so Parquet has no column for it. "
+                "Give --out FILE.jsonl."
             )
         return pa.Table.from_pylist(window.data, schema=self._schema)
 
