@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
 
 HIDDEN = ("Cc", "Cf", "Cs", "Co")  # Unicode categories: control, format, surrogate, private use
 KEPT = "\t\n\r\u200c\u200d"  # of HIDDEN: white space, and the joiners that emoji and some scripts need
@@ -27,12 +26,6 @@ def shorten(text: str, limit: int) -> str:
     """Return a text in one line of at most `limit` characters."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-def few(names: Sequence[str], *, most: int = 20, limit: int = 60) -> str:
-    """Return the first names in one line, shortened, and how many more there are."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(shorten(name, limit) for name in names[:most]) + more
 
 
 def spreadsheet_safe(text: str) -> str:

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from pipeline.prediction.records import Record, open_text, read_records
 from stages.errors import DataError
-from stages.shown import few, shorten
+from stages.messages import NAMES, examples, plain
+from stages.shown import shorten
 from stages.texts import WINDOW_CHARACTERS, WINDOW_ROWS, windows
 
 BATCH_BYTES = 32_000_000  # of a batch of Parquet, by the sizes that the file states
@@ -167,7 +168,9 @@ def check_columns(name: str, names: list[str], wanted: Iterable[str]) -> None:
     """
     for column in wanted:
         if column not in names:
-            raise DataError(f"{name} has no column {column!r}. It has: {few(names)}. Choose one with --column.")
+            raise DataError(
+                f"{name} has no column {column!r}. It has: {examples(names, most=NAMES, show=plain)}. Choose one with --column."
+            )
         if names.count(column) > 1:
             raise DataError(f"{name} has {names.count(column)} columns {column!r}. Give each column a name of its own.")
 

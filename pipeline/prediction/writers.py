@@ -13,6 +13,7 @@ from pipeline.prediction.records import DELIMITERS
 from pipeline.prediction.windows import Window
 from stages.errors import DataError
 from stages.files import csv_writer
+from stages.messages import short
 from stages.shown import shorten, spreadsheet_safe
 
 ROW_GROUP = 65_536  # rows of a row group in the joined Parquet file
@@ -112,7 +113,7 @@ class ParquetWriter:
         unknown = next((key for row in window.data for key in row if key not in self._schema.names), None)
         if unknown is not None:
             raise DataError(
-                f"The key {shorten(unknown, 60)!r} is not in the first rows, so Parquet has no column for it. "
+                f"The key {short(unknown)} is not in the first rows, so Parquet has no column for it. "
                 "Give --out FILE.jsonl."
             )
         return pa.Table.from_pylist(window.data, schema=self._schema)
@@ -133,9 +134,7 @@ def _refuse_repeated_names(window: Window, what: str) -> None:
     names = window.data.column_names if isinstance(window.data, pa.Table) else []
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
-        raise DataError(
-            f"Two columns have the name {shorten(repeated, 60)!r}, which {what} can't hold. Give --out FILE.csv."
-        )
+        raise DataError(f"Two columns have the name {short(repeated)}, which {what} can't hold. Give --out FILE.csv.")
 
 
 def _json_line(row: dict[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ from pipeline.comparison.render import wording
 from pipeline.comparison.render.strips import interval_strips
 from pipeline.comparison.result import Comparison
 from pipeline.comparison.verdicts import MetricRow
+from stages.redaction import redact
 from stages.shown import shorten, visible
 
 STYLES = {
@@ -129,4 +130,4 @@ def _text(line: str, style: str = "") -> Text:
 
 
 def _value(value: object) -> str:
-    return shorten(value if isinstance(value, str) else repr(value), 40)
+    return shorten(redact(value if isinstance(value, str) else repr(value)), 40)

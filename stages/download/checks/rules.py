@@ -7,11 +7,10 @@ from typing import IO, NamedTuple
 
 from stages.errors import DataError
 from stages.files import csv_writer
+from stages.messages import EXAMPLES, plain
 from stages.shown import spreadsheet_safe, visible
 
 logger = logging.getLogger(__name__)
-
-EXAMPLES = 5  # rows that a message names per rule; set_aside.csv names all
 
 
 class Rule(NamedTuple):
@@ -96,7 +95,7 @@ class Problems:
             self._counts[row.file, rule] += 1
             examples = self._examples.setdefault((row.file, rule), [])
             if len(examples) < EXAMPLES:
-                details = ", ".join(filter(None, [f"id {printable(row.id)}" if row.id else "", detail]))
+                details = ", ".join(filter(None, [f"id {plain(row.id)}" if row.id else "", plain(detail)]))
                 examples.append(f"{row.row} ({details})" if details else str(row.row))
         return policy in ("warn", "ignore")
 
