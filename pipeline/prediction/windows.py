@@ -169,7 +169,8 @@ def check_columns(name: str, names: list[str], wanted: Iterable[str]) -> None:
     for column in wanted:
         if column not in names:
             raise DataError(
-                f"{name} has no column {column!r}. It has: {examples(names, most=NAMES, show=plain)}. Choose one with --column."
+                f"{name} has no column {column!r}. It has: {examples(names, most=NAMES, show=plain)}. Choose one with "
+                "--column."
             )
         if names.count(column) > 1:
             raise DataError(f"{name} has {names.count(column)} columns {column!r}. Give each column a name of its own.")
