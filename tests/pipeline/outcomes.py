@@ -132,7 +132,7 @@ def _write_placeholders(root: Path, *, seeds: Sequence[int]) -> None:
     """Write a small placeholder at every output of dvc.yaml."""
     stages = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
     for stage in stages.values():
-        items = seeds if stage.get("foreach") == "${seeds}" else list(stage.get("foreach") or [""])
+        items = seeds if "matrix" in stage else list(stage.get("foreach") or [""])
         for kind in ("outs", "metrics", "plots"):
             for out in stage.get("do", stage).get(kind, ()):
                 for item in items:
