@@ -260,7 +260,7 @@ def test_every_file_of_paths_is_an_output_of_the_graph() -> None:
         for kind in ("outs", "metrics", "plots")
         for out in body(name).get(kind, [])
     ]
-    outs = [out.replace("${key}", "(dataset|model)").replace("${item}", "42") for out in outs]
+    outs = [out.replace("${key}", "(dataset|model)").replace("${item.seed}", "42") for out in outs]
     paths = Paths()
     names = [name for name, value in vars(Paths).items() if isinstance(value, property)]
     files = [getattr(paths, name) for name in names if name not in ("params", "checkpoints", "features", "report")]

@@ -14,7 +14,7 @@ ParamValues = Mapping[str, Mapping[str, Any]]  # file -> key -> value
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of dvc.yaml, with `foreach`, `matrix` and `${...}` resolved; paths are relative to the project's folder."""
+    """One stage of dvc.yaml, with `${...}` and the like resolved; paths are relative to the project's folder."""
 
     name: str
     cmd: str

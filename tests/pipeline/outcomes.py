@@ -137,7 +137,7 @@ def _write_placeholders(root: Path, *, seeds: Sequence[int]) -> None:
             for out in stage.get("do", stage).get(kind, ()):
                 for item in items:
                     path, options = (out, {}) if isinstance(out, str) else next(iter(out.items()))
-                    where = root / path.replace("${item}", str(item)).replace("${key}", str(item))
+                    where = root / path.replace("${item.seed}", str(item)).replace("${key}", str(item))
                     _write_placeholder(where, columns=[options.get("x", "x"), options.get("y", "y")])
 
 
