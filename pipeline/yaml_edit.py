@@ -190,7 +190,7 @@ def _place(text: str, node: Node, colon: int | None = None, empty_at: int | None
             items[key.value] = _place(text, value, colon=found or None, empty_at=found or key_end)
         else:
             items[str(index)] = _place(text, entry)
-    block = not node.flow_style
+    block = not getattr(node, "flow_style", False)
     pair = not block and isinstance(node, MappingNode) and text[start] != "{" and plain
     end = max([place.end for place in items.values()], default=end) if block else end
     column = node.value[0][0].start_mark.column if block and isinstance(node, MappingNode) and node.value else 0

@@ -64,8 +64,8 @@ def _parse_arguments(stage: str, doc: str, argument: Argument | None) -> tuple[A
         prog=f"python -m stages.{stage}", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     if argument:
-        required = {"required": True} if argument.name.startswith("--") else {}
-        parser.add_argument(argument.name, type=argument.type, choices=argument.choices, **required)
+        added = parser.add_argument(argument.name, type=argument.type, choices=argument.choices)
+        added.required = True
     parsed = parser.parse_args()
     return (getattr(parsed, argument.name.removeprefix("--")),) if argument else ()
 

@@ -129,8 +129,8 @@ def build_graph(stages: Iterable[Stage]) -> Graph:
     outs, rank = PathIndex(owner), {out: index for index, out in enumerate(owner)}
     parents: dict[str, tuple[str, ...]] = {}
     for stage in stages:
-        read = {out for dep in stage.deps for out in outs.overlapping(dep)}
-        parents[stage.name] = tuple(dict.fromkeys(owner[out].name for out in sorted(read, key=rank.__getitem__)))
+        inputs = {out for dep in stage.deps for out in outs.overlapping(dep)}
+        parents[stage.name] = tuple(dict.fromkeys(owner[out].name for out in sorted(inputs, key=rank.__getitem__)))
     try:
         order = list(TopologicalSorter(parents).static_order())
     except CycleError as error:
