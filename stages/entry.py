@@ -15,6 +15,7 @@ from stages.errors import RetuneError, explain
 from stages.files import write_json
 from stages.params import read_params
 from stages.paths import Paths
+from stages.redaction import redact_output
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def run(
 
 def configure_log() -> None:
     """Send the log to standard error: lines of the stages from INFO on, those of libraries from WARNING on."""
+    redact_output()
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("stages").setLevel(logging.INFO)
     logging.captureWarnings(True)

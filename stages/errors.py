@@ -18,9 +18,14 @@ import errno
 import os
 from pathlib import Path
 
+from stages.redaction import redact
+
 
 class RetuneError(Exception):
-    """Base of every error that a user can fix."""
+    """Base of every error that a user can fix; its message shows no secret, whichever library's error it quotes."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(redact(str(message)))
 
 
 class ParamsError(RetuneError):

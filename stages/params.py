@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from stages.errors import ParamsError
+from stages.redaction import holds_secret, redact
 from stages.schema import Params
 from stages.yaml_file import Lines, line_of, parse_with_lines, parse_yaml, read_text, shorten
 
@@ -96,6 +97,12 @@ def parse_params(values: Any, *, name: str, lines: Lines | None = None) -> Param
     Raises:
         ParamsError: Some values are wrong; the message gives each key, its value and what is expected.
     """
+    if secret := next(_secrets(values), None):
+        key, text = secret
+        raise ParamsError(
+            f"{name}: {key} holds a password, a token or a signature: {redact(text)}. It would be stored in git and "
+            "dvc.lock. Remove it, and put it into ~/.netrc or the environment (docs/data.md#credentials)."
+        )
     try:
         params = Params.model_validate(values)
     except ValidationError as error:
@@ -103,6 +110,19 @@ def parse_params(values: Any, *, name: str, lines: Lines | None = None) -> Param
     for steps, contradiction in _contradictions(params):
         raise ParamsError(f"{name}: {_at_line(f'{_as_key(steps)} {contradiction}', steps, lines or {})}")
     return params
+
+
+def _secrets(values: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the key and the text of each value, or name of a key, that holds a secret."""
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            yield from _secrets(str(key), path or "the file")
+            yield from _secrets(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(values, list):
+        for index, value in enumerate(values):
+            yield from _secrets(value, f"{path}[{index}]")
+    elif isinstance(values, str) and holds_secret(values):
+        yield path, values
 
 
 def _contradictions(params: Params) -> Iterator[tuple[Steps, str]]:

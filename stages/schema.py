@@ -7,8 +7,11 @@ which means the same as null.
 import posixpath
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
+
+from stages.metrics.names import HEADLINE
+from stages.metrics.resamples import least_resamples
 
 
 def _check_local(path: str) -> str:
@@ -166,6 +169,16 @@ class Evaluate(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     resamples: Annotated[int, Field(ge=100)]
     seed: Seed
+
+    @field_validator("resamples")
+    @classmethod
+    def _enough_for_a_verdict(cls, resamples: int, info: ValidationInfo) -> int:
+        confidence = info.data.get("confidence")  # None: it is wrong itself
+        least = least_resamples(confidence, len(HEADLINE)) if confidence else 0
+        if resamples < least:
+            problem = "{least} or more, because with fewer no difference is ever a verdict at confidence {confidence}"
+            raise PydanticCustomError("resamples", problem, {"least": least, "confidence": confidence})
+        return resamples
 
 
 class Gate(Section):

@@ -27,6 +27,7 @@ from pipeline.local import artifacts, listener
 from pipeline.repository.project import Project
 from pipeline.repository.results import read_metrics
 from stages.errors import RetuneError, explain
+from stages.redaction import redact_output
 
 RETRY_DELAY = 2.0  # seconds
 
@@ -50,6 +51,7 @@ def retrain(
         jobs: How many stages may run at once; stages in the pool `gpu` run one per GPU.
         wait_for_others: If another run is active in this folder, wait for it instead of failing.
     """
+    redact_output()
     root = Path.cwd()
     try:
         with workspace.hold(root, wait=wait_for_others):
