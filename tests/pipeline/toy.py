@@ -9,10 +9,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
-# Prefect's database, kept between sessions because creating it is slow; one per worker of pytest-xdist.
-PREFECT_HOME = Path(tempfile.gettempdir()) / f"retune-tests-prefect-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+REPOSITORY = Path(__file__).parents[2]
+# Prefect's database, kept between sessions because creating it is slow; one per worker of pytest-xdist. Another user or
+# another checkout has its own: in a database that two sessions share, the newest run may be the other session's.
+_OWNER = f"{os.getuid()}-{zlib.crc32(str(REPOSITORY).encode()):08x}-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+PREFECT_HOME = Path(tempfile.gettempdir()) / f"retune-tests-prefect-{_OWNER}"
 
 DVC_YAML = """\
 stages:
@@ -191,7 +195,6 @@ def hashes(root: Path) -> dict[str, str]:
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", ())}
 
 
-REPOSITORY = Path(__file__).parents[2]
 LEFT_OUT = ("tests", "benchmarks", "docs", "data")
 
 
