@@ -12,6 +12,8 @@ import tempfile
 import zlib
 from pathlib import Path
 
+from configobj import ConfigObj
+
 REPOSITORY = Path(__file__).parents[2]
 # Prefect's database, kept between sessions because creating it is slow; one per worker of pytest-xdist. Another user or
 # another checkout has its own: in a database that two sessions share, the newest run may be the other session's.
@@ -142,6 +144,14 @@ def dvc(root: Path, *arguments: str, **extra: str) -> str:
     if done.returncode:
         raise AssertionError(f"dvc {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
     return done.stdout + done.stderr
+
+
+def add_remote(root: Path, url: str) -> None:
+    """Make a folder or a URL DVC's default remote; `dvc remote add` can't write letters outside ASCII."""
+    config = ConfigObj(str(root / ".dvc/config"), encoding="utf-8")
+    config['remote "storage"'] = {"url": url}
+    config.setdefault("core", {})["remote"] = "storage"
+    config.write()
 
 
 def retune(root: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
