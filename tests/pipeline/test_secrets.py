@@ -173,21 +173,22 @@ def origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secrets: Secrets) ->
 class Workers(InProcessDispatcher):
     """Runs stages as workers do that have a RETUNE_REPOSITORY of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, repository: str) -> None:
         super().__init__()
+        self._repository = repository
         self.submitted: list[dict[str, Any]] = []
 
     def submit(self, stage: str, *, pool: str, key: str, parameters: dict[str, Any]) -> Any:
         self.submitted.append(dict(parameters))
-        own = {**parameters, "repository": os.environ["RETUNE_REPOSITORY"]}
+        own = {**parameters, "repository": self._repository}
         return super().submit(stage, pool=pool, key=key, parameters=own)
 
 
-def coordinate(api: str, monkeypatch: pytest.MonkeyPatch, parameter: str) -> tuple[Any, Workers]:
+def coordinate(api: str, monkeypatch: pytest.MonkeyPatch, parameter: str, url: str = "") -> tuple[Any, Workers]:
     """The final state of the flow `coordinate`, and what it submitted."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    workers = Workers()
+    workers = Workers(url)
     monkeypatch.setattr(flows, "Dispatcher", lambda *_: workers)
     # Their thread does not have the settings of this block, and would start a server of its own
     monkeypatch.setattr(flows, "sending_heartbeats", lambda *_: contextlib.nullcontext())
@@ -210,7 +211,7 @@ def test_a_coordinated_run(
     monkeypatch.setenv("RETUNE_PULL_REQUEST", f"cat > '{tmp_path}/pull-request.md'")
     for name, value in secrets.environment().items():
         monkeypatch.setenv(name, value)
-    state, workers = coordinate(prefect_api, monkeypatch, without_credentials(url))
+    state, workers = coordinate(prefect_api, monkeypatch, without_credentials(url), url)
     assert state.is_completed(), state.message
     assert project.ran() == ["download", "finetune@1", "evaluate@1", "report"]
     assert {parameters["repository"] for parameters in workers.submitted} == {without_credentials(url)}
