@@ -8,7 +8,7 @@ import typer
 
 from pipeline.commands import compare, deploy, plan, predict, run
 from pipeline.commands.terminal import leave
-from stages.errors import RetuneError
+from stages.errors import RetuneError, explain
 from stages.redaction import redact_output
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", help=__doc__)
@@ -27,8 +27,11 @@ def main() -> NoReturn:
     code = 0
     try:
         app(standalone_mode=True)
-    except RetuneError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    except (RetuneError, OSError) as error:
+        line = explain(error)
+        if line is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
         code = 1
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

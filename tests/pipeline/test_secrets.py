@@ -271,6 +271,16 @@ def test_a_deployment(
     assert leaks(secrets, toy.PREFECT_HOME) == {}
 
 
+def test_what_prefect_reads_of_git_when_it_deploys(tmp_path: Path, secrets: Secrets) -> None:
+    """It notes the URL of origin as the version of a deployment; its open server drops that, others keep it."""
+    toy.git(tmp_path, "init", "-q")
+    toy.git(tmp_path, "remote", "add", "origin", f"https://user:{secrets['git']}@host/x.git")
+    environment = {**os.environ, **deploy._environment(tmp_path)}
+    command = ["git", "config", "--get", "remote.origin.url"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout == "https://host/x.git\n"
+
+
 def test_a_traceback_of_the_command_line(tmp_path: Path, secrets: Secrets) -> None:
     code = "from pipeline import cli; cli.app.command()(lambda: (_ for _ in ()).throw(OSError({!r}))); cli.main()"
     command = [sys.executable, "-c", code.format(secrets.said_by_libraries()), "<lambda>"]
