@@ -100,8 +100,8 @@ def score_slices(
 
 
 def weakness(score: SliceScore) -> tuple[float, float]:
-    """Return the key by which slices are ordered, the weakest first."""
-    return -score.shrunk, -score.low
+    """Return the key by which slices are ordered, the weakest first; by excess mistakes where all are shrunk to 0."""
+    return -score.shrunk, score.expected - score.wrong
 
 
 def _error_rates(labels: Ints, wrong: Mask, *, num_labels: int) -> Floats:

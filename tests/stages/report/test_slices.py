@@ -93,6 +93,16 @@ def test_a_weak_slice_of_many_rows_comes_before_a_small_one_that_looks_worse() -
     assert scores["28"].low > 0
 
 
+def test_slices_that_differ_by_chance_alone_are_ordered_by_their_excess_mistakes() -> None:
+    part = np.repeat([0, 1, 2], [60, 60, 4])
+    wrong = np.zeros(len(part), dtype=bool)
+    wrong[:8], wrong[60:66], wrong[120:121] = True, True, True
+    scores = _score(_predictions(np.arange(len(part)) % 2, wrong), {str(number): part == number for number in range(3)})
+    assert {score.shrunk for score in scores.values()} == {0.0}
+    assert list(scores) == ["0", "2", "1"]
+    assert scores["2"].excess > scores["0"].excess
+
+
 def test_a_model_without_a_mistake_has_no_weak_slice() -> None:
     labels = np.array([0, 1] * 20)
     scores = _score(_predictions(labels, labels < 0), {"a": labels == 0, "b": labels == 1})
