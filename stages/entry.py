@@ -13,8 +13,18 @@ import psutil
 
 from stages.errors import RetuneError
 from stages.files import write_json
+from stages.memory import full_memory_explained
 from stages.params import read_params
+from stages.parent import follow_parent
 from stages.paths import Paths
+
+MEMORY_HINTS = {  # stage -> what lowers its need
+    "download": "Give it fewer rows at a time: more and smaller files",
+    "tokenize": "Lower tokenize.max_length",
+    "finetune": "Lower finetune.batch_size or tokenize.max_length",
+    "evaluate": "Lower evaluate.batch_size or tokenize.max_length",
+    "report": "Lower report.baseline_rows",
+}
 
 
 @dataclass(frozen=True)
@@ -40,14 +50,16 @@ def run(
     values = _parse_arguments(stage, doc or "", argument)
     configure_log()
     paths = Paths()
+    name = "@".join([stage, *map(str, values)])
     try:
-        measured = main(read_params(paths.params), paths, *values)
+        follow_parent()
+        with full_memory_explained(name, MEMORY_HINTS.get(stage)):
+            measured = main(read_params(paths.params), paths, *values)
+        write_json(paths.timing(name), {**_measure(), **(measured or {})})
     except RetuneError as error:
         one_line = " ".join(str(error).splitlines())
         print(f"error: {one_line}", file=sys.stderr)
         raise SystemExit(1) from None
-    name = "@".join([stage, *map(str, values)])
-    write_json(paths.timing(name), {**_measure(), **(measured or {})})
 
 
 def configure_log() -> None:

@@ -18,7 +18,7 @@ from stages.schema import Section
 
 ROOT = Path(__file__).parents[1]
 STAGES = ["download", "tokenize", "split", "finetune", "evaluate", "report"]
-HALLWAY = {"errors", "params", "schema", "paths", "files", "entry", "columns", "texts"}
+HALLWAY = {"errors", "params", "schema", "paths", "files", "entry", "parent", "memory", "columns", "texts"}
 HALLWAY |= {"tokens", "tokenizer", "truncation", "predictions", "model_folder", "model_config", "model_fit"}
 SHARED_ROOMS = {"metrics", "model", "inference"}  # what stages share, beside the hallway
 ARROWS = {  # room of pipeline/ -> the rooms that it may import
@@ -45,6 +45,8 @@ EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/model_config.py": "refuses a model folder, or leaves it as it is",
     "stages/model_fit.py": "refuses a model folder, or leaves it as it is",
     "stages/entry.py": "log, exit code and timing.json",
+    "stages/parent.py": "ends a stage, or leaves it as it is",
+    "stages/memory.py": "explains an error",
 }
 HEAVY = {"torch", "lightning", "transformers", "datasets", "torchmetrics"}
 
