@@ -43,14 +43,15 @@ def make_sound(
         where: Where these outputs are.
     """
     key = stage_key(stage, deps, params) if len(deps) == len(stage.deps) else None
-    entry = read_lock(root).get(stage.name)
-    listed = [digest for digest in parse_entry(entry).outs.values() if digest.is_folder] if entry else []
     repo = Repo(str(root))
     try:
         runs = RunCache(repo.cache.legacy)
-        damaged = [path for path in (runs.paths(key) if key else ()) if runs.read(path) is None]
+        entries = {path: runs.read(path) for path in (runs.paths(key) if key else ())}
+        damaged = [path for path, entry in entries.items() if entry is None]
         cache = repo.cache.local
-        names = {digest.md5 for digest in listed} | set(_names(cache, outs.values()))
+        known = [parse_entry(entry) for entry in (read_lock(root).get(stage.name), *entries.values()) if entry]
+        lists = {out.md5 for entry in known for out in entry.outs.values() if out.is_folder}  # DVC opens them all
+        names = lists | set(_names(cache, outs.values()))
         damaged += [cache.oid_to_path(md5) for md5 in sorted(names) if is_damaged(cache, md5)]
     finally:
         repo.close()

@@ -156,6 +156,17 @@ def test_a_damaged_entry_of_the_run_cache_is_no_result(project: Path, tmp_path: 
     assert toy.hashes(project) == before
 
 
+def test_a_damaged_list_that_only_the_run_cache_names_is_removed(project: Path) -> None:
+    before = toy.hashes(project)
+    damage(project / CACHE, name_of(project, LIST), "no paths")
+    (project / "dvc.lock").unlink()
+    remove_outputs(project, "cut")
+    runner, _ = drive(project)
+    assert runner.failures == []
+    assert started_stages(project) == ["cut"]
+    assert toy.hashes(project) == before
+
+
 @pytest.mark.parametrize(("path", "kind"), [end for end in ENDS if end[0] != "data/cut/stats.json"])
 def test_damage_in_the_remote_is_named_and_its_stage_runs_once(
     project: Path, tmp_path: Path, path: str, kind: str
