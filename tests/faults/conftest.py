@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.faults import SEED
+from tests.faults.real import real_project  # noqa: F401  (fixtures)
 from tests.pipeline import toy
-from tests.pipeline.conftest import prefect_api, toy_that_ran  # noqa: F401  (fixtures)
+from tests.pipeline.conftest import prefect_api, toy_that_ran  # noqa: F401
+from tests.pipeline.workers.conftest import api, deployed, machines, reconciler  # noqa: F401
 
 if "RETUNE_FAULTS" not in os.environ:
     collect_ignore_glob = ["test_*.py"]
@@ -22,12 +24,12 @@ MINUTES = 38.0
 
 def pytest_configure(config: pytest.Config) -> None:
     minutes = float(os.environ.get("RETUNE_FAULTS_MINUTES", MINUTES))
-    os.environ.setdefault("RETUNE_FAULTS_UNTIL", str(time.time() + minutes * 60))  # processes of xdist inherit it
+    os.environ.setdefault("FAULTS_UNTIL", str(time.time() + minutes * 60))  # processes of xdist inherit it
 
 
 @pytest.fixture(autouse=True)
 def _while_time_is_left() -> None:
-    if time.time() > float(os.environ["RETUNE_FAULTS_UNTIL"]):
+    if time.time() > float(os.environ["FAULTS_UNTIL"]):
         pytest.skip("the time for this run is over")
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from stages.paths import Paths
 from tests.faults import faults
-from tests.faults.real import real_project  # noqa: F401  (a fixture)
 from tests.pipeline import toy
 from tests.stages.finetune.tiny import write_encoder, write_tokens
 from tests.stages.finetune.training.test_checkpoints import kill_after, write_params
@@ -137,7 +136,7 @@ def test_features(frozen: tuple[Path, list[str]], tmp_path: Path, count: Callabl
 @pytest.mark.parametrize("number", range(5))
 @pytest.mark.parametrize("kind", faults.DAMAGES)
 def test_a_model_folder(
-    real_project: tuple[Path, dict[str, float]],  # noqa: F811
+    real_project: tuple[Path, dict[str, float]],
     tmp_path: Path,
     count: Callable[[str, str], None],
     kind: str,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import faults
-from tests.faults.real import RUNS, real_project, stage_outputs  # noqa: F401  (a fixture)
+from tests.faults.real import RUNS, stage_outputs
 from tests.pipeline import toy
 from tests.pipeline.prediction.rows import many
 
@@ -81,7 +81,7 @@ def check_stage(root: Path, stage: str, before: dict[str, bytes], done: subproce
 @pytest.mark.parametrize("number", range(2))
 @pytest.mark.parametrize("stage", RUNS)
 def test_a_stage_on_a_full_disk(
-    real_project: tuple[Path, dict[str, float]],  # noqa: F811
+    real_project: tuple[Path, dict[str, float]],
     disk: Path,
     count: Callable[[str, str], None],
     stage: str,
@@ -98,7 +98,7 @@ def test_a_stage_on_a_full_disk(
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("stage", RUNS)
 def test_a_stage_with_a_limit_on_files(
-    real_project: tuple[Path, dict[str, float]],  # noqa: F811
+    real_project: tuple[Path, dict[str, float]],
     tmp_path: Path,
     count: Callable[[str, str], None],
     stage: str,
@@ -112,7 +112,7 @@ def test_a_stage_with_a_limit_on_files(
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("stage", RUNS)
 def test_a_stage_on_a_read_only_disk(
-    real_project: tuple[Path, dict[str, float]],  # noqa: F811
+    real_project: tuple[Path, dict[str, float]],
     disk: Path,
     count: Callable[[str, str], None],
     stage: str,
@@ -130,7 +130,7 @@ def test_a_stage_on_a_read_only_disk(
 @pytest.mark.parametrize("megabytes", [1500, 3000, 6000])
 @pytest.mark.parametrize("stage", ["tokenize", "finetune@42", "report"])
 def test_a_stage_with_little_memory(
-    real_project: tuple[Path, dict[str, float]],  # noqa: F811
+    real_project: tuple[Path, dict[str, float]],
     tmp_path: Path,
     count: Callable[[str, str], None],
     stage: str,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import faults
-from tests.faults.real import RUNS, real_project, stage_outputs  # noqa: F401  (a fixture)
+from tests.faults.real import RUNS, stage_outputs
 from tests.pipeline import outcomes, toy
 from tests.pipeline.comparison.commands import commit_results, write_times
 from tests.pipeline.prediction.rows import many
@@ -29,7 +29,7 @@ def kill(process: subprocess.Popen[bytes], wait: float, number: int) -> str:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("number", range(30))
 def test_a_killed_stage(
-    real_project: tuple[Path, dict[str, float]],  # noqa: F811
+    real_project: tuple[Path, dict[str, float]],
     tmp_path: Path,
     count: Callable[[str, str], None],
     number: int,
