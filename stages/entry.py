@@ -11,12 +11,13 @@ from typing import Any
 
 import psutil
 
-from stages.errors import RetuneError
+from stages.errors import RetuneError, explain
 from stages.files import write_json
 from stages.memory import full_memory_explained
 from stages.params import read_params
 from stages.parent import follow_parent
 from stages.paths import Paths
+from stages.redaction import redact_output
 
 MEMORY_HINTS = {  # stage -> what lowers its need
     "download": "Give it fewer rows at a time: more and smaller files",
@@ -39,7 +40,7 @@ class Argument:
 def run(
     main: Callable[..., Mapping[str, float] | None], *, stage: str, doc: str | None, argument: Argument | None = None
 ) -> None:
-    """Run a stage's `main(params, paths[, argument])` as a command; a RetuneError becomes one line and exit code 1.
+    """Run a stage's `main(params, paths[, argument])` as a command; an error that a user can fix is one line.
 
     Args:
         main: The stage. What it returns is added to timing.json (seconds, megabytes and the like, by name).
@@ -56,14 +57,17 @@ def run(
         with full_memory_explained(name, MEMORY_HINTS.get(stage)):
             measured = main(read_params(paths.params), paths, *values)
         write_json(paths.timing(name), {**_measure(), **(measured or {})})
-    except RetuneError as error:
-        one_line = " ".join(str(error).splitlines())
-        print(f"error: {one_line}", file=sys.stderr)
+    except (RetuneError, OSError) as error:
+        line = explain(error)
+        if line is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
         raise SystemExit(1) from None
 
 
 def configure_log() -> None:
     """Send the log to standard error: lines of the stages from INFO on, those of libraries from WARNING on."""
+    redact_output()
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("stages").setLevel(logging.INFO)
     logging.captureWarnings(True)

@@ -1,4 +1,4 @@
-"""predictions.parquet: a model's probabilities for every row of val and test."""
+"""predictions.parquet: a model's probabilities and the predicted label for every row of val and test."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +23,9 @@ class Predictions:
         labels: Label of each row; shape (rows,).
         probabilities: Shape (rows, num_labels).
         tokens: Tokens of each row, special tokens included; shape (rows,). None in a file of an older version.
+        groups: Equal for rows that belong together (see `stages/components.py`), so that chance in which rows were
+            drawn counts them once; shape (rows,). None: each row is its own, as in a file of an older version.
+        decided: Label of each row by the model's decision rule; shape (rows,). None in a file of an older version.
     """
 
     positions: NDArray[np.int64]
@@ -30,11 +33,13 @@ class Predictions:
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     tokens: NDArray[np.int64] | None = None
+    groups: NDArray[np.int64] | None = None
+    decided: NDArray[np.int64] | None = None
 
     @property
     def preds(self) -> NDArray[np.int64]:
-        """Most probable label of each row; shape (rows,)."""
-        preds: NDArray[np.int64] = np.argmax(self.probabilities, axis=1)
+        """Predicted label of each row: as decided, else the most probable one; shape (rows,)."""
+        preds: NDArray[np.int64] = np.argmax(self.probabilities, axis=1) if self.decided is None else self.decided
         return preds
 
     def __len__(self) -> int:
@@ -42,7 +47,7 @@ class Predictions:
 
 
 def write_predictions(path: Path, splits: Mapping[str, Predictions]) -> None:
-    """Write a row per example: position, id, split, label, tokens, probabilities."""
+    """Write a row per example: position, id, split, label, tokens, group, pred, probabilities."""
     with replace_file(path) as temporary:
         pq.write_table(pa.concat_tables([_table(name, split) for name, split in splits.items()]), temporary)
 
@@ -63,6 +68,8 @@ def _table(name: str, split: Predictions) -> pa.Table:
             "split": pa.array([name] * rows, pa.string()),
             "label": pa.array(split.labels, pa.int32()),
             "tokens": pa.array(split.tokens, pa.int32()),
+            "group": pa.array(np.arange(rows) if split.groups is None else split.groups, pa.int64()),
+            "pred": pa.array(split.preds, pa.int32()),
             "probabilities": pa.FixedSizeListArray.from_arrays(flat, num_labels),
         }
     )
@@ -76,5 +83,11 @@ def _predictions(table: pa.Table) -> Predictions:
         ids=table["id"].to_pylist(),
         labels=table["label"].to_numpy().astype(np.int64),
         probabilities=flat.reshape(-1, width),
-        tokens=table["tokens"].to_numpy().astype(np.int64) if "tokens" in table.column_names else None,
+        tokens=_integers(table, "tokens"),
+        groups=_integers(table, "group"),
+        decided=_integers(table, "pred"),
     )
+
+
+def _integers(table: pa.Table, column: str) -> NDArray[np.int64] | None:
+    return table[column].to_numpy().astype(np.int64) if column in table.column_names else None

@@ -82,7 +82,7 @@ def find_flips(
     """
     labels = pairs.labels
     base, head = pairs.base.probabilities[champions[0]], pairs.head.probabilities[champions[1]]
-    base_preds, head_preds = base.argmax(1), head.argmax(1)
+    base_preds, head_preds = pairs.base.preds_of(champions[0]), pairs.head.preds_of(champions[1])
     base_right, head_right = base_preds == labels, head_preds == labels
     fixed, broken = ~base_right & head_right, base_right & ~head_right
     every_row = np.arange(len(labels))

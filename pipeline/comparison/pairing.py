@@ -45,8 +45,8 @@ class PairedRows:
 
     @property
     def identical(self) -> bool:
-        """Whether both sides have as many seeds and predict the same probabilities for every row."""
-        sides = [list(side.probabilities.values()) for side in (self.base, self.head)]
+        """Whether both sides have as many seeds and predict the same probabilities and labels for every row."""
+        sides = [[*side.probabilities.values(), side.preds] for side in (self.base, self.head)]
         return len(sides[0]) == len(sides[1]) and all(map(np.array_equal, *sides))
 
 

@@ -1,7 +1,7 @@
 """The predictions of all seeds of one revision for one split."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -22,17 +22,24 @@ class SeedPredictions:
         labels: Label of each row; shape (rows,).
         probabilities: By seed, in the order of params.yaml; each of shape (rows, num_labels).
         tokens: Tokens of each row; shape (rows,). None in files of an older version.
+        decided: By seed, the label of each row by its decision rule; each of shape (rows,). A seed that is not there
+            decides for the most probable label, as all did in files of an older version.
     """
 
     ids: pa.Array
     labels: Ints
     probabilities: Mapping[int, NDArray[np.float32]]
     tokens: Ints | None = None
+    decided: Mapping[int, Ints] = field(default_factory=dict)
 
     @property
     def preds(self) -> Ints:
         """Predicted labels; shape (seeds, rows)."""
-        return np.stack([probabilities.argmax(1) for probabilities in self.probabilities.values()])
+        return np.stack([self.preds_of(seed) for seed in self.probabilities])
+
+    def preds_of(self, seed: int) -> Ints:
+        """Labels that one seed's model predicts; shape (rows,)."""
+        return self.decided[seed] if seed in self.decided else self.probabilities[seed].argmax(1)
 
     def take(self, rows: Ints) -> "SeedPredictions":
         """Return the predictions for some rows, by position."""
@@ -41,6 +48,7 @@ class SeedPredictions:
             labels=self.labels[rows],
             probabilities={seed: probabilities[rows] for seed, probabilities in self.probabilities.items()},
             tokens=None if self.tokens is None else self.tokens[rows],
+            decided={seed: preds[rows] for seed, preds in self.decided.items()},
         )
 
     def reorder_labels(self, names: list[str], order: list[str]) -> "SeedPredictions":
@@ -48,11 +56,13 @@ class SeedPredictions:
         if names == order:
             return self
         columns = np.array([names.index(name) for name in order])
+        numbers = np.argsort(columns)  # the new number of each label
         return SeedPredictions(
             ids=self.ids,
-            labels=np.argsort(columns)[self.labels],
+            labels=numbers[self.labels],
             probabilities={seed: probabilities[:, columns] for seed, probabilities in self.probabilities.items()},
             tokens=self.tokens,
+            decided={seed: numbers[preds] for seed, preds in self.decided.items()},
         )
 
 
@@ -78,4 +88,5 @@ def merge_seeds(seeds: Mapping[int, Predictions], *, name: str) -> SeedPredictio
         labels=first.labels,
         probabilities={seed: predictions.probabilities for seed, predictions in seeds.items()},
         tokens=first.tokens,
+        decided={seed: split.decided for seed, split in seeds.items() if split.decided is not None},
     )

@@ -2,7 +2,7 @@
 
 Reads   data/tokenize/tokens, data/tokenize/labels.json, data/split/{val,test}.parquet, data/finetune/SEED/model
 Writes  data/evaluate/SEED/predictions.parquet, metrics.json, confusion.csv, calibration.csv
-Params  evaluate
+Params  evaluate, split.duplicates
 
 Example: python -m stages.evaluate 42
 """
@@ -13,8 +13,10 @@ import time
 from transformers import PreTrainedModel
 
 from stages import entry
+from stages.components import read_components
 from stages.evaluate.metrics import calibration_rows, measure_splits
 from stages.evaluate.plots import write_calibration, write_confusion
+from stages.evaluate.rule import decide, describe_trial, fit_rule
 from stages.files import read_json, write_json
 from stages.inference.loading import load_model, predict_tokens
 from stages.metrics.bootstrap import Bootstrap
@@ -32,12 +34,16 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     options, labels = params.evaluate, read_json(paths.labels)
     model = load_model(paths.finetuned(seed))
     start = time.perf_counter()
-    splits = predict_splits(paths, model, batch_size=options.batch_size)
+    raw = predict_splits(paths, model, batch_size=options.batch_size, duplicates=params.split.duplicates)
     seconds = time.perf_counter() - start
     bootstrap = Bootstrap(options.resamples, options.confidence, options.seed)
     ordered = are_ordered(labels, options.ordered)
-    metrics = measure_splits(splits, labels, metric=options.metric, ordered=ordered, bootstrap=bootstrap)
-    calibration = calibration_rows(splits["test"], metrics["calibration"]["temperature"])
+    rule, trial = fit_rule(raw["val"], metric=options.metric, seed=options.seed)
+    if trial:
+        log.info("%s", describe_trial(trial, metric=options.metric))
+    splits = {name: decide(split, rule) for name, split in raw.items()}
+    metrics = measure_splits(splits, labels, rule, trial, ordered=ordered, bootstrap=bootstrap)
+    calibration = calibration_rows(splits["test"], rule)
     write_predictions(paths.predictions(seed), splits)
     write_confusion(paths.evaluation(seed) / "confusion.csv", splits["test"], labels)
     write_calibration(paths.evaluation(seed) / "calibration.csv", calibration)
@@ -49,8 +55,8 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     return {"predict_seconds": round(seconds, 1)}
 
 
-def predict_splits(paths: Paths, model: PreTrainedModel, *, batch_size: int) -> dict[str, Predictions]:
-    """Return a model's predictions for val and test."""
+def predict_splits(paths: Paths, model: PreTrainedModel, *, batch_size: int, duplicates: str) -> dict[str, Predictions]:
+    """Return a model's predictions for val and test; `duplicates` as in `connect_rows`."""
     tokens, ids = open_tokens(paths.tokens), read_column(paths.tokens, "id")
     splits = {}
     for name in ("val", "test"):
@@ -61,6 +67,7 @@ def predict_splits(paths: Paths, model: PreTrainedModel, *, batch_size: int) -> 
             labels=tokens.labels[positions],
             probabilities=predict_tokens(model, tokens, positions, batch_size=batch_size),
             tokens=tokens.lengths[positions],
+            groups=read_components(paths.tokens, positions, duplicates=duplicates),
         )
     return splits
 

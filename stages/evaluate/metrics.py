@@ -1,67 +1,78 @@
 """metrics.json of one seed: every metric with its interval, the classes, and what was fitted on val."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-import numpy as np
-
-from stages.evaluate.threshold import fit_threshold
+from stages.evaluate.threshold import Trial
 from stages.metrics.bootstrap import Bootstrap, Estimate
-from stages.metrics.calibration import fit_temperature, reliability, scale
+from stages.metrics.calibration import reliability
 from stages.metrics.classification import per_class
 from stages.metrics.estimates import measure
-from stages.metrics.summary import MetricValue
+from stages.metrics.rule import DecisionRule
+from stages.metrics.summary import MetricValue, exact
 from stages.predictions import Predictions
-
-DECIMALS = 6
 
 
 def measure_splits(
-    splits: Mapping[str, Predictions], labels: list[str], *, metric: str, ordered: bool, bootstrap: Bootstrap
+    splits: Mapping[str, Predictions],
+    labels: list[str],
+    rule: DecisionRule,
+    trial: Trial | None,
+    *,
+    ordered: bool,
+    bootstrap: Bootstrap,
 ) -> dict[str, Any]:
     """Return the content of metrics.json: the metrics of val and test, and the calibration.
 
     Args:
-        splits: Predictions for val and test.
+        splits: Predictions for val and test, decided by the rule.
         labels: Names of the classes.
-        metric: The metric that the decision threshold of a binary task maximises on val.
+        rule: The decision rule.
+        trial: Of the threshold.
         ordered: Whether the classes have an order.
         bootstrap: Of the intervals.
 
     Returns:
         `{"val": {metric: {"value", "low", "high"}, "per_class": {label: {...}}}, "test": ..., "calibration":
-        {"temperature", "threshold"}}`. A split without rows is empty; the threshold is null for three or more classes.
+        {"temperature", "threshold", "trial": {"threshold", "gain", "chance"}}}`. A split without rows is empty. The
+        threshold is null where the most probable label is predicted, the trial where no threshold was tried.
     """
-    val = splits["val"]
-    temperature = fit_temperature(val.labels, val.probabilities)
-    threshold = fit_threshold(val.labels, scale(val.probabilities, temperature), metric=metric)
     metrics: dict[str, Any] = {
-        name: _measure_split(split, labels, temperature=temperature, ordered=ordered, bootstrap=bootstrap)
+        name: _measure_split(split, labels, rule, ordered=ordered, bootstrap=bootstrap)
         for name, split in splits.items()
     }
-    return metrics | {"calibration": {"temperature": temperature, "threshold": threshold}}
+    tried = trial and asdict(replace(trial, gain=exact(trial.gain)))
+    return metrics | {"calibration": {"temperature": rule.temperature, "threshold": rule.threshold, "trial": tried}}
 
 
-def calibration_rows(predictions: Predictions, temperature: float) -> list[tuple[str, float, float, int]]:
-    """Return the calibration plot: before or after scaling, and each bin's mean confidence, accuracy and rows."""
+def calibration_rows(predictions: Predictions, rule: DecisionRule) -> list[tuple[str, float, float, int]]:
+    """Return the calibration plot: before or after scaling, and each bin's mean confidence, accuracy and rows.
+
+    The confidence is the probability of the label that the rule predicts, as `predict` shows it.
+    """
     if not len(predictions.labels):
         return []
-    scaled = scale(predictions.probabilities, temperature)
+    scaled = rule.calibrate(predictions.probabilities)
     return [
-        (name, round(group.confidence, DECIMALS), round(group.accuracy, DECIMALS), group.rows)
+        (name, exact(group.confidence), exact(group.accuracy), group.rows)
         for name, probabilities in (("as predicted", predictions.probabilities), ("after scaling", scaled))
-        for group in reliability(predictions.labels, probabilities)
+        for group in reliability(predictions.labels, probabilities, preds=predictions.preds)
     ]
 
 
 def _measure_split(
-    split: Predictions, labels: list[str], *, temperature: float, ordered: bool, bootstrap: Bootstrap
+    split: Predictions, labels: list[str], rule: DecisionRule, *, ordered: bool, bootstrap: Bootstrap
 ) -> dict[str, Any]:
     if not len(split.labels):
         return {}
     estimates = measure(
-        split.labels, [split.probabilities], temperatures=[temperature], ordered=ordered, bootstrap=bootstrap
+        split.labels,
+        [split.probabilities],
+        preds=[split.preds],
+        temperatures=[rule.temperature],
+        ordered=ordered,
+        bootstrap=bootstrap,
     )
     return {name: _entry(estimate) for name, estimate in estimates.items()} | {"per_class": _per_class(split, labels)}
 
@@ -70,12 +81,10 @@ def _per_class(split: Predictions, labels: list[str]) -> dict[str, dict[str, flo
     columns = per_class(split.labels, split.preds, num_labels=len(labels))
     support = columns.pop("support")
     return {
-        label: {name: round(float(values[index]), DECIMALS) for name, values in columns.items()}
-        | {"support": int(support[index])}
+        label: {name: exact(values[index]) for name, values in columns.items()} | {"support": int(support[index])}
         for index, label in enumerate(labels)
     }
 
 
 def _entry(estimate: Estimate) -> dict[str, float]:
-    numbers = (float(np.round(number, DECIMALS)) for number in (estimate.value, estimate.low, estimate.high))
-    return asdict(MetricValue(*numbers))
+    return asdict(MetricValue(exact(estimate.value), exact(estimate.low), exact(estimate.high)))

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stages.errors import ModelError
 from stages.files import read_json
+from stages.metrics.rule import DecisionRule
 
 CALIBRATION_FILE = "calibration.json"
 REPAIR = "Write the folder again: retune run report"
@@ -56,10 +57,8 @@ class Calibration:
 
     def decide(self, probabilities: NDArray[np.float32], labels: Sequence[str]) -> NDArray[np.int64]:
         """Return the label index of each row of (rows, num_labels) calibrated probabilities; shape (rows,)."""
-        if self.threshold is None:
-            return np.asarray(probabilities.argmax(1), dtype=np.int64)
-        positive = labels.index(str(self.positive))
-        return np.where(probabilities[:, positive] >= self.threshold, positive, 1 - positive).astype(np.int64)
+        positive = 1 if self.positive is None else labels.index(self.positive)
+        return DecisionRule(self.temperature, self.threshold, positive).decide(probabilities)
 
 
 def read_calibration(folder: Path, *, labels: Sequence[str], longest: int) -> Calibration:

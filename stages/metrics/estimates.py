@@ -35,6 +35,7 @@ def measure(
     labels: Ints,
     models: Sequence[NDArray[np.float32]],
     *,
+    preds: Sequence[Ints] | None = None,
     temperatures: Sequence[float],
     ordered: bool,
     bootstrap: Bootstrap,
@@ -44,12 +45,13 @@ def measure(
     Args:
         labels: Label of each row; shape (rows,).
         models: Probabilities from each model for these rows; shape (rows, num_labels) each.
+        preds: The labels that each model predicts, by its decision rule; shape (rows,) each. None: the most probable.
         temperatures: Of each model, fitted on val; 1 leaves the probabilities as they are.
         ordered: Whether the classes have an order.
         bootstrap: Of the intervals; rows are resampled within each label.
     """
     num_labels = models[0].shape[1]
-    preds = [np.argmax(model, axis=1) for model in models]
+    preds = [np.argmax(model, axis=1) for model in models] if preds is None else preds
     cells = count_cells(labels, *preds)
     cell_labels, *cell_preds = cells.columns
     by_count = _average(
@@ -76,6 +78,7 @@ def difference(
     model: NDArray[np.float32],
     baseline: NDArray[np.float32],
     *,
+    preds: Ints | None = None,
     ordered: bool,
     bootstrap: Bootstrap,
 ) -> dict[str, Estimate]:
@@ -84,12 +87,14 @@ def difference(
     Args:
         labels: Label of each row; shape (rows,).
         model: Probabilities; shape (rows, num_labels).
-        baseline: Probabilities for the same rows; shape (rows, num_labels).
+        baseline: Probabilities for the same rows; shape (rows, num_labels). It predicts the most probable label.
+        preds: The labels that `model` predicts, by its decision rule; shape (rows,). None: the most probable.
         ordered: Whether the classes have an order.
         bootstrap: Of the intervals; each resample holds the same rows for both.
     """
     num_labels = model.shape[1]
-    cells = count_cells(labels, np.argmax(model, axis=1), np.argmax(baseline, axis=1))
+    preds = np.argmax(model, axis=1) if preds is None else preds
+    cells = count_cells(labels, preds, np.argmax(baseline, axis=1))
     cell_labels, model_preds, baseline_preds = cells.columns
     score = functools.partial(count_scores, labels=cell_labels, num_labels=num_labels, ordered=ordered)
     by_count = _subtract(functools.partial(score, preds=model_preds), functools.partial(score, preds=baseline_preds))

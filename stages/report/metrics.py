@@ -4,12 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import classification_report, precision_recall_fscore_support
+from sklearn.metrics import classification_report
 
 from stages.metrics.bootstrap import Bootstrap
-from stages.metrics.calibration import scale
-from stages.metrics.classification import count_scores
-from stages.metrics.names import HEADLINE
 from stages.metrics.summary import MetricSummary, MetricValue
 from stages.report.baselines import BaselineScore
 from stages.report.results import Results
@@ -51,7 +48,6 @@ class Metrics:
         test: Every metric over all seeds.
         seeds_share_of_variance: By metric on test (0 to 1); empty with one seed.
         baselines: By baseline and metric.
-        at_threshold: Binary tasks: metrics with the decision threshold; empty otherwise.
         per_class: By label.
         averages: macro and weighted, over the labels that have rows.
         slices: By column and value.
@@ -64,7 +60,6 @@ class Metrics:
     test: dict[str, MetricSummary]
     seeds_share_of_variance: dict[str, float]
     baselines: dict[str, dict[str, BaselineScore]]
-    at_threshold: dict[str, float]
     per_class: dict[str, ClassScore]
     averages: dict[str, ClassScore]
     slices: dict[str, dict[str, SliceScore]]
@@ -105,7 +100,6 @@ def compute_metrics(
         test=test,
         seeds_share_of_variance=shares,
         baselines=baselines,
-        at_threshold=_threshold_scores(results),
         per_class=per_class,
         averages=averages,
         slices=slices,
@@ -133,20 +127,3 @@ def _class_scores(results: Results) -> tuple[dict[str, ClassScore], dict[str, Cl
     no_rows = ClassScore(0.0, 0.0, 0.0, 0)
     per_class = {label: scores.get(str(index), no_rows) for index, label in enumerate(results.labels)}
     return per_class, {name: scores[f"{name} avg"] for name in ("macro", "weighted")}
-
-
-def _threshold_scores(results: Results) -> dict[str, float]:
-    """Return the metrics of a binary classifier that decides by the threshold; empty for more classes."""
-    champion, predictions = results.champion, results.predictions
-    if champion.threshold is None:
-        return {}
-    scaled = scale(predictions.probabilities, champion.temperature)
-    preds = (scaled[:, 1] >= champion.threshold).astype(np.int64)
-    counts = np.ones(len(predictions), dtype=np.int64)
-    scores = count_scores(counts, predictions.labels, preds, num_labels=2)
-    precision, recall, *_ = precision_recall_fscore_support(
-        predictions.labels, preds, average="binary", zero_division=0
-    )
-    values = {name: float(scores[name]) for name in HEADLINE}
-    values |= {"precision": float(precision), "recall": float(recall)}
-    return {name: round(value, PLACES) for name, value in values.items()}

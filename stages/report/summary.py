@@ -46,6 +46,7 @@ def summarise_seeds(
     estimates = measure(
         first.predictions[split].labels,
         [result.predictions[split].probabilities for result in results.seeds],
+        preds=[result.predictions[split].preds for result in results.seeds],
         temperatures=[result.temperature for result in results.seeds],
         ordered=results.ordered,
         bootstrap=bootstrap,

@@ -10,10 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from stages.components import connect_rows
 from stages.errors import DataError
 from stages.files import replace_file
+from stages.messages import examples
 from stages.schema import Split
-from stages.split.components import first_of_each, join_rows
+from stages.split.duplicates import first_of_each
 from stages.split.hashing import assign_by_hash, keep_one_split
 from stages.split.inputs import SplitInputs
 from stages.split.leak import find_leak, require_no_leak
@@ -40,7 +42,9 @@ def divide(
     """
     kept = np.ones(len(inputs.split), dtype=np.bool_)
     if options.duplicates == "drop":
-        kept = first_of_each(_text_components(inputs), inputs.split)
+        no_group = np.full(len(kept), -1)
+        texts = connect_rows(no_group, inputs.text_key, inputs.cluster, duplicates=options.duplicates)
+        kept = first_of_each(texts, inputs.split)
     positions, shares, leaking = _assign(inputs, kept, options)
     _require_all_labels(positions, inputs.label, labels, shares)
     leak = find_leak(positions, inputs)
@@ -73,7 +77,8 @@ def _assign(
         return positions, {}, 0
     pool = np.flatnonzero(kept & ((official == "") | (official == "train")))
     shares = _shares(positions, val=options.val, test=options.test)
-    component = _components(inputs, pool, options.duplicates)
+    keys = (inputs.group[pool], inputs.text_key[pool], inputs.cluster[pool])
+    component = connect_rows(*keys, duplicates=options.duplicates)
     if options.method == "hash":
         assigned = assign_by_hash(inputs.content[pool], shares=shares, seed=options.seed)
     else:
@@ -114,23 +119,6 @@ def _require_official(official: NDArray[np.str_]) -> None:
         )
 
 
-def _text_components(inputs: SplitInputs) -> NDArray[np.int64]:
-    """Equal for rows whose texts are equal or nearly equal; shape (rows,)."""
-    return join_rows([_numbered(inputs.text_key), inputs.cluster], rows=len(inputs.text_key))
-
-
-def _components(inputs: SplitInputs, rows: NDArray[np.int64], duplicates: str) -> NDArray[np.int64]:
-    """Equal for those of `rows` that must be in one split; shape as `rows`."""
-    keys = [inputs.group[rows]]
-    if duplicates == "together":
-        keys += [_numbered(inputs.text_key[rows]), inputs.cluster[rows]]
-    return join_rows(keys, rows=len(rows))
-
-
-def _numbered(key: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.unique(key, return_inverse=True)[1].astype(np.int64)
-
-
 def _require_all_labels(
     positions: Mapping[str, NDArray[np.int64]],
     label: NDArray[np.int64],
@@ -142,7 +130,7 @@ def _require_all_labels(
         counts = np.bincount(label[positions[name]], minlength=len(labels))
         absent = [label for label, count in zip(labels, counts, strict=True) if not count]
         if absent:
-            problems.append(f"{name} ({len(positions[name])} rows) has no row of {', '.join(map(repr, absent))}")
+            problems.append(f"{name} ({len(positions[name])} rows) has no row of {examples(absent)}")
     if problems:
         larger = f", set a larger split.{' and split.'.join(shares)}" if shares else ""
         raise DataError(

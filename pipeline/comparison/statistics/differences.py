@@ -15,6 +15,7 @@ from scipy.special import stdtr, stdtrit
 from pipeline.comparison.statistics.paired_tests import TIES, mcnemar, randomisation_test
 from stages.metrics.bootstrap import Bootstrap, Floats, Ints, count_cells, percentiles, score_resamples
 from stages.metrics.classification import count_scores
+from stages.metrics.resamples import two_sided_p_value
 
 POWER = 0.8  # chance of detecting the smallest detectable difference
 MOST_DEGREES = 1e9  # of freedom; more are as good as infinitely many, which scipy does not take
@@ -145,7 +146,7 @@ def _resampled_difference(
     if len(base) == len(head) == 1:
         low, high = percentiles(samples, confidence=confidence)
         tail = min(int((samples <= TIES).sum()), int((samples >= -TIES).sum()))
-        p_value = max(exact, min(1.0, 2 * (tail + 1) / (len(samples) + 1)))  # so interval and verdict agree
+        p_value = max(exact, two_sided_p_value(tail, len(samples)))  # so interval and verdict agree
         return Difference(float(base[0]), float(head[0]), low, high, p_value, rows**0.5, np.inf, None)
     interaction = [float(side.var(0).mean() - side.mean(1).var()) for side in (base_samples, head_samples)]
     return _combine([base, head], rows, interaction, rows_degrees=np.inf, confidence=confidence)

@@ -83,7 +83,10 @@ class Store:
         """Note the files of a source folder, so that a later plan can name the file that changed."""
         noted = self._folders / f"{folder.md5}.json"
         if not noted.exists():
-            write_json(noted, {name: digest.md5 for name, digest in files.items()})
+            try:
+                write_json(noted, {name: digest.md5 for name, digest in files.items()})
+            except OSError as error:  # a full or read-only disk: a later plan names the folder instead
+                log.debug("The files of a folder can't be noted: %s", error)
 
     @property
     def has_remote(self) -> bool:

@@ -32,6 +32,7 @@ def test_predictions_hold_a_row_per_example_of_val_and_test(evaluated: Paths) ->
     names = json.loads(evaluated.labels.read_text())
     assert [names[label] for label in predictions["label"]] == rows["label"][predictions["position"]].tolist()
     np.testing.assert_allclose(np.stack(predictions["probabilities"]).sum(1), 1, atol=1e-6)
+    assert predictions["group"].tolist() == [number for split in expected for number in range(len(split))]
 
 
 def test_metrics_are_those_of_scikit_learn_on_the_predictions(evaluated: Paths) -> None:
@@ -39,7 +40,7 @@ def test_metrics_are_those_of_scikit_learn_on_the_predictions(evaluated: Paths) 
     metrics = json.loads(evaluated.metrics(1).read_text())
     for name, split in predictions.groupby("split"):
         probabilities = np.stack(split["probabilities"])
-        preds = probabilities.argmax(1)
+        preds = split["pred"]
         measured = {metric: entry.get("value") for metric, entry in metrics[name].items()}
         assert measured["accuracy"] == pytest.approx(accuracy_score(split["label"], preds), abs=1e-6)
         assert measured["macro_f1"] == pytest.approx(f1_score(split["label"], preds, average="macro"), abs=1e-6)
@@ -53,7 +54,7 @@ def test_confusion_names_given_and_predicted_label_of_each_test_row(evaluated: P
     names = np.array(json.loads(evaluated.labels.read_text()))
     assert confusion.columns.tolist() == ["label", "predicted"]
     assert confusion["label"].tolist() == names[predictions["label"]].tolist()
-    assert confusion["predicted"].tolist() == names[np.stack(predictions["probabilities"]).argmax(1)].tolist()
+    assert confusion["predicted"].tolist() == names[predictions["pred"]].tolist()
 
 
 def test_the_same_inputs_give_the_same_bytes(evaluated: Paths, copy_project: Paths) -> None:

@@ -18,4 +18,4 @@ def predict(model: object, tokens: Tokens, positions: np.ndarray, *, batch_size:
 def read_test(paths: Paths) -> tuple[np.ndarray, np.ndarray]:
     """Return labels and predicted labels of the test rows of seed 1."""
     rows = pd.read_parquet(paths.predictions(1)).query("split == 'test'")
-    return rows["label"].to_numpy(), np.stack(rows["probabilities"]).argmax(1)
+    return rows["label"].to_numpy(), rows["pred"].to_numpy()
