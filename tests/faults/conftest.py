@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.faults import SEED
+from tests.faults.faults import SEED, chance_of
 from tests.faults.real import real_project  # noqa: F401  (fixtures)
 from tests.pipeline import toy
 from tests.pipeline.conftest import prefect_api, toy_that_ran  # noqa: F401
@@ -25,6 +25,13 @@ MINUTES = 38.0
 def pytest_configure(config: pytest.Config) -> None:
     minutes = float(os.environ.get("RETUNE_FAULTS_MINUTES", MINUTES))
     os.environ.setdefault("FAULTS_UNTIL", str(time.time() + minutes * 60))  # processes of xdist inherit it
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mix the tests, so that a run that its time cuts off has some of each kind; those with workers start last."""
+    items.sort(key=lambda item: item.nodeid)
+    chance_of("order").shuffle(items)
+    items.sort(key=lambda item: "workers" in item.nodeid)
 
 
 @pytest.fixture(autouse=True)
