@@ -9,7 +9,7 @@ import typer
 from pipeline.commands import compare, deploy, plan, predict, run
 from pipeline.commands.terminal import leave
 from stages.errors import RetuneError, explain
-from stages.memory import full_memory_explained
+from stages.out_of_memory import full_memory_explained
 from stages.redaction import redact_output
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", help=__doc__)

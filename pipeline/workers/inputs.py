@@ -77,7 +77,8 @@ def _write_object(root: Path, remote: Remote, path: str, item: Digest, outs: Col
     for name, part in files.items():
         with replace_file(confined(root, f"{path}/{name}", outs) if name else place) as temporary:
             shutil.copyfile(remote.cached(part.md5), temporary)
-            temporary.chmod(0o755 if item.executable else 0o644)
+            mode = temporary.stat().st_mode  # as the umask has it
+            temporary.chmod(mode | (mode & 0o444) >> 2 if item.executable else mode)
 
 
 def check_key(root: Path, name: str, key: str) -> None:

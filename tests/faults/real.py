@@ -17,8 +17,8 @@ RUNS = {
     "download@model": ("stages.download", "model"),
     "tokenize": ("stages.tokenize",),
     "split": ("stages.split",),
-    "finetune@42": ("stages.finetune", "42"),
-    "evaluate@42": ("stages.evaluate", "42"),
+    "finetune@42": ("stages.finetune", "--seed", "42"),
+    "evaluate@42": ("stages.evaluate", "--seed", "42"),
     "report": ("stages.report",),
 }
 DEPENDS_ON_TIME = ("timing.json", "report.html", "report.md", "README.md")

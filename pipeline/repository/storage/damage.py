@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dvc.repo import Repo
-
 from pipeline.repository.digests import Digest, Digests
 from pipeline.repository.graph import ParamValues, Stage
 from pipeline.repository.lock import parse_entry, read_lock
+from pipeline.repository.opening import open_repo
 from pipeline.repository.snapshot import Where
 from pipeline.repository.storage.objects import folder_files, is_damaged
 from pipeline.repository.storage.remote import InputDamagedError, InputMissingError, Remote
@@ -43,7 +42,7 @@ def make_sound(
         where: Where these outputs are.
     """
     key = stage_key(stage, deps, params) if len(deps) == len(stage.deps) else None
-    repo = Repo(str(root))
+    repo = open_repo(root)
     try:
         runs = RunCache(repo.cache.legacy)
         entries = {path: runs.read(path) for path in (runs.paths(key) if key else ())}

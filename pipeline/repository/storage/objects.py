@@ -9,10 +9,11 @@ from typing import Any
 
 from dvc.config import NoRemoteError, RemoteConfigError
 from dvc.repo import Repo
+from dvc_objects.fs.errors import RemoteMissingDepsError
 
 from pipeline.repository.confinement import check_md5, is_plain
 from pipeline.repository.digests import Digest, Digests
-from stages.errors import PipelineError
+from stages.errors import PipelineError, UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,11 @@ class RemoteStores:
 
 
 def open_remote(repo: Repo) -> RemoteStores | None:
-    """The default remote, or None if none is configured."""
+    """The default remote, or None if none is configured.
+
+    Raises:
+        UnavailableError: DVC lacks the package for this kind of remote.
+    """
     try:
         return RemoteStores(
             objects=repo.cloud.get_remote_odb(None, "push", hash_name="md5"),
@@ -39,6 +44,9 @@ def open_remote(repo: Repo) -> RemoteStores | None:
         )
     except (NoRemoteError, RemoteConfigError):
         return None
+    except (ImportError, RemoteMissingDepsError) as error:
+        problem = " ".join(str(error).split())
+        raise UnavailableError(f"the DVC remote needs a package: {problem}. Install it with pip") from error
 
 
 def is_damaged(store: Any, md5: str) -> bool:

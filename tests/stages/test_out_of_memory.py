@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stages.errors import OutOfMemoryError
-from stages.memory import full_memory_explained, is_out_of_memory
+from stages.out_of_memory import full_memory_explained, is_out_of_memory
 
 
 def ask_numpy() -> None:
