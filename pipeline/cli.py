@@ -1,6 +1,7 @@
 """`retune`: write parameters, see what a change would re-run, run it, and read the results."""
 
 import logging
+import signal
 import sys
 from typing import NoReturn
 
@@ -25,6 +26,7 @@ for command in (
 def main() -> NoReturn:
     """Run the command and exit; an error that the user can fix is one line and exit code 1."""
     _configure_log()
+    signal.signal(signal.SIGTERM, _end)
     code = 0
     try:
         with full_memory_explained(" ".join(["retune", *sys.argv[1:2]])):
@@ -40,6 +42,11 @@ def main() -> NoReturn:
     finally:
         redact_output()  # again: typer has set a hook of its own for tracebacks
     leave(code)
+
+
+def _end(*_: object) -> None:
+    """End as after an error, so that temporary files are removed."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _configure_log() -> None:
