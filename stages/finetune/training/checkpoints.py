@@ -155,7 +155,7 @@ def _best_is_sound(last: Path) -> bool:
     for state in [state for state in states if state.get("digest")]:
         best = last.parent / Path(state["best_model_path"]).name
         if best.is_file():
-            return sha256(best) == state["digest"]
+            return bool(sha256(best) == state["digest"])
         return any(last.parent.glob(f"{BEST}*{SUFFIX}"))  # killed after a better epoch was saved: it is trained again
     return True
 
