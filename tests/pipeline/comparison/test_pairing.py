@@ -1,5 +1,7 @@
 """Pairing rows by id, and predictions whose labels are numbered differently."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -83,3 +85,11 @@ def test_seeds_that_were_evaluated_on_different_rows_are_an_error() -> None:
     seeds = {7: _seed(["a"], [[0.9, 0.1]]), 3: _seed(["b"], [[0.2, 0.8]])}
     with pytest.raises(PipelineError, match=r"test of v1: seeds 7 and 3 were evaluated on different rows.*retune run"):
         merge_seeds(seeds, name="test of v1")
+
+
+def test_decided_labels_are_those_that_are_compared_however_rows_and_labels_are_ordered() -> None:
+    side = predictions(["a", "b", "c"], [0, 1, 1], [[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]])
+    side = dataclasses.replace(side, decided={1: np.array([0, 1, 1])})  # b by a threshold
+    assert side.preds.tolist() == [[0, 1, 1]]
+    assert side.take(np.array([2, 1])).preds.tolist() == [[1, 1]]
+    assert side.reorder_labels(["no", "yes"], ["yes", "no"]).preds.tolist() == [[1, 0, 0]]
