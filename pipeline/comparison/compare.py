@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.comparison.champions import champion_metrics, compare_calibration, model_size, read_costs
 from pipeline.comparison.changes import find_changes
-from pipeline.comparison.earlier_results import Looks, count_looks, find_seed_spread, read_results
+from pipeline.comparison.earlier_results import Looks, count_looks, pool_seeds, read_results
 from pipeline.comparison.flips import Flips, find_flips
 from pipeline.comparison.gate import check_rules, read_gate
 from pipeline.comparison.notes import write_notes
@@ -86,8 +86,7 @@ def _choose_level(
 ) -> tuple[ComparisonOptions, Looks | None]:
     """The options, with the level of the verdicts by what git knows of earlier comparisons."""
     options, results = read_options(head, base), read_results(root, base, head)
-    spread = find_seed_spread(root, results) if max(options.seeds) == 1 else None
-    options = replace(options, spread=spread)
+    options = replace(options, spread=pool_seeds(results, without=base.report))
     if test is None or test.identical:
         return options, None
     metric = metric_name("test", options.metric)

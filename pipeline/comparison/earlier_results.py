@@ -4,21 +4,40 @@ import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pipeline.comparison.revision import FILES, SHORT, Revision
+from pipeline.comparison.revision import FILES, Revision
 from pipeline.comparison.statistics.intervals import subtract_intervals
 from pipeline.comparison.statistics.looks import fresh_rows, next_level
 from pipeline.repository import git
 from stages.metrics.summary import MetricSummary, parse_summaries
-from stages.params import parse_yaml
 
 METRICS = (FILES.report / "metrics.json").as_posix()
 TEST_ROWS = re.compile(rf"path: {re.escape(FILES.split('test').as_posix())}\s+(?:hash: md5\s+)?md5: ([0-9a-f]{{32}})")
-MOST = 500  # commits that are read
+SEED = re.compile(r"^ +evaluate@\S+:\s*$", re.MULTILINE)
+MOST = 200  # commits that are read, the latest ones
+
+
+@dataclass(frozen=True)
+class EarlierResult:
+    """The results of one commit.
+
+    Attributes:
+        report: The content of metrics.json.
+        test_rows: MD5 of the positions of the test rows; None where dvc.lock has none.
+        seeds: Number of seeds.
+    """
+
+    report: Mapping[str, Any]
+    test_rows: str | None
+    seeds: int
+
+    @cached_property
+    def metrics(self) -> dict[str, MetricSummary]:
+        return parse_summaries(self.report)
 
 
 @dataclass(frozen=True)
@@ -26,7 +45,7 @@ class Looks:
     """How often these test rows were used to compare two results.
 
     Attributes:
-        earlier: Comparisons before this one.
+        earlier: Comparisons besides this one.
         level: Level of this comparison's verdicts.
         rate: Largest expected share of false verdicts.
         complete: Whether git has the whole history; a shallow clone has not.
@@ -44,79 +63,70 @@ class Looks:
 
 @dataclass(frozen=True)
 class SeedSpread:
-    """How far the seeds of an earlier commit are apart.
+    """How far the seeds of earlier results are apart.
 
     Attributes:
-        commit: Its abbreviated hash.
-        seeds: Number of its seeds.
-        sd: Standard deviation over them, by full name of the metric.
+        results: Number of results with several seeds.
+        degrees: Of freedom: their seeds, less one for each result.
+        variance: Of the value of one seed, by full name of the metric.
     """
 
-    commit: str
-    seeds: int
-    sd: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class EarlierResult:
-    """The report of one commit."""
-
-    commit: str
-    text: str
-
-    @cached_property
-    def metrics(self) -> Mapping[str, MetricSummary]:
-        return parse_summaries(_parse(self.text))
+    results: int
+    degrees: int
+    variance: Mapping[str, float]
 
 
 def read_results(root: Path, base: Revision, head: Revision) -> list[EarlierResult]:
-    """Return the different results in the history of all branches and of both sides, oldest first."""
+    """Return the different results on head's test rows in all branches and both sides, oldest first, without head's."""
+    rows = head.hash(FILES.split("test").as_posix())
     revisions = [side.commit for side in (base, head) if side.commit]
-    arguments = ["--topo-order", "--reverse", "--format=%H", "--all", *(revisions or ["HEAD"])]
-    commits = git.run(root, "log", *arguments, "--", METRICS).splitlines()
-    results: dict[str, EarlierResult] = {}
-    for commit in commits[-MOST:]:
-        text = git.show(root, commit, METRICS)
-        if text:
-            results.setdefault(text, EarlierResult(commit, text))
-    return list(results.values())
+    commits = git.run(root, "log", "--topo-order", "--reverse", "--format=%H", "--all", *revisions, "--", METRICS)
+    results: list[EarlierResult] = []
+    for commit in commits.splitlines()[-MOST:]:
+        report = _parse(git.show(root, commit, METRICS))
+        if report and report != head.report and all(report != result.report for result in results):
+            lock = git.show(root, commit, "dvc.lock") or ""
+            match = TEST_ROWS.search(lock)
+            results.append(EarlierResult(report, match[1] if match else None, len(SEED.findall(lock))))
+    return [result for result in results if rows and result.test_rows == rows]
 
 
 def count_looks(root: Path, results: Sequence[EarlierResult], head: Revision, *, metric: str, rate: float) -> Looks:
-    """Count the comparisons that used head's test rows before, and set the level of this one.
+    """Count the comparisons that used these test rows, and set the level of this one.
 
-    Every result that differs from the one before it counts as one comparison with it. Its p-value is that of the two
-    intervals of `metric`, which is larger than that of paired rows.
+    Every result counts as one comparison with the result before it. Its p-value is that of the two intervals of
+    `metric`, which is larger than that of paired rows.
 
     Args:
         root: The project's folder.
-        results: Of all commits, oldest first.
-        head: The revision that is judged; its own result is no earlier one.
+        results: On the same test rows, oldest first.
+        head: The revision that is judged.
         metric: Full name of the metric that is tested first.
         rate: Largest expected share of false verdicts (0 to 1).
     """
-    rows, own = head.hash(FILES.split("test").as_posix()), json.dumps(head.report, sort_keys=True)
-    used = [
-        result
-        for result in results
-        if rows and json.dumps(_parse(result.text), sort_keys=True) != own and _test_rows(root, result.commit) == rows
+    p_values = [
+        _p_value(before.metrics.get(metric), after.metrics.get(metric), 1 - rate)
+        for before, after in itertools.pairwise(results)
     ]
-    pairs = itertools.pairwise(used)
-    p_values = [_p_value(before.metrics.get(metric), after.metrics.get(metric), 1 - rate) for before, after in pairs]
     shallow = git.run(root, "rev-parse", "--is-shallow-repository") == "true"
     return Looks(len(p_values), next_level(p_values, rate=rate), rate, not shallow)
 
 
-def find_seed_spread(root: Path, results: Sequence[EarlierResult]) -> SeedSpread | None:
-    """Return how far apart the seeds of the latest result with several seeds are; None where no commit had any."""
-    for result in reversed(results):
-        sd = {name: metric.sd for name, metric in result.metrics.items() if metric.sd is not None}
-        if sd:
-            params = parse_yaml(git.show(root, result.commit, "params.yaml") or "", name="params.yaml") or {}
-            seeds = params.get("seeds")
-            if isinstance(seeds, list) and len(seeds) > 1:
-                return SeedSpread(result.commit[:SHORT], len(seeds), sd)
-    return None
+def pool_seeds(results: Sequence[EarlierResult], *, without: Mapping[str, Any]) -> SeedSpread | None:
+    """Return how far apart the seeds of a result are, pooled over all results; None where none has several seeds.
+
+    Args:
+        results: On the same test rows.
+        without: Report whose seeds are not counted, because they are compared themselves.
+    """
+    several = [result for result in results if result.seeds > 1 and result.report != without]
+    degrees = sum(result.seeds - 1 for result in several)
+    sums: dict[str, float] = {}
+    for result in several:
+        for name, metric in result.metrics.items():
+            sums[name] = sums.get(name, 0.0) + (result.seeds - 1) * (metric.sd or 0.0) ** 2
+    variance = {name: total / degrees for name, total in sums.items()}
+    return SeedSpread(len(several), degrees, variance) if several else None
 
 
 def _p_value(before: MetricSummary | None, after: MetricSummary | None, confidence: float) -> float:
@@ -126,15 +136,9 @@ def _p_value(before: MetricSummary | None, after: MetricSummary | None, confiden
     return difference.p_value if difference else 1.0
 
 
-def _test_rows(root: Path, commit: str) -> str | None:
-    """The MD5 of the positions of the test rows, as a commit's dvc.lock has it."""
-    match = TEST_ROWS.search(git.show(root, commit, "dvc.lock") or "")
-    return match[1] if match else None
-
-
-def _parse(text: str) -> dict[str, Any]:
+def _parse(text: str | None) -> dict[str, Any]:
     try:
-        report = json.loads(text)
+        report = json.loads(text or "{}")
     except ValueError:
         return {}
     return report if isinstance(report, dict) else {}

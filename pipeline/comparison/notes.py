@@ -92,9 +92,10 @@ def _about_seeds(base: Revision, head: Revision, options: ComparisonOptions) -> 
             f"{advice} to measure both."
         )
     if options.spread:
+        results = "1 earlier result" if options.spread.results == 1 else f"{options.spread.results} earlier results"
         return (
-            "One seed per side: how far two seeds may differ is taken from the "
-            f"{options.spread.seeds} seeds of commit {options.spread.commit}. {advice} to measure it here."
+            f"One seed per side: how far seeds are apart is taken from {results} with several seeds on these test rows. "
+            f"{advice} to measure it here."
         )
     return (
         "One seed per side: this compares two models, not the two configurations that made them, because another seed "
@@ -105,9 +106,9 @@ def _about_seeds(base: Revision, head: Revision, options: ComparisonOptions) -> 
 def _about_looks(looks: Looks, rows: int) -> list[str]:
     notes = []
     if looks.earlier:
-        again = "once" if looks.earlier == 1 else f"{looks.earlier:,} times"
+        again = "1 comparison" if looks.earlier == 1 else f"{looks.earlier:,} comparisons"
         notes.append(
-            f"Results were compared on these test rows {again} before. Each comparison is one more chance to take luck "
+            f"Besides this one, git has {again} on these test rows. Each comparison is one more chance to take luck "
             f"for progress, so this verdict needs p <= {looks.level:.2g}; in the long run at most {looks.rate:.0%} of "
             "all verdicts are false."
         )

@@ -29,7 +29,7 @@ class ComparisonOptions:
         ordered: Are the classes ordered? auto, yes or no.
         level: Of the verdicts: how small a p-value must be (0 to 1); the intervals' confidence is 1 - level.
         seeds: Number of seeds of base and of head.
-        spread: Of the seeds of an earlier commit; only where each side has one seed.
+        spread: Of the seeds of earlier results; None where it is unknown.
     """
 
     metric: str
@@ -114,7 +114,7 @@ def compare_paired(rows: PairedRows, split: str, options: ComparisonOptions) -> 
             means = float(values.base.mean()), float(values.head.mean())
             compared.append(MetricRow(name, *means, 0.0, 0.0, p_value=1.0, largest_drop=0.0))
         else:
-            difference = _difference(values, units, options.spread.sd.get(name) if options.spread else None, options)
+            difference = _difference(values, units, name, options)
             compared.append(_paired_row(difference, name, len(rows), options, tested=values.name in headline))
     return _judge(compared, split, options, identical=rows.identical)
 
@@ -151,12 +151,13 @@ def overall_verdict(rows: Sequence[MetricRow]) -> OverallVerdict:
     return "identical"
 
 
-def _difference(values: MetricValues, units: Ints | None, sd: float | None, options: ComparisonOptions) -> Difference:
-    """The difference of a metric; `sd` is that of an earlier commit's seeds."""
+def _difference(values: MetricValues, units: Ints | None, name: str, options: ComparisonOptions) -> Difference:
     difference = compare_values(values.base, values.head, (values.unseen, values.unseen_rows), units=units)
-    if sd is None or options.spread is None:
+    earlier = options.spread
+    if earlier is None or name not in earlier.variance:
         return difference
-    return replace(difference, seeds=Seeds(2 * sd**2, 0.0, options.spread.seeds - 1))  # of one seed on either side
+    spread = earlier.variance[name] * sum(1 / seeds for seeds in options.seeds)
+    return replace(difference, seeds=difference.seeds.pool(spread, earlier.degrees))
 
 
 def _paired_row(difference: Difference, name: str, rows: int, options: ComparisonOptions, *, tested: bool) -> MetricRow:
@@ -182,8 +183,9 @@ def _paired_row(difference: Difference, name: str, rows: int, options: Compariso
 
 
 def _unpaired_row(name: str, base: MetricSummary, head: MetricSummary, options: ComparisonOptions) -> MetricRow | None:
-    sd = options.spread.sd.get(name, 0.0) if options.spread else 0.0
-    difference = subtract_intervals(base, head, confidence=options.confidence, seed_sd=sd)
+    missing = sum(seeds == 1 for seeds in options.seeds)  # sides whose interval is of rows alone
+    variance = missing * options.spread.variance.get(name, 0.0) if options.spread else 0.0
+    difference = subtract_intervals(base, head, confidence=options.confidence, more_variance=variance)
     if difference is None:
         return None
     worst = difference.interval(options.confidence)

@@ -25,12 +25,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import stdtr, stdtrit
+from scipy.special import fdtri, stdtr, stdtrit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SMALLEST_TAIL = 1e-300  # of a distribution; a smaller one has no finite quantile
+COMPATIBLE = 0.95  # probability below which a ratio of two spreads is put down to chance
 NEAREST = 1e-9  # to the limit at which all weight is on the largest change
 
 
@@ -47,6 +48,13 @@ class Seeds:
     spread: float = 0.0
     interaction: float = 0.0
     degrees: int = 0
+
+    def pool(self, spread: float, degrees: int) -> "Seeds":
+        """Return the chance with the spread of earlier seeds, unless this spread is larger by more than chance."""
+        if self.degrees and self.spread > spread * fdtri(self.degrees, degrees, COMPATIBLE):
+            return self
+        total = self.degrees + degrees
+        return replace(self, spread=(self.spread * self.degrees + spread * degrees) / total, degrees=total)
 
     @property
     def variance(self) -> float:
@@ -192,7 +200,8 @@ def compare_values(
     Args:
         base: Values for each of base's seeds; shape (seeds, rows).
         head: The same for head's seeds, which may be more or fewer.
-        unseen: Changes that a row could make (head minus base), and their weights in rows; shape (changes,) each.
+        unseen: Sizes of changes that a row could make, in both directions, and how many rows each counts as in each
+            direction; shape (changes,) each.
         units: Number of the unit that each row belongs to, from 0; None: each row is a unit.
     """
     sides = [_unit_values(side, units) for side in (base, head)]
@@ -201,12 +210,13 @@ def compare_values(
     change = sides[1].mean(0) - sides[0].mean(0)
     value = float(change.mean())
     seen, weights = np.unique(np.round(change - value, 14), return_counts=True)
-    scale = (rows / count) ** -0.5  # one row of a unit, and what it may share with others in the unit
+    sizes = unseen[0] * (rows / count) ** -0.5  # of one row of a unit, and what it may share with others in the unit
+    room = [np.maximum(sizes - sign * value, sizes / count) for sign in (-1, 1)]  # left for a loss, and for a gain
     return Difference(
         base=means[0],
         head=means[1],
-        changes=np.concatenate([seen, scale * (unseen[0] - value)]),
-        weights=np.concatenate([weights, unseen[1]]),
+        changes=np.concatenate([seen, -room[0], room[1]]),
+        weights=np.concatenate([weights, unseen[1], unseen[1]]),
         units=count,
         seeds=_seed_chance(sides),
     )

@@ -28,7 +28,7 @@ class UnpairedDifference:
 
 
 def subtract_intervals(
-    base: MetricSummary, head: MetricSummary, *, confidence: float, seed_sd: float = 0.0
+    base: MetricSummary, head: MetricSummary, *, confidence: float, more_variance: float = 0.0
 ) -> UnpairedDifference | None:
     """Return the difference of two metrics; None where one has no interval.
 
@@ -36,11 +36,11 @@ def subtract_intervals(
         base: Base's metric.
         head: Head's metric.
         confidence: Of the two intervals (0 to 1).
-        seed_sd: Standard deviation over seeds that the intervals do not contain.
+        more_variance: Of the difference, which the intervals do not contain.
     """
     if base.low is None or base.high is None or head.low is None or head.high is None:
         return None
     reach = NORMAL.inv_cdf((1 + confidence) / 2)
     widths = base.high - base.low, head.high - head.low
-    error = math.hypot(*(width / 2 / reach for width in widths), 2**0.5 * seed_sd)
+    error = math.hypot(*(width / 2 / reach for width in widths), more_variance**0.5)
     return UnpairedDifference(head.mean - base.mean, error)

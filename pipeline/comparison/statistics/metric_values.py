@@ -27,8 +27,8 @@ class MetricValues:
         name: Such as `macro_f1`.
         base: Values of rows for each of base's seeds; shape (seeds, rows).
         head: The same for head's seeds.
-        unseen: Sizes of changes that a row could show though none did, in both directions; shape (changes,).
-        unseen_rows: Rows that each of them counts as.
+        unseen: Sizes of changes that a row could show though none did; shape (changes,).
+        unseen_rows: Rows that each of them counts as, in each direction.
     """
 
     name: str
@@ -68,8 +68,7 @@ def metric_values(
 def _metric(name: str, values: Sequence[Sequence[Mapping[str, Floats]]], unseen: Floats) -> MetricValues:
     base, head = (np.stack([seed[name] for seed in side]) for side in values)
     unseen = unseen[unseen > 0] if unseen.any() else np.ones(1)
-    weights = np.full(2 * len(unseen), UNSEEN / max(1, len(unseen)))
-    return MetricValues(name, base, head, np.concatenate([-unseen, unseen]), weights)
+    return MetricValues(name, base, head, unseen, np.full(len(unseen), UNSEEN / len(unseen)))
 
 
 def _label_metrics(labels: Ints, preds: Ints, counts: LabelCounts, num_labels: int, ordered: bool) -> dict[str, Floats]:
