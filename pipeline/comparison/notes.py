@@ -94,8 +94,8 @@ def _about_seeds(base: Revision, head: Revision, options: ComparisonOptions) -> 
     if options.spread:
         results = "1 earlier result" if options.spread.results == 1 else f"{options.spread.results} earlier results"
         return (
-            f"One seed per side: how far seeds are apart is taken from {results} with several seeds on these test rows. "
-            f"{advice} to measure it here."
+            f"One seed per side: how far seeds are apart is taken from {results} with several seeds on these test "
+            f"rows. {advice} to measure it here."
         )
     return (
         "One seed per side: this compares two models, not the two configurations that made them, because another seed "

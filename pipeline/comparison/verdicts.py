@@ -7,7 +7,7 @@ from typing import Literal
 from pipeline.comparison.earlier_results import SeedSpread
 from pipeline.comparison.pairing import PairedRows
 from pipeline.comparison.revision import Revision
-from pipeline.comparison.statistics.differences import Difference, Seeds, compare_values
+from pipeline.comparison.statistics.differences import Difference, compare_values
 from pipeline.comparison.statistics.intervals import NORMAL, subtract_intervals
 from pipeline.comparison.statistics.metric_values import Ints, MetricValues, metric_values
 from pipeline.comparison.statistics.power import POWER, Needs, min_detectable, needed

@@ -70,7 +70,8 @@ class Seeds:
         if not self.degrees:
             return 0.0
         quantile = float(stdtrit(self.degrees, max(tail, SMALLEST_TAIL)))
-        return max(0.0, quantile**2 * self.spread - rows_quantile**2 * self.interaction)
+        spread = self.spread * (1 + self.degrees**-2)  # metrics of seeds are not normal, which shows with two per side
+        return max(0.0, quantile**2 * spread - rows_quantile**2 * self.interaction)
 
 
 @dataclass(frozen=True)

@@ -50,19 +50,25 @@ def metric_values(
         num_labels: Number of classes.
         ordered: Whether the classes have an order.
     """
-    present, shares = np.unique(labels, return_counts=True)
-    sides = base.preds, head.preds
-    counts = mean_counts([count_labels(labels, preds, num_labels=num_labels) for side in sides for preds in side])
-    confused = np.roll(present, -1) if len(present) > 1 else (present + 1) % num_labels  # each class with the next
-    right, wrong = (label_values(counts, present, preds, ordered=ordered) for preds in (present, confused))
-    values = [[_label_metrics(labels, preds, counts, num_labels, ordered) for preds in side] for side in sides]
-    for name in values[0][0]:
-        yield _metric(name, values, np.abs(right[name] - wrong[name]))
-    one_class_rows = len(labels) / shares
+    yield from label_metric_values(labels, base.preds, head.preds, num_labels=num_labels, ordered=ordered)
+    rows_per_row = len(labels) / np.unique(labels, return_counts=True)[1]
     values = [list(_probability_metrics(labels, side)) for side in (base, head)]
     for name in values[0][0]:
         if all(name in seed for side in values for seed in side):
-            yield _metric(name, values, _unseen_size(name, values, one_class_rows, num_labels))
+            yield _metric(name, values, _unseen_size(name, values, rows_per_row, num_labels))
+
+
+def label_metric_values(
+    labels: Ints, base: Ints, head: Ints, *, num_labels: int, ordered: bool = False
+) -> Iterator[MetricValues]:
+    """Yield the metrics of labels and predicted labels; `base` and `head` of shape (seeds, rows)."""
+    counts = mean_counts([count_labels(labels, preds, num_labels=num_labels) for preds in (*base, *head)])
+    present = np.unique(labels)
+    confused = np.roll(present, -1) if len(present) > 1 else (present + 1) % num_labels  # each class with the next
+    right, wrong = (label_values(counts, present, preds, ordered=ordered) for preds in (present, confused))
+    values = [[_label_metrics(labels, preds, counts, num_labels, ordered) for preds in side] for side in (base, head)]
+    for name in right:
+        yield _metric(name, values, np.abs(right[name] - wrong[name]))
 
 
 def _metric(name: str, values: Sequence[Sequence[Mapping[str, Floats]]], unseen: Floats) -> MetricValues:
@@ -97,18 +103,18 @@ def _calibration_values(labels: Ints, probabilities: NDArray[np.float32]) -> Flo
 
 
 def _unseen_size(
-    name: str, values: Sequence[Sequence[Mapping[str, Floats]]], one_class_rows: Floats, num_labels: int
+    name: str, values: Sequence[Sequence[Mapping[str, Floats]]], rows_per_row: Floats, num_labels: int
 ) -> Floats:
     """How much a row could change: as one that a side ranks by chance, elsewhere at least as the row that changed most.
 
     Args:
         name: Of a metric of probabilities.
         values: Of each side and seed.
-        one_class_rows: All rows per row of each class that occurs; shape (classes,).
+        rows_per_row: All rows per row of each class that occurs; shape (classes,).
         num_labels: Number of classes.
     """
-    averaged = len(one_class_rows) if num_labels > 2 else 1
-    ranked = {"auroc": one_class_rows / averaged / 2, "average_precision": one_class_rows / averaged}
+    averaged = len(rows_per_row) if num_labels > 2 else 1
+    ranked = {"auroc": rows_per_row / averaged / 2, "average_precision": rows_per_row / averaged}
     if name in ranked:
         return ranked[name]
     base, head = (np.mean([seed[name] for seed in side], axis=0) for side in values)
