@@ -5,15 +5,16 @@ Example: python benchmarks/statistics_comparison.py false-alarms --simulations 1
          python benchmarks/statistics_comparison.py power
          python benchmarks/statistics_comparison.py looks
 
-Each prints a Markdown table; benchmarks/statistics.md has them. A row has a difficulty, part of which all models share; a
-model predicts a row right if its own noise, the seed's and the configuration's strength overcome the difficulty.
-`former` is the method before: a paired bootstrap within labels, an exact test with one seed per side, Holm's correction.
+Each prints a Markdown table; benchmarks/statistics.md has them. A row has a difficulty, part of which all models share;
+a model predicts a row right if its own noise, the seed's and the configuration's strength overcome the difficulty.
+`former` is the method before: a paired bootstrap within labels, an exact test with one seed per side, Holm's
+correction.
 """
 
 import argparse
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -149,12 +150,12 @@ def simulate(task: Task, simulations: int, head: Callable[[Floats], Floats | Non
         yield draw(task, accuracy, confusion, generator)
 
 
-def differences(found: Draw, classes: int) -> dict[str, Difference]:
-    """Return what retune compares: a difference for each headline metric."""
+def differences(found: Draw, classes: int, names: Sequence[str] = HEADLINE) -> dict[str, Difference]:
+    """Return what retune compares: a difference for each of these metrics."""
     return {
         values.name: compare_values(values.base, values.head, (values.unseen, values.unseen_rows), units=found.units)
         for values in label_metric_values(found.labels, found.base, found.head, num_labels=classes)
-        if values.name in HEADLINE
+        if values.name in names
     }
 
 
@@ -173,7 +174,7 @@ def false_passes(task: Task, simulations: int, drop: float) -> dict[str, float |
     rates: dict[str, float | None] = {}
     for name in HEADLINE:
         passed = [
-            -differences(found, task.classes)[name].interval(0.95)[0] < drop
+            -differences(found, task.classes, [name])[name].interval(0.95)[0] < drop
             for found in simulate(task, simulations, lambda confusion: weaken(task, confusion, name, drop))  # noqa: B023
         ]
         rates[name] = float(np.mean(passed)) if passed else None
@@ -181,12 +182,12 @@ def false_passes(task: Task, simulations: int, drop: float) -> dict[str, float |
 
 
 def powers(task: Task, simulations: int, drop: float) -> tuple[float, float, float, float]:
-    """Return how often a true loss of macro F1 is found: now, and formerly, with each method's share of false alarms."""
+    """Return how often a true loss of macro F1 is found, now and formerly, and the same where there is none."""
     rates = []
     for loss in (drop, 0.0):
         now, formerly = [], []
         for found in simulate(task, simulations, lambda confusion: weaken(task, confusion, "macro_f1", loss)):  # noqa: B023
-            now.append(differences(found, task.classes)["macro_f1"].p_value() < 0.05)
+            now.append(differences(found, task.classes, ["macro_f1"])["macro_f1"].p_value() < 0.05)
             formerly.append(former_p_value(found, task.classes) < 0.05)
         rates += [float(np.mean(now)), float(np.mean(formerly))]
     return rates[0], rates[1], rates[2], rates[3]
@@ -243,8 +244,8 @@ def _former_seeds(value: Floats, sample: Floats, change: Floats, side: int) -> f
     return 2 * float(stdtr(min(freedom, 1e9), -distance / variance**0.5))
 
 
-def looks(simulations: int, count: int = 50, improvements: int = 5) -> Iterator[tuple[str, float, float]]:
-    """Yield, for each way to choose levels, how often a series has a false verdict, and its power in the last ten.
+def looks(simulations: int, count: int = 50, improvements: int = 5) -> Iterator[tuple[str, float, float, float]]:
+    """Yield ways to choose levels: how often a series has a false verdict, their share, the power in the last ten.
 
     A series of `count` comparisons on the same 836 rows: in one of `improvements` head is truly better, by as much as
     a single comparison at 5% would detect 9 times out of 10.
@@ -269,7 +270,7 @@ def looks(simulations: int, count: int = 50, improvements: int = 5) -> Iterator[
                 else:
                     shares.append((found & ~truth).sum() / max(1, found.sum()))
                     late.append(found[-10:][truth[-10:]].mean())
-        yield f"{name} | {np.mean(alone):.1%} | {np.mean(shares):.1%}", float(np.mean(late)), 0.0
+        yield name, float(np.mean(alone)), float(np.mean(shares)), float(np.mean(late))
 
 
 TASKS = [
@@ -280,45 +281,48 @@ TASKS = [
 ]
 
 
+def false_alarm_rows(count: int) -> Iterator[list[str]]:
+    yield ["test set", "seeds per side", "spread of seeds", "first metric: macro F1", "accuracy", "MCC"]
+    for task, (seeds, shift) in itertools.product(TASKS, [(1, 0), (2, 0), (2, 0.3), (3, 0.1)]):
+        rates = false_alarms(replace(task, seeds=seeds, shift=shift), count)
+        yield [task.name, str(seeds), f"{shift:g}", *(f"{rates[name]:.1%}" for name in HEADLINE)]
+
+
+def gate_rows(count: int) -> Iterator[list[str]]:
+    yield ["test set", "seeds per side", "difficulty shared", "largest drop", "macro F1", "accuracy", "MCC"]
+    cases = [(1, 0.5, 0.02), (1, 0.95, 0.02), (1, 0.5, 0.1), (2, 0.5, 0.02)]
+    for task, (seeds, shared, drop) in itertools.product(TASKS, cases):
+        rates = false_passes(replace(task, seeds=seeds, shared=shared, shift=0.05 * (seeds > 1)), count, drop)
+        shown = ["" if rate is None else f"{rate:.1%}" for rate in rates.values()]
+        yield [task.name, str(seeds), f"{shared:.0%}", f"{drop:g}", *shown]
+
+
+def power_rows(count: int) -> Iterator[list[str]]:
+    yield ["test set", "seeds per side", "true loss", "found", "found formerly", "false alarms", "formerly"]
+    for task, seeds in itertools.product([TASKS[number] for number in (2, 3, 5, 6, 7)], (1, 2, 3)):
+        loss = 2.2 / task.rows**0.5 * (1 - task.accuracy) ** 0.5
+        rates = powers(replace(task, seeds=seeds, shift=0.05 * (seeds > 1)), count, loss)
+        yield [task.name, str(seeds), f"{loss:.3f}", *(f"{rate:.1%}" for rate in rates)]
+
+
+def look_rows(count: int) -> Iterator[list[str]]:
+    yield ["level", "any false verdict in 50 without a change", "false share, each fifth better", "power, last ten"]
+    for name, *rates in looks(count):
+        yield [name, *(f"{rate:.1%}" for rate in rates)]
+
+
+TABLES = {"false-alarms": false_alarm_rows, "gates": gate_rows, "power": power_rows, "looks": look_rows}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["false-alarms", "gates", "power", "looks"])
-    parser.add_argument("--simulations", type=int, default=1000, help="per cell")
+    parser.add_argument("what", choices=TABLES)
+    parser.add_argument("--simulations", type=int, default=1000, help="per row")
     arguments = parser.parse_args()
-    count = arguments.simulations
-    if arguments.what == "false-alarms":
-        print(
-            "| test set | seeds per side | spread of seeds | first metric: macro F1 | accuracy | MCC |\n|---|---|---|---|---|---|"
-        )
-        for task, (seeds, shift) in itertools.product(TASKS, [(1, 0), (2, 0), (2, 0.1), (2, 0.3), (3, 0.1), (5, 0.1)]):
-            rates = false_alarms(replace(task, seeds=seeds, shift=shift), count)
-            print(
-                f"| {task.name} | {seeds} | {shift:g} | {' | '.join(f'{rates[name]:.1%}' for name in HEADLINE)} |",
-                flush=True,
-            )
-    elif arguments.what == "gates":
-        print(
-            "| test set | seeds per side | rows judged alike | largest drop | macro F1 | accuracy | MCC |\n|---|---|---|---|---|---|---|"
-        )
-        cases = itertools.product(TASKS, [(1, 0.5), (1, 0.95), (2, 0.5)], [0.01, 0.05])
-        for task, (seeds, shared), drop in cases:
-            rates = false_passes(replace(task, seeds=seeds, shared=shared, shift=0.05 * (seeds > 1)), count, drop)
-            shown = " | ".join("" if rates[name] is None else f"{rates[name]:.1%}" for name in HEADLINE)
-            print(f"| {task.name} | {seeds} | {shared:.0%} | {drop:g} | {shown} |", flush=True)
-    elif arguments.what == "power":
-        print(
-            "| test set | seeds per side | true loss | found now | found formerly | false alarms now | formerly |\n|---|---|---|---|---|---|---|"
-        )
-        for task, seeds in itertools.product(TASKS[2:10], (1, 2, 3)):
-            loss = 2.2 / task.rows**0.5 * (1 - task.accuracy) ** 0.5 * (2 if task.majority == 0.99 else 1)
-            rates = powers(replace(task, seeds=seeds, shift=0.05 * (seeds > 1)), count, loss)
-            print(f"| {task.name} | {seeds} | {loss:.3f} | {' | '.join(f'{rate:.1%}' for rate in rates)} |", flush=True)
-    else:
-        print(
-            "| level | any false verdict in 50, no change is better | false share of verdicts, each fifth is better | power, last ten |\n|---|---|---|---|"
-        )
-        for name, power, _ in looks(count):
-            print(f"| {name} | {power:.1%} |", flush=True)
+    for number, cells in enumerate(TABLES[arguments.what](arguments.simulations)):
+        print(f"| {' | '.join(cells)} |", flush=True)
+        if number == 0:
+            print(f"|{'---|' * len(cells)}", flush=True)
 
 
 if __name__ == "__main__":
