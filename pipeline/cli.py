@@ -8,7 +8,8 @@ import typer
 
 from pipeline.commands import compare, deploy, plan, predict, run
 from pipeline.commands.terminal import leave
-from stages.errors import RetuneError
+from stages.errors import RetuneError, explain
+from stages.redaction import redact_output
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", help=__doc__)
 for command in (
@@ -26,16 +27,22 @@ def main() -> NoReturn:
     code = 0
     try:
         app(standalone_mode=True)
-    except RetuneError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    except (RetuneError, OSError) as error:
+        line = explain(error)
+        if line is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
         code = 1
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        redact_output()  # again: typer has set a hook of its own for tracebacks
     leave(code)
 
 
 def _configure_log() -> None:
     """Print this project's log lines from INFO on to standard error; libraries keep their own handlers."""
+    redact_output()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     for name in ("pipeline", "stages"):

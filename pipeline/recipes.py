@@ -1,18 +1,17 @@
 """Writes params.yaml from recipes/default.yaml, a recipe and overrides; comments are kept."""
 
 import difflib
-import io
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.representer import RoundTripRepresenter
-
+from pipeline import yaml_edit
 from stages.errors import ParamsError
 from stages.files import write_text
-from stages.params import parse_params, parse_yaml
+from stages.params import Steps, parse_mapping, parse_params, parse_yaml
+from stages.yaml_file import read_text
 
 # Mappings whose keys the user chooses: replaced as a whole, not merged key by key.
 REPLACED = ("download.dataset.labels", "finetune.class_weights", "report.gate.max_drop")
@@ -32,16 +31,8 @@ def compose(root: Path, recipe: str, overrides: Iterable[str] = ()) -> str:
     default = root / "recipes/default.yaml"
     path = find_recipe(root, recipe)
     text = _read(path)
-    values = _load(_read(default))
-    if path != default:
-        parse_yaml(text, name=str(path))  # for its clear error if it is not YAML
-        changes = _load(text) or {}
-        if not isinstance(changes, Mapping):
-            raise ParamsError(
-                f"{path} holds {'a list' if isinstance(changes, list) else repr(changes)}: expected keys and values."
-            )
-        _merge(values, changes, name=str(path))
-    return _finish(values, overrides, name=f"recipe {recipe}")
+    changes = [] if path == default else [_Change(str(path), (), parse_mapping(text, name=str(path)), text)]
+    return _apply(_read(default), [*changes, *_parse(overrides)], file=str(default), name=f"recipe {recipe}")
 
 
 def override(text: str, overrides: Iterable[str]) -> str:
@@ -51,7 +42,8 @@ def override(text: str, overrides: Iterable[str]) -> str:
         ParamsError: An override can't be parsed, or the result is not valid.
     """
     overrides = list(overrides)
-    return _finish(_load(text), overrides, name=f"params.yaml with {' '.join(overrides)}") if overrides else text
+    name = f"params.yaml with {' '.join(overrides)}"
+    return _apply(text, _parse(overrides), file="params.yaml", name=name) if overrides else text
 
 
 def changed_params(root: Path, *, recipe: str | None = None, overrides: Iterable[str] = ()) -> str | None:
@@ -63,16 +55,17 @@ def changed_params(root: Path, *, recipe: str | None = None, overrides: Iterable
     if recipe:
         return compose(root, recipe, overrides)
     path = root / "params.yaml"
-    if not path.is_file():
-        raise ParamsError(f"{path} is missing. Write it with: retune use default")
     overrides = list(overrides)
-    return override(path.read_text(encoding="utf-8"), overrides) if overrides else None
+    text = read_text(path)
+    if text is None:
+        raise ParamsError(f"{path} is missing. Write it with: retune use default")
+    return override(text, overrides) if overrides else None
 
 
 def write_params(root: Path, text: str) -> bool:
     """Write params.yaml if its text differs; return whether it did."""
     path = root / "params.yaml"
-    if path.exists() and path.read_text(encoding="utf-8") == text:
+    if path.is_file() and path.read_bytes() == text.encode():
         return False
     write_text(path, text)
     return True
@@ -96,17 +89,6 @@ def find_recipe(root: Path, recipe: str) -> Path:
     raise ParamsError(f"There is no recipe {recipe}. {hint}Name one of recipes/ ({names}), or the path of a file.")
 
 
-def _finish(values: CommentedMap, overrides: Iterable[str], *, name: str) -> str:
-    for line in overrides:
-        key, value = parse_override(line)
-        _merge(values, _nest(key, value), name=f"-S {line}")
-    _align_comments(values)
-    stream = io.StringIO()
-    _yaml().dump(values, stream)
-    parse_params(parse_yaml(stream.getvalue(), name=name), name=name)
-    return stream.getvalue()
-
-
 def parse_override(line: str) -> tuple[str, Any]:
     """Split `KEY=YAML` into the key and the value.
 
@@ -116,82 +98,102 @@ def parse_override(line: str) -> tuple[str, Any]:
     key, equals, text = line.partition("=")
     if not equals or not all(key.strip().split(".")):
         raise ParamsError(f"-S {line}: write KEY=VALUE, such as -S finetune.learning_rate=3e-5")
-    parse_yaml(text, name=f"-S {line}")  # for its clear error if it is not YAML
-    return key.strip(), _load(text)
+    return key.strip(), parse_yaml(text, name=f"-S {line}")
 
 
-def _nest(key: str, value: Any) -> dict[str, Any]:
-    first, _, rest = key.partition(".")
-    return {first: _nest(rest, value) if rest else value}
+@dataclass(frozen=True)
+class _Change:
+    """Values to set.
+
+    Attributes:
+        name: Where they come from, for messages.
+        key: The section or value that they belong to; empty: the whole file.
+        value: The values, or one value.
+        text: The YAML that they were read from.
+    """
+
+    name: str
+    key: Steps
+    value: Any
+    text: str
 
 
-def _merge(into: MutableMapping[Any, Any], changes: Mapping[Any, Any], *, name: str, path: str = "") -> None:
-    """Merge changes: sections key by key, list items by number, whole lists and REPLACED mappings as one value."""
+def _parse(overrides: Iterable[str]) -> Iterator[_Change]:
+    for line in overrides:
+        key, value = parse_override(line)
+        yield _Change(f"-S {line}", tuple(key.split(".")), value, line.partition("=")[2])
+
+
+def _apply(text: str, changes: Iterable[_Change], *, file: str, name: str) -> str:
+    """The text with the changes, of which each sees the ones before it.
+
+    Args:
+        text: YAML.
+        changes: What to set.
+        file: Where the text is from.
+        name: How messages name the result.
+    """
+    values = parse_mapping(text, name=file)
+    text = yaml_edit.expand_aliases(text)
+    for change in changes:
+        nested = change.value
+        for step in reversed(change.key):
+            nested = {step: nested}
+        for steps, value in list(_assignments(values, nested, name=change.name)):
+            parent = values
+            for step in steps[:-1]:
+                parent = parent[step]
+            parent[steps[-1]] = deepcopy(value)
+            written = yaml_edit.find_snippet(change.text, steps[len(change.key) :])
+            text = yaml_edit.set_value(text, steps, written or yaml_edit.flow_snippet(value), value)
+    parse_params(values, name=name)
+    if parse_yaml(text, name=name) != values:
+        raise ParamsError(f"{name}: the layout of {file} can't be kept. Write the value there by hand.")
+    return text
+
+
+def _assignments(
+    values: Any, changes: Mapping[Any, Any], *, name: str, path: Steps = ()
+) -> Iterator[tuple[Steps, Any]]:
+    """What to set: sections key by key, list items by number, whole lists and REPLACED mappings as one value."""
     for key, value in changes.items():
-        full_key = f"{path}{key}"
-        old = into.get(key)
-        if isinstance(value, Mapping) and isinstance(old, MutableMapping) and full_key not in REPLACED:
-            _merge(old, value, name=name, path=f"{full_key}.")
+        steps = (*path, key)
+        old = values.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping) and _key(steps) not in REPLACED:
+            yield from _assignments(old, value, name=name, path=steps)
         elif isinstance(value, Mapping) and isinstance(old, list):
-            _merge_items(old, value, name=name, path=full_key)
-        elif isinstance(old, Mapping) and not isinstance(value, Mapping) and full_key not in REPLACED:
+            yield from _item_assignments(old, value, name=name, path=steps)
+        elif isinstance(old, Mapping) and not isinstance(value, Mapping) and _key(steps) not in REPLACED:
             raise ParamsError(
-                f"{name}: {full_key} is a section with the keys {', '.join(map(str, old))}, not {value!r}."
+                f"{name}: {_key(steps)} is a section with the keys {', '.join(map(str, old))}, not {value!r}."
             )
         else:
-            into[key] = value  # unknown keys too: the final validation names the most similar known key
+            yield steps, value  # unknown keys too: the final validation names the most similar known key
 
 
-def _merge_items(items: list[Any], changes: Mapping[Any, Any], *, name: str, path: str) -> None:
-    """Merge changes into items of a list by their number: `-S download.dataset.files.0.source=reviews.csv`."""
+def _item_assignments(
+    items: list[Any], changes: Mapping[Any, Any], *, name: str, path: Steps
+) -> Iterator[tuple[Steps, Any]]:
+    """What to set in items of a list, by their number: `-S download.dataset.files.0.source=reviews.csv`."""
     for number, value in changes.items():
         if not (str(number).isdecimal() and int(number) < len(items)):
             raise ParamsError(
-                f"{name}: {path} is a list of {len(items)}: expected a number from 0 to {len(items) - 1}, got {number}."
+                f"{name}: {_key(path)} is a list of {len(items)}: expected a number from 0 to {len(items) - 1}, "
+                f"got {number}."
             )
-        if isinstance(value, Mapping) and isinstance(items[int(number)], MutableMapping):
-            _merge(items[int(number)], value, name=name, path=f"{path}.{number}.")
+        steps = (*path, int(number))
+        if isinstance(value, Mapping) and isinstance(items[int(number)], Mapping):
+            yield from _assignments(items[int(number)], value, name=name, path=steps)
         else:
-            items[int(number)] = value
+            yield steps, value
 
 
-def _align_comments(values: Any) -> None:
-    """Put two spaces before each comment at the end of a line, whatever the length of the value."""
-    if not isinstance(values, CommentedMap):
-        return
-    for key, value in values.items():
-        comment = values.ca.items.get(key, [None] * 4)[2]
-        if comment and comment.value.startswith("#"):
-            comment.column = 0
-            comment.value = f" {comment.value}"
-        _align_comments(value)
-
-
-def _load(text: str) -> Any:
-    """Parse YAML and keep its comments, quotes and number formats."""
-    return _yaml().load(text)
+def _key(steps: Steps) -> str:
+    return ".".join(map(str, steps))
 
 
 def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ParamsError(f"{path} is missing. Restore it: git checkout -- recipes") from error
-
-
-class _Representer(RoundTripRepresenter):
-    """A class of its own, because ruamel registers representers per class."""
-
-
-def _yaml() -> YAML:
-    yaml = YAML()
-    yaml.Representer = _Representer
-    yaml.preserve_quotes = True
-    yaml.width = 120
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.representer.add_representer(type(None), _represent_null)
-    return yaml
-
-
-def _represent_null(representer: RoundTripRepresenter, _: None) -> Any:
-    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
+    text = read_text(path)
+    if text is None:
+        raise ParamsError(f"{path} is missing. Restore it: git checkout -- recipes")
+    return text

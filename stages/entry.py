@@ -11,10 +11,11 @@ from typing import Any
 
 import psutil
 
-from stages.errors import RetuneError
+from stages.errors import RetuneError, explain
 from stages.files import write_json
 from stages.params import read_params
 from stages.paths import Paths
+from stages.redaction import redact_output
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Argument:
 def run(
     main: Callable[..., Mapping[str, float] | None], *, stage: str, doc: str | None, argument: Argument | None = None
 ) -> None:
-    """Run a stage's `main(params, paths[, argument])` as a command; a RetuneError becomes one line and exit code 1.
+    """Run a stage's `main(params, paths[, argument])` as a command; an error that a user can fix is one line.
 
     Args:
         main: The stage. What it returns is added to timing.json (seconds, megabytes and the like, by name).
@@ -42,16 +43,19 @@ def run(
     paths = Paths()
     try:
         measured = main(read_params(paths.params), paths, *values)
-    except RetuneError as error:
-        one_line = " ".join(str(error).splitlines())
-        print(f"error: {one_line}", file=sys.stderr)
+        name = "@".join([stage, *map(str, values)])
+        write_json(paths.timing(name), {**_measure(), **(measured or {})})
+    except (RetuneError, OSError) as error:
+        line = explain(error)
+        if line is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
         raise SystemExit(1) from None
-    name = "@".join([stage, *map(str, values)])
-    write_json(paths.timing(name), {**_measure(), **(measured or {})})
 
 
 def configure_log() -> None:
     """Send the log to standard error: lines of the stages from INFO on, those of libraries from WARNING on."""
+    redact_output()
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("stages").setLevel(logging.INFO)
     logging.captureWarnings(True)

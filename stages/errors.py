@@ -10,12 +10,20 @@
     * UnavailableError   a result that dvc.lock names is in no cache and no remote
 
 A message says what is wrong, where (file, row, key), the value, and what to do. It is printed as one line, and the
-exit code is 1. Any other exception keeps its traceback: it is a bug in retune.
+exit code is 1; `explain` makes that line, also for what the operating system refuses, such as a full disk. Any other
+exception keeps its traceback: it is a bug in retune.
 """
+
+import errno
+
+from stages.redaction import redact
 
 
 class RetuneError(Exception):
-    """Base of every error that a user can fix."""
+    """Base of every error that a user can fix; its message shows no secret, whichever library's error it quotes."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(redact(str(message)))
 
 
 class ParamsError(RetuneError):
@@ -44,3 +52,38 @@ class PipelineError(RetuneError):
 
 class UnavailableError(PipelineError):
     """A result that dvc.lock names is in no cache and no remote."""
+
+
+REFUSED = {  # what the operating system refuses and a user can change
+    errno.ENOSPC: "no space is left on the disk. Free some, then run the command again",
+    errno.EDQUOT: "the disk quota is used up. Free some space, then run the command again",
+    errno.EFBIG: "the file is larger than is allowed here. Raise the limit (ulimit -f), or use another disk",
+    errno.EROFS: "the file system is read-only. Make it writable, or copy the project elsewhere",
+    errno.EACCES: "permission denied. Give yourself access (chmod, chown), or work as the user who has it",
+    errno.EPERM: "the operation is not permitted. Give yourself access (chown, chattr), or copy the project elsewhere",
+    errno.EIO: "the disk reports an error. Check it, and restore what it held",
+    errno.ENOTDIR: "a file is where a folder is expected. Move it away",
+    errno.EEXIST: "a file is where a folder is expected. Move it away",
+    errno.EISDIR: "a folder is where a file is expected. Move it away",
+    errno.ENOTEMPTY: "the folder was written to while it was removed. Run the command again",
+    errno.ELOOP: "the symbolic link leads to itself. Remove it",
+    errno.ENAMETOOLONG: "the name is too long. Shorten it",
+    errno.EMFILE: "too many files are open. Raise the limit (ulimit -n)",
+    errno.ENFILE: "too many files are open on this machine. End what opens them",
+}
+
+
+def explain(error: Exception) -> str | None:
+    """Return what a user reads of an error that a user can fix, in one line; None for any other: it is a bug.
+
+    Characters that would act on a terminal are written as escapes.
+    """
+    if isinstance(error, RetuneError):
+        text = str(error)
+    elif isinstance(error, OSError) and error.errno in REFUSED:
+        places = dict.fromkeys(str(name) for name in (error.filename, error.filename2) if name is not None)
+        text = f"{' and '.join(places) or 'a file'}: {REFUSED[error.errno]}."
+    else:
+        return None
+    words = " ".join(text.split())
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in words)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.errors import ModelError
+from stages.messages import short
 
 LARGEST_JSON = 20_000_000  # bytes; the names of 100,000 classes have 5 MB
 DEEPEST_JSON = 20  # levels; configs of transformers have 4
@@ -93,12 +94,6 @@ def check_config(config: dict[str, Any], name: str) -> None:
         if isinstance(item, int):
             _check_number(key, item, name)
     _check_hidden_head(config, name)
-
-
-def short(value: Any) -> str:
-    """Return a value as messages show it: its first 100 characters."""
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def _check_number(key: str, value: int, name: str) -> None:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stages.errors import ModelError
-from stages.model_config import check_config, check_keys, read_object, short
+from stages.messages import short
+from stages.model_config import check_config, check_keys, read_object
 from stages.model_fit import check_fit_of_weights
 
 CONFIG, TOKENIZER_CONFIG, WEIGHTS = "config.json", "tokenizer_config.json", "model.safetensors"

@@ -4,21 +4,35 @@ Every key is explained in recipes/default.yaml, where people edit it. A key type
 which means the same as null.
 """
 
+import posixpath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from stages.metrics.resamples import least_resamples
+
+
+def _check_local(path: str) -> str:
+    """Return the path of a file or folder that DVC can watch: no URL, not the project itself or a folder above it."""
+    if "://" in path or not path.isprintable() or set(posixpath.normpath(path).split("/")) <= {"", ".", ".."}:
+        raise PydanticCustomError("local_path", "the path of a local folder or file")
+    return path
+
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # what NumPy and PyTorch both take
 Precision = Annotated[Literal["auto", "32", "bf16"], BeforeValidator(lambda value: "32" if value == 32 else value)]
 SplitName = Literal["train", "val", "test"]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+LocalPath = Annotated[str, AfterValidator(_check_local)]
 
 
 class Section(BaseModel):
-    """A mapping of params.yaml: unknown keys are errors, types are not converted, and values can't be changed."""
+    """A mapping of params.yaml: unknown keys are errors, types are not converted, values can't be changed, no NaN."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class SourceFile(Section):
@@ -62,7 +76,7 @@ class Checks(Section):
 
 class Dataset(Section):
     files: Annotated[list[SourceFile], Field(min_length=1)]
-    folder: str
+    folder: LocalPath
     format: Literal["csv", "tsv", "jsonl", "lines", "folders", "parquet", "arrow", "hf"]
     encoding: str
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None
@@ -92,7 +106,7 @@ class Split(Section):
     method: Literal["stratified", "hash", "source"]
     val: Fraction
     test: Fraction
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     duplicates: Literal["together", "drop", "keep"]
     train_fraction: Annotated[float, Field(gt=0, le=1)]
     max_leak: Annotated[float, Field(ge=0, le=1)]
@@ -153,7 +167,17 @@ class Evaluate(Section):
     batch_size: Positive
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     resamples: Annotated[int, Field(ge=100)]
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
+
+    @field_validator("resamples")
+    @classmethod
+    def _enough_for_an_interval(cls, resamples: int, info: ValidationInfo) -> int:
+        confidence = info.data.get("confidence")  # None: it is wrong itself
+        least = least_resamples(confidence) if confidence else 0
+        if resamples < least:
+            problem = "{least} or more, because with fewer none lies beyond an interval of confidence {confidence}"
+            raise PydanticCustomError("resamples", problem, {"least": least, "confidence": confidence})
+        return resamples
 
 
 class Gate(Section):
@@ -185,7 +209,7 @@ class Machine(Section):
 class Params(Section):
     """The whole of params.yaml."""
 
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
     download: Download
     tokenize: Tokenize
     split: Split

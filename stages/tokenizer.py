@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from stages import long_texts
 from stages.errors import ModelError
 from stages.files import read_json
+from stages.texts import windows
 from stages.tokens import Tokens
 from stages.truncation import SpecialTokens, count_special_tokens, kept_slices
 
@@ -64,6 +66,8 @@ def encode(
 ) -> tuple[Tokens, NDArray[np.int64]]:
     """Encode texts, or (text, text_pair) tuples, and cut the rows that are too long.
 
+    Of a text of more than LONG_TEXT characters, only the parts that can be kept are tokenized.
+
     Args:
         tokenizer: With truncation and padding off.
         texts: At least one; strings, or tuples of two strings.
@@ -72,16 +76,23 @@ def encode(
         truncation: What is kept of a longer row: head, tail or head_tail.
 
     Returns:
-        The rows' tokens, without labels; and how many tokens were cut from each, shape (rows,).
+        The rows' tokens, without labels; and how many tokens were cut from each, shape (rows,). Those of a text of more
+        than LONG_TEXT characters are estimated from the part that was tokenized.
     """
     special = count_special_tokens(tokenizer, pairs=pairs)
     input_ids: list[Sequence[int]] = []
     token_type_ids: list[Sequence[int]] = []
     cut = np.zeros(len(texts), dtype=np.int64)
-    for row, encoding in enumerate(tokenizer.encode_batch_fast(texts)):  # fast: without offsets into the text
+    bounded = [_bounded(text, tokenizer, max_length, truncation) for text in texts]
+    encodings = (
+        encoding
+        for window in windows(bounded)  # an encoding takes some hundred bytes per token
+        for encoding in tokenizer.encode_batch_fast(bounded[window])  # fast: without offsets into the text
+    )
+    for row, encoding in enumerate(encodings):
         ids, types = encoding.ids, encoding.type_ids if pairs else []
         if len(ids) > max_length:
-            cut[row] = len(ids) - max_length
+            cut[row] = len(ids) * _characters(texts[row]) // _characters(bounded[row]) - max_length
             slices = _slices(encoding.sequence_ids, special, pairs, max_length, truncation)
             ids, types = _take(ids, slices), _take(types, slices)
         input_ids.append(ids)
@@ -96,6 +107,23 @@ def encode(
         token_type_ids=[_flat(token_type_ids, lengths, np.dtype(np.int8))] if pairs else [],
     )
     return tokens, cut
+
+
+def _bounded(text: Any, tokenizer: Tokenizer, max_length: int, truncation: str) -> Any:
+    """Return a text, or a tuple of two, without what truncation surely cuts."""
+    if isinstance(text, tuple):
+        return tuple(_bounded(part, tokenizer, max_length, truncation) for part in text)
+    if len(text) <= long_texts.LONG_TEXT:
+        return text
+
+    def count_tokens(piece: str) -> int:
+        return len(tokenizer.encode_batch_fast([piece], add_special_tokens=False)[0])
+
+    return long_texts.shorten(text, count_tokens=count_tokens, max_length=max_length, truncation=truncation)
+
+
+def _characters(text: Any) -> int:
+    return sum(map(len, text)) if isinstance(text, tuple) else len(text)
 
 
 def _slices(

@@ -11,6 +11,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # models this small, on cores tha
 WORDS = ["good", "bad", "crash", "love", "money", "slow"]
 
 
+def fuzz_examples(count: int) -> int:
+    """The number of examples of a property test; the environment variable RETUNE_FUZZ_EXAMPLES multiplies it."""
+    return int(count * float(os.environ.get("RETUNE_FUZZ_EXAMPLES", "1")))
+
+
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch

@@ -21,4 +21,7 @@ Format = Annotated[
     str | None, typer.Option("--format", help="csv, tsv, jsonl, parquet or lines; default: by the file name.")
 ]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of a text file that is not UTF-8.")]
+SpreadsheetSafe = Annotated[
+    bool, typer.Option("--spreadsheet-safe", help="CSV and TSV: an apostrophe before what a spreadsheet would compute.")
+]
 Prefix = Annotated[str, typer.Option(help="Start of the names of the added columns.")]

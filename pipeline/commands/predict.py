@@ -15,10 +15,12 @@ from pipeline.commands.options import (
     PairColumn,
     Prefix,
     Resume,
+    SpreadsheetSafe,
     TextColumn,
 )
 from pipeline.commands.terminal import project_root
 from stages.errors import DataError
+from stages.shown import visible
 
 if TYPE_CHECKING:
     from stages.inference import Classifier
@@ -36,6 +38,7 @@ def predict(
     file_format: Format = None,
     encoding: Encoding = None,
     prefix: Prefix = "",
+    spreadsheet_safe: SpreadsheetSafe = False,
 ) -> None:
     """Classify texts, or the rows of a CSV, TSV, JSONL, Parquet or text file, with the model of the last run.
 
@@ -57,14 +60,15 @@ def predict(
             format=file_format,
             encoding=encoding,
             prefix=prefix,
+            spreadsheet_safe=spreadsheet_safe,
             resume=resume,
         )
         predict_rows(request, _load, every_label=every_label)
         return
     for text, prediction in zip(texts or [], _load(folder)(texts or []), strict=True):
-        others = "".join(f"  {label} {share:.3f}" for label, share in prediction.probabilities.items())
-        line = " ".join(text.split())[:80]
-        typer.echo(f"{prediction.label}  {prediction.probability:.3f}{others if every_label else ''}  {line}")
+        others = "".join(f"  {visible(label)} {share:.3f}" for label, share in prediction.probabilities.items())
+        line = visible(" ".join(text.split())[:80])
+        typer.echo(f"{visible(prediction.label)}  {prediction.probability:.3f}{others if every_label else ''}  {line}")
 
 
 def embed(

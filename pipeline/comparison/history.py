@@ -10,8 +10,9 @@ from pipeline.repository import git
 from stages.errors import PipelineError
 from stages.metrics.names import headline_metrics, metric_name
 from stages.metrics.summary import MetricSummary, parse_summaries
-from stages.params import parse_yaml
+from stages.params import parse_mapping
 from stages.paths import Paths
+from stages.yaml_file import read_text
 
 PATH = (Paths().report / "metrics.json").as_posix()
 WORKSPACE = "workspace"
@@ -75,8 +76,8 @@ def choose_metrics(root: Path, commits: Sequence[CommitMetrics], metric: str | N
             raise PipelineError(f"No commit has the metric {name}. Known metrics: {', '.join(known)}.")
         return [name]
     path = root / "params.yaml"
-    params = parse_yaml(path.read_text(encoding="utf-8"), name=str(path)) if path.is_file() else None
-    first = ((params or {}).get("evaluate") or {}).get("metric", "macro_f1")
+    section = parse_mapping(read_text(path) or "", name=str(path)).get("evaluate")
+    first = section.get("metric", "macro_f1") if isinstance(section, Mapping) else "macro_f1"
     names = [metric_name("test", name) for name in headline_metrics(first)]
     return [name for name in names if name in known] or known[:1]
 

@@ -1,6 +1,7 @@
 """Reads one side of a comparison: a git revision or the workspace, which stays as it is."""
 
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from pipeline.repository.project import Project
 from stages.errors import PipelineError, UnavailableError
 from stages.metrics.names import SPLITS
 from stages.metrics.summary import MetricSummary, parse_summaries
-from stages.params import parse_yaml
+from stages.params import parse_mapping
 from stages.paths import Paths
 from stages.predictions import read_predictions
 
@@ -61,7 +62,12 @@ class Revision:
     @cached_property
     def params(self) -> dict[str, Any]:
         """The revision's params.yaml, not validated: an older revision has an older schema."""
-        return dict(parse_yaml(self._text("params.yaml") or "", name=f"params.yaml of {self.name}") or {})
+        name = f"params.yaml of {self.name}"
+        params = parse_mapping(self._text("params.yaml") or "", name=name)
+        for section in ("evaluate", "report"):
+            if not isinstance(params.get(section), Mapping | None):
+                raise PipelineError(f"{name}: {section}: expected keys and values. Choose a revision that has them.")
+        return params
 
     @cached_property
     def report(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.execution import process_tree
+from stages.redaction import redact
 
 LOGS = ".retune/logs"
 MARKER = "RETUNE_WORKSPACE"  # set for every process that a run starts: how leftover processes are found
@@ -158,7 +159,10 @@ def error_line(lines: Sequence[str], code: int) -> str:
 
 
 def _lines(process: subprocess.Popen[bytes], log: IO[bytes]) -> Iterator[str]:
-    """Each line as it is printed, also written to the log; ends when the process does, even if its tree lives on."""
+    """Each line as it is printed, without secrets, also written to the log.
+
+    It ends when the process does, even if its tree lives on.
+    """
     stdout = process.stdout
     if stdout is None:
         return
@@ -168,10 +172,17 @@ def _lines(process: subprocess.Popen[bytes], log: IO[bytes]) -> Iterator[str]:
         chunk = os.read(descriptor, 65536) if ready else b""
         if (ready and not chunk) or (not ready and process.poll() is not None):
             break
-        log.write(chunk)
-        log.flush()
         *whole, rest = (rest + chunk).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        yield from (line.decode(errors="replace") for line in whole if line.strip())
-    if rest.strip():
-        yield rest.decode(errors="replace")
+        for line in whole:
+            yield from _logged(line, log)
+    yield from _logged(rest, log)
     stdout.close()
+
+
+def _logged(line: bytes, log: IO[bytes]) -> Iterator[str]:
+    """Write the line to the log without secrets, and yield it unless it is blank."""
+    text = redact(line.decode(errors="replace"))
+    if text.strip():
+        log.write(f"{text}\n".encode())
+        log.flush()
+        yield text

@@ -26,7 +26,8 @@ from pipeline.execution.stage_process import Outcome
 from pipeline.local import artifacts, listener
 from pipeline.repository.project import Project
 from pipeline.repository.results import read_metrics
-from stages.errors import RetuneError
+from stages.errors import RetuneError, explain
+from stages.redaction import redact_output
 
 RETRY_DELAY = 2.0  # seconds
 
@@ -50,13 +51,17 @@ def retrain(
         jobs: How many stages may run at once; stages in the pool `gpu` run one per GPU.
         wait_for_others: If another run is active in this folder, wait for it instead of failing.
     """
+    redact_output()
     root = Path.cwd()
     try:
         with workspace.hold(root, wait=wait_for_others):
             _write_params(root, params or {}, recipe)
             return _run(Runner(root, targets=targets or (), refresh=refresh, jobs=jobs))
-    except RetuneError as error:
-        return _report_end(Failed(message=" ".join(str(error).split())))
+    except (RetuneError, OSError) as error:
+        line = explain(error)
+        if line is None:
+            raise
+        return _report_end(Failed(message=line))
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

@@ -14,6 +14,7 @@ from pipeline.planning.reasons import input_reasons, output_reasons
 from pipeline.repository.digests import Digest, Digests, files_under, folder_digest, paths_overlap
 from pipeline.repository.graph import Graph, LockEntry, ParamValues, Stage
 from pipeline.repository.snapshot import MISSING, Snapshot, Where
+from stages.redaction import redact
 
 State = Literal["fresh", "restored", "runs", "pending"]
 
@@ -92,7 +93,7 @@ def _plan_stage(
     params = read_values(snapshot, stage)
     entry = snapshot.locked(stage.name)
     changed = input_reasons(snapshot, stage, entry, deps, params)
-    reasons = (*changed, *(output_reasons(snapshot, stage, entry) if entry else ()))
+    reasons = tuple(map(redact, (*changed, *(output_reasons(snapshot, stage, entry) if entry else ()))))
     known_deps = {path: digest for path, digest in deps.items() if digest}
     plan = partial(StagePlan, stage.name, deps=known_deps, params=params)
     if blocked:

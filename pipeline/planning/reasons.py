@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.repository.digests import Digest, Digests
 from pipeline.repository.graph import LockEntry, ParamValues, Stage
 from pipeline.repository.snapshot import MISSING, Snapshot
+from stages.redaction import redact
 
 
 def input_reasons(
@@ -93,5 +94,5 @@ def _md5(files: Digests, name: str) -> str | None:
 
 
 def _show(value: Any, limit: int = 60) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = redact(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= limit else text[: limit - 3] + "..."

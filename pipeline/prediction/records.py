@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 from stages.errors import DataError
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
-LONGEST = 10_000_000  # characters of a line or a field; a longer field is a quote that was never closed
+LONGEST = 10_000_000  # characters of a row: more is another format, or a quote that was never closed
 HEAD = 65_536  # bytes that are checked before anything is read
 MAGIC = {b"PAR1": "Parquet", b"PK\x03\x04": "a zip", b"\x1f\x8b": "gzip"}
 WIDE = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF32_BE: "utf-32"}
@@ -37,9 +37,9 @@ def open_text(file: BinaryIO, *, name: str, kind: str, encoding: str | None) -> 
         DataError: Python has no such encoding, or the file is empty, binary, or in another encoding.
     """
     try:
-        codecs.lookup(encoding or "utf-8")
-    except LookupError as error:
-        raise DataError(f"--encoding: Python has no encoding {encoding!r}. Give one such as cp1252.") from error
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding or "utf-8")
+    except (LookupError, ValueError) as error:  # unknown, or of bytes, as base64 is; or with a NUL
+        raise DataError(f"--encoding: Python has no text encoding {encoding!r}. Give one such as cp1252.") from error
     check_head(file.peek(HEAD)[:HEAD], name=name, kind=kind, encoding=encoding)  # type: ignore[attr-defined]
     utf8 = (encoding or "utf-8").lower().replace("_", "-") in ("utf-8", "utf8")
     # bytes that can't be decoded become lone surrogates, which are the same bytes when they are written again
@@ -64,7 +64,7 @@ def read_records(stream: io.TextIOWrapper, *, name: str, kind: str) -> tuple[lis
         return None, _objects(stream, name)
     if kind == "lines":
         return ["text"], (Record([line.rstrip("\r\n")], None, len(line)) for _, line in _lines(stream, name))
-    lines = _RowLines(stream)
+    lines = _RowLines(stream, name)
     csv.field_size_limit(LONGEST)
     reader = csv.reader(lines, delimiter=DELIMITERS[kind], strict=True)
     try:
@@ -115,35 +115,43 @@ def _check_utf8(head: bytes, name: str) -> None:
 class _RowLines:
     """Yields lines, and keeps those of the row that is being read, so that a malformed row can be kept unchanged."""
 
-    def __init__(self, stream: io.TextIOWrapper) -> None:
-        self._stream = stream
+    def __init__(self, stream: io.TextIOWrapper, name: str) -> None:
+        self._lines = _lines(stream, name)
+        self._name = name
         self.lines: list[str] = []
         self.number = 0  # lines read
+        self._size = 0  # characters of the row's lines
 
     def __iter__(self) -> "_RowLines":
         return self
 
     def __next__(self) -> str:
-        line = self._stream.readline(LONGEST + 1)
-        if not line:
-            raise StopIteration
-        self.number += 1
+        self.number, line = next(self._lines)
         self.lines.append(line)
+        self._size += len(line)
+        if self._size > LONGEST:
+            first = self.number - len(self.lines) + 1
+            raise DataError(f"{self._name} line {first} opens a quote that is never closed. Close it.")
         return line
+
+    def start_row(self) -> int:
+        """Forget the lines of the last row; return the number of the next one's first line."""
+        self.lines, self._size = [], 0
+        return self.number + 1
 
 
 def _separated(
     reader: Iterator[list[str]], lines: _RowLines, names: list[str], *, name: str, delimiter: str
 ) -> Iterator[Record]:
     while True:
-        first, lines.lines = lines.number + 1, []
+        first = lines.start_row()
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             raw = "".join(lines.lines)
-            if "end of data" in str(error) or len(raw) > LONGEST:
+            if "end of data" in str(error):
                 raise DataError(f"{name} line {first} opens a quote that is never closed. Close it.") from error
             yield Record(
                 [raw.rstrip("\r\n"), *[""] * (len(names) - 1)], f"line {first} is malformed: {error}", len(raw)
@@ -165,7 +173,8 @@ def _lines(stream: io.TextIOWrapper, name: str) -> Iterator[tuple[int, str]]:
         number += 1
         if len(line) > LONGEST:
             raise DataError(
-                f"{name} line {number} has more than {LONGEST:,} characters. Give the file's format with --format."
+                f"{name} line {number} has more than {LONGEST:,} characters. Divide it, or give the file's format with "
+                "--format."
             )
         yield number, line
 
@@ -181,6 +190,6 @@ def _objects(stream: io.TextIOWrapper, name: str) -> Iterator[Record]:
                 if isinstance(value, dict)
                 else f"line {number}: expected a JSON object, got {type(value).__name__}"
             )
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # ValueError: also an integer of thousands of digits
             value, problem = None, f"line {number} is not JSON: {error}"
         yield Record(value if problem is None else {"line": line.rstrip("\r\n")}, problem, len(line))

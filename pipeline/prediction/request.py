@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.prediction.places import open_file
+from pipeline.prediction.records import DELIMITERS
 from pipeline.prediction.windows import FORMATS
 from pipeline.prediction.writers import ParquetWriter, TextWriter, Writer
 from stages.errors import DataError
@@ -32,6 +35,7 @@ class PredictionRequest:
         format: Of `file`: csv, tsv, jsonl, parquet or lines; None: by its name.
         encoding: Of a text file, by Python's name; None: UTF-8.
         prefix: Start of the names of the added columns.
+        spreadsheet_safe: Write texts so that no spreadsheet takes one for a formula? For CSV and TSV.
         resume: Continue an interrupted run?
     """
 
@@ -43,6 +47,7 @@ class PredictionRequest:
     format: str | None = None
     encoding: str | None = None
     prefix: str = ""
+    spreadsheet_safe: bool = False
     resume: bool = False
 
     @property
@@ -72,17 +77,22 @@ def writer_for(request: PredictionRequest) -> Writer:
     """Return the writer of the output's format.
 
     Raises:
-        DataError: The name of the output has no known format, or is that of the input.
+        DataError: The output has no known format, or can't hold that of the input.
     """
+    read = input_format(request)
     if request.out is None:
-        name = input_format(request)
-        return TextWriter(name if name in ("csv", "tsv", "jsonl") else "csv")
-    name = FORMATS.get(request.out.suffix.lower(), "")
-    if name in ("", "lines"):
+        name = read if read in ("csv", "tsv", "jsonl") else "csv"
+    else:
+        name = FORMATS.get(request.out.suffix.lower(), "lines")
+    if name == "lines":
         raise DataError(f"--out {request.out}: the format is not known. Give a name in .csv, .tsv, .jsonl or .parquet.")
-    if request.file != STDIN and Path(request.file).resolve() == request.out.resolve():
-        raise DataError(f"--out {request.out} is also the input. Give another name.")
-    return ParquetWriter() if name == "parquet" else TextWriter(name)
+    if name in DELIMITERS and read == "jsonl":
+        raise DataError(
+            "JSON lines have no fixed columns, so they can't become CSV. Give --out FILE.jsonl or FILE.parquet."
+        )
+    if request.spreadsheet_safe and name not in DELIMITERS:
+        raise DataError(f"--spreadsheet-safe is for CSV and TSV, and the output is {name}. Leave it out.")
+    return ParquetWriter() if name == "parquet" else TextWriter(name, spreadsheet_safe=request.spreadsheet_safe)
 
 
 @contextlib.contextmanager
@@ -90,47 +100,52 @@ def open_input(request: PredictionRequest) -> Iterator[BinaryIO]:
     """Open the file or standard input.
 
     Raises:
-        DataError: The file is missing, or the run can't be resumed because it reads or writes a stream.
+        DataError: The file can't be read, or the run can't be resumed because it reads or writes a stream.
     """
     if request.file == STDIN:
         if request.resume:
             raise DataError("--resume can't read standard input again. Give a file with --file.")
+        if sys.stdin is None:
+            raise DataError("Standard input is closed. Give a file with --file, or send rows to standard input.")
         yield sys.stdin.buffer
         return
     if request.resume and request.out is None:
         raise DataError("--resume needs the file of the interrupted run. Give it with --out.")
-    path = Path(request.file)
-    if path.is_dir():
-        raise DataError(f"{path} is a folder. Give a file.")
-    if not path.is_file():
-        raise DataError(f"{path} is missing. Give --file a file, or - for standard input.")
-    with path.open("rb") as file:
+    with open_file(Path(request.file)) as file:
         yield file
 
 
-def input_size(request: PredictionRequest, file_format: str) -> int | None:
-    """Return the size of the input: bytes, or rows of Parquet; None: not known."""
+def input_size(file: BinaryIO, request: PredictionRequest, file_format: str) -> int | None:
+    """Return the size of the open input: bytes, or rows of Parquet; None: not known."""
     if request.file == STDIN:
         return None
     if file_format != "parquet":
-        return Path(request.file).stat().st_size
+        return os.fstat(file.fileno()).st_size
     try:
-        return pq.read_metadata(request.file).num_rows  # type: ignore[no-any-return]
+        return pq.read_metadata(file).num_rows  # type: ignore[no-any-return]
     except (pa.ArrowInvalid, OSError):  # not Parquet: the reader raises the error
         return None
 
 
-def run_identity(request: PredictionRequest, options: Mapping[str, object]) -> dict[str, object]:
+def run_identity(file: BinaryIO, request: PredictionRequest, options: Mapping[str, object]) -> dict[str, object]:
     """Return what must be equal for a run to continue an interrupted one, by the name that messages give it."""
     identity: dict[str, object] = {
-        "input": None if request.file == STDIN else sha256(Path(request.file)),
+        "input": None if request.file == STDIN else _hash(file),
         "model": _folder_hash(request.model),
         "--column": [request.column, request.pair_column],
         "--format": request.format,
         "--encoding": request.encoding,
         "--prefix": request.prefix,
+        "--spreadsheet-safe": request.spreadsheet_safe,
     }
     return identity | dict(options)
+
+
+def _hash(file: BinaryIO) -> str:
+    """The SHA-256 of an open file, which is left at its start."""
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    return digest
 
 
 def _folder_hash(folder: Path) -> str:

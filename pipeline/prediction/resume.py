@@ -1,14 +1,22 @@
 """The finished windows of a run, each in a file, so that a run that was killed can be resumed."""
 
+import contextlib
+import fcntl
+import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from types import TracebackType
+from typing import Any, NamedTuple
 
 from stages.errors import DataError
-from stages.files import TEMPORARY, remove_folder, replace_file, write_json
+from stages.files import TEMPORARY, replace_file, write_json
 
 IDENTITY = "run.json"
+
+Identity = Mapping[str, object]  # what must be equal for a run to be resumed, by the name that messages give it
 
 
 class Counts(NamedTuple):
@@ -20,30 +28,59 @@ class Counts(NamedTuple):
 
 
 class PartialOutput:
-    """The folder OUT.partial, which holds the finished windows until the file OUT is complete.
+    """The folder OUT.partial, which holds the finished windows until the file OUT is complete; a context manager.
+
+    What an earlier run left is replaced when the first window is added, so a run that is refused changes nothing.
 
     Args:
         out: The file to write.
-        identity: What must be equal for a run to be resumed: hashes of the input and of the model, and the options.
+        identity: Hashes of the input and of the model, and the options.
         resume: Keep the windows of an interrupted run, or start over?
 
+    Attributes:
+        finished: Is `out` already what this run would write?
+
     Raises:
-        DataError: The folder is of a run with another identity.
+        DataError: The windows, or the file `out`, are of a run with another identity.
     """
 
-    def __init__(self, out: Path, identity: Mapping[str, object], *, resume: bool) -> None:
+    def __init__(self, out: Path, identity: Identity, *, resume: bool) -> None:
         self.out = out
         self.folder = partial_folder(out)
-        if resume and (self.folder / IDENTITY).is_file():
-            _check_same(self.folder / IDENTITY, identity)
-        else:
-            remove_folder(self.folder)
-            write_json(self.folder / IDENTITY, identity)
+        self.finished = False
+        self._identity = identity
+        self._lock = -1
+        self._resumes = resume and (self.folder / IDENTITY).is_file()
+        if self._resumes:
+            _check_same(read_record(self.folder / IDENTITY), identity, whose=self.folder)
+        elif resume and out.exists():
+            _check_same(_finished_run(out), identity, whose=out)
+            self.finished = True
+
+    def __enter__(self) -> "PartialOutput":
+        with _writing(self.out):
+            self.folder.mkdir(exist_ok=True)
+            self._lock = os.open(self.folder, os.O_RDONLY)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process, however it ends
+            except BlockingIOError as error:
+                os.close(self._lock)
+                raise DataError(
+                    f"Another run is writing {self.out}. Wait for it, or give --out another name."
+                ) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()  # only where nothing is in it
+        os.close(self._lock)
 
     @property
     def files(self) -> Sequence[Path]:
         """A file per finished window, in order; its name holds the counts up to it."""
-        return sorted(self.folder.glob("*.part"))
+        return sorted(self.folder.glob("*.part")) if self._resumes else []
 
     @property
     def counts(self) -> Counts:
@@ -54,15 +91,28 @@ class PartialOutput:
     def add(self, data: bytes, counts: Counts) -> None:
         """Add the bytes of a window; `counts` are those up to it."""
         name = "-".join(f"{count:015d}" for count in counts)
-        with replace_file(self.folder / f"{name}.part") as temporary:
-            temporary.write_bytes(data)
+        with _writing(self.out):
+            self._start()
+            with replace_file(self.folder / f"{name}.part") as temporary:
+                temporary.write_bytes(data)
 
     def finish(self, join: Callable[[Sequence[Path], Path], None]) -> None:
         """Join the windows to the file OUT, and remove the folder."""
         whole = self.folder / "whole"
-        join(self.files, whole)
-        whole.replace(self.out)
-        remove_folder(self.folder)
+        with _writing(self.out):
+            self._start()
+            join(self.files, whole)
+            whole.replace(self.out)
+            shutil.rmtree(self.folder)
+        remember(self.out, self._identity)
+
+    def _start(self) -> None:
+        """Replace what an earlier run left, once."""
+        if not self._resumes:
+            for path in self.folder.iterdir():
+                path.unlink()
+            write_json(self.folder / IDENTITY, self._identity)
+            self._resumes = True
 
 
 def partial_folder(out: Path) -> Path:
@@ -70,11 +120,65 @@ def partial_folder(out: Path) -> Path:
     return out.with_name(out.name + TEMPORARY)
 
 
-def _check_same(path: Path, identity: Mapping[str, object]) -> None:
-    before = json.loads(path.read_text(encoding="utf-8"))
+def remember(out: Path, identity: Identity) -> None:
+    """Remember for a later --resume which run wrote `out`; where that can't be written, it is not known then."""
+    with contextlib.suppress(OSError, RuntimeError):
+        write_json(memory_of(out), {"file": _stamp(out), "run": identity})
+
+
+def memory_of(out: Path) -> Path:
+    """Return the file, outside the folder of `out`, that says which run wrote it.
+
+    Raises:
+        RuntimeError: The user has no home.
+    """
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
+    return state / "retune/predictions" / f"{hashlib.sha256(os.fsencode(out.resolve())).hexdigest()}.json"
+
+
+def read_record(path: Path) -> Any:
+    """Return the value of a JSON file; None where there is none, or it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _finished_run(out: Path) -> Any:
+    """Return the identity of the run that wrote `out` as it is; None where it is not known."""
+    with contextlib.suppress(RuntimeError):
+        memory = read_record(memory_of(out))
+        if isinstance(memory, dict) and memory.get("file") == _stamp(out):
+            return memory.get("run")
+    return None
+
+
+def _stamp(out: Path) -> list[int]:
+    status = out.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _check_same(before: Any, identity: Identity, *, whose: Path) -> None:
+    if not isinstance(before, dict):
+        raise DataError(
+            f"{whose} can't be resumed: it is not known which input, model and options it is of. Start over without "
+            "--resume, or give --out another name."
+        )
     changed = [key for key in {**before, **identity} if before.get(key) != identity.get(key)]
     if changed:
         raise DataError(
-            f"{path.parent} belongs to a run with a different {', a different '.join(changed)}. Use the same, or start "
+            f"{whose} belongs to a run with a different {', a different '.join(changed)}. Use the same, or start "
             "over without --resume."
         )
+
+
+@contextlib.contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Turn what the system refuses into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"--out {out} can't be written: {error.strerror or error}. Free the disk or change the permissions; "
+            "--resume goes on after the finished rows."
+        ) from error

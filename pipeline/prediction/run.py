@@ -1,15 +1,21 @@
 """Add a model's predictions or embeddings to any number of rows, in constant memory."""
 
+import contextlib
+import itertools
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 from rich.console import Console
 
 from pipeline.prediction.model import Load, TextModel
+from pipeline.prediction.places import check_out
 from pipeline.prediction.progress import RowProgress
 from pipeline.prediction.request import (
+    STDIN,
     PredictionRequest,
     input_format,
     input_size,
@@ -17,7 +23,7 @@ from pipeline.prediction.request import (
     run_identity,
     writer_for,
 )
-from pipeline.prediction.resume import Counts, PartialOutput, partial_folder
+from pipeline.prediction.resume import Counts, PartialOutput
 from pipeline.prediction.windows import Window, WindowReader
 from stages.errors import DataError
 from stages.texts import text_problem
@@ -80,47 +86,73 @@ def _run(
     options: Mapping[str, object],
 ) -> None:
     file_format, writer = input_format(request), writer_for(request)
-    with open_input(request) as file:
-        if request.out and request.resume and request.out.exists() and not partial_folder(request.out).exists():
+    with open_input(request) as file, contextlib.ExitStack() as stack:
+        partial = _partial_output(file, request, options)
+        if partial and partial.finished:
             log.info("%s is finished: there is nothing to resume.", request.out)
             return
-        identity = run_identity(request, options) if request.out else {}
+        counts = stack.enter_context(partial).counts if partial else Counts()
+        windows = stack.enter_context(contextlib.closing(_windows(file, request, file_format, skip=counts.rows)))
+        first = list(itertools.islice(windows, 1))  # most of what can be wrong with the input shows here
         model = load(request.model)
         compute = compute_with(model)
-        reader = WindowReader(
-            request.input_name,
-            file_format,
-            file,
-            "text" if file_format == "lines" else request.column,
-            request.pair_column,
-            request.encoding,
-        )
-        partial = PartialOutput(request.out, identity, resume=request.resume) if request.out else None
-        counts = partial.counts if partial else Counts()
+        names = [*(request.prefix + name for name in compute([], None).column_names), request.prefix + "error"]
+        if first:
+            writer.check(first[0])
+            _check_names(request.input_name, first[0], names)
         if partial and counts.rows:
             writer.resume(partial.files)
             log.info("Resuming after %s rows of an interrupted run.", f"{counts.rows:,}")
         cut_before = model.rows_cut - counts.cut
-        total, first = input_size(request, file_format), counts.rows == 0
+        total = input_size(file, request, file_format)
         with RowProgress(Console(stderr=True), total=total, rows=counts.rows) as progress:
-            for window in reader.windows(skip=counts.rows):
-                results, errors = _results(window, compute, request.prefix)
-                _check_names(reader.name, window, results)
-                data, first = writer.encode(window, results, first=first), False
+            for window in itertools.chain(first, windows):
+                _check_names(request.input_name, window, names)
+                results, errors = _results(window, compute, names)
+                data = writer.encode(window, results, first=counts.rows == 0)
                 counts = Counts(counts.rows + len(window), counts.errors + errors, model.rows_cut - cut_before)
                 if partial:
                     partial.add(data, counts)
                 else:
-                    sys.stdout.buffer.write(data)
-                    sys.stdout.buffer.flush()
+                    _print(data)
                 progress.advance(counts.rows, window.position)
         if partial:
             partial.finish(writer.join)
         _log_summary(request, counts, progress.rate, model.max_length)
 
 
-def _results(window: Window, compute: Compute, prefix: str) -> tuple[pa.Table, int]:
-    """The columns to add to the rows of a window, and how many rows got an error."""
+def _partial_output(file: BinaryIO, request: PredictionRequest, options: Mapping[str, object]) -> PartialOutput | None:
+    if request.out is None:
+        return None
+    check_out(request.out, file=None if request.file == STDIN else Path(request.file), model=request.model)
+    return PartialOutput(request.out, run_identity(file, request, options), resume=request.resume)
+
+
+def _windows(
+    file: BinaryIO, request: PredictionRequest, file_format: str, *, skip: int
+) -> Generator[Window, None, None]:
+    column = "text" if file_format == "lines" else request.column
+    reader = WindowReader(request.input_name, file_format, file, column, request.pair_column, request.encoding)
+    return reader.windows(skip=skip)
+
+
+def _print(data: bytes) -> None:
+    """Write to standard output at once.
+
+    Raises:
+        DataError: It can't be written; where nobody reads it any more, typer ends the command.
+    """
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise DataError(f"Standard output can't be written: {error.strerror}. Free the disk, or give --out.") from error
+
+
+def _results(window: Window, compute: Compute, names: list[str]) -> tuple[pa.Table, int]:
+    """The columns to add to the rows of a window, by their names, and how many rows got an error."""
     problems = list(window.problems)
     for column, name in ((window.texts, ""), (window.text_pairs or [], "second text: ")):
         for row, text in enumerate(column):
@@ -133,16 +165,16 @@ def _results(window: Window, compute: Compute, prefix: str) -> tuple[pa.Table, i
     indices = {row: index for index, row in enumerate(good)}
     aligned = computed.take(pa.array([indices.get(row) for row in range(len(problems))], pa.int64()))
     table = aligned.append_column("error", pa.array(problems, pa.string()))
-    return table.rename_columns([prefix + name for name in table.column_names]), len(problems) - len(good)
+    return table.rename_columns(names), len(problems) - len(good)
 
 
-def _check_names(name: str, window: Window, results: pa.Table) -> None:
+def _check_names(name: str, window: Window, names: list[str]) -> None:
     present = (
         set(window.data.column_names)
         if isinstance(window.data, pa.Table)
         else {key for row in window.data for key in row}
     )
-    clash = next((column for column in results.column_names if column in present), None)
+    clash = next((column for column in names if column in present), None)
     if clash:
         raise DataError(f"{name} already has a column {clash!r}. Give the added columns a prefix: --prefix model_")
 

@@ -1,6 +1,6 @@
 """Read the rows of a file or of standard input in windows of bounded size, so that memory stays constant."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, BinaryIO
@@ -12,6 +12,7 @@ from pipeline.prediction.records import Record, open_text, read_records
 from stages.errors import DataError
 from stages.texts import WINDOW_CHARACTERS, WINDOW_ROWS, windows
 
+BATCH_BYTES = 32_000_000  # of a batch of Parquet, by the sizes that the file states
 FORMATS = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -66,7 +67,7 @@ class WindowReader:
     pair_column: str | None = None
     encoding: str | None = None
 
-    def windows(self, skip: int = 0) -> Iterator[Window]:
+    def windows(self, skip: int = 0) -> Generator[Window, None, None]:
         """Yield the windows of the rows after the first `skip` (>= 0) rows.
 
         Raises:
@@ -78,6 +79,10 @@ class WindowReader:
             raise DataError(
                 f"{self.name} is not {self.encoding}: {error}. Give the file's encoding with --encoding."
             ) from error
+        except OSError as error:
+            raise DataError(
+                f"{self.name} can't be read: {error.strerror or error}. Give a file that can be."
+            ) from error
 
     def _text(self, skip: int) -> Iterator[Window]:
         stream = open_text(self.file, name=self.name, kind=self.format, encoding=self.encoding)
@@ -85,12 +90,15 @@ class WindowReader:
             names, records = read_records(stream, name=self.name, kind=self.format)
             if names is not None:
                 check_columns(self.name, names, self._columns)
+            number = -1
             for number, rows in enumerate(_bounded(islice(records, skip, None), empty=names is not None and not skip)):
                 position = self.file.tell() if self.file.seekable() else 0
                 if names is not None:
                     yield self._separated_window(rows, names, position)
                 else:
                     yield self._object_window(rows, position, check=number == 0 and not skip)
+            if number < 0 and not skip:
+                raise DataError(f"{self.name} has only blank lines. Give a file with rows.")
         finally:
             stream.detach()  # else the file, maybe standard input, is closed when the stream is garbage-collected
 
@@ -109,10 +117,10 @@ class WindowReader:
         texts = [[row.get(column) for row in objects] for column in self._columns]
         return self._window(texts, problems, objects, position)
 
-    def _parquet(self, skip: int) -> Iterator[Window]:
+    def _parquet(self, skip: int) -> Generator[Window, None, None]:
         try:
             file = pq.ParquetFile(self.file, pre_buffer=False, buffer_size=1 << 20)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise DataError(
                 f"{self.name} can't be read as Parquet: {error}. Give the file's format with --format."
             ) from error
@@ -121,7 +129,7 @@ class WindowReader:
         for column in self._columns:
             _check_text_type(self.name, column, schema.field(column).type)
         end = 0
-        for batch in file.iter_batches(batch_size=WINDOW_ROWS):
+        for batch in _batches(file, self.name):
             start, end = end, end + len(batch)
             rest = batch.slice(max(0, skip - start))  # `skip` may end within a batch, as windows do
             texts = [rest.column(column).to_pylist() for column in self._columns]
@@ -160,6 +168,26 @@ def check_columns(name: str, names: list[str], wanted: Iterable[str]) -> None:
             raise DataError(f"{name} has no column {column!r}. It has: {', '.join(names)}. Choose one with --column.")
         if names.count(column) > 1:
             raise DataError(f"{name} has {names.count(column)} columns {column!r}. Give each column a name of its own.")
+
+
+def _batches(file: pq.ParquetFile, name: str) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a Parquet file in batches of bounded size, each checked before a value is taken from it.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    metadata, end = file.metadata, 0
+    size = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    rows = max(1, min(WINDOW_ROWS, BATCH_BYTES * metadata.num_rows // max(1, size)))
+    try:
+        for batch in file.iter_batches(batch_size=rows):
+            batch.validate(full=True)  # offsets within their buffers, strings of UTF-8
+            end += len(batch)
+            yield batch
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{name} is damaged: {' '.join(str(error).split())} (after row {end:,}). Write the file again."
+        ) from error
 
 
 def _bounded(records: Iterable[Record], *, empty: bool) -> Iterator[list[Record]]:

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pipeline.prediction.records import DELIMITERS
 from pipeline.prediction.windows import Window
 from stages.errors import DataError
+from stages.shown import spreadsheet_safe
 
 ROW_GROUP = 65_536  # rows of a row group in the joined Parquet file
 DECIMALS = 6  # of a probability in text
@@ -20,6 +21,9 @@ DECIMALS = 6  # of a probability in text
 
 class Writer(Protocol):
     """Turns windows into bytes, and the bytes of all windows into one file."""
+
+    def check(self, window: Window) -> None:
+        """Raise a DataError where the format can't hold the columns of the first window."""
 
     def encode(self, window: Window, results: pa.Table, *, first: bool) -> bytes:
         """Return the bytes of a window; only the `first` one gets a header."""
@@ -34,8 +38,13 @@ class Writer(Protocol):
 class TextWriter:
     """Writes csv, tsv or jsonl."""
 
-    def __init__(self, file_format: str) -> None:
+    def __init__(self, file_format: str, *, spreadsheet_safe: bool = False) -> None:
         self._format = file_format
+        self._shown = _spreadsheet_cell if spreadsheet_safe else _cell
+
+    def check(self, window: Window) -> None:
+        if self._format == "jsonl":
+            _refuse_repeated_names(window, "JSON lines")
 
     def encode(self, window: Window, results: pa.Table, *, first: bool) -> bytes:
         if self._format == "jsonl":
@@ -46,16 +55,13 @@ class TextWriter:
                 else _table_of(window.data, has_bytes=window.has_bytes).to_pylist()
             )
             return b"".join(_json_line({**row, **new}) for row, new in zip(rows, new_keys, strict=True))
-        if isinstance(window.data, list):
-            raise DataError(
-                "JSON lines have no fixed columns, so they can't become CSV. Give --out FILE.jsonl or FILE.parquet."
-            )
+        data = cast(pa.Table, window.data)  # JSON lines do not become CSV
         stream = io.StringIO()
         writer = csv.writer(stream, delimiter=DELIMITERS[self._format], lineterminator="\n")
         if first:
-            writer.writerow([*window.data.column_names, *results.column_names])
-        read = [[_cell(value) for value in column.to_pylist()] for column in window.data.columns]
-        added = [[_number(value) for value in column.to_pylist()] for column in results.columns]
+            writer.writerow(map(self._shown, [*data.column_names, *results.column_names]))
+        read = [[self._shown(value) for value in column.to_pylist()] for column in data.columns]
+        added = [[self._shown(_number(value)) for value in column.to_pylist()] for column in results.columns]
         writer.writerows(zip(*read, *added, strict=True))
         return stream.getvalue().encode("utf-8", "surrogateescape")
 
@@ -75,6 +81,9 @@ class ParquetWriter:
         self._schema: pa.Schema | None = None  # of JSON lines: inferred from the first window
         self._first_file: Path | None = None
 
+    def check(self, window: Window) -> None:
+        _refuse_repeated_names(window, "Parquet")
+
     def resume(self, files: Sequence[Path]) -> None:
         self._first_file = files[0] if files else None
 
@@ -82,17 +91,19 @@ class ParquetWriter:
         if self._first_file and self._schema is None:
             written = pq.read_schema(self._first_file)
             self._schema = pa.schema(list(written)[: len(written) - results.num_columns])
-        table = self._table(window)
-        for field, column in zip(results.schema, results.columns, strict=True):
-            table = table.append_column(field, column)
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink)
+        try:
+            table = self._table(window)
+            for field, column in zip(results.schema, results.columns, strict=True):
+                table = table.append_column(field, column)
+            sink = pa.BufferOutputStream()
+            pq.write_table(table, sink)
+        except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
+            kinds = "The values of a key have several types, or one that Parquet does not have"
+            raise DataError(f"{kinds}: {' '.join(str(error).split())}. Give --out FILE.jsonl.") from error
         return bytes(sink.getvalue())
 
     def _table(self, window: Window) -> pa.Table:
         if isinstance(window.data, pa.Table):
-            if len(set(window.data.column_names)) < len(window.data.column_names):
-                raise DataError("Two columns have the same name, which Parquet can't hold. Give --out FILE.csv.")
             return _table_of(window.data, has_bytes=window.has_bytes)
         if self._schema is None:
             inferred = pa.Table.from_pylist(window.data).schema
@@ -103,10 +114,7 @@ class ParquetWriter:
             raise DataError(
                 f"The key {unknown!r} is not in the first rows, so Parquet has no column for it. Give --out FILE.jsonl."
             )
-        try:
-            return pa.Table.from_pylist(window.data, schema=self._schema)
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise DataError(f"The values of a key have several types: {error}. Give --out FILE.jsonl.") from error
+        return pa.Table.from_pylist(window.data, schema=self._schema)
 
     def join(self, files: Sequence[Path], out: Path) -> None:
         with pq.ParquetWriter(out, pq.read_schema(files[0])) as writer:
@@ -118,6 +126,13 @@ class ParquetWriter:
                     waiting = []
             if waiting:
                 writer.write_table(pa.concat_tables(waiting), row_group_size=2 * ROW_GROUP)
+
+
+def _refuse_repeated_names(window: Window, what: str) -> None:
+    names = window.data.column_names if isinstance(window.data, pa.Table) else []
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise DataError(f"Two columns have the name {repeated!r}, which {what} can't hold. Give --out FILE.csv.")
 
 
 def _json_line(row: dict[str, Any]) -> bytes:
@@ -147,6 +162,11 @@ def _table_of(data: pa.Table, *, has_bytes: bool) -> pa.Table:
         for column in data.columns
     ]
     return pa.Table.from_arrays(columns, names=data.column_names)
+
+
+def _spreadsheet_cell(value: Any) -> Any:
+    cell = _cell(value)
+    return spreadsheet_safe(cell) if isinstance(cell, str) else cell
 
 
 def _cell(value: Any) -> Any:

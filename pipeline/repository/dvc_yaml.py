@@ -1,19 +1,23 @@
 """Reads dvc.yaml and the parameter files that it names, as DVC reads them."""
 
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from dvc.dependency.param import read_param_file
 from dvc.exceptions import DvcException
 from dvc.parsing import DataResolver
-from dvc.utils.serialize import load_path, parse_yaml
+from dvc.schema import COMPILED_MULTI_STAGE_SCHEMA
+from dvc.utils.serialize import load_path
+from voluptuous import Invalid
 
 from pipeline.repository.file_tree import FileTree
 from pipeline.repository.graph import Graph, Stage, build_graph
 from stages.errors import ParamsError, PipelineError
 from stages.params import parse_params
-from stages.params import parse_yaml as parse_params_text
+from stages.yaml_file import line_of, parse_with_lines
 
 STAGE_COMMAND = "python -m stages."  # whose params are those of stages/schema.py
 UNSUPPORTED = ("frozen", "always_changed", "wdir")  # they switch the run-cache off, or change what paths mean
@@ -21,7 +25,7 @@ STAGE_NAME = re.compile(r"\w[\w.-]*(@\w[\w.-]*)?", re.ASCII)  # DVC puts a `fore
 
 
 def read_graph(tree: FileTree) -> Graph:
-    """The stages of dvc.yaml, with `foreach` and `${...}` resolved.
+    """The stages of dvc.yaml, with `foreach`, `matrix` and `${...}` resolved.
 
     Raises:
         ParamsError: params.yaml does not fit the stages: nothing may run, be restored or be removed by it.
@@ -30,14 +34,26 @@ def read_graph(tree: FileTree) -> Graph:
     text = tree.read("dvc.yaml")
     if text is None:
         raise PipelineError(f"There is no dvc.yaml in {tree.name}. Name a revision that has one.")
-    if tree.rev is None and STAGE_COMMAND in text:  # an old revision may have other params, and nothing in it runs
-        _check_params(tree.read("params.yaml"))
+    data = _parse_dvc_yaml(text, name=_name("dvc.yaml", tree))
+    # An old revision may have params of another schema, and nothing in it runs.
+    _check_params(tree, complete=tree.rev is None and STAGE_COMMAND in text)
     try:
-        data = parse_yaml(text, "dvc.yaml")
         resolved = DataResolver(tree, tree.path(""), data).resolve()["stages"]
     except DvcException as error:
         raise PipelineError(f"dvc.yaml can't be read: {_one_line(error)}") from error
-    return build_graph(_parse_stage(name, definition) for name, definition in resolved.items())
+    return build_graph(_parse_stage(name, definition, tree) for name, definition in resolved.items())
+
+
+def _parse_dvc_yaml(text: str, *, name: str) -> Any:
+    data, lines = parse_with_lines(text, name=name)
+    try:
+        COMPILED_MULTI_STAGE_SCHEMA(data)
+    except Invalid as error:
+        steps = tuple(map(str, error.path))
+        where = f" line {line}" if (line := line_of(lines, steps)) else ""
+        key = f"{'.'.join(steps)}: " if steps else ""
+        raise PipelineError(f"{name}{where}: {key}{error.error_message}. DVC can't read it.") from error
+    return data
 
 
 def read_params(tree: FileTree, graph: Graph, file: str) -> Mapping[str, Any] | None:
@@ -57,13 +73,29 @@ def read_params(tree: FileTree, graph: Graph, file: str) -> Mapping[str, Any] | 
         raise PipelineError(f"{file} can't be read: {_one_line(error)}") from error
 
 
-def _check_params(text: str | None) -> None:
-    if text is None:
-        raise ParamsError("params.yaml is missing. Write it with: retune use default")
-    parse_params(parse_params_text(text, name="params.yaml"), name="params.yaml")
+def _check_params(tree: FileTree, *, complete: bool) -> None:
+    """Check params.yaml before DVC reads it.
+
+    Args:
+        tree: The project's files.
+        complete: The file must fit the schema of the stages; else it must be YAML, if there is one.
+
+    Raises:
+        ParamsError: It does not.
+    """
+    text, name = tree.read("params.yaml"), _name("params.yaml", tree)
+    if text is None and complete:
+        raise ParamsError(f"{name} is missing. Write it with: retune use default")
+    values, lines = parse_with_lines(text or "", name=name)
+    if complete:
+        parse_params(values, name=name, lines=lines)
 
 
-def _parse_stage(name: str, definition: Mapping[str, Any]) -> Stage:
+def _name(file: str, tree: FileTree) -> str:
+    return f"{file} of {tree.rev}" if tree.rev else file
+
+
+def _parse_stage(name: str, definition: Mapping[str, Any], tree: FileTree) -> Stage:
     if not STAGE_NAME.fullmatch(name):
         raise PipelineError(
             f"dvc.yaml: the stage {name!r} gets its name, and so a part of its command, from a value in params.yaml "
@@ -72,6 +104,11 @@ def _parse_stage(name: str, definition: Mapping[str, Any]) -> Stage:
     for key in UNSUPPORTED:
         if definition.get(key):
             raise PipelineError(f"dvc.yaml: {name} has {key}, which retune does not support. Remove it.")
+    for dep in definition.get("deps", ()):
+        _check_dependency(name, dep, root=tree.path(""))
+    meta = definition.get("meta") or {}
+    if not isinstance(meta, Mapping):
+        raise PipelineError(f"dvc.yaml: {name} has meta: {meta!r}. Expected keys and values, such as pool: cpu.")
     outs = {path: flags for kind in ("outs", "metrics", "plots") for path, flags in _flags(definition.get(kind, ()))}
     if persistent := [path for path, flags in outs.items() if flags.get("persist")]:
         raise PipelineError(
@@ -88,8 +125,20 @@ def _parse_stage(name: str, definition: Mapping[str, Any]) -> Stage:
         params=params,
         outs=tuple(outs),
         uncached=frozenset(path for path, flags in outs.items() if flags.get("cache") is False),
-        meta=definition.get("meta") or {},
+        meta=meta,
     )
+
+
+def _check_dependency(stage: str, dep: str, *, root: str) -> None:
+    """Check that a dependency is a path in the file system, and not the project itself or a folder around it."""
+    if "://" in dep or not dep.isprintable():  # not shown: a URL may hold a password
+        raise PipelineError(
+            f"dvc.yaml: {stage} depends on a URL, or on a name with control characters. Name a local file or folder."
+        )
+    if PurePosixPath(root).is_relative_to(posixpath.normpath(posixpath.join(root, dep))):
+        raise PipelineError(
+            f"dvc.yaml: {stage} depends on {dep!r}, which contains the whole project. Name a folder inside it."
+        )
 
 
 def _flags(outs: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:

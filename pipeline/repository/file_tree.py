@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import io
+import posixpath
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,14 @@ class _Overlay:
     def isdir(self, path: str) -> bool:
         return self._fs.abspath(path) not in self._texts and bool(self._fs.isdir(path))
 
-    def open(self, path: str, *args: Any, **kwargs: Any) -> Any:
+    def isfile(self, path: str) -> bool:
+        return self._fs.abspath(path) in self._texts or bool(self._fs.isfile(path))
+
+    def open(self, path: str, mode: str = "r", **kwargs: Any) -> Any:
         text = self._texts.get(self._fs.abspath(path))
-        return self._fs.open(path, *args, **kwargs) if text is None else io.StringIO(text)
+        if text is None:
+            return self._fs.open(path, mode, **kwargs)
+        return io.BytesIO(text.encode()) if "b" in mode else io.StringIO(text)
 
 
 class FileTree:
@@ -73,22 +79,30 @@ class FileTree:
         self.fs: Any = _Overlay(base, texts) if texts else base
 
     def path(self, name: str) -> str:
-        """The path of a project file in this file system."""
-        return str(self._base.join(self._root, name)) if name else self._root
+        """The path of a project file in this file system; `./a` and `b/../a` are `a`."""
+        return str(self._base.join(self._root, posixpath.normpath(name))) if name else self._root
 
     def read(self, name: str) -> str | None:
         """The text of a file, or None if there is no such file.
 
         Raises:
-            PipelineError: It is not UTF-8.
+            PipelineError: It is a folder or a pipe, or not UTF-8.
         """
-        try:
-            with self.fs.open(self.path(name), encoding="utf-8") as file:
-                return str(file.read())
-        except FileNotFoundError:
+        path = self.path(name)
+        if not self.fs.exists(path):
             return None
+        if not self.fs.isfile(path):
+            raise PipelineError(f"{name} in {self.name} is not a file. Move it away, then: git checkout -- {name}")
+        with self.fs.open(path, "rb") as file:
+            content = bytes(file.read())
+        try:
+            return content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise PipelineError(f"{name} in {self.name} is not UTF-8. Restore it: git checkout -- {name}") from error
+            line = content.count(b"\n", 0, error.start) + 1
+            raise PipelineError(
+                f"{name} in {self.name} is not UTF-8 (line {line}). Save it as UTF-8, or restore it: "
+                f"git checkout -- {name}"
+            ) from error
 
     def digest(self, name: str) -> tuple[Digest | None, Digests | None]:
         """The digest of what is at `name`, and its files if it is a folder."""

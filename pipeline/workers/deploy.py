@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from pipeline.repository import git
 from stages.errors import PipelineError
+from stages.redaction import without_credentials
 
 FILE = "prefect.yaml"
 log = logging.getLogger(__name__)
@@ -34,10 +35,7 @@ def deploy(root: Path) -> list[str]:
         PipelineError: prefect.yaml is missing, or Prefect can't deploy it; the message then is Prefect's own.
     """
     deployments = _read(root)
-    environment = {
-        "RETUNE_REPOSITORY": os.environ.get("RETUNE_REPOSITORY") or git.run(root, "remote", "get-url", "origin"),
-        "RETUNE_PROJECT": os.environ.get("RETUNE_PROJECT") or str(root),
-    }
+    environment = _environment(root)
     with get_client(sync_client=True) as client:
         for pool in sorted({str(deployment["work_pool"]["name"]) for deployment in deployments}):
             _create_pool(client, pool)
@@ -54,6 +52,26 @@ def _read(root: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise PipelineError(f"{path} is missing. Restore it with: git checkout -- {FILE}")
     return list(YAML(typ="safe").load(path)["deployments"])
+
+
+def _environment(root: Path) -> dict[str, str]:
+    """What `prefect deploy` puts into deployments. Prefect stores it, so the repository's URL holds no password."""
+    repository = os.environ.get("RETUNE_REPOSITORY") or git.run(root, "remote", "get-url", "origin")
+    stored = without_credentials(repository)
+    if stored != repository:
+        log.warning(
+            "The URL of the repository holds a password, which is not deployed: %s is. Give each worker access of its "
+            "own: a deploy key, or RETUNE_REPOSITORY in its environment (docs/workers.md).",
+            stored,
+        )
+    return {
+        "RETUNE_REPOSITORY": stored,
+        "RETUNE_PROJECT": os.environ.get("RETUNE_PROJECT") or str(root),
+        # Prefect also notes the URL of origin as the version of each deployment
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "remote.origin.url",
+        "GIT_CONFIG_VALUE_0": stored,
+    }
 
 
 def _flow_name(deployment: dict[str, Any]) -> str:

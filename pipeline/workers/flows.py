@@ -24,7 +24,8 @@ from pipeline.workers.dispatch import LINEAGE_TAG, RUN_STAGE, Dispatcher
 from pipeline.workers.liveness.heartbeat import sending_heartbeats
 from pipeline.workers.publishing import publish, pull_request, records
 from pipeline.workers.stage_run import StageRequest, StageResult, StageRun
-from stages.errors import RetuneError
+from stages.errors import PipelineError, RetuneError
+from stages.redaction import holds_secret, redact_output, without_credentials
 
 COORDINATE = "coordinate"
 FAILURES = {  # status of a stage -> name of Prefect's state
@@ -49,6 +50,7 @@ def run_stage(
         inputs: The outputs of other stages that it reads: path -> MD5.
         refresh: Run it even if it is recorded, and replace the record.
     """
+    redact_output()
     repository = os.environ.get("RETUNE_REPOSITORY") or repository
     stage_run = StageRun(StageRequest(repository, commit, stage, key, inputs, refresh))
     with sending_heartbeats(_flow_run_id(), stage_run.stop):
@@ -83,15 +85,16 @@ def coordinate(
         targets: Stages to bring up to date, with every stage that they need; none: all.
         refresh: Download the data and the encoder again; other stages run only if the bytes changed.
     """
-    repository = os.environ.get("RETUNE_REPOSITORY") or repository
+    redact_output()
     try:
+        repository = _repository(repository)
         base = git.resolve_remote(repository, ref)
         with checkout.slot(repository, base, kind="coordinator") as root, get_client(sync_client=True) as client:
             overrides = {key: json.dumps(value) for key, value in (params or {}).items()}
             commit = publish.commit_params(root, repository, overrides) if overrides else base
             coordinator = Coordinator(
                 root,
-                repository=repository,
+                repository=without_credentials(repository),  # Prefect stores it; a worker has credentials of its own
                 commit=commit,
                 dispatcher=Dispatcher(client, _first_coordinator_id()),
                 targets=targets or (),
@@ -105,6 +108,16 @@ def coordinate(
         return Cancelled(message=str(error))
     except RetuneError as error:
         return Failed(message=" ".join(str(error).split()))
+
+
+def _repository(parameter: str) -> str:
+    """The URL of the git repository for this machine: its RETUNE_REPOSITORY, else the flow's parameter."""
+    if holds_secret(parameter):
+        raise PipelineError(
+            f"The parameter repository holds a password: {parameter}. Prefect stores parameters: revoke the password, "
+            "and set RETUNE_REPOSITORY on each machine instead (docs/workers.md)."
+        )
+    return os.environ.get("RETUNE_REPOSITORY") or parameter
 
 
 def _run(coordinator: Coordinator, client: SyncPrefectClient) -> list[StagePlan]:

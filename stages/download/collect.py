@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from stages.download.row_store import RowStore
 from stages.errors import DataError
 
 BATCH = 10_000  # rows
+BATCH_CHARACTERS = 100_000_000  # of texts; ends a batch too
 PROGRESS = 100_000  # rows between two lines of the log
 SURROGATE = re.compile("[\ud800-\udfff]")
 logger = logging.getLogger(__name__)
@@ -48,11 +48,13 @@ def collect_rows(
         for file in files:
             store.files.append(file.name)
             store.counts.append(0)
+            progress = PROGRESS
             rows = _usable_rows(file, store, labels, problems, ids)
-            while batch := list(islice(rows, BATCH)):
+            for batch in _batches(rows):
                 writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=store.schema))
-                if store.counts[-1] >= PROGRESS and store.counts[-1] % PROGRESS < BATCH:
+                if store.counts[-1] >= progress:
                     logger.info("%s: %d rows read", file.name, store.counts[-1])
+                    progress = store.counts[-1] // PROGRESS * PROGRESS + PROGRESS
             if not store.counts[-1]:
                 raise DataError(f"{file.name} has no rows. Give a file with rows.")
     return store
@@ -92,6 +94,20 @@ def _usable_rows(
             "split": file.split,
             **dict(zip(store.slice_columns, slices, strict=True)),
         }
+
+
+def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows in lists of a bounded number of rows and characters."""
+    batch: list[dict[str, Any]] = []
+    characters = 0
+    for row in rows:
+        batch.append(row)
+        characters += sum(len(cell) for cell in row.values() if cell)
+        if len(batch) == BATCH or characters > BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
 
 
 def _replace_surrogates(cell: str | None) -> str | None:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from stages.download.readers.record import ReadOptions, Record
-from stages.download.readers.tables import read_arrow, read_hub_split, read_parquet
+from stages.download.readers.tables import read_arrow, read_hub_split, read_parquet, within_limit
 from stages.download.readers.text_files import read_folders, read_text_file
 from stages.download.sources.archive import unpack
 from stages.download.sources.fetch import Fetched, fetch
 from stages.download.sources.hub import SPLITS, is_hub, load_hub_dataset
 from stages.errors import DataError
+from stages.messages import NAMES, examples, plain, short
 from stages.schema import SourceFile
 
 logger = logging.getLogger(__name__)
@@ -88,21 +89,21 @@ def open_inputs(
             unpacked = folder / str(index)
             unpacked.mkdir()
             path = unpack(whole.path, member=file.member, name=whole.source, scratch=unpacked, limit=unpack_limit)
-            yield _input(path, whole, options, file)
+            yield _input(path, whole, options, file, unpack_limit)
 
 
-def _input(path: Path, whole: Fetched, options: ReadOptions, file: SourceFile) -> InputFile:
-    name = whole.source if file.member is None else f"{whole.source}:{file.member}"
+def _input(path: Path, whole: Fetched, options: ReadOptions, file: SourceFile, limit: int) -> InputFile:
+    name = whole.source if file.member is None else f"{whole.source}:{plain(file.member)}"
     label, columns = _label_and_columns(options, name, file.label)
     if options.format != "folders" and path.is_dir():
         raise DataError(f"{name} is a folder. Name the files in it with a pattern such as {name}/*.csv.")
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{name} is empty (0 bytes). Give a file with rows.")
     readers = {"parquet": read_parquet, "arrow": read_arrow, "folders": read_folders}
-    read = readers.get(options.format, read_text_file)
+    records = readers.get(options.format, read_text_file)(path, name=name, options=replace(options, columns=columns))
     return InputFile(
         name,
-        read(path, name=name, options=replace(options, columns=columns)),
+        within_limit(records, limit, name) if options.format in ("parquet", "arrow") else records,
         columns,
         {"source": whole.source, "member": file.member, "sha256": whole.sha256, "bytes": whole.bytes},
         file.split,
@@ -119,8 +120,11 @@ def _hub_inputs(file: SourceFile, options: ReadOptions) -> Iterator[InputFile]:
     present = list(loaded.splits)
     wanted = [member] if member is not None else [name for name in present if name in SPLITS]
     if not wanted or any(name not in present for name in wanted):
-        problem = "none of its splits is train, validation or test" if member is None else f"it has no split {member!r}"
-        raise DataError(f"{source}: {problem}. It has: {', '.join(present)}. Name one of these as `member`.")
+        unknown = f"it has no split {short(member)}"
+        problem = "none of its splits is train, validation or test" if member is None else unknown
+        raise DataError(
+            f"{source}: {problem}. It has: {examples(present, most=NAMES, show=plain)}. Name one of these as `member`."
+        )
     for split in wanted:
         name = f"{source}:{split}"
         label, columns = _label_and_columns(options, name, file.label)

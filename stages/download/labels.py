@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from stages.errors import DataError
+from stages.messages import examples, short
 
 
 def rename(value: str, names: Mapping[str, str]) -> str | None:
@@ -25,13 +26,14 @@ def in_class_order(present: Collection[str], names: Mapping[str, str]) -> list[s
         absent = [label for label in labels if label not in present]
         if absent:
             raise DataError(
-                f"download.dataset.labels names {absent}, but no row has that label. The rows have: {sorted(present)}."
+                f"download.dataset.labels names [{examples(absent)}], but no row has that label. "
+                f"The rows have: [{examples(sorted(present))}]."
             )
     else:
         labels = sorted(present, key=_by_number) if all(map(_is_number, present)) else sorted(present)
     if len(labels) < 2:
         raise DataError(
-            f"All rows have the label {labels[0]!r}, but a classifier needs at least two labels. "
+            f"All rows have the label {short(labels[0])}, but a classifier needs at least two labels. "
             "Correct download.dataset.columns.label, or add rows."
         )
     return labels

@@ -16,7 +16,7 @@ from stages import entry
 from stages.components import read_components
 from stages.evaluate.metrics import calibration_rows, measure_splits
 from stages.evaluate.plots import write_calibration, write_confusion
-from stages.evaluate.rule import decide, fit_rule
+from stages.evaluate.rule import decide, describe_trial, fit_rule
 from stages.files import read_json, write_json
 from stages.inference.loading import load_model, predict_tokens
 from stages.metrics.bootstrap import Bootstrap
@@ -38,9 +38,11 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     seconds = time.perf_counter() - start
     bootstrap = Bootstrap(options.resamples, options.confidence, options.seed)
     ordered = are_ordered(labels, options.ordered)
-    rule = fit_rule(raw["val"], metric=options.metric)
+    rule, trial = fit_rule(raw["val"], metric=options.metric, seed=options.seed)
+    if trial:
+        log.info("%s", describe_trial(trial, metric=options.metric))
     splits = {name: decide(split, rule) for name, split in raw.items()}
-    metrics = measure_splits(splits, labels, rule, ordered=ordered, bootstrap=bootstrap)
+    metrics = measure_splits(splits, labels, rule, trial, ordered=ordered, bootstrap=bootstrap)
     calibration = calibration_rows(splits["test"], rule)
     write_predictions(paths.predictions(seed), splits)
     write_confusion(paths.evaluation(seed) / "confusion.csv", splits["test"], labels)

@@ -1,24 +1,27 @@
 """metrics.json of one seed: every metric with its interval, the classes, and what was fitted on val."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-import numpy as np
-
+from stages.evaluate.threshold import Trial
 from stages.metrics.bootstrap import Bootstrap, Estimate
 from stages.metrics.calibration import reliability
 from stages.metrics.classification import per_class
 from stages.metrics.estimates import measure
 from stages.metrics.rule import DecisionRule
-from stages.metrics.summary import MetricValue
+from stages.metrics.summary import MetricValue, exact
 from stages.predictions import Predictions
-
-DECIMALS = 6
 
 
 def measure_splits(
-    splits: Mapping[str, Predictions], labels: list[str], rule: DecisionRule, *, ordered: bool, bootstrap: Bootstrap
+    splits: Mapping[str, Predictions],
+    labels: list[str],
+    rule: DecisionRule,
+    trial: Trial | None,
+    *,
+    ordered: bool,
+    bootstrap: Bootstrap,
 ) -> dict[str, Any]:
     """Return the content of metrics.json: the metrics of val and test, and the calibration.
 
@@ -26,29 +29,35 @@ def measure_splits(
         splits: Predictions for val and test, decided by the rule.
         labels: Names of the classes.
         rule: The decision rule.
+        trial: Of the threshold.
         ordered: Whether the classes have an order.
         bootstrap: Of the intervals.
 
     Returns:
         `{"val": {metric: {"value", "low", "high"}, "per_class": {label: {...}}}, "test": ..., "calibration":
-        {"temperature", "threshold"}}`. A split without rows is empty; the threshold is null for three or more classes.
+        {"temperature", "threshold", "trial": {"threshold", "gain", "chance"}}}`. A split without rows is empty. The
+        threshold is null where the most probable label is predicted, the trial where no threshold was tried.
     """
     metrics: dict[str, Any] = {
         name: _measure_split(split, labels, rule, ordered=ordered, bootstrap=bootstrap)
         for name, split in splits.items()
     }
-    return metrics | {"calibration": {"temperature": rule.temperature, "threshold": rule.threshold}}
+    tried = trial and asdict(replace(trial, gain=exact(trial.gain)))
+    return metrics | {"calibration": {"temperature": rule.temperature, "threshold": rule.threshold, "trial": tried}}
 
 
 def calibration_rows(predictions: Predictions, rule: DecisionRule) -> list[tuple[str, float, float, int]]:
-    """Return the calibration plot: before or after scaling, and each bin's mean confidence, accuracy and rows."""
+    """Return the calibration plot: before or after scaling, and each bin's mean confidence, accuracy and rows.
+
+    The confidence is the probability of the label that the rule predicts, as `predict` shows it.
+    """
     if not len(predictions.labels):
         return []
     scaled = rule.calibrate(predictions.probabilities)
     return [
-        (name, round(group.confidence, DECIMALS), round(group.accuracy, DECIMALS), group.rows)
+        (name, exact(group.confidence), exact(group.accuracy), group.rows)
         for name, probabilities in (("as predicted", predictions.probabilities), ("after scaling", scaled))
-        for group in reliability(predictions.labels, probabilities)
+        for group in reliability(predictions.labels, probabilities, preds=predictions.preds)
     ]
 
 
@@ -72,12 +81,10 @@ def _per_class(split: Predictions, labels: list[str]) -> dict[str, dict[str, flo
     columns = per_class(split.labels, split.preds, num_labels=len(labels))
     support = columns.pop("support")
     return {
-        label: {name: round(float(values[index]), DECIMALS) for name, values in columns.items()}
-        | {"support": int(support[index])}
+        label: {name: exact(values[index]) for name, values in columns.items()} | {"support": int(support[index])}
         for index, label in enumerate(labels)
     }
 
 
 def _entry(estimate: Estimate) -> dict[str, float]:
-    numbers = (float(np.round(number, DECIMALS)) for number in (estimate.value, estimate.low, estimate.high))
-    return asdict(MetricValue(*numbers))
+    return asdict(MetricValue(exact(estimate.value), exact(estimate.low), exact(estimate.high)))

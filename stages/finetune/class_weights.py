@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.errors import DataError, ParamsError
+from stages.messages import examples
 
 
 def label_weights(
@@ -28,11 +29,12 @@ def label_weights(
         return _balanced(labels, np.bincount(train_labels, minlength=len(labels)))
     weights = {str(label): weight for label, weight in choice.items()}
     if set(weights) != set(labels):
-        unknown = [label for label in weights if label not in labels]
+        known = set(labels)
+        unknown = [label for label in weights if label not in known]
         missing = [label for label in labels if label not in weights]
         raise ParamsError(
-            f"finetune.class_weights must give a weight to every label: unknown {unknown}, missing {missing}. "
-            f"The labels are {list(labels)}."
+            f"finetune.class_weights must give a weight to every label: unknown [{examples(unknown)}], "
+            f"missing [{examples(missing)}]. The labels are [{examples(labels)}]."
         )
     return [float(weights[label]) for label in labels]
 
@@ -41,7 +43,7 @@ def _balanced(labels: Sequence[str], counts: NDArray[np.int64]) -> list[float]:
     if not counts.all():
         empty = [label for label, count in zip(labels, counts, strict=True) if not count]
         raise DataError(
-            f"finetune.class_weights is balanced, but train has no row of {empty}. "
+            f"finetune.class_weights is balanced, but train has no row of [{examples(empty)}]. "
             "Set finetune.class_weights to none, or add rows of these labels."
         )
     return [float(weight) for weight in counts.sum() / (len(labels) * counts)]

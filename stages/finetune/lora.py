@@ -7,6 +7,7 @@ from transformers import PreTrainedModel
 
 from stages.errors import TrainingError
 from stages.finetune.methods import freeze_encoder, set_modes
+from stages.messages import NAMES, examples
 from stages.schema import Lora
 
 # For architectures without targets in peft: query and value, as in the paper.
@@ -64,8 +65,8 @@ def _targets(model: PreTrainedModel, target_modules: str | Sequence[str]) -> lis
         names = [target_modules] if isinstance(target_modules, str) else list(target_modules)
         if missing := [name for name in names if name not in present]:
             raise TrainingError(
-                f"finetune.lora.target_modules contains {missing}, but {model.config.model_type} has no such linear "
-                f"layers. Choose from {present}."
+                f"finetune.lora.target_modules contains [{examples(missing)}], but {model.config.model_type} has no "
+                f"such linear layers. Choose from [{examples(present, most=NAMES)}]."
             )
         return names
     targets = BY_ARCHITECTURE.get(model.config.model_type) or OWN_TARGETS.get(model.config.model_type, [])
@@ -73,7 +74,7 @@ def _targets(model: PreTrainedModel, target_modules: str | Sequence[str]) -> lis
     if not names:
         raise TrainingError(
             f"finetune.lora.target_modules is auto, but peft has no targets for {model.config.model_type}. "
-            f"List linear layers instead, from {present}."
+            f"List linear layers instead, from [{examples(present, most=NAMES)}]."
         )
     return names
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from stages.metrics.names import SPLITS, metric_name
 
+DECIMALS = 10  # of numbers in files: enough for any comparison, and without the noise of floating point
+
 
 @dataclass(frozen=True)
 class MetricValue:
@@ -31,6 +33,11 @@ class MetricSummary:
     sd: float | None = None
     low: float | None = None
     high: float | None = None
+
+
+def exact(number: float) -> float:
+    """Return a number as metrics.json holds it; it is rounded for people only where it is shown."""
+    return round(float(number), DECIMALS) + 0.0  # never -0.0
 
 
 def parse_summaries(report: Mapping[str, Any]) -> dict[str, MetricSummary]:

@@ -1,4 +1,4 @@
-"""What produced the results: parameters, encoder, library versions, and the time and memory of the stages."""
+"""What produced the results: parameters, encoder and library versions. No clock times: equal runs differ in them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,15 +12,6 @@ LIBRARIES = ("torch", "lightning", "transformers", "tokenizers", "numpy", "sciki
 
 
 @dataclass(frozen=True)
-class StageTiming:
-    """Clock time and memory of a stage when it last ran."""
-
-    stage: str
-    seconds: float
-    peak_memory_mb: float
-
-
-@dataclass(frozen=True)
 class Provenance:
     """How the champion was made; mappings are in the order of their files."""
 
@@ -28,19 +19,17 @@ class Provenance:
     params: dict[str, str]  # by dotted key
     finetune_stats: dict[str, str]  # of the champion, by dotted key
     weights_mb: float
-    timing: list[StageTiming]
     versions: dict[str, str]  # by library; empty without constraints.txt
 
 
 def read_provenance(paths: Paths, params: Params, seed: int) -> Provenance:
-    """Read how the model of `seed` was made, and how long every stage before this one took."""
+    """Read how the model of `seed` was made."""
     weights = paths.finetuned(seed) / "model.safetensors"
     return Provenance(
         encoder=read_json(paths.encoder / "source.json")["source"],
         params=flatten(params.model_dump(exclude={"machine"})),
         finetune_stats=flatten(read_json(paths.finetune_stats(seed))),
         weights_mb=round(weights.stat().st_size / 1e6, 1) if weights.is_file() else 0.0,
-        timing=_read_timing(paths, params.seeds),
         versions=_read_versions(paths.root / "constraints.txt"),
     )
 
@@ -69,14 +58,6 @@ def format_value(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}" if abs(value) >= 10_000 else str(value)
     return str(value) if value != "" else '""'
-
-
-def _read_timing(paths: Paths, seeds: list[int]) -> list[StageTiming]:
-    """Read timing.json of every stage that has one, in the order of the graph."""
-    stages = ["download@dataset", "download@model", "tokenize", "split"]
-    stages += [f"{stage}@{seed}" for seed in seeds for stage in ("finetune", "evaluate")]
-    timing = {stage: read_json(paths.timing(stage)) for stage in stages if paths.timing(stage).is_file()}
-    return [StageTiming(stage, entry["seconds"], entry["peak_memory_mb"]) for stage, entry in timing.items()]
 
 
 def _read_versions(path: Path) -> dict[str, str]:

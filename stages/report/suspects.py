@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.report.results import Results
+from stages.shown import spreadsheet_safe, visible
 
 Ints = NDArray[np.int64]
 
@@ -96,6 +97,10 @@ def rank_suspects(labels: Ints, probabilities: NDArray[np.floating], *, ordered:
 
 
 def suspects_csv(suspects: Sequence[Suspect]) -> str:
-    """Return suspects.csv: ids and labels, but no texts."""
+    """Return suspects.csv: ids and labels, but no texts; safe to open in a spreadsheet."""
     columns = [field.name for field in dataclasses.fields(Suspect)]
-    return str(pd.DataFrame(suspects, columns=columns).to_csv(index=False, lineterminator="\n"))
+    rows = [
+        [spreadsheet_safe(visible(value)) if isinstance(value, str) else value for value in vars(suspect).values()]
+        for suspect in suspects
+    ]
+    return str(pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n"))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from stages.components import connect_rows
 from stages.errors import DataError
 from stages.files import replace_file
+from stages.messages import examples
 from stages.schema import Split
 from stages.split.duplicates import first_of_each
 from stages.split.hashing import assign_by_hash, keep_one_split
@@ -129,7 +130,7 @@ def _require_all_labels(
         counts = np.bincount(label[positions[name]], minlength=len(labels))
         absent = [label for label, count in zip(labels, counts, strict=True) if not count]
         if absent:
-            problems.append(f"{name} ({len(positions[name])} rows) has no row of {', '.join(map(repr, absent))}")
+            problems.append(f"{name} ({len(positions[name])} rows) has no row of {examples(absent)}")
     if problems:
         larger = f", set a larger split.{' and split.'.join(shares)}" if shares else ""
         raise DataError(

@@ -20,7 +20,8 @@ from stages.truncation import count_special_tokens
 
 logger = logging.getLogger(__name__)
 
-BATCH = 4_096  # rows encoded at once; an Encoding keeps some kilobytes of its own while it lives
+BATCH = 4_096  # rows read at once
+BATCH_BYTES = 200_000_000  # of texts read at once, about
 PROGRESS = 25  # batches between two lines of the log
 
 
@@ -61,9 +62,10 @@ def write_tokens(rows: Path, path: Path, *, opened: ModelTokenizer, max_length: 
     lengths = Lengths(labels, max_length=max_length, truncation=truncation, limit=opened.max_length)
     schema = _schema(pairs)
     with replace_file(path) as temporary, pa.ipc.new_stream(temporary, schema) as writer:
-        for number, batch in enumerate(file.iter_batches(batch_size=BATCH)):
+        rows_read = _rows_read_at_once(file)
+        for number, batch in enumerate(file.iter_batches(batch_size=rows_read)):
             if number and number % PROGRESS == 0:
-                logger.info("%d of %d rows tokenized", number * BATCH, file.metadata.num_rows)
+                logger.info("%d of %d rows tokenized", number * rows_read, file.metadata.num_rows)
             texts = _texts(batch, pairs)
             tokens, cut = encode(opened.tokenizer, texts, pairs=pairs, max_length=max_length, truncation=truncation)
             label = pc.index_in(batch.column("label"), value_set=pa.array(labels, pa.string())).cast(pa.int32())
@@ -89,6 +91,13 @@ def _check_max_length(max_length: int, *, limit: int | None, special: int) -> No
 def _has_pairs(file: pq.ParquetFile) -> bool:
     groups = (file.read_row_group(group, columns=["text_pair"]) for group in range(file.num_row_groups))
     return any(group.column(0).null_count < group.num_rows for group in groups)
+
+
+def _rows_read_at_once(file: pq.ParquetFile) -> int:
+    """BATCH, or less where the texts are so long that as many would fill the memory."""
+    groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+    longest = max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=0)
+    return max(1, min(BATCH, BATCH_BYTES // max(1, longest)))
 
 
 def _schema(pairs: bool) -> pa.Schema:

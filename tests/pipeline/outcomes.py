@@ -160,6 +160,6 @@ def _write_placeholder(path: Path, *, columns: Sequence[str]) -> None:
         path.write_text("placeholder\n")
     else:
         path.mkdir(exist_ok=True)
-        names = ("tokenizer.json", "tokenizer_config.json", "config.json", "model.safetensors")
+        names = ("tokenizer.json", "tokenizer_config.json", "config.json", "model.safetensors", "source.json")
         for name in names if path.name in ("model", "dataset") else ("content.txt",):
             (path / name).write_text("placeholder\n")

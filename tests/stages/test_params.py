@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def test_all_problems_come_in_one_error(values: Any) -> None:
     ("key", "value", "message"),
     [
         ("seeds", [], r"seeds: expected 1 or more items, got \[\]"),
-        ("seeds", [1, 1], r"seeds \[1, 1\] lists a seed twice"),
+        ("seeds", [1, 1], r"seeds lists 1 twice"),
         ("seeds", [-1], r"seeds\[0\]: expected 0 or more, got -1"),
         ("split.val", 0.95, "leave no rows to train on"),
         ("finetune.learning_rate", 0, "finetune.learning_rate: expected a number above 0, got 0"),
@@ -147,3 +148,57 @@ def test_a_file_that_is_no_mapping(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("")
     with pytest.raises(ParamsError, match="the file: expected keys and values, got null"):
         read_params(tmp_path / "params.yaml")
+
+
+SECRET = "s3cr3t-planted"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "download.dataset.folder",
+        "download.dataset.files.0.source",
+        "download.dataset.files.0.member",
+        "download.dataset.files.0.label",
+        "download.dataset.columns.slices.0",
+        "download.dataset.labels.a",
+        "download.model.source",
+        "finetune.strategy",
+        "report.title",
+        "unknown",
+    ],
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"https://user:{SECRET}@host/x",
+        f"s3://KEY:{SECRET}@bucket/x",
+        f"https://host/x?X-Amz-Signature={SECRET}",
+        f"hf_{SECRET * 2}".replace("-", "0"),
+    ],
+)
+def test_a_secret_is_refused_wherever_it_stands(values: Any, key: str, text: str) -> None:
+    values["download"]["dataset"]["columns"]["slices"] = ["x"]
+    *steps, last = [int(step) if step.isdigit() else step for step in key.split(".")]
+    place = values
+    for step in steps:
+        place = place[step]
+    place[last] = text
+    with pytest.raises(ParamsError, match=r"holds a password, a token or a signature: .*\*\*\*.*~/.netrc") as error:
+        parse_params(values, name="params.yaml")
+    assert SECRET not in str(error.value)
+    assert re.sub(r"\.(\d)", r"[\1]", key) in str(error.value)
+
+
+def test_a_secret_as_a_key_is_refused(values: Any) -> None:
+    values["download"]["dataset"]["labels"] = {f"https://user:{SECRET}@host": "a"}
+    with pytest.raises(ParamsError, match=r"download.dataset.labels holds a password") as error:
+        parse_params(values, name="params.yaml")
+    assert SECRET not in str(error.value)
+
+
+def test_no_parser_quotes_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(f"a: https://user:{SECRET}@host\na: https://user:{SECRET}@other\n")
+    with pytest.raises(ParamsError) as error:
+        read_params(tmp_path / "params.yaml")
+    assert SECRET not in str(error.value)

@@ -10,6 +10,7 @@ from pipeline.comparison.render.markup import code, escape, fold, table
 from pipeline.comparison.render.strips import bar, interval_strips
 from pipeline.comparison.result import Comparison
 from pipeline.comparison.verdicts import MetricRow
+from stages.redaction import redact
 
 SIGNS = {
     "better": "🟢",
@@ -125,7 +126,7 @@ def _changes(comparison: Comparison) -> str:
 
 
 def _value(value: Any) -> str:
-    return code(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), limit=80)
+    return code(redact(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)), limit=80)
 
 
 def _flips(comparison: Comparison) -> list[str]:

@@ -1,21 +1,19 @@
 """Markdown in which nothing from the data set can act: no link, no mention, no tag."""
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pipeline.comparison.render.wording import shorten
+from stages.shown import visible
 
 NAME = 60  # characters of a name that are shown
 ACTIVE = "&<>|`*_[]~\\#@!$"  # characters that can begin or end markup, a mention, a formula
 LINKING = ".:"  # characters without which nothing becomes an address or an emoji
-HIDDEN = ("Cc", "Cf", "Cs", "Co")  # Unicode categories: control, format, surrogate, private use
-JOINERS = "\u200c\u200d"  # of HIDDEN, but emoji and some scripts need them
 
 
 def escape(sentence: str, *, limit: int = 400) -> str:
     """Return a sentence of ours as Markdown, in which what it quotes can't become markup."""
-    return _visible(shorten(sentence, limit)).translate(_references(ACTIVE))
+    return visible(shorten(sentence, limit)).translate(_references(ACTIVE))
 
 
 def code(text: Any, *, limit: int = NAME) -> str:
@@ -25,7 +23,7 @@ def code(text: Any, *, limit: int = NAME) -> str:
     cell or a tag; in code GitHub looks for no mentions and no issue numbers. Characters that are invisible or change
     the direction of writing are shown as �.
     """
-    return f"<code>{_visible(shorten(str(text), limit)).translate(_references(ACTIVE + LINKING))}</code>"
+    return f"<code>{visible(shorten(str(text), limit)).translate(_references(ACTIVE + LINKING))}</code>"
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> str:
@@ -42,7 +40,3 @@ def fold(title: str, body: str) -> str:
 
 def _references(characters: str) -> dict[int, str]:
     return {ord(character): f"&#{ord(character)};" for character in characters}
-
-
-def _visible(text: str) -> str:
-    return "".join("�" if unicodedata.category(c) in HIDDEN and c not in JOINERS else c for c in text)

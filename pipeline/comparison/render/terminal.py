@@ -11,6 +11,8 @@ from pipeline.comparison.render import wording
 from pipeline.comparison.render.strips import interval_strips
 from pipeline.comparison.result import Comparison
 from pipeline.comparison.verdicts import MetricRow
+from stages.redaction import redact
+from stages.shown import visible
 
 STYLES = {
     "better": "bold green",
@@ -30,16 +32,16 @@ def render(comparison: Comparison) -> Group:
     """Return what rich prints; nothing from the data set is read as markup."""
     test_rows = f", {comparison.test_rows:,} test rows" if comparison.test_rows else ""
     parts: list[RenderableType] = [
-        Text(wording.verdict_sentence(comparison), style=STYLES.get(comparison.verdict, "bold")),
-        Text(f"{comparison.base} -> {comparison.head}{test_rows}", style="dim"),
+        _text(wording.verdict_sentence(comparison), style=STYLES.get(comparison.verdict, "bold")),
+        _text(f"{comparison.base} -> {comparison.head}{test_rows}", style="dim"),
         Text(),
         MetricsTable(comparison.headline, comparison.confidence),
-        *(Text(f"note: {note}", style="yellow") for note in comparison.notes),
+        *(_text(f"note: {note}", style="yellow") for note in comparison.notes),
     ]
     for result in comparison.gate:
         style = "green" if result.passed else "bold yellow" if result.open else "bold red"
         outcome = "passed" if result.passed else "UNDECIDED" if result.open else "FAILED"
-        parts.append(Text(f"{outcome}: {result.rule} ({result.why})", style=style))
+        parts.append(_text(f"{outcome}: {result.rule} ({result.why})", style=style))
     return Group(*parts, Text(), *_changes(comparison), *_flips(comparison), *_champions(comparison))
 
 
@@ -88,7 +90,7 @@ def _changes(comparison: Comparison) -> list[Text]:
             lines.append(f"  rows {kind}: {text}{wording.and_more(more)}")
     shown, more = wording.at_most(wording.model_changes(changes.models), FEW)
     lines += [f"  models: {', '.join(shown)}{wording.and_more(more)}"] if shown else []
-    return [Text(line) for line in lines]
+    return [_text(line) for line in lines]
 
 
 def _flips(comparison: Comparison) -> list[Text]:
@@ -104,7 +106,7 @@ def _flips(comparison: Comparison) -> list[Text]:
         lines.append(f"  most in: {'; '.join(parts)}")
     lines += [f"  fixed  {_flipped_row(row)}" for row in flips.fixed_rows[:FEW]]
     lines += [f"  broken {_flipped_row(row)}" for row in flips.broken_rows[:FEW]]
-    return [Text(line) for line in lines]
+    return [_text(line) for line in lines]
 
 
 def _flipped_row(row: FlippedRow) -> str:
@@ -114,7 +116,7 @@ def _flipped_row(row: FlippedRow) -> str:
 
 def _champions(comparison: Comparison) -> list[Text]:
     measures = [f"{name}: {base:.4f} -> {head:.4f}" for name, (base, head) in comparison.calibration.items()]
-    calibration = [Text(f"calibration: {', '.join(measures)} (lower is better)")] if measures else []
+    calibration = [_text(f"calibration: {', '.join(measures)} (lower is better)")] if measures else []
     totals = [sum(cost.seconds[side] or 0.0 for cost in comparison.costs) for side in (0, 1)]
     peaks = [max((cost.memory_mb[side] or 0.0 for cost in comparison.costs), default=0.0) for side in (0, 1)]
     sizes = [None if size is None else size / 1e6 for size in comparison.model_bytes]
@@ -123,8 +125,13 @@ def _champions(comparison: Comparison) -> list[Text]:
         f"peak memory {' -> '.join(map(wording.megabytes, peaks))}",
         f"model {' -> '.join(map(wording.megabytes, sizes))}",
     ]
-    return [*calibration, Text(f"cost: {', '.join(costs)}")]
+    return [*calibration, _text(f"cost: {', '.join(costs)}")]
+
+
+def _text(line: str, style: str = "") -> Text:
+    """A line that shows what it quotes: nothing in it moves the cursor or hides the rest."""
+    return Text(visible(line), style=style)
 
 
 def _value(value: object) -> str:
-    return wording.shorten(value if isinstance(value, str) else repr(value), 40)
+    return wording.shorten(redact(value if isinstance(value, str) else repr(value)), 40)

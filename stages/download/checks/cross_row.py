@@ -11,6 +11,7 @@ from stages.download.checks.rules import Problems, SourceRow
 from stages.download.row_store import RowStore
 from stages.download.text_keys import normalise
 from stages.errors import DataError
+from stages.messages import examples, short
 
 
 def check_across_rows(
@@ -119,7 +120,7 @@ def _check_labels(store: RowStore, problems: Problems, aside: dict[int, str], le
     rare = {name: int(counts[index]) for name, index in store.labels.items() if 0 < counts[index] < least}
     if rare and problems.policy("rare_label") == "fail":
         problems.raise_failures()
-        rows = ", ".join(f"{name!r} has {count}" for name, count in sorted(rare.items()))
+        rows = examples(sorted(rare), show=lambda name: f"{short(name)} has {rare[name]}")
         raise DataError(
             f"Labels with fewer than {least} rows: {rows}. "
             "Add rows of these labels, join them with another class in download.dataset.labels, "

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import IO, NamedTuple
 
 from stages.errors import DataError
+from stages.messages import EXAMPLES, plain
+from stages.shown import spreadsheet_safe, visible
 
 logger = logging.getLogger(__name__)
-
-EXAMPLES = 5  # rows that a message names per rule; set_aside.csv names all
 
 
 class Rule(NamedTuple):
@@ -95,14 +95,15 @@ class Problems:
             self._counts[row.file, rule] += 1
             examples = self._examples.setdefault((row.file, rule), [])
             if len(examples) < EXAMPLES:
-                details = ", ".join(filter(None, [f"id {printable(row.id)}" if row.id else "", detail]))
+                details = ", ".join(filter(None, [f"id {plain(row.id)}" if row.id else "", plain(detail)]))
                 examples.append(f"{row.row} ({details})" if details else str(row.row))
         return policy in ("warn", "ignore")
 
     def write_set_aside(self, rule: str, row: SourceRow) -> None:
-        """Write a row that is set aside to the file."""
+        """Write a row that is set aside to the file, which people open in a spreadsheet."""
         self.set_aside[rule] += 1
-        self._writer.writerow([row.file, row.row, rule, printable(row.id), printable(row.text)])
+        file, row_id, text = (spreadsheet_safe(visible(printable(value))) for value in (row.file, row.id, row.text))
+        self._writer.writerow([file, row.row, rule, row_id, text])
 
     @property
     def warnings(self) -> dict[str, int]:

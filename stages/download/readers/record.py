@@ -1,11 +1,14 @@
 """A row as read, before any check, and the options that say how a file is read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from stages.columns import SLICE_PREFIX
 from stages.errors import DataError
+from stages.messages import NAMES, examples, plain, short
+
+LONGEST = 100_000_000  # characters of a row of a text file, and of a cell; what reads and checks them needs a multiple
 
 
 class Record(NamedTuple):
@@ -58,23 +61,30 @@ def params_key(field: str) -> str:
     return f"download.dataset.columns.{'slices' if field.startswith(SLICE_PREFIX) else field}"
 
 
-def missing_column(name: str, field: str, column: str | int, present: Iterable[str]) -> DataError:
+def missing_column(name: str, field: str, column: str | int, present: Sequence[str]) -> DataError:
     """Return the error for a column that a file does not have."""
-    return DataError(
-        f"{name} has no column {column!r}. It has: {', '.join(present) or 'none'}. Correct {params_key(field)}."
-    )
+    shown = examples(present, most=NAMES, show=plain)
+    return DataError(f"{name} has no column {short(column)}. It has: {shown}. Correct {params_key(field)}.")
+
+
+def ambiguous_column(name: str, column: str | int, present: Sequence[str]) -> DataError:
+    """Return the error for a column name that a file has several times."""
+    times = present.count(str(column))
+    return DataError(f"{name} has {times} columns {short(column)}. Give each column a name of its own.")
 
 
 def require_columns(name: str, options: ReadOptions, present: Iterable[str]) -> None:
     """Check that a file has the columns.
 
     Raises:
-        DataError: One is missing; the message lists those that are present.
+        DataError: One is missing, or there several times; the message lists those that are present.
     """
     present = list(present)
     for field, column in options.columns.items():
         if str(column) not in present:
             raise missing_column(name, field, column, present)
+        if present.count(str(column)) > 1:
+            raise ambiguous_column(name, column, present)
 
 
 def typed_record(row: int, values: Mapping[str, Any]) -> Record:
@@ -98,6 +108,9 @@ def typed_record(row: int, values: Mapping[str, Any]) -> Record:
 
 def record_of(row: int, cells: Mapping[str, str | None]) -> Record:
     """Return the record of a row's cells, by field."""
+    for field, cell in cells.items():
+        if cell and len(cell) > LONGEST:
+            return Record(row, None, problem=f"{field}: longer than {LONGEST:,} characters")
     slices = tuple(cell for field, cell in cells.items() if field.startswith(SLICE_PREFIX))
     fields = {field: cell for field, cell in cells.items() if not field.startswith(SLICE_PREFIX)} if slices else cells
     return Record(row, **fields, slices=slices)

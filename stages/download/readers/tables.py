@@ -1,16 +1,21 @@
 """Read the rows of tables whose columns have types: Parquet, Arrow, and data sets of the Hub."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from stages.download.readers.columns import ROWS, rows_at_once, rows_of
 from stages.download.readers.record import ReadOptions, Record, require_columns, typed_record
+from stages.download.regular_files import open_file
 from stages.errors import DataError
 
-BATCH = 10_000  # rows
+MOST_ROWS = 100_000_000  # of a table; a header of some bytes can claim any number
+BUFFER = 1 << 20  # bytes of a Parquet column read at once; without it, a column is read in one piece
 
 
 def read_parquet(path: Path, *, name: str, options: ReadOptions) -> Iterator[Record]:
@@ -24,15 +29,17 @@ def read_parquet(path: Path, *, name: str, options: ReadOptions) -> Iterator[Rec
     Raises:
         DataError: It can't be read as Parquet, or lacks a column.
     """
-    try:
-        file = pq.ParquetFile(path)
+    with open_file(path, name) as opened, _damage_named(name, "Parquet"):
+        file = pq.ParquetFile(opened, buffer_size=BUFFER, page_checksum_verification=True)
+        promised = file.metadata.num_rows
+        _check_rows(promised, name)
         require_columns(name, options, file.schema_arrow.names)
-        columns = [str(column) for column in options.columns.values()]
-        yield from _records(file.iter_batches(batch_size=BATCH, columns=columns), options)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"{name} can't be read as Parquet: {error}. Fetch it again, or correct download.dataset.format."
-        ) from error
+        rows = 0
+        for record in _records(_parquet_batches(opened, file, options), options, name):
+            rows = record.row
+            yield record
+        if rows != promised:
+            raise pa.ArrowInvalid(f"it promises {promised:,} rows and has {rows:,}")
 
 
 def read_arrow(path: Path, *, name: str, options: ReadOptions) -> Iterator[Record]:
@@ -46,22 +53,14 @@ def read_arrow(path: Path, *, name: str, options: ReadOptions) -> Iterator[Recor
     Raises:
         DataError: It can't be read as Arrow, or lacks a column.
     """
-    try:
-        with pa.memory_map(str(path)) as file:
-            start: bytes = file.read(6)
-            file.seek(0)
-            if start == b"ARROW1":
-                reader = pa.ipc.open_file(file)
-                batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
-            else:
-                reader = pa.ipc.open_stream(file)
-                batches = iter(reader)
-            require_columns(name, options, reader.schema.names)
-            yield from _records(batches, options)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"{name} can't be read as Arrow: {error}. Fetch it again, or correct download.dataset.format."
-        ) from error
+    # not memory-mapped: where a file gets shorter while it is mapped, the system kills the process
+    with open_file(path, name) as opened, _damage_named(name, "Arrow"):
+        is_file = opened.read(6) == b"ARROW1"
+        opened.seek(0)
+        reader = pa.ipc.open_file(opened) if is_file else pa.ipc.open_stream(opened)
+        require_columns(name, options, reader.schema.names)
+        batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else iter(reader)
+        yield from _records(batches, options, name)
 
 
 def read_hub_split(split: Any, *, name: str, options: ReadOptions) -> Iterator[Record]:
@@ -76,28 +75,96 @@ def read_hub_split(split: Any, *, name: str, options: ReadOptions) -> Iterator[R
         DataError: It lacks a column.
     """
     require_columns(name, options, split.column_names)
-    names: dict[str, Callable[[int], str]] = {
+    classes: dict[str, Callable[[int], str]] = {
         field: split.features[str(column)].int2str
         for field, column in options.columns.items()
         if hasattr(split.features[str(column)], "int2str")
     }
-    columns = [str(column) for column in options.columns.values()]
-    tables = split.select_columns(columns).with_format("arrow").iter(BATCH)
-    yield from _records((batch for table in tables for batch in table.to_batches()), options, names)
+    columns = list(dict.fromkeys(str(column) for column in options.columns.values()))
+    tables = split.select_columns(columns).with_format("arrow").iter(ROWS)
+    with _damage_named(name, "Arrow"):
+        yield from _records((batch for table in tables for batch in table.to_batches()), options, name, classes)
+
+
+def within_limit(records: Iterator[Record], limit: int, name: str) -> Iterator[Record]:
+    """Yield the records of a table; a table is compressed inside, so a small file can hold any number of characters.
+
+    Raises:
+        DataError: Their texts have more than `limit` characters.
+    """
+    characters = 0
+    for record in records:
+        characters += len(record.text or "") + len(record.text_pair or "")
+        if characters > limit:
+            raise DataError(
+                f"{name} has texts of more than {limit / 1e6:g} MB. If that is right, raise machine.unpack_limit_mb."
+            )
+        yield record
+
+
+@contextlib.contextmanager
+def _damage_named(name: str, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # UnicodeDecodeError: the name of a column
+        problem = " ".join(str(error).split())
+        raise DataError(
+            f"{name} can't be read as {kind}: {problem}. Fetch it again, or correct download.dataset.format."
+        ) from error
+
+
+def _parquet_batches(opened: BinaryIO, file: pq.ParquetFile, options: ReadOptions) -> Iterator[pa.RecordBatch]:
+    columns = list(dict.fromkeys(str(column) for column in options.columns.values()))
+    for group in range(file.num_row_groups):
+        rows = rows_at_once(_bytes_per_row(opened, file, group, columns))
+        yield from file.iter_batches(batch_size=rows, row_groups=[group], columns=columns)
+
+
+def _bytes_per_row(opened: BinaryIO, file: pq.ParquetFile, group: int, columns: list[str]) -> int:
+    """Return how large a row of a row group may be: as the average, or as the longest value of a dictionary.
+
+    A value that a dictionary holds once can stand in every row, so a small file can hold any number of bytes.
+    """
+    metadata = file.metadata.row_group(group)
+    chunks = [metadata.column(number) for number in range(metadata.num_columns)]
+    chosen = [chunk for chunk in chunks if f"{chunk.path_in_schema}.".startswith(tuple(f"{name}." for name in columns))]
+    average = sum(chunk.total_uncompressed_size for chunk in chosen) // max(1, metadata.num_rows)
+    texts = [chunk.path_in_schema for chunk in chosen if chunk.physical_type == "BYTE_ARRAY"]
+    coded = pq.ParquetFile(opened, metadata=file.metadata, buffer_size=BUFFER, read_dictionary=texts)
+    longest = 0
+    for batch in coded.iter_batches(batch_size=1, row_groups=[group], columns=columns):
+        for column in batch.columns:
+            if isinstance(column, pa.DictionaryArray):
+                longest += pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+        break
+    return max(average, longest)
+
+
+def _check_rows(rows: int, name: str) -> None:
+    if rows > MOST_ROWS:
+        raise DataError(f"{name} has {rows:,} rows or more, and at most {MOST_ROWS:,} can be read. Give fewer rows.")
 
 
 def _records(
-    batches: Iterator[pa.RecordBatch], options: ReadOptions, names: dict[str, Callable[[int], str]] | None = None
+    batches: Iterator[pa.RecordBatch],
+    options: ReadOptions,
+    name: str,
+    classes: dict[str, Callable[[int], str]] | None = None,
 ) -> Iterator[Record]:
-    row, names = 0, names or {}
+    row, columns, total = 0, [str(column) for column in options.columns.values()], 0
     for batch in batches:
-        values = [
-            batch.column(batch.schema.names.index(str(column))).to_pylist() for column in options.columns.values()
-        ]
-        for cells in zip(*values, strict=True):
+        total += len(batch)
+        _check_rows(total, name)
+        for cells in rows_of(batch, columns):
             row += 1
-            record = dict(zip(options.columns, cells, strict=True))
-            for field, name_of in names.items():
-                value = record[field]
-                record[field] = None if value is None or value < 0 else name_of(value)  # -1 means: no label
-            yield typed_record(row, record)
+            yield _record(row, dict(zip(options.columns, cells, strict=True)), classes or {})
+
+
+def _record(row: int, values: dict[str, Any], classes: dict[str, Callable[[int], str]]) -> Record:
+    for field, name_of in classes.items():
+        index = values[field]
+        try:
+            values[field] = None if index is None or index < 0 else name_of(index)  # -1 means: no label
+        except ValueError:
+            return Record(row, None, problem=f"{field}: {index} is no class of the data set")
+    return typed_record(row, values)

@@ -1,21 +1,24 @@
 """Bring a source to disk: local files are used where they are, others are downloaded."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.download.regular_files import files_below, open_file, unreadable
 from stages.download.sources.http import download
+from stages.download.sources.local import find_local
 from stages.download.sources.object_stores import STORES, fetch_from_store
 from stages.errors import DataError
-from stages.files import sha256 as sha256_of
+from stages.redaction import redact
 
 WEB_PAGE = (b"<!doctype html", b"<html")
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A source file or folder on disk, and what source.json says of it."""
+    """A source file or folder on disk, and what source.json says of it: a source without secrets."""
 
     source: str
     path: Path
@@ -49,7 +52,7 @@ def fetch(source: str, *, root: Path, watched: str, scratch: Path) -> Iterator[F
     """
     scheme = source.partition("://")[0] if "://" in source else None
     if scheme is None:
-        for name, path in _local(source, root, watched):
+        for name, path in find_local(source, root=root, watched=watched):
             yield _describe(name, path)
         return
     target = scratch / "source"
@@ -65,41 +68,26 @@ def fetch(source: str, *, root: Path, watched: str, scratch: Path) -> Iterator[F
             f"download.dataset.files: {source} has an unknown scheme. Give a path, or one of http://, https://, hf://, "
             f"{', '.join(f'{name}://' for name in STORES)}."
         )
-    yield _describe(source, target)
-
-
-def _local(source: str, root: Path, watched: str) -> Iterator[tuple[str, Path]]:
-    path = root / source
-    fixed = path.parent if _is_pattern(path) else path
-    while _is_pattern(fixed):
-        fixed = fixed.parent
-    if not fixed.resolve().is_relative_to((root / watched).resolve()):
-        raise DataError(
-            f"{source} is not in download.dataset.folder, which is {watched}, so DVC would not see it change. "
-            f"Set download.dataset.folder: {Path(source).parent.as_posix()}"
-        )
-    if not _is_pattern(path) or path.exists():
-        if not path.exists():
-            raise DataError(f"{source} is missing. Correct download.dataset.files, or put the file there.")
-        yield source, path
-        return
-    matches = sorted(match for match in fixed.glob(str(path.relative_to(fixed))) if match.is_file())
-    if not matches:
-        raise DataError(f"{source} matches no file. Correct the pattern in download.dataset.files.")
-    for match in matches:
-        yield (match if Path(source).is_absolute() else match.relative_to(root)).as_posix(), match
-
-
-def _is_pattern(path: Path) -> bool:
-    return any(character in str(path) for character in "*?[")
+    yield _describe(redact(source), target)
 
 
 def _describe(source: str, path: Path) -> Fetched:
-    if path.is_file():
-        return Fetched(source, path, sha256_of(path), path.stat().st_size)
-    digest, size = hashlib.sha256(), 0
-    for file in sorted(path.rglob("*")):
-        if file.is_file():  # the hash of what `sha256sum` prints for the files
-            digest.update(f"{sha256_of(file)}  {file.relative_to(path).as_posix()}\n".encode())
-            size += file.stat().st_size
-    return Fetched(source, path, digest.hexdigest(), size)
+    if not path.is_dir():
+        sha256, size = _checksum(path, source)
+        return Fetched(source, path, sha256, size)
+    digest, total = hashlib.sha256(), 0
+    for file in files_below(path, source):
+        relative = file.relative_to(path).as_posix()
+        sha256, size = _checksum(file, f"{source}/{relative}")
+        digest.update(f"{sha256}  ".encode() + os.fsencode(relative) + b"\n")  # what `sha256sum` prints for the files
+        total += size
+    return Fetched(source, path, digest.hexdigest(), total)
+
+
+def _checksum(path: Path, name: str) -> tuple[str, int]:
+    """Return the SHA-256 of a file and its size in bytes."""
+    with open_file(path, name) as file:
+        try:
+            return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size
+        except OSError as error:  # a disk that fails
+            raise unreadable(name, error) from error

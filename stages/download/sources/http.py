@@ -62,8 +62,10 @@ def download(url: str, path: Path, *, attempts: int = 5, wait: float = 1.0, time
                 session.mount(scheme, HTTPAdapter(max_retries=retry))
             try:
                 response = session.get(url, stream=True, timeout=timeout, headers=_headers(temporary, etag))
-            except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-                raise DataError(f"{url} is not a URL: {error}. Correct download.dataset.files.") from error
+            except ValueError as error:  # of requests, of urllib3 and of urllib; also for the target of a redirect
+                raise DataError(
+                    f"{url} is not a URL, or leads to none: {error}. Correct download.dataset.files."
+                ) from error
             except requests.RequestException as error:  # after every attempt
                 raise _gave_up(url, attempts, error) from error
             with response:
@@ -96,7 +98,12 @@ def _receive(url: str, response: requests.Response, path: Path, attempts: int) -
         path.unlink(missing_ok=True)
         raise requests.RequestException("the part on disk is not the start of the server's file")
     if status not in (requests.codes.ok, requests.codes.partial_content):
-        raise DataError(f"{url} answers {status} {response.reason}. Correct download.dataset.files.")
+        login = (
+            "Put your user and password into ~/.netrc, or correct"
+            if status == requests.codes.unauthorized
+            else "Correct"
+        )
+        raise DataError(f"{url} answers {status} {response.reason}. {login} download.dataset.files.")
     with path.open("ab" if status == requests.codes.partial_content else "wb") as file:
         for chunk in response.iter_content(CHUNK):
             file.write(chunk)  # iter_content raises where fewer bytes come than the server promised

@@ -7,6 +7,7 @@ import fsspec
 
 from stages.errors import DataError
 from stages.files import replace_file
+from stages.redaction import holds_secret
 
 STORES = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}  # scheme -> extra
 
@@ -19,8 +20,12 @@ def fetch_from_store(source: str, path: Path) -> Path:
         path: The file to write.
 
     Raises:
-        DataError: The store's package is not installed, or the file can't be fetched.
+        DataError: The store's package is not installed, the file can't be fetched, or the path holds credentials.
     """
+    if holds_secret(source):  # no store's client reads them there: they would take them for the name of the bucket
+        raise DataError(
+            f"{source} holds a password. Remove it: the store's own tools find the credentials in the environment."
+        )
     try:
         with fsspec.open(source, "rb") as remote, replace_file(path) as temporary, temporary.open("wb") as file:
             shutil.copyfileobj(remote, file)

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from stages.report.render import formats
 from stages.report.render.context import Context
 from stages.report.render.glossary import MEANINGS, NAMES
+from stages.shown import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -28,11 +29,12 @@ def render_markdown(context: Context) -> str:
 
 
 def environment() -> Environment:
-    """Return the environment of the templates: undefined names are errors, and HTML is escaped."""
+    """Return the environment of the templates: undefined names are errors, HTML is escaped, and texts are visible."""
     templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -46,3 +48,8 @@ def environment() -> Environment:
         "percent": formats.percent,
     }
     return templates
+
+
+def _shown(value: object) -> object:
+    """Every value that a template shows goes through here; Markup stays Markup."""
+    return type(value)(visible(value)) if isinstance(value, str) else value

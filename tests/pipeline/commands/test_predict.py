@@ -46,6 +46,18 @@ def test_wrong_arguments_are_one_clear_line(model: Path, arguments: list[str], m
     assert message in str(result.exception)
 
 
+def test_an_escape_in_a_text_does_not_reach_the_terminal(model: Path) -> None:
+    result = CliRunner().invoke(app, ["predict", "good \x1b[31mapp\u202e", "--model", str(model)])
+    assert result.stdout.endswith("  good �[31mapp�\n")
+
+
+def test_a_spreadsheet_computes_nothing(model: Path) -> None:
+    options = ("predict", "--file", "-", "--model", str(model))
+    lines = b"text\n=1+1 good\n"
+    assert run_retune(*options, "--spreadsheet-safe", input=lines).stdout.splitlines()[1].startswith(b"'=1+1 good,")
+    assert run_retune(*options, input=lines).stdout.splitlines()[1].startswith(b"=1+1 good,")
+
+
 def test_standard_input_to_standard_output(model: Path) -> None:
     result = run_retune("predict", "--file", "-", "--model", str(model), input=b"text,n\ngood,1\n,2\n")
     lines = result.stdout.decode().splitlines()

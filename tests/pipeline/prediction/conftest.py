@@ -10,6 +10,12 @@ from pipeline.prediction.run import predict_rows
 from stages.inference.classifier import Classifier
 
 
+@pytest.fixture(autouse=True)
+def own_memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are remembered in a folder of the test, not of the user."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+
+
 @pytest.fixture
 def predict(model: Path, tmp_path: Path) -> Callable[..., Path]:
     """Return a function that runs `retune predict --file ... --out ...` in this process."""

@@ -56,14 +56,27 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "unclosed quote": ("in.csv", b'text\n"good\nbad\n', r"in\.csv line 2 opens a quote that is never closed"),
     "name clash": ("in.csv", b"text,error\ngood,no\n", r"already has a column 'error'.*--prefix"),
     "json keys": ("in.jsonl", b'{"body": "good"}\n', r"has no column 'text'. It has: body"),
+    "a line too long": ("in.csv", b"text\n" + b"x" * 1_000_001, r"line 2 has more than 1,000,000 characters"),
+    "a header too long": ("in.csv", b"a," * 500_001, r"line 1 has more than 1,000,000 characters"),
+    "a row too long": ("in.csv", b"text\n" + b'"\n",' * 250_001, r"line 2 opens a quote that is never closed"),
+    "a quote too long": ("in.csv", b'text\n"' + b"abc\n" * 250_001, r"line 2 opens a quote that is never closed"),
+    "a JSON line too long": ("in.jsonl", b"[" * 1_000_001, r"line 1 has more than 1,000,000 characters"),
+    "a text too long": ("in.txt", b"x" * 1_000_001, r"line 1 has more than 1,000,000 characters"),
+    "only blank lines": ("in.jsonl", b"\n\n", r"in\.jsonl has only blank lines"),
     "unknown format": ("in.docx", b"text\n", r"in\.docx: the format is not known\. Give one with --format: csv"),
 }
 
 
 @pytest.mark.parametrize(("name", "data", "message"), BAD_FILES.values(), ids=BAD_FILES)
 def test_a_bad_file_is_one_clear_line(
-    predict: Callable[..., Path], tmp_path: Path, name: str, data: bytes, message: str
+    predict: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    data: bytes,
+    message: str,
 ) -> None:
+    monkeypatch.setattr("pipeline.prediction.records.LONGEST", 1_000_000)
     (tmp_path / name).write_bytes(data)
     with pytest.raises(DataError, match=message):
         predict(tmp_path / name, "out.csv" if name != "in.jsonl" else "out.jsonl")
@@ -76,6 +89,42 @@ def test_another_encoding_can_be_named(predict: Callable[..., Path], tmp_path: P
     assert read_csv(predict(tmp_path / "in.csv", "out.csv", encoding=encoding))[0]["text"] == "café good"
 
 
-def test_an_encoding_that_is_none_is_named(predict: Callable[..., Path], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"--encoding: Python has no encoding 'klingon'"):
-        predict(write_csv(tmp_path / "in.csv", ["good"]), "out.csv", encoding="klingon")
+@pytest.mark.parametrize("encoding", ["klingon", "base64", "rot13", "hex", "a\0b"])
+def test_an_encoding_that_is_none_is_named(predict: Callable[..., Path], tmp_path: Path, encoding: str) -> None:
+    with pytest.raises(DataError, match=r"--encoding: Python has no text encoding '"):
+        predict(write_csv(tmp_path / "in.csv", ["good"]), "out.csv", encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "undefined", "utf-16", "utf-32"])
+def test_a_file_that_is_not_in_the_encoding_is_named(
+    predict: Callable[..., Path], tmp_path: Path, encoding: str
+) -> None:
+    (tmp_path / "in.csv").write_bytes(b"text\ngood\ncaf\xe9\n")
+    with pytest.raises(DataError, match=rf"in\.csv is not {encoding}: .*--encoding"):
+        predict(tmp_path / "in.csv", "out.csv", encoding=encoding)
+
+
+@pytest.mark.parametrize("line", ['{"text": "good", "n": ' + "9" * 5_000 + "}", "[" * 100_000, "{", "nul", '"\\u12"'])
+def test_a_line_that_python_can_not_read_is_an_error_of_its_row(
+    predict: Callable[..., Path], tmp_path: Path, line: str
+) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "good"}\n' + line + '\n{"text": "bad"}\n')
+    rows = [json.loads(row) for row in predict(tmp_path / "in.jsonl", "out.jsonl").read_text().splitlines()]
+    assert [row["error"] is None for row in rows] == [True, False, True]
+    assert rows[1]["error"].startswith("line 2 is not JSON")
+    assert rows[1]["line"] == line
+
+
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("value", [10**30, "x", {}, {"a": "\ud800"}, "\ud800", [1, "x"]], ids=str)
+def test_values_that_parquet_can_not_hold_are_named(
+    predict: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: object, early: bool
+) -> None:
+    monkeypatch.setattr("pipeline.prediction.windows.WINDOW_ROWS", 1)
+    rows = [{"text": "good", "n": 1}, {"text": "bad", "n": value}]
+    if early and value not in ("x",):
+        rows = rows[1:]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match=r"The values of a key have several types.*Give --out FILE\.jsonl"):
+        predict(tmp_path / "in.jsonl", "out.parquet")
+    assert len(predict(tmp_path / "in.jsonl", "out.jsonl").read_text().splitlines()) == len(rows)

@@ -1,6 +1,7 @@
 """A run that was interrupted is resumed to the same bytes, or starts over."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.prediction.resume import PartialOutput
+from pipeline.prediction.request import PredictionRequest
+from pipeline.prediction.resume import PartialOutput, memory_of
+from pipeline.prediction.run import predict_rows
 from stages.errors import DataError
+from stages.inference.classifier import Classifier
 from tests.pipeline.prediction.rows import many, read_csv, run_retune, write_csv
 
 
@@ -83,7 +87,7 @@ def test_windows_of_any_size_resume(
 
 
 def test_resume_wants_the_same_run(
-    predict: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    predict: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.prediction.windows.WINDOW_ROWS", 64)
     file = many(tmp_path / "in.csv", 300)
@@ -97,10 +101,86 @@ def test_resume_wants_the_same_run(
     many(file, 301)
     with pytest.raises(DataError, match=r"belongs to a run with a different input"):
         predict(file, "out.csv", resume=True)
-    out = predict(file, "out.csv")
-    assert len(read_csv(out)) == 301
-    before = out.stat().st_mtime_ns
+    assert len(read_csv(predict(file, "out.csv"))) == 301
+
+
+CHANGES: dict[str, tuple[dict[str, object], str]] = {
+    "--all": ({"every_label": True}, "a different --all"),
+    "--prefix": ({"prefix": "x_"}, "a different --prefix"),
+    "--column": ({"column": "other"}, "a different --column"),
+    "--pair-column": ({"pair_column": "other"}, "a different --column"),
+    "--format": ({"format": "tsv"}, "a different --format"),
+    "--encoding": ({"encoding": "cp1252"}, "a different --encoding"),
+}
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_finished_run_is_that_of_this_input(
+    predict: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture, resumed: bool
+) -> None:
     caplog.set_level("INFO", logger="pipeline")
+    file, other = write_csv(tmp_path / "in.csv", ["good"]), write_csv(tmp_path / "other.csv", ["bad"])
+    out = predict(file, "out.csv", resume=resumed)
+    before = out.stat().st_mtime_ns
     predict(file, "out.csv", resume=True)
-    assert out.stat().st_mtime_ns == before
     assert "there is nothing to resume" in caplog.text
+    with pytest.raises(DataError, match=r"out\.csv belongs to a run with a different input"):
+        predict(other, "out.csv", resume=True)
+    for options, change in CHANGES.values():
+        with pytest.raises(DataError, match=rf"out\.csv belongs to a run with {change}"):
+            predict(file, "out.csv", resume=True, **options)
+    assert out.stat().st_mtime_ns == before
+    assert {path.name for path in tmp_path.iterdir()} == {"in.csv", "other.csv", "out.csv"}
+
+
+def test_a_finished_run_is_that_of_this_model(predict: Callable[..., Path], model: Path, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "in.csv", ["good"])
+    out, other = predict(file, "out.csv"), shutil.copytree(model, tmp_path / "other")
+    (other / "calibration.json").write_text("{}")
+    with pytest.raises(DataError, match=r"out\.csv belongs to a run with a different model"):
+        predict_rows(PredictionRequest(str(file), out, other, resume=True), Classifier.load, every_label=False)
+
+
+UNKNOWN: dict[str, Callable[[Path], object]] = {
+    "written by something else": lambda out: out.write_text("text\n"),
+    "the memory is gone": lambda out: memory_of(out).unlink(),
+    "the memory is no JSON": lambda out: memory_of(out).write_text("{"),
+    "the memory is a list": lambda out: memory_of(out).write_text("[1]"),
+    "the memory is a mapping of something else": lambda out: memory_of(out).write_text('{"file": 1}'),
+}
+
+
+@pytest.mark.parametrize("change", UNKNOWN.values(), ids=UNKNOWN)
+def test_a_finished_file_of_an_unknown_run_is_kept(
+    predict: Callable[..., Path], tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    file = write_csv(tmp_path / "in.csv", ["good"])
+    out = predict(file, "out.csv")
+    change(out)
+    before = out.read_bytes()
+    with pytest.raises(DataError, match=r"out\.csv can't be resumed: it is not known which input"):
+        predict(file, "out.csv", resume=True)
+    assert out.read_bytes() == before
+    assert len(read_csv(predict(file, "out.csv"))) == 1
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "\udcff"])
+def test_a_damaged_record_of_an_interrupted_run_is_named(
+    predict: Callable[..., Path], tmp_path: Path, content: str
+) -> None:
+    file = write_csv(tmp_path / "in.csv", ["good"])
+    (tmp_path / "out.csv.partial").mkdir()
+    (tmp_path / "out.csv.partial" / "run.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(DataError, match=r"out\.csv\.partial can't be resumed: it is not known which input"):
+        predict(file, "out.csv", resume=True)
+    assert len(read_csv(predict(file, "out.csv"))) == 1
+
+
+def test_without_a_place_to_remember_a_run_still_ends_well(
+    predict: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/proc/none")
+    file = write_csv(tmp_path / "in.csv", ["good"])
+    assert len(read_csv(predict(file, "out.csv"))) == 1
+    with pytest.raises(DataError, match="it is not known which input"):
+        predict(file, "out.csv", resume=True)

@@ -139,3 +139,28 @@ def test_no_model_yet_names_the_command_that_makes_one(tmp_path: Path) -> None:
         predict_rows(
             PredictionRequest(str(file), tmp_path / "out.csv", tmp_path / "model"), Classifier.load, every_label=False
         )
+
+
+@pytest.mark.parametrize("out", ["out.csv", "out.tsv"])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_spreadsheet_computes_nothing(predict: Callable[..., Path], tmp_path: Path, kind: str, out: str) -> None:
+    texts, numbers = ["=1+1 good", "@bad", "good"], ["-0.5", "1e-5", "+3"]
+    file = tmp_path / f"in.{kind}"
+    if kind == "csv":
+        write_csv(file, texts, **{"-n": numbers})
+    else:
+        pq.write_table(pa.table({"text": texts, "-n": [float(number) for number in numbers]}), file)
+    delimiter = "\t" if out == "out.tsv" else ","
+    for safe in (True, False):
+        path = predict(file, out, spreadsheet_safe=safe, prefix="=")
+        rows = list(csv.DictReader(io.StringIO(path.read_text(), newline=""), delimiter=delimiter))
+        mark = "'" if safe else ""
+        assert [row["text"] for row in rows] == [f"{mark}=1+1 good", f"{mark}@bad", "good"]
+        assert [float(row[f"{mark}-n"]) for row in rows] == [-0.5, 1e-5, 3]
+        assert list(rows[0])[2:] == [f"{mark}=prediction", f"{mark}=probability", f"{mark}=error"]
+
+
+@pytest.mark.parametrize("out", ["out.jsonl", "out.parquet"])
+def test_formulas_are_a_matter_of_csv(predict: Callable[..., Path], tmp_path: Path, out: str) -> None:
+    with pytest.raises(DataError, match=r"--spreadsheet-safe is for CSV and TSV, and the output is"):
+        predict(write_csv(tmp_path / "in.csv", ["good"]), out, spreadsheet_safe=True)

@@ -7,7 +7,7 @@ import pytest
 from dvc.repo import Repo
 
 from pipeline.repository.project import Project
-from stages.errors import PipelineError
+from stages.errors import ParamsError, PipelineError
 from tests.pipeline import toy
 
 REPOSITORY = Path(__file__).parents[3]
@@ -46,9 +46,9 @@ def test_damaged_graph(project: Path) -> None:
         Project(project)
 
 
-@pytest.mark.parametrize("key", ["frozen", "always_changed", "wdir"])
-def test_what_switches_the_run_cache_off(project: Path, key: str) -> None:
-    toy.edit(project, "dvc.yaml", "    params: [cut]", f"    params: [cut]\n    {key}: code")
+@pytest.mark.parametrize(("key", "value"), [("frozen", "true"), ("always_changed", "true"), ("wdir", "code")])
+def test_what_switches_the_run_cache_off(project: Path, key: str, value: str) -> None:
+    toy.edit(project, "dvc.yaml", "    params: [cut]", f"    params: [cut]\n    {key}: {value}")
     with pytest.raises(PipelineError, match=f"cut has {key}, which retune does not support"):
         Project(project)
 
@@ -61,13 +61,15 @@ def test_persist(project: Path) -> None:
 
 def test_damaged_params(project: Path) -> None:
     toy.edit(project, "params.yaml", "cut: {length: 5}", "cut: {length: 5")
-    with pytest.raises(PipelineError, match=r"(dvc|params).yaml can't be read: "):
+    with pytest.raises(ParamsError, match=r"^params.yaml is not valid YAML: line \d+: "):
         Project(project)
 
 
 def test_a_graph_that_is_not_utf_8(project: Path) -> None:
     (project / "dvc.yaml").write_bytes(b"stages: \xff")
-    with pytest.raises(PipelineError, match=r"dvc.yaml in the workspace is not UTF-8. Restore it: git checkout"):
+    with pytest.raises(
+        PipelineError, match=r"dvc.yaml in the workspace is not UTF-8 \(line 1\). Save it as UTF-8, or restore it: git"
+    ):
         Project(project)
 
 

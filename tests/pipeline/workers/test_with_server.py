@@ -27,7 +27,7 @@ SLOW = 25  # ticks of 0.2 s
 SHORT = {
     "split.train_fraction": 0.1,
     "finetune.max_epochs": 1,
-    "evaluate.resamples": 100,
+    "evaluate.resamples": 119,
     "finetune.accelerator": "cpu",
 }
 

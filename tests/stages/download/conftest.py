@@ -91,7 +91,7 @@ def read(tmp_path: Path) -> Callable[..., Result]:
         dataset = Dataset.model_validate(
             {
                 "files": entries,
-                "folder": watched,
+                "folder": "data",
                 "format": file_format,
                 "encoding": encoding,
                 "delimiter": delimiter,
@@ -107,6 +107,7 @@ def read(tmp_path: Path) -> Callable[..., Result]:
                 },
             }
         )
+        dataset = dataset.model_copy(update={"folder": watched})  # also what the schema refuses
         write_dataset(folder, dataset, root=tmp_path, unpack_limit=unpack_limit)
         return Result(folder)
 

@@ -4,6 +4,7 @@ import html
 import json
 import re
 import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from stages.params import read_params
 from stages.paths import Paths
 from stages.report.__main__ import main
 from stages.report.render.glossary import NAMES
+from stages.shown import visible
 from tests.stages.report.reporting import make_report
 
 ROOT = Path(__file__).parents[3]
@@ -81,6 +83,38 @@ def test_the_same_inputs_give_the_same_bytes(reported: Paths) -> None:
     before = {path: path.read_bytes() for path in reported.report.rglob("*") if path.is_file()}
     main(read_params(reported.params), reported)
     assert before == {path: path.read_bytes() for path in reported.report.rglob("*") if path.is_file()}
+
+
+def test_other_clock_times_give_the_same_bytes(reported: Paths, tmp_path: Path) -> None:
+    copy = Paths(shutil.copytree(reported.root, tmp_path / "copy"))
+    stages = ["download@dataset", "download@model", "tokenize", "split", "finetune@1", "evaluate@1", "report"]
+    for number, stage in enumerate(stages):
+        timing = {"seconds": 98765.4 + number, "peak_memory_mb": 87654 + number, "predict_seconds": 7654.3}
+        copy.timing(stage).write_text(json.dumps(timing))
+    main(read_params(copy.params), copy)
+    for path in sorted(path for path in reported.report.rglob("*") if path.is_file()):
+        assert (copy.report / path.relative_to(reported.report)).read_bytes() == path.read_bytes(), path
+
+
+HOSTILE = "\x1b[31mred\x00\x07\x9b2J\u202eevil\u2066\x7f"
+
+
+def test_nothing_that_is_shown_hides_or_acts(make_project: Callable[..., Paths]) -> None:
+    project = make_project(labels=(f"={HOSTILE}ham", "@spam"), rows=60, seeds=(3,))
+    rows = pq.read_table(project.rows).to_pandas()
+    rows["text"] = f"good {HOSTILE}"
+    rows["slice:version"] = f"-{HOSTILE}"
+    pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), project.rows)
+    text = project.params.read_text()
+    project.params.write_text(re.sub("title: .*", lambda _: f"title: {json.dumps('=' + HOSTILE)}", text))
+    source = {"files": [{"source": f"={HOSTILE}.csv", "member": HOSTILE, "sha256": "0" * 64, "bytes": 9, "rows": 60}]}
+    (project.dataset / "source.json").write_text(json.dumps(source))
+    make_report(project)
+    for name in ("report.html", "report.md", "suspects.csv", "model/README.md"):
+        shown = (project.report / name).read_text(encoding="utf-8")
+        assert not [sign for sign in shown if unicodedata.category(sign) in ("Cc", "Cf") and sign not in "\n\t"], name
+    suspects = pd.read_csv(project.report / "suspects.csv")
+    assert set(suspects["label"]) | set(suspects["suggested"]) == {f"'={visible(HOSTILE)}ham", "'@spam"}
 
 
 def test_it_reads_nothing_that_dvc_yaml_does_not_name(reported: Paths, tmp_path: Path) -> None:
@@ -165,7 +199,7 @@ def test_the_model_folder_says_how_to_decide(reported: Paths) -> None:
 
 def test_the_data_summary_is_that_of_the_earlier_stages(reported: Paths) -> None:
     page = (reported.report / "report.html").read_text()
-    section = page[page.index('<section id="data">') : page.index('<section id="timing">')]
+    section = page[page.index('<section id="data">') : page.index('<section id="training">')]
     text = re.sub(r"<(svg|code)\b.*?</\1>", " ", section, flags=re.DOTALL)
     visible = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
     for fact in (

@@ -37,7 +37,7 @@ def report(make_project: Callable[..., Paths]) -> Callable[[str], Paths]:
         if recipe not in made:
             pattern = MOSTLY_HAM if recipe == "sms_spam" else ()
             paths = made[recipe] = make_project(labels=LABELS[recipe], rows=300, seeds=(1,), pattern=pattern)
-            text = recipes.compose(ROOT, recipe, ["seeds=[1]", "evaluate.resamples=100"])
+            text = recipes.compose(ROOT, recipe, ["seeds=[1]", "evaluate.resamples=119"])
             paths.params.write_text(text, encoding="utf-8")
             params = read_params(paths.params)
             with pytest.MonkeyPatch.context() as patch:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pipeline.comparison.render import markdown, markup
+from stages.shown import visible
 from tests.pipeline.comparison.builders import comparison
 
 LIMIT = 65_536  # characters of a comment that GitHub accepts
@@ -71,7 +72,7 @@ def test_code_shows_the_text_itself(text: str) -> None:
     cell = f"| a | b |\n| --- | --- |\n| {markup.code(text, limit=80)} | end |"
     tags = parse(cell)
     assert tags.tags == ["table", "thead", "tr", "th", "th", "tbody", "tr", "td", "code", "td"]
-    shown = "".join("\ufffd" if markup._visible(sign) == "\ufffd" else sign for sign in " ".join(text.split()))
+    shown = "".join("\ufffd" if visible(sign) == "\ufffd" else sign for sign in " ".join(text.split()))
     assert shown in tags.text
 
 

@@ -1,10 +1,11 @@
 """Each rule with each of its policies; rows in are rows used and rows set aside, always."""
 
+import csv
 import logging
 
 import pytest
 
-from stages.download.checks.rules import RULES
+from stages.download.checks.rules import RULES, Problems, SourceRow
 from stages.errors import DataError
 
 LONG = "the quick brown fox jumps over the lazy dog and runs away into the deep dark forest"
@@ -154,3 +155,15 @@ def test_what_fails_is_told_with_file_and_row(read):
     message = r"data/one.csv row 2: the text is empty\..* data/two.csv row 3: the label is empty\."
     with pytest.raises(DataError, match=message):
         read(files)
+
+
+def test_rows_set_aside_are_safe_to_open_in_a_spreadsheet(tmp_path):
+    with (tmp_path / "set_aside.csv").open("w", encoding="utf-8", newline="") as file:
+        problems = Problems({"empty_text": "set_aside"}, file)
+        problems.add("empty_text", SourceRow("=a.csv", 3, "-x", "\t=cmd|' /C calc'!A0"))
+        problems.add("empty_text", SourceRow("a.csv", 4, "-5", "red \x1b[31m\u202e \udcff"))
+    rows = list(csv.reader((tmp_path / "set_aside.csv").open(encoding="utf-8", newline="")))
+    assert rows[1:] == [
+        ["'=a.csv", "3", "empty_text", "'-x", "'\t'=cmd|' /C calc'!A0"],
+        ["a.csv", "4", "empty_text", "-5", "red �[31m� \\udcff"],
+    ]

@@ -1,0 +1,101 @@
+"""The files that a run reads and writes: refused before the first row where they can't be."""
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.prediction.resume import IDENTITY, partial_folder
+from stages.errors import DataError
+
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}  # whatever is no regular file: reading or replacing it would wait for ever, or do harm
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a regular file for reading; never wait for another program.
+
+    Raises:
+        DataError: It is missing, is not a regular file, or may not be read.
+    """
+    try:
+        _refuse_kind(path, path.stat())
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")  # a pipe put there meanwhile must not block
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing. Give --file a file, or - for standard input.") from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
+        raise DataError(f"--file {path} can't be read: {reason(error)}. Give a file that you may read.") from error
+    try:
+        _refuse_kind(path, os.fstat(file.fileno()))
+    except DataError:
+        file.close()
+        raise
+    return file
+
+
+def check_out(out: Path, *, file: Path | None, model: Path) -> None:
+    """Check that `out` can become the file of the results, and that this destroys nothing else.
+
+    Args:
+        out: The file to write.
+        file: The input; None: standard input.
+        model: The model's folder.
+
+    Raises:
+        DataError: It can't be written, or is of the input or the model.
+    """
+    try:
+        _check_file(out)
+        _check_partial(partial_folder(out), file)
+        if file and file.exists() and out.exists() and out.samefile(file):
+            raise DataError(f"--out {out} is also the input. Give another name.")
+        if model.resolve() in out.resolve().parents:
+            raise DataError(f"--out {out} is in the model's folder {model}. Give a place outside it.")
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+        raise DataError(f"--out {out} can't be written: {reason(error)}. Give another place.") from error
+
+
+def reason(error: Exception) -> str:
+    """Return why the system refused, without the path."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def _refuse_kind(path: Path, status: os.stat_result) -> None:
+    kind = KINDS.get(stat.S_IFMT(status.st_mode))
+    if kind == "a folder":
+        raise DataError(f"--file {path} is a folder. Give a file.")
+    if kind:
+        raise DataError(f"--file {path} is {kind}, not a file. Send it to standard input: --file - < {path}")
+
+
+def _check_file(out: Path) -> None:
+    if not out.parent.is_dir():
+        problem = "is not a folder" if out.parent.exists() else "does not exist"
+        raise DataError(f"--out {out}: {out.parent} {problem}. Create the folder, or give another one.")
+    kind = KINDS.get(stat.S_IFMT(out.stat().st_mode)) if out.exists() else None
+    if kind == "a folder":
+        raise DataError(f"--out {out} is a folder. Give the name of a file in it.")
+    if kind:
+        raise DataError(f"--out {out} is {kind}, not a file. Leave out --out, and redirect standard output there.")
+    for path, mode in ((out.parent, os.W_OK | os.X_OK), (out, os.W_OK)):
+        if path.exists() and not os.access(path, mode):
+            raise DataError(f"--out {out}: {path} can't be written. Change its permissions, or give another place.")
+
+
+def _check_partial(folder: Path, file: Path | None) -> None:
+    """Refuse what stands where finished rows are kept, and is not of an earlier run."""
+    if not os.path.lexists(folder):
+        return
+    ours = folder.is_dir() and not folder.is_symlink()
+    if ours and any(folder.iterdir()):
+        ours = (folder / IDENTITY).is_file() and not (file and folder.resolve() in file.resolve().parents)
+    if not ours:
+        raise DataError(
+            f"{folder} is in the way: a run keeps its finished rows there until all are done. Move it, or give --out "
+            "another name."
+        )

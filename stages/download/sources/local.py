@@ -1,0 +1,63 @@
+"""Local sources: a path, or a pattern and the files that match it."""
+
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+
+from stages.download.readers.record import encodable
+from stages.download.regular_files import unreadable
+from stages.errors import DataError
+from stages.messages import plain, short
+
+
+def find_local(source: str, *, root: Path, watched: str) -> Iterator[tuple[str, Path]]:
+    """Yield the name and the path of the file or folder at `source`; of a pattern, those of the files that match.
+
+    Args:
+        source: A path or a glob pattern in `watched`.
+        root: Folder that relative paths start from.
+        watched: Folder or file that DVC watches.
+
+    Raises:
+        DataError: It is no path, is outside `watched`, is missing, or a name can't be written as UTF-8.
+    """
+    for value in (source, watched):
+        if not value or "\0" in value or not encodable(value):
+            raise DataError(
+                f"download.dataset: {short(value)} is not a path: it is empty, or has characters that no path has. "
+                "Correct download.dataset.files or download.dataset.folder."
+            )
+    try:
+        for name, path in _matches(source, root, watched):
+            if not encodable(name):
+                raise DataError(f"The name of {short(name)} is not UTF-8. Rename the file.")
+            yield name, path
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
+        raise unreadable(plain(source), error) from error
+    except ValueError as error:
+        raise DataError(f"{source} is not a pattern: {error}. Correct download.dataset.files.") from error
+
+
+def _matches(source: str, root: Path, watched: str) -> Iterator[tuple[str, Path]]:
+    path, parts = root / source, Path(source).parts
+    plain = list(takewhile(lambda part: not _is_pattern(part), parts))
+    folder = root.joinpath(*plain)
+    if not folder.resolve().is_relative_to((root / watched).resolve()):
+        raise DataError(
+            f"{source} is not in download.dataset.folder, which is {watched}, so DVC would not see it change. "
+            f"Set download.dataset.folder: {Path(source).parent.as_posix()}"
+        )
+    if path.exists() or len(plain) == len(parts):
+        if not path.exists():
+            raise DataError(f"{source} is missing. Correct download.dataset.files, or put the file there.")
+        yield source, path
+        return
+    matches = [match for match in folder.glob(str(Path(*parts[len(plain) :]))) if not match.is_dir()]
+    if not matches:
+        raise DataError(f"{source} matches no file. Correct the pattern in download.dataset.files.")
+    for match in sorted(matches):
+        yield (match if Path(source).is_absolute() else match.relative_to(root)).as_posix(), match
+
+
+def _is_pattern(part: str) -> bool:
+    return any(character in part for character in "*?[")

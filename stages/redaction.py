@@ -1,0 +1,110 @@
+"""Takes secrets out of texts that people read or that are stored: passwords and signatures in URLs, tokens.
+
+Every RetuneError and every log line passes through `redact`. It is the last guard, not the first: `params.py` refuses
+a params.yaml that holds a secret, and credentials come from the environment or from netrc.
+"""
+
+import logging
+import os
+import re
+import sys
+import traceback
+from types import TracebackType
+from urllib.parse import unquote
+
+MASK = "***"
+SHORTEST = 8  # characters of a value in the environment that is searched for: shorter ones are words of other meaning
+DEPTH = 3  # a URL in the query of a URL in the query of a URL
+_STOP = r"\s\"'<>"  # characters that end a URL in a sentence
+
+# Lengths are bounded, so that the time grows with the text and not with its square.
+_USERINFO = re.compile(
+    rf"(?:\b(?P<scheme>[a-z][a-z0-9+.-]{{0,20}}):)?//(?P<info>[^/?#{_STOP}]{{0,1000}})@", re.IGNORECASE
+)
+# A password with an unquoted / ? or #, as people paste it. Digits before these characters are a port.
+_RAW_PASSWORD = re.compile(rf"//[^/?#:\[{_STOP}]{{0,200}}:(?!\d*(?:[/?#{_STOP}]|$))[^{_STOP}]{{0,1000}}@")
+_QUERY = re.compile(rf"(?P<start>[?&;#])(?P<name>[^=?&;#{_STOP}]{{1,80}})=(?P<value>[^?&;#{_STOP}]+)")
+_SECRET_NAME = re.compile(
+    r"[\w.-]*(?:token|secret|signature|passw(?:or)?d|passphrase|credentials?)"
+    r"|[\w.-]*(?:api|access|secret|auth|account|private|shared|subscription|storage)[-_.]?key(?:[-_.]?id)?"
+    r"|(?:[\w.-]*[-_.])?(?:key|sig|sign|auth|authorization|pass|pwd|pw|sas|jwt|hmac|bearer|session|session[-_]?id|sid)",
+    re.IGNORECASE,
+)
+_HEADER = re.compile(
+    r"\b(?P<name>(?:proxy-)?authorization|cookie|private-token|x-api-key)(?P<between>[\"']?\s*[:=]\s*[\"']?)"
+    r"(?:(?:basic|bearer|token)\s+)?[^\s\"',]+",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(  # as the Hub, GitHub, GitLab, Prefect, AWS and Slack write them
+    r"\b(?:hf_[A-Za-z0-9]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|pn[ub]_[A-Za-z0-9]{20,}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|xox[abp]-[\w-]{10,})\b"
+)
+_SECRET_VARIABLE = re.compile(
+    r"(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|KEY|AUTH_STRING|CONNECTION_STRING|CREDENTIAL)$", re.IGNORECASE
+)
+
+
+def redact(text: str) -> str:
+    """Return the text with `***` for each secret: in URLs and headers, tokens, and secret values of the environment."""
+    for name, value in os.environ.items():
+        if len(value) >= SHORTEST and value in text and _SECRET_VARIABLE.search(name):
+            text = text.replace(value, MASK)
+    return _redact_shapes(text)
+
+
+def holds_secret(text: str) -> bool:
+    """Return whether the text has a URL with a password or a signature, or a token, whatever the environment holds."""
+    return _redact_shapes(text) != text
+
+
+def without_credentials(url: str) -> str:
+    """Return the URL without its user and password: `https://token@host/x` is `https://host/x`."""
+    return _redact_shapes(url).replace(f"//{MASK}@", "//")
+
+
+def redact_output() -> None:
+    """Redact every line that any library of this process logs from now on, and every traceback."""
+    logging.setLogRecordFactory(_RedactedRecord)
+    sys.excepthook = _print_traceback
+
+
+class _RedactedRecord(logging.LogRecord):
+    _traceback: str | None = None
+
+    def getMessage(self) -> str:  # noqa: N802
+        return redact(super().getMessage())
+
+    @property
+    def exc_text(self) -> str | None:  # where logging keeps the traceback that it has formatted
+        return self._traceback
+
+    @exc_text.setter
+    def exc_text(self, text: str | None) -> None:
+        self._traceback = redact(text) if text else text
+
+
+def _print_traceback(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    sys.stderr.write(redact("".join(traceback.format_exception(error))))
+
+
+def _redact_shapes(text: str, depth: int = DEPTH) -> str:
+    text = _USERINFO.sub(_mask_userinfo, text)
+    text = _RAW_PASSWORD.sub(f"//{MASK}@", text)
+    text = _QUERY.sub(lambda match: _mask_value(match, depth), text)
+    text = _HEADER.sub(rf"\g<name>\g<between>{MASK}", text)
+    return _TOKEN.sub(MASK, text)
+
+
+def _mask_userinfo(match: re.Match[str]) -> str:
+    scheme, info = (match["scheme"] or "").lower(), match["info"]
+    # A user alone is often a token over http, but the container of abfs://CONTAINER@ACCOUNT or the login of ssh://
+    if ":" not in info and "http" not in scheme:
+        return match[0]
+    return f"{match[0].partition('//')[0]}//{MASK}@"
+
+
+def _mask_value(match: re.Match[str], depth: int) -> str:
+    name, value = unquote(match["name"]), match["value"]
+    inner = unquote(value)  # may be a URL itself, as in ?next=https%3A%2F%2F
+    is_secret = _SECRET_NAME.fullmatch(name) or (depth and inner != value and _redact_shapes(inner, depth - 1) != inner)
+    return f"{match['start']}{match['name']}={MASK}" if is_secret and value != MASK else match[0]
