@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from pipeline.comparison.seed_predictions import SeedPredictions
 from pipeline.comparison.statistics.label_values import LabelCounts, count_labels, label_values, mean_counts
-from stages.metrics.bootstrap import count_cells
 from stages.metrics.calibration import calibration_gaps
 from stages.metrics.classification import brier_scores, count_scores, log_losses, row_values
 from stages.metrics.names import CALIBRATED
@@ -79,8 +78,9 @@ def _metric(name: str, values: Sequence[Sequence[Mapping[str, Floats]]], unseen:
 
 def _label_metrics(labels: Ints, preds: Ints, counts: LabelCounts, num_labels: int, ordered: bool) -> dict[str, Floats]:
     """The values of one seed; their spread is that around the mean of all models, their mean the seed's own metric."""
-    cells = count_cells(labels, preds)
-    scores = count_scores(cells.sizes, *cells.columns, num_labels=num_labels, ordered=ordered)
+    sizes = np.bincount(labels * num_labels + preds)
+    cells = np.flatnonzero(sizes)
+    scores = count_scores(sizes[cells], *np.divmod(cells, num_labels), num_labels=num_labels, ordered=ordered)
     values = label_values(counts, labels, preds, ordered=ordered)
     return {name: value - value.mean() + float(scores[name]) for name, value in values.items()}
 

@@ -122,6 +122,14 @@ def test_what_rows_and_seeds_have_in_common_is_counted_once() -> None:
     assert difference.seeds.variance == pytest.approx((spread - 2 * interaction) * 1.5)
 
 
+def test_rows_and_seeds_have_a_quantile_each() -> None:
+    seeds = Seeds(spread=2.0, interaction=0.5, degrees=4)
+    quantile = stats.t.ppf(0.975, 4)
+    assert seeds.reach(1.96, 0.025) == pytest.approx(quantile**2 * 2.0 * (1 + 1 / 16) - 1.96**2 * 0.5)
+    assert Seeds(spread=0.01, interaction=0.5, degrees=4).reach(1.96, 0.025) == 0.0  # never less than rows alone
+    assert Seeds().reach(1.96, 0.025) == 0.0
+
+
 def test_one_seed_per_side_has_no_known_spread() -> None:
     difference = draw(np.random.default_rng(4), seeds=(1, 1))
     assert (difference.seeds, difference.seeds_share) == (Seeds(), None)
