@@ -121,11 +121,11 @@ def pool_seeds(results: Sequence[EarlierResult], *, without: Mapping[str, Any]) 
     """
     several = [result for result in results if result.seeds > 1 and result.report != without]
     degrees = sum(result.seeds - 1 for result in several)
-    sums: dict[str, float] = {}
-    for result in several:
-        for name, metric in result.metrics.items():
-            sums[name] = sums.get(name, 0.0) + (result.seeds - 1) * (metric.sd or 0.0) ** 2
-    variance = {name: total / degrees for name, total in sums.items()}
+    variance = {
+        name: sum((result.seeds - 1) * (result.metrics[name].sd or 0.0) ** 2 for result in several) / degrees
+        for name in (several[0].metrics if several else ())
+        if all(name in result.metrics and result.metrics[name].sd is not None for result in several)
+    }
     return SeedSpread(len(several), degrees, variance) if several else None
 
 

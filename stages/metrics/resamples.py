@@ -4,5 +4,5 @@ import math
 
 
 def least_resamples(confidence: float) -> int:
-    """Return how many resamples an interval of this confidence (0 to 1) needs: with fewer, none lies beyond its ends."""
+    """Return how many resamples an interval of this confidence (0 to 1) needs to have one beyond either end."""
     return math.ceil(round(2 / (1 - confidence), 6)) - 1

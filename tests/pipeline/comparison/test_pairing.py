@@ -1,5 +1,8 @@
 """Pairing rows by id, and predictions whose labels are numbered differently."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -83,3 +86,22 @@ def test_seeds_that_were_evaluated_on_different_rows_are_an_error() -> None:
     seeds = {7: _seed(["a"], [[0.9, 0.1]]), 3: _seed(["b"], [[0.2, 0.8]])}
     with pytest.raises(PipelineError, match=r"test of v1: seeds 7 and 3 were evaluated on different rows.*retune run"):
         merge_seeds(seeds, name="test of v1")
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "units"),
+    [
+        (None, None, None),
+        (None, [7, 7, 3], [1, 1, 0]),
+        ([5, 6, 6], None, [0, 1, 1]),
+        ([5, 6, 6], [1, 2, 3], None),  # head's groups count, and here every row is its own
+    ],
+)
+def test_rows_that_belong_together_are_a_unit(base: Any, head: Any, units: Any) -> None:
+    ids, labels, probabilities = ["a", "b", "c"], [0, 1, 0], [[0.9, 0.1]] * 3
+    sides = [
+        replace(predictions(ids, labels, probabilities), groups=None if groups is None else np.array(groups))
+        for groups in (base, head)
+    ]
+    found = paired(*sides).units
+    assert (found if found is None else found.tolist()) == units
