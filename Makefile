@@ -1,5 +1,5 @@
 # `make run` and `make test` need nothing but Python 3.11 or newer: they set up .venv first.
-.PHONY: run help setup test check clean bench bench-data
+.PHONY: run help setup test test-orders check audit clean bench bench-data
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -28,11 +28,17 @@ setup: .venv/ready  ## make .venv with the pinned dependencies
 test: setup  ## every test, three at a time because many only wait for a process
 	pytest -n 3 --dist loadfile
 
-check: setup  ## format, lint, types, workflows
+test-orders: setup  ## every test three times in random order: one core and an odd path, offline, another user (hours)
+	.ci/orders
+
+check: setup audit  ## format, lint, types, workflows, known vulnerabilities
 	ruff format --check .
 	ruff check .
 	mypy
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+
+audit: setup  ## known vulnerabilities of the pinned packages, where the advisory service can be reached
+	@.ci/audit
 
 bench: setup  ## fine-tuning beside transformers' Trainer (needs published data: benchmarks/README.md)
 	python benchmarks/bench_finetune.py

@@ -78,7 +78,7 @@ def run_stage(paths: Paths, seed: int = 42, **finetune: Any) -> dict[str, float]
     with paths.params.open("w", encoding="utf-8") as file:
         yaml.dump(values, file)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "stages.finetune", str(seed)]
+    command = [sys.executable, "-m", "stages.finetune", "--seed", str(seed)]
     subprocess.run(command, cwd=paths.root, env=environment, check=True, capture_output=True)
     curve = pd.read_csv(paths.curve(seed)).iloc[-1].to_dict()
     return json.loads(paths.timing(f"finetune@{seed}").read_text()) | curve

@@ -140,7 +140,7 @@ def _apply(text: str, changes: Iterable[_Change], *, file: str, name: str) -> st
         for step in reversed(change.key):
             nested = {step: nested}
         for steps, value in list(_assignments(values, nested, name=change.name)):
-            parent = values
+            parent: Any = values
             for step in steps[:-1]:
                 parent = parent[step]
             parent[steps[-1]] = deepcopy(value)

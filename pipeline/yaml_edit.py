@@ -34,6 +34,7 @@ class _Place:
         start: Position of its first character; where it would be if nothing is written, as in `key:`.
         end: Position behind its last character.
         block: Its parts are on lines of their own.
+        pair: It is a key with its value as an item of a list, without braces: `[key: value]`.
         plain: It is written in one way only, without anchor or tag.
         items: The values in it, by key or number.
         column: Where the keys of a block begin in their lines.
@@ -43,6 +44,7 @@ class _Place:
     start: int
     end: int
     block: bool = False
+    pair: bool = False
     plain: bool = True
     items: Mapping[str, "_Place"] = field(default_factory=dict)
     column: int = 0
@@ -69,7 +71,7 @@ def find_snippet(text: str, steps: Steps) -> Snippet | None:
         steps: Where the value is in it.
     """
     place = _find(text, steps) if expand_aliases(text) == text else None
-    if place is None or not place.plain or place.start == place.end:
+    if place is None or not place.plain or place.start == place.end or place.pair:
         return None
     written = text[place.start : place.end]
     if not place.block:
@@ -93,6 +95,9 @@ def set_value(text: str, steps: Steps, snippet: Snippet, value: Any) -> str:
     parent = _find(text, steps[:-1])
     if parent is None:
         raise KeyError(steps)
+    if parent.pair:
+        braced = f"{{{text[parent.start : parent.end]}}}"
+        return set_value(text[: parent.start] + braced + text[parent.end :], steps, snippet, value)
     place = parent.items.get(str(steps[-1]))
     if place is None:
         return _add_key(text, parent, steps[-1], flow_snippet(value).text)
@@ -185,10 +190,11 @@ def _place(text: str, node: Node, colon: int | None = None, empty_at: int | None
             items[key.value] = _place(text, value, colon=found or None, empty_at=found or key_end)
         else:
             items[str(index)] = _place(text, entry)
-    block = not node.flow_style
+    block = not getattr(node, "flow_style", False)
+    pair = not block and isinstance(node, MappingNode) and text[start] != "{" and plain
     end = max([place.end for place in items.values()], default=end) if block else end
     column = node.value[0][0].start_mark.column if block and isinstance(node, MappingNode) and node.value else 0
-    return _Place(start, end, block=block, plain=plain, items=items, column=column, colon=colon)
+    return _Place(start, end, block=block, pair=pair, plain=plain, items=items, column=column, colon=colon)
 
 
 def _line_end(text: str, position: int) -> int:

@@ -20,9 +20,9 @@ from stages.redaction import redact_output
 
 @dataclass(frozen=True)
 class Argument:
-    """The positional argument of a stage that dvc.yaml repeats with `foreach`."""
+    """The argument of a stage that dvc.yaml repeats."""
 
-    name: str  # as --help shows it
+    name: str  # as --help shows it; with `--` an option, as a `matrix` of DVC writes it
     type: Callable[[str], Any] = str
     choices: tuple[str, ...] | None = None
 
@@ -36,7 +36,7 @@ def run(
         main: The stage. What it returns is added to timing.json (seconds, megabytes and the like, by name).
         stage: Name of the stage in dvc.yaml.
         doc: The module's docstring, shown by --help.
-        argument: The stage's positional argument, if it has one.
+        argument: The stage's argument, if it has one.
     """
     values = _parse_arguments(stage, doc or "", argument)
     configure_log()
@@ -66,9 +66,10 @@ def _parse_arguments(stage: str, doc: str, argument: Argument | None) -> tuple[A
         prog=f"python -m stages.{stage}", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     if argument:
-        parser.add_argument(argument.name, type=argument.type, choices=argument.choices)
+        added = parser.add_argument(argument.name, type=argument.type, choices=argument.choices)
+        added.required = True
     parsed = parser.parse_args()
-    return (getattr(parsed, argument.name),) if argument else ()
+    return (getattr(parsed, argument.name.removeprefix("--")),) if argument else ()
 
 
 def _measure() -> dict[str, float]:

@@ -15,6 +15,8 @@ exception keeps its traceback: it is a bug in retune.
 """
 
 import errno
+import os
+from pathlib import Path
 
 from stages.redaction import redact
 
@@ -73,6 +75,13 @@ REFUSED = {  # what the operating system refuses and a user can change
 }
 
 
+def _in_the_way(name: str | bytes | int) -> str:
+    """Return the file that stands where a folder of the path is expected; else the path."""
+    path = Path(os.fsdecode(name)) if isinstance(name, str | bytes) else Path(f"file descriptor {name}")
+    blocking = (parent for parent in path.parents if os.path.isfile(parent))  # noqa: PTH113  (False if access is denied)
+    return str(next(blocking, path))
+
+
 def explain(error: Exception) -> str | None:
     """Return what a user reads of an error that a user can fix, in one line; None for any other: it is a bug.
 
@@ -81,7 +90,7 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, RetuneError):
         text = str(error)
     elif isinstance(error, OSError) and error.errno in REFUSED:
-        places = dict.fromkeys(str(name) for name in (error.filename, error.filename2) if name is not None)
+        places = dict.fromkeys(_in_the_way(name) for name in (error.filename, error.filename2) if name is not None)
         text = f"{' and '.join(places) or 'a file'}: {REFUSED[error.errno]}."
     else:
         return None

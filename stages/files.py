@@ -1,12 +1,13 @@
 """Write whole files or none: each is written under a temporary name and renamed when it is complete."""
 
 import contextlib
+import csv
 import hashlib
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 TEMPORARY = ".partial"
 
@@ -52,6 +53,24 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON for people and diffs: indented, keys in their own order, no NaN."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def csv_writer(file: IO[str], delimiter: str = ",") -> Any:
+    """Return a writer of CSV whose lines end in \\n, and which quotes a cell with any line break.
+
+    Python's own leaves a lone \\r bare unless lines end in it, so that a reader sees two rows.
+    """
+    return csv.writer(_LineEnds(file), delimiter=delimiter, lineterminator="\r\n")
+
+
+class _LineEnds:
+    """Passes lines on that end in \\n instead of \\r\\n."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, line: str) -> int:
+        return self._file.write(line.removesuffix("\r\n") + "\n")
 
 
 def read_json(path: Path) -> Any:

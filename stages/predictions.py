@@ -55,7 +55,10 @@ def write_predictions(path: Path, splits: Mapping[str, Predictions]) -> None:
 def read_predictions(path: Path) -> dict[str, Predictions]:
     """Read the predictions for val and test."""
     table = pq.read_table(path)
-    return {name: _predictions(table.filter(pc.equal(table["split"], name))) for name in ("val", "test")}
+    predictions = {name: _predictions(table.filter(pc.equal(table["split"], name))) for name in ("val", "test")}
+    del table
+    pa.default_memory_pool().release_unused()  # else Arrow keeps three times the predictions for itself
+    return predictions
 
 
 def _table(name: str, split: Predictions) -> pa.Table:

@@ -22,6 +22,12 @@ def visible(text: str) -> str:
     return "".join("�" if unicodedata.category(c) in HIDDEN and c not in KEPT else c for c in text)
 
 
+def shorten(text: str, limit: int) -> str:
+    """Return a text in one line of at most `limit` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
 def spreadsheet_safe(text: str) -> str:
     """Return the content of a CSV cell with an apostrophe before whatever a spreadsheet would take for a formula.
 

@@ -15,7 +15,8 @@ from stages.errors import ParamsError
 
 MAX_BYTES = 2_000_000
 MAX_DEPTH = 50  # levels; params.yaml has 5
-MAX_VALUES = 100_000  # aliases counted at each use: a few lines of them can stand for billions of values
+CONFLICT_MARKERS = ("<<<<<<< ", ">>>>>>> ")
+MAX_VALUES = 300_000  # aliases counted at each use: a few lines of them can stand for billions of values
 
 Lines = Mapping[tuple[str, ...], int]  # the keys and list positions that lead to a value -> its line, from 1
 
@@ -70,6 +71,12 @@ def parse_with_lines(text: str, *, name: str) -> tuple[Any, Lines]:
         key = str(error.problem).partition('" with value')[0].removeprefix('found duplicate key "')
         raise _invalid(name, error.problem_mark.line, f'duplicate key "{key}". Keep one of them') from error
     except MarkedYAMLError as error:
+        for number, line in enumerate(text.splitlines(), start=1):
+            if line.startswith(CONFLICT_MARKERS):
+                message = (
+                    f"{name} line {number} is a conflict marker of a git merge. Choose a side, and remove the markers."
+                )
+                raise ParamsError(message) from error
         mark = error.problem_mark or error.context_mark
         raise _invalid(name, mark.line if mark else None, error.problem or error.context) from error
     except ReaderError as error:

@@ -1,13 +1,18 @@
 """What can drift: names, imports, dependencies, parameters and documents that must agree with each other."""
 
 import ast
+import json
 import re
+import subprocess
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.exceptions import DvcException
+from dvc.parsing import DataResolver
+from dvc.repo import Repo
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
@@ -125,6 +130,42 @@ def test_a_stage_is_its_command_and_writes_under_its_own_folder(name: str) -> No
             assert "persist" not in options
 
 
+HOSTILE = [
+    "42; touch x",
+    "$(touch x)",
+    "`touch x`",
+    "x' ; touch x; '",
+    'x" ; touch x; "',
+    "a\nb; touch x",
+    "| touch x",
+    "&& touch x",
+]
+HOSTILE += [["; touch x"], {"; touch x": 1}, {"a": "; touch x"}, [["; touch x"]]]  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("seed", HOSTILE, ids=repr)
+def test_plain_dvc_repro_passes_no_seed_to_the_shell(seed: Any, tmp_path: Path) -> None:
+    """`retune` refuses these seeds before DVC reads them; `dvc repro` alone does not look at params.yaml first."""
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8").replace("seeds: [42]", f"seeds: {json.dumps([seed])}")
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "python").write_text("#!/bin/sh\n")
+    (tmp_path / "python").chmod(0o755)
+    with Repo.init(str(tmp_path), no_scm=True) as repo:
+        try:
+            resolved = DataResolver(repo, str(tmp_path), graph_of(tmp_path)).resolve()["stages"]
+        except DvcException:
+            assert not isinstance(seed, str)  # a list or a mapping fits no path
+            return
+    for stage in resolved.values():
+        subprocess.run(["sh", "-c", stage["cmd"]], cwd=tmp_path, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+        assert not (tmp_path / "x").exists(), stage["cmd"]
+
+
+def graph_of(folder: Path) -> Any:
+    return YAML(typ="safe").load(folder / "dvc.yaml")
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_deps_cover_the_imports(name: str) -> None:
     deps = [ROOT / dep for dep in body(name)["deps"] if dep.startswith("stages")]
@@ -220,7 +261,7 @@ def test_every_file_of_paths_is_an_output_of_the_graph() -> None:
         for kind in ("outs", "metrics", "plots")
         for out in body(name).get(kind, [])
     ]
-    outs = [out.replace("${key}", "(dataset|model)").replace("${item}", "42") for out in outs]
+    outs = [out.replace("${key}", "(dataset|model)").replace("${item.seed}", "42") for out in outs]
     paths = Paths()
     names = [name for name, value in vars(Paths).items() if isinstance(value, property)]
     files = [getattr(paths, name) for name in names if name not in ("params", "checkpoints", "features", "report")]

@@ -10,16 +10,19 @@ from datetime import datetime
 from pathlib import Path
 
 import psutil
+from dvc.rwlock import SCHEMA
 from filelock import FileLock, Timeout
+from voluptuous import Invalid
 
 from pipeline.execution.process_tree import end_tree
 from pipeline.execution.stage_process import MARKER, STAGE_MARKER
 from pipeline.repository import git
 from pipeline.repository.durations import note_duration
 from pipeline.repository.lock import LockConflictError, parse_lock, read_lock, remove_entries
+from pipeline.repository.memory import make_memory, read_memory
 from pipeline.repository.project import Project
 from stages.errors import PipelineError
-from stages.files import TEMPORARY, read_json, write_json, write_text
+from stages.files import TEMPORARY, write_json, write_text
 
 HOLDER = ".retune/run.json"
 GOOD_LOCK = ".retune/dvc.lock"  # a copy made after each stage: DVC writes dvc.lock in place and may be killed
@@ -38,7 +41,7 @@ def hold(root: Path, *, wait: bool = False) -> Iterator[None]:
     Raises:
         PipelineError: Another run holds the workspace; the message names its process.
     """
-    (root / ".retune").mkdir(exist_ok=True)
+    make_memory(root)
     lock = FileLock(root / ".retune/run.lock")
     try:
         lock.acquire(blocking=False)
@@ -115,11 +118,9 @@ def discard_half_outputs(root: Path, stage: str) -> None:
 
 
 def _holder(root: Path) -> str:
-    try:
-        holder = read_json(root / HOLDER)
-        return f"Another run uses this workspace (process {holder['pid']}, since {holder['since']})"
-    except (FileNotFoundError, json.JSONDecodeError):
-        return "Another run uses this workspace"
+    holder = read_memory(root / HOLDER)
+    known = f" (process {holder['pid']}, since {holder['since']})" if {"pid", "since"} <= holder.keys() else ""
+    return f"Another run uses this workspace{known}"
 
 
 def _has(process: psutil.Process, marks: Mapping[str, str]) -> bool:
@@ -135,7 +136,7 @@ def _repair(root: Path) -> None:
     Raises:
         LockConflictError: dvc.lock has conflict markers, so no killed run damaged it.
     """
-    lock, readers = root / "dvc.lock", root / ".dvc/tmp/rwlock"
+    lock = root / "dvc.lock"
     try:
         read_lock(root)
     except LockConflictError:
@@ -152,11 +153,40 @@ def _repair(root: Path) -> None:
         else:
             log.warning("dvc.lock is damaged: deleting it. Stages whose results are in the run-cache do not run again.")
             lock.unlink()
-    with contextlib.suppress(FileNotFoundError):
-        try:
-            json.loads(readers.read_text(encoding="utf-8"))
-        except ValueError:
-            readers.unlink()
+    _repair_readers(root / ".dvc/tmp/rwlock")
+
+
+def _repair_readers(path: Path) -> None:
+    """Remove DVC's list of paths in use if it is damaged, or names a process that is not DVC's (any more)."""
+    if path.is_dir():
+        shutil.rmtree(path)
+        return
+    try:
+        users = SCHEMA(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return
+    except (ValueError, Invalid):
+        path.unlink()
+        return
+    writers, readers = users["write"], users["read"]
+    kept = {
+        "write": {name: user for name, user in writers.items() if _is_dvc(user["pid"])},
+        "read": {
+            name: alive for name, all_of in readers.items() if (alive := [u for u in all_of if _is_dvc(u["pid"])])
+        },
+    }
+    if kept != users:
+        path.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def _is_dvc(pid: int) -> bool:
+    """Whether a process runs that may be DVC: the number of one that was killed may be another's by now."""
+    try:
+        return any("dvc" in part for part in psutil.Process(pid).cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess, ValueError, OverflowError):
+        return False
+    except psutil.AccessDenied:
+        return True
 
 
 def _committed_lock(root: Path) -> str | None:

@@ -4,6 +4,7 @@ A web page that a browser shows must not drive it. The browser sends such a page
 and the name under which the page reached this machine (Host); Prefect itself takes any of both.
 """
 
+import os
 import sys
 from typing import Any
 
@@ -42,6 +43,7 @@ class Guard:
 
 def main() -> None:
     """Run the server until a signal ends it."""
+    os.umask(0o077)  # its database holds logs and parameters
     port = int(sys.argv[1])
     uvicorn.run(Guard(create_app(final=True), port), host=HOST, port=port, log_level="error", lifespan="on")
 

@@ -1,15 +1,18 @@
 """Starts a Prefect server on this machine where no API is configured; it ends when this process does."""
 
 import contextlib
+import http.client
 import logging
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from pipeline.execution import process_tree
 from stages.errors import PipelineError
@@ -40,6 +43,8 @@ def api(*, port: int | None = None, ui: bool = False) -> Iterator[bool]:
         PipelineError: The configured API does not answer, or the server on this machine does not start.
     """
     os.environ.update({key: os.environ.get(key, value) for key, value in (QUIET_CONSOLE | SHORT_RETRIES).items()})
+    _bypass_proxies()
+    _check_settings()
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     url = PREFECT_API_URL.value()
@@ -99,8 +104,36 @@ def answers(url: str, *, timeout: float = 5.0) -> bool:
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=timeout) as response:
             return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
+    except (OSError, ValueError, http.client.HTTPException):  # ValueError: not a URL
         return False
+
+
+def _bypass_proxies() -> None:
+    """Let requests to this machine reach it where HTTP_PROXY and the like are set."""
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = [host for host in os.environ.get(name, "").split(",") if host]
+        os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
+
+
+def _check_settings() -> None:
+    """Check what Prefect reads from the environment when it is imported, and that it can keep its database.
+
+    Raises:
+        PipelineError: PREFECT_API_URL is no address, or Prefect's folder can't be written.
+    """
+    try:
+        urlsplit(os.environ.get("PREFECT_API_URL", "")).port  # noqa: B018  (parsed here)
+    except ValueError as error:
+        raise PipelineError(f"PREFECT_API_URL is not an address ({error}). Correct it, or unset it.") from error
+    folder = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise PipelineError(
+            f"Prefect can't write in its folder {folder} ({error.strerror}). Name another: PREFECT_HOME=FOLDER"
+        ) from error
 
 
 def free_port() -> int:

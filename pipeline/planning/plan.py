@@ -5,13 +5,14 @@ parameters and outputs equal those in dvc.lock, and *restored* if the run-cache 
 *runs*. A stage downstream of one that runs is *pending*: if the upstream outputs turn out identical, it stays fresh.
 """
 
+import posixpath
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
 from pipeline.planning.reasons import input_reasons, output_reasons
-from pipeline.repository.digests import Digest, Digests, files_under, folder_digest, paths_overlap
+from pipeline.repository.digests import Digest, Digests, PathIndex, files_under, folder_digest
 from pipeline.repository.graph import Graph, LockEntry, ParamValues, Stage
 from pipeline.repository.snapshot import MISSING, Snapshot, Where
 from stages.redaction import redact
@@ -63,11 +64,13 @@ def make_plan(
         running: Stages that run at this moment: their files are not read.
     """
     plans: dict[str, StagePlan] = {}
+    outs_of = {stage.name: stage.outs for stage in graph.stages}
     for stage in graph.stages:
         if stage.name in running:
             plans[stage.name] = StagePlan(stage.name, "runs", ("running now",), seconds=snapshot.seconds(stage))
         else:
-            plans[stage.name] = _plan_stage(graph, snapshot, stage, plans, force=stage.name in force)
+            parents = {name: outs_of[name] for name in graph.parents[stage.name]}
+            plans[stage.name] = _plan_stage(snapshot, stage, parents, plans, force=stage.name in force)
     return tuple(plans.values())
 
 
@@ -77,18 +80,30 @@ def expected_seconds(plans: Iterable[StagePlan]) -> float:
 
 
 def _plan_stage(
-    graph: Graph, snapshot: Snapshot, stage: Stage, plans: Mapping[str, StagePlan], *, force: bool
+    snapshot: Snapshot,
+    stage: Stage,
+    parents: Mapping[str, Collection[str]],
+    plans: Mapping[str, StagePlan],
+    *,
+    force: bool,
 ) -> StagePlan:
-    parents = graph.parents[stage.name]
+    """Plan one stage.
+
+    Args:
+        snapshot: The state of the project.
+        stage: The stage.
+        parents: What each of its parents writes.
+        plans: The plans of all stages before it.
+        force: It runs whatever dvc.lock says.
+    """
     blocked = tuple(name for name in parents if plans[name].state in ("runs", "pending"))
     outs = {path: digest for name in parents for path, digest in plans[name].outs.items()}
-    outs_of = {candidate.name: candidate.outs for candidate in graph.stages}
-    unknown = [out for name in blocked for out in outs_of[name]]
-    written = [out for name in parents for out in outs_of[name]]
+    unknown = PathIndex(out for name in blocked for out in parents[name])
+    written = PathIndex(out for writes in parents.values() for out in writes)
     deps = {
-        dep: _expected_digest(snapshot, dep, outs, written)
+        dep: _expected_digest(snapshot, posixpath.normpath(dep), outs, written)
         for dep in stage.deps
-        if not any(paths_overlap(dep, out) for out in unknown)
+        if not unknown.overlapping(dep)
     }
     params = read_values(snapshot, stage)
     entry = snapshot.locked(stage.name)
@@ -113,7 +128,7 @@ def _outs(stage: Stage, entry: LockEntry) -> dict[str, Digest]:
     return {out: entry.outs[out] for out in stage.outs if out in entry.outs}
 
 
-def _expected_digest(snapshot: Snapshot, path: str, outs: Digests, written: Iterable[str]) -> Digest | None:
+def _expected_digest(snapshot: Snapshot, path: str, outs: Digests, written: PathIndex) -> Digest | None:
     """The digest of a dependency after all upstream stages, whose results are known, have been restored.
 
     Args:
@@ -124,21 +139,21 @@ def _expected_digest(snapshot: Snapshot, path: str, outs: Digests, written: Iter
     """
     if path in outs:
         return outs[path]
-    for out, digest in outs.items():
+    known = [out for out in written.overlapping(path) if out in outs]
+    for out in known:
         if path.startswith(f"{out}/"):  # inside an output folder
-            files, name = snapshot.folder_files(digest, out) or {}, path.removeprefix(f"{out}/")
+            files, name = snapshot.folder_files(outs[out], out) or {}, path.removeprefix(f"{out}/")
             inside = files_under(files, name)
             return files.get(name) or (folder_digest(inside) if inside else None)
-    if not any(out.startswith(f"{path}/") for out in outs):
+    if not known:
         return snapshot.digest(path)
-    return _expected_folder(snapshot, path, outs, written)
+    return _expected_folder(snapshot, path, {out: outs[out] for out in known}, written)
 
 
-def _expected_folder(snapshot: Snapshot, folder: str, outs: Digests, written: Iterable[str]) -> Digest:
+def _expected_folder(snapshot: Snapshot, folder: str, outs: Digests, written: PathIndex) -> Digest:
     """The digest of a folder that contains outputs: its other files as they are, the outputs as they will be."""
-    owned = [out.removeprefix(f"{folder}/") for out in written if out.startswith(f"{folder}/")]
     current = snapshot.files(folder).items()
-    files = {name: digest for name, digest in current if not any(paths_overlap(name, out) for out in owned)}
+    files = {name: digest for name, digest in current if not written.overlapping(f"{folder}/{name}")}
     for out, digest in outs.items():
         if out.startswith(f"{folder}/"):
             name = out.removeprefix(f"{folder}/")

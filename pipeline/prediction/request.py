@@ -143,7 +143,7 @@ def run_identity(file: BinaryIO, request: PredictionRequest, options: Mapping[st
 
 def _hash(file: BinaryIO) -> str:
     """The SHA-256 of an open file, which is left at its start."""
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     file.seek(0)
     return digest
 

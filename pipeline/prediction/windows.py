@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 
 from pipeline.prediction.records import Record, open_text, read_records
 from stages.errors import DataError
+from stages.messages import NAMES, examples, plain
+from stages.shown import shorten
 from stages.texts import WINDOW_CHARACTERS, WINDOW_ROWS, windows
 
 BATCH_BYTES = 32_000_000  # of a batch of Parquet, by the sizes that the file states
@@ -122,7 +124,8 @@ class WindowReader:
             file = pq.ParquetFile(self.file, pre_buffer=False, buffer_size=1 << 20)
         except (pa.ArrowException, OSError) as error:
             raise DataError(
-                f"{self.name} can't be read as Parquet: {error}. Give the file's format with --format."
+                f"{self.name} can't be read as Parquet: {shorten(str(error), 200)}. Give the file's format with "
+                "--format."
             ) from error
         schema = file.schema_arrow
         check_columns(self.name, schema.names, self._columns)
@@ -165,7 +168,10 @@ def check_columns(name: str, names: list[str], wanted: Iterable[str]) -> None:
     """
     for column in wanted:
         if column not in names:
-            raise DataError(f"{name} has no column {column!r}. It has: {', '.join(names)}. Choose one with --column.")
+            raise DataError(
+                f"{name} has no column {column!r}. It has: {examples(names, most=NAMES, show=plain)}. Choose one with "
+                "--column."
+            )
         if names.count(column) > 1:
             raise DataError(f"{name} has {names.count(column)} columns {column!r}. Give each column a name of its own.")
 
@@ -186,7 +192,7 @@ def _batches(file: pq.ParquetFile, name: str) -> Iterator[pa.RecordBatch]:
             yield batch
     except (pa.ArrowException, OSError) as error:
         raise DataError(
-            f"{name} is damaged: {' '.join(str(error).split())} (after row {end:,}). Write the file again."
+            f"{name} is damaged: {shorten(str(error), 200)} (after row {end:,}). Write the file again."
         ) from error
 
 

@@ -1,6 +1,5 @@
 """Write windows, with the input's columns and the added ones, as CSV, TSV, JSON lines or Parquet."""
 
-import csv
 import io
 import json
 from collections.abc import Sequence
@@ -13,7 +12,9 @@ import pyarrow.parquet as pq
 from pipeline.prediction.records import DELIMITERS
 from pipeline.prediction.windows import Window
 from stages.errors import DataError
-from stages.shown import spreadsheet_safe
+from stages.files import csv_writer
+from stages.messages import short
+from stages.shown import shorten, spreadsheet_safe
 
 ROW_GROUP = 65_536  # rows of a row group in the joined Parquet file
 DECIMALS = 6  # of a probability in text
@@ -56,8 +57,8 @@ class TextWriter:
             )
             return b"".join(_json_line({**row, **new}) for row, new in zip(rows, new_keys, strict=True))
         data = cast(pa.Table, window.data)  # JSON lines do not become CSV
-        stream = io.StringIO()
-        writer = csv.writer(stream, delimiter=DELIMITERS[self._format], lineterminator="\n")
+        stream = io.StringIO(newline="")
+        writer = csv_writer(stream, DELIMITERS[self._format])
         if first:
             writer.writerow(map(self._shown, [*data.column_names, *results.column_names]))
         read = [[self._shown(value) for value in column.to_pylist()] for column in data.columns]
@@ -99,7 +100,7 @@ class ParquetWriter:
             pq.write_table(table, sink)
         except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
             kinds = "The values of a key have several types, or one that Parquet does not have"
-            raise DataError(f"{kinds}: {' '.join(str(error).split())}. Give --out FILE.jsonl.") from error
+            raise DataError(f"{kinds}: {shorten(str(error), 200)}. Give --out FILE.jsonl.") from error
         return bytes(sink.getvalue())
 
     def _table(self, window: Window) -> pa.Table:
@@ -112,7 +113,8 @@ class ParquetWriter:
         unknown = next((key for row in window.data for key in row if key not in self._schema.names), None)
         if unknown is not None:
             raise DataError(
-                f"The key {unknown!r} is not in the first rows, so Parquet has no column for it. Give --out FILE.jsonl."
+                f"The key {short(unknown)} is not in the first rows, so Parquet has no column for it. "
+                "Give --out FILE.jsonl."
             )
         return pa.Table.from_pylist(window.data, schema=self._schema)
 
@@ -132,7 +134,7 @@ def _refuse_repeated_names(window: Window, what: str) -> None:
     names = window.data.column_names if isinstance(window.data, pa.Table) else []
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
-        raise DataError(f"Two columns have the name {repeated!r}, which {what} can't hold. Give --out FILE.csv.")
+        raise DataError(f"Two columns have the name {short(repeated)}, which {what} can't hold. Give --out FILE.csv.")
 
 
 def _json_line(row: dict[str, Any]) -> bytes:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import posixpath
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -30,6 +31,34 @@ def folder_digest(files: Digests) -> Digest:
 def files_under(files: Digests, folder: str) -> dict[str, Digest]:
     """The files of a subfolder, by path relative to the subfolder."""
     return {path.removeprefix(f"{folder}/"): digest for path, digest in files.items() if path.startswith(f"{folder}/")}
+
+
+class PathIndex:
+    """Finds which of many paths overlap another: are equal to it, contain it, or lie below it.
+
+    Its cost does not grow with the number of paths, so a plan of n seeds takes n steps, not n times n.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._below: dict[str, list[str]] = {}  # a path or a folder above it -> the paths
+        self._paths: dict[str, str] = {}  # without `./` and the like -> as it was given
+        for path in paths:
+            place = posixpath.normpath(path)
+            self._paths[place] = path
+            for above in _with_parents(place):
+                self._below.setdefault(above, []).append(path)
+
+    def overlapping(self, path: str) -> list[str]:
+        """The paths that overlap this one."""
+        place = posixpath.normpath(path)
+        above = [self._paths[folder] for folder in _with_parents(place)[1:] if folder in self._paths]
+        return above + self._below.get(place, [])
+
+
+def _with_parents(path: str) -> list[str]:
+    """The path and every folder above it: `a/b/c`, `a/b`, `a`."""
+    parts = path.split("/")
+    return ["/".join(parts[:end]) for end in range(len(parts), 0, -1)]
 
 
 def paths_overlap(first: str, second: str) -> bool:

@@ -1,12 +1,10 @@
 """How long each stage took before: noted after a run, read by a plan."""
 
-import contextlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.repository.graph import Graph, Stage
-from stages.files import read_json, write_json
+from pipeline.repository.memory import read_memory
+from stages.files import write_json
 from stages.paths import Paths
 
 HISTORY = ".retune/seconds.json"  # stage -> seconds of its last run, with whatever parameters
@@ -14,10 +12,8 @@ HISTORY = ".retune/seconds.json"  # stage -> seconds of its last run, with whate
 
 def read_durations(root: Path) -> dict[str, float]:
     """Seconds of each stage's last run on this machine; empty if there was none."""
-    try:
-        return dict(read_json(root / HISTORY))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
+    noted = read_memory(root / HISTORY).items()
+    return {stage: seconds for stage, seconds in noted if isinstance(seconds, int | float) and seconds >= 0}
 
 
 def note_duration(root: Path, stage: str, seconds: float) -> None:
@@ -25,13 +21,9 @@ def note_duration(root: Path, stage: str, seconds: float) -> None:
     write_json(root / HISTORY, {**read_durations(root), stage: round(seconds, 1)})
 
 
-def expected_duration(root: Path, graph: Graph, stage: Stage, durations: Mapping[str, float]) -> float | None:
-    """Seconds of the stage's last run here, else those in its timing.json, else those of a stage of the same group."""
-    for name in [stage.name, *(sibling.name for sibling in graph.stages if sibling.group == stage.group)]:
-        if name in durations:
-            return durations[name]
-        timing = Paths(root).timing(name)
-        if timing.is_file():
-            with contextlib.suppress(json.JSONDecodeError, KeyError, TypeError):
-                return float(read_json(timing)["seconds"])
-    return None
+def known_duration(root: Path, stage: str, durations: Mapping[str, float]) -> float | None:
+    """Seconds of the stage's last run here, else those in its timing.json, else None."""
+    if stage in durations:
+        return durations[stage]
+    seconds = read_memory(Paths(root).timing(stage)).get("seconds")
+    return float(seconds) if isinstance(seconds, int | float) else None

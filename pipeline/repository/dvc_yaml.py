@@ -21,7 +21,9 @@ from stages.yaml_file import line_of, parse_with_lines
 
 STAGE_COMMAND = "python -m stages."  # whose params are those of stages/schema.py
 UNSUPPORTED = ("frozen", "always_changed", "wdir")  # they switch the run-cache off, or change what paths mean
-STAGE_NAME = re.compile(r"\w[\w.-]*(@\w[\w.-]*)?", re.ASCII)  # DVC puts a `foreach` item into commands without quotes
+STAGE_NAME = re.compile(
+    r"\w[\w.-]*(@\w[\w.-]*)?", re.ASCII
+)  # DVC puts items into paths, and those of `foreach` into commands
 
 
 def read_graph(tree: FileTree) -> Graph:
@@ -38,9 +40,11 @@ def read_graph(tree: FileTree) -> Graph:
     # An old revision may have params of another schema, and nothing in it runs.
     _check_params(tree, complete=tree.rev is None and STAGE_COMMAND in text)
     try:
-        resolved = DataResolver(tree, tree.path(""), data).resolve()["stages"]
+        resolved = DataResolver(tree, tree.path(""), data).resolve().get("stages")
     except DvcException as error:
         raise PipelineError(f"dvc.yaml can't be read: {_one_line(error)}") from error
+    if not resolved:
+        raise PipelineError(f"{_name('dvc.yaml', tree)} has no stages. Restore it: git checkout -- dvc.yaml")
     return build_graph(_parse_stage(name, definition, tree) for name, definition in resolved.items())
 
 
@@ -64,7 +68,7 @@ def read_params(tree: FileTree, graph: Graph, file: str) -> Mapping[str, Any] | 
     """
     if not tree.fs.exists(tree.path(file)):
         return None
-    keys = [key for stage in graph.stages for key in stage.params.get(file, ())]
+    keys = list(dict.fromkeys(key for stage in graph.stages for key in stage.params.get(file, ())))
     whole = any(file in stage.params and not stage.params[file] for stage in graph.stages)
     try:
         values = read_param_file(tree.fs, tree.path(file), keys, flatten=True) if keys else {}

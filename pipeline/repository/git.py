@@ -34,9 +34,19 @@ def run(root: Path | None, *arguments: str, environment: Mapping[str, str] | Non
     """
     done = _call(root, *arguments, environment=environment)
     if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
-        raise PipelineError(f"git {arguments[0]} failed: {lines[-1]}")
+        raise PipelineError(f"git {arguments[0]} failed: {_problem(done)}")
     return done.stdout.strip()
+
+
+def check_usable(root: Path) -> None:
+    """Check that git takes a folder for part of a repository that it can read.
+
+    Raises:
+        PipelineError: It does not; git says why: a damaged file of .git, or a folder that belongs to another user.
+    """
+    done = _call(root, "rev-parse", "--git-dir")
+    if done.returncode:
+        raise PipelineError(f"git can't use the repository of {root}: {_problem(done)}")
 
 
 def resolve_revision(root: Path, rev: str) -> str:
@@ -131,6 +141,13 @@ def unknown_revision(rev: str) -> PipelineError:
         f"{rev} is not a revision of this repository. See: git log, git branch -a. In a shallow clone, run first: "
         "git fetch --unshallow"
     )
+
+
+def _problem(done: subprocess.CompletedProcess[str]) -> str:
+    """What git printed: its last line, after the line that says what is wrong, if that is another one."""
+    lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
+    fatal = [line for line in lines[:-1] if line.startswith("fatal: ")]
+    return ". To change that: ".join([*fatal[-1:], lines[-1].strip()])
 
 
 def _call(

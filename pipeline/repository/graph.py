@@ -1,11 +1,12 @@
 """The stages of dvc.yaml as plain values: what each stage reads and writes, and their order."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from pipeline.repository.digests import Digests, paths_overlap
+from pipeline.repository.digests import Digests, PathIndex
 from stages.errors import PipelineError
 
 ParamValues = Mapping[str, Mapping[str, Any]]  # file -> key -> value
@@ -13,7 +14,7 @@ ParamValues = Mapping[str, Mapping[str, Any]]  # file -> key -> value
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of dvc.yaml, with `foreach` and `${...}` resolved; paths are relative to the project's folder."""
+    """One stage of dvc.yaml, with `${...}` and the like resolved; paths are relative to the project's folder."""
 
     name: str
     cmd: str
@@ -44,7 +45,7 @@ class Stage:
 
     @property
     def group(self) -> str:
-        """The name without its `foreach` item: `finetune` for `finetune@42`."""
+        """The name without its item: `finetune` for `finetune@42`."""
         return self.name.partition("@")[0]
 
 
@@ -64,6 +65,17 @@ class Graph:
 
     stages: tuple[Stage, ...]
     parents: Mapping[str, tuple[str, ...]]
+
+    def group(self, name: str) -> tuple[str, ...]:
+        """The stages that dvc.yaml repeats, by the name without their item."""
+        return self._groups.get(name, ())
+
+    @functools.cached_property
+    def _groups(self) -> dict[str, tuple[str, ...]]:
+        groups: dict[str, list[str]] = {}
+        for stage in self.stages:
+            groups.setdefault(stage.group, []).append(stage.name)
+        return {name: tuple(stages) for name, stages in groups.items()}
 
     def ancestors(self, names: Iterable[str]) -> set[str]:
         """The named stages and all stages upstream of them."""
@@ -105,21 +117,23 @@ def build_graph(stages: Iterable[Stage]) -> Graph:
     stages = list(stages)
     owner: dict[str, Stage] = {}
     for stage in stages:
+        own = PathIndex(stage.outs)
+        if read := [dep for dep in stage.deps if own.overlapping(dep)]:
+            raise PipelineError(f"dvc.yaml: {stage.name} depends on {read[0]}, its own output. Name another path.")
         for out in stage.outs:
             if out in owner:
                 raise PipelineError(
                     f"dvc.yaml: {owner[out].name} and {stage.name} both write {out}. List it in the outs of only one."
                 )
             owner[out] = stage
-    parents = {stage.name: _parents(stage, owner) for stage in stages}
+    outs, rank = PathIndex(owner), {out: index for index, out in enumerate(owner)}
+    parents: dict[str, tuple[str, ...]] = {}
+    for stage in stages:
+        inputs = {out for dep in stage.deps for out in outs.overlapping(dep)}
+        parents[stage.name] = tuple(dict.fromkeys(owner[out].name for out in sorted(inputs, key=rank.__getitem__)))
     try:
         order = list(TopologicalSorter(parents).static_order())
     except CycleError as error:
         raise PipelineError(f"dvc.yaml: these stages form a cycle: {' -> '.join(error.args[1])}.") from error
     position = {name: index for index, name in enumerate(order)}
     return Graph(tuple(sorted(stages, key=lambda stage: position[stage.name])), parents)
-
-
-def _parents(stage: Stage, owner: Mapping[str, Stage]) -> tuple[str, ...]:
-    writers = (writer for out, writer in owner.items() if any(paths_overlap(out, dep) for dep in stage.deps))
-    return tuple(dict.fromkeys(writer.name for writer in writers if writer is not stage))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.repository.confinement import is_plain
-from pipeline.repository.digests import paths_overlap
+from pipeline.repository.digests import PathIndex
 from pipeline.repository.graph import Graph, LockEntry
 
 
@@ -20,14 +20,12 @@ def find_leftovers(root: Path, graph: Graph, orphans: Iterable[LockEntry]) -> tu
         orphans: The entries of dvc.lock whose stage is not in dvc.yaml.
     """
     stale = {out for entry in orphans for out in entry.outs if is_plain(out) and not _is_behind_a_link(root, out)}
-    for stage in graph.stages:
-        item = stage.name.partition("@")[2]
-        bases = {out.partition(f"/{item}/")[0] for out in stage.outs if item.isdigit() and f"/{item}/" in out}
-        for folder in [path for base in bases for path in (root / base).glob("*") if path.is_dir()]:
-            if folder.name.isdigit():
-                stale.add(folder.relative_to(root).as_posix())
-    owned = {out for stage in graph.stages for out in stage.outs}
-    return tuple(sorted(path for path in stale if not any(paths_overlap(path, out) for out in owned)))
+    items = [(stage, stage.name.partition("@")[2]) for stage in graph.stages]
+    numbered = [(f"/{item}/", out) for stage, item in items if item.isdigit() for out in stage.outs]
+    for base in {out.partition(part)[0] for part, out in numbered if part in out}:
+        stale |= {f"{base}/{path.name}" for path in (root / base).glob("*") if path.name.isdigit() and path.is_dir()}
+    owned = PathIndex(out for stage in graph.stages for out in stage.outs)
+    return tuple(sorted(path for path in stale if not owned.overlapping(path)))
 
 
 def _is_behind_a_link(root: Path, path: str) -> bool:

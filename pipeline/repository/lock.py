@@ -1,6 +1,8 @@
 """Reads and writes dvc.lock."""
 
 import contextlib
+import itertools
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,12 @@ from voluptuous import Invalid
 
 from pipeline.repository.digests import Digest
 from pipeline.repository.graph import LockEntry
-from stages.errors import PipelineError
+from stages.errors import ParamsError, PipelineError
+from stages.yaml_file import parse_yaml as parse_deep
 
 RawEntry = Mapping[str, Any]  # a stage as DVC writes it in dvc.lock and in the run-cache
 NAME = "dvc.lock"
+MAY_BE_DEEP = 200  # levels; a dvc.lock has about ten
 CONFLICT_MARKERS = ("<<<<<<< ", ">>>>>>> ")
 
 
@@ -45,9 +49,9 @@ def parse_lock(text: str | None, *, name: str = NAME) -> dict[str, RawEntry]:
             "Results in the run-cache are not computed again."
         )
     try:
-        data = parse_yaml(text, name)
+        data = parse_deep(text, name=name) if _may_be_deep(text) else parse_yaml(text, name)
         COMPILED_LOCKFILE_SCHEMA(data)
-    except (DvcException, Invalid) as error:
+    except (DvcException, Invalid, ValueError, ParamsError) as error:  # ValueError: such as the date 2024-13-45
         raise _damaged(name) from error
     return dict(data.get("stages") or {})
 
@@ -110,6 +114,13 @@ def _damaged(name: str) -> PipelineError:
         f"{name} is damaged. Restore it: git checkout HEAD -- {NAME}. Or delete it: stages whose results are in the "
         "run-cache do not run again."
     )
+
+
+def _may_be_deep(text: str) -> bool:
+    """Whether a text may nest so deeply that DVC's parser, which is written in C, ends the process."""
+    brackets = (1 if bracket in "[{" else -1 for bracket in re.findall(r"[\[\]{}]", text))
+    deepest = max(itertools.accumulate(brackets), default=0)
+    return deepest + sum(text.count(mark) for mark in ("- -", "? ", " " * MAY_BE_DEEP)) > MAY_BE_DEEP
 
 
 def _digests(raw: Iterable[Mapping[str, Any]]) -> dict[str, Digest]:

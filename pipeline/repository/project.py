@@ -10,19 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dvc.exceptions import NotDvcRepoError
-from dvc.repo import Repo
-
-from pipeline.repository.digests import Digest, Digests, paths_overlap
-from pipeline.repository.durations import expected_duration, read_durations
+from pipeline.repository.digests import Digest, Digests, PathIndex
+from pipeline.repository.durations import known_duration, read_durations
 from pipeline.repository.dvc_yaml import read_graph, read_params
 from pipeline.repository.file_tree import FileTree
 from pipeline.repository.graph import LockEntry, ParamValues, Stage
 from pipeline.repository.leftovers import find_leftovers
 from pipeline.repository.lock import RawEntry, hold_dvc, parse_entry, parse_lock
+from pipeline.repository.opening import open_repo
 from pipeline.repository.snapshot import MISSING, Recorded
 from pipeline.repository.storage.store import Store
-from stages.errors import PipelineError
 
 
 class Project:
@@ -43,10 +40,7 @@ class Project:
 
     def __init__(self, root: Path, *, rev: str | None = None, params_text: str | None = None) -> None:
         self.root = root
-        try:
-            self._repo = Repo(str(root))
-        except NotDvcRepoError as error:
-            raise PipelineError(f"{root} is not a DVC project. Make it one with: dvc init") from error
+        self._repo = open_repo(root)
         overlay = {} if params_text is None else {"params.yaml": params_text}
         self._tree = FileTree(self._repo, rev=rev, overlay=overlay)
         self._workspace = FileTree(self._repo) if rev else self._tree  # outputs are there whatever the revision
@@ -96,11 +90,9 @@ class Project:
 
     def files(self, folder: str) -> Digests:
         """See `Snapshot.files`; leftovers, which the next run removes, are left out."""
-        gone = self.leftovers()
+        gone = PathIndex(self.leftovers())
         files = self._tree.files(folder).items()
-        return {
-            name: digest for name, digest in files if not any(paths_overlap(f"{folder}/{name}", path) for path in gone)
-        }
+        return {name: digest for name, digest in files if not gone.overlapping(f"{folder}/{name}")}
 
     def folder_files(self, folder: Digest, path: str) -> Digests | None:
         """See `Snapshot.folder_files`."""
@@ -123,7 +115,14 @@ class Project:
 
     def seconds(self, stage: Stage) -> float | None:
         """See `Snapshot.seconds`."""
-        return expected_duration(self.root, self.graph, stage, self._durations)
+        own = known_duration(self.root, stage.name, self._durations)
+        return own if own is not None else self._group_seconds(stage.group)
+
+    @functools.cache  # noqa: B019
+    def _group_seconds(self, group: str) -> float | None:
+        """How long the first stage of the same group took that ever ran here."""
+        known = (known_duration(self.root, name, self._durations) for name in self.graph.group(group))
+        return next((seconds for seconds in known if seconds is not None), None)
 
     def _intact(self, stage: Stage, entry: LockEntry) -> bool:
         """Whether the uncached outputs in the workspace are those of dvc.lock (a clone gets them from git)."""

@@ -88,7 +88,8 @@ def _write_object(root: Path, remote: Remote, path: str, item: Digest, outs: Col
                 raise InputDamagedError(
                     f"{path}: object {part.md5} in this machine's cache was damaged and is now removed. Run again."
                 )
-            temporary.chmod(0o755 if item.executable else 0o644)
+            mode = temporary.stat().st_mode  # as the umask has it
+            temporary.chmod(mode | (mode & 0o444) >> 2 if item.executable else mode)
 
 
 def check_key(root: Path, name: str, key: str) -> None:

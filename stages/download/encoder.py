@@ -12,6 +12,7 @@ from stages.download.sources.hub import fetch_hub_model, is_hub
 from stages.errors import ModelError
 from stages.files import read_json, write_json
 from stages.files import sha256 as sha256_of
+from stages.messages import plain, short
 from stages.model_folder import check_model_folder, offline
 
 logger = logging.getLogger(__name__)
@@ -37,11 +38,17 @@ def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
     if is_hub(source):
         return fetch_hub_model(source, files=(CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS))
     folder = _package_folder(source) if source.startswith(PACKAGE) else root / source
-    if not folder.is_dir():
+    try:
+        is_folder = folder.is_dir()
+        models = sorted(path.parent for path in folder.rglob(WEIGHTS) if (path.parent / CONFIG).is_file())
+    except OSError as error:  # a name that is too long, a folder that may not be listed
         raise ModelError(
-            f"download.model.source: {source} is not a folder. Give a folder, hf://ORG/NAME or package:MODULE."
+            f"download.model.source: {plain(source)} can't be read: {error.strerror}. Give a model folder."
+        ) from error
+    if not is_folder:
+        raise ModelError(
+            f"download.model.source: {plain(source)} is not a folder. Give a folder, hf://ORG/NAME or package:MODULE."
         )
-    models = sorted(path.parent for path in folder.rglob(WEIGHTS) if (path.parent / CONFIG).is_file())
     if folder in models:
         return folder, None
     if not models:
@@ -87,11 +94,13 @@ def _package_folder(source: str) -> Path:
     module = source.removeprefix(PACKAGE)
     try:
         spec = importlib.util.find_spec(module)
-    except (ModuleNotFoundError, ValueError) as error:
-        raise ModelError(f"download.model.source: {source} is not a package: {error}. Write package:MODULE.") from error
+    except (ImportError, ValueError) as error:
+        raise ModelError(
+            f"download.model.source: {plain(source)} is not a package: {plain(str(error))}. Write package:MODULE."
+        ) from error
     if spec is None or not spec.submodule_search_locations:
         raise ModelError(
-            f"download.model.source: the package {module!r} is not installed. Install it with pip, or give a folder."
+            f"download.model.source: the package {short(module)} is not installed. Install it, or give a folder."
         )
     return Path(spec.submodule_search_locations[0])
 

@@ -2,8 +2,8 @@
 
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from stages.errors import DataError
 
@@ -17,7 +17,7 @@ KINDS = {
 KERNEL = ("/proc", "/sys")  # their files look regular, but reading one can wait, or never end
 
 
-def open_file(path: Path, name: str) -> BinaryIO:
+def open_file(path: Path, name: str) -> BufferedReader:
     """Open a regular file.
 
     Args:
@@ -35,7 +35,7 @@ def open_file(path: Path, name: str) -> BinaryIO:
         raise DataError(f"{name} is missing. Correct download.dataset.files, or put the file there.") from error
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         raise unreadable(name, error) from error
-    file = os.fdopen(descriptor, "rb")
+    file = open(descriptor, "rb")  # noqa: PTH123, SIM115 (a descriptor has no path, and the caller closes it)
     try:
         _require_regular(os.fstat(descriptor), path.resolve(), name)
     except DataError:

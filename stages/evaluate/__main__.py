@@ -4,7 +4,7 @@ Reads   data/tokenize/tokens, data/tokenize/labels.json, data/split/{val,test}.p
 Writes  data/evaluate/SEED/predictions.parquet, metrics.json, confusion.csv, calibration.csv
 Params  evaluate, split.duplicates
 
-Example: python -m stages.evaluate 42
+Example: python -m stages.evaluate --seed 42
 """
 
 import logging
@@ -73,4 +73,4 @@ def predict_splits(paths: Paths, model: PreTrainedModel, *, batch_size: int, dup
 
 
 if __name__ == "__main__":
-    entry.run(main, stage="evaluate", doc=__doc__, argument=entry.Argument("seed", int))
+    entry.run(main, stage="evaluate", doc=__doc__, argument=entry.Argument("--seed", int))

@@ -6,7 +6,7 @@ Params:  finetune; and machine, which changes no output
 
 A run that was killed resumes from its last checkpoint (.retune/checkpoints) if its inputs are still the same.
 
-Example: python -m stages.finetune 42
+Example: python -m stages.finetune --seed 42
 """
 
 import time
@@ -61,4 +61,4 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    entry.run(main, stage="finetune", doc=__doc__, argument=entry.Argument("seed", int))
+    entry.run(main, stage="finetune", doc=__doc__, argument=entry.Argument("--seed", int))

@@ -21,6 +21,7 @@ Floats32 = NDArray[np.float32]
 
 COMPARED = ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss")
 MAX_FEATURES = 50_000  # the most frequent words and pairs of words
+MAX_WEIGHTS = 10_000_000  # features times classes: the solver holds several arrays of them, 2,000 classes took 5 GB
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def predict_tfidf(
     rows: Ints = np.arange(len(train_labels))
     if len(rows) > max_train_rows:
         rows = np.sort(np.random.default_rng(seed).choice(rows, max_train_rows, replace=False))
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=MAX_FEATURES, dtype=np.float32)
+    features = min(MAX_FEATURES, max(1, MAX_WEIGHTS // num_labels))
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=features, dtype=np.float32)
     try:
         words = vectorizer.fit_transform([train_texts[row] for row in rows.tolist()])
     except ValueError:  # no text contains a word of two or more letters

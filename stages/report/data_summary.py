@@ -91,12 +91,13 @@ class DataSummary:
     tokens: TokenSummary
 
 
-def read_data_summary(paths: Paths, labels: list[str]) -> DataSummary:
+def read_data_summary(paths: Paths, labels: list[str], *, most_classes: int) -> DataSummary:
     """Read what download, tokenize and split wrote about the rows.
 
     Args:
         paths: Of the project.
         labels: Names of the classes.
+        most_classes: Of more classes, only this many are listed (>= 1): those with the fewest rows in train.
     """
     dataset, split, tokens = (
         read_json(path) for path in (paths.dataset / "stats.json", paths.split_stats, paths.token_stats)
@@ -119,7 +120,7 @@ def read_data_summary(paths: Paths, labels: list[str]) -> DataSummary:
                 cut[label]["rows_cut"],
                 cut[label]["tokens_cut"],
             )
-            for label in labels
+            for label in _smallest(labels, split["train"]["labels"], most_classes)
         ],
         official_splits=split["official"],
         duplicates_dropped=split["duplicates_dropped"],
@@ -129,6 +130,10 @@ def read_data_summary(paths: Paths, labels: list[str]) -> DataSummary:
         leak_share=leak["share"],
         tokens=_token_summary(tokens),
     )
+
+
+def _smallest(labels: list[str], rows: Mapping[str, int], most: int) -> list[str]:
+    return labels if len(labels) <= most else sorted(labels, key=lambda label: rows[label])[:most]
 
 
 def _checks(counts: Mapping[str, int], outcome: str) -> list[Check]:

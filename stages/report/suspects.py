@@ -5,13 +5,14 @@ checks that both select the same rows.
 """
 
 import dataclasses
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from stages.files import csv_writer
 from stages.report.results import Results
 from stages.shown import spreadsheet_safe, visible
 
@@ -99,8 +100,10 @@ def rank_suspects(labels: Ints, probabilities: NDArray[np.floating], *, ordered:
 def suspects_csv(suspects: Sequence[Suspect]) -> str:
     """Return suspects.csv: ids and labels, but no texts; safe to open in a spreadsheet."""
     columns = [field.name for field in dataclasses.fields(Suspect)]
-    rows = [
-        [spreadsheet_safe(visible(value)) if isinstance(value, str) else value for value in vars(suspect).values()]
-        for suspect in suspects
-    ]
-    return str(pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n"))
+    file = io.StringIO(newline="")
+    writer = csv_writer(file)
+    writer.writerow(columns)
+    for suspect in suspects:
+        values = vars(suspect).values()
+        writer.writerow(spreadsheet_safe(visible(value)) if isinstance(value, str) else value for value in values)
+    return file.getvalue()

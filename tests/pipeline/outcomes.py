@@ -138,12 +138,12 @@ def _write_placeholders(root: Path, *, seeds: Sequence[int]) -> None:
     """Write a small placeholder at every output of dvc.yaml."""
     stages = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
     for stage in stages.values():
-        items = seeds if stage.get("foreach") == "${seeds}" else list(stage.get("foreach") or [""])
+        items = seeds if "matrix" in stage else list(stage.get("foreach") or [""])
         for kind in ("outs", "metrics", "plots"):
             for out in stage.get("do", stage).get(kind, ()):
                 for item in items:
                     path, options = (out, {}) if isinstance(out, str) else next(iter(out.items()))
-                    where = root / path.replace("${item}", str(item)).replace("${key}", str(item))
+                    where = root / path.replace("${item.seed}", str(item)).replace("${key}", str(item))
                     _write_placeholder(where, columns=[options.get("x", "x"), options.get("y", "y")])
 
 

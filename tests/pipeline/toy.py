@@ -9,10 +9,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
-# Prefect's database, kept between sessions because creating it is slow; one per worker of pytest-xdist.
-PREFECT_HOME = Path(tempfile.gettempdir()) / f"retune-tests-prefect-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+from configobj import ConfigObj
+
+REPOSITORY = Path(__file__).parents[2]
+# Prefect's database, kept between sessions because creating it is slow; one per worker of pytest-xdist. Another user or
+# another checkout has its own: in a database that two sessions share, the newest run may be the other session's.
+_OWNER = f"{os.getuid()}-{zlib.crc32(str(REPOSITORY).encode()):08x}-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+PREFECT_HOME = Path(tempfile.gettempdir()) / f"retune-tests-prefect-{_OWNER}"
 
 DVC_YAML = """\
 stages:
@@ -140,6 +146,14 @@ def dvc(root: Path, *arguments: str, **extra: str) -> str:
     return done.stdout + done.stderr
 
 
+def add_remote(root: Path, url: str) -> None:
+    """Make a folder or a URL DVC's default remote; `dvc remote add` can't write letters outside ASCII."""
+    config = ConfigObj(str(root / ".dvc/config"), encoding="utf-8")
+    config['remote "storage"'] = {"url": url}
+    config.setdefault("core", {})["remote"] = "storage"
+    config.write()
+
+
 def retune(root: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
     """Run retune in the project as a user does."""
     command = [sys.executable, "-P", "-m", "pipeline.cli", *arguments]
@@ -191,7 +205,6 @@ def hashes(root: Path) -> dict[str, str]:
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", ())}
 
 
-REPOSITORY = Path(__file__).parents[2]
 LEFT_OUT = ("tests", "benchmarks", "docs", "data")
 
 

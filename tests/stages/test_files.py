@@ -1,9 +1,11 @@
+import csv
 import hashlib
+import io
 from pathlib import Path
 
 import pytest
 
-from stages.files import read_json, replace_file, replace_folder, sha256, write_json
+from stages.files import csv_writer, read_json, replace_file, replace_folder, sha256, write_json
 
 
 def test_a_file_appears_whole(tmp_path: Path) -> None:
@@ -54,3 +56,13 @@ def test_json_keeps_order_and_letters_and_refuses_nan(tmp_path: Path) -> None:
 def test_sha256(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+
+
+@pytest.mark.parametrize("cell", ["a\rb", "\r", "a\nb", "a\r\nb", 'a"b', "a,b", " a", "", "a\tb"], ids=ascii)
+@pytest.mark.parametrize("delimiter", [",", "\t"], ids=ascii)
+def test_a_cell_with_any_line_break_is_one_cell(cell: str, delimiter: str) -> None:
+    file = io.StringIO(newline="")
+    csv_writer(file, delimiter).writerows([[cell, "x"], ["y", cell]])
+    assert list(csv.reader(io.StringIO(file.getvalue(), newline=""), delimiter=delimiter)) == [[cell, "x"], ["y", cell]]
+    assert file.getvalue().endswith("\n")
+    assert not file.getvalue().endswith("\r\n")

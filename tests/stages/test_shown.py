@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.shown import CELL, spreadsheet_safe, visible
+from stages.shown import CELL, shorten, spreadsheet_safe, visible
 
 SIGNS = "=+-@\t\n\r\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
 LEADS = [
@@ -103,3 +103,8 @@ def test_all_else_stays(text: str) -> None:
     for before, after in zip(text, shown, strict=True):
         kept = before in "\t\n\r\u200c\u200d" or unicodedata.category(before) not in ("Cc", "Cf", "Cs", "Co")
         assert after == (before if kept else "�")
+
+
+def test_long_texts_are_cut_to_one_line() -> None:
+    assert shorten("a\n b" * 99, 10) == "a ba ba b…"
+    assert shorten("a\n b", 4) == "a b"

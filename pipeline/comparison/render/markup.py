@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pipeline.comparison.render.wording import shorten
-from stages.shown import visible
+from stages.shown import shorten, visible
 
 NAME = 60  # characters of a name that are shown
 ACTIVE = "&<>|`*_[]~\\#@!$"  # characters that can begin or end markup, a mention, a formula

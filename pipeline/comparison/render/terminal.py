@@ -12,7 +12,7 @@ from pipeline.comparison.render.strips import interval_strips
 from pipeline.comparison.result import Comparison
 from pipeline.comparison.verdicts import MetricRow
 from stages.redaction import redact
-from stages.shown import visible
+from stages.shown import shorten, visible
 
 STYLES = {
     "better": "bold green",
@@ -86,7 +86,7 @@ def _changes(comparison: Comparison) -> list[Text]:
     for kind, counts in wording.row_changes(changes):
         shown, more = wording.at_most(counts.items(), PARAMS)
         if shown:
-            text = ", ".join(f"{wording.shorten(name, 40)} {count:,}" for name, count in shown)
+            text = ", ".join(f"{shorten(name, 40)} {count:,}" for name, count in shown)
             lines.append(f"  rows {kind}: {text}{wording.and_more(more)}")
     shown, more = wording.at_most(wording.model_changes(changes.models), FEW)
     lines += [f"  models: {', '.join(shown)}{wording.and_more(more)}"] if shown else []
@@ -100,9 +100,7 @@ def _flips(comparison: Comparison) -> list[Text]:
     lines = [f"predictions: {flips.fixed:,} rows fixed, {flips.broken:,} broken, {flips.wrong:,} wrong in both"]
     counts = [count for count in [*flips.classes[:FEW], *flips.slices[:FEW]] if count.fixed + count.broken]
     if counts:
-        parts = [
-            f"{wording.shorten(count.name, 40)} +{count.fixed} -{count.broken} of {count.rows}" for count in counts
-        ]
+        parts = [f"{shorten(count.name, 40)} +{count.fixed} -{count.broken} of {count.rows}" for count in counts]
         lines.append(f"  most in: {'; '.join(parts)}")
     lines += [f"  fixed  {_flipped_row(row)}" for row in flips.fixed_rows[:FEW]]
     lines += [f"  broken {_flipped_row(row)}" for row in flips.broken_rows[:FEW]]
@@ -110,8 +108,8 @@ def _flips(comparison: Comparison) -> list[Text]:
 
 
 def _flipped_row(row: FlippedRow) -> str:
-    text = f': "{wording.shorten(row.text, TEXT)}"' if row.text is not None else ""
-    return f"{wording.shorten(row.id, 20)} (label {row.label}; {row.base} -> {row.head}, {row.gain:+.2f}){text}"
+    text = f': "{shorten(row.text, TEXT)}"' if row.text is not None else ""
+    return f"{shorten(row.id, 20)} (label {row.label}; {row.base} -> {row.head}, {row.gain:+.2f}){text}"
 
 
 def _champions(comparison: Comparison) -> list[Text]:
@@ -134,4 +132,4 @@ def _text(line: str, style: str = "") -> Text:
 
 
 def _value(value: object) -> str:
-    return wording.shorten(redact(value if isinstance(value, str) else repr(value)), 40)
+    return shorten(redact(value if isinstance(value, str) else repr(value)), 40)

@@ -116,12 +116,6 @@ def megabytes(value: float | None) -> str:
     return "?" if value is None else f"{value:,.0f} MB" if value >= 10 else f"{value:.1f} MB"
 
 
-def shorten(text: str, limit: int) -> str:
-    """Return a text in one line of at most `limit` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 

@@ -212,12 +212,13 @@ def compare_values(
     value = float(change.mean())
     seen, weights = np.unique(np.round(change - value, 14), return_counts=True)
     sizes = unseen[0] * (rows / count) ** -0.5  # of one row of a unit, and what it may share with others in the unit
+    unseen_weights = unseen[1] * count / rows  # in units
     room = [np.maximum(sizes - sign * value, sizes / count) for sign in (-1, 1)]  # left for a loss, and for a gain
     return Difference(
         base=means[0],
         head=means[1],
         changes=np.concatenate([seen, -room[0], room[1]]),
-        weights=np.concatenate([weights, unseen[1], unseen[1]]),
+        weights=np.concatenate([weights, unseen_weights, unseen_weights]),
         units=count,
         seeds=_seed_chance(sides),
     )

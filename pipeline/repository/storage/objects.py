@@ -9,10 +9,11 @@ from dvc.repo import Repo
 from dvc_data.hashfile import load as load_object
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_objects.errors import ObjectFormatError
+from dvc_objects.fs.errors import RemoteMissingDepsError
 
 from pipeline.repository.confinement import check_md5, is_plain
 from pipeline.repository.digests import Digest, Digests
-from stages.errors import PipelineError
+from stages.errors import PipelineError, UnavailableError
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,11 @@ class RemoteStores:
 
 
 def open_remote(repo: Repo) -> RemoteStores | None:
-    """The default remote, or None if none is configured."""
+    """The default remote, or None if none is configured.
+
+    Raises:
+        UnavailableError: DVC lacks the package for this kind of remote.
+    """
     try:
         return RemoteStores(
             objects=repo.cloud.get_remote_odb(None, "push", hash_name="md5"),
@@ -37,6 +42,9 @@ def open_remote(repo: Repo) -> RemoteStores | None:
         )
     except (NoRemoteError, RemoteConfigError):
         return None
+    except (ImportError, RemoteMissingDepsError) as error:
+        problem = " ".join(str(error).split())
+        raise UnavailableError(f"the DVC remote needs a package: {problem}. Install it with pip") from error
 
 
 def folder_files(md5: str, stores: Iterable[Any]) -> dict[str, Digest] | None:

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from dvc.repo import Repo
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.transfer import transfer
 from ruamel.yaml import YAML
 
 from pipeline.repository.digests import Digests
 from pipeline.repository.lock import RawEntry
+from pipeline.repository.opening import open_repo
 from pipeline.repository.storage.objects import folder_files, list_files, object_names, open_remote
 from pipeline.repository.storage.run_cache import RunCache, entry_key, entry_name
 from stages.errors import PipelineError
@@ -46,7 +46,7 @@ class Remote:
     """
 
     def __init__(self, root: Path) -> None:
-        self._repo = Repo(str(root))
+        self._repo = open_repo(root)
         stores = open_remote(self._repo)
         if stores is None:
             raise PipelineError("There is no default DVC remote. Add one and commit it: dvc remote add -d storage URL")

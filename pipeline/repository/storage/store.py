@@ -1,7 +1,7 @@
 """The results that DVC keeps, read only: outputs, run-cache entries and folders, in the local cache and the remote."""
 
+import contextlib
 import functools
-import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +17,11 @@ from dvc_objects.errors import ObjectFormatError
 from pipeline.repository.digests import Digest, Digests
 from pipeline.repository.graph import LockEntry, ParamValues, Stage
 from pipeline.repository.lock import parse_entry
+from pipeline.repository.memory import read_memory
 from pipeline.repository.snapshot import Recorded
 from pipeline.repository.storage.objects import RemoteStores, folder_files, object_names, open_remote, tree_files
 from pipeline.repository.storage.run_cache import RunCache, stage_key
+from stages.errors import UnavailableError
 from stages.files import write_json
 
 FOLDERS = ".retune/listings"  # files of source folders, which DVC does not keep
@@ -71,16 +73,15 @@ class Store:
 
     def folder_files(self, folder: Digest) -> Digests | None:
         """The files of a folder, if the cache, the remote, or the notes of an earlier plan have them; else None."""
-        noted = self._folders / f"{folder.md5}.json"
-        if noted.is_file():
-            return {name: Digest(md5) for name, md5 in json.loads(noted.read_text(encoding="utf-8")).items()}
-        return self._files_of(folder.md5)
+        noted = read_memory(self._folders / f"{folder.md5}.json")
+        return {name: Digest(str(md5)) for name, md5 in noted.items()} or self._files_of(folder.md5)
 
     def note_folder(self, folder: Digest, files: Digests) -> None:
         """Note the files of a source folder, so that a later plan can name the file that changed."""
         noted = self._folders / f"{folder.md5}.json"
         if not noted.exists():
-            write_json(noted, {name: digest.md5 for name, digest in files.items()})
+            with contextlib.suppress(OSError):  # a plan also works where nothing can be written
+                write_json(noted, {name: digest.md5 for name, digest in files.items()})
 
     @property
     def has_remote(self) -> bool:
@@ -98,7 +99,7 @@ class Store:
     def _remote(self) -> RemoteStores | None:
         try:
             return open_remote(self._repo)
-        except DvcException as error:
+        except (DvcException, UnavailableError) as error:
             _warn_unreachable(error)
             return None
 

@@ -1,12 +1,12 @@
 """The rules for rows, and the rows that break one: counted, named in messages, or set aside in a file."""
 
-import csv
 import logging
 from collections import Counter
 from collections.abc import Mapping
 from typing import IO, NamedTuple
 
 from stages.errors import DataError
+from stages.files import csv_writer
 from stages.messages import EXAMPLES, plain
 from stages.shown import spreadsheet_safe, visible
 
@@ -70,7 +70,7 @@ class Problems:
 
     def __init__(self, policies: Mapping[str, str], file: IO[str]) -> None:
         self._policies = policies
-        self._writer = csv.writer(file, lineterminator="\n")
+        self._writer = csv_writer(file)
         self._writer.writerow(["file", "row", "reason", "id", "text"])
         self._examples: dict[tuple[str, str], list[str]] = {}  # by file and rule
         self._counts: Counter[tuple[str, str]] = Counter()  # by file and rule

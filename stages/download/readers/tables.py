@@ -15,6 +15,7 @@ from stages.download.regular_files import open_file
 from stages.errors import DataError
 
 MOST_ROWS = 100_000_000  # of a table; a header of some bytes can claim any number
+DICTIONARY = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}  # encodings of plain texts
 BUFFER = 1 << 20  # bytes of a Parquet column read at once; without it, a column is read in one piece
 
 
@@ -121,23 +122,29 @@ def _parquet_batches(opened: BinaryIO, file: pq.ParquetFile, options: ReadOption
 
 
 def _bytes_per_row(opened: BinaryIO, file: pq.ParquetFile, group: int, columns: list[str]) -> int:
-    """Return how large a row of a row group may be: as the average, or as the longest value of a dictionary.
+    """Return how large a row of a row group may be: as the average, or as the longest value that is stored once.
 
-    A value that a dictionary holds once can stand in every row, so a small file can hold any number of bytes.
+    A value in a dictionary can stand in every row, so a small file can hold any number of bytes.
     """
     metadata = file.metadata.row_group(group)
     chunks = [metadata.column(number) for number in range(metadata.num_columns)]
     chosen = [chunk for chunk in chunks if f"{chunk.path_in_schema}.".startswith(tuple(f"{name}." for name in columns))]
-    average = sum(chunk.total_uncompressed_size for chunk in chosen) // max(1, metadata.num_rows)
-    texts = [chunk.path_in_schema for chunk in chosen if chunk.physical_type == "BYTE_ARRAY"]
-    coded = pq.ParquetFile(opened, metadata=file.metadata, buffer_size=BUFFER, read_dictionary=texts)
-    longest = 0
-    for batch in coded.iter_batches(batch_size=1, row_groups=[group], columns=columns):
-        for column in batch.columns:
-            if isinstance(column, pa.DictionaryArray):
-                longest += pc.max(pc.binary_length(column.dictionary)).as_py() or 0
-        break
-    return max(average, longest)
+    texts = [chunk for chunk in chosen if chunk.physical_type == "BYTE_ARRAY"]
+    coded = [chunk for chunk in texts if chunk.has_dictionary_page and set(chunk.encodings) <= DICTIONARY]
+    average: int = sum(chunk.total_uncompressed_size for chunk in chosen) // max(1, metadata.num_rows)
+    others = [chunk for chunk in texts if not set(chunk.encodings) <= DICTIONARY]
+    largest: int = max((chunk.total_uncompressed_size for chunk in others), default=0)
+    names = [chunk.path_in_schema for chunk in coded]
+    return max(average, largest, _longest_value(opened, file, group, names) if names else 0)
+
+
+def _longest_value(opened: BinaryIO, file: pq.ParquetFile, group: int, columns: list[str]) -> int:
+    """Return the bytes of the longest value in the dictionaries of some columns."""
+    coded = pq.ParquetFile(opened, metadata=file.metadata, buffer_size=BUFFER, read_dictionary=columns)
+    batch = next(coded.iter_batches(batch_size=1, row_groups=[group], columns=columns), None)
+    arrays = [] if batch is None else [array for array in batch.columns if isinstance(array, pa.DictionaryArray)]
+    longest: list[int] = [pc.max(pc.binary_length(array.dictionary)).as_py() or 0 for array in arrays]
+    return max(longest, default=0)
 
 
 def _check_rows(rows: int, name: str) -> None:

@@ -158,8 +158,9 @@ def _csv_reader(lines: _Lines, options: ReadOptions) -> Any:
         raise DataError(
             f"download.dataset.delimiter: {delimiter!r} can't be between fields. Give the character that is."
         )
-    quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
-    return csv.reader(iter(lines), delimiter=delimiter, quotechar=quote, quoting=quoting, strict=True)
+    if quote is None:
+        return csv.reader(iter(lines), delimiter=delimiter, quotechar=None, quoting=csv.QUOTE_NONE, strict=True)
+    return csv.reader(iter(lines), delimiter=delimiter, strict=True)
 
 
 def _positions(names: Sequence[str], name: str, options: ReadOptions) -> dict[str, int]:

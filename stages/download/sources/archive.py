@@ -30,8 +30,8 @@ DAMAGE = (
     *(OSError, ValueError, OverflowError, LookupError),  # zipfile and tarfile raise these for headers with odd numbers
 )
 CHUNK = 1 << 20  # bytes
-MOST_MEMBERS = 1_000_000  # of an archive; zipfile and tarfile keep about a kilobyte of each
-LARGEST_HEADER = 128_000_000  # bytes; a zip's directory of a million members is smaller
+MOST_MEMBERS = 2_000_000  # of an archive; zipfile and tarfile keep about a kilobyte of each
+LARGEST_HEADER = 256_000_000  # bytes; the directory of a zip with so many members is smaller
 
 
 def unpack(path: Path, *, member: str | None, name: str, scratch: Path, limit: int) -> Path:
@@ -69,7 +69,7 @@ class _HeaderReader(io.BufferedReader):
 
 def _extract(archive: Path, member: str, name: str, target: Path, limit: int) -> Path:
     with open_file(archive, name) as opened:
-        file: Any = _HeaderReader(opened.raw)  # type: ignore[attr-defined]
+        file: Any = _HeaderReader(opened.raw)
         try:
             if zipfile.is_zipfile(file):
                 with zipfile.ZipFile(file) as packed:
@@ -87,10 +87,9 @@ def _extract(archive: Path, member: str, name: str, target: Path, limit: int) ->
                         return _copy(source, target, f"{name}:{plain(member)}", limit)
         except DAMAGE as error:
             _raise_if_disk_full(error)
-            problem = " ".join(str(error).split())
+            problem = plain(str(error)) or type(error).__name__
             raise DataError(
-                f"{name} member {plain(member)} can't be unpacked: {problem or type(error).__name__}. "
-                "Fetch the file again."
+                f"{name} member {plain(member)} can't be unpacked: {problem}. Fetch the file again."
             ) from error
         except RuntimeError as error:  # a missing password, or a kind of compression that zipfile does not know
             raise DataError(

@@ -20,6 +20,8 @@ from stages.report.suspects import Suspect
 
 MATRIX_LABELS = 20  # a larger matrix is unreadable: only the most frequent confusions are listed
 CONFUSIONS = 15
+MOST_CLASSES = 200  # listed in a table: of more, those with the lowest F1, and those with the fewest rows in train
+MOST_CHARACTERS = 10_000  # of a text
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Context:
         slices: Column and value of each slice, weakest first.
         small_slice: Slices with fewer rows are marked as small.
         matrix: Rows by label and predicted label; None with many labels.
+        classes: The labels that are listed with their scores: all, or the weakest of many.
         confusions: The most frequent ones.
         mistakes: The most confident ones.
         suspects: The most suspicious ones.
@@ -52,6 +55,7 @@ class Context:
     slices: list[tuple[str, str]]
     small_slice: int
     matrix: list[list[int]] | None
+    classes: list[str]
     confusions: list[Confusion]
     mistakes: list[Mistake]
     suspects: list[Suspect]
@@ -88,12 +92,13 @@ def build_context(
         slices=_weakest_first(metrics),
         small_slice=SMALL,
         matrix=matrix.tolist() if len(labels) <= MATRIX_LABELS else None,
+        classes=_weakest_classes(metrics),
         confusions=frequent_confusions(matrix, labels, limit=CONFUSIONS),
         mistakes=mistakes,
         suspects=top_suspects,
         texts=_texts_by_position(paths, sorted(positions)) if params.report.show_text and positions else {},
         charts=make_charts(paths, results, metrics, metric=metric, headline=headline),
-        data=read_data_summary(paths, labels),
+        data=read_data_summary(paths, labels, most_classes=MOST_CLASSES),
         provenance=read_provenance(paths, params, results.champion.seed),
     )
 
@@ -104,10 +109,20 @@ def _metric_names(results: Results, headline: str) -> list[str]:
     return list(dict.fromkeys([headline, *first, *results.champion.metrics[results.split]]))
 
 
+def _weakest_classes(metrics: Metrics) -> list[str]:
+    """Return all labels in class order, or those of many with the lowest F1, weakest first, among those with rows."""
+    scores = metrics.per_class
+    if len(scores) <= MOST_CLASSES:
+        return list(scores)
+    return sorted(scores, key=lambda label: (not scores[label].support, scores[label].f1))[:MOST_CLASSES]
+
+
 def _weakest_first(metrics: Metrics) -> list[tuple[str, str]]:
     slices = [(part.value, column, name) for column, parts in metrics.slices.items() for name, part in parts.items()]
     return [(column, name) for _, column, name in sorted(slices)]
 
 
 def _texts_by_position(paths: Paths, positions: list[int]) -> dict[int, str]:
-    return dict(zip(positions, read_texts(paths, positions), strict=True))
+    texts = read_texts(paths, positions)
+    cut = [text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…" for text in texts]
+    return dict(zip(positions, cut, strict=True))

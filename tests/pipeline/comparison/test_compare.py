@@ -14,7 +14,7 @@ from stages.errors import PipelineError
 from stages.paths import Paths
 from tests.pipeline import outcomes
 from tests.pipeline.comparison.commands import commit_results, retune, write_times
-from tests.pipeline.toy import dvc, git
+from tests.pipeline.toy import add_remote, git
 
 HOSTILE = "<script>alert(1)</script> | `x` @someone #1 ![i](https://example.com/i.png) </details> \u202e\n\n# Big"
 
@@ -203,7 +203,7 @@ def test_the_workspace_is_head_and_stays_untouched(project: Path, tmp_path: Path
 
 def test_predictions_come_from_the_remote_of_a_clone(project: Path, tmp_path: Path) -> None:
     source = shutil.copytree(project, tmp_path / "source", symlinks=True)
-    dvc(source, "remote", "add", "-d", "store", str(tmp_path / "remote"))
+    add_remote(source, str(tmp_path / "remote"))
     shutil.copytree(source / ".dvc/cache/files", tmp_path / "remote/files")  # as a push after each commit leaves it
     git(source, "commit", "-q", "-a", "-m", "A remote")
     clone = tmp_path / "clone"

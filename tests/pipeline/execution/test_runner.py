@@ -26,7 +26,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_clone_takes_all_results_from_the_remote(project: Path, tmp_path: Path) -> None:
-    toy.dvc(project, "remote", "add", "-d", "store", str(tmp_path / "remote"))
+    toy.add_remote(project, str(tmp_path / "remote"))
     metrics = [str(path.relative_to(project)) for kind in ("csv", "json") for path in project.glob(f"data/**/*.{kind}")]
     toy.git(project, "add", "-f", "dvc.lock", ".dvc/config", *metrics)
     toy.git(project, "commit", "-qm", "Lock and metrics")

@@ -85,8 +85,8 @@ CUT_OFF = {  # pending in the plan, and then fresh: the upstream came out identi
 
 
 @pytest.fixture(scope="module")
-def changing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project after one run; each row of the table changes it further."""
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project after one run."""
     root = toy.own_project(tmp_path_factory.mktemp("changes") / "project")
     write_rows(root / "data/samples/toy.csv")
     write_encoder(root / "encoder")
@@ -99,6 +99,12 @@ def changing(tmp_path_factory: pytest.TempPathFactory) -> Path:
         parameter(value)(root)
     toy.dvc(root, "repro")
     return root
+
+
+@pytest.fixture
+def changing(ran: Path, tmp_path: Path) -> Path:
+    """A copy of it for one test to change."""
+    return Path(shutil.copytree(ran, tmp_path / "project", symlinks=True))
 
 
 def planned(root: Path) -> dict[str, str]:

@@ -149,7 +149,7 @@ def test_a_clone_without_data_is_planned_from_git_alone(project: Path, tmp_path:
 
 
 def test_a_clone_with_a_remote_restores(project: Path, tmp_path: Path) -> None:
-    toy.dvc(project, "remote", "add", "-d", "store", str(tmp_path / "remote"))
+    toy.add_remote(project, str(tmp_path / "remote"))
     toy.git(
         project,
         "add",

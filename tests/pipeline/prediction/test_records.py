@@ -128,3 +128,15 @@ def test_values_that_parquet_can_not_hold_are_named(
     with pytest.raises(DataError, match=r"The values of a key have several types.*Give --out FILE\.jsonl"):
         predict(tmp_path / "in.jsonl", "out.parquet")
     assert len(predict(tmp_path / "in.jsonl", "out.jsonl").read_text().splitlines()) == len(rows)
+
+
+@pytest.mark.parametrize("columns", [["x" * 100_000], [f"column {number}" for number in range(50_000)]])
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_messages_about_many_columns_are_short(
+    predict: Callable[..., Path], tmp_path: Path, columns: list[str], kind: str
+) -> None:
+    row = json.dumps(dict.fromkeys(columns, "a")) if kind == "jsonl" else ",".join(columns) + "\n"
+    (tmp_path / f"in.{kind}").write_text(row)
+    with pytest.raises(DataError, match=r"has no column 'text'") as error:
+        predict(tmp_path / f"in.{kind}", "out.jsonl")
+    assert len(str(error.value)) < 2_000

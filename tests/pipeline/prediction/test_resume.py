@@ -104,6 +104,16 @@ def test_resume_wants_the_same_run(
     assert len(read_csv(predict(file, "out.csv"))) == 301
 
 
+def test_starting_over_drops_the_windows_of_the_interrupted_run(
+    predict: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = many(tmp_path / "in.csv", 150)
+    monkeypatch.setattr("pipeline.prediction.windows.WINDOW_ROWS", 64)
+    interrupt(predict, monkeypatch, file, "out.csv")
+    monkeypatch.setattr("pipeline.prediction.windows.WINDOW_ROWS", 100)  # so that no window replaces one of before
+    assert len(read_csv(predict(file, "out.csv"))) == 150
+
+
 CHANGES: dict[str, tuple[dict[str, object], str]] = {
     "--all": ({"every_label": True}, "a different --all"),
     "--prefix": ({"prefix": "x_"}, "a different --prefix"),

@@ -6,16 +6,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from tests.pipeline.processes import wait_for
-from tests.pipeline.workers.machines import Machines
+from tests.pipeline.workers.machines import LOGIN, Machines
 from tests.pipeline.workers.toy_project import ToyProject
 
 
 @contextlib.contextmanager
 def with_api(machines: Machines) -> Iterator["Api"]:
     """A client of these machines' Prefect server."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-    with temporary_settings({PREFECT_API_URL: machines.url}):
+    with temporary_settings({PREFECT_API_URL: machines.url, PREFECT_API_AUTH_STRING: LOGIN}):
         api = Api()
         with api.client:
             yield api

@@ -15,7 +15,11 @@ import psutil
 from tests.pipeline.processes import wait_for
 from tests.pipeline.workers.toy_project import ROOT, ToyProject, run
 
+LOGIN = "retune:for-the-tests-alone"
 SETTINGS = {
+    "PREFECT_SERVER_API_AUTH_STRING": LOGIN,  # the server is closed as docs/workers.md says
+    "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+    "PREFECT_API_AUTH_STRING": LOGIN,
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_LEVEL": "INFO",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "pipeline",
@@ -47,9 +51,11 @@ class Machines:
         self.url = f"http://127.0.0.1:{self.port}/api"
         self.events = folder / "events"
         self.events.mkdir()
+        own_pages = {"PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{self.port}"}
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT")},
             **SETTINGS,
+            **own_pages,
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_API_URL": self.url,
             "TOY_EVENTS": str(self.events),
@@ -74,7 +80,7 @@ class Machines:
     def set_up(self) -> None:
         """Start the server, run `retune deploy`, and start a worker in each pool."""
         self.start_server()
-        api = {name: self.environment[name] for name in ("PREFECT_API_URL", "PREFECT_HOME")}
+        api = {name: self.environment[name] for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_HOME")}
         run(ROOT, sys.executable, "-m", "pipeline.cli", "deploy", RETUNE_REPOSITORY="none", **api)
         self.start_worker("cpu-1")
         self.start_worker("gpu-1", limit=1)

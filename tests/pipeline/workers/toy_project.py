@@ -10,6 +10,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from tests.pipeline.toy import add_remote
+
 ROOT = Path(__file__).parents[3]
 TOY = Path(__file__).parent / "toy"
 IGNORE = (
@@ -57,7 +59,7 @@ class ToyProject:
         run(self.work, "git", "config", "user.email", "toy@localhost")
         run(self.work, "git", "config", "user.name", "toy")
         self.dvc("init", "--quiet")
-        self.dvc("remote", "add", "-d", "storage", remote or str(self.remote))
+        add_remote(self.work, remote or str(self.remote))
         run(self.folder, "git", "init", "--quiet", "--bare", "--initial-branch=main", str(self.origin))
         run(self.work, "git", "remote", "add", "origin", str(self.origin))
         self.commit("Start")
@@ -70,7 +72,7 @@ class ToyProject:
         run(self.work, "git", "config", "user.name", "toy")
         run(self.folder, "git", "init", "--quiet", "--bare", "--initial-branch=main", str(self.origin))
         run(self.work, "git", "remote", "set-url", "origin", str(self.origin))
-        self.dvc("remote", "add", "--force", "-d", "storage", str(self.remote))
+        add_remote(self.work, str(self.remote))
         self.commit("A remote")
 
     def dvc(self, *arguments: str, folder: Path | None = None) -> str:

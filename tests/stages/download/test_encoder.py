@@ -185,3 +185,14 @@ def test_what_is_unsafe_or_damaged_is_refused(encoder, spoil, message):
 def test_wrong_checksum(encoder):
     with pytest.raises(ModelError, match=r"has SHA-256 \w{64}, but download.model.sha256 pins 0{64}"):
         copy(encoder, "0" * 64)
+
+
+NO_MODELS = ["a\0b", "x" * 5_000, "\udcff", "/dev/null", "/dev/zero", "/proc", "package:", "package:..", "package:\0"]
+NO_MODELS += ["package:" + "x" * 5_000, "package:os"]
+
+
+@pytest.mark.parametrize("source", NO_MODELS, ids=lambda source: ascii(source)[:20])
+def test_no_source_of_a_model_is_a_traceback(tmp_path, source):
+    with pytest.raises(ModelError, match=r"download.model.source: ") as caught:
+        locate_encoder(source, root=tmp_path)
+    assert len(str(caught.value)) < 400

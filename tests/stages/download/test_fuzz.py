@@ -1,9 +1,11 @@
 """Any bytes give rows or a RetuneError and nothing else, every row is counted, and good rows come back exactly."""
 
 import csv
+import encodings.aliases
 import io
 import json
 from collections.abc import Callable
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,8 +14,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from stages.errors import RetuneError
+from tests.conftest import fuzz_examples
 
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=fuzz_examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 POLICIES = st.fixed_dictionaries(
     {
         rule: st.sampled_from(policies)
@@ -31,6 +34,7 @@ POLICIES = st.fixed_dictionaries(
     }
 )
 CELL = st.one_of(st.sampled_from(["a", "b", "x", "", " ", '"', ",", "\t", "\n", "\r", "\0"]), st.text(max_size=6))
+ENCODINGS = st.text(max_size=8) | st.sampled_from(sorted({*encodings.aliases.aliases, "base64", "rot13", "\0"}))
 PIECES = st.lists(
     st.one_of(
         st.sampled_from(
@@ -72,6 +76,35 @@ TABLES = {
 }
 
 
+class Given(NamedTuple):
+    """A file that stands in an example, where other files are drawn."""
+
+    content: bytes
+
+    def draw(self, strategy: object) -> bytes:
+        return self.content
+
+
+SOURCES = st.text(st.sampled_from("ab/.*?[]{}~\\ \0\n:é\udcff") | st.characters(), max_size=30)
+
+
+@FUZZ
+@given(
+    source=SOURCES | SOURCES.map("data/{}".format),
+    file_format=st.sampled_from(["csv", "folders"]),
+    member=st.none() | st.text(max_size=9),
+)
+@example("data/" + "a" * 5_000, "csv", None)
+@example("data/\0.csv", "csv", None)
+@example("data/\ud800*", "csv", None)
+@example("data/**/**/**/*", "folders", None)
+def test_sources(read, source, file_format, member):
+    files = [{"source": source, "member": member}]
+    if "://" in source:
+        return  # may be fetched
+    check(read, b"text,label\na,x\nb,y\n", file_format, files=files)
+
+
 def check(read, content: bytes, file_format: str, **arguments: object) -> None:
     try:
         result = read(content, file_format=file_format, **arguments)
@@ -89,20 +122,25 @@ def check(read, content: bytes, file_format: str, **arguments: object) -> None:
 @given(data=st.data(), file_format=st.sampled_from(["csv", "tsv"]), policies=POLICIES)
 def test_separated_values(read, data, file_format, policies):
     content = data.draw(TABLES[file_format])
-    encoding = data.draw(st.sampled_from(["utf-8", "utf-8", "latin-1", "utf-16", "cp1252", "ascii"]))
-    settings = {"quoting": data.draw(st.booleans()), "encoding": encoding}
+    encoding = data.draw(st.sampled_from(["utf-8", "utf-8", "latin-1", "utf-16", "cp1252", "ascii"]) | ENCODINGS)
+    delimiter = data.draw(st.none() | st.characters())
+    settings = {"quoting": data.draw(st.booleans()), "encoding": encoding, "delimiter": delimiter}
     check(read, content, file_format, policies=policies, **settings)
 
 
 @FUZZ
 @given(data=st.data(), file_format=st.sampled_from(["jsonl", "lines", "parquet", "arrow"]), policies=POLICIES)
 @example(None, "jsonl", {})
+@example(
+    Given(b'{"text": ' + b"9" * 5_000 + b', "label": 1}\n{"text": "a", "label": ' + b"8" * 5_000 + b"}"), "jsonl", {}
+)
+@example(Given(b'{"text": 1, "label": 1}\n{"text": "a", "label": "b"}\n{"text": 1.5, "label": true}'), "jsonl", {})
+@example(Given(b'{"text":' * 100_000), "jsonl", {})
+@example(Given(b'{"text": "\\ud800", "label": "\\udc00"}'), "jsonl", {})
+@example(Given(b"a\0b\r\r\n\xff"), "lines", {})
 def test_other_formats(read, data, file_format, policies):
-    content = (
-        b'{"text": NaN, "label": Infinity}\n{"text": "a", "label": 1e400}\n'
-        if data is None
-        else data.draw(TABLES[file_format])
-    )
+    data = data or Given(b'{"text": NaN, "label": Infinity}\n{"text": "a", "label": 1e400}\n')
+    content = data.draw(TABLES[file_format])
     files = [{"source": f"data/rows.{file_format}", "label": "x"}] if file_format == "lines" else None
     check(read, content, file_format, policies=policies, files=files)
 
@@ -142,7 +180,7 @@ GOOD_ROWS = GOOD_ROWS.filter(lambda rows: len({label for _, label in rows}) > 1)
 
 
 @pytest.mark.parametrize("file_format", WRITERS)
-@settings(FUZZ, max_examples=60)
+@settings(FUZZ, max_examples=fuzz_examples(60))
 @given(rows=GOOD_ROWS)
 @example(rows=[("a,b", "good"), ('say "no"\r\nor not', "é"), ("\u2028\ufeff🙂", "good"), ("12", "é")])
 def test_good_rows_come_back_exactly(read, file_format, rows):
@@ -152,7 +190,7 @@ def test_good_rows_come_back_exactly(read, file_format, rows):
     assert result.labels == sorted({label for _, label in rows})
 
 
-@settings(FUZZ, max_examples=60)
+@settings(FUZZ, max_examples=fuzz_examples(60))
 @given(rows=st.lists(st.text(READABLE.filter(lambda c: c not in "\n\r"), min_size=1).filter(str.strip), min_size=1))
 def test_good_lines_come_back_exactly(read, rows):
     files = [{"source": f"data/{label}.txt", "label": label} for label in ("x", "y")]

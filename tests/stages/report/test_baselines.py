@@ -37,6 +37,23 @@ def test_tfidf_is_trained_until_it_converges_with_many_classes_as_well() -> None
     assert np.abs(probabilities - expected).max() < 0.01
 
 
+def test_many_classes_learn_from_fewer_words_so_that_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = []
+    fit = LogisticRegression.fit
+
+    def watched(self: LogisticRegression, words: object, labels: object) -> object:
+        shapes.append(words.shape[1] * len(np.unique(labels)))  # type: ignore[attr-defined]
+        return fit(self, words, labels)
+
+    monkeypatch.setattr(LogisticRegression, "fit", watched)
+    monkeypatch.setattr("stages.report.baselines.MAX_WEIGHTS", 1_000)
+    texts = [f"word{number} other{number % 50}" for number in range(200)]
+    for num_labels in (2, 20, 100):
+        labels = np.arange(200) % num_labels
+        predict_tfidf(texts, labels, texts[:1], num_labels=num_labels, max_train_rows=999, seed=0)
+    assert shapes == [2 * 450, 1_000, 1_000]  # 200 words, 50 others, 200 pairs of both; and what the bound leaves
+
+
 def test_texts_without_a_word_fall_back_to_the_majority() -> None:
     probabilities = predict_tfidf(["a", "!", "?"], np.array([0, 1, 1]), ["b"], num_labels=2, max_train_rows=9, seed=0)
     assert probabilities.argmax(1).tolist() == [1]

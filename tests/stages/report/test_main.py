@@ -277,6 +277,36 @@ def test_many_classes_render(make_project: Callable[..., Paths]) -> None:
     assert "class 29" in (project.report / "report.html").read_text()
 
 
+def test_of_very_many_classes_the_weakest_are_listed(make_project: Callable[..., Paths]) -> None:
+    labels = tuple(f"class {number:03d}" for number in range(250))
+    project = make_project(labels=labels, rows=1500, seeds=(5,))
+    make_report(project)
+    metrics = json.loads((project.report / "metrics.json").read_text())
+    assert set(metrics["per_class"]) == set(labels)
+    weakest = sorted(labels, key=lambda label: metrics["per_class"][label]["f1"])[:200]
+    page, markdown = (project.report / "report.html").read_text(), (project.report / "report.md").read_text()
+    section = page[page.index('<section id="classes">') : page.index('<section id="calibration">')]
+    assert re.findall(r'<th scope="row">(class \d+)</th>', section) == weakest
+    assert re.findall(r"^\| (class \d+) \|", markdown, re.MULTILINE)[:200] == weakest
+    assert "the 200 of 250 classes with the lowest F1" in section
+    assert "The 200 of 250 classes with the lowest F1" in markdown
+    splits = page[page.index("<h3>Splits</h3>") : page.index("<h3>Tokens</h3>")]
+    assert len(re.findall(r'<th scope="row">class \d+</th>', splits)) == 200
+    assert "the 200 of 250 classes with the fewest rows in train" in splits
+    assert len(page) < 700_000
+
+
+def test_a_long_text_is_cut_in_the_report(make_project: Callable[..., Paths]) -> None:
+    project = make_project(rows=60, seeds=(3,))
+    rows = pq.read_table(project.rows).to_pandas()
+    rows["text"] = "word " * 200_000
+    pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), project.rows)
+    make_report(project)
+    page = (project.report / "report.html").read_text()
+    assert max(map(len, re.findall(r'<td class="text" dir="auto">([^<]*)</td>', page))) == 10_001
+    assert len(page) < 1_000_000
+
+
 def test_texts_and_labels_are_shown_and_never_run(make_project: Callable[..., Paths]) -> None:
     project = make_project(labels=("<script>alert('label')</script>", "| spam & `co`"), rows=60, seeds=(3,))
     rows = pq.read_table(project.rows).to_pandas()

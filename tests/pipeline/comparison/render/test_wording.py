@@ -9,6 +9,7 @@ from pipeline.comparison.render import wording
 from pipeline.comparison.render.strips import BAR, STRIP, bar, interval_strips, strip
 from pipeline.comparison.statistics.power import Needs
 from pipeline.comparison.verdicts import MetricRow
+from stages.shown import shorten
 from tests.pipeline.comparison.builders import comparison
 
 SAME = DataChange(known=True, rows=(1, 1))
@@ -131,8 +132,8 @@ def test_numbers_as_people_read_them() -> None:
         *("?", "0.0 s", "9.9 s", "10 s", "1,234 s")
     ]
     assert [wording.megabytes(value) for value in (None, 9.94, 10.0, 2048.0)] == ["?", "9.9 MB", "10 MB", "2,048 MB"]
-    assert wording.shorten("a  b\nc", 5) == "a b c"
-    assert wording.shorten("abcdef", 5) == "abcd…"
+    assert shorten("a  b\nc", 5) == "a b c"
+    assert shorten("abcdef", 5) == "abcd…"
     assert wording.at_most([1, 2, 3], 2) == ([1, 2], 1)
     assert wording.at_most([1, 2], 2) == ([1, 2], 0)
     assert (wording.and_more(0), wording.and_more(3)) == ("", " and 3 more")

@@ -48,7 +48,7 @@ class RecordedStage:
 
 @pytest.fixture
 def recorded(project: Path, tmp_path: Path) -> RecordedStage:
-    toy.dvc(project, "remote", "add", "-d", "store", str(tmp_path / "remote"))
+    toy.add_remote(project, str(tmp_path / "remote"))
     toy.dvc(project, "push", "--run-cache")
     with Project(project) as seen, Remote(project) as remote:
         stage = next(stage for stage in seen.graph.stages if stage.name == "cut")

@@ -1,0 +1,42 @@
+"""What retune notes in .retune for itself: it never stops a command, because it can be made again."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stages.files import read_json
+
+FOLDER = ".retune"
+FOLDERS = (FOLDER, f"{FOLDER}/logs", f"{FOLDER}/listings", f"{FOLDER}/checkpoints", f"{FOLDER}/features")
+FILES = ("run.lock", "run.json", "seconds.json", "dvc.lock", "dvc.lock.damaged")
+MOVED = ".moved"
+log = logging.getLogger(__name__)
+
+
+def read_memory(path: Path) -> dict[str, Any]:
+    """The content of one of our notes; empty if it is missing or damaged."""
+    try:
+        noted = read_json(path)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return dict(noted) if isinstance(noted, Mapping) else {}
+
+
+def make_memory(root: Path) -> None:
+    """Make the folder for our notes; what is in the way, a file for a folder or the reverse, is moved aside."""
+    for folder in FOLDERS:
+        if (root / folder).is_symlink() or (root / folder).exists():
+            _move_aside(root / folder, wrong=not (root / folder).is_dir())
+    (root / FOLDER).mkdir(exist_ok=True)
+    for name in FILES:
+        _move_aside(root / FOLDER / name, wrong=(root / FOLDER / name).is_dir())
+
+
+def _move_aside(path: Path, *, wrong: bool) -> None:
+    if wrong:
+        free = next(
+            place for number in range(1, 1000) if not (place := path.with_name(f"{path.name}{MOVED}{number}")).exists()
+        )
+        path.rename(free)
+        log.warning("%s was in the way of retune's own notes. It is now %s.", path, free.name)
