@@ -190,7 +190,7 @@ class _Reweighted:
     @property
     def deviation(self) -> float:
         """How many standard errors of rows the observed mean, 0, is from this one."""
-        return abs(self.mean) / self.variance**0.5
+        return float(abs(self.mean) / self.variance**0.5)
 
 
 def compare_values(

@@ -143,7 +143,9 @@ def _quadratic_kappa(counts: LabelCounts, labels: Ints, preds: Ints) -> Floats:
     return _one_minus_ratio(counts.distance, expected, (labels - preds) ** 2.0, slope, rows)
 
 
-def _one_minus_ratio(observed: float, expected: float, by_row: Floats, slope: Floats, rows: float) -> Floats:
+def _one_minus_ratio(
+    observed: float, expected: float, by_row: NDArray[np.floating], slope: NDArray[np.floating], rows: float
+) -> Floats:
     """Values of 1 - observed / expected disagreement, from what one row adds to each of the two."""
     if expected <= 0:
         return np.zeros(len(by_row))
