@@ -1,6 +1,7 @@
 """`retune`: write parameters, see what a change would re-run, run it, and read the results."""
 
 import logging
+import signal
 import sys
 from typing import NoReturn
 
@@ -9,6 +10,7 @@ import typer
 from pipeline.commands import compare, deploy, plan, predict, run
 from pipeline.commands.terminal import leave
 from stages.errors import RetuneError, explain
+from stages.out_of_memory import full_memory_explained
 from stages.redaction import redact_output
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", help=__doc__)
@@ -24,9 +26,11 @@ for command in (
 def main() -> NoReturn:
     """Run the command and exit; an error that the user can fix is one line and exit code 1."""
     _configure_log()
+    signal.signal(signal.SIGTERM, _end)
     code = 0
     try:
-        app(standalone_mode=True)
+        with full_memory_explained(" ".join(["retune", *sys.argv[1:2]])):
+            app(standalone_mode=True)
     except (RetuneError, OSError) as error:
         line = explain(error)
         if line is None:
@@ -38,6 +42,11 @@ def main() -> NoReturn:
     finally:
         redact_output()  # again: typer has set a hook of its own for tracebacks
     leave(code)
+
+
+def _end(*_: object) -> None:
+    """End as after an error, so that temporary files are removed."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _configure_log() -> None:

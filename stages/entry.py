@@ -13,9 +13,19 @@ import psutil
 
 from stages.errors import RetuneError, explain
 from stages.files import write_json
+from stages.out_of_memory import full_memory_explained
 from stages.params import read_params
+from stages.parent import follow_parent
 from stages.paths import Paths
 from stages.redaction import redact_output
+
+MEMORY_HINTS = {  # stage -> what lowers its need
+    "download": "Give it fewer rows at a time: more and smaller files",
+    "tokenize": "Lower tokenize.max_length",
+    "finetune": "Lower finetune.batch_size or tokenize.max_length",
+    "evaluate": "Lower evaluate.batch_size or tokenize.max_length",
+    "report": "Lower report.baseline_rows",
+}
 
 
 @dataclass(frozen=True)
@@ -41,9 +51,11 @@ def run(
     values = _parse_arguments(stage, doc or "", argument)
     configure_log()
     paths = Paths()
+    name = "@".join([stage, *map(str, values)])
     try:
-        measured = main(read_params(paths.params), paths, *values)
-        name = "@".join([stage, *map(str, values)])
+        follow_parent()
+        with full_memory_explained(name, MEMORY_HINTS.get(stage)):
+            measured = main(read_params(paths.params), paths, *values)
         write_json(paths.timing(name), {**_measure(), **(measured or {})})
     except (RetuneError, OSError) as error:
         line = explain(error)

@@ -6,6 +6,8 @@
   * ModelError       the model is missing, unsafe or does not fit
   * TrainingError    fine-tuning can't start or can't continue
   * ReportError      results that the report needs are missing or contradict each other
+  * OrphanError      DVC, which started a stage, has ended
+  * OutOfMemoryError the machine's or the GPU's memory is full
   * PipelineError    the graph, the plan, a revision or a run is broken or can't be used
     * UnavailableError   a result that dvc.lock names is in no cache and no remote
 
@@ -46,6 +48,14 @@ class TrainingError(RetuneError):
 
 class ReportError(RetuneError):
     """Results that the report needs are missing or contradict each other."""
+
+
+class OrphanError(RetuneError):
+    """DVC, which started a stage, has ended."""
+
+
+class OutOfMemoryError(RetuneError):
+    """The machine's or the GPU's memory is full."""
 
 
 class PipelineError(RetuneError):

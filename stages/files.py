@@ -5,11 +5,23 @@ import csv
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 TEMPORARY = ".partial"
+_checks: list[Callable[[], None]] = []
+
+
+def check_before_replacing(check: Callable[[], None]) -> None:
+    """From now on call `check` before any file or folder is replaced; it raises where this process must not."""
+    _checks.append(check)
+
+
+def may_replace() -> None:
+    """Make the checks that `check_before_replacing` asked for."""
+    for check in _checks:
+        check()
 
 
 @contextlib.contextmanager
@@ -19,6 +31,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     temporary = path.with_name(path.name + TEMPORARY)
     try:
         yield temporary
+        may_replace()
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -28,20 +41,29 @@ def replace_file(path: Path) -> Iterator[Path]:
 def replace_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder; renamed to `path` when the block ends, removed when it raises."""
     temporary = path.with_name(path.name + TEMPORARY)
-    remove_folder(temporary)
+    remove_path(temporary)
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        remove_folder(path)
+        may_replace()
+        remove_path(path)
         temporary.rename(path)
     finally:
-        remove_folder(temporary)
+        remove_path(temporary)
 
 
 def remove_folder(path: Path) -> None:
     """Remove a folder with its content, if it exists."""
     if path.exists():
         shutil.rmtree(path)
+
+
+def remove_path(path: Path) -> None:
+    """Remove what is at `path`, if anything is: a file, a link, or a folder with its content."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

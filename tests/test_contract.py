@@ -53,6 +53,8 @@ EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/model_config.py": "refuses a model folder, or leaves it as it is",
     "stages/model_fit.py": "refuses a model folder, or leaves it as it is",
     "stages/entry.py": "log, exit code and timing.json",
+    "stages/parent.py": "ends a stage, or leaves it as it is",
+    "stages/out_of_memory.py": "explains an error",
 }
 HEAVY = {"torch", "lightning", "transformers", "datasets", "torchmetrics"}
 

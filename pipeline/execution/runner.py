@@ -3,14 +3,16 @@
 import os
 import subprocess
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 from pipeline.execution import stage_process, workspace
 from pipeline.execution.stage_process import LineHandler, Outcome, Running
 from pipeline.planning.plan import StagePlan, make_plan
 from pipeline.repository.graph import Graph, Stage
 from pipeline.repository.project import Project
+from pipeline.repository.storage.damage import make_sound
 
 UNFINISHED = ("runs", "restored", "pending")
 
@@ -41,6 +43,8 @@ class Runner:
         self._graph = Graph((), {})
         self._processes: dict[str, Running] = {}
         self._gpus: dict[str, str] = {}
+        self._started: dict[str, Any] = {}  # stage -> the inputs that it ran with
+        self._unusable: set[str] = set()  # damaged objects of the remote
         self._stopping = threading.Event()
         self._guard = threading.Lock()
 
@@ -51,13 +55,16 @@ class Runner:
 
     def plan(self) -> list[StagePlan]:
         """Plan from the workspace as it is now."""
-        with Project(self.root) as project:
+        plans = self._make_plan(self.running)
+        self.plans = {plan.stage: plan for plan in plans}
+        return list(plans)
+
+    def _make_plan(self, running: Collection[str]) -> tuple[StagePlan, ...]:
+        with Project(self.root, unusable=self._unusable) as project:
             self._graph = project.graph.select(self._targets)
             first = {stage.name for stage in self._graph.stages if not self._graph.parents[stage.name]}
             force = first - set(self.outcomes) if self._refresh else ()
-            plans = make_plan(self._graph, project, force=force, running=self.running)
-        self.plans = {plan.stage: plan for plan in plans}
-        return list(plans)
+            return make_plan(self._graph, project, force=force, running=running)
 
     def fresh(self) -> list[str]:
         """The stages that were not run, because they are up to date."""
@@ -74,13 +81,30 @@ class Runner:
             upstream = self._graph.ancestors([stage.name]) - {stage.name}
             if any(self.plans[name].state in UNFINISHED for name in upstream) or not self._take_gpu(stage):
                 continue
+            if not self._is_first_time(stage):
+                break
             self.running.add(stage.name)
             chosen.append(stage.name)
         return chosen
 
+    def _is_first_time(self, stage: Stage) -> bool:
+        """Whether the stage has not run with these inputs yet; if it has, that is its failure: it would never end."""
+        plan = self.plans[stage.name]
+        inputs = (stage.cmd, plan.deps, plan.params)
+        if self._started.get(stage.name) == inputs:
+            error = (
+                f"{stage.name} ran a moment ago with the same inputs and would run again: {', '.join(plan.reasons)}. "
+                "Something else writes there, or the disk does not keep what is written: check both, then run again"
+            )
+            self.outcomes[stage.name] = Outcome(stage.name, 0.0, self.root / stage_process.LOGS, error=error)
+            return False
+        self._started[stage.name] = inputs
+        return True
+
     def run(self, name: str, on_line: LineHandler) -> Outcome:
         """Run one stage to its end, in the calling thread; `on_line` gets every line that it writes."""
-        plan, stage = self.plans[name], self.stage(name)
+        stage = self.stage(name)
+        plan = self._plan_around_damage(stage, on_line)
         flags = {"--force": plan.forced, "--pull": plan.where == "remote"}
         options = [flag for flag, wanted in flags.items() if wanted]
         gpu = self._gpus.get(name)
@@ -98,8 +122,20 @@ class Runner:
         outcome = process.wait(on_line)
         if outcome.error:
             workspace.end_leftovers(self.root, stage=name)
-            workspace.discard_half_outputs(self.root, name)
+            if outcome.began:  # else another DVC command may be writing them
+                workspace.discard_half_outputs(self.root, name)
         return outcome
+
+    def _plan_around_damage(self, stage: Stage, on_line: LineHandler) -> StagePlan:
+        """The stage's plan once everything that it restores is sound; what is damaged is named and not restored."""
+        plan = self.plans[stage.name]
+        while damaged := make_sound(self.root, stage, plan.deps, plan.params, outs=plan.outs, where=plan.where):
+            for damage in damaged:
+                on_line(damage.message)
+            self._unusable |= {damage.unusable for damage in damaged if damage.unusable}
+            plans = self._make_plan(self.running - {stage.name})
+            plan = next(plan for plan in plans if plan.stage == stage.name)
+        return plan
 
     def finished(self, name: str, outcome: Outcome) -> None:
         """Note how a stage ended, and plan again."""

@@ -3,11 +3,13 @@
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +23,12 @@ HINTS = (  # first words of DVC's lines that only concern people who run DVC the
     *("To track the changes", "git add", "To enable auto staging", "dvc config core.autostage", "Use `dvc push`"),
     *("Running stage '", "Updating lock file", "Generating lock file"),
 )
+RESTORING = "is cached - skipping run"
+BEGINNINGS = ("Running stage '", "Stage '")  # DVC's lines when it starts the command, or checks outputs out
+NO_MEMORY = re.compile(
+    r"std::bad_alloc|^memory allocation of \d+ bytes failed"
+)  # of C++ and of Rust, before they abort
+BUSY = re.compile(r"ERROR: (?:.*: )?'(.+)' is busy, it is being blocked by:")
 LineHandler = Callable[[str], None]
 
 
@@ -33,6 +41,7 @@ class Outcome:
         own_error: The stage itself ended with an error, so another try is useless; else the machine ended it.
         restored: DVC took the result from the run-cache.
         stopped: `Running.stop` ended it.
+        began: Its command, or the restoring of its outputs, had begun, so what it left half is its own.
     """
 
     stage: str
@@ -42,6 +51,7 @@ class Outcome:
     own_error: bool = False
     restored: bool = False
     stopped: bool = False
+    began: bool = False
 
 
 @dataclass
@@ -74,18 +84,16 @@ class Running:
         code = self.process.wait()
         self._close()
         seconds = time.monotonic() - self.started
+        outcome = partial(
+            Outcome, self.stage, seconds, self.log, began=any(line.startswith(BEGINNINGS) for line in lines)
+        )
         if self.stopped and code:
-            return Outcome(self.stage, seconds, self.log, error=f"{self.stage} was stopped", stopped=True)
+            return outcome(error=f"{self.stage} was stopped", stopped=True)
         if code == process_tree.TIMED_OUT:
-            return Outcome(
-                self.stage,
-                seconds,
-                self.log,
-                error=f"it was stopped after {seconds:.0f} seconds (meta.timeout in dvc.yaml)",
-            )
+            return outcome(error=f"it was stopped after {seconds:.0f} seconds (meta.timeout in dvc.yaml)")
         if code:
-            return Outcome(self.stage, seconds, self.log, error=error_line(lines, code), own_error=is_own_error(lines))
-        return Outcome(self.stage, seconds, self.log, restored=any("is cached - skipping run" in x for x in lines))
+            return outcome(error=error_line(lines, code), own_error=is_own_error(lines))
+        return outcome(restored=any(RESTORING in line for line in lines))
 
     def _close(self) -> None:
         if self.process.stdin and not self.process.stdin.closed:
@@ -138,9 +146,12 @@ def stage_environment(root: Path) -> dict[str, str]:
 
 
 def is_own_error(lines: Sequence[str]) -> bool:
-    """Whether the stage's command itself ended with an error: not by a signal, and not DVC before or after it."""
+    """Whether the stage's command itself ended with an error: not by a signal, and not DVC before or after it.
+
+    An abort is its own: a library in C++ or Rust that gets no memory ends the process so.
+    """
     codes = [int(code) for line in lines for code in re.findall(r"failed to run: .*, exited with (-?\d+)", line)]
-    return bool(codes) and 0 < codes[-1] <= 128
+    return bool(codes) and (0 < codes[-1] <= 128 or codes[-1] in (-signal.SIGABRT, 128 + signal.SIGABRT))
 
 
 def error_line(lines: Sequence[str], code: int) -> str:
@@ -148,12 +159,19 @@ def error_line(lines: Sequence[str], code: int) -> str:
     own = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     if own:
         return own[-1]
+    if no_memory := [line for line in lines if NO_MEMORY.search(line)]:
+        return (
+            f"it ran out of memory ({no_memory[-1].strip()}). Use a machine with more memory, or make its work smaller"
+        )
     dvc = next((index for index, line in enumerate(lines) if line.startswith("ERROR: ")), len(lines))
     traces = [index for index, line in enumerate(lines[:dvc]) if line.startswith("Traceback ")]
     if traces:
         last = [line for line in lines[traces[-1] : dvc] if line and not line.startswith((" ", "Traceback "))]
         if last:
             return last[-1]
+    if busy := [match.group(1) for line in lines if (match := BUSY.search(line))]:
+        users = ", ".join(line.strip() for line in lines if line.strip().startswith("(PID "))
+        return f"{busy[-1]} is in use by another DVC command: {users}. Wait for it to end, then run again"
     errors = [line.removeprefix("ERROR: ") for line in lines[dvc:] if line.startswith("ERROR: ")]
     return errors[-1] if errors else f"it ended with exit code {code} and printed no error"
 

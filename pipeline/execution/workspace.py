@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -22,11 +22,15 @@ from pipeline.repository.lock import LockConflictError, parse_lock, read_lock, r
 from pipeline.repository.memory import make_memory, read_memory
 from pipeline.repository.project import Project
 from stages.errors import PipelineError
-from stages.files import TEMPORARY, write_json, write_text
+from stages.files import TEMPORARY, remove_path, write_json, write_text
+from stages.parent import ROOT, STAGE, find_owner, read_environment
 
 HOLDER = ".retune/run.json"
 GOOD_LOCK = ".retune/dvc.lock"  # a copy made after each stage: DVC writes dvc.lock in place and may be killed
 DAMAGED_LOCK = ".retune/dvc.lock.damaged"
+HALF_FILES = [
+    f"{folder}*{TEMPORARY}" for folder in ("data/", "data/*/", "data/*/*/", ".retune/", "params.yaml", "dvc.lock")
+]
 log = logging.getLogger(__name__)
 
 
@@ -55,6 +59,7 @@ def hold(root: Path, *, wait: bool = False) -> Iterator[None]:
         write_json(root / HOLDER, {"pid": os.getpid(), "since": now})
         end_leftovers(root)
         _repair(root)
+        _remove_half_files(root)
         yield
     finally:
         (root / HOLDER).unlink(missing_ok=True)
@@ -62,15 +67,17 @@ def hold(root: Path, *, wait: bool = False) -> Iterator[None]:
 
 
 def end_leftovers(root: Path, *, stage: str | None = None) -> None:
-    """End the processes of a killed run. The caller holds the workspace, so no living run owns them.
+    """End the processes of a killed run, and the stages of a killed `dvc repro`; those of a living one go on.
+
+    The caller holds the workspace, so no living run owns them.
 
     Args:
         root: The project's folder.
         stage: End only the processes of this stage.
     """
-    marks = {MARKER: str(root.resolve()), **({STAGE_MARKER: stage} if stage else {})}
     family = {process.pid for process in psutil.Process().parents()} | {os.getpid()}
-    leftovers = [process for process in psutil.process_iter() if process.pid not in family and _has(process, marks)]
+    others = [process for process in psutil.process_iter() if process.pid not in family]
+    leftovers = [process for process in others if _is_of_run(process, root, stage) or _is_orphan(process, root, stage)]
     if leftovers:
         log.warning("Ending %d processes of an earlier run.", len(leftovers))
         end_tree(leftovers)
@@ -89,7 +96,7 @@ def prune(root: Path, project: Project) -> list[str]:
         remove_entries(root, removed)
     for path in project.leftovers():
         if (root / path).exists():
-            _remove(root / path)
+            remove_path(root / path)
             removed.append(path)
             with contextlib.suppress(OSError):  # not empty
                 (root / path).parent.rmdir()
@@ -113,8 +120,8 @@ def discard_half_outputs(root: Path, stage: str) -> None:
         for out in next(candidate.outs for candidate in project.graph.stages if candidate.name == stage):
             now, before = project.digest(out), entry.outs.get(out) if entry else None
             if now and (before is None or now.md5 != before.md5):
-                _remove(root / out)
-            _remove(root / (out + TEMPORARY))
+                remove_path(root / out)
+            remove_path(root / (out + TEMPORARY))
 
 
 def _holder(root: Path) -> str:
@@ -123,11 +130,24 @@ def _holder(root: Path) -> str:
     return f"Another run uses this workspace{known}"
 
 
-def _has(process: psutil.Process, marks: Mapping[str, str]) -> bool:
-    try:
-        return marks.items() <= process.environ().items()
-    except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
-        return False
+def _is_of_run(process: psutil.Process, root: Path, stage: str | None) -> bool:
+    marks = {MARKER: str(root.resolve()), **({STAGE_MARKER: stage} if stage else {})}
+    return marks.items() <= read_environment(process).items()
+
+
+def _is_orphan(process: psutil.Process, root: Path, stage: str | None) -> bool:
+    """Whether DVC started the process for a stage of this project, and has ended."""
+    variables = read_environment(process)
+    is_ours = ROOT in variables and Path(variables[ROOT]).resolve() == root.resolve()
+    return is_ours and stage in (None, variables.get(STAGE)) and find_owner(process) is None
+
+
+def _is_used_by_dvc(root: Path) -> bool:
+    """Whether a command of a stage runs here: one that a person started with `dvc repro`, beside this run."""
+    return any(
+        ROOT in variables and Path(variables[ROOT]).resolve() == root.resolve()
+        for variables in map(read_environment, psutil.process_iter())
+    )
 
 
 def _repair(root: Path) -> None:
@@ -197,8 +217,9 @@ def _committed_lock(root: Path) -> str | None:
     return None
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _remove_half_files(root: Path) -> None:
+    """Remove what a killed process was writing; a stage removes its own, but another run may restore its outputs."""
+    if not _is_used_by_dvc(root):
+        for pattern in HALF_FILES:
+            for path in root.glob(pattern):
+                remove_path(path)

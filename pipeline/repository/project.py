@@ -6,7 +6,7 @@ the workspace goes through the `dvc` command (`pipeline/execution/stage_process.
 
 import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Project:
         root: The project's folder.
         rev: Read code, data, dvc.yaml, dvc.lock and params.yaml from this git revision instead of the workspace.
         params_text: Use this instead of the content of params.yaml.
+        unusable: Objects of the remote that count as missing, because they were found damaged.
 
     Attributes:
         graph: The stages of dvc.yaml.
@@ -38,13 +39,15 @@ class Project:
         PipelineError: The folder is not a DVC project, the revision is unknown, or dvc.yaml or dvc.lock can't be read.
     """
 
-    def __init__(self, root: Path, *, rev: str | None = None, params_text: str | None = None) -> None:
+    def __init__(
+        self, root: Path, *, rev: str | None = None, params_text: str | None = None, unusable: Collection[str] = ()
+    ) -> None:
         self.root = root
         self._repo = open_repo(root)
         overlay = {} if params_text is None else {"params.yaml": params_text}
         self._tree = FileTree(self._repo, rev=rev, overlay=overlay)
         self._workspace = FileTree(self._repo) if rev else self._tree  # outputs are there whatever the revision
-        self.store = Store(self._repo, root)
+        self.store = Store(self._repo, root, unusable=unusable)
         self.graph = read_graph(self._tree)
         self._outs = {out for stage in self.graph.stages for out in stage.outs}
         self._lock = self._read_lock()

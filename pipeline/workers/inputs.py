@@ -1,6 +1,5 @@
 """The inputs of a stage: which outputs of other stages it reads, and fetching exactly those from the DVC remote."""
 
-import hashlib
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -11,10 +10,10 @@ from pipeline.repository.confinement import confined
 from pipeline.repository.digests import Digest, Digests, paths_overlap
 from pipeline.repository.graph import Graph, Stage
 from pipeline.repository.project import Project
-from pipeline.repository.storage.remote import InputDamagedError, Remote
+from pipeline.repository.storage.remote import Remote
 from pipeline.repository.storage.run_cache import stage_key
 from stages.errors import PipelineError
-from stages.files import remove_folder, replace_file
+from stages.files import remove_path, replace_file
 
 
 def inputs_of(graph: Graph, stage: Stage, plans: Mapping[str, StagePlan]) -> dict[str, Digest]:
@@ -61,7 +60,7 @@ def fetch_inputs(root: Path, remote: Remote, inputs: Digests) -> None:
         present = {path for path, item in inputs.items() if project.digest(path) == item}
     for out in outs:  # metrics in git are those of another run, unless their hashes match
         if not any(paths_overlap(out, path) for path in present):
-            _remove(root / out)
+            remove_path(root / out)
     missing = {path: item for path, item in inputs.items() if path not in present}
     remote.fetch(sorted({item.md5 for item in missing.values()}))
     for path, item in missing.items():
@@ -69,11 +68,7 @@ def fetch_inputs(root: Path, remote: Remote, inputs: Digests) -> None:
 
 
 def _write_object(root: Path, remote: Remote, path: str, item: Digest, outs: Collection[str]) -> None:
-    """Write a fetched object to `path` in the project.
-
-    Raises:
-        InputDamagedError: Its bytes in the local cache do not have its hash; they are removed.
-    """
+    """Write a fetched object to `path` in the project."""
     files = (remote.folder_files(item.md5) or {}) if item.is_folder else {"": item}
     place = confined(root, path, outs)
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -81,13 +76,7 @@ def _write_object(root: Path, remote: Remote, path: str, item: Digest, outs: Col
         place.mkdir(exist_ok=True)
     for name, part in files.items():
         with replace_file(confined(root, f"{path}/{name}", outs) if name else place) as temporary:
-            source = remote.cached(part.md5)
-            shutil.copyfile(source, temporary)
-            if _md5(temporary) != part.md5:
-                source.unlink()
-                raise InputDamagedError(
-                    f"{path}: object {part.md5} in this machine's cache was damaged and is now removed. Run again."
-                )
+            shutil.copyfile(remote.cached(part.md5), temporary)
             mode = temporary.stat().st_mode  # as the umask has it
             temporary.chmod(mode | (mode & 0o444) >> 2 if item.executable else mode)
 
@@ -111,15 +100,3 @@ def check_key(root: Path, name: str, key: str) -> None:
     if actual != key:
         hashes = ", ".join(f"{dep} {item.md5}" for dep, item in deps.items())
         raise PipelineError(f"{name}: expected inputs with the key {key[:12]}, got {actual[:12]}: {hashes}")
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        remove_folder(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from stages.evaluate.threshold import Trial
 from stages.metrics.bootstrap import Bootstrap, Estimate
 from stages.metrics.calibration import reliability
 from stages.metrics.classification import per_class
 from stages.metrics.estimates import measure
-from stages.metrics.rule import DecisionRule
+from stages.metrics.rule import DecisionRule, Trial
 from stages.metrics.summary import MetricValue, exact
 from stages.predictions import Predictions
 

@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from stages.evaluate.threshold import Trial, try_threshold
+from stages.evaluate.threshold import try_threshold
 from stages.metrics.calibration import fit_temperature, scale
-from stages.metrics.rule import DecisionRule
+from stages.metrics.rule import DecisionRule, Trial
 from stages.predictions import Predictions
 
 
@@ -17,18 +17,18 @@ def fit_rule(val: Predictions, *, metric: str, seed: int) -> tuple[DecisionRule,
         seed: Of the trial.
     """
     temperature = fit_temperature(val.labels, val.probabilities)
-    trial = try_threshold(val.labels, scale(val.probabilities, temperature), metric=metric, seed=seed)
+    calibrated = scale(val.probabilities, temperature)
+    trial = try_threshold(val.labels, calibrated, groups=val.groups, metric=metric, seed=seed)
     return DecisionRule(temperature, trial.threshold if trial and trial.taken else None), trial
 
 
 def describe_trial(trial: Trial, *, metric: str) -> str:
-    """Return what was tried, which rule was taken, and why, as a line of the log."""
-    tried = (
-        f"a threshold of {trial.threshold:.3f} changes {metric} by {trial.gain:+.4f} on rows of val it was not tuned on"
-    )
+    """Return which rule was taken, and why, as a line of the log."""
+    gain = f"on rows of val that it was not tuned on it changes {metric} by {trial.gain:+.4f}"
+    chance = f"no gain in {trial.chance:.0%} of resamples of these rows"
     if trial.taken:
-        return f"{tried} (no gain in {trial.chance:.1%} of resamples): the threshold decides"
-    return f"{tried} (no gain in {trial.chance:.1%} of resamples, so it may be chance): the most probable label is predicted"
+        return f"decides by a threshold of {trial.threshold:.4f}: {gain} ({chance})"
+    return f"decides for the most probable label; a threshold of {trial.threshold:.4f} is not taken: {gain} ({chance})"
 
 
 def decide(split: Predictions, rule: DecisionRule) -> Predictions:

@@ -5,70 +5,54 @@ A threshold that is best on few rows is often worse on others. So it is tuned on
 on nine tenths of val, it decides the other tenth. It is taken only if the gain in these trials is more than chance.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from stages.metrics.classification import SMALLEST, count_scores
+from stages.metrics.rule import Trial
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MODEL_ROWS = 1_000  # what the model's probabilities weigh, in rows; all labels of val weigh their number of rows
 SHIFT_SD = 1.0  # of the prior (normal, mean 0) on the model's error in the log odds of the second label
-FOLDS = 10
+PARTS = 10  # of val, each decided by a threshold that was tuned on the others
 RESAMPLES = 2_000
-MOST_CHANCE = 0.1  # a threshold is taken if its gain would be chance less often
+TIE = 1e-12  # a difference that is only rounding
 CELL_LABELS, CELL_PREDS = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What a tuned threshold gained on rows of val that it was not tuned on.
-
-    Attributes:
-        threshold: Tuned on all rows (0 to 1).
-        gain: Its metric minus that of the most probable label.
-        chance: Share of resamples of the rows that have no gain (0 to 1); those with equal metrics count half.
-    """
-
-    threshold: float
-    gain: float
-    chance: float
-
-    @property
-    def taken(self) -> bool:
-        """Whether the gain is more than chance."""
-        return self.chance < MOST_CHANCE
-
-
-def try_threshold(labels: Ints, calibrated: NDArray[np.floating], *, metric: str, seed: int) -> Trial | None:
+def try_threshold(
+    labels: Ints, calibrated: NDArray[np.floating], *, groups: Ints | None = None, metric: str, seed: int
+) -> Trial | None:
     """Tune the threshold on the second label's probability, and try it.
 
     Args:
         labels: Labels of val; shape (rows,).
         calibrated: Calibrated probabilities; shape (rows, num_labels).
+        groups: Equal for rows that belong together; shape (rows,). None: each row is its own.
         metric: accuracy, macro_f1 or mcc.
         seed: Of the parts of val and of the resamples.
 
     Returns:
-        None for more than two classes, or if a label has fewer than two rows.
+        None for more than two classes, or if a label is in fewer than two groups.
 
     Source:
         Stone, "Cross-validatory choice and assessment of statistical predictions", 1974.
     """
-    if calibrated.shape[1] != 2 or np.bincount(labels, minlength=2).min() < 2:
+    groups = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    if calibrated.shape[1] != 2 or any(len(np.unique(groups[labels == label])) < 2 for label in (0, 1)):
         return None
     generator = np.random.default_rng(seed)
-    fold = _folds(labels, generator)
+    part = _parts(labels, groups, generator)
     preds = np.empty(len(labels), dtype=np.int64)
-    for number in range(min(FOLDS, len(labels))):
-        held_out = fold == number
+    for number in np.unique(part):
+        held_out = part == number
         threshold = tune_threshold(labels[~held_out], calibrated[~held_out], metric=metric)
         preds[held_out] = calibrated[held_out, 1] >= threshold
-    gain, chance = _gain(labels, calibrated.argmax(axis=1), preds, metric=metric, generator=generator)
+    cells = 4 * labels + 2 * calibrated.argmax(axis=1) + preds
+    gain, chance = _gain(cells, groups, metric=metric, generator=generator)
     return Trial(tune_threshold(labels, calibrated, metric=metric), gain, chance)
 
 
@@ -87,15 +71,15 @@ def tune_threshold(labels: Ints, calibrated: NDArray[np.floating], *, metric: st
         metric: accuracy, macro_f1 or mcc.
 
     Source:
-        Lipton, Elkan, Naryanaswamy, "Optimal thresholding of classifiers to maximize F1 measure", 2014; Saerens, Latinne,
-        Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities", 2002 (the shift).
+        Lipton, Elkan, Naryanaswamy, "Optimal thresholding of classifiers to maximize F1 measure", 2014. The shift:
+        Saerens, Latinne, Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities", 2002.
     """
     positive = calibrated[:, 1].astype(np.float64)
     weight = MODEL_ROWS / (MODEL_ROWS + len(labels))
     smoothed = weight * _shifted(labels, calibrated) + (1 - weight) * labels
     cuts = np.unique(positive)  # at cut k, rows with a probability of cuts[k] or more are predicted positive
     scores = count_scores(_counts(smoothed, positive, cuts), CELL_LABELS, CELL_PREDS, num_labels=2)[metric]
-    best = np.flatnonzero(scores >= scores.max() - 1e-12)
+    best = np.flatnonzero(scores >= scores.max() - TIE)
     ranges = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
     edges = np.concatenate([[0.0], cuts, [1.0]])  # all thresholds from edges[k] to edges[k + 1] predict as cut k does
     bounds = [(edges[cut_range[0]], edges[cut_range[-1] + 1]) for cut_range in ranges]
@@ -129,26 +113,30 @@ def _counts(smoothed: Floats, positive: Floats, cuts: Floats) -> Floats:
     return np.stack(columns, axis=1)
 
 
-def _folds(labels: Ints, generator: np.random.Generator) -> Ints:
-    """The part of val that each row is in, at random, with each label spread evenly over the parts; shape (rows,)."""
-    shuffled = generator.permutation(len(labels))
-    by_label = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    fold = np.empty(len(labels), dtype=np.int64)
-    fold[by_label] = np.arange(len(labels)) % FOLDS
-    return fold
+def _parts(labels: Ints, groups: Ints, generator: np.random.Generator) -> Ints:
+    """The part of val that each row is in: groups at random, each label spread over the parts; shape (rows,)."""
+    shuffled = generator.permutation(int(groups.max()) + 1)
+    second = np.bincount(groups, weights=labels)[shuffled] > 0  # whether the group has a row of the second label
+    part = np.empty(len(shuffled), dtype=np.int64)
+    part[shuffled[np.argsort(second, kind="stable")]] = np.arange(len(shuffled)) % PARTS
+    return part[groups]
 
 
-def _gain(
-    labels: Ints, argmax: Ints, preds: Ints, *, metric: str, generator: np.random.Generator
-) -> tuple[float, float]:
-    """The gain of `preds` over `argmax`, and the share of resamples of the rows without one."""
-    cells = np.arange(8)  # label, most probable label, label by the threshold
-    sizes = np.bincount(4 * labels + 2 * argmax + preds, minlength=8)
-    resamples = generator.multinomial(len(labels), sizes / len(labels), size=RESAMPLES)
-    counts = np.concatenate([sizes[None, :], resamples])
-    before, after = (
-        count_scores(counts, cells // 4, column, num_labels=2)[metric] for column in (cells // 2 % 2, cells % 2)
-    )
+def _gain(cells: Ints, groups: Ints, *, metric: str, generator: np.random.Generator) -> tuple[float, float]:
+    """The gain of the threshold, and the share of resamples of the groups without one.
+
+    Args:
+        cells: Label, most probable label and label by the threshold of each row, as a number of three bits.
+        groups: Of each row, numbered from 0.
+        metric: accuracy, macro_f1 or mcc.
+        generator: Of the resamples.
+    """
+    contents = np.bincount(8 * groups + cells, minlength=8 * (int(groups.max()) + 1)).reshape(-1, 8)
+    contents, sizes = np.unique(contents, axis=0, return_counts=True)  # groups with the same rows are drawn alike
+    draws = generator.multinomial(sizes.sum(), sizes / sizes.sum(), size=RESAMPLES)
+    counts = np.concatenate([sizes[None, :], draws]) @ contents  # (1 + resamples, 8)
+    labels, most_probable, decided = np.arange(8) // 4, np.arange(8) // 2 % 2, np.arange(8) % 2
+    before, after = (count_scores(counts, labels, preds, num_labels=2)[metric] for preds in (most_probable, decided))
     gains = after - before
-    ties = np.abs(gains[1:]) < 1e-12
+    ties = np.abs(gains[1:]) < TIE
     return float(gains[0]), float(((gains[1:] < 0) & ~ties).mean() + ties.mean() / 2)

@@ -12,7 +12,7 @@ from stages.metrics.classification import SMALLEST
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-PRIOR_SCALE = 0.35  # of the logarithm of the temperature; by the simulation in benchmarks/statistics_calibration.py
+PRIOR_SCALE = 0.25  # of the logarithm of the temperature; by the simulation in benchmarks/statistics_calibration.py
 GRID = (np.arange(-12, 13) * math.log(20) / 12).tolist()  # logarithms of the temperatures from 0.05 to 20
 BINS, ROWS_PER_BIN = 15, 25  # at most and at least: the gap of a bin with fewer rows would be noise
 
@@ -51,8 +51,8 @@ def fit_temperature(labels: Ints, probabilities: NDArray[np.floating]) -> float:
         probabilities: Of rows that the model was not trained on; shape (rows, num_labels).
 
     Source:
-        Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", 2017. The prior is Laplace's, as of the
-        lasso: Tibshirani, "Regression shrinkage and selection via the lasso", 1996.
+        Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", 2017. The prior is Laplace's, as in
+        Tibshirani, "Regression shrinkage and selection via the lasso", 1996.
     """
     from scipy.optimize import minimize_scalar  # 0.3 s of imports that a comparison does not need
 

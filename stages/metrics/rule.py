@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from stages.metrics.calibration import scale
 
+MOST_CHANCE = 0.05  # a threshold is taken if fewer resamples than this share have no gain
+
 
 @dataclass(frozen=True)
 class DecisionRule:
@@ -35,3 +37,23 @@ class DecisionRule:
         if self.threshold is None:
             return np.asarray(calibrated.argmax(axis=1), dtype=np.int64)
         return np.where(calibrated[:, self.positive] >= self.threshold, self.positive, 1 - self.positive)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a tuned threshold gained on rows of val that it was not tuned on.
+
+    Attributes:
+        threshold: Tuned on all rows (0 to 1).
+        gain: Its metric minus that of the most probable label.
+        chance: Share of resamples of the rows that have no gain (0 to 1); those with equal metrics count half.
+    """
+
+    threshold: float
+    gain: float
+    chance: float
+
+    @property
+    def taken(self) -> bool:
+        """Whether the gain is more than chance."""
+        return self.chance < MOST_CHANCE

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 from stages.metrics.names import SPLITS, metric_name
 
@@ -35,7 +35,7 @@ class MetricSummary:
     high: float | None = None
 
 
-def exact(number: float) -> float:
+def exact(number: SupportsFloat) -> float:
     """Return a number as metrics.json holds it; it is rounded for people only where it is shown."""
     return round(float(number), DECIMALS) + 0.0  # never -0.0
 

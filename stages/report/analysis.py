@@ -22,7 +22,7 @@ def analyse(params: Params, paths: Paths, results: Results) -> tuple[Metrics, li
         results,
         bootstrap,
         baselines=score_baselines(results, baselines, bootstrap),
-        slices=score_slices(slices, results.predictions, options.metric, bootstrap),
+        slices=score_slices(slices, results.predictions, options.metric, confidence=options.confidence),
         suspects=suspects,
     )
     return metrics, suspects

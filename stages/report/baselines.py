@@ -11,10 +11,10 @@ from sklearn.linear_model import LogisticRegression
 from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.classification import count_scores, mean_scores, row_values
 from stages.metrics.estimates import difference
+from stages.metrics.summary import exact
 from stages.paths import Paths
 from stages.report.results import Results
 from stages.report.rows import read_texts, read_train
-from stages.report.summary import decimals
 
 Ints = NDArray[np.int64]
 Floats32 = NDArray[np.float32]
@@ -127,7 +127,6 @@ def _score(results: Results, baseline: Floats32, bootstrap: Bootstrap) -> dict[s
     scores = {}
     for name in COMPARED:
         lead = leads[name]
-        digits = decimals(lead.low, lead.high)
         numbers = (float(values[name]), lead.value, lead.low, lead.high)
-        scores[name] = BaselineScore(*(round(number, digits) + 0.0 for number in numbers))
+        scores[name] = BaselineScore(*map(exact, numbers))
     return scores

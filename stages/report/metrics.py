@@ -1,29 +1,39 @@
-"""The contents of metrics.json: every number of the report, computed once and rounded."""
+"""The contents of metrics.json: every number of the report, computed once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import classification_report
 
 from stages.metrics.bootstrap import Bootstrap
-from stages.metrics.summary import MetricSummary, MetricValue
+from stages.metrics.classification import per_class
+from stages.metrics.rule import Trial
+from stages.metrics.summary import MetricSummary, MetricValue, exact
 from stages.report.baselines import BaselineScore
 from stages.report.results import Results
 from stages.report.slices import SliceScore
-from stages.report.summary import round_metrics, summarise_seeds
+from stages.report.summary import summarise_seeds
 from stages.report.suspects import Suspect
-
-PLACES = 3
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The model of the seed that is best on val."""
+    """The model of the seed that is best on val.
+
+    Attributes:
+        seed: Of its fine-tuning.
+        temperature: Divides the logits; fitted on val.
+        threshold: The least calibrated probability of the second label with which it is predicted; None: the most
+            probable label is predicted.
+        trial: Of the threshold that was or was not taken; None where none was tried.
+        test: Its metrics.
+        val: Its metrics.
+    """
 
     seed: int
     temperature: float
     threshold: float | None
+    trial: Trial | None
     test: dict[str, MetricValue]
     val: dict[str, MetricValue]
 
@@ -49,7 +59,7 @@ class Metrics:
         seeds_share_of_variance: By metric on test (0 to 1); empty with one seed.
         baselines: By baseline and metric.
         per_class: By label.
-        averages: macro and weighted, over the labels that have rows.
+        averages: macro and weighted.
         slices: By column and value.
         mistakes: Rows of the report's split, and how many are predicted wrong.
         suspects: Rows of val and test, and how many have a suspicious label.
@@ -91,10 +101,11 @@ def compute_metrics(
     return Metrics(
         champion=Champion(
             seed=champion.seed,
-            temperature=champion.temperature,
-            threshold=champion.threshold,
-            test=round_metrics(champion.metrics["test"]),
-            val=round_metrics(champion.metrics["val"]),
+            temperature=champion.rule.temperature,
+            threshold=champion.rule.threshold,
+            trial=champion.trial,
+            test=champion.metrics["test"],
+            val=champion.metrics["val"],
         ),
         val=val,
         test=test,
@@ -109,21 +120,23 @@ def compute_metrics(
 
 
 def _class_scores(results: Results) -> tuple[dict[str, ClassScore], dict[str, ClassScore]]:
-    """Return the classification report of scikit-learn by label, and its macro and weighted averages."""
-    labels = results.predictions.labels
-    report = classification_report(
-        labels, results.predictions.preds, labels=np.unique(labels), output_dict=True, zero_division=0
-    )
-    scores = {
-        name: ClassScore(
-            round(float(row["precision"]), PLACES),
-            round(float(row["recall"]), PLACES),
-            round(float(row["f1-score"]), PLACES),
-            int(row["support"]),
-        )
-        for name, row in report.items()
-        if name != "accuracy"  # a single number
+    """Return the scores by label, and their macro and weighted averages.
+
+    The averages are those of the metrics of the same name: a macro F1 leaves out a class that no row has and none is
+    predicted to have, a macro recall (balanced accuracy) every class that no row has.
+    """
+    predictions = results.predictions
+    columns = per_class(predictions.labels, predictions.preds, num_labels=len(results.labels))
+    support = columns["support"]
+    predicted = np.bincount(predictions.preds, minlength=len(results.labels))
+    seen = (support > 0) | (predicted > 0)
+    counted = {"precision": seen, "recall": support > 0, "f1": seen}  # in the macro average
+    by_label = {
+        label: ClassScore(**{name: exact(columns[name][index]) for name in counted}, support=int(support[index]))
+        for index, label in enumerate(results.labels)
     }
-    no_rows = ClassScore(0.0, 0.0, 0.0, 0)
-    per_class = {label: scores.get(str(index), no_rows) for index, label in enumerate(results.labels)}
-    return per_class, {name: scores[f"{name} avg"] for name in ("macro", "weighted")}
+    rows = len(predictions)
+    macro = {name: exact(columns[name][mask].mean()) for name, mask in counted.items()}
+    weighted = {name: exact(columns[name] @ support / rows) for name in counted}
+    averages = {"macro": ClassScore(**macro, support=rows), "weighted": ClassScore(**weighted, support=rows)}
+    return by_label, averages

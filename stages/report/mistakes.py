@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.metrics.rule import DecisionRule
 from stages.predictions import Predictions
 
 
@@ -16,7 +17,7 @@ class Mistake:
     position: int
     label: str
     predicted: str
-    probability: float  # of the predicted label
+    probability: float  # of the predicted label, calibrated
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,17 @@ class Confusion:
     share: float  # of the label's rows (0 to 1)
 
 
-def confident_mistakes(predictions: Predictions, labels: list[str], *, limit: int) -> list[Mistake]:
-    """Return the wrong predictions with the highest probability, most confident first.
+def confident_mistakes(predictions: Predictions, labels: list[str], rule: DecisionRule, *, limit: int) -> list[Mistake]:
+    """Return the wrong predictions with the highest calibrated probability, most confident first.
 
     Args:
         predictions: Of the champion.
         labels: Names of the classes.
+        rule: Of the champion.
         limit: Maximum number of mistakes (>= 0).
     """
-    preds, confidence = predictions.preds, predictions.probabilities.max(axis=1, initial=0)
+    preds = predictions.preds
+    confidence = rule.calibrate(predictions.probabilities)[np.arange(len(preds)), preds]
     wrong = np.flatnonzero(preds != predictions.labels)
     order = wrong[np.argsort(-confidence[wrong], kind="stable")][:limit]
     return [

@@ -10,6 +10,7 @@ from stages.errors import ReportError
 from stages.files import read_json
 from stages.metrics.estimates import are_ordered
 from stages.metrics.names import lower_is_better
+from stages.metrics.rule import DecisionRule, Trial
 from stages.metrics.summary import MetricValue
 from stages.paths import Paths
 from stages.predictions import Predictions, read_predictions
@@ -25,8 +26,8 @@ class SeedResult:
     Args:
         seed: Of the fine-tuning.
         metrics: By split (val, test) and name; empty for a split without rows.
-        temperature: Divides the logits; fitted on val.
-        threshold: Binary tasks: from this scaled probability on the answer is the second label.
+        rule: The decision rule, fitted on val.
+        trial: Of the threshold that was or was not taken; None where none was tried.
         predictions: By split (val, test).
         curve: A row per epoch, a column per quantity.
         best_epoch: The epoch whose weights were kept.
@@ -34,8 +35,8 @@ class SeedResult:
 
     seed: int
     metrics: dict[str, dict[str, MetricValue]]
-    temperature: float
-    threshold: float | None
+    rule: DecisionRule
+    trial: Trial | None
     predictions: dict[str, Predictions]
     curve: pd.DataFrame
     best_epoch: int
@@ -106,14 +107,15 @@ def _read_seed(paths: Paths, seed: int) -> SeedResult:
         if not path.is_file():
             raise ReportError(f"{path} is missing. Create it with: dvc repro")
     written = read_json(paths.metrics(seed))
+    fitted = written["calibration"]
     return SeedResult(
         seed=seed,
         metrics={
             split: {name: MetricValue(**entry) for name, entry in written[split].items() if name != "per_class"}
             for split in ("val", "test")
         },
-        temperature=written["calibration"]["temperature"],
-        threshold=written["calibration"]["threshold"],
+        rule=DecisionRule(fitted["temperature"], fitted["threshold"]),
+        trial=Trial(**fitted["trial"]) if fitted["trial"] else None,
         predictions=read_predictions(paths.predictions(seed)),
         curve=pd.read_csv(paths.curve(seed)),
         best_epoch=read_json(paths.finetune_stats(seed))["best_epoch"],

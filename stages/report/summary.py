@@ -1,7 +1,9 @@
-"""Mean, standard deviation and interval of every metric over all seeds, rounded as the interval supports."""
+"""Mean, standard deviation and interval of every metric over all seeds."""
 
 import dataclasses
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import stdtrit
@@ -9,7 +11,8 @@ from scipy.special import stdtrit
 from stages.metrics.bootstrap import NORMAL, Bootstrap, Estimate
 from stages.metrics.estimates import measure
 from stages.metrics.names import CALIBRATED
-from stages.metrics.summary import MetricSummary, MetricValue
+from stages.metrics.seeds import seed_variance
+from stages.metrics.summary import MetricSummary, MetricValue, exact
 from stages.report.results import Results
 
 AGREEMENT = (-1.0, 1.0)
@@ -39,70 +42,83 @@ def summarise_seeds(
     if not len(first.predictions[split]):
         return {}, {}
     if not others:
-        return {
-            name: _round_summary(Estimate(**vars(value), error=0.0), None)
-            for name, value in first.metrics[split].items()
-        }, {}
+        return {name: _summary(value, None) for name, value in first.metrics[split].items()}, {}
     estimates = measure(
         first.predictions[split].labels,
         [result.predictions[split].probabilities for result in results.seeds],
         preds=[result.predictions[split].preds for result in results.seeds],
-        temperatures=[result.temperature for result in results.seeds],
+        temperatures=[result.rule.temperature for result in results.seeds],
         ordered=results.ordered,
         bootstrap=bootstrap,
     )
     summaries, shares = {}, {}
-    for metric, estimate in estimates.items():
-        sd = float(np.std([result.metrics[split][metric].value for result in results.seeds], ddof=1))
-        wide = widen(estimate, sd, seeds=len(results.seeds), confidence=bootstrap.confidence)
-        summaries[metric] = _round_summary(_clip(metric, wide), sd)
-        variance = sd**2 + estimate.error**2
-        shares[metric] = round(sd**2 / variance, 2) if variance > 0 else 0.0
+    for metric, mean in estimates.items():
+        seeds = [result.metrics[split][metric] for result in results.seeds]
+        spread = Spread.of(mean, seeds, confidence=bootstrap.confidence)
+        summaries[metric] = _summary(_clip(metric, widen(mean, spread, confidence=bootstrap.confidence)), spread.sd)
+        shares[metric] = round(spread.share, 2)
     return summaries, shares
 
 
-def widen(estimate: Estimate, sd: float, *, seeds: int, confidence: float) -> Estimate:
+@dataclass(frozen=True)
+class Spread:
+    """How a metric varies over the seeds, and over the rows.
+
+    Attributes:
+        seeds: Number of seeds (>= 2).
+        sd: Standard deviation of the seeds' values.
+        of_seeds: Variance between the seeds, without the chance in which rows they were measured on.
+        of_seed: Variance of one seed's value over the rows, as the mean over the seeds.
+        of_mean: Variance of the seeds' mean over the rows.
+    """
+
+    seeds: int
+    sd: float
+    of_seeds: float
+    of_seed: float
+    of_mean: float
+
+    @classmethod
+    def of(cls, mean: Estimate, seeds: Sequence[MetricValue], *, confidence: float) -> "Spread":
+        """Return the spread of a metric from the interval of the seeds' mean and those of the seeds."""
+        width = 2 * NORMAL.inv_cdf((1 + confidence) / 2)  # of a normal interval, in standard errors
+        of_seed = sum(((seed.high - seed.low) / width) ** 2 for seed in seeds) / len(seeds)
+        of_mean = ((mean.high - mean.low) / width) ** 2
+        values = [seed.value for seed in seeds]
+        of_seeds = seed_variance(values, of_seed=of_seed, of_mean=of_mean)
+        return cls(len(seeds), float(np.std(values, ddof=1)), of_seeds, of_seed, of_mean)
+
+    @property
+    def share(self) -> float:
+        """Share (0 to 1) of the variance of a single run's value that is due to its seed."""
+        variance = self.of_seeds + self.of_seed
+        return self.of_seeds / variance if variance > 0 else 0.0
+
+
+def widen(mean: Estimate, spread: Spread, *, confidence: float) -> Estimate:
     """Return the interval of the mean over the seeds, widened by the variance between the seeds.
 
     The standard deviation of a few seeds is itself uncertain. So the variance of the seeds has `seeds` - 1 degrees of
     freedom, that of the rows has many, and the width comes from Student's t with the degrees of freedom of their sum.
 
     Args:
-        estimate: The mean over the seeds, with the interval and the error due to the rows alone.
-        sd: Standard deviation of the seeds' values.
-        seeds: Number of seeds (>= 2).
+        mean: The mean over the seeds, with its interval due to the rows alone.
+        spread: Of the metric.
         confidence: Of the interval (0 to 1).
 
     Source:
         Satterthwaite, "An approximate distribution of estimates of variance components", 1946.
     """
-    of_rows, of_seeds = estimate.error**2, sd**2 / seeds
-    if of_rows == 0 or of_seeds == 0:
-        return estimate
-    freedom = (of_rows + of_seeds) ** 2 / (of_seeds**2 / (seeds - 1))
+    if spread.of_mean == 0 or spread.sd == 0:
+        return mean
+    variance = spread.of_mean + spread.of_seeds / spread.seeds
+    uncertain = (spread.sd**2 / spread.seeds) ** 2 / (spread.seeds - 1)
+    freedom = max(spread.seeds - 1, variance**2 / uncertain)
     upper = (1 + confidence) / 2
     student = float(stdtrit(freedom, upper)) / NORMAL.inv_cdf(upper)  # how much wider than a normal interval
-    error = math.sqrt(of_rows + of_seeds)
-    factor = student * error / estimate.error
-    value = estimate.value
-    return Estimate(value, value - (value - estimate.low) * factor, value + (estimate.high - value) * factor, error)
-
-
-def round_metrics(metrics: dict[str, MetricValue]) -> dict[str, MetricValue]:
-    """Round each metric to the digits that its interval supports."""
-    return {name: MetricValue(**rounded(vars(metric))) for name, metric in metrics.items()}
-
-
-def rounded(entry: dict[str, float]) -> dict[str, float]:
-    """Round a value and its interval (`low`, `high`) to the interval's second digit; further digits are noise."""
-    digits = decimals(entry["low"], entry["high"])
-    return {name: float(np.round(value, digits)) + 0.0 for name, value in entry.items()}  # + 0.0: never -0.0
-
-
-def decimals(low: float, high: float) -> int:
-    """Return the decimals (2 to 6) that an interval supports: to the second significant digit of its half width."""
-    half = (high - low) / 2
-    return 4 if half <= 0 else min(6, max(2, math.ceil(-math.log10(half)) + 1))
+    factor = student * math.sqrt(variance / spread.of_mean)
+    low, high = mean.value - (mean.value - mean.low) * factor, mean.value + (mean.high - mean.value) * factor
+    return Estimate(mean.value, low, high, math.sqrt(variance))
 
 
 def _clip(metric: str, estimate: Estimate) -> Estimate:
@@ -111,6 +127,6 @@ def _clip(metric: str, estimate: Estimate) -> Estimate:
     return dataclasses.replace(estimate, low=max(lowest, estimate.low), high=min(highest, estimate.high))
 
 
-def _round_summary(estimate: Estimate, sd: float | None) -> MetricSummary:
-    entry = rounded({"mean": estimate.value, "low": estimate.low, "high": estimate.high, "sd": sd or 0.0})
-    return MetricSummary(entry["mean"], None if sd is None else entry["sd"], entry["low"], entry["high"])
+def _summary(estimate: Estimate | MetricValue, sd: float | None) -> MetricSummary:
+    value, low, high = exact(estimate.value), exact(estimate.low), exact(estimate.high)
+    return MetricSummary(value, None if sd is None else exact(sd), low, high)

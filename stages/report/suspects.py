@@ -35,13 +35,16 @@ class Suspect:
 def find_suspects(results: Results) -> list[Suspect]:
     """Return the suspects of val and test, most suspicious first.
 
-    Rows of train are left out, because a model reproduces the labels that it was trained on. The probabilities are
-    averaged over the seeds, which is more reliable than those of a single seed.
+    Rows of train are left out, because a model reproduces the labels that it was trained on. The calibrated
+    probabilities are averaged over the seeds, which is more reliable than those of a single seed.
     """
     splits = {name: split for name, split in results.champion.predictions.items() if len(split)}
     labels = np.concatenate([split.labels for split in splits.values()])
     probabilities = np.concatenate(
-        [np.mean([result.predictions[name].probabilities for result in results.seeds], axis=0) for name in splits]
+        [
+            np.mean([seed.rule.calibrate(seed.predictions[name].probabilities) for seed in results.seeds], axis=0)
+            for name in splits
+        ]
     )
     rows = [(name, row) for name, split in splits.items() for row in range(len(split))]
     ranked = rank_suspects(labels, probabilities, ordered=results.ordered)

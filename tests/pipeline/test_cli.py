@@ -156,3 +156,21 @@ def test_use_writes_nothing_where_the_result_is_not_valid(tmp_path: Path) -> Non
     done = toy.retune(root, "use", "sms_spam", "-S", "split.val=0.3")
     assert done.stdout == "params.yaml now holds the recipe sms_spam. Next: retune run\n"
     assert "val: 0.3  #" in (root / "params.yaml").read_text()
+
+
+def test_sigterm_removes_temporary_files() -> None:
+    code = """
+import os, signal, tempfile
+from pipeline import cli
+
+def app(**_):
+    with tempfile.TemporaryDirectory() as folder:
+        print(folder, flush=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+cli.app = app
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=toy.REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 143, done.stderr
+    assert not Path(done.stdout.strip()).exists()

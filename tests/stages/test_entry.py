@@ -21,6 +21,8 @@ def main(params, paths, seed):
         raise DataError("rows.csv row 3:\\nlabel is empty. Give it a label.")
     if seed == 2:
         raise ZeroDivisionError("a bug")
+    if seed == 3:
+        bytearray(1 << 62)
     return {"train_seconds": 1.5}
 
 entry.run(main, stage="finetune", doc=__doc__, argument=entry.Argument("seed", int))
@@ -54,6 +56,15 @@ def test_an_error_of_ours_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == "error: rows.csv row 3: label is empty. Give it a label.\n"
     assert not (tmp_path / "data").exists()
+
+
+def test_a_full_memory_is_one_line_and_the_stage_s_own_error(tmp_path: Path) -> None:
+    done = toy(tmp_path, "3")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: finetune@3 ran out of memory (MemoryError). "
+        "Lower finetune.batch_size or tokenize.max_length or use a machine with more memory.\n"
+    )
 
 
 def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:

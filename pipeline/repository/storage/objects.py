@@ -1,19 +1,21 @@
 """DVC's object stores: opening the default remote, the files of a stored folder, and which objects outputs need."""
 
+import hashlib
+import json
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from dvc.config import NoRemoteError, RemoteConfigError
 from dvc.repo import Repo
-from dvc_data.hashfile import load as load_object
-from dvc_data.hashfile.hash_info import HashInfo
-from dvc_objects.errors import ObjectFormatError
 from dvc_objects.fs.errors import RemoteMissingDepsError
 
 from pipeline.repository.confinement import check_md5, is_plain
 from pipeline.repository.digests import Digest, Digests
 from stages.errors import PipelineError, UnavailableError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +49,27 @@ def open_remote(repo: Repo) -> RemoteStores | None:
         raise UnavailableError(f"the DVC remote needs a package: {problem}. Install it with pip") from error
 
 
+def is_damaged(store: Any, md5: str) -> bool:
+    """Whether a store has other bytes under this name than those with this MD5; DVC itself trusts names.
+
+    Args:
+        store: An object store.
+        md5: The name of a file, or of a folder (ending in `.dir`), whose own files are not read.
+    """
+    path = store.oid_to_path(md5)
+    try:
+        if md5.endswith(".dir"):
+            return _parse_folder(store.fs.cat_file(path), md5) is None
+        with store.fs.open(path, "rb") as file:
+            return hashlib.file_digest(file, "md5").hexdigest() != md5
+    except FileNotFoundError:
+        return False
+    except IsADirectoryError:
+        return True
+
+
 def folder_files(md5: str, stores: Iterable[Any]) -> dict[str, Digest] | None:
-    """The files of a stored folder, by path relative to it, from the first store that has it; else None.
+    """The files of a stored folder, by path relative to it, from the first store that has it undamaged; else None.
 
     Args:
         md5: The folder's name, ending in `.dir`.
@@ -58,10 +79,16 @@ def folder_files(md5: str, stores: Iterable[Any]) -> dict[str, Digest] | None:
         PipelineError: The folder names a file outside itself.
     """
     for store in stores:
+        path = store.oid_to_path(md5)
         try:
-            return tree_files(load_object(store, HashInfo("md5", md5)))
-        except (FileNotFoundError, ObjectFormatError):
+            files = _parse_folder(store.fs.cat_file(path), md5)
+        except (FileNotFoundError, IsADirectoryError):
             continue
+        if files is None:
+            log.warning("Skipping a damaged object: %s is not the list of files with the MD5 of its name.", path)
+            continue
+        check_files(files, md5, path)
+        return files
     return None
 
 
@@ -72,13 +99,35 @@ def tree_files(tree: Any) -> dict[str, Digest]:
         PipelineError: A path leads out of the folder, or a file has no MD5: DVC would write there.
     """
     files = {"/".join(key): Digest(info.value if info else "") for key, _, info in tree}
-    for name, digest in files.items():
-        if not is_plain(name):
-            raise PipelineError(
-                f"The stored folder {tree.oid} names a file outside itself: {name!r}. Delete {tree.path}"
-            )
-        check_md5(digest.md5)
+    check_files(files, tree.oid, tree.path)
     return files
+
+
+def check_files(files: Digests, name: str, path: str) -> None:
+    """Check the files of a stored folder before anything is written to their paths.
+
+    Args:
+        files: By path relative to the folder.
+        name: The folder's name in the store.
+        path: Where the store has it.
+
+    Raises:
+        PipelineError: A path leads out of the folder, or a file has no MD5: DVC would write there.
+    """
+    for file, digest in files.items():
+        if not is_plain(file):
+            raise PipelineError(f"The stored folder {name} names a file outside itself: {file!r}. Delete {path}")
+        check_md5(digest.md5)
+
+
+def _parse_folder(content: bytes, md5: str) -> dict[str, Digest] | None:
+    """The files that a stored folder lists; None if it is damaged: it has another MD5, or is no list of files."""
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5.removesuffix(".dir"):
+        return None
+    try:
+        return {str(entry["relpath"]): Digest(entry["md5"]) for entry in json.loads(content)}
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
 
 
 def object_names(outs: Iterable[str], files_of: Callable[[str], Digests | None]) -> set[str] | None:

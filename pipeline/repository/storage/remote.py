@@ -20,18 +20,31 @@ from ruamel.yaml import YAML
 from pipeline.repository.digests import Digests
 from pipeline.repository.lock import RawEntry
 from pipeline.repository.opening import open_repo
-from pipeline.repository.storage.objects import folder_files, list_files, object_names, open_remote
+from pipeline.repository.storage.objects import folder_files, is_damaged, list_files, object_names, open_remote
 from pipeline.repository.storage.run_cache import RunCache, entry_key, entry_name
 from stages.errors import PipelineError
+from stages.files import remove_path
 
 log = logging.getLogger(__name__)
 
 
-class InputMissingError(PipelineError):
+class InputError(PipelineError):
+    """An object can't be had from the remote.
+
+    Attributes:
+        md5: Its name.
+    """
+
+    def __init__(self, message: str, md5: str) -> None:
+        super().__init__(message)
+        self.md5 = md5
+
+
+class InputMissingError(InputError):
     """An object is not in the remote, or no longer: the stage that writes it must run again."""
 
 
-class InputDamagedError(PipelineError):
+class InputDamagedError(InputError):
     """The bytes of an object do not have the MD5 that it is named after."""
 
 
@@ -127,6 +140,10 @@ class Remote:
             if files is None:
                 raise self._fetch_error(out)
             wanted |= {out, *(digest.md5 for digest in files.values())}
+        for md5 in sorted(wanted):
+            if is_damaged(self._cache, md5):
+                log.warning("Fetching a damaged object of this machine's cache again: %s", self.cached(md5))
+                remove_path(self.cached(md5))
         infos = [HashInfo("md5", md5) for md5 in sorted(wanted)]
         transfer(self._objects, self._cache, infos, verify=True, cache_odb=self._cache)
         for md5 in sorted(wanted):
@@ -193,14 +210,15 @@ class Remote:
         names = object_names((out["md5"] for out in entry["outs"]), self.folder_files)
         return names is not None and all(self.has(md5) for md5 in sorted(names))
 
-    def _fetch_error(self, md5: str) -> PipelineError:
+    def _fetch_error(self, md5: str) -> InputError:
         path = self._objects.oid_to_path(md5)
         if self.has(md5):
             return InputDamagedError(
                 f"{path} in the DVC remote is damaged: its MD5 is not {md5}. Delete it: the stage that writes it then "
-                "runs again."
+                "runs again.",
+                md5,
             )
-        return InputMissingError(f"{path} is not in the DVC remote.")
+        return InputMissingError(f"{path} is not in the DVC remote.", md5)
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ command, the inputs and the names of the outputs, so it is known before the stag
 """
 
 import logging
+import re
 from typing import Any
 
 from dvc.exceptions import DvcException
@@ -20,6 +21,7 @@ from pipeline.repository.lock import RawEntry
 from pipeline.repository.storage.objects import list_files
 from stages.errors import PipelineError
 
+NESTED = re.compile(r"(?:[\[{]\s*|- ){100}")  # no parameter is, and the parser in C would end the process
 log = logging.getLogger(__name__)
 
 
@@ -67,7 +69,10 @@ class RunCache:
         """The entry in a file; None, with a warning, if the file is damaged or was removed meanwhile."""
         try:
             with self._fs.open(path, encoding="utf-8") as file:
-                entry: RawEntry = COMPILED_LOCK_FILE_STAGE_SCHEMA(parse_yaml(file.read(), path))
+                text = file.read()
+            if NESTED.search(text):
+                raise Invalid("it is nested too deep")
+            entry: RawEntry = COMPILED_LOCK_FILE_STAGE_SCHEMA(parse_yaml(text, path))
             for out in entry.get("outs") or [{}]:
                 check_md5(out.get("md5"))
             if entry_key(entry) != self._fs.name(self._fs.parent(path)):  # the key covers the paths of the outputs

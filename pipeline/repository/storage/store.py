@@ -3,15 +3,12 @@
 import contextlib
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from dvc_data.hashfile import check
-from dvc_data.hashfile import load as load_object
-from dvc_data.hashfile.hash_info import HashInfo
 from dvc_objects.errors import ObjectFormatError
 
 from pipeline.repository.digests import Digest, Digests
@@ -19,7 +16,7 @@ from pipeline.repository.graph import LockEntry, ParamValues, Stage
 from pipeline.repository.lock import parse_entry
 from pipeline.repository.memory import read_memory
 from pipeline.repository.snapshot import Recorded
-from pipeline.repository.storage.objects import RemoteStores, folder_files, object_names, open_remote, tree_files
+from pipeline.repository.storage.objects import RemoteStores, folder_files, is_damaged, object_names, open_remote
 from pipeline.repository.storage.run_cache import RunCache, stage_key
 from stages.errors import UnavailableError
 from stages.files import write_json
@@ -33,9 +30,15 @@ class Store:
     """The local cache and the default remote of a DVC repository; nothing in them is changed.
 
     A Store is made for one plan: its answers are cached.
+
+    Args:
+        repo: The DVC repository.
+        root: The project's folder.
+        unusable: Objects of the remote that count as missing, because they were found damaged.
     """
 
-    def __init__(self, repo: Repo, root: Path) -> None:
+    def __init__(self, repo: Repo, root: Path, *, unusable: Collection[str] = ()) -> None:
+        self._unusable = unusable
         self._cache = repo.cache.local
         self._runs = RunCache(repo.cache.legacy)
         self._repo = repo
@@ -89,11 +92,16 @@ class Store:
         return self._remote is not None
 
     def fetch(self, file: Digest, folder: Path) -> Path | None:
-        """The local path of a stored file, downloaded into `folder` if only the remote has it; None if none has it."""
-        if self._cache.exists(file.md5):
+        """The local path of a stored file, downloaded into `folder` if only the remote has it; None if none has it.
+
+        A damaged object counts as missing, with a warning.
+        """
+        if self._has_sound(self._cache, file):
             return Path(self._cache.oid_to_path(file.md5))
         target = folder / file.md5
-        return target if target.exists() or self._ask_remote(lambda remote: _download(file, target, remote)) else None
+        return (
+            target if target.exists() or self._ask_remote(lambda remote: self._download(file, target, remote)) else None
+        )
 
     @functools.cached_property
     def _remote(self) -> RemoteStores | None:
@@ -115,13 +123,14 @@ class Store:
 
     @functools.cache  # noqa: B019
     def _cached(self, md5: str) -> bool:
+        files = folder_files(md5, [self._cache]) if md5.endswith(".dir") else {}
+        if files is None:
+            return False
         try:
-            stored = load_object(self._cache, HashInfo("md5", md5))
-            check(self._cache, stored)
+            for name in {md5, *(digest.md5 for digest in files.values())}:
+                self._cache.check(name)
         except (FileNotFoundError, ObjectFormatError):
             return False
-        if md5.endswith(".dir"):
-            tree_files(stored)  # DVC would write a file outside the folder
         return True
 
     @functools.cache  # noqa: B019
@@ -139,7 +148,7 @@ class Store:
 
     @functools.cache  # noqa: B019
     def _in_remote(self, md5: str, remote: RemoteStores) -> bool:
-        return bool(remote.objects.exists(md5))
+        return md5 not in self._unusable and bool(remote.objects.exists(md5))
 
     def _newest_entry(self, key: str) -> LockEntry | None:
         paths = self._runs.paths(key)
@@ -152,12 +161,17 @@ class Store:
         entries = (parse_entry(raw) for path in runs.paths(key) if (raw := runs.read(path)))
         return next((entry for entry in entries if self._available(entry.outs, remote)), None)
 
+    def _download(self, file: Digest, target: Path, remote: RemoteStores) -> bool:
+        if not self._has_sound(remote.objects, file):
+            return False
+        remote.objects.fs.get(remote.objects.oid_to_path(file.md5), str(target))
+        return True
 
-def _download(file: Digest, target: Path, remote: RemoteStores) -> bool:
-    if not remote.objects.exists(file.md5):
-        return False
-    remote.objects.fs.get(remote.objects.oid_to_path(file.md5), str(target))
-    return True
+    def _has_sound(self, store: Any, file: Digest) -> bool:
+        if is_damaged(store, file.md5):
+            log.warning("Skipping a damaged object: the MD5 of %s is not its name.", store.oid_to_path(file.md5))
+            return False
+        return bool(store.exists(file.md5))
 
 
 def _warn_unreachable(error: Exception) -> None:

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAttentions
 
 from stages.errors import ModelError
-from stages.files import replace_file
+from stages.files import replace_file, sha256
 from stages.model.layers import first_token
 from stages.tokens import BATCH_TOKENS, Tokens, batches_by_tokens
 
@@ -97,20 +97,25 @@ def stored(path: Path, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Te
     So another seed, rate or head trains the head alone. A second run at the same time waits for the first.
 
     Args:
-        path: File whose name is a key of everything that decides the features. Other files in its folder are removed.
+        path: Its stem is a key of everything that decides the features; the name of the file that is written has its
+            SHA-256 too, so that damage is noticed. Other files in its folder are removed.
         compute: Returns the features by name of the split.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.parent / "lock"):
-        if path.exists():
-            log.info("frozen: the features of these rows are stored, so the encoder does not run")
-            return load_file(path)
+        for earlier in path.parent.glob(f"{path.stem}-*{path.suffix}"):
+            if earlier.stem == f"{path.stem}-{sha256(earlier)}":
+                log.info("frozen: the features of these rows are stored, so the encoder does not run")
+                return load_file(earlier)
+            log.warning("frozen: %s is damaged, so the encoder runs again", earlier)
         features = compute()
         for old in path.parent.glob("*.safetensors"):
             old.unlink()
         try:
             with replace_file(path) as temporary:
                 save_file(features, temporary)
+                digest = sha256(temporary)
+            path.rename(path.with_stem(f"{path.stem}-{digest}"))
         except (OSError, SafetensorError) as error:
             log.warning("frozen: the features can't be stored for later runs (%s)", error)
         return features

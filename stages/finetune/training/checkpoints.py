@@ -1,23 +1,31 @@
-"""Checkpoints of an unfinished run, under a key of everything that decides its result."""
+"""Checkpoints of an unfinished run, under a key of everything that decides its result.
+
+The name of the last checkpoint holds the SHA-256 of its bytes, and the checkpoint that of the best epoch's file, so a
+damaged one is noticed: the run then starts over.
+"""
 
 import hashlib
 import importlib.metadata
 import json
+import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 
-from stages.files import TEMPORARY, remove_folder, sha256
+from stages.files import TEMPORARY, may_replace, remove_folder, remove_path, sha256
 from stages.finetune.batches import LengthBuckets
 
-LAST = "last.ckpt"
+LAST = "last-"
+BEST = "best-"
+SUFFIX = ".ckpt"
 LIBRARIES = ("torch", "lightning", "transformers", "peft")
 KEY_LENGTH = 16
+log = logging.getLogger(__name__)
 
 
 def key_of(values: Mapping[str, Any], files: Iterable[Path] = ()) -> str:
@@ -41,6 +49,36 @@ def open_folder(checkpoints: Path, seed: int, key: str) -> Path:
     return own
 
 
+class BestEpoch(ModelCheckpoint):
+    """Keeps the weights of the best epoch; its state has their digest, and holds in another folder too.
+
+    Args:
+        folder: Where the one file lies.
+        monitor: Name of the metric that chooses the epoch.
+        mode: `min` or `max`.
+        weights_only: Save no optimizer.
+    """
+
+    def __init__(self, folder: Path, *, monitor: str, mode: str, weights_only: bool) -> None:
+        super().__init__(folder, f"{BEST}{{epoch}}", monitor=monitor, mode=mode, save_weights_only=weights_only)
+
+    def state_dict(self) -> dict[str, Any]:
+        """See Lightning; with the SHA-256 of the best epoch's file."""
+        best = Path(self.best_model_path)
+        return super().state_dict() | {"digest": sha256(best) if best.is_file() else None}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """See Lightning, which else drops the best epoch where the folder has moved, as it has on another machine."""
+        state = state_dict | {"dirpath": self.dirpath}
+        for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
+            state[name] = self._here(state[name])
+        state["best_k_models"] = {self._here(path): score for path, score in state["best_k_models"].items()}
+        super().load_state_dict(state)
+
+    def _here(self, path: str) -> str:
+        return str(Path(self.dirpath or "", Path(path).name)) if path else ""
+
+
 class Resume(Checkpoint):
     """Saves the whole state after every epoch and every few minutes, and resumes within an epoch.
 
@@ -51,15 +89,19 @@ class Resume(Checkpoint):
     """
 
     def __init__(self, folder: Path, *, minutes: float, batches: LengthBuckets) -> None:
-        self.path = folder / LAST
+        self.folder = folder
         self.seconds = minutes * 60
         self.batches = batches
         self.saved = time.monotonic()
 
-    @property
-    def previous(self) -> Path | None:
-        """The checkpoint of an earlier, killed run; None if there is none."""
-        return self.path if self.path.exists() else None
+    def find_previous(self) -> Path | None:
+        """The checkpoint of an earlier, killed run; None if there is none that can be used. Others are removed."""
+        for path in sorted(_lasts(self.folder), key=lambda path: path.stat().st_mtime_ns, reverse=True):
+            if path.stem == f"{LAST}{sha256(path)}" and _best_is_sound(path):
+                return path
+            log.warning("the checkpoint %s is damaged, so it is not used", path)
+        remove_path(self.folder)
+        return None
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -91,12 +133,31 @@ class Resume(Checkpoint):
         return time.monotonic() - self.saved >= self.seconds
 
     def _save(self, trainer: Trainer) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        whole = self.path.with_suffix(TEMPORARY)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        whole = self.folder / f"{LAST}{TEMPORARY}"
         trainer.save_checkpoint(whole)
         if trainer.is_global_zero:
-            whole.replace(self.path)
+            path = self.folder / f"{LAST}{sha256(whole)}{SUFFIX}"
+            may_replace()
+            whole.replace(path)
+            for old in set(_lasts(self.folder)) - {path}:
+                old.unlink()
         self.saved = time.monotonic()
+
+
+def _lasts(folder: Path) -> Iterator[Path]:
+    return folder.glob(f"{LAST}*{SUFFIX}")
+
+
+def _best_is_sound(last: Path) -> bool:
+    """Whether the best epoch's file, of which an undamaged checkpoint tells, is what it was."""
+    states = torch.load(last, map_location="cpu", weights_only=True, mmap=True)["callbacks"].values()
+    for state in [state for state in states if state.get("digest")]:
+        best = last.parent / Path(state["best_model_path"]).name
+        if best.is_file():
+            return bool(sha256(best) == state["digest"])
+        return any(last.parent.glob(f"{BEST}*{SUFFIX}"))  # killed after a better epoch was saved: it is trained again
+    return True
 
 
 def load_weights(module: LightningModule, path: Path) -> None:

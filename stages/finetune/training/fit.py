@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging
 from lightning.pytorch.loggers import Logger
 
 from stages.errors import TrainingError
@@ -14,7 +14,7 @@ from stages.files import remove_folder
 from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import Device
 from stages.finetune.training.callbacks import EpochLog, SeedSteps, WatchLoss
-from stages.finetune.training.checkpoints import Resume, load_weights
+from stages.finetune.training.checkpoints import BestEpoch, Resume, load_weights
 from stages.finetune.training.lightning_module import FinetuneModule
 from stages.finetune.training.trainer import make_trainer, run_trainer
 from stages.schema import Finetune, Machine
@@ -79,7 +79,7 @@ def fit(
         resume = Resume(folder / str(parts), minutes=machine.checkpoint_minutes, batches=data.train_batches)
         chosen = [SeedSteps(seed), WatchLoss(), epochs, *callbacks, *_optional_callbacks(options), best, resume]
         trainer = make_trainer(options, device, callbacks=chosen, loggers=loggers, parts=parts)
-        if run_trainer(trainer, module, data, checkpoint=resume.previous):
+        if run_trainer(trainer, module, data, checkpoint=resume.find_previous()):
             break
         parts *= 2
         if parts > options.batch_size:
@@ -99,14 +99,13 @@ def fit(
     return Fitted(epochs.curve, best_epoch, options.monitor, value, data.real_token_share())
 
 
-def _best_epoch(folder: Path, options: Finetune) -> ModelCheckpoint:
+def _best_epoch(folder: Path, options: Finetune) -> BestEpoch:
     """Return the callback that keeps the weights of the best epoch."""
-    return ModelCheckpoint(
+    return BestEpoch(
         folder,
-        "best-{epoch}",
         monitor=options.monitor,
         mode=MONITOR_MODES[options.monitor],
-        save_weights_only=options.ema_decay is None,  # Lightning saves the average in whole checkpoints only
+        weights_only=options.ema_decay is None,  # Lightning saves the average in whole checkpoints only
     )
 
 

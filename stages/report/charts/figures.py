@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from stages.metrics.calibration import reliability, scale
+from stages.metrics.calibration import reliability
 from stages.metrics.summary import MetricValue
 from stages.paths import Paths
 from stages.report.charts.bars import Bar, BarChart, bar_chart, histogram
@@ -96,10 +96,10 @@ def _batches(results: Results, mcc: MetricValue) -> tuple[int, BarChart]:
 
 def _calibration(results: Results) -> LineChart:
     predictions = results.predictions
-    scaled = scale(predictions.probabilities, results.champion.temperature)
+    scaled = results.champion.rule.calibrate(predictions.probabilities)
     series = {}
     for name, probabilities in (("as predicted", predictions.probabilities), ("after scaling", scaled)):
-        bins = reliability(predictions.labels, probabilities)
+        bins = reliability(predictions.labels, probabilities, preds=predictions.preds)
         series[name] = ([part.confidence for part in bins], [part.accuracy for part in bins])
     series["perfect"] = ([0.0, 1.0], [0.0, 1.0])
     return unit_chart(series, x_label="probability of the predicted label")

@@ -9,6 +9,7 @@ from stages.files import replace_folder, write_json, write_text
 from stages.paths import Paths
 from stages.report.metrics import Champion
 from stages.report.render.context import Context
+from stages.report.render.formats import decimals
 from stages.report.render.page import environment
 from stages.report.results import Results
 from stages.schema import Tokenize
@@ -29,9 +30,9 @@ def write_model(paths: Paths, results: Results, tokenize: Tokenize, *, card: str
     if not (source / "model.safetensors").is_file():
         raise ReportError(f"{source}/model.safetensors is missing. Create it with: dvc repro (or dvc pull)")
     calibration = {
-        "temperature": champion.temperature,
-        "threshold": champion.threshold,
-        "positive": None if champion.threshold is None else results.labels[1],
+        "temperature": champion.rule.temperature,
+        "threshold": champion.rule.threshold,
+        "positive": None if champion.rule.threshold is None else results.labels[champion.rule.positive],
         "max_length": tokenize.max_length,
         "truncation": tokenize.truncation,
     }
@@ -55,7 +56,7 @@ def _front_matter(title: str, champion: Champion) -> str:
             dataset_name=title,
             dataset_split=split,
             metric_type=metric,
-            metric_value=entry.value,
+            metric_value=round(entry.value, decimals(entry.low, entry.high)),
         )
         for split, metrics in (("test", champion.test), ("val", champion.val))
         for metric, entry in metrics.items()

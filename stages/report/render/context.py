@@ -15,7 +15,7 @@ from stages.report.mistakes import Confusion, Mistake, confident_mistakes, frequ
 from stages.report.provenance import Provenance, read_provenance
 from stages.report.results import Results
 from stages.report.rows import read_texts
-from stages.report.slices import SMALL
+from stages.report.slices import SMALL, weakness
 from stages.report.suspects import Suspect
 
 MATRIX_LABELS = 20  # a larger matrix is unreadable: only the most frequent confusions are listed
@@ -80,7 +80,7 @@ def build_context(
     metric, labels, predictions = params.evaluate.metric, results.labels, results.predictions
     headline = "mcc" if results.imbalanced and metric == "accuracy" else metric
     matrix = confusion_matrix(predictions.labels, predictions.preds, labels=range(len(labels)))
-    mistakes = confident_mistakes(predictions, labels, limit=params.report.mistakes)
+    mistakes = confident_mistakes(predictions, labels, results.champion.rule, limit=params.report.mistakes)
     top_suspects = list(suspects)[: params.report.suspects]
     positions = {mistake.position for mistake in mistakes} | {suspect.position for suspect in top_suspects}
     return Context(
@@ -118,8 +118,8 @@ def _weakest_classes(metrics: Metrics) -> list[str]:
 
 
 def _weakest_first(metrics: Metrics) -> list[tuple[str, str]]:
-    slices = [(part.value, column, name) for column, parts in metrics.slices.items() for name, part in parts.items()]
-    return [(column, name) for _, column, name in sorted(slices)]
+    scores = {(column, name): part for column, parts in metrics.slices.items() for name, part in parts.items()}
+    return sorted(scores, key=lambda key: (*weakness(scores[key]), *key))
 
 
 def _texts_by_position(paths: Paths, positions: list[int]) -> dict[int, str]:

@@ -2,18 +2,24 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from pipeline.execution import workspace
+from pipeline.execution import stage_process, workspace
+from pipeline.execution.runner import Runner
 from pipeline.repository.lock import LockConflictError
 from pipeline.repository.project import Project
+from stages import parent
 from stages.errors import PipelineError
 from tests.pipeline import toy
+from tests.pipeline.processes import wait_for
 
 
 def test_a_second_run_is_told_who_holds_the_workspace(tmp_path: Path) -> None:
@@ -148,3 +154,67 @@ def test_half_outputs_are_removed_and_recorded_ones_stay(project: Path) -> None:
     assert (project / "data/cut/stats.json").read_bytes() == stats
     shutil.rmtree(project / "data/cut")
     workspace.discard_half_outputs(project, "cut")
+
+
+@pytest.fixture
+def beside(project: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A plain `dvc repro` of the stage cut, which has begun and takes a minute."""
+    (project / "control.json").write_text('{"cut": {"sleep": 60}}')
+    command = [sys.executable, "-m", "dvc", "repro", "--force", "-s", "cut"]
+    process = subprocess.Popen(command, cwd=project, env=toy.environment())
+    wait_for(lambda: (project / "trace.txt").exists())
+    yield process
+    for left in [process, *commands_of(project)]:
+        left.kill()
+    process.wait()
+
+
+def commands_of(project: Path) -> list[psutil.Process]:
+    """The processes that DVC started for stages of this project."""
+    processes = psutil.process_iter()
+    return [one for one in processes if parent.read_environment(one).get("DVC_ROOT") == str(project)]
+
+
+def test_a_run_ends_the_stage_of_a_killed_dvc_repro(project: Path, beside: subprocess.Popen[bytes]) -> None:
+    beside.kill()
+    beside.wait()
+    assert commands_of(project)
+    with workspace.hold(project.parent / "project" / "."):
+        assert commands_of(project) == []
+
+
+def test_a_run_leaves_the_stage_of_a_living_dvc_repro(project: Path, beside: subprocess.Popen[bytes]) -> None:
+    half = [project / "data/cut/tokens.partial", project / "data/cut/stats.json"]
+    for path in half:
+        path.write_text("half")
+    with workspace.hold(project):
+        assert commands_of(project)
+        assert beside.poll() is None
+        runner = Runner(project)
+        outcome = stage_process.start(project, "cut").wait(lambda _: None)
+        assert outcome.error is not None
+        assert re.search(r"cut.* is in use by another DVC command: \(PID \d+\)", outcome.error)
+        assert not outcome.own_error
+        assert not outcome.began
+        runner.plan()
+        runner.run("cut", lambda _: None)
+    assert all(path.read_text() == "half" for path in half)
+
+
+def test_a_run_of_another_folder_ends_nothing(
+    project: Path, beside: subprocess.Popen[bytes], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    beside.kill()
+    beside.wait()
+    with workspace.hold(tmp_path_factory.mktemp("other")):
+        assert commands_of(project)
+
+
+def test_half_files_of_killed_processes_are_removed(project: Path) -> None:
+    names = ["data/cut/stats.json", "data/train/1/model", ".retune/seconds.json", "params.yaml", "data/download/rows"]
+    for name in names:
+        (project / f"{name}.partial").parent.mkdir(exist_ok=True)
+        (project / f"{name}.partial").write_text("half")
+    (project / "answers.csv.partial").write_text("of retune predict, which can resume")
+    with workspace.hold(project):
+        assert [path.name for path in project.rglob("*.partial")] == ["answers.csv.partial"]

@@ -3,11 +3,15 @@
 import numpy as np
 import pandas as pd
 
+from stages.evaluate.rule import decide
+from stages.metrics.rule import DecisionRule
 from stages.predictions import Predictions
 from stages.report.results import Results, SeedResult
 
+ARGMAX = DecisionRule()
 
-def make_results(labels: np.ndarray, probabilities: np.ndarray, threshold: float | None = None) -> Results:
+
+def make_results(labels: np.ndarray, probabilities: np.ndarray, rule: DecisionRule = ARGMAX) -> Results:
     """Return results whose test rows have these labels (rows,) and probabilities (rows, num_labels); val is empty."""
     num_labels = probabilities.shape[1]
     rows = len(labels)
@@ -16,9 +20,9 @@ def make_results(labels: np.ndarray, probabilities: np.ndarray, threshold: float
     seed = SeedResult(
         seed=1,
         metrics={"val": {}, "test": {}},
-        temperature=1.0,
-        threshold=threshold,
-        predictions={"val": val, "test": test},
+        rule=rule,
+        trial=None,
+        predictions={"val": val, "test": decide(test, rule)},
         curve=pd.DataFrame({"epoch": [1]}),
         best_epoch=1,
     )

@@ -1,14 +1,17 @@
+import pickle
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from ruamel.yaml import YAML
 
-from stages.files import remove_folder, sha256
+from stages.files import read_json, remove_folder, sha256
 from stages.finetune.__main__ import main
-from stages.finetune.training.checkpoints import key_of, open_folder
+from stages.finetune.training.checkpoints import Resume, key_of, open_folder
 from stages.params import read_params
 from stages.paths import Paths
 
@@ -102,6 +105,66 @@ def count_steps(paths: Paths) -> int:
         patch.setattr(FinetuneModule, "training_step", lambda *args: made.append(1) or step(*args))
         main(read_params(paths.params), paths, 7)
     return len(made)
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "a flipped bit": lambda content: content[:-2000] + bytes([content[-2000] ^ 1]) + content[-1999:],
+    "cut off": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "another file": lambda content: pickle.dumps({"state_dict": {}}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, {"ema_decay": 0.9}])
+def test_a_damaged_checkpoint_is_named_and_not_used(
+    paths: Paths, options: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    write_params(paths, **options)
+    main(read_params(paths.params), paths, 7)
+    expected = outputs(paths)
+    remove_folder(paths.finetuned(7))
+    kill_after(paths, 8)
+    kept = paths.root / "kept"
+    shutil.copytree(paths.checkpoints, kept)
+    for file in ("last-*.ckpt", "best-*.ckpt"):
+        for kind, damaging in DAMAGES.items():
+            remove_folder(paths.checkpoints)
+            shutil.copytree(kept, paths.checkpoints)
+            [path] = paths.checkpoints.rglob(file)
+            path.write_bytes(damaging(path.read_bytes()))
+            caplog.clear()
+            assert count_steps(paths) == 18, f"{file}: {kind}"
+            assert outputs(paths) == expected, f"{file}: {kind}"
+            assert "is damaged, so it is not used" in caplog.text
+
+
+@pytest.mark.slow
+def test_the_best_epoch_is_known_in_another_folder(paths: Paths, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """As on another machine, to which a worker's checkpoints are copied: the epochs there are worse than the first."""
+    write_params(paths, learning_rate=0.1, monitor="val.accuracy")
+    main(read_params(paths.params), paths, 7)
+    expected, best = outputs(paths), read_json(paths.finetune_stats(7))["best_epoch"]
+    remove_folder(paths.finetuned(7))
+    kill_after(paths, 6 * best + 2)
+    elsewhere = Paths(tmp_path_factory.mktemp("elsewhere") / "root")
+    shutil.copytree(paths.root, elsewhere.root)
+    remove_folder(paths.root)
+    assert count_steps(elsewhere) < 18
+    assert outputs(elsewhere) == expected
+
+
+def test_a_kill_after_a_better_epoch_keeps_the_checkpoint_before_it(tmp_path: Path) -> None:
+    """The last checkpoint tells of a best epoch that is gone already, and the new one's file is there."""
+    whole = tmp_path / "whole"
+    torch.save({"callbacks": {"best": {"best_model_path": "/x/best-epoch=0.ckpt", "digest": "0" * 64}}}, whole)
+    last = whole.rename(tmp_path / f"last-{sha256(whole)}.ckpt")
+    resume = Resume(tmp_path, minutes=1.0, batches=None)
+    (tmp_path / "best-epoch=1.ckpt").write_text("newer")
+    assert resume.find_previous() == last
+    (tmp_path / "best-epoch=1.ckpt").unlink()
+    assert resume.find_previous() is None
+    assert not tmp_path.exists()
 
 
 @pytest.mark.slow

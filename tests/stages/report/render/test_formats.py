@@ -5,7 +5,7 @@ import math
 import pytest
 
 from stages.metrics.summary import MetricValue
-from stages.report.render.formats import data_element, escape_markdown, format_number, four_digits, percent
+from stages.report.render.formats import data_element, decimals, escape_markdown, format_number, four_digits, percent
 
 
 def test_markdown_characters_are_shown_and_not_interpreted() -> None:
@@ -23,25 +23,34 @@ def test_a_small_share_is_not_rounded_to_none(share: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "text"),
+    ("entry", "text"),
     [
-        (("b", "value"), "0.50"),
-        (("a", "value"), "0.70"),
-        (("a", "low"), "−0.05"),
-        (("a", "sd"), "–"),
-        (("rows",), "12,345"),
+        ({"value": 0.70004, "low": 0.65, "high": 0.75}, "0.700"),
+        ({"value": 0.79515, "low": 0.7, "high": 0.9}, "0.80"),
+        ({"value": -0.05, "low": -0.0523, "high": -0.0477}, "−0.0500"),
+        ({"value": -0.001, "low": -0.5, "high": 0.5}, "0.00"),
+        ({"value": None, "low": 0.1, "high": 0.2}, "–"),
+        ({"value": 12345, "low": 0.1, "high": 0.2}, "12,345"),
+        ({"value": 2 / 3}, "0.667"),
+        ({"value": 0.27}, "0.27"),
+        ({"value": 0.0}, "0.00"),
+        ({"value": 0.00012345}, "0.00012"),
     ],
 )
-def test_a_number_is_shown_with_the_decimals_of_its_neighbours(keys: tuple[str, ...], text: str) -> None:
-    metrics = {"a": {"value": 0.7, "low": -0.05, "sd": None}, "b": {"value": 0.5, "low": 0.1}, "rows": 12345}
-    assert format_number(metrics, *keys) == text
+def test_a_number_is_shown_with_the_decimals_that_its_interval_supports(entry: dict[str, object], text: str) -> None:
+    assert format_number({"a": entry}, "a", "value") == text
 
 
-def test_a_number_is_read_from_dataclasses_as_from_mappings() -> None:
-    metrics = {"test": {"mcc": MetricValue(value=-0.5, low=-0.625, high=0.1)}}
-    assert format_number(metrics, "test", "mcc", "value") == "−0.500"
+@pytest.mark.parametrize(("half", "places"), [(0.5, 2), (0.05, 3), (0.004, 4), (0.0, 4)])
+def test_an_interval_supports_two_digits_of_its_half_width(half: float, places: int) -> None:
+    assert decimals(0.5 - half, 0.5 + half) == places
+
+
+def test_a_number_is_read_from_dataclasses_as_from_mappings_and_is_exact_beside_its_text() -> None:
+    metrics = {"test": {"mcc": MetricValue(value=-0.51234, low=-0.625, high=0.1)}}
+    assert format_number(metrics, "test", "mcc", "value") == "−0.51"
     assert data_element(metrics, "test", "mcc", "value") == (
-        '<data value="-0.500" data-key="[&#34;test&#34;, &#34;mcc&#34;, &#34;value&#34;]">−0.500</data>'
+        '<data value="-0.51234" data-key="[&#34;test&#34;, &#34;mcc&#34;, &#34;value&#34;]">−0.51</data>'
     )
 
 

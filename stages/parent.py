@@ -1,0 +1,72 @@
+"""Whether DVC, which started this stage, still lives: an orphan must not replace what a later run has written.
+
+Killing `dvc repro` leaves the command of the stage running. On Linux the kernel ends it with its parent; everywhere it
+checks before it replaces a file.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+import psutil
+
+from stages.errors import OrphanError
+from stages.files import check_before_replacing
+
+STAGE = "DVC_STAGE"  # DVC sets both for every command that it runs
+ROOT = "DVC_ROOT"
+PR_SET_PDEATHSIG = 1  # Source: prctl(2)
+
+
+def follow_parent() -> None:
+    """End this process with the DVC that runs it, or at the latest before it replaces a file; else do nothing.
+
+    Raises:
+        OrphanError: DVC has ended already.
+    """
+    if STAGE not in os.environ:
+        return
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    owner = find_owner(psutil.Process())
+
+    def check() -> None:
+        if owner is None or not _is_alive(owner):
+            raise OrphanError(f"DVC, which ran {os.environ[STAGE]}, has ended, so nothing is written. Run it again.")
+
+    check()
+    check_before_replacing(check)
+
+
+def find_owner(process: psutil.Process) -> psutil.Process | None:
+    """The process that runs DVC for this process of a stage; None if it has ended, so that another one adopted it."""
+    stage = read_environment(process).get(STAGE)
+    for ancestor in process.parents():  # the stage's own processes and shells have the same stage
+        if read_environment(ancestor).get(STAGE) != stage:
+            return None if _has_adopted(ancestor, process) else ancestor
+    return None
+
+
+def read_environment(process: psutil.Process) -> dict[str, str]:
+    """The environment of a process; empty if it has ended or belongs to another user."""
+    try:
+        return process.environ()
+    except (psutil.Error, OSError):
+        return {}
+
+
+def _has_adopted(ancestor: psutil.Process, process: psutil.Process) -> bool:
+    """Whether `ancestor` is init or the like. DVC and its commands share a session, and DVC runs in Python."""
+    try:
+        is_init = ancestor.pid == 1 and not any("python" in part for part in ancestor.cmdline()[:1])
+        return is_init or os.getsid(ancestor.pid) != os.getsid(process.pid)
+    except (psutil.Error, OSError):
+        return True
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
