@@ -19,7 +19,10 @@ def compare_calibration(test: PairedRows, base: Revision, head: Revision) -> dic
     labels = test.labels
     before, after = test.base.calibrated(base.champion), test.head.calibrated(head.champion)
     return {
-        "calibration error": (expected_calibration_error(labels, before), expected_calibration_error(labels, after)),
+        "calibration error": (
+            expected_calibration_error(labels, before, preds=test.base.preds_of(base.champion)),
+            expected_calibration_error(labels, after, preds=test.head.preds_of(head.champion)),
+        ),
         "Brier score": (float(brier_scores(labels, before).mean()), float(brier_scores(labels, after).mean())),
         "log loss": (float(log_losses(labels, before).mean()), float(log_losses(labels, after).mean())),
     }
