@@ -87,18 +87,19 @@ def _label_metrics(labels: Ints, preds: Ints, counts: LabelCounts, num_labels: i
 
 def _probability_metrics(labels: Ints, side: SeedPredictions) -> Iterator[dict[str, Floats]]:
     for seed, probabilities in side.probabilities.items():
-        values = {**row_values(labels, probabilities), "ece": _calibration_values(labels, probabilities)}
+        preds = side.preds_of(seed)
+        values = {**row_values(labels, probabilities), "ece": _calibration_values(labels, probabilities, preds)}
         if seed in side.temperatures:
             scaled = side.calibrated(seed)
             values[f"{CALIBRATED}log_loss"] = log_losses(labels, scaled)
             values[f"{CALIBRATED}brier"] = brier_scores(labels, scaled)
-            values[f"{CALIBRATED}ece"] = _calibration_values(labels, scaled)
+            values[f"{CALIBRATED}ece"] = _calibration_values(labels, scaled, preds)
         yield values
 
 
-def _calibration_values(labels: Ints, probabilities: NDArray[np.float32]) -> Floats:
+def _calibration_values(labels: Ints, probabilities: NDArray[np.float32], preds: Ints) -> Floats:
     """Gaps of confidence and correctness, positive where they add to the calibration error of their bin."""
-    bins, gaps = calibration_gaps(labels, probabilities)
+    bins, gaps = calibration_gaps(labels, probabilities, preds=preds)
     return np.asarray(np.sign(np.bincount(bins, weights=gaps))[bins] * gaps)
 
 

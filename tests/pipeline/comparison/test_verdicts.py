@@ -19,6 +19,7 @@ from pipeline.comparison.verdicts import (
     read_options,
 )
 from stages.metrics.bootstrap import Bootstrap
+from stages.metrics.calibration import expected_calibration_error
 from stages.metrics.estimates import measure
 from stages.metrics.summary import MetricSummary
 from tests.pipeline.comparison.builders import paired, predictions
@@ -129,22 +130,23 @@ def test_the_headline_comes_first_and_only_it_has_verdicts() -> None:
     assert accuracy.seeds_share is not None
 
 
+def _measure(labels: np.ndarray, side: SeedPredictions, name: str) -> float:
+    """The mean over the seeds; the calibration error as it is observed, because a bias that both sides have cancels."""
+    models = list(side.probabilities.values())
+    if name.endswith("ece"):
+        scaled = [side.calibrated(seed) for seed in side.probabilities] if name.startswith("calibrated_") else models
+        return float(np.mean([expected_calibration_error(labels, model) for model in scaled]))
+    temperatures, bootstrap = list(side.temperatures.values()), Bootstrap(100, 0.95, 1)
+    return measure(labels, models, temperatures=temperatures, ordered=False, bootstrap=bootstrap)[name].value
+
+
 def test_every_metric_of_rows_is_paired_and_measured_as_the_stages_measure_it() -> None:
     base, head = several(40, 60), several(10, 30)
     rows = verdicts(base, head)
     assert rows.keys() == METRICS
     labels = np.array(LABELS)
     for name, row in rows.items():
-        measured = [
-            measure(
-                labels,
-                list(side.probabilities.values()),
-                temperatures=list(side.temperatures.values()),
-                ordered=False,
-                bootstrap=Bootstrap(100, 0.95, 1),
-            )[name].value
-            for side in (base, head)
-        ]
+        measured = [_measure(labels, side, name) for side in (base, head)]
         assert (row.base, row.head) == pytest.approx(measured, abs=1e-6), name
         assert row.paired
         assert row.low is not None
