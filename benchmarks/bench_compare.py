@@ -125,7 +125,6 @@ def report_pairs(tables: dict[int, pa.Table], labels: list[str], many: int, pair
     from pipeline.comparison.pairing import pair_by_id
     from pipeline.comparison.seed_predictions import SeedPredictions
     from pipeline.comparison.verdicts import ComparisonOptions, compare_paired, overall_verdict
-    from stages.metrics.bootstrap import Bootstrap
 
     def read(seeds: list[int]) -> SeedPredictions:
         parts = [tables[seed].filter(pc.equal(tables[seed]["split"], "test")).combine_chunks() for seed in seeds]
@@ -133,7 +132,7 @@ def report_pairs(tables: dict[int, pa.Table], labels: list[str], many: int, pair
         ids, given = parts[0]["id"].combine_chunks(), parts[0]["label"].to_numpy().astype(np.int64)
         return SeedPredictions(ids, given, dict(zip(seeds, flat, strict=True)))
 
-    options = ComparisonOptions(metric="mcc", bootstrap=Bootstrap(resamples=2000, confidence=0.95, seed=42))
+    options = ComparisonOptions(metric="mcc", confidence=0.95, seeds=(many, many))
     order, generator, found = [], np.random.default_rng(0), []
     for _ in range(pairs):
         if len(order) < 2 * many:

@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from stages.metrics.names import HEADLINE
 from stages.metrics.resamples import least_resamples
 
 
@@ -172,11 +171,11 @@ class Evaluate(Section):
 
     @field_validator("resamples")
     @classmethod
-    def _enough_for_a_verdict(cls, resamples: int, info: ValidationInfo) -> int:
+    def _enough_for_an_interval(cls, resamples: int, info: ValidationInfo) -> int:
         confidence = info.data.get("confidence")  # None: it is wrong itself
-        least = least_resamples(confidence, len(HEADLINE)) if confidence else 0
+        least = least_resamples(confidence) if confidence else 0
         if resamples < least:
-            problem = "{least} or more, because with fewer no difference is ever a verdict at confidence {confidence}"
+            problem = "{least} or more, because with fewer none lies beyond an interval of confidence {confidence}"
             raise PydanticCustomError("resamples", problem, {"least": least, "confidence": confidence})
         return resamples
 

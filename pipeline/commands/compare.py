@@ -25,14 +25,16 @@ def compare(
         FailOn | None, typer.Option(help="worse: fail if a headline metric is worse by more than chance.")
     ] = None,
     require: Annotated[
-        list[str] | None, typer.Option(help='Rule that must hold, "test.macro_f1 >= 0.80"; may be repeated.')
+        list[str] | None, typer.Option(help='Rule for the model that ships, "test.macro_f1 >= 0.80"; may be repeated.')
     ] = None,
     max_drop: Annotated[
         list[str] | None,
         typer.Option(help="Fail unless the interval excludes a larger drop: test.mcc=0.01; may be repeated."),
     ] = None,
 ) -> None:
-    """Show what a change did to the model, and whether it is more than chance. Exit code 3 if a rule fails.
+    """Show what a change did to the model, and whether it is more than chance.
+
+    Exit code 3 if a rule fails, 4 if the results can't decide one (--fail-on worse with one seed per side).
 
     Example: `retune compare origin/main --fail-on worse --max-drop test.mcc=0.01`
     """
@@ -53,7 +55,7 @@ def compare(
 
         console.print(terminal.render(comparison))
     if not comparison.passed:
-        raise typer.Exit(3)
+        raise typer.Exit(4 if comparison.undecided else 3)
 
 
 def log(

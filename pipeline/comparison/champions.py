@@ -1,21 +1,45 @@
 """Compares the champions: calibration, the time and memory to make them, and their size."""
 
+from collections.abc import Mapping
+
 from pipeline.comparison.pairing import PairedRows
 from pipeline.comparison.result import Cost
 from pipeline.comparison.revision import FILES, Revision
 from stages.metrics.calibration import expected_calibration_error
 from stages.metrics.classification import brier_scores, log_losses
+from stages.metrics.names import SPLITS, metric_name
+from stages.metrics.summary import MetricSummary
 
 
 def compare_calibration(test: PairedRows, base: Revision, head: Revision) -> dict[str, tuple[float, float]]:
-    """Return measures of the probabilities for the common rows of test, of base and of head; lower is better."""
+    """Return measures of the champions' probabilities, scaled as they ship, on the common rows of test.
+
+    Each with the value of base and of head; lower is better.
+    """
     labels = test.labels
-    before, after = test.base.probabilities[base.champion], test.head.probabilities[head.champion]
+    before, after = test.base.calibrated(base.champion), test.head.calibrated(head.champion)
     return {
-        "calibration error": (expected_calibration_error(labels, before), expected_calibration_error(labels, after)),
+        "calibration error": (
+            expected_calibration_error(labels, before, preds=test.base.preds_of(base.champion)),
+            expected_calibration_error(labels, after, preds=test.head.preds_of(head.champion)),
+        ),
         "Brier score": (float(brier_scores(labels, before).mean()), float(brier_scores(labels, after).mean())),
         "log loss": (float(log_losses(labels, before).mean()), float(log_losses(labels, after).mean())),
     }
+
+
+def champion_metrics(side: Revision) -> tuple[dict[str, MetricSummary], str]:
+    """Return the metrics of the model that ships by full name, not rounded, and what they are metrics of."""
+    measured = side.evaluation(side.champion)
+    metrics = {
+        metric_name(split, name): MetricSummary(entry["value"], low=entry.get("low"), high=entry.get("high"))
+        for split in SPLITS
+        for name, entry in (measured.get(split) or {}).items()
+        if isinstance(entry, Mapping) and "value" in entry
+    }
+    if metrics:
+        return metrics, f"the champion (seed {side.champion})"
+    return side.metrics, "the mean over the seeds"  # results of which only the report is there
 
 
 def read_costs(base: Revision, head: Revision) -> list[Cost]:

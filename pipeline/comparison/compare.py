@@ -2,10 +2,12 @@
 
 import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from pipeline.comparison.champions import compare_calibration, model_size, read_costs
+from pipeline.comparison.champions import champion_metrics, compare_calibration, model_size, read_costs
 from pipeline.comparison.changes import find_changes
+from pipeline.comparison.earlier_results import Looks, count_looks, pool_seeds, read_results
 from pipeline.comparison.flips import Flips, find_flips
 from pipeline.comparison.gate import check_rules, read_gate
 from pipeline.comparison.notes import write_notes
@@ -21,7 +23,7 @@ from pipeline.comparison.verdicts import (
     read_options,
 )
 from stages.errors import PipelineError, UnavailableError
-from stages.metrics.names import SPLITS
+from stages.metrics.names import SPLITS, metric_name
 
 MOST_LISTED = 10  # fixed rows, and broken rows
 
@@ -55,17 +57,18 @@ def compare(
     ):
         base_revision.report, head_revision.report  # noqa: B018  (fail at once if a revision has no results)
         gate = read_gate(head_revision.params, fail_on=fail_on, require=require, max_drop=max_drop)
-        options = read_options(head_revision, base_revision)
         pairs, unpaired = _pair_splits(base_revision, head_revision)
         test = pairs.get("test")
+        options, looks = _choose_level(root, base_revision, head_revision, test)
         metrics = _compare_metrics(base_revision, head_revision, pairs, options)
         verdict = overall_verdict(metrics)
+        champion, what = champion_metrics(head_revision)
         return Comparison(
             base=base_revision.title,
             head=head_revision.title,
             verdict=verdict,
-            confidence=options.bootstrap.confidence,
-            notes=write_notes(base_revision, head_revision, test, unpaired),
+            confidence=1 - options.level,
+            notes=write_notes(base_revision, head_revision, test, unpaired, options, looks),
             changes=find_changes(base_revision, head_revision),
             test_rows=len(test) if test else None,
             metrics=metrics,
@@ -73,8 +76,22 @@ def compare(
             calibration=compare_calibration(test, base_revision, head_revision) if test else {},
             costs=read_costs(base_revision, head_revision),
             model_bytes=(model_size(base_revision), model_size(head_revision)),
-            gate=check_rules(gate, verdict, metrics, head_revision.metrics),
+            gate=check_rules(gate, verdict, metrics, champion, what=what),
+            looks=looks,
         )
+
+
+def _choose_level(
+    root: Path, base: Revision, head: Revision, test: PairedRows | None
+) -> tuple[ComparisonOptions, Looks | None]:
+    """The options, with the level of the verdicts by what git knows of earlier comparisons."""
+    options, results = read_options(head, base), read_results(root, base, head)
+    options = replace(options, spread=pool_seeds(results, without=base.report))
+    if test is None or test.identical:
+        return options, None
+    metric = metric_name("test", options.metric)
+    looks = count_looks(root, results, head, metric=metric, rate=options.level)
+    return replace(options, level=looks.level), looks
 
 
 def _pair_splits(base: Revision, head: Revision) -> tuple[dict[str, PairedRows], str]:

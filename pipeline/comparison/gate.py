@@ -21,7 +21,8 @@ class Gate:
 
     Attributes:
         fail_on: `worse`: fail if a headline metric of test is worse; `none`: don't.
-        require: Bounds on head's metrics, such as `test.macro_f1 >= 0.80`; `.low` and `.high` name interval ends.
+        require: Bounds on the metrics of head's champion, the model that ships, such as `test.macro_f1 >= 0.80`;
+            `.low` and `.high` name interval ends.
         max_drop: Metric -> the largest accepted drop (>= 0); the interval must exclude a larger one.
     """
 
@@ -32,11 +33,19 @@ class Gate:
 
 @dataclass(frozen=True)
 class RuleResult:
-    """Whether head meets a rule, and the numbers that decide it."""
+    """Whether head meets a rule, and the numbers that decide it.
+
+    Attributes:
+        rule: The rule, in words.
+        passed: Whether head meets it.
+        why: The numbers.
+        open: Not met only because the results can't decide it.
+    """
 
     rule: str
     passed: bool
     why: str
+    open: bool = False
 
 
 def read_gate(
@@ -63,7 +72,7 @@ def read_gate(
 
 
 def check_rules(
-    gate: Gate, verdict: str, rows: Sequence[MetricRow], head: Mapping[str, MetricSummary]
+    gate: Gate, verdict: str, rows: Sequence[MetricRow], head: Mapping[str, MetricSummary], *, what: str
 ) -> list[RuleResult]:
     """Check a comparison against the rules.
 
@@ -71,17 +80,16 @@ def check_rules(
         gate: The rules.
         verdict: Over all headline metrics.
         rows: Every metric that was compared.
-        head: Head's metrics by full name.
+        head: The metrics of head's champion by full name, not rounded.
+        what: What those are metrics of: `the champion, seed 42`.
 
     Raises:
         PipelineError: A rule is invalid or names a metric that head lacks.
     """
     results = []
     if gate.fail_on == "worse":
-        worse = [row.name for row in rows if row.verdict == "worse" and row.name.startswith("test.")]
-        why = f"worse: {', '.join(worse)}" if worse else f"the verdict is {verdict}"
-        results.append(RuleResult("no headline metric is worse", not worse, why))
-    results += [_require(rule, head) for rule in gate.require]
+        results.append(_not_worse(verdict, [row for row in rows if row.name.startswith("test.")]))
+    results += [_require(rule, head, what) for rule in gate.require]
     results += [_max_drop(name, limit, rows, head) for name, limit in (gate.max_drop or {}).items()]
     return results
 
@@ -97,7 +105,21 @@ def _parse_drop(text: str) -> tuple[str, float]:
     return name.strip(), drop
 
 
-def _require(rule: str, head: Mapping[str, MetricSummary]) -> RuleResult:
+def _not_worse(verdict: str, rows: Sequence[MetricRow]) -> RuleResult:
+    worse = [row.name for row in rows if row.verdict == "worse"]
+    lower = [row.name for row in rows if row.verdict == "differ" and not row.gained]
+    if lower and not worse:
+        why = (
+            f"undecided: head's model has the worse {', '.join(lower)}, but another seed might not. "
+            "Train at least two seeds per side, such as seeds: [1, 2]"
+        )
+        return RuleResult("no headline metric is worse", False, why, open=True)
+    return RuleResult(
+        "no headline metric is worse", not worse, f"worse: {', '.join(worse)}" if worse else f"the verdict is {verdict}"
+    )
+
+
+def _require(rule: str, head: Mapping[str, MetricSummary], what: str) -> RuleResult:
     parts = RULE.fullmatch(rule)
     if not parts:
         raise PipelineError(f'The rule "{rule}" is invalid. Write it like this: test.macro_f1 >= 0.80')
@@ -106,7 +128,9 @@ def _require(rule: str, head: Mapping[str, MetricSummary]) -> RuleResult:
     value: float | None = getattr(_find(name, head), end or "mean")
     if value is None:
         return RuleResult(rule.strip(), False, f"{name} has no interval")
-    return RuleResult(rule.strip(), bool(OPERATORS[sign](value, float(limit))), f"{shown} is {value:g}")
+    return RuleResult(
+        rule.strip(), bool(OPERATORS[sign](value, float(limit))), f"{shown} of {what} is {_exact(value, limit)}"
+    )
 
 
 def _max_drop(name: str, limit: float, rows: Sequence[MetricRow], head: Mapping[str, MetricSummary]) -> RuleResult:
@@ -115,12 +139,19 @@ def _max_drop(name: str, limit: float, rows: Sequence[MetricRow], head: Mapping[
         _find(name, head)
         raise PipelineError(f"Only head has {name}, so its drop is unknown. Remove it from max_drop.")
     title = f"{name} drops by at most {limit:g}"
+    unpaired = "" if row.paired else ", from two separate intervals, because its rows are not paired"
     drop = row.largest_drop
     if drop is None:
         return RuleResult(title, False, f"{name} has no interval, so no drop can be excluded")
     if drop <= limit:
-        return RuleResult(title, True, f"the drop is at most {max(0.0, drop):.4f}")
-    return RuleResult(title, False, f"the drop may be as large as {drop:.4f}")
+        return RuleResult(title, True, f"the drop is at most {max(0.0, drop):.4f}{unpaired}")
+    return RuleResult(title, False, f"the drop may be as large as {drop:.4f}{unpaired}")
+
+
+def _exact(value: float, limit: str) -> str:
+    """The value with 4 decimals, or with all of them where 4 would hide on which side of the limit it is."""
+    short = f"{value:.4f}"
+    return f"{value:.10g}" if float(short) == float(limit) != value else f"{float(short):g}"
 
 
 def _find(name: str, metrics: Mapping[str, MetricSummary]) -> MetricSummary:

@@ -1,12 +1,22 @@
 """Sentences about a comparison that a reader must know before trusting its verdict."""
 
+from pipeline.comparison.earlier_results import Looks
 from pipeline.comparison.pairing import PairedRows
 from pipeline.comparison.revision import Revision
+from pipeline.comparison.verdicts import ComparisonOptions
 
 MOST_STAGES, MOST_METRICS = 3, 5  # that a note names
+WORN = 0.5  # of its rows: a test set is worn out if as many fresh ones would detect as much
 
 
-def write_notes(base: Revision, head: Revision, test: PairedRows | None, unpaired: str) -> list[str]:
+def write_notes(
+    base: Revision,
+    head: Revision,
+    test: PairedRows | None,
+    unpaired: str,
+    options: ComparisonOptions,
+    looks: Looks | None,
+) -> list[str]:
     """Return the notes.
 
     Args:
@@ -14,11 +24,18 @@ def write_notes(base: Revision, head: Revision, test: PairedRows | None, unpaire
         head: The revision that is judged.
         test: The rows of test that are compared; None where only intervals are.
         unpaired: Why the rows are not paired; empty where they are.
+        options: Of the comparison.
+        looks: Comparisons on these test rows before this one; None where they do not count.
     """
     notes = [_staleness(side) for side in (base, head)]
     notes.append(unpaired)
     if test:
         notes += _about_rows(base, head, test)
+        notes.append(_about_groups(test))
+    if not (test and test.identical):
+        notes.append(_about_seeds(base, head, options))
+    if test and looks:
+        notes += _about_looks(looks, len(test))
     notes += [_only(base, head), _only(head, base)]
     return [note for note in notes if note]
 
@@ -51,10 +68,60 @@ def _about_rows(base: Revision, head: Revision, test: PairedRows) -> list[str]:
             f"{head.name} was evaluated by an older version, which did not record how many tokens a row has: "
             "there are no slices by length."
         )
-    if not test.identical and len(base.seeds) == len(head.seeds) == 1:
+    return notes
+
+
+def _about_groups(test: PairedRows) -> str:
+    if test.identical or test.units is None:
+        return ""
+    return (
+        f"Rows that belong together count as one: the {len(test):,} compared rows are {test.units.max() + 1:,} "
+        "independent groups."
+    )
+
+
+def _about_seeds(base: Revision, head: Revision, options: ComparisonOptions) -> str:
+    """Where the chance of training runs is known from, if not from both sides."""
+    if min(options.seeds) > 1:
+        return ""
+    advice = "Train at least two seeds per side (seeds in params.yaml)"
+    if max(options.seeds) > 1:
+        many, few = (base, head) if len(base.seeds) > len(head.seeds) else (head, base)
+        return (
+            f"{few.name} has one seed: its chance is taken from the {len(many.seeds)} seeds of {many.name}. "
+            f"{advice} to measure both."
+        )
+    if options.spread:
+        results = "1 earlier result" if options.spread.results == 1 else f"{options.spread.results} earlier results"
+        return (
+            f"One seed per side: how far seeds are apart is taken from {results} with several seeds on these test "
+            f"rows. {advice} to measure it here."
+        )
+    return (
+        "One seed per side: this compares two models, not the two configurations that made them, because another seed "
+        f"might give another result. {advice}."
+    )
+
+
+def _about_looks(looks: Looks, rows: int) -> list[str]:
+    notes = []
+    if looks.earlier:
+        again = "1 comparison" if looks.earlier == 1 else f"{looks.earlier:,} comparisons"
         notes.append(
-            "Only one seed per side: this compares two trained models, not two configurations. "
-            "Train several seeds to include run-to-run variation."
+            f"Besides this one, git has {again} on these test rows. Each comparison is one more chance to take luck "
+            f"for progress, so this verdict needs p <= {looks.level:.2g}; in the long run at most {looks.rate:.0%} of "
+            "all verdicts are false."
+        )
+    as_good = looks.fresh_rows(rows)
+    if as_good <= WORN * rows:
+        notes.append(
+            f"The test set is worn out: after so many comparisons its {rows:,} rows detect no more than {as_good:,} "
+            f"fresh ones would. {rows:,} fresh rows would restore what it could detect at first."
+        )
+    if not looks.complete:
+        notes.append(
+            "The clone is shallow, so earlier comparisons on these test rows may be missing from their number. "
+            "Run first: git fetch --unshallow"
         )
     return notes
 

@@ -39,6 +39,15 @@ class PairedRows:
         return self.head.ids
 
     @property
+    def units(self) -> Ints | None:
+        """Number of the unit of each row: rows that belong together are one; None where every row is a unit."""
+        groups = self.base.groups if self.head.groups is None else self.head.groups
+        if groups is None:
+            return None
+        names, units = np.unique(groups, return_inverse=True)
+        return None if len(names) == len(groups) else units.astype(np.int64)
+
+    @property
     def same_rows(self) -> bool:
         """Whether neither side has a row that the other lacks."""
         return self.split_rows == (len(self), len(self))

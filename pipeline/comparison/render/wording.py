@@ -9,32 +9,57 @@ from pipeline.comparison.verdicts import MetricRow
 
 
 def verdict_sentence(comparison: Comparison) -> str:
-    """Return the result in one sentence."""
+    """Return the result in one or two sentences."""
     rows = comparison.headline
     if comparison.verdict == "identical":
         return f"identical: the same predictions for all {comparison.test_rows:,} test rows"
     if not rows:
         return "unknown: the two sides have no headline metric of test in common"
     if comparison.verdict == "within noise":
-        first = rows[0]
-        limit = first.min_detectable
-        bound = "" if limit is None else f"; this test set does not reliably detect a difference below {limit:.3f}"
-        sentence = metric_sentence(first, comparison.confidence)
-        return f"within noise: no headline metric differs by more than chance ({sentence}{bound})"
-    first, *others = [row for row in rows if row.verdict in ("better", "worse")]
+        return f"within noise: {metric_sentence(rows[0], comparison.confidence)}.{detectable_sentence(rows[0])}"
+    first, *others = [row for row in rows if row.verdict in ("better", "worse", "differ")]
     also = f"; also {', '.join(f'{row.name} {row.difference:+.3f}' for row in others)}" if others else ""
-    return f"{comparison.verdict}: {metric_sentence(first, comparison.confidence)}{also}"
+    sentence = f"{metric_sentence(first, comparison.confidence)}{also}"
+    if comparison.verdict == "differ":
+        return f"these two models differ: {sentence}. Whether the change or the seed did it is unknown"
+    return f"{comparison.verdict}: {sentence}"
 
 
 def metric_sentence(row: MetricRow, confidence: float) -> str:
     """Return `test.mcc 0.812 -> 0.774, -0.038, 95% interval -0.060 to -0.017`."""
     text = f"{row.name} {row.base:.3f} -> {row.head:.3f}, {row.difference:+.3f}"
-    return f"{text}, {confidence:.0%} interval {interval(row)}" if row.low is not None else text
+    return f"{text}, {percent(confidence)} interval {interval(row)}" if row.low is not None else text
+
+
+def detectable_sentence(row: MetricRow) -> str:
+    """Return what could have been detected, and what it would take to detect a difference as large as the observed."""
+    if row.min_detectable is None:
+        return " No difference, however large, would have been detected"
+    text = f" A true difference of {row.min_detectable:.3f} or more would have been detected 8 times out of 10"
+    needs = (
+        [
+            f"{number:,} {what}"
+            for number, what in ((row.needs.rows, "test rows"), (row.needs.seeds, "seeds per side"))
+            if number is not None
+        ]
+        if row.needs and 0 < abs(row.difference) < row.min_detectable
+        else []
+    )
+    return (
+        f"{text}; to detect one of {abs(row.difference):.3f}, this needs about {' or '.join(needs)}" if needs else text
+    )
+
+
+def percent(confidence: float) -> str:
+    """Return `95%`, with as many decimals as the distance to 100% needs."""
+    return f"{100 * (1 - float(f'{1 - confidence:.2g}')):.6g}%"
 
 
 def interval(row: MetricRow) -> str:
-    """Return `-0.060 to -0.017`."""
-    return "" if row.low is None or row.high is None else f"{row.low:+.3f} to {row.high:+.3f}"
+    """Return `-0.060 to -0.017`, and whether that is less precise than of paired rows."""
+    if row.low is None or row.high is None:
+        return ""
+    return f"{row.low:+.3f} to {row.high:+.3f}{'' if row.paired else ' (rows not paired)'}"
 
 
 def changes_title(changes: Changes) -> str:

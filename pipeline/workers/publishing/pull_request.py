@@ -11,7 +11,7 @@ from pipeline.repository import git
 from pipeline.repository.results import Metrics, format_metric, read_metrics
 from stages.paths import Paths
 
-GATE_FAILED = 3  # exit code of `retune compare` that comes with a complete comparison
+COMPARED = (0, 3, 4)  # exit codes of `retune compare` that come with a complete comparison
 log = logging.getLogger(__name__)
 
 
@@ -25,7 +25,7 @@ def compare_commits(root: Path, base: str, head: str) -> str:
     """
     command = [sys.executable, "-P", "-m", "pipeline.cli", "compare", base, head, "--markdown"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    if done.returncode in (0, GATE_FAILED) and done.stdout.strip():
+    if done.returncode in COMPARED and done.stdout.strip():
         return done.stdout.strip()
     reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     log.warning("retune compare failed (%s): the message holds the metrics before and after instead.", reason)

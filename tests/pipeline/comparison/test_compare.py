@@ -56,18 +56,16 @@ def test_two_lucky_draws_are_within_noise(project: Path) -> None:
     assert comparison.test_rows == 600
     assert [row.name for row in comparison.headline] == ["test.macro_f1", "test.accuracy", "test.mcc"]
     assert all(row.low is not None and row.low < 0 < row.high for row in comparison.headline)  # type: ignore[operator]
-    assert all(row.min_detectable is not None and 0.02 < row.min_detectable < 0.15 for row in comparison.headline)
-    assert any(
-        "Only one seed per side: this compares two trained models, not two configurations." in note
-        for note in comparison.notes
-    )
+    assert all(row.min_detectable is not None and 0.02 < row.min_detectable < 0.3 for row in comparison.headline)
+    assert any("One seed per side: how far seeds are apart" in note for note in comparison.notes)  # those of `many`
     assert comparison.changes.params == {}
     assert not any("by length" in note for note in comparison.notes)
 
 
 def test_many_more_mistakes_are_worse(worse: Comparison) -> None:
-    assert worse.verdict == "worse"
-    assert {row.verdict for row in worse.headline} == {"worse"}
+    assert worse.verdict == "differ"  # one seed per side, and no earlier result on these test rows has several
+    assert {row.verdict for row in worse.headline} == {"differ"}
+    assert all(row.paired and row.low is not None and row.high < 0 for row in worse.headline)  # type: ignore[operator]
 
 
 def test_what_changed_is_named(worse: Comparison) -> None:
@@ -118,10 +116,71 @@ def test_a_commit_is_identical_to_itself(project: Path) -> None:
     assert not any("seed" in note for note in comparison.notes)
 
 
+def test_other_files_than_results_change_no_metric_and_break_no_rule(project: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(project, tmp_path / "project", symlinks=True)
+    (root / "README.md").write_text("Only words.\n")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "Words")
+    drops = [f"{split}.{metric}=0" for split in ("test", "val") for metric in ("accuracy", "auroc", "ece", "log_loss")]
+    comparison = compare(root, "many", "HEAD", fail_on="worse", max_drop=drops)
+    assert comparison.verdict == "identical"
+    assert all(row.low == row.high == 0 for row in comparison.metrics)
+    assert comparison.passed
+
+
+def test_the_level_falls_with_every_comparison_on_the_same_rows(project: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(project, tmp_path / "project", symlinks=True)
+    data, levels = outcomes.rows(600), []
+    for number in range(3):
+        values = {seed: outcomes.predict(data, wrong=60 + number, seed=30 + number + seed) for seed in (1, 2, 3)}
+        commit_results(root, f"next-{number}", data, values)
+        looks = compare(root, "HEAD~1", "HEAD").looks
+        assert looks is not None
+        levels.append((looks.earlier, looks.level))
+    assert [earlier for earlier, _ in levels] == [3, 4, 5] or [earlier for earlier, _ in levels] == [2, 3, 4]
+    assert levels[0][1] > levels[1][1] > levels[2][1]
+    git(root, "commit", "-q", "--amend", "-m", "The same results again")  # no further comparison
+    again = compare(root, "HEAD~1", "HEAD").looks
+    assert again is not None
+    assert (again.earlier, again.level) == levels[2]
+
+
+def test_other_test_rows_were_never_compared(project: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(project, tmp_path / "project", symlinks=True)
+    data = outcomes.rows(600)
+    values = {seed: outcomes.predict(data, wrong=60, seed=seed) for seed in (1, 2, 3)}
+    outcomes.write_results(root, data, values, test=range(500))
+    outcomes.commit(root, "Fewer test rows")
+    comparison = compare(root, "many", "HEAD")
+    assert comparison.looks is not None
+    assert comparison.looks.earlier == 0
+    assert comparison.confidence == pytest.approx(1 - 0.0219, abs=1e-4)
+
+
+def test_one_seed_per_side_without_earlier_seeds_leaves_fail_on_worse_undecided(tmp_path: Path) -> None:
+    root = outcomes.create(tmp_path / "project")
+    data = outcomes.rows(300)
+    outcomes.set_params(root, seeds=[42])
+    for tag, wrong in (("good", 20), ("bad", 90)):
+        commit_results(root, tag, data, {42: outcomes.predict(data, wrong=wrong, seed=wrong)})
+    down = retune(root, "compare", "good", "bad", "--fail-on", "worse")
+    assert down.returncode == 4
+    assert down.stdout.startswith("these two models differ: test.macro_f1")
+    assert "UNDECIDED: no headline metric is worse" in down.stdout
+    assert "Train at least two seeds per side" in " ".join(down.stdout.split())
+    assert (
+        "The gate can't be decided" in retune(root, "compare", "good", "bad", "--fail-on", "worse", "--markdown").stdout
+    )
+    assert retune(root, "compare", "bad", "good", "--fail-on", "worse").returncode == 0
+    broken = retune(root, "compare", "good", "bad", "--fail-on", "worse", "--require", "test.accuracy > 0.9")
+    assert broken.returncode == 3  # a rule that is broken outweighs one that is open
+    assert "test.accuracy of the champion (seed 42) is 0.7" in broken.stdout
+
+
 def test_several_seeds_are_a_second_source_of_chance(project: Path) -> None:
     comparison = compare(project, "base", "many")
     assert all(row.seeds_share is not None for row in comparison.headline)
-    assert not any("one seed" in note for note in comparison.notes)
+    assert any("base has one seed: its chance is taken from the 3 seeds of many" in note for note in comparison.notes)
 
 
 def test_no_text_where_it_may_not_be_shown(project: Path) -> None:
@@ -165,8 +224,8 @@ def test_without_predictions_the_intervals_are_compared(project: Path, tmp_path:
     assert any("Only the intervals" in note and "no remote is configured" in note for note in comparison.notes)
     row = comparison.headline[0]
     assert not row.paired
-    assert row.high - row.low == pytest.approx(2 * 0.03 * 2**0.5, abs=1e-3)  # type: ignore[operator]
-    assert comparison.verdict == "worse"  # 0.90 against 0.75
+    assert row.largest_drop == pytest.approx(0.15 + 0.03 * 2**0.5, abs=0.02)
+    assert comparison.verdict == "differ"  # 0.90 against 0.75
 
 
 def test_predictions_of_an_older_version_give_no_slices_by_length(project: Path, tmp_path: Path) -> None:
@@ -252,8 +311,8 @@ def test_the_command_says_what_is_wrong_in_one_line(project: Path) -> None:
 def test_the_terminal_fits_a_screen_and_begins_with_the_verdict(project: Path) -> None:
     done = retune(project, "compare", "base", "worse")
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("worse: test.macro_f1")
-    assert len(lines) <= 40
+    assert lines[0].startswith("these two models differ: test.macro_f1")
+    assert len(lines) <= 45
     assert "finetune.learning_rate 5e-05 -> 3e-05" in done.stdout
 
 

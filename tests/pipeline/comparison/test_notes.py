@@ -4,9 +4,13 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pipeline.comparison.notes import write_notes
+from pipeline.comparison.earlier_results import Looks, SeedSpread
+from pipeline.comparison.notes import write_notes as write_all_notes
+from pipeline.comparison.statistics.looks import next_level
+from pipeline.comparison.verdicts import ComparisonOptions
 from tests.pipeline.comparison.builders import paired, predictions
 
 
@@ -19,10 +23,14 @@ def side(name: str, *, stale: str = "", seeds: tuple[int, ...] = (1, 2), metrics
 BASE, HEAD = side("v1"), side("workspace")
 ROWS = predictions(["a", "b"], [0, 1], [[0.9, 0.1], [0.2, 0.8]], tokens=[3, 4])
 SAME = paired(ROWS, ROWS)
-ONE_SEED = (
-    "Only one seed per side: this compares two trained models, not two configurations. "
-    "Train several seeds to include run-to-run variation."
-)
+ADVICE = "Train at least two seeds per side (seeds in params.yaml)"
+
+
+def write_notes(base: Any, head: Any, test: Any, unpaired: str, looks: Any = None, spread: Any = None) -> list[str]:
+    seeds = len(base.seeds), len(head.seeds)
+    return write_all_notes(
+        base, head, test, unpaired, ComparisonOptions("mcc", 0.95, seeds=seeds, spread=spread), looks
+    )
 
 
 def test_a_comparison_with_nothing_to_note() -> None:
@@ -68,22 +76,79 @@ def test_predictions_without_tokens_have_no_slices_by_length() -> None:
     assert write_notes(BASE, HEAD, paired(old, ROWS), "") == []
 
 
+@pytest.mark.parametrize("test", ["rows", "no rows", "identical"])
 @pytest.mark.parametrize(
-    ("base", "head", "identical", "notes"),
+    ("base", "head", "spread", "note"),
     [
-        ((1,), (1,), False, [ONE_SEED]),
-        ((1,), (1,), True, []),
-        ((1,), (1, 2), False, []),
-        ((1, 2), (1,), False, []),
-        ((1, 2), (1, 2), False, []),
+        (
+            (1,),
+            (1,),
+            0,
+            f"One seed per side: this compares two models, not the two configurations that made them, "
+            f"because another seed might give another result. {ADVICE}.",
+        ),
+        (
+            (1,),
+            (1,),
+            1,
+            f"One seed per side: how far seeds are apart is taken from 1 earlier result with several seeds "
+            f"on these test rows. {ADVICE} to measure it here.",
+        ),
+        (
+            (1,),
+            (1, 2, 3),
+            2,
+            f"v1 has one seed: its chance is taken from the 3 seeds of workspace. {ADVICE} to measure both.",
+        ),
+        (
+            (1, 2),
+            (1,),
+            0,
+            f"workspace has one seed: its chance is taken from the 2 seeds of v1. {ADVICE} to measure both.",
+        ),
+        ((1, 2), (1, 2), 1, ""),
     ],
 )
-def test_one_seed_on_both_sides_says_nothing_about_configurations(
-    base: tuple[int, ...], head: tuple[int, ...], identical: bool, notes: list[str]
+def test_where_the_chance_of_seeds_is_known_from_is_said(
+    base: tuple[int, ...], head: tuple[int, ...], spread: int, note: str, test: str
 ) -> None:
     other = predictions(["a", "b"], [0, 1], [[0.8, 0.2], [0.2, 0.8]], tokens=[3, 4])
-    pairs = SAME if identical else paired(ROWS, other)
-    assert write_notes(side("v1", seeds=base), side("workspace", seeds=head), pairs, "") == notes
+    rows = {"rows": paired(ROWS, other), "no rows": None, "identical": SAME}[test]
+    earlier = SeedSpread(spread, 2, {}) if spread else None
+    notes = write_notes(side("v1", seeds=base), side("workspace", seeds=head), rows, "", spread=earlier)
+    assert notes == ([note] if note and test != "identical" else [])
+
+
+def looks(earlier: int, *, complete: bool = True) -> Looks:
+    return Looks(earlier, next_level([0.5] * earlier, rate=0.05), 0.05, complete)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "words"), [(0, ""), (1, "git has 1 comparison on"), (9, "git has 9 comparisons on")]
+)
+def test_comparisons_on_the_same_rows_are_counted(earlier: int, words: str) -> None:
+    notes = write_notes(BASE, HEAD, SAME, "", looks(earlier))
+    assert bool(notes) == (earlier > 0)
+    assert words in "".join(notes[:1])
+
+
+def test_a_worn_out_test_set_is_said_with_the_rows_that_restore_it() -> None:
+    used, worn = write_notes(BASE, HEAD, SAME, "", looks(50))
+    assert "p <= 4.1e-05" in used
+    assert worn.startswith("The test set is worn out: after so many comparisons its 2 rows detect no more than 1")
+    assert worn.endswith("2 fresh rows would restore what it could detect at first.")
+
+
+def test_a_shallow_clone_may_lack_comparisons() -> None:
+    (note,) = write_notes(BASE, HEAD, SAME, "", looks(0, complete=False))
+    assert "git fetch --unshallow" in note
+
+
+def test_rows_that_belong_together_are_said() -> None:
+    grouped = replace(ROWS, groups=np.array([4, 4]))
+    other = predictions(["a", "b"], [0, 1], [[0.8, 0.2], [0.2, 0.8]], tokens=[3, 4])
+    (note,) = write_notes(BASE, HEAD, paired(other, grouped), "")
+    assert note == "Rows that belong together count as one: the 2 compared rows are 1 independent groups."
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Pairing rows by id, and predictions whose labels are numbered differently."""
 
-import dataclasses
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,7 +90,26 @@ def test_seeds_that_were_evaluated_on_different_rows_are_an_error() -> None:
 
 def test_decided_labels_are_those_that_are_compared_however_rows_and_labels_are_ordered() -> None:
     side = predictions(["a", "b", "c"], [0, 1, 1], [[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]])
-    side = dataclasses.replace(side, decided={1: np.array([0, 1, 1])})  # b by a threshold
+    side = replace(side, decided={1: np.array([0, 1, 1])})  # b by a threshold
     assert side.preds.tolist() == [[0, 1, 1]]
     assert side.take(np.array([2, 1])).preds.tolist() == [[1, 1]]
     assert side.reorder_labels(["no", "yes"], ["yes", "no"]).preds.tolist() == [[1, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "units"),
+    [
+        (None, None, None),
+        (None, [7, 7, 3], [1, 1, 0]),
+        ([5, 6, 6], None, [0, 1, 1]),
+        ([5, 6, 6], [1, 2, 3], None),  # head's groups count, and here every row is its own
+    ],
+)
+def test_rows_that_belong_together_are_a_unit(base: Any, head: Any, units: Any) -> None:
+    ids, labels, probabilities = ["a", "b", "c"], [0, 1, 0], [[0.9, 0.1]] * 3
+    sides = [
+        replace(predictions(ids, labels, probabilities), groups=None if groups is None else np.array(groups))
+        for groups in (base, head)
+    ]
+    found = paired(*sides).units
+    assert (found if found is None else found.tolist()) == units

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pipeline.comparison.earlier_results import SeedSpread
 from pipeline.comparison.seed_predictions import SeedPredictions
-from pipeline.comparison.statistics.differences import compare_preds, min_detectable
 from pipeline.comparison.verdicts import (
     ComparisonOptions,
     MetricRow,
@@ -19,22 +19,21 @@ from pipeline.comparison.verdicts import (
     read_options,
 )
 from stages.metrics.bootstrap import Bootstrap
+from stages.metrics.calibration import expected_calibration_error
+from stages.metrics.estimates import measure
 from stages.metrics.summary import MetricSummary
 from tests.pipeline.comparison.builders import paired, predictions
 
-OPTIONS = ComparisonOptions(metric="mcc", bootstrap=Bootstrap(resamples=300, confidence=0.95, seed=1))
-
-
-def test_a_lower_log_loss_is_better() -> None:
-    for name in ("test.log_loss", "val.calibrated_log_loss"):
-        assert MetricRow(name, 0.5, 0.6, 0.05, 0.15).largest_drop == 0.15
-    assert MetricRow("test.mcc", 0.5, 0.6, 0.05, 0.15).largest_drop == -0.05
-    assert MetricRow("test.mcc", 0.5, 0.6, None, None).largest_drop is None
+OPTIONS = ComparisonOptions(metric="mcc", confidence=0.95)
 
 
 def test_a_row_without_a_verdict_keeps_its_numbers() -> None:
-    row = MetricRow("test.mcc", 0.5, 0.6, 0.05, 0.15, 0.01, "better", 0.02, paired=False, seeds_share=0.3)
-    assert row.without_verdict() == MetricRow("test.mcc", 0.5, 0.6, 0.05, 0.15, paired=False, seeds_share=0.3)
+    row = MetricRow(
+        "test.mcc", 0.5, 0.6, 0.05, 0.15, 0.01, "better", 0.02, paired=False, seeds_share=0.3, largest_drop=0.1
+    )
+    assert row.without_verdict() == MetricRow(
+        "test.mcc", 0.5, 0.6, 0.05, 0.15, paired=False, seeds_share=0.3, largest_drop=0.1
+    )
 
 
 def side(mean: float, width: float = 0.05) -> dict[str, MetricSummary]:
@@ -60,6 +59,22 @@ def test_intervals_of_no_width_differ_or_are_equal() -> None:
     assert (lower.verdict, lower.p_value) == ("worse", 0.0)
 
 
+def test_two_intervals_of_one_seed_get_what_earlier_seeds_add() -> None:
+    one = replace(OPTIONS, seeds=(1, 1))
+    known = replace(one, spread=SeedSpread(3, 6, {"test.mcc": 0.02**2}))
+    alone, both = (compare_intervals(side(0.6), side(0.7), "test", options)[0] for options in (one, known))
+    assert alone.verdict == "differ"
+    assert both.verdict == "better"
+    error = 0.05 / stats.norm.ppf(0.975)
+    assert both.high - 0.1 == pytest.approx(stats.norm.ppf(0.975) * (2 * error**2 + 2 * 0.02**2) ** 0.5)
+
+
+@pytest.mark.parametrize("level", [0.05, 0.01])
+def test_the_gates_bound_of_two_intervals_does_not_depend_on_the_level_of_the_verdict(level: float) -> None:
+    (row,) = compare_intervals(side(0.6), side(0.65), "test", replace(OPTIONS, level=level))
+    assert row.largest_drop == pytest.approx(0.05 * 2**0.5 - 0.05)
+
+
 def test_only_metrics_of_the_split_that_both_have_with_an_interval_are_compared() -> None:
     assert compare_intervals({}, side(0.6), "test", OPTIONS) == []
     assert compare_intervals(side(0.6), side(0.6), "val", OPTIONS) == []
@@ -70,7 +85,7 @@ def test_only_metrics_of_the_split_that_both_have_with_an_interval_are_compared(
 
 
 def test_a_metric_where_lower_is_better_gets_the_verdict_the_other_way_round() -> None:
-    options = ComparisonOptions(metric="log_loss", bootstrap=OPTIONS.bootstrap)
+    options = replace(OPTIONS, metric="log_loss")
     base, head = ({"test.log_loss": MetricSummary(mean, None, mean - 0.01, mean + 0.01)} for mean in (0.5, 0.4))
     assert compare_intervals(base, head, "test", options)[0].verdict == "better"
     assert compare_intervals(head, base, "test", options)[0].verdict == "worse"
@@ -79,66 +94,158 @@ def test_a_metric_where_lower_is_better_gets_the_verdict_the_other_way_round() -
 IDS, LABELS = [str(row) for row in range(200)], [row % 2 for row in range(200)]
 
 
-def model(wrong: int) -> SeedPredictions:
-    """Predictions that are wrong for the first rows."""
-    right = [row >= wrong for row in range(200)]
+def model(wrong: int, *, seed: int = 1, start: int = 0) -> SeedPredictions:
+    """Predictions that are wrong for so many rows from `start` on."""
+    right = [not start <= row < start + wrong for row in range(200)]
     values = [[0.9, 0.1] if (label == 0) == ok else [0.1, 0.9] for label, ok in zip(LABELS, right, strict=True)]
-    return predictions(IDS, LABELS, values)
+    return replace(predictions(IDS, LABELS, values, seed=seed), temperatures={seed: 0.8})
+
+
+def several(*wrong: int) -> SeedPredictions:
+    values = {seed: model(count).probabilities[1] for seed, count in enumerate(wrong)}
+    return replace(model(0), probabilities=values, temperatures=dict.fromkeys(values, 0.8))
+
+
+def verdicts(base: SeedPredictions, head: SeedPredictions, **options: Any) -> dict[str, MetricRow]:
+    seeds = len(base.probabilities), len(head.probabilities)
+    rows = compare_paired(paired(base, head), "test", replace(OPTIONS, seeds=seeds, **options))
+    return {row.name.removeprefix("test."): row for row in rows}
+
+
+METRICS = {
+    *("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "micro_f1", "mcc", "kappa", "auroc"),
+    *("average_precision", "log_loss", "brier", "ece"),
+    *("calibrated_log_loss", "calibrated_brier", "calibrated_ece"),
+}
 
 
 def test_the_headline_comes_first_and_only_it_has_verdicts() -> None:
-    pairs = paired(model(60), model(10))
-    metrics = compare_paired(pairs, "test", OPTIONS)
-    assert [row.name for row in metrics if row.verdict] == ["test.mcc", "test.accuracy", "test.macro_f1"]
-    assert {row.verdict for row in metrics[:3]} == {"better"}
-    accuracy, loss = (next(row for row in metrics if row.name == f"test.{name}") for name in ("accuracy", "log_loss"))
-    assert (accuracy.base, accuracy.head, accuracy.paired) == (0.7, 0.95, True)
-    assert accuracy.p_value == pytest.approx(max(3 * 2 * 0.5**50, 3 * 2 / 301))  # Holm, and what 300 resamples can show
-    assert loss.base == pytest.approx(-0.7 * np.log(0.9) - 0.3 * np.log(0.1), rel=1e-6)
-    preds = [side.preds for side in (pairs.base, pairs.head)]
-    difference = compare_preds(pairs.labels, *preds, num_labels=2, bootstrap=OPTIONS.bootstrap)["accuracy"]
-    assert accuracy.min_detectable == min_detectable(difference, confidence=0.95, tests=3)  # corrected as the p-values
-    assert loss.p_value is None
-    assert loss.min_detectable is None
-    identical = compare_paired(paired(pairs.head, pairs.head), "test", OPTIONS)
-    assert {row.verdict for row in identical[:3]} == {"identical"}
+    rows = verdicts(several(60, 61), several(10, 11))
+    assert [name for name, row in rows.items() if row.verdict] == ["mcc", "accuracy", "macro_f1"]
+    assert {row.verdict for row in list(rows.values())[:3]} == {"better"}
+    accuracy, loss = rows["accuracy"], rows["log_loss"]
+    assert (accuracy.base, accuracy.head, accuracy.paired) == pytest.approx((0.6975, 0.9475, True))
+    assert loss.base == pytest.approx(-0.6975 * np.log(0.9) - 0.3025 * np.log(0.1), rel=1e-6)
+    assert (loss.p_value, loss.min_detectable, loss.needs) == (None, None, None)
+    assert accuracy.seeds_share is not None
 
 
-def test_a_p_value_at_the_limit_is_no_noise() -> None:
-    # 11 resamples can show a p-value of 2 / 12, and Holm multiplies it by the 3 headline metrics.
-    for confidence, verdict in ((0.5, "better"), (0.51, "within noise")):
-        options = ComparisonOptions("mcc", Bootstrap(resamples=11, confidence=confidence, seed=1))
-        first = compare_paired(paired(model(60), model(10)), "test", options)[0]
-        assert (first.p_value, first.verdict) == (0.5, verdict)
+def _measure(labels: np.ndarray, side: SeedPredictions, name: str) -> float:
+    """The mean over the seeds; the calibration error as it is observed, because a bias that both sides have cancels."""
+    models = list(side.probabilities.values())
+    if name.endswith("ece"):
+        scaled = [side.calibrated(seed) for seed in side.probabilities] if name.startswith("calibrated_") else models
+        return float(np.mean([expected_calibration_error(labels, model) for model in scaled]))
+    temperatures, bootstrap = list(side.temperatures.values()), Bootstrap(100, 0.95, 1)
+    return measure(labels, models, temperatures=temperatures, ordered=False, bootstrap=bootstrap)[name].value
 
 
-def test_the_share_of_seeds_is_that_of_the_difference() -> None:
-    def several(*wrong: int) -> SeedPredictions:
-        values = {seed: model(count).probabilities[1] for seed, count in enumerate(wrong)}
-        return replace(model(0), probabilities=values)
+def test_every_metric_of_rows_is_paired_and_measured_as_the_stages_measure_it() -> None:
+    base, head = several(40, 60), several(10, 30)
+    rows = verdicts(base, head)
+    assert rows.keys() == METRICS
+    labels = np.array(LABELS)
+    for name, row in rows.items():
+        measured = [_measure(labels, side, name) for side in (base, head)]
+        assert (row.base, row.head) == pytest.approx(measured, abs=1e-6), name
+        assert row.paired
+        assert row.low is not None
+        assert row.low < row.difference < (row.high or 0), name
 
-    pairs = paired(several(40, 60), several(10, 30))
-    rows = {row.name: row for row in compare_paired(pairs, "test", OPTIONS)}
-    preds = [side.preds for side in (pairs.base, pairs.head)]
-    difference = compare_preds(pairs.labels, *preds, num_labels=2, bootstrap=OPTIONS.bootstrap)["accuracy"]
-    assert difference.seeds_share is not None
-    assert rows["test.accuracy"].seeds_share == difference.seeds_share > 0
-    assert compare_paired(paired(model(60), model(10)), "test", OPTIONS)[0].seeds_share is None
+
+def test_a_seed_whose_temperature_is_unknown_leaves_calibrated_metrics_unpaired() -> None:
+    rows = verdicts(model(40), replace(model(10), temperatures={}))
+    assert rows.keys() == {name for name in METRICS if not name.startswith("calibrated_")}
+
+
+@pytest.mark.parametrize("ordered", ["yes", "no", "auto"])
+def test_ordered_classes_have_their_metrics_too(ordered: str) -> None:
+    rows = verdicts(model(40), model(10), ordered=ordered)
+    assert ({"quadratic_kappa", "mean_absolute_error"} <= rows.keys()) == (ordered == "yes")
+
+
+def test_the_same_predictions_are_identical_in_every_metric_and_can_not_have_dropped() -> None:
+    rows = verdicts(model(40), model(40))
+    assert rows.keys() == METRICS
+    assert all((row.low, row.high, row.largest_drop, row.base) == (0, 0, 0, row.head) for row in rows.values())
+    assert {row.verdict for row in rows.values()} == {"identical", None}
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
+def test_other_predictions_leave_a_drop_possible_in_every_metric(name: str) -> None:
+    head = model(40)
+    head = replace(head, probabilities={1: head.probabilities[1] * np.float32(0.999) + np.float32(0.0005)})
+    row = verdicts(model(40), head)[name]
+    assert row.largest_drop is not None
+    assert row.largest_drop > 0.005
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
+def test_the_direction_of_a_drop_is_that_of_the_metric_both_ways(name: str) -> None:
+    worse, better = verdicts(model(10), model(60))[name], verdicts(model(60), model(10))[name]
+    assert not worse.gained
+    assert better.gained
+    assert (worse.largest_drop or 0) > abs(worse.difference)
+    assert (better.largest_drop or 0) < 0
+
+
+def test_metrics_are_tested_in_order_until_one_does_not_differ() -> None:
+    rows = verdicts(several(10, 11), several(12, 13))
+    assert [row.verdict for row in rows.values()][:3] == ["within noise", "not tested", "not tested"]
+    assert rows["mcc"].needs is not None
+
+
+def test_one_seed_per_side_says_only_that_the_models_differ() -> None:
+    rows = verdicts(model(60), model(10))
+    assert [row.verdict for row in rows.values()][:3] == ["differ"] * 3
+    assert overall_verdict(list(rows.values())) == "differ"
+    spread = SeedSpread(4, 8, dict.fromkeys((f"test.{name}" for name in METRICS), 0.01**2))
+    assert verdicts(model(60), model(10), spread=spread)["mcc"].verdict == "better"
+    apart = SeedSpread(4, 8, dict.fromkeys((f"test.{name}" for name in METRICS), 0.3**2))
+    assert verdicts(model(60), model(10), spread=apart)["mcc"].verdict == "within noise"
+
+
+def test_the_level_widens_the_interval_and_not_the_gates_bound() -> None:
+    base, head = several(30, 31), several(20, 21)
+    usual, strict = verdicts(base, head)["mcc"], verdicts(base, head, level=0.001)["mcc"]
+    assert (strict.low or 0) < (usual.low or 0)
+    assert strict.largest_drop == usual.largest_drop
+    assert strict.p_value == usual.p_value
+
+
+@pytest.mark.parametrize("level", [0.9, 0.3, 0.05, 0.001])
+@pytest.mark.parametrize("wrong", [10, 12, 20, 40])
+def test_the_verdict_is_that_of_the_interval_and_of_the_p_value(wrong: int, level: float) -> None:
+    row = verdicts(several(10, 11), several(wrong, wrong + 1), level=level)["mcc"]
+    outside = (row.low or 0) > 0 or (row.high or 0) < 0
+    assert outside == (row.verdict in ("better", "worse")) == ((row.p_value or 0) < level)
+
+
+def test_rows_that_belong_together_widen_the_interval() -> None:
+    base, head = several(30, 31), several(20, 21)
+    groups = np.arange(200) // 20
+    apart, together = (
+        verdicts(base, replace(head, groups=groups if grouped else np.arange(200)))["mcc"] for grouped in (False, True)
+    )
+    assert together.difference == pytest.approx(apart.difference)
+    assert (together.high or 0) - (together.low or 0) > 1.5 * ((apart.high or 0) - (apart.low or 0))
 
 
 @pytest.mark.parametrize(
     ("head", "base", "expected"),
     [
-        ({}, {}, ("macro_f1", 2000, 0.95, 42)),
-        ({"evaluate": None}, {"evaluate": {"metric": "mcc"}}, ("mcc", 2000, 0.95, 42)),
-        ({"evaluate": {"resamples": 100, "seed": 7}}, {"evaluate": {"seed": 8}}, ("macro_f1", 100, 0.95, 7)),
-        ({"evaluate": {"confidence": 0.9}}, {"evaluate": {"resamples": 500}}, ("macro_f1", 500, 0.9, 42)),
+        ({}, {}, ("macro_f1", 0.95, "auto")),
+        ({"evaluate": None}, {"evaluate": {"metric": "mcc"}}, ("mcc", 0.95, "auto")),
+        ({"evaluate": {"ordered": "no"}}, {"evaluate": {"ordered": "yes"}}, ("macro_f1", 0.95, "no")),
+        ({"evaluate": {"confidence": 0.9}}, {"evaluate": {"confidence": 0.8}}, ("macro_f1", 0.9, "auto")),
     ],
 )
 def test_options_are_those_of_head_then_of_base(head: Any, base: Any, expected: tuple[object, ...]) -> None:
-    options = read_options(SimpleNamespace(params=head), SimpleNamespace(params=base))  # type: ignore[arg-type]
-    bootstrap = options.bootstrap
-    assert (options.metric, bootstrap.resamples, bootstrap.confidence, bootstrap.seed) == expected
+    sides = (SimpleNamespace(params=head, seeds=[1, 2]), SimpleNamespace(params=base, seeds=[3]))
+    options = read_options(*sides)  # type: ignore[arg-type]
+    assert (options.metric, options.confidence, options.ordered) == expected
+    assert options.level == pytest.approx(1 - options.confidence)
+    assert options.seeds == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +254,8 @@ def test_options_are_those_of_head_then_of_base(head: Any, base: Any, expected: 
         (["worse", "within noise"], "worse"),
         (["better", "within noise"], "better"),
         (["better", "worse"], "mixed"),
-        (["within noise", "identical"], "within noise"),
+        (["within noise", "not tested"], "within noise"),
+        (["differ", "within noise"], "differ"),
         (["identical"], "identical"),
         ([], "unknown"),
     ],

@@ -2,9 +2,12 @@
 
 import dataclasses
 
+import pytest
+
 from pipeline.comparison.changes import Changes, DataChange
 from pipeline.comparison.render import wording
 from pipeline.comparison.render.strips import BAR, STRIP, bar, interval_strips, strip
+from pipeline.comparison.statistics.power import Needs
 from pipeline.comparison.verdicts import MetricRow
 from stages.shown import shorten
 from tests.pipeline.comparison.builders import comparison
@@ -33,26 +36,65 @@ def test_a_bar_is_as_long_as_its_value_and_never_empty_for_a_row() -> None:
 
 def test_a_sentence_for_every_verdict() -> None:
     plain = comparison("x")
-    noise = [dataclasses.replace(row, verdict="within noise") for row in plain.metrics]
-    better = [dataclasses.replace(row, verdict="better") for row in plain.metrics]
+    noise, better, differ = (
+        [dataclasses.replace(row, verdict=verdict) for row in plain.metrics]  # type: ignore[arg-type]
+        for verdict in ("within noise", "better", "differ")
+    )
+    numbers = "test.macro_f1 0.800 -> 0.700, -0.100, 95% interval -0.140 to -0.060"
     for verdict, rows, expected in (
         ("identical", plain.metrics, "identical: the same predictions for all 500 test rows"),
-        ("worse", plain.metrics, "worse: test.macro_f1 0.800 -> 0.700, -0.100, 95% interval -0.140 to -0.060"),
+        ("worse", plain.metrics, f"worse: {numbers}"),
+        ("better", better, f"better: {numbers}; also test.mcc +0.010"),
         (
-            "better",
-            better,
-            "better: test.macro_f1 0.800 -> 0.700, -0.100, 95% interval -0.140 to -0.060; also test.mcc +0.010",
+            "differ",
+            differ,
+            f"these two models differ: {numbers}; also test.mcc +0.010. "
+            "Whether the change or the seed did it is unknown",
         ),
         (
             "within noise",
             noise,
-            "within noise: no headline metric differs by more than chance (test.macro_f1 0.800 -> 0.700, -0.100, "
-            "95% interval -0.140 to -0.060; this test set does not reliably detect a difference below 0.050)",
+            f"within noise: {numbers}. A true difference of 0.050 or more would have been detected 8 times out of 10",
         ),
         ("unknown", [], "unknown: the two sides have no headline metric of test in common"),
     ):
         changed = dataclasses.replace(plain, verdict=verdict, metrics=rows)  # type: ignore[arg-type]
         assert wording.verdict_sentence(changed) == expected
+
+
+@pytest.mark.parametrize(
+    ("needs", "difference", "expected"),
+    [
+        (Needs(1200, None), 0.02, "; to detect one of 0.020, this needs about 1,200 test rows"),
+        (Needs(1200, 6), -0.02, "; to detect one of 0.020, this needs about 1,200 test rows or 6 seeds per side"),
+        (Needs(None, 6), 0.02, "; to detect one of 0.020, this needs about 6 seeds per side"),
+        (Needs(None, None), 0.02, ""),
+        (Needs(50, 1), 0.2, ""),  # as large as what would have been detected
+        (Needs(50, 1), 0.0, ""),
+        (None, 0.02, ""),
+    ],
+)
+def test_what_would_detect_the_observed_difference(needs: Needs | None, difference: float, expected: str) -> None:
+    row = MetricRow("test.mcc", 0.5, 0.5 + difference, -0.1, 0.1, 1.0, "within noise", 0.1, needs=needs)
+    could = " A true difference of 0.100 or more would have been detected 8 times out of 10"
+    assert wording.detectable_sentence(row) == could + expected
+
+
+def test_a_comparison_that_detects_nothing_says_so() -> None:
+    row = MetricRow("test.mcc", 0.5, 0.5, -1, 1, 1.0, "within noise", None)
+    assert wording.detectable_sentence(row) == " No difference, however large, would have been detected"
+
+
+@pytest.mark.parametrize(
+    ("confidence", "shown"), [(0.95, "95%"), (0.9781, "97.8%"), (0.99996, "99.996%"), (0.5, "50%"), (0.9, "90%")]
+)
+def test_a_confidence_is_never_shown_as_certainty(confidence: float, shown: str) -> None:
+    assert wording.percent(confidence) == shown
+
+
+def test_an_interval_of_rows_that_are_not_paired_says_so() -> None:
+    row = MetricRow("test.mcc", 0.5, 0.5, -0.1, 0.2, paired=False)
+    assert wording.interval(row) == "-0.100 to +0.200 (rows not paired)"
 
 
 def test_every_other_metric_that_differs_is_listed() -> None:
@@ -69,12 +111,6 @@ def test_models_are_named_by_both_short_hashes() -> None:
         "seed 1: none -> cccccccc",
         "seed 2: dddddddd -> none",
     ]
-
-
-def test_noise_without_a_known_bound_names_none() -> None:
-    row = MetricRow("test.mcc", 0.5, 0.5, None, None, 1.0, "within noise")
-    plain = dataclasses.replace(comparison("x"), verdict="within noise", metrics=[row])
-    assert wording.verdict_sentence(plain).endswith("(test.mcc 0.500 -> 0.500, +0.000)")
 
 
 def test_the_title_of_the_changes_counts_each_kind() -> None:

@@ -1,0 +1,144 @@
+"""What git knows about the results before: comparisons on the same test rows, and how far seeds are apart."""
+
+import itertools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pipeline.comparison.revision import FILES, Revision
+from pipeline.comparison.statistics.intervals import subtract_intervals
+from pipeline.comparison.statistics.looks import fresh_rows, next_level
+from pipeline.repository import git
+from stages.metrics.summary import MetricSummary, parse_summaries
+
+METRICS = (FILES.report / "metrics.json").as_posix()
+TEST_ROWS = re.compile(rf"path: {re.escape(FILES.split('test').as_posix())}\s+(?:hash: md5\s+)?md5: ([0-9a-f]{{32}})")
+SEED = re.compile(r"^ +evaluate@\S+:\s*$", re.MULTILINE)
+MOST = 200  # commits that are read, the latest ones
+
+
+@dataclass(frozen=True)
+class EarlierResult:
+    """The results of one commit.
+
+    Attributes:
+        report: The content of metrics.json.
+        test_rows: MD5 of the positions of the test rows; None where dvc.lock has none.
+        seeds: Number of seeds.
+    """
+
+    report: Mapping[str, Any]
+    test_rows: str | None
+    seeds: int
+
+    @cached_property
+    def metrics(self) -> dict[str, MetricSummary]:
+        return parse_summaries(self.report)
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How often these test rows were used to compare two results.
+
+    Attributes:
+        earlier: Comparisons besides this one.
+        level: Level of this comparison's verdicts.
+        rate: Largest expected share of false verdicts.
+        complete: Whether git has the whole history; a shallow clone has not.
+    """
+
+    earlier: int
+    level: float
+    rate: float
+    complete: bool = True
+
+    def fresh_rows(self, rows: int) -> int:
+        """How many rows that were never compared would detect as much as `rows` used ones now do."""
+        return fresh_rows(rows, self.level, rate=self.rate)
+
+
+@dataclass(frozen=True)
+class SeedSpread:
+    """How far the seeds of earlier results are apart.
+
+    Attributes:
+        results: Number of results with several seeds.
+        degrees: Of freedom: their seeds, less one for each result.
+        variance: Of the value of one seed, by full name of the metric.
+    """
+
+    results: int
+    degrees: int
+    variance: Mapping[str, float]
+
+
+def read_results(root: Path, base: Revision, head: Revision) -> list[EarlierResult]:
+    """Return the different results on head's test rows in all branches and both sides, oldest first, without head's."""
+    rows = head.hash(FILES.split("test").as_posix())
+    revisions = [side.commit for side in (base, head) if side.commit]
+    commits = git.run(root, "log", "--topo-order", "--reverse", "--format=%H", "--all", *revisions, "--", METRICS)
+    results: list[EarlierResult] = []
+    for commit in commits.splitlines()[-MOST:]:
+        report = _parse(git.show(root, commit, METRICS))
+        if report and report != head.report and all(report != result.report for result in results):
+            lock = git.show(root, commit, "dvc.lock") or ""
+            match = TEST_ROWS.search(lock)
+            results.append(EarlierResult(report, match[1] if match else None, len(SEED.findall(lock))))
+    return [result for result in results if rows and result.test_rows == rows]
+
+
+def count_looks(root: Path, results: Sequence[EarlierResult], head: Revision, *, metric: str, rate: float) -> Looks:
+    """Count the comparisons that used these test rows, and set the level of this one.
+
+    Every result counts as one comparison with the result before it. Its p-value is that of the two intervals of
+    `metric`, which is larger than that of paired rows.
+
+    Args:
+        root: The project's folder.
+        results: On the same test rows, oldest first.
+        head: The revision that is judged.
+        metric: Full name of the metric that is tested first.
+        rate: Largest expected share of false verdicts (0 to 1).
+    """
+    p_values = [
+        _p_value(before.metrics.get(metric), after.metrics.get(metric), 1 - rate)
+        for before, after in itertools.pairwise(results)
+    ]
+    shallow = git.run(root, "rev-parse", "--is-shallow-repository") == "true"
+    return Looks(len(p_values), next_level(p_values, rate=rate), rate, not shallow)
+
+
+def pool_seeds(results: Sequence[EarlierResult], *, without: Mapping[str, Any]) -> SeedSpread | None:
+    """Return how far apart the seeds of a result are, pooled over all results; None where none has several seeds.
+
+    Args:
+        results: On the same test rows.
+        without: Report whose seeds are not counted, because they are compared themselves.
+    """
+    several = [result for result in results if result.seeds > 1 and result.report != without]
+    degrees = sum(result.seeds - 1 for result in several)
+    variance = {
+        name: sum((result.seeds - 1) * (result.metrics[name].sd or 0.0) ** 2 for result in several) / degrees
+        for name in (several[0].metrics if several else ())
+        if all(name in result.metrics and result.metrics[name].sd is not None for result in several)
+    }
+    return SeedSpread(len(several), degrees, variance) if several else None
+
+
+def _p_value(before: MetricSummary | None, after: MetricSummary | None, confidence: float) -> float:
+    if before is None or after is None:
+        return 1.0
+    difference = subtract_intervals(before, after, confidence=confidence)
+    return difference.p_value if difference else 1.0
+
+
+def _parse(text: str | None) -> dict[str, Any]:
+    try:
+        report = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return report if isinstance(report, dict) else {}
