@@ -71,6 +71,7 @@ def _measure_split(
         preds=[split.preds],
         temperatures=[rule.temperature],
         ordered=ordered,
+        groups=split.groups,
         bootstrap=bootstrap,
     )
     return {name: _entry(estimate) for name, estimate in estimates.items()} | {"per_class": _per_class(split, labels)}

@@ -9,11 +9,12 @@ over rows (see `ranking.py` for AUROC and average precision), so scoring all res
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.ranking import auroc_values, average_precision_values
+from stages.metrics.ranking import auroc_values, average_precision_values, ratio
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,8 +44,25 @@ def count_scores(
         mcc: Gorodkin, "Comparing two K-category assignments by a K-category correlation coefficient", 2004.
         kappa: Cohen, "A coefficient of agreement for nominal scales", 1960; "Weighted kappa", 1968.
     """
-    weights = counts.astype(np.float64)
-    hits, support, predicted = marginals(weights, labels, preds, num_labels=num_labels)  # (..., num_labels) each
+    sums = counts.astype(np.float64) @ cell_features(labels, preds, num_labels=num_labels)
+    return score_sums(sums, num_labels=num_labels, ordered=ordered)
+
+
+def cell_features(labels: Ints, preds: Ints, *, num_labels: int) -> Floats:
+    """Return what a row of each cell adds to the sums that `score_sums` takes; shape (cells, 3 * num_labels + 2)."""
+    classes = np.arange(num_labels)
+    has_label, is_predicted = labels[:, None] == classes, preds[:, None] == classes  # (cells, num_labels)
+    steps = np.abs(labels - preds)[:, None]
+    return np.hstack([has_label & is_predicted, has_label, is_predicted, steps, steps**2]).astype(np.float64)
+
+
+def score_sums(sums: Floats, *, num_labels: int, ordered: bool = False) -> dict[str, Floats]:
+    """Return the metrics of `count_scores` from sums over rows, shape (..., 3 * num_labels + 2).
+
+    The sums count, for each class, its rows that are predicted right, that have it and that are predicted to have it;
+    then come the classes, and their squares, between label and predicted label.
+    """
+    hits, support, predicted = (sums[..., start : start + num_labels] for start in num_labels * np.arange(3))
     rows = support.sum(-1)
     f1 = ratio(2 * hits, support + predicted)
     accuracy = ratio(hits.sum(-1), rows)
@@ -61,23 +79,9 @@ def count_scores(
         classes = np.arange(num_labels)
         squares = (classes[:, None] - classes) ** 2.0  # (num_labels, num_labels)
         expected = ratio(((support @ squares) * predicted).sum(-1), rows)
-        scores["quadratic_kappa"] = _kappa(weights @ ((labels - preds) ** 2.0), expected)
-        scores["mean_absolute_error"] = ratio(weights @ np.abs(labels - preds).astype(np.float64), rows)
+        scores["quadratic_kappa"] = _kappa(sums[..., -1], expected)
+        scores["mean_absolute_error"] = ratio(sums[..., -2], rows)
     return scores
-
-
-def marginals(
-    counts: NDArray[np.number], labels: Ints, preds: Ints, *, num_labels: int
-) -> tuple[Floats, Floats, Floats]:
-    """Return each class's rows that are predicted right, that have it, and that are predicted to have it.
-
-    Args as `count_scores`; each array of shape (..., num_labels).
-    """
-    weights = counts.astype(np.float64)
-    classes = np.arange(num_labels)
-    has_label = (labels[:, None] == classes).astype(np.float64)  # (cells, num_labels)
-    is_predicted = (preds[:, None] == classes).astype(np.float64)
-    return weights @ (has_label * is_predicted), weights @ has_label, weights @ is_predicted
 
 
 def per_class(labels: Ints, preds: Ints, *, num_labels: int) -> dict[str, Floats]:
@@ -91,7 +95,13 @@ def per_class(labels: Ints, preds: Ints, *, num_labels: int) -> dict[str, Floats
 
 def log_losses(labels: Ints, probabilities: NDArray[np.floating]) -> Floats:
     """Return the log loss of each row; shape (rows,). Arguments as `row_values`."""
-    return np.asarray(-np.log(np.maximum(_label_probabilities(labels, probabilities), SMALLEST)))
+    return np.asarray(-np.log(clip(_label_probabilities(labels, probabilities), probabilities.dtype)))
+
+
+def clip(probabilities: Floats, dtype: np.dtype[Any]) -> Floats:
+    """Keep probabilities of a type as far from 0 and 1 as it can tell from 1, as scikit-learn does for the log loss."""
+    smallest = float(np.finfo(dtype).eps)
+    return np.clip(probabilities, smallest, 1 - smallest)
 
 
 def brier_scores(labels: Ints, probabilities: NDArray[np.floating]) -> Floats:
@@ -118,9 +128,18 @@ def row_values(labels: Ints, probabilities: NDArray[np.floating]) -> dict[str, F
         "brier": brier_scores(labels, probabilities),
     }
     if probabilities.shape[1] > MANY_LABELS:
-        more_probable = probabilities > _label_probabilities(labels, probabilities)[:, None]
-        values["top_3_accuracy"] = (more_probable.sum(1) < 3).astype(np.float64)
+        values["top_3_accuracy"] = (ranks(labels, probabilities) < 3).astype(np.float64)
     return values
+
+
+def ranks(labels: Ints, probabilities: NDArray[np.floating]) -> Ints:
+    """Return how many classes come before each row's label; shape (rows,).
+
+    Of equally probable classes the first one leads, as in the predicted label: so rank 0 is a right prediction.
+    """
+    own = probabilities[np.arange(len(labels)), labels][:, None]
+    earlier = np.arange(probabilities.shape[1]) < labels[:, None]
+    return np.asarray((probabilities > own).sum(1) + ((probabilities == own) & earlier).sum(1), dtype=np.int64)
 
 
 def mean_scores(
@@ -148,13 +167,6 @@ def unit_sums(columns: Floats, units: Ints | None) -> Floats:
     if units is None:
         return columns
     return np.stack([np.bincount(units, weights=column) for column in columns.T], axis=1)
-
-
-def ratio(numerator: NDArray[np.number], denominator: NDArray[np.number]) -> Floats:
-    """Divide, with 0 where the denominator is 0; shape as `numerator`, to which the denominator is broadcast."""
-    zeros = np.zeros(np.shape(numerator))
-    quotient: Floats = np.divide(numerator, denominator, out=zeros, where=np.asarray(denominator) != 0)
-    return quotient
 
 
 def _label_probabilities(labels: Ints, probabilities: NDArray[np.floating]) -> Floats:

@@ -1,25 +1,25 @@
 """All metrics of one or more classifiers on the same rows, with intervals, and paired differences of two."""
 
-import dataclasses
-import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.bootstrap import NORMAL, Bootstrap, Estimate, Score, count_cells, estimate
-from stages.metrics.calibration import calibration_gaps, scale
+from stages.metrics.bootstrap import Bootstrap, Estimate, estimate
+from stages.metrics.calibration import scale
+from stages.metrics.calibration_interval import measure_calibration
 from stages.metrics.classification import (
-    brier_scores,
-    count_scores,
-    log_losses,
+    MANY_LABELS,
+    cell_features,
     mean_scores,
-    ratio,
     row_values,
+    score_sums,
     unit_sums,
 )
-from stages.metrics.names import CALIBRATED, lower_is_better
+from stages.metrics.count_intervals import measure_counts
+from stages.metrics.names import CALIBRATED
+from stages.metrics.row_intervals import label_rows, measure_mean, measure_ranking
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -38,6 +38,7 @@ def measure(
     preds: Sequence[Ints] | None = None,
     temperatures: Sequence[float],
     ordered: bool,
+    groups: Ints | None = None,
     bootstrap: Bootstrap,
 ) -> dict[str, Estimate]:
     """Return every metric as its mean over the models, with an interval for the chance in which rows were drawn.
@@ -48,29 +49,26 @@ def measure(
         preds: The labels that each model predicts, by its decision rule; shape (rows,) each. None: the most probable.
         temperatures: Of each model, fitted on val; 1 leaves the probabilities as they are.
         ordered: Whether the classes have an order.
-        bootstrap: Of the intervals; rows are resampled within each label.
+        groups: Equal for rows that belong together; shape (rows,). None: each row is its own.
+        bootstrap: Of the intervals.
     """
     num_labels = models[0].shape[1]
     preds = [np.argmax(model, axis=1) for model in models] if preds is None else preds
-    cells = count_cells(labels, *preds)
-    cell_labels, *cell_preds = cells.columns
-    by_count = _average(
-        [
-            functools.partial(count_scores, labels=cell_labels, preds=column, num_labels=num_labels, ordered=ordered)
-            for column in cell_preds
-        ]
+    estimates = measure_counts(
+        labels, preds, num_labels=num_labels, ordered=ordered, groups=groups, bootstrap=bootstrap
     )
-    estimates = estimate(by_count, cells.sizes, cell_labels, bootstrap)
-    if all((column == labels).all() for column in preds):
-        estimates = allow_for_unseen_errors(
-            estimates, labels, num_labels=num_labels, ordered=ordered, confidence=bootstrap.confidence
-        )
-    units, strata = group_rows(labels, seed=bootstrap.seed)
-    by_row = _average([_row_score(labels, *model, units) for model in zip(models, temperatures, strict=True)])
-    by_row_estimates = estimate(by_row, np.ones(len(strata), dtype=np.int64), strata, bootstrap)
-    return estimates | {
-        name: _center_calibration_error(name, value, bootstrap.confidence) for name, value in by_row_estimates.items()
-    }
+    calibrated = [scale(model, temperature) for model, temperature in zip(models, temperatures, strict=True)]
+    rows = label_rows(labels, calibrated)
+    confidence = bootstrap.confidence
+    for name in ("auroc", "average_precision"):
+        estimates[name] = measure_ranking(name, rows, models, groups=groups, confidence=confidence)
+    for name in ("log_loss", "brier", *(["top_3_accuracy"] if num_labels > MANY_LABELS else [])):
+        estimates[name] = measure_mean(name, rows, models, groups=groups, confidence=confidence)
+    for name in ("log_loss", "brier"):
+        estimates[f"{CALIBRATED}{name}"] = measure_mean(name, rows, calibrated, groups=groups, confidence=confidence)
+    for name, probabilities in (("ece", models), (f"{CALIBRATED}ece", calibrated)):
+        estimates[name] = measure_calibration(labels, probabilities, preds, groups=groups, bootstrap=bootstrap)
+    return estimates
 
 
 def difference(
@@ -80,6 +78,7 @@ def difference(
     *,
     preds: Ints | None = None,
     ordered: bool,
+    groups: Ints | None = None,
     bootstrap: Bootstrap,
 ) -> dict[str, Estimate]:
     """Return `model` minus `baseline` in each metric that needs no temperature, with paired intervals.
@@ -90,116 +89,41 @@ def difference(
         baseline: Probabilities for the same rows; shape (rows, num_labels). It predicts the most probable label.
         preds: The labels that `model` predicts, by its decision rule; shape (rows,). None: the most probable.
         ordered: Whether the classes have an order.
-        bootstrap: Of the intervals; each resample holds the same rows for both.
+        groups: Equal for rows that belong together; shape (rows,). None: each row is its own.
+        bootstrap: Of the intervals; each resample holds the same rows (or groups) for both.
     """
     num_labels = model.shape[1]
     preds = np.argmax(model, axis=1) if preds is None else preds
-    cells = count_cells(labels, preds, np.argmax(baseline, axis=1))
-    cell_labels, model_preds, baseline_preds = cells.columns
-    score = functools.partial(count_scores, labels=cell_labels, num_labels=num_labels, ordered=ordered)
-    by_count = _subtract(functools.partial(score, preds=model_preds), functools.partial(score, preds=baseline_preds))
+    units = resampled_units(len(labels), groups, seed=bootstrap.seed)
+    sides = [
+        unit_sums(cell_features(labels, side, num_labels=num_labels), units)
+        for side in (preds, np.argmax(baseline, axis=1))
+    ]
     model_values, baseline_values = row_values(labels, model), row_values(labels, baseline)
-    units, strata = group_rows(labels, seed=bootstrap.seed)
-    by_row = mean_scores({name: model_values[name] - baseline_values[name] for name in model_values}, units)
-    ones = np.ones(len(strata), dtype=np.int64)
-    return estimate(by_count, cells.sizes, cell_labels, bootstrap) | estimate(by_row, ones, strata, bootstrap)
-
-
-def group_rows(labels: Ints, *, seed: int, most: int = MOST_UNITS) -> tuple[Ints | None, Ints]:
-    """Group many rows at random into about `most` units, each of one label, to be resampled in place of the rows.
-
-    Means of random groups vary as the rows do, so an interval's width changes by only a percent or two, and 200,000
-    rows take no more time than 10,000.
-
-    Returns:
-        Each row's unit, shape (rows,), or None where each row is a unit; and each unit's label, shape (units,).
-    """
-    size = -(-len(labels) // most)
-    if size < 2:
-        return None, labels
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    order = shuffled[np.argsort(labels[shuffled], kind="stable")]  # by label, at random within it
-    ranked = labels[order]
-    rank = np.arange(len(labels)) - np.searchsorted(ranked, ranked, "left")  # within the label
-    starts = rank % size == 0
-    units = np.empty(len(labels), dtype=np.int64)
-    units[order] = np.cumsum(starts) - 1
-    return units, ranked[starts]
-
-
-def allow_for_unseen_errors(
-    estimates: Mapping[str, Estimate], labels: Ints, *, num_labels: int, ordered: bool, confidence: float
-) -> dict[str, Estimate]:
-    """Widen the intervals of a model without an error, because resamples of rows without errors have none either.
-
-    The bound is the metric's value at the highest error rate that still leaves all n rows without an error with
-    probability (1 - confidence) / 2. For accuracy this is the exact binomial bound of Clopper and Pearson.
-    """
-    rate = 1 - ((1 - confidence) / 2) ** (1 / len(labels))
-    cell_labels, preds = np.divmod(np.arange(num_labels**2), num_labels)
-    rows = np.bincount(labels, minlength=num_labels)[cell_labels]
-    counts = np.where(cell_labels == preds, rows * (1 - rate), rows * rate / (num_labels - 1))
-    bounds = count_scores(counts, cell_labels, preds, num_labels=num_labels, ordered=ordered)
-    return {
-        name: dataclasses.replace(value, **{"high" if lower_is_better(name) else "low": float(bounds[name])})
-        for name, value in estimates.items()
-    }
-
-
-def _row_score(labels: Ints, probabilities: NDArray[np.float32], temperature: float, units: Ints | None) -> Score:
-    scaled = scale(probabilities, temperature)
-    values = row_values(labels, probabilities)
-    values[f"{CALIBRATED}log_loss"] = log_losses(labels, scaled)
-    values[f"{CALIBRATED}brier"] = brier_scores(labels, scaled)
-    means = mean_scores(values, units)
-    errors = {
-        "ece": _calibration_error(labels, probabilities, units),
-        f"{CALIBRATED}ece": _calibration_error(labels, scaled, units),
-    }
+    means = mean_scores({name: model_values[name] - baseline_values[name] for name in model_values}, units)
 
     def score(counts: NDArray[np.number]) -> dict[str, Floats]:
-        return means(counts) | {name: error(counts) for name, error in errors.items()}
-
-    return score
-
-
-def _calibration_error(
-    labels: Ints, probabilities: NDArray[np.float32], units: Ints | None
-) -> Callable[[NDArray[np.number]], Floats]:
-    bins, gaps = calibration_gaps(labels, probabilities)
-    by_bin = np.zeros((len(labels), int(bins.max()) + 1))
-    by_bin[np.arange(len(labels)), bins] = gaps
-    sums, sizes = unit_sums(by_bin, units), unit_sums(np.ones((len(labels), 1)), units)[:, 0]
-
-    def score(counts: NDArray[np.number]) -> Floats:
         weights = counts.astype(np.float64)
-        return ratio(np.abs(weights @ sums).sum(-1), weights @ sizes)
+        ours, theirs = (score_sums(weights @ sums, num_labels=num_labels, ordered=ordered) for sums in sides)
+        return {name: ours[name] - theirs[name] for name in ours} | means(weights)
 
-    return score
-
-
-def _center_calibration_error(name: str, value: Estimate, confidence: float) -> Estimate:
-    """Centre the interval of a calibration error on its value: resampling makes this metric larger, for any rows."""
-    if not name.endswith("ece"):
-        return value
-    distance = NORMAL.inv_cdf((1 + confidence) / 2) * value.error
-    return dataclasses.replace(value, low=max(0.0, value.value - distance), high=min(1.0, value.value + distance))
+    ones = np.ones(len(sides[0]), dtype=np.int64)
+    return estimate(score, ones, np.zeros_like(ones), bootstrap)
 
 
-def _average(scores: Sequence[Score]) -> Score:
-    def average(counts: NDArray[np.number]) -> dict[str, Floats]:
-        results = [score(counts) for score in scores]
-        return {name: np.mean([result[name] for result in results], axis=0) for name in results[0]}
+def resampled_units(rows: int, groups: Ints | None, *, seed: int, most: int = MOST_UNITS) -> Ints | None:
+    """Return the unit of each row that is resampled in place of rows, numbered from 0; None: each row is one.
 
-    return average
-
-
-def _subtract(first: Score, second: Score) -> Score:
-    def subtract(counts: NDArray[np.number]) -> dict[str, Floats]:
-        minuend, subtrahend = first(counts), second(counts)
-        return {name: minuend[name] - subtrahend[name] for name in minuend}
-
-    return subtract
+    Units are the groups, and where they are more than `most`, as many units made of them at random: sums over random
+    units vary as their rows do, so an interval changes by a percent or two and 200,000 rows take the time of 10,000.
+    """
+    if groups is None and rows <= most:
+        return None
+    numbers = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    count = int(numbers.max()) + 1
+    if count > most:
+        numbers = (np.random.default_rng(seed).permutation(count) % most)[numbers]
+    return numbers
 
 
 def _is_number(name: str) -> bool:

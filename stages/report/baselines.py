@@ -122,8 +122,15 @@ def _score(results: Results, baseline: Floats32, bootstrap: Bootstrap) -> dict[s
     counts = np.ones(len(labels), dtype=np.int64)
     values = count_scores(counts, labels, np.argmax(baseline, axis=1), num_labels=baseline.shape[1])
     values |= mean_scores(row_values(labels, baseline))(counts)
-    preds = results.predictions.preds
-    leads = difference(labels, model, baseline, preds=preds, ordered=results.ordered, bootstrap=bootstrap)
+    leads = difference(
+        labels,
+        model,
+        baseline,
+        preds=results.predictions.preds,
+        ordered=results.ordered,
+        groups=results.predictions.groups,
+        bootstrap=bootstrap,
+    )
     scores = {}
     for name in COMPARED:
         lead = leads[name]

@@ -49,6 +49,7 @@ def summarise_seeds(
         preds=[result.predictions[split].preds for result in results.seeds],
         temperatures=[result.rule.temperature for result in results.seeds],
         ordered=results.ordered,
+        groups=first.predictions[split].groups,
         bootstrap=bootstrap,
     )
     summaries, shares = {}, {}

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.classification import ratio
+from stages.metrics.ranking import ratio
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from sklearn.metrics import confusion_matrix
 
-from stages.metrics.names import HEADLINE
+from stages.metrics.caveats import by_reason
+from stages.metrics.names import HEADLINE, SPLITS
 from stages.params import Params
 from stages.paths import Paths
 from stages.report.charts.figures import Charts, make_charts
@@ -34,6 +35,7 @@ class Context:
         metrics: The contents of metrics.json.
         headline: The metric at the top of the report.
         metric_names: All metrics, the headline first.
+        rough: By split, the metrics whose interval is rough, by the reason.
         slices: Column and value of each slice, weakest first.
         small_slice: Slices with fewer rows are marked as small.
         matrix: Rows by label and predicted label; None with many labels.
@@ -52,6 +54,7 @@ class Context:
     metrics: Metrics
     headline: str
     metric_names: list[str]
+    rough: dict[str, dict[str, list[str]]]
     slices: list[tuple[str, str]]
     small_slice: int
     matrix: list[list[int]] | None
@@ -89,6 +92,7 @@ def build_context(
         metrics=metrics,
         headline=headline,
         metric_names=_metric_names(results, headline),
+        rough={split: _rough(results, split) for split in SPLITS},
         slices=_weakest_first(metrics),
         small_slice=SMALL,
         matrix=matrix.tolist() if len(labels) <= MATRIX_LABELS else None,
@@ -101,6 +105,12 @@ def build_context(
         data=read_data_summary(paths, labels, most_classes=MOST_CLASSES),
         provenance=read_provenance(paths, params, results.champion.seed),
     )
+
+
+def _rough(results: Results, split: str) -> dict[str, list[str]]:
+    predictions = results.champion.predictions[split]
+    names = results.champion.metrics[split]
+    return by_reason(names, predictions.labels, [predictions.preds], predictions.groups)
 
 
 def _metric_names(results: Results, headline: str) -> list[str]:

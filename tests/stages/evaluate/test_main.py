@@ -74,3 +74,26 @@ def test_a_split_without_rows_has_no_metrics(copy_project: Paths) -> None:
     metrics = json.loads(copy_project.metrics(2).read_text())
     assert metrics["val"] == {}
     assert metrics["test"]["accuracy"]["low"] <= metrics["test"]["accuracy"]["value"]
+
+
+@pytest.mark.parametrize(("duplicates", "grouped"), [("together", True), ("drop", True), ("keep", False)])
+def test_texts_that_the_split_keeps_together_are_one_unit(
+    copy_project: Paths, evaluated: Paths, duplicates: str, grouped: bool
+) -> None:
+    path = copy_project.tokens / "tokens.arrow"
+    table = pa.ipc.open_stream(path.read_bytes()).read_all()
+    tens = pa.array(np.arange(len(table)) // 10, pa.int64())
+    table = table.set_column(table.column_names.index("text_key"), "text_key", tens)
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table)
+    text = copy_project.params.read_text().replace("duplicates: together", f"duplicates: {duplicates}")
+    copy_project.params.write_text(text)
+    main(read_params(copy_project.params), copy_project, 1)
+    predictions = pd.read_parquet(copy_project.predictions(1))
+    for _, split in predictions.groupby("split"):
+        expected = split["position"] // 10 if grouped else split["position"]
+        assert split["group"].tolist() == pd.factorize(expected)[0].tolist()
+    width, alone = (
+        json.loads(paths.metrics(1).read_text())["test"]["accuracy"]["high"] for paths in (copy_project, evaluated)
+    )
+    assert (width != alone) == grouped

@@ -14,6 +14,7 @@ from stages.metrics.classification import (
     log_losses,
     mean_scores,
     per_class,
+    ranks,
     row_values,
 )
 
@@ -104,9 +105,26 @@ def test_one_class_alone_gives_numbers_and_no_warning() -> None:
     assert scores["mcc"] == 0
 
 
-def test_log_loss_of_an_impossible_label_is_finite() -> None:
-    loss = log_losses(np.array([1]), np.array([[1.0, 0.0]], dtype=np.float32))
-    assert loss == pytest.approx([-np.log(np.finfo(np.float32).tiny)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_log_loss_of_certain_answers_is_clipped_as_scikit_learn_does(dtype: type) -> None:
+    labels, certain = np.array([1, 0, 1]), np.array([[1, 0], [1, 0], [0.3, 0.7]], dtype=dtype)
+    assert log_losses(labels, certain).mean() == pytest.approx(reference.log_loss(labels, certain), rel=1e-6)
+
+
+@pytest.mark.parametrize("labels", [[0], [3], [11]])
+def test_of_equally_probable_classes_the_first_ones_are_predicted(labels: list[int]) -> None:
+    """As the predicted label, which is the first of the most probable ones: rank 0 is a right prediction."""
+    equal = np.full((1, 12), 1 / 12, dtype=np.float32)
+    assert ranks(np.array(labels), equal).tolist() == labels
+    assert row_values(np.array(labels), equal)["top_3_accuracy"].tolist() == [labels[0] < 3]
+
+
+def test_the_rank_of_a_label_counts_the_classes_before_it() -> None:
+    rows = np.array([[0.2, 0.5, 0.2, 0.1], [0.2, 0.5, 0.2, 0.1], [0.25, 0.25, 0.25, 0.25]])
+    assert ranks(np.array([0, 2, 3]), rows).tolist() == [1, 2, 3]
+    chance = np.random.default_rng(0).integers(4, size=(200, 12)) / 4
+    labels = np.random.default_rng(1).integers(12, size=200)
+    assert ((ranks(labels, chance) == 0) == (chance.argmax(1) == labels)).all()
 
 
 def test_brier_score_is_the_squared_error_over_all_classes() -> None:
@@ -150,7 +168,7 @@ def test_the_top_three_are_scored_from_eleven_classes_on() -> None:
         labels, _, probabilities = _rows(num_labels, rows=30)
         assert ("top_3_accuracy" in row_values(labels, probabilities)) == (num_labels > MANY_LABELS)
     tied = np.full((1, 11), 1 / 11)
-    assert row_values(np.array([5]), tied)["top_3_accuracy"].tolist() == [1.0]  # no class is more probable
+    assert row_values(np.array([2]), tied)["top_3_accuracy"].tolist() == [1.0]
 
 
 def test_means_over_units_are_means_over_their_rows() -> None:

@@ -1,12 +1,13 @@
 """AUROC and average precision as means of row values: right in value, and right in how they vary."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from stages.metrics.ranking import auroc_values, average_precision_values
+from stages.metrics.ranking import auroc, auroc_values, average_precision, average_precision_values
 
 
 def _rows(rows: int, *, ties: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -102,3 +103,29 @@ def test_one_positive_row_below_above_and_level_with_a_negative_one(
     probabilities = np.stack([1 - positive, positive], axis=1)
     assert auroc_values(labels, probabilities).tolist() == [auroc, auroc]
     assert average_precision_values(labels, probabilities).mean() == precision
+
+
+@pytest.mark.parametrize(
+    ("metric", "reference"), [(auroc, roc_auc_score), (average_precision, average_precision_score)]
+)
+def test_rows_with_weights_are_ranked_as_scikit_learn_does_and_influence_is_the_derivative(
+    metric: Callable[..., Any], reference: Callable[..., float]
+) -> None:
+    labels, probabilities = _rows(60, ties=True)
+    scores, weights = probabilities[:, 1], np.random.default_rng(2).uniform(0.2, 2, size=60)
+    ranking = metric(weights * labels, weights, scores)
+    assert ranking.value == pytest.approx(reference(labels, scores, sample_weight=weights))
+    step = 1e-5 * weights.sum()
+    for row in (0, 7, 33):  # a further row that is scored like this one, of the class or of another
+        for label, influence in ((1, ranking.if_positive[row]), (0, ranking.if_negative[row])):
+            moved = reference(
+                np.append(labels, label), np.append(scores, scores[row]), sample_weight=np.append(weights, step)
+            )
+            assert (moved - ranking.value) / 1e-5 == pytest.approx(influence, rel=1e-2, abs=1e-3)
+
+
+def test_without_rows_of_a_class_nothing_is_ranked() -> None:
+    scores = np.array([0.1, 0.9])
+    for metric in (auroc, average_precision):
+        assert metric(np.zeros(2), np.ones(2), scores).value == 0
+    assert auroc(np.ones(2), np.ones(2), scores).value == 0

@@ -412,3 +412,41 @@ def test_accuracy_does_not_lead_if_most_rows_have_one_label(make_project: Callab
     assert "<strong>MCC</strong> on" in page
     assert re.findall(r'<th scope="row">([^<]*)</th>', page)[:4] == ["MCC", "Macro F1", "Balanced accuracy", "Accuracy"]
     assert "Most rows have the same label" in page
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "reason", "other"),
+    [
+        ("pred", lambda table: table["label"], "no row is wrong", "rows are of only"),
+        ("group", lambda table: table["group"] % 4, "the rows are of only 4 groups", "no row is wrong"),
+        ("pred", lambda table: table["pred"], None, "A rough interval"),
+    ],
+)
+def test_a_rough_interval_is_marked_with_the_reason_in_every_document(
+    column: str,
+    values: Callable[[pd.DataFrame], pd.Series],
+    reason: str | None,
+    other: str,
+    copy_project: Paths,
+) -> None:
+    make_report(copy_project)
+    for seed in (1, 2):
+        table = pd.read_parquet(copy_project.predictions(seed))
+        pq.write_table(
+            _with_column(copy_project.predictions(seed), column, values(table)), copy_project.predictions(seed)
+        )
+    main(read_params(copy_project.params), copy_project)
+    for path in (copy_project.report / name for name in ("report.html", "report.md", "model/README.md")):
+        text = path.read_text(encoding="utf-8")
+        assert other not in text, path.name
+        if reason:
+            assert text.count(f"† A rough interval, because {reason} (test)") == 1, path.name
+            assert text.count("†") > 15, path.name  # every metric of test and of val
+        else:
+            assert "†" not in text, path.name
+
+
+def _with_column(path: Path, name: str, values: pd.Series) -> pa.Table:
+    table = pq.read_table(path)
+    index = table.column_names.index(name)
+    return table.set_column(index, name, pa.array(values, table.schema.field(name).type))

@@ -1,0 +1,59 @@
+"""Why an interval is rougher than it says: too few rows of a kind for any method (see docs/numbers.md).
+
+Where one of these holds, intervals of 95% contain the truth of 92 to 99% of test sets no longer. The numbers come from
+benchmarks/statistics.md.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.metrics.names import CALIBRATED
+
+Ints = NDArray[np.int64]
+
+FEWEST_WRONG = 5  # rows predicted wrong: with fewer, the interval contains the truth more often than it says
+FEWEST_OF_CLASS = 5  # rows of a class, for metrics to which each class counts alike or by its rows' ranks
+FEWEST_GROUPS, FEWEST_FOR_CALIBRATION = 12, 60  # groups; the calibration error needs more
+CLASSES_PER_ROW = 1.5  # average precision of few rows is too high, which shows where it is averaged over many classes
+BY_CLASS = frozenset({"balanced_accuracy", "macro_f1", "mcc", "kappa", "quadratic_kappa", "auroc", "average_precision"})
+
+
+def caveat(metric: str, labels: Ints, preds: Sequence[Ints], groups: Ints | None) -> str | None:
+    """Return why the interval of a metric is rough, as a part of a sentence; None if it is not.
+
+    Args:
+        metric: Its name, without the split.
+        labels: Label of each row; shape (rows,).
+        preds: The labels that each model predicts; shape (rows,) each.
+        groups: Equal for rows that belong together; shape (rows,). None: each row is its own.
+    """
+    units = len(labels) if groups is None else len(np.unique(groups))
+    fewest_groups = FEWEST_FOR_CALIBRATION if metric.removeprefix(CALIBRATED) == "ece" else FEWEST_GROUPS
+    if units < min(fewest_groups, len(labels)):
+        return f"the rows are of only {_count(units, 'group')}"
+    sizes = np.unique(labels, return_counts=True)[1]
+    rarest = int(sizes.min())
+    fewest = len(sizes) / CLASSES_PER_ROW if metric == "average_precision" else 0.0
+    if metric in BY_CLASS and rarest < max(FEWEST_OF_CLASS, fewest):
+        return f"a class has only {_count(rarest, 'row')}"
+    wrong = float(np.mean([np.sum(column != labels) for column in preds]))
+    if wrong < FEWEST_WRONG:
+        return (
+            "only 1 row is wrong" if wrong == 1 else f"only {wrong:.3g} rows are wrong" if wrong else "no row is wrong"
+        )
+    return None
+
+
+def by_reason(metrics: Iterable[str], labels: Ints, preds: Sequence[Ints], groups: Ints | None) -> dict[str, list[str]]:
+    """Return the metrics whose interval is rough, by the reason; other arguments as `caveat`."""
+    reasons: dict[str, list[str]] = {}
+    for metric in metrics if len(labels) else ():
+        if reason := caveat(metric, labels, preds, groups):
+            reasons.setdefault(reason, []).append(metric)
+    return reasons
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

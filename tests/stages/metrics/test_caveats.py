@@ -1,0 +1,72 @@
+"""Which intervals are marked as rough, and why."""
+
+import numpy as np
+import pytest
+
+from stages.metrics.caveats import by_reason, caveat
+
+LABELS = np.arange(60) % 3
+FIVE_WRONG = np.where(np.arange(60) < 5, (LABELS + 1) % 3, LABELS)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "auroc", "calibrated_log_loss", "ece"])
+def test_enough_rows_of_every_kind_need_no_caveat(metric: str) -> None:
+    assert caveat(metric, LABELS, [FIVE_WRONG], None) is None
+    labels, preds = np.tile(LABELS, 5), np.tile(FIVE_WRONG, 5)
+    groups = np.arange(300) // (5 if metric == "ece" else 25)  # 60 or 12
+    assert caveat(metric, labels, [preds], groups) is None
+    assert caveat(metric, labels, [preds], np.maximum(groups, 1)) is not None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"), [(0, "no row is wrong"), (1, "only 1 row is wrong"), (4, "only 4 rows are wrong")]
+)
+def test_few_rows_wrong(wrong: int, reason: str) -> None:
+    preds = np.where(np.arange(60) < wrong, (LABELS + 1) % 3, LABELS)
+    assert caveat("accuracy", LABELS, [preds], None) == reason
+    assert caveat("brier", LABELS, [preds, preds], None) == reason
+
+
+def test_rows_wrong_are_those_of_the_mean_model() -> None:
+    assert caveat("accuracy", LABELS, [FIVE_WRONG, LABELS], None) == "only 2.5 rows are wrong"
+
+
+@pytest.mark.parametrize(
+    ("metric", "marked"),
+    [
+        *((name, True) for name in ("macro_f1", "balanced_accuracy", "mcc", "kappa", "quadratic_kappa")),
+        *((name, True) for name in ("auroc", "average_precision")),
+        *((name, False) for name in ("accuracy", "weighted_f1", "log_loss", "calibrated_brier", "ece")),
+    ],
+)
+def test_few_rows_of_a_class_count_for_metrics_by_class(metric: str, marked: bool) -> None:
+    labels, preds = np.append(LABELS, [3, 3]), np.append(FIVE_WRONG, [3, 3])
+    assert (caveat(metric, labels, [preds], None) == "a class has only 2 rows") == marked
+
+
+@pytest.mark.parametrize(
+    ("rows_each", "reason"), [(6, "the rows are of only 10 groups"), (60, "the rows are of only 1 group")]
+)
+def test_few_groups(rows_each: int, reason: str) -> None:
+    assert caveat("accuracy", LABELS, [FIVE_WRONG], np.arange(60) // rows_each) == reason
+
+
+def test_average_precision_over_many_classes_needs_more_rows_of_each() -> None:
+    labels = np.arange(240) % 20
+    wrong = [(labels + 1) % 20]
+    assert caveat("average_precision", labels, wrong, None) == "a class has only 12 rows"
+    assert caveat("auroc", labels, wrong, None) is None
+    assert caveat("average_precision", np.arange(280) % 20, [np.arange(1, 281) % 20], None) is None
+
+
+def test_rows_that_are_few_are_not_groups() -> None:
+    labels = np.arange(10) % 2
+    assert caveat("accuracy", labels, [1 - labels], np.arange(10)) is None
+
+
+def test_metrics_by_reason() -> None:
+    labels, preds = np.append(LABELS, 3), np.append(FIVE_WRONG, 3)
+    assert by_reason(["accuracy", "mcc", "auroc"], labels, [preds], None) == {
+        "a class has only 1 row": ["mcc", "auroc"]
+    }
+    assert by_reason(["accuracy"], labels[:0], [preds[:0]], None) == {}
