@@ -29,8 +29,8 @@ CODE = [block for kind, block in BLOCKS if kind == "python"]
 def project(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose run is finished, and somebody's reviews in every format."""
     root = tmp_path_factory.mktemp("project")
-    for folder in (".git", ".dvc"):
-        (root / folder).mkdir()
+    subprocess.run(["git", "init", "-q", root], check=True)
+    (root / ".dvc").mkdir()
     (root / "dvc.yaml").touch()
     for folder in (root / "data/report/model", root / "path/to/model"):
         shutil.copytree(model, folder)

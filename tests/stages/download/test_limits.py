@@ -104,7 +104,7 @@ HUGE: dict[str, tuple[str, Callable[[Path], None], str | None, str]] = {
     "parquet of one value in deltas": ("parquet", delta_of_one_value, None, "has texts of more than 120 MB"),
 }
 SCRIPT = """
-import json, resource, sys, tempfile
+import json, re, resource, sys, tempfile
 from pathlib import Path
 from stages.download.dataset import write_dataset
 from stages.errors import DataError
@@ -116,7 +116,8 @@ with tempfile.TemporaryDirectory() as folder:
         write_dataset(Path(folder), Dataset.model_validate(arguments), root=root, unpack_limit=120_000_000)
     except DataError as error:
         print(error)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# Not ru_maxrss, which counts the parent too
+print(int(re.search("VmHWM:.*?([0-9]+)", Path("/proc/self/status").read_text())[1]) // 1024)
 """
 
 

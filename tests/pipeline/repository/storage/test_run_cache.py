@@ -1,5 +1,6 @@
 """The run-cache: keys as DVC computes them, and one reader for the local cache and the remote."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -143,16 +144,17 @@ def test_a_worker_s_record_is_the_first_complete_one(recorded: RecordedStage, ca
 
 @pytest.mark.parametrize("where", ["cache", "remote"])
 def test_a_stored_folder_that_names_a_file_outside_itself_ends_the_plan(recorded: RecordedStage, where: str) -> None:
-    """DVC would restore it: it writes to every path that a folder's object names."""
-    folder = recorded.entry.outs["data/cut/tokens"].md5
-    inside = f"files/md5/{folder[:2]}/{folder[2:]}"
-    stored = recorded.remote.parents[3] / inside
-    if where == "cache":
-        stored = recorded.root / ".dvc/cache" / inside
-    else:
-        shutil.rmtree(recorded.root / ".dvc/cache")
-    stored.chmod(0o644)
-    stored.write_text(stored.read_text().replace("a.txt", "../../../../a.txt"))
-    stored.chmod(0o444)
+    """DVC would restore it, under a name that fits: it writes to every path that a folder's object names."""
+    name = recorded.entry.outs["data/cut/tokens"].md5
+    store, entry = recorded.root / ".dvc/cache", recorded.local
+    if where == "remote":
+        shutil.rmtree(store)
+        store, entry = recorded.remote.parents[3], recorded.remote
+    content = (store / "files/md5" / name[:2] / name[2:]).read_bytes().replace(b"a.txt", b"../../../../a.txt")
+    evil = f"{hashlib.md5(content).hexdigest()}.dir"
+    (store / "files/md5" / evil[:2]).mkdir(exist_ok=True)
+    (store / "files/md5" / evil[:2] / evil[2:]).write_bytes(content)
+    entry.chmod(0o644)
+    entry.write_text(entry.read_text().replace(name, evil))
     with pytest.raises(PipelineError, match=r"names a file outside itself: '\.\./\.\./\.\./\.\./a\.txt'\. Delete "):
         recorded.find()
