@@ -19,7 +19,7 @@ def compare_calibration(test: PairedRows, base: Revision, head: Revision) -> dic
     labels = test.labels
     before, after = test.base.calibrated(base.champion), test.head.calibrated(head.champion)
     return {
-        "calibration error": (
+        "observed calibration error": (
             expected_calibration_error(labels, before, preds=test.base.preds_of(base.champion)),
             expected_calibration_error(labels, after, preds=test.head.preds_of(head.champion)),
         ),

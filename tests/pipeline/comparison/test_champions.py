@@ -26,7 +26,7 @@ def test_calibration_is_that_of_each_sides_champion() -> None:
     brier = [np.mean(2 * (1 - np.array(right)) ** 2) for right in ([0.8, 0.6, 0.3], [0.9, 0.9, 0.7])]
     assert result["Brier score"] == pytest.approx(brier, rel=1e-6)
     # one bin: mean confidence against share right
-    assert result["calibration error"] == pytest.approx((abs(2.1 / 3 - 2 / 3), abs(2.5 / 3 - 1)), rel=1e-6)
+    assert result["observed calibration error"] == pytest.approx((abs(2.1 / 3 - 2 / 3), abs(2.5 / 3 - 1)), rel=1e-6)
 
 
 def test_calibration_is_that_of_the_probabilities_that_ship() -> None:

@@ -106,7 +106,7 @@ def test_costs_and_sizes(worse: Comparison) -> None:
     assert {cost.stage for cost in worse.costs} >= {"download@dataset", "tokenize", "finetune@42", "report"}
     assert worse.costs[0].seconds == (12.5, 12.5)
     assert worse.model_bytes[0] == pytest.approx(worse.model_bytes[1], abs=100)
-    assert set(worse.calibration) == {"calibration error", "Brier score", "log loss"}
+    assert set(worse.calibration) == {"observed calibration error", "Brier score", "log loss"}
 
 
 def test_a_commit_is_identical_to_itself(project: Path) -> None:
