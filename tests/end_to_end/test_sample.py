@@ -13,7 +13,15 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-STAGES = ("download dataset", "download model", "tokenize", "split", "finetune 42", "evaluate 42", "report")
+STAGES = (
+    "download dataset",
+    "download model",
+    "tokenize",
+    "split",
+    "finetune --seed 42",
+    "evaluate --seed 42",
+    "report",
+)
 
 
 @pytest.fixture(scope="module")

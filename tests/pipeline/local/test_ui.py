@@ -42,9 +42,8 @@ def test_a_run_started_in_the_ui(project: Path, tmp_path: Path) -> None:
         assert ui.stdout is not None
         assert ui.stdout.readline() == "Starting Prefect's server on this machine ...\n"
         assert ui.stdout.readline() == f"Prefect's UI: http://127.0.0.1:{port}\n"
-        wait_for(lambda: prefect_states.query(api, "deployments", {}), seconds=60)
-        deployments = prefect_states.query(api, "deployments", {})
-        (deployment,) = [item for item in deployments if item["name"] == "local"]
+        named_local = {"deployments": {"name": {"any_": ["local"]}}}  # the database may have others, of other tests
+        (deployment,) = wait_for(lambda: prefect_states.query(api, "deployments", named_local), seconds=60)
         created = post(f"{api}/deployments/{deployment['id']}/create_flow_run", {"parameters": {"jobs": 2}})
 
         def flow_run() -> dict[str, object]:

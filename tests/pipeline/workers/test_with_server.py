@@ -217,6 +217,7 @@ def schedules(api: Api) -> dict[str, bool]:
 
 def test_deploying_again_changes_nothing(machines: Machines, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", machines.url)
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", machines.environment["PREFECT_API_AUTH_STRING"])
     monkeypatch.setenv("RETUNE_REPOSITORY", "none")
     names = ["retrain/retrain", "coordinate/coordinate", "run-stage/cpu", "run-stage/gpu"]
     before = {name: api.client.read_deployment_by_name(name) for name in names}
