@@ -140,7 +140,11 @@ def test_the_level_falls_with_every_comparison_on_the_same_rows(project: Path, t
     assert [earlier for earlier, _ in levels] == [3, 4, 5] or [earlier for earlier, _ in levels] == [2, 3, 4]
     assert levels[0][1] > levels[1][1] > levels[2][1]
     git(root, "commit", "-q", "--amend", "-m", "The same results again")  # no further comparison
-    again = compare(root, "HEAD~1", "HEAD").looks
+    metrics = root / "data/report/metrics.json"
+    metrics.write_text(json.dumps({**json.loads(metrics.read_text()), "slices": {}}))
+    git(root, "commit", "-qam", "The same metrics of test beside other slices")  # nor this
+    assert compare(root, "HEAD~1", "HEAD").verdict == "identical"
+    again = compare(root, "HEAD~2", "HEAD").looks
     assert again is not None
     assert (again.earlier, again.level) == levels[2]
 
