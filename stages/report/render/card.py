@@ -37,7 +37,8 @@ def write_model(paths: Paths, results: Results, tokenize: Tokenize, *, card: str
         "truncation": tokenize.truncation,
     }
     with replace_folder(paths.report / "model") as folder:
-        shutil.copytree(source, folder, dirs_exist_ok=True)
+        for file in sorted(source.iterdir()):  # not copytree, whose error for a full disk has no number
+            shutil.copy2(file, folder)
         write_text(folder / "README.md", card)
         write_json(folder / "calibration.json", calibration)
 
