@@ -1,8 +1,8 @@
-"""Stratified bootstrap intervals (BCa) of any metric that is a function of row counts.
+"""Bootstrap intervals (BCa) of any metric that is a function of row counts; used for differences.
 
-Rows are resampled within each label. The intervals are bias-corrected and accelerated: near the end of a metric's
-range, such as 99% accuracy, plain percentile intervals contain the truth too seldom (91-93% of the time where 95% is
-claimed; a test simulates it).
+Rows, or groups of them, are resampled whatever their label. The intervals are bias-corrected and accelerated: near the
+end of a metric's range, such as 99% accuracy, plain percentile intervals contain the truth too seldom (91-93% of the
+time where 95% is claimed; a test simulates it).
 
 Source:
     Efron, "Better bootstrap confidence intervals", 1987. Efron, Tibshirani, "An introduction to the bootstrap", 1993.
@@ -68,15 +68,12 @@ def count_cells(*columns: NDArray[np.integer]) -> Cells:
     return Cells(columns=tuple(values.T), sizes=sizes.astype(np.int64))
 
 
-def score_resamples(
-    score: Score, sizes: Ints, strata: NDArray[np.integer], *, resamples: int, seed: int
-) -> dict[str, Floats]:
-    """Score resamples of the rows, drawn with replacement within each stratum.
+def score_resamples(score: Score, sizes: Ints, *, resamples: int, seed: int) -> dict[str, Floats]:
+    """Score resamples of the rows, drawn with replacement.
 
     Args:
         score: Function from counts, shape (resamples, cells), to metrics of shape (resamples,).
         sizes: Rows in each cell; all 1 where each row is a cell.
-        strata: Stratum of each cell, usually its label: every resample has the same number of rows per label.
         resamples: Number of resamples (>= 1).
         seed: The same seed draws the same resamples.
 
@@ -86,34 +83,29 @@ def score_resamples(
     generator = np.random.default_rng(seed)
     step = max(1, CHUNK // max(1, len(sizes)))
     chunks = [
-        score(draw_counts(sizes, strata, resamples=min(step, resamples - start), generator=generator))
+        score(draw_counts(sizes, resamples=min(step, resamples - start), generator=generator))
         for start in range(0, resamples, step)
     ]
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
-def draw_counts(sizes: Ints, strata: NDArray[np.integer], *, resamples: int, generator: np.random.Generator) -> Ints:
-    """Draw how often each cell occurs in a resample of its stratum's rows; shape (resamples, cells)."""
-    counts = np.empty((resamples, len(sizes)), dtype=np.int64)
-    for stratum in np.unique(strata):
-        cells = np.flatnonzero(strata == stratum)
-        rows = int(sizes[cells].sum())
-        if rows == len(cells):  # one row per cell: drawing rows is much faster than a multinomial
-            drawn = generator.integers(rows, size=(resamples, rows))
-            drawn += np.arange(resamples)[:, None] * rows
-            counts[:, cells] = np.bincount(drawn.ravel(), minlength=resamples * rows).reshape(resamples, rows)
-        else:
-            counts[:, cells] = generator.multinomial(rows, sizes[cells] / rows, size=resamples)
-    return counts
+def draw_counts(sizes: Ints, *, resamples: int, generator: np.random.Generator) -> Ints:
+    """Draw how often each cell occurs in a resample of the rows; shape (resamples, cells)."""
+    rows = int(sizes.sum())
+    if rows != len(sizes):
+        return generator.multinomial(rows, sizes / rows, size=resamples)
+    drawn = generator.integers(rows, size=(resamples, rows))  # one row per cell: much faster than a multinomial
+    drawn += np.arange(resamples)[:, None] * rows
+    return np.bincount(drawn.ravel(), minlength=resamples * rows).reshape(resamples, rows)
 
 
-def estimate(score: Score, sizes: Ints, strata: NDArray[np.integer], bootstrap: Bootstrap) -> dict[str, Estimate]:
+def estimate(score: Score, sizes: Ints, bootstrap: Bootstrap) -> dict[str, Estimate]:
     """Return each metric on the rows themselves, with its BCa interval; see `score_resamples` for the arguments.
 
     The difference of two classifiers on the same rows is a metric too: let `score` return it.
     """
     values = {name: float(value[0]) for name, value in score(sizes[None, :]).items()}
-    samples = score_resamples(score, sizes, strata, resamples=bootstrap.resamples, seed=bootstrap.seed)
+    samples = score_resamples(score, sizes, resamples=bootstrap.resamples, seed=bootstrap.seed)
     rates = accelerations(score, sizes)
     return {
         name: Estimate(

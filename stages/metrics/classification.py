@@ -1,6 +1,6 @@
 """Metrics of a classifier, for many resamples at once.
 
-The same code computes a metric's value and its bootstrap interval, so the two can't disagree. torchmetrics has no
+The same code computes a metric's value and its interval, so the two can't disagree. torchmetrics has no
 leading axis for resamples and takes 4 s to import; tests compare with it and with scikit-learn.
 
 Two kinds of metrics. Those of labels and predicted labels need only counts: a *cell* counts the rows that share label

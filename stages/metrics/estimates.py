@@ -108,7 +108,7 @@ def difference(
         return {name: ours[name] - theirs[name] for name in ours} | means(weights)
 
     ones = np.ones(len(sides[0]), dtype=np.int64)
-    return estimate(score, ones, np.zeros_like(ones), bootstrap)
+    return estimate(score, ones, bootstrap)
 
 
 def resampled_units(rows: int, groups: Ints | None, *, seed: int, most: int = MOST_UNITS) -> Ints | None:

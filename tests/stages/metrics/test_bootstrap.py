@@ -28,16 +28,13 @@ def test_cells_count_the_rows_of_each_combination_of_values() -> None:
 
 
 @pytest.mark.parametrize("sizes", [[1, 1, 1, 1, 1, 1], [30, 10, 5, 5, 1, 9]])
-def test_a_resample_keeps_the_rows_of_each_stratum(sizes: list[int]) -> None:
-    strata = np.array([0, 0, 0, 1, 1, 1])
-    counts = draw_counts(np.array(sizes), strata, resamples=4000, generator=np.random.default_rng(0))
-    for stratum in (0, 1):
-        cells = strata == stratum
-        rows = np.array(sizes)[cells]
-        assert (counts[:, cells].sum(1) == rows.sum()).all()
-        assert counts[:, cells].mean(0) == pytest.approx(rows, rel=0.06)
-        share = rows / rows.sum()
-        assert counts[:, cells].var(0) == pytest.approx(rows.sum() * share * (1 - share), rel=0.12)
+def test_a_resample_has_as_many_rows_in_cells_as_likely_as_they_are(sizes: list[int]) -> None:
+    rows = np.array(sizes)
+    counts = draw_counts(rows, resamples=4000, generator=np.random.default_rng(0))
+    share = rows / rows.sum()
+    assert (counts.sum(1) == rows.sum()).all()
+    assert counts.mean(0) == pytest.approx(rows, rel=0.06)
+    assert counts.var(0) == pytest.approx(rows.sum() * share * (1 - share), rel=0.12)
 
 
 def test_intervals_agree_with_scipys_bootstrap() -> None:
@@ -46,7 +43,6 @@ def test_intervals_agree_with_scipys_bootstrap() -> None:
     ours = estimate(
         mean_scores({"mean": values}),
         np.ones(60, dtype=np.int64),
-        np.zeros(60, dtype=np.int64),
         Bootstrap(resamples=40_000, confidence=0.9, seed=1),
     )["mean"]
     theirs = stats.bootstrap(
@@ -83,7 +79,7 @@ def test_intervals_hold_the_truth_as_often_as_they_claim(
     simulations = 1000
     for number in range(simulations):
         sizes = chance.multinomial(rows, chances)
-        result = estimate(score, sizes, labels, Bootstrap(resamples=400, confidence=0.9, seed=number))
+        result = estimate(score, sizes, Bootstrap(resamples=400, confidence=0.9, seed=number))
         for name, interval in result.items():
             held[name] += interval.low - 1e-9 <= truth[name] <= interval.high + 1e-9
     for name in ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "kappa"):
@@ -99,14 +95,12 @@ def test_counts_give_the_distribution_that_rows_give() -> None:
     by_cell = score_resamples(
         functools.partial(score, labels=cells.columns[0], preds=cells.columns[1]),
         cells.sizes,
-        cells.columns[0],
         resamples=20_000,
         seed=1,
     )
     by_row = score_resamples(
         functools.partial(score, labels=labels, preds=preds),
         np.ones(250, dtype=np.int64),
-        labels,
         resamples=20_000,
         seed=2,
     )
@@ -117,10 +111,8 @@ def test_counts_give_the_distribution_that_rows_give() -> None:
 
 def test_the_same_seed_draws_the_same_resamples() -> None:
     score = mean_scores({"mean": np.arange(50.0)})
-    sizes, strata = np.ones(50, dtype=np.int64), np.zeros(50, dtype=np.int64)
-    first, again, another = (
-        score_resamples(score, sizes, strata, resamples=30, seed=seed)["mean"] for seed in (1, 1, 2)
-    )
+    sizes = np.ones(50, dtype=np.int64)
+    first, again, another = (score_resamples(score, sizes, resamples=30, seed=seed)["mean"] for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != another).any()
 
@@ -138,7 +130,7 @@ def test_ten_thousand_resamples_of_ten_thousand_rows_need_a_bounded_memory() -> 
         seen.append(counts.nbytes)
         return {"mean": counts.mean(-1)}
 
-    score_resamples(score, np.ones(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64), resamples=1000, seed=1)
+    score_resamples(score, np.ones(rows, dtype=np.int64), resamples=1000, seed=1)
     assert len(seen) > 1
     assert max(seen) <= 8 * CHUNK
 
@@ -191,10 +183,10 @@ def test_no_acceleration_for_one_row_equal_rows_or_very_many() -> None:
 
 def test_an_estimate_is_the_value_its_bca_interval_and_the_spread_of_its_resamples() -> None:
     score = mean_scores({"mean": np.random.default_rng(0).exponential(size=30)})
-    sizes, strata = np.ones(30, dtype=np.int64), np.zeros(30, dtype=np.int64)
-    samples = score_resamples(score, sizes, strata, resamples=200, seed=5)["mean"]
+    sizes = np.ones(30, dtype=np.int64)
+    samples = score_resamples(score, sizes, resamples=200, seed=5)["mean"]
     value = float(score(sizes)["mean"])
-    result = estimate(score, sizes, strata, Bootstrap(resamples=200, confidence=0.8, seed=5))["mean"]
+    result = estimate(score, sizes, Bootstrap(resamples=200, confidence=0.8, seed=5))["mean"]
     acceleration = accelerations(score, sizes)["mean"]
     assert (result.low, result.high) == bca(samples, value, confidence=0.8, acceleration=acceleration)
     assert (result.value, result.error) == (value, samples.std())
