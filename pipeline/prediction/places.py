@@ -1,41 +1,31 @@
 """The files that a run reads and writes: refused before the first row where they can't be."""
 
 import os
-import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from pipeline.prediction.resume import IDENTITY, partial_folder
 from stages.errors import DataError
-
-KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}  # whatever is no regular file: reading or replacing it would wait for ever, or do harm
+from stages.special_files import SpecialFileError, kind_of, open_regular
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BufferedReader:
     """Open a regular file for reading; never wait for another program.
 
     Raises:
         DataError: It is missing, is not a regular file, or may not be read.
     """
     try:
-        _refuse_kind(path, path.stat())
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")  # a pipe put there meanwhile must not block
+        return open_regular(path)
+    except SpecialFileError as error:
+        if error.kind == "a folder":
+            raise DataError(f"--file {path} is a folder. Give a file.") from error
+        message = f"--file {path} is {error.kind}, not a file. Send it to standard input: --file - < {path}"
+        raise DataError(message) from error
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing. Give --file a file, or - for standard input.") from error
-    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
+    except (OSError, ValueError, RuntimeError) as error:  # a name with a NUL; a link that leads to itself
         raise DataError(f"--file {path} can't be read: {reason(error)}. Give a file that you may read.") from error
-    try:
-        _refuse_kind(path, os.fstat(file.fileno()))
-    except DataError:
-        file.close()
-        raise
-    return file
 
 
 def check_out(out: Path, *, file: Path | None, model: Path) -> None:
@@ -65,19 +55,11 @@ def reason(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
-def _refuse_kind(path: Path, status: os.stat_result) -> None:
-    kind = KINDS.get(stat.S_IFMT(status.st_mode))
-    if kind == "a folder":
-        raise DataError(f"--file {path} is a folder. Give a file.")
-    if kind:
-        raise DataError(f"--file {path} is {kind}, not a file. Send it to standard input: --file - < {path}")
-
-
 def _check_file(out: Path) -> None:
     if not out.parent.is_dir():
         problem = "is not a folder" if out.parent.exists() else "does not exist"
         raise DataError(f"--out {out}: {out.parent} {problem}. Create the folder, or give another one.")
-    kind = KINDS.get(stat.S_IFMT(out.stat().st_mode)) if out.exists() else None
+    kind = kind_of(out.stat()) if out.exists() else None
     if kind == "a folder":
         raise DataError(f"--out {out} is a folder. Give the name of a file in it.")
     if kind:

@@ -1,20 +1,11 @@
-"""Files on disk, opened only if they are regular: a pipe, a device or a socket can be waited for without end."""
+"""Local sources, opened only if they are regular files, and all files below a folder."""
 
-import os
 import stat
 from io import BufferedReader
 from pathlib import Path
 
 from stages.errors import DataError
-
-KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFSOCK: "a socket",
-}
-KERNEL = ("/proc", "/sys")  # their files look regular, but reading one can wait, or never end
+from stages.special_files import SpecialFileError, open_regular, require_regular
 
 
 def open_file(path: Path, name: str) -> BufferedReader:
@@ -28,20 +19,13 @@ def open_file(path: Path, name: str) -> BufferedReader:
         DataError: It is missing, unreadable, or no regular file.
     """
     try:
-        _require_regular(path.stat(), path.resolve(), name)  # opening a device can already act on it
-        # without waiting: the path may have become a pipe since then, so what was opened is checked again
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        return open_regular(path)
+    except SpecialFileError as error:
+        raise _special(name, error) from error
     except FileNotFoundError as error:
         raise DataError(f"{name} is missing. Correct download.dataset.files, or put the file there.") from error
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         raise unreadable(name, error) from error
-    file = open(descriptor, "rb")  # noqa: PTH123, SIM115 (a descriptor has no path, and the caller closes it)
-    try:
-        _require_regular(os.fstat(descriptor), path.resolve(), name)
-    except DataError:
-        file.close()
-        raise
-    return file
 
 
 def files_below(folder: Path, name: str) -> list[Path]:
@@ -63,13 +47,15 @@ def files_below(folder: Path, name: str) -> list[Path]:
         try:
             status = path.stat()
             if not stat.S_ISDIR(status.st_mode):
-                _require_regular(status, path.resolve(), inside)
+                require_regular(status, path)
                 files.append(path)
                 continue
             identity = (status.st_dev, status.st_ino)
             if identity in above:
                 raise DataError(f"{inside} is a link to a folder that it is in, so it has no end. Delete the link.")
             waiting += [(child, above | {identity}) for child in path.iterdir()]
+        except SpecialFileError as error:
+            raise _special(inside, error) from error
         except FileNotFoundError as error:
             raise DataError(f"{inside} is a link to a file that is missing. Delete the link.") from error
         except (OSError, RuntimeError) as error:
@@ -83,9 +69,7 @@ def unreadable(name: str, error: Exception) -> DataError:
     return DataError(f"{name} can't be read: {reason}. Correct download.dataset.files, or the file's permissions.")
 
 
-def _require_regular(status: os.stat_result, target: Path, name: str) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        kind = KINDS.get(stat.S_IFMT(status.st_mode), "something else")
-        raise DataError(f"{name} is {kind}, not a file with rows. Name the files in download.dataset.files.")
-    if any(target.is_relative_to(folder) for folder in KERNEL):
-        raise DataError(f"{name} is a file of the system ({target}), not a file with rows. Copy it, and name the copy.")
+def _special(name: str, error: SpecialFileError) -> DataError:
+    return DataError(
+        f"{name} is {error.kind}, not a file with rows. Name a copy or another file in download.dataset.files."
+    )

@@ -70,7 +70,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
 OUTS = {
     "folder.parquet": "is a folder",
     "elsewhere.parquet": "is a folder",
-    "pipe.parquet": "is a pipe, not a file",
+    "pipe.parquet": "is a named pipe, not a file",
     "socket.parquet": "is a socket, not a file",
     "device.parquet": "is a device, not a file",
     "none/out.parquet": "none does not exist. Create the folder",
@@ -130,10 +130,11 @@ def test_what_may_not_be_read_or_written(tmp_path: Path, command: Callable[[Pred
 INPUTS = {
     "folder": "is a folder. Give a file",
     "elsewhere.parquet": "is a folder. Give a file",
-    "pipe.parquet": "is a pipe, not a file. Send it to standard input: --file - < ",
+    "pipe.parquet": "is a named pipe, not a file. Send it to standard input: --file - < ",
     "socket.parquet": "is a socket, not a file",
     "device.parquet": "is a device, not a file",
     "/dev/zero": "is a device, not a file",
+    "/proc/kmsg": "is a file of the system",  # it would be waited for
     "circle.parquet": "circle.parquet can't be read",
     "none.csv": "is missing",
     "file/in.csv": "can't be read: Not a directory",
@@ -170,7 +171,7 @@ def test_a_pipe_put_in_place_of_the_file_is_not_waited_for(tmp_path: Path, monke
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
     thread.join(10)
-    assert [" is a pipe, not a file" in error for error in errors] == [True]
+    assert [" is a named pipe, not a file" in error for error in errors] == [True]
 
 
 REFUSED = {  # contents of the input, name of the output, message
