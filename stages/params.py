@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from stages.errors import ParamsError
 from stages.redaction import holds_secret, redact
 from stages.schema import Params
-from stages.yaml_file import Lines, line_of, parse_with_lines, parse_yaml, read_text, shorten
+from stages.shown import shorten
+from stages.yaml_file import LONGEST, Lines, line_of, parse_with_lines, parse_yaml, read_text
 
 __all__ = ["Params", "Steps", "parse_mapping", "parse_params", "parse_params_text", "parse_yaml", "read_params"]
 
@@ -129,7 +130,7 @@ def _contradictions(params: Params) -> Iterator[tuple[Steps, str]]:
     """Yield where two valid values contradict each other, and how."""
     twice = sorted(seed for seed, times in Counter(params.seeds).items() if times > 1)
     if twice:
-        yield ("seeds",), f"lists {shorten(', '.join(map(str, twice)))} twice. List each seed once."
+        yield ("seeds",), f"lists {shorten(', '.join(map(str, twice)), LONGEST)} twice. List each seed once."
     val, test = params.split.val, params.split.test
     if val + test >= 1:
         problem = f"{val} and split.test {test} leave no rows to train on. Lower them, so that their sum is below 1."
@@ -196,7 +197,7 @@ def _expectation(detail: Any) -> str:
 
 
 def _as_yaml(value: Any) -> str:
-    return {"None": "null", "True": "true", "False": "false"}.get(repr(value), shorten(repr(value)))
+    return {"None": "null", "True": "true", "False": "false"}.get(repr(value), shorten(repr(value), LONGEST))
 
 
 def _location(detail: Any, values: Any) -> Steps:

@@ -49,17 +49,22 @@ def redact(text: str) -> str:
     for name, value in os.environ.items():
         if len(value) >= SHORTEST and value in text and _SECRET_VARIABLE.search(name):
             text = text.replace(value, MASK)
-    return _redact_shapes(text)
+    return redact_shapes(text)
+
+
+def redact_shapes(text: str) -> str:
+    """Return the text with `***` for what looks like a secret; for results, which do not depend on the environment."""
+    return _redact(text, DEPTH)
 
 
 def holds_secret(text: str) -> bool:
     """Return whether the text has a URL with a password or a signature, or a token, whatever the environment holds."""
-    return _redact_shapes(text) != text
+    return redact_shapes(text) != text
 
 
 def without_credentials(url: str) -> str:
     """Return the URL without its user and password: `https://token@host/x` is `https://host/x`."""
-    return _redact_shapes(url).replace(f"//{MASK}@", "//")
+    return redact_shapes(url).replace(f"//{MASK}@", "//")
 
 
 def redact_output() -> None:
@@ -87,7 +92,7 @@ def _print_traceback(_kind: type[BaseException], error: BaseException, _trace: T
     sys.stderr.write(redact("".join(traceback.format_exception(error))))
 
 
-def _redact_shapes(text: str, depth: int = DEPTH) -> str:
+def _redact(text: str, depth: int) -> str:
     text = _USERINFO.sub(_mask_userinfo, text)
     text = _RAW_PASSWORD.sub(f"//{MASK}@", text)
     text = _QUERY.sub(lambda match: _mask_value(match, depth), text)
@@ -106,5 +111,5 @@ def _mask_userinfo(match: re.Match[str]) -> str:
 def _mask_value(match: re.Match[str], depth: int) -> str:
     name, value = unquote(match["name"]), match["value"]
     inner = unquote(value)  # may be a URL itself, as in ?next=https%3A%2F%2F
-    is_secret = _SECRET_NAME.fullmatch(name) or (depth and inner != value and _redact_shapes(inner, depth - 1) != inner)
+    is_secret = _SECRET_NAME.fullmatch(name) or (depth and inner != value and _redact(inner, depth - 1) != inner)
     return f"{match['start']}{match['name']}={MASK}" if is_secret and value != MASK else match[0]

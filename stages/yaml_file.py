@@ -12,8 +12,10 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from stages.errors import ParamsError
+from stages.shown import shorten
 
 MAX_BYTES = 2_000_000
+LONGEST = 80  # characters of a value that a message shows
 MAX_DEPTH = 50  # levels; params.yaml has 5
 CONFLICT_MARKERS = ("<<<<<<< ", ">>>>>>> ")
 MAX_VALUES = 300_000  # aliases counted at each use: a few lines of them can stand for billions of values
@@ -101,7 +103,8 @@ class _Constructor(SafeConstructor):
         try:
             return super().construct_object(node, deep=deep)
         except (ValueError, OverflowError) as error:
-            problem = f"{shorten(str(node.value))} can't be read as a value ({error}). Put it in quotes if it is text"
+            value = shorten(str(node.value), LONGEST)
+            problem = f"{value} can't be read as a value ({error}). Put it in quotes if it is text"
             raise ConstructorError(None, None, problem, node.start_mark) from error
 
 
@@ -134,11 +137,6 @@ def _find_lines(root: Node) -> Lines:
 def line_of(lines: Lines, path: tuple[str, ...]) -> int | None:
     """The line of a key, or of the nearest section above it that is written in the file; None if none is."""
     return next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), None)
-
-
-def shorten(text: str, limit: int = 80) -> str:
-    """The text, or its start if it is long."""
-    return text if len(text) <= limit else f"{text[:limit]}..."
 
 
 def _invalid(name: str, line: int | None, problem: str | None) -> ParamsError:

@@ -84,7 +84,7 @@ def end_leftovers(root: Path, *, stage: str | None = None) -> None:
 
 
 def prune(root: Path, project: Project) -> list[str]:
-    """Remove what no stage owns any more: entries of dvc.lock, and the folders of items that `foreach` no longer has.
+    """Remove what no stage owns any more: entries of dvc.lock, and the folders of items that dvc.yaml no longer has.
 
     A fresh clone has neither, so the digests of folders would differ between machines.
 

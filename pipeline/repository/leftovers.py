@@ -12,7 +12,7 @@ def find_leftovers(root: Path, graph: Graph, orphans: Iterable[LockEntry]) -> tu
     """Paths that no stage owns: a fresh clone has none of them, so they must not count in a folder's digest.
 
     They are the outputs of stages that dvc.lock has and dvc.yaml does not, and the folders of numbers that a `foreach`
-    over numbers no longer has.
+    or `matrix` over numbers no longer has.
 
     Args:
         root: The project's folder.

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from stages.errors import DataError, PipelineError
-from stages.redaction import holds_secret, redact, redact_output, without_credentials
+from stages.redaction import holds_secret, redact, redact_output, redact_shapes, without_credentials
 
 SECRET = "s3cr3t-planted"
 SIGNED = [
@@ -192,3 +192,10 @@ def test_time_grows_with_the_text(piece: str) -> None:
     start = time.process_time()
     redact(piece * (200_000 // len(piece)))
     assert time.process_time() - start < 5
+
+
+def test_what_is_stored_does_not_depend_on_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CACHE_KEY", "reviews-2024")
+    assert redact("data/reviews-2024.csv") == "data/***.csv"
+    assert redact_shapes("data/reviews-2024.csv") == "data/reviews-2024.csv"
+    assert redact_shapes("https://me:secret@host/x") == "https://***@host/x"

@@ -11,7 +11,7 @@ from stages.download.sources.http import download
 from stages.download.sources.local import find_local
 from stages.download.sources.object_stores import STORES, fetch_from_store
 from stages.errors import DataError
-from stages.redaction import redact
+from stages.redaction import redact_shapes
 
 WEB_PAGE = (b"<!doctype html", b"<html")
 
@@ -68,7 +68,7 @@ def fetch(source: str, *, root: Path, watched: str, scratch: Path) -> Iterator[F
             f"download.dataset.files: {source} has an unknown scheme. Give a path, or one of http://, https://, hf://, "
             f"{', '.join(f'{name}://' for name in STORES)}."
         )
-    yield _describe(redact(source), target)
+    yield _describe(redact_shapes(source), target)
 
 
 def _describe(source: str, path: Path) -> Fetched:

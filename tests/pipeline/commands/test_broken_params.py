@@ -86,7 +86,7 @@ KINDS: dict[str, tuple[bytes | Callable[[Path], object], str]] = {
         replaced("[42]", "[4294967296]"),
         r"line 4: seeds\[0\]: expected 4294967295 or less",
     ),
-    "an integer of 5,000 digits": (replaced("[42]", f"[{'9' * 5000}]"), r"line 4: 9+\.\.\. can't be read as a value"),
+    "an integer of 5,000 digits": (replaced("[42]", f"[{'9' * 5000}]"), r"line 4: 9+… can't be read as a value"),
     "a huge integer": (replaced("batch_size: 16", f"batch_size: {10**30}"), r"batch_size: expected 2147483647 or less"),
     "not a number": (
         replaced("learning_rate: ", "learning_rate: .nan  # "),
@@ -103,7 +103,7 @@ KINDS: dict[str, tuple[bytes | Callable[[Path], object], str]] = {
     "a hundred problems": (replaced("[42]", f"[{', '.join(['x'] * 100)}]"), r"line 4: seeds\[0\]: .*; and 80 more$"),
     "a long text for a number": (
         replaced("[42]", f"[{'x' * 10_000}]"),
-        r"line 4: seeds\[0\]: expected an integer, got 'x{79}\.\.\.$",
+        r"line 4: seeds\[0\]: expected an integer, got 'x{78}…$",
     ),
     "a key with an escape character": (
         replaced("split:\n", 'split:\n  "\\e[31m": 1\n'),
