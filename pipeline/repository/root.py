@@ -8,19 +8,8 @@ from stages.errors import PipelineError
 
 LIBRARIES = (  # that stages, DVC and Prefect import, with the first level of what these import
     *("torch", "lightning", "torchmetrics", "transformers", "tokenizers", "datasets", "huggingface_hub", "safetensors"),
-    *(
-        "peft",
-        "numpy",
-        "pandas",
-        "pyarrow",
-        "scipy",
-        "sklearn",
-        "datasketch",
-        "jinja2",
-        "requests",
-        "urllib3",
-        "fsspec",
-    ),
+    *("peft", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "datasketch", "jinja2"),
+    *("requests", "urllib3", "fsspec"),
     *("pydantic", "pydantic_core", "ruamel", "yaml", "dvc", "dvc_data", "dvc_objects", "scmrepo", "prefect", "httpx"),
     *("typer", "click", "rich", "psutil", "filelock", "voluptuous", "uvicorn", "starlette", "fastapi", "sqlalchemy"),
     *("dulwich", "pygit2", "git", "tqdm", "packaging", "regex", "attrs", "attr", "anyio", "certifi", "aiohttp", "s3fs"),
