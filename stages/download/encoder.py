@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -22,6 +23,8 @@ TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 VOCABULARIES = ("vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 TOKENIZER_PARTS = (*VOCABULARIES, "merges.txt", "special_tokens_map.json", "added_tokens.json")
 PACKAGE = "package:"
+PICKLED = frozenset((".bin", ".pt", ".ckpt", ".h5"))
+MOST_FILES = 100_000  # a folder that is looked through for a model: `/` or a home would take minutes
 
 
 def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
@@ -40,8 +43,7 @@ def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
     folder = _package_folder(source) if source.startswith(PACKAGE) else root / source
     try:
         is_folder = folder.is_dir()
-        models = sorted(path.parent for path in folder.rglob(WEIGHTS) if (path.parent / CONFIG).is_file())
-    except OSError as error:  # a name that is too long, a folder that may not be listed
+    except OSError as error:  # a name that is too long
         raise ModelError(
             f"download.model.source: {plain(source)} can't be read: {error.strerror}. Give a model folder."
         ) from error
@@ -49,10 +51,12 @@ def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
         raise ModelError(
             f"download.model.source: {plain(source)} is not a folder. Give a folder, hf://ORG/NAME or package:MODULE."
         )
+    files = _files_below(folder, source)
+    models = sorted(path.parent for path in files if path.name == WEIGHTS and path.with_name(CONFIG) in files)
     if folder in models:
         return folder, None
     if not models:
-        raise _no_weights(source, folder)
+        raise _no_weights(source, files)
     if len(models) > 1:
         names = ", ".join(path.relative_to(folder).as_posix() for path in models)
         raise ModelError(f"download.model.source: {source} holds several models ({names}). Give the folder of one.")
@@ -105,8 +109,21 @@ def _package_folder(source: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _no_weights(source: str, folder: Path) -> ModelError:
-    pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.ckpt", "*.h5") for path in folder.rglob(pattern))
+def _files_below(folder: Path, source: str) -> set[Path]:
+    """The files of the folder and of those in it; what vanishes or may not be listed meanwhile is left out."""
+    files: set[Path] = set()
+    for parent, _, names in os.walk(folder):
+        files.update(Path(parent, name) for name in names)
+        if len(files) > MOST_FILES:
+            raise ModelError(
+                f"download.model.source: {plain(source)} holds more than {MOST_FILES:,} files. "
+                "Give the folder of one model."
+            )
+    return files
+
+
+def _no_weights(source: str, files: set[Path]) -> ModelError:
+    pickled = sorted(path.name for path in files if path.suffix in PICKLED)
     if pickled:
         return ModelError(
             f"download.model.source: {source} has no model.safetensors, only {pickled[0]}, and loading a pickle "

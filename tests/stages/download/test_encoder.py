@@ -1,6 +1,7 @@
 """Encoders come from packages and folders; what is unsafe or does not fit together is refused."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -196,3 +197,22 @@ def test_no_source_of_a_model_is_a_traceback(tmp_path, source):
     with pytest.raises(ModelError, match=r"download.model.source: ") as caught:
         locate_encoder(source, root=tmp_path)
     assert len(str(caught.value)) < 400
+
+
+def test_what_vanishes_while_it_is_looked_for_is_left_out(encoder, monkeypatch):
+    (encoder.parent / "gone").mkdir()
+    scandir = os.scandir
+
+    def vanishing(path):
+        if Path(path).name == "gone":
+            raise FileNotFoundError(path)
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", vanishing)
+    assert locate_encoder(".", root=encoder.parent) == (encoder, None)
+
+
+def test_a_folder_of_everything_is_not_looked_through(encoder, monkeypatch):
+    monkeypatch.setattr("stages.download.encoder.MOST_FILES", 1)
+    with pytest.raises(ModelError, match="holds more than 1 files. Give the folder of one model"):
+        locate_encoder(".", root=encoder.parent)
