@@ -49,6 +49,7 @@ EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/params.py": "checks values and passes them on unchanged; it has no defaults",
     "stages/yaml_file.py": "reads values and passes them on unchanged",
     "stages/special_files.py": "refuses a file, or opens it as it is",
+    "stages/parquet_rows.py": "how many rows are read at once, which changes no row",
     "stages/paths.py": "names the files, as dvc.yaml does",
     "stages/model_folder.py": "refuses a model folder, or leaves it as it is",
     "stages/model_config.py": "refuses a model folder, or leaves it as it is",

@@ -17,6 +17,7 @@ from stages.messages import short
 from stages.shown import shorten, spreadsheet_safe
 
 ROW_GROUP = 65_536  # rows of a row group in the joined Parquet file
+GROUP_BYTES = 100_000_000  # ends a row group too
 DECIMALS = 6  # of a probability in text
 
 
@@ -123,7 +124,7 @@ class ParquetWriter:
             waiting: list[pa.Table] = []
             for file in files:
                 waiting.append(pq.read_table(file))
-                if sum(map(len, waiting)) >= ROW_GROUP:
+                if sum(map(len, waiting)) >= ROW_GROUP or sum(table.nbytes for table in waiting) >= GROUP_BYTES:
                     writer.write_table(pa.concat_tables(waiting), row_group_size=2 * ROW_GROUP)
                     waiting = []
             if waiting:
