@@ -53,6 +53,8 @@ EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/paths.py": "names the files, as dvc.yaml does",
     "stages/model_folder.py": "refuses a model folder, or leaves it as it is",
     "stages/model_config.py": "refuses a model folder, or leaves it as it is",
+    "stages/model_files.py": "refuses a file, or leaves it as it is",
+    "stages/tokenizer_check.py": "refuses a tokenizer, or leaves it as it is",
     "stages/model_fit.py": "refuses a model folder, or leaves it as it is",
     "stages/entry.py": "log, exit code and timing.json",
     "stages/parent.py": "ends a stage, or leaves it as it is",
