@@ -135,8 +135,10 @@ def _list_sizes(array: pa.Array) -> NDArray[np.int64]:
         return lengths * FIXED + FIXED  # without a number per value
     ends = np.cumsum(lengths)
     sums = np.concatenate([[0], np.cumsum(_sizes(values))])
-    return sums[ends] - sums[ends - lengths] + FIXED
+    sizes: NDArray[np.int64] = sums[ends] - sums[ends - lengths] + FIXED
+    return sizes
 
 
 def _numbers(array: pa.Array) -> NDArray[np.int64]:
-    return array.cast(pa.int64()).fill_null(0).to_numpy()
+    numbers: NDArray[np.int64] = array.cast(pa.int64()).fill_null(0).to_numpy()
+    return numbers

@@ -34,6 +34,7 @@ class Window:
         data: The rows with all their columns: a table, or a list of mappings (JSON lines).
         position: How far the input is read: bytes, or rows of Parquet.
         has_bytes: Are there columns of bytes, because some of their cells are not UTF-8?
+        lines: The rows of JSON lines as they were written; None for a row that is no object.
     """
 
     texts: list[Any]
@@ -42,6 +43,7 @@ class Window:
     data: pa.Table | list[dict[str, Any]]
     position: int
     has_bytes: bool = False
+    lines: list[str | None] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -115,7 +117,7 @@ class WindowReader:
         if check:
             self._check_keys(objects, problems)
         texts = [[row.get(column) for row in objects] for column in self._columns]
-        return self._window(texts, problems, objects, position)
+        return replace(self._window(texts, problems, objects, position), lines=[row.line for row in rows])
 
     def _parquet(self, skip: int) -> Generator[Window, None, None]:
         file = open_parquet(self.file, self.name)

@@ -88,7 +88,8 @@ class Classifier:
                 f"{folder}/config.json: the model does not choose one label of several. Use a single-label classifier."
             )
         opened = open_tokenizer(folder)
-        check_vocabulary(opened.tokenizer, model.get_input_embeddings().num_embeddings, str(folder))
+        embeddings: Any = model.get_input_embeddings()
+        check_vocabulary(opened.tokenizer, embeddings.num_embeddings, str(folder))
         calibration = read_calibration(folder, labels=labels, longest=_longest(opened.max_length, model))
         return cls(model, opened.tokenizer, calibration)
 
