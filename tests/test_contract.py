@@ -27,11 +27,13 @@ HALLWAY = {path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != 
 SHARED_ROOMS = {"metrics", "model", "inference"}  # what stages share, beside the hallway
 ARROWS = {  # room of pipeline/ -> the rooms that it may import
     "yaml_edit": set(),
-    "recipes": {"yaml_edit"},
+    "recipes": {"yaml_edit", "dataset"},
+    "params_file": {"planning", "repository"},
     "repository": set(),
     "planning": {"repository"},
+    "dataset": {"repository"},
     "execution": {"planning", "repository"},
-    "local": {"execution", "planning", "repository", "recipes"},
+    "local": {"execution", "planning", "repository", "recipes", "params_file"},
     "workers": {"execution", "planning", "repository", "recipes"},
     "comparison": {"planning", "repository"},
     "prediction": set(),

@@ -142,6 +142,11 @@ class Project:
         known = (known_duration(self.root, name, self._durations) for name in self.graph.group(group))
         return next((seconds for seconds in known if seconds is not None), None)
 
+    def is_kept(self, path: str) -> bool:
+        """Whether `dvc add` tracks what is at a path, as it is now, and the local cache has it."""
+        sources = [source for source in find_sources(self._tree, path, None) if source.path == path]
+        return any(source.state(self._tree) == "tracked" and self.cached({path: source.digest}) for source in sources)
+
     def _source_files(self, source: Source) -> Digests | None:
         return self.store.folder_files(source.digest)
 
