@@ -96,7 +96,9 @@ def read_sample(path: Path, file_format: str) -> Sample:
         raise DataError(f"{path} is {error.kind}, not a file with rows. Name a file.") from error
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing. Name a file that exists.") from error
-    except (pa.ArrowException, csv.Error, EOFError, ValueError) as error:  # EOFError: a packed file that breaks off
+    except (pa.ArrowException, csv.Error, EOFError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno:  # of the system, not of what unpacks
+            raise
         problem = " ".join(str(error).split())
         raise DataError(f"{path} can't be read as {file_format}: {problem}. Correct the file, or its name.") from error
     if not sample.rows:
@@ -175,13 +177,14 @@ def _encoding(path: Path) -> str:
 
 
 def _delimiter(lines: Sequence[str]) -> str:
-    """The character that divides the first lines into the most columns, as many in each."""
-    return max(DELIMITERS, key=lambda delimiter: _columns(lines, delimiter))
+    """The character that divides the most of the first lines into as many columns as the very first, two or more."""
+    return max(DELIMITERS, key=lambda delimiter: _alike(lines, delimiter))
 
 
-def _columns(lines: Sequence[str], delimiter: str) -> int:
-    widths = {len(row) for row in csv.reader(lines[:-1] or lines, delimiter=delimiter) if row}  # the last may be cut
-    return widths.pop() if len(widths) == 1 else 0
+def _alike(lines: Sequence[str], delimiter: str) -> tuple[int, int]:
+    """How many rows have the width of the first one, and that width; nothing if it is one column."""
+    widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
+    return (widths.count(widths[0]), widths[0]) if widths and widths[0] > 1 else (0, 0)
 
 
 def _is_header(names: Sequence[str]) -> bool:
