@@ -94,7 +94,7 @@ def _show(placed: "Placed", sample: "Sample", columns: dict[str, str | int | Non
     table = Table(box=None, pad_edge=False, show_header=False)
     for field in ("text", "text_pair", "label", "id", "group"):
         name = columns.get(field)
-        if name is not None or field in ("id", "group") and columns:
+        if name is not None or (field in ("id", "group") and columns):
             table.add_row(f"  {field}", NONE if name is None else plain(str(name)), _about(sample, field, name))
     show_table(table)
     if sample.encoding != "utf-8" or sample.delimiter or not sample.header:

@@ -1,4 +1,4 @@
-"""A CSV of one's own on two machines: the commands of README's section, and what its last comment says of another machine."""
+"""A CSV of one's own on two machines: the commands of the README, and what its comments say of another machine."""
 
 import os
 import re

@@ -53,7 +53,9 @@ def test_what_stands_elsewhere_is_replaced(root: Path, how: str) -> None:
 def test_an_edit_is_refused_and_named(root: Path, how: str) -> None:
     KEPT[how](root)
     (root / "params.yaml").write_text(EDITED)
-    with pytest.raises(EditedError, match=r"would be lost: finetune.learning_rate 2e-05 -> 3e-05. Commit the file") as no:
+    with pytest.raises(
+        EditedError, match=r"would be lost: finetune.learning_rate 2e-05 -> 3e-05. Commit the file"
+    ) as no:
         write_params(root, OTHER, replace=True)
     assert no.value.edits == LOST
     assert (root / "params.yaml").read_text() == EDITED

@@ -62,7 +62,7 @@ def test_how_a_file_is_read(tmp_path: Path, case: str) -> None:
     expected = {"format": "csv", "encoding": "utf-8", "delimiter": None, "header": True} | seen
     assert {key: getattr(sample, key) for key in expected} == expected
     assert (body.name, stars.name, sample.rows) == ("body", "stars", 9)
-    assert list(body.values)[0] == "größer, 0"
+    assert next(iter(body.values)) == "größer, 0"
     assert (stars.filled, list(stars.values), stars.numbers, body.numbers) == (9, ["1", "2"], True, False)
 
 
@@ -106,7 +106,11 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "no Parquet": ("a.parquet", lambda path: path.write_text("x" * 99), "can't be read as parquet: "),
     "no Arrow": ("a.arrow", lambda path: path.write_text("x" * 99), "can't be read as arrow: "),
     "no gzip": ("a.csv.gz", lambda path: path.write_text("x" * 99), "can't be read as csv: |zlib"),
-    "half a gzip": ("a.csv.gz", lambda path: path.write_bytes(gzip.compress(CSV.encode())[:60]), "can't be read as csv"),
+    "half a gzip": (
+        "a.csv.gz",
+        lambda path: path.write_bytes(gzip.compress(CSV.encode())[:60]),
+        "can't be read as csv",
+    ),
     "a pipe": ("a.csv", os.mkfifo, "is a named pipe, not a file with rows"),
     "a workbook": ("a.xlsx", lambda path: path.write_text("x"), "is an Excel workbook"),
     "plain lines": ("a.txt", lambda path: path.write_text("x"), "plain lines, and these have no label"),
