@@ -11,7 +11,7 @@ from stages.files import write_text
 from stages.params import parse_mapping
 
 NAME = "params.yaml"
-WRITTEN = ".retune/params.yaml"  # a copy of what retune itself wrote
+WRITTEN = ".retune/params.yaml"  # a copy of what was written from a recipe
 SHOWN = 5  # edits that a message lists
 
 
@@ -45,11 +45,10 @@ def write_params(root: Path, text: str, *, replace: bool = False, force: bool = 
     """
     if _read(root / NAME) == text:
         return False
-    edits = find_edits(root)
-    if edits and replace and not force:
-        raise EditedError(edits)
+    if replace and not force:
+        check_replaceable(root, text)
     write_text(root / NAME, text)
-    if replace or not edits:  # else the edits are in the text
+    if replace:  # else the text holds what a person chose: it counts as edited until it is committed
         with contextlib.suppress(OSError):
             write_text(root / WRITTEN, text)
     return True
@@ -66,7 +65,7 @@ def check_replaceable(root: Path, text: str) -> None:
 
 
 def find_edits(root: Path) -> list[str]:
-    """What a person changed in params.yaml since retune wrote it or git took it; nothing if there is no such file."""
+    """What a person changed in params.yaml since it was written from a recipe, or committed; empty if there is none."""
     text = _read(root / NAME)
     bases = [_read(root / WRITTEN), git.show(root, "HEAD", NAME), _read(root / "recipes/default.yaml")]
     if text is None or text in bases:

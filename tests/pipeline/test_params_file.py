@@ -35,7 +35,7 @@ def of_recipe(root: Path, text: str) -> None:
 KEPT: dict[str, Callable[[Path], object]] = {  # where a text stands elsewhere too
     "committed": lambda root: commit(root, FIRST),
     "committed with CRLF": lambda root: commit(root, FIRST.replace("\n", "\r\n")),
-    "written by retune": lambda root: write_params(root, FIRST),
+    "written from a recipe": lambda root: write_params(root, FIRST, replace=True),
     "the default": lambda root: of_recipe(root, FIRST),
 }
 
@@ -63,8 +63,17 @@ def test_an_edit_is_refused_and_named(root: Path, how: str) -> None:
     assert (root / "params.yaml").read_text() == OTHER
 
 
+def test_values_that_a_person_set_are_an_edit_until_they_are_committed(root: Path) -> None:
+    write_params(root, FIRST, replace=True)
+    assert write_params(root, EDITED), "as `retune run -S` and `retune init` do"
+    with pytest.raises(EditedError, match="finetune.learning_rate 2e-05 -> 3e-05"):
+        write_params(root, OTHER, replace=True)
+    commit(root, EDITED)
+    assert write_params(root, OTHER, replace=True)
+
+
 def test_a_change_that_keeps_the_edits_does_not_make_them_retunes_own(root: Path) -> None:
-    write_params(root, FIRST)
+    write_params(root, FIRST, replace=True)
     (root / "params.yaml").write_text(EDITED)
     assert write_params(root, EDITED.replace("[1]", "[2]"))
     with pytest.raises(EditedError, match="seeds .*; finetune.learning_rate"):
@@ -83,7 +92,7 @@ EDITS = {
 @pytest.mark.parametrize("kind", EDITS)
 def test_every_kind_of_edit_counts(root: Path, kind: str) -> None:
     text, named = EDITS[kind]
-    write_params(root, FIRST)
+    write_params(root, FIRST, replace=True)
     (root / "params.yaml").write_text(text, "utf-8", "surrogateescape")
     with pytest.raises(EditedError) as refused:
         write_params(root, OTHER, replace=True)
@@ -107,12 +116,12 @@ def test_the_same_text_and_a_missing_file(root: Path) -> None:
 
 def test_where_nothing_can_be_noted_it_is_still_written(root: Path) -> None:
     (root / ".retune").write_text("a file in the way")
-    assert write_params(root, FIRST)
+    assert write_params(root, FIRST, replace=True)
     assert not (root / WRITTEN).exists()
 
 
 def test_many_edits_are_shortened(root: Path) -> None:
-    write_params(root, "".join(f"k{number}: 0\n" for number in range(9)))
+    write_params(root, "".join(f"k{number}: 0\n" for number in range(9)), replace=True)
     (root / "params.yaml").write_text("".join(f"k{number}: 1\n" for number in range(9)))
     with pytest.raises(EditedError, match=r"k4 0 -> 1; and 4 more\. Commit"):
         write_params(root, OTHER, replace=True)

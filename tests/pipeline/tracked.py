@@ -1,6 +1,5 @@
 """A toy project whose rows are tracked by `dvc add`, in each way that a person may do that; pushed, and cloned."""
 
-import shutil
 from pathlib import Path
 
 from tests.pipeline import toy
@@ -32,10 +31,3 @@ def clone(root: Path, place: Path) -> Path:
     """A clone of the project, which has nothing that is not in git, and the same remote."""
     toy.git(root, "clone", "-q", str(root), str(place))
     return place
-
-
-def forget(root: Path, path: str) -> None:
-    """Remove a source from the workspace and DVC's cache."""
-    target = root / path
-    shutil.rmtree(target) if target.is_dir() else target.unlink()
-    shutil.rmtree(root / ".dvc/cache", ignore_errors=True)
