@@ -68,11 +68,12 @@ def _columns(sample: "Sample", options: dict[str, str | None]) -> dict[str, str 
     chosen: dict[str, str | int | None] = {}
     for field, option in options.items():
         name = option
-        guess = next((name for name in guesses.get(field, []) if name not in chosen.values()), None)
+        taken = [str(column) for column in (*chosen.values(), *options.values())]
+        guess = next((column for column in guesses.get(field, []) if str(column) not in taken), None)
         while name is None and can_ask() and field in guesses:
             answer = typer.prompt(
                 f"Column of the {field} ({show_names(sample.columns)}{'' if field in NEEDED else f', or {NONE}'})",
-                default=NONE if guess is None and field not in NEEDED else guess,
+                default=str(guess) if guess is not None else None if field in NEEDED else NONE,
             )
             name = answer if answer == NONE or any(str(column.name) == answer for column in sample.columns) else None
         if name is None and guess is None and field in NEEDED:

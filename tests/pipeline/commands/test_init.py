@@ -121,6 +121,13 @@ def test_options_win(own: Path, command: Commands, reviews: Path) -> None:
     assert params(own).report.title == "Who wrote it?"
 
 
+def test_a_column_that_an_option_takes_is_not_guessed_again(own: Path, command: Commands, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,body,label\n" + "a long enough text,another text,x\n" * 9)
+    done = command(own, "init", str(tmp_path / "rows.csv"), "--label", "text")
+    assert done.code == 0, done.err
+    assert (params(own).download.dataset.columns.text, params(own).download.dataset.columns.label) == ("body", "text")
+
+
 def test_in_a_terminal_it_asks(own: Path, command: Commands, reviews: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, "", "lable", "author", "none", "none")  # Enter takes the guess; a column that is not there
     done = command(own, "init", str(reviews))
@@ -129,6 +136,17 @@ def test_in_a_terminal_it_asks(own: Path, command: Commands, reviews: Path, monk
     assert done.out.count("Column of the label") == 2
     columns = params(own).download.dataset.columns
     assert (columns.text, columns.label, columns.id, columns.group) == ("body", "author", None, None)
+
+
+def test_in_a_terminal_columns_without_names_are_numbers(
+    own: Path, command: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rows.csv").write_text("".join(f"{number % 2},text number {number}\n" for number in range(9)))
+    answer(monkeypatch, "", "", "", "")
+    done = command(own, "init", str(tmp_path / "rows.csv"))
+    assert done.code == 0, done.err
+    dataset = params(own).download.dataset
+    assert (dataset.header, dataset.columns.text, dataset.columns.label) == (False, 1, 0)
 
 
 REFUSED = {
