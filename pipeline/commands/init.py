@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline.commands.options import Overrides
@@ -89,14 +90,15 @@ def _show(placed: "Placed", sample: "Sample", columns: dict[str, str | int | Non
     """Print where the data is, what was taken for what, and what to do next."""
     where = f"{placed.path}{' (copied)' if placed.copied else ''}"
     if placed.tracked:
-        console.print(f"{where}: tracked by DVC; git gets {placed.path}.dvc alone, never the data.")
+        console.print(f"{where}: tracked by DVC; git gets {placed.path}.dvc alone, never the data.", markup=False)
     else:
-        console.print(f"{where}: tracked by git already, so it stays there.")
+        console.print(f"{where}: tracked by git already, so it stays there.", markup=False)
     table = Table(box=None, pad_edge=False, show_header=False)
     for field in ("text", "text_pair", "label", "id", "group"):
         name = columns.get(field)
         if name is not None or (field in ("id", "group") and columns):
-            table.add_row(f"  {field}", NONE if name is None else plain(str(name)), _about(sample, field, name))
+            shown = NONE if name is None else plain(str(name))
+            table.add_row(f"  {field}", escape(shown), escape(_about(sample, field, name)))
     show_table(table)
     if sample.encoding != "utf-8" or sample.delimiter or not sample.header:
         header = "" if sample.header else ", no header"

@@ -128,6 +128,15 @@ def test_a_column_that_an_option_takes_is_not_guessed_again(own: Path, command: 
     assert (params(own).download.dataset.columns.text, params(own).download.dataset.columns.label) == ("body", "text")
 
 
+def test_names_from_the_data_are_shown_as_they_are(own: Path, command: Commands, tmp_path: Path) -> None:
+    (tmp_path / "[red]rows.csv").write_text("[bold]text,[/]label\n" + "a long enough text,[x]\nanother text,y\n" * 9)
+    done = command(own, "init", str(tmp_path / "[red]rows.csv"))
+    assert (done.code, done.err) == (0, "")
+    for shown in ("data/mine/[red]rows.csv", "[bold]text", "[/]label", "2 values: [x], y"):
+        assert shown in done.out
+    assert command(own, "plan").code == 0
+
+
 def test_in_a_terminal_it_asks(own: Path, command: Commands, reviews: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, "", "lable", "author", "none", "none")  # Enter takes the guess; a column that is not there
     done = command(own, "init", str(reviews))
