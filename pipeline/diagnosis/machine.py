@@ -103,7 +103,8 @@ def missing_packages(requirements: Iterable[str], installed: Mapping[str, str]) 
     return [
         f"{one.name}{one.specifier}"
         for one in needed
-        if not one.specifier.contains(installed.get(canonicalize_name(one.name), "0.dev0"), prereleases=True)
+        if (version := installed.get(canonicalize_name(one.name))) is None
+        or not one.specifier.contains(version, prereleases=True)
     ]
 
 
