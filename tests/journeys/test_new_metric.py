@@ -15,10 +15,10 @@ from tests.pipeline import toy
 
 PAGE = (toy.REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
 METRIC = "macro_jaccard"
-CHECKS = [  # the tests that the walk names
-    "tests/stages/metrics/test_classification.py",
-    "tests/pipeline/comparison/statistics/test_label_values.py",
-    "tests/stages/report/render/test_page.py",
+NOTICED = [  # a step of the walk that is forgotten -> the tests that notice it
+    pytest.param(1, ["tests/stages/metrics/test_classification.py", "-k", "scikit_learn"], id="the test"),
+    pytest.param(2, ["tests/pipeline/comparison/statistics/test_label_values.py"], id="the derivative"),
+    pytest.param(4, ["tests/stages/report/render/test_page.py", "-k", "2 classes"], id="the name"),
 ]
 
 
@@ -58,12 +58,35 @@ def block(code: str) -> Block:
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The whole project, tests and docs too, with a small data set and encoder."""
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole project, tests and docs too, with a small data set and encoder; before any run."""
     root = small_project.create(tmp_path_factory.mktemp("contributor") / "retune")
     for folder in ("tests", "docs"):
         shutil.copytree(toy.REPOSITORY / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    toy.git(root, "add", "-A")
+    toy.git(root, "commit", "-q", "-m", "Before")
     return root
+
+
+@pytest.fixture(scope="module")
+def walked(fresh: Path) -> Path:
+    """The same after a run, whose results are committed, and after the walk."""
+    root = Path(shutil.copytree(fresh, fresh.parent / "walked", symlinks=True))
+    toy.dvc(root, "repro")
+    toy.git(root, "add", "-A")
+    toy.git(root, "commit", "-q", "-m", "Results")
+    for block in blocks():
+        block.apply(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def measured(walked: Path) -> Path:
+    """The same after the stages that the walk affects."""
+    planned = {line["stage"]: line["state"] for line in json.loads(retune(walked, "plan", "--json"))}
+    assert {name for name, state in planned.items() if state != "fresh"} == {"evaluate@42", "report"}
+    toy.dvc(walked, "repro")
+    return walked
 
 
 def run(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -98,30 +121,34 @@ def test_the_walk_has_its_blocks_and_they_fit_the_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_tests_report_and_comparison_take_the_metric_up(copy: Path) -> None:
-    toy.dvc(copy, "repro")
-    toy.git(copy, "add", "-A")
-    toy.git(copy, "commit", "-q", "-m", "Results")
-    walk = blocks()
-    walk[0].apply(copy)
-    for name, check in zip(("metric", "derivative", "name"), CHECKS, strict=True):
-        done = run(copy, "pytest", "-q", "-x", "-p", "no:cacheprovider", check)
-        assert done.returncode == 1, f"no test notices that the {name} is missing:\n{done.stdout}"
-    for block in walk[1:]:
-        block.apply(copy)
-    done = run(copy, "pytest", "-q", "-p", "no:cacheprovider", *CHECKS)
+@pytest.mark.parametrize(("steps", "tests"), NOTICED)
+def test_a_forgotten_step_is_noticed_and_the_step_is_enough(
+    steps: int, tests: list[str], fresh: Path, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(fresh, tmp_path / "retune", symlinks=True))
+    for block in blocks()[:steps]:
+        block.apply(root)
+    pytest_run = ["pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    done = run(root, *pytest_run)
+    assert done.returncode == 1, f"no test fails:\n{done.stdout}{done.stderr}"
+    assert METRIC in done.stdout
+    for block in blocks()[steps:]:
+        block.apply(root)
+    done = run(root, *pytest_run)
     assert done.returncode == 0, done.stdout
-    states = {line["stage"]: line["state"] for line in json.loads(retune(copy, "plan", "--json"))}
-    assert {name for name, state in states.items() if state != "fresh"} == {"evaluate@42", "report"}
-    toy.dvc(copy, "repro")
-    metrics = json.loads((copy / "data/report/metrics.json").read_text())
-    assert 0 <= metrics["test"][METRIC]["low"] <= metrics["test"][METRIC]["mean"] <= metrics["test"][METRIC]["high"]
+
+
+@pytest.mark.slow
+def test_the_report_takes_the_metric_up_and_nothing_is_trained(measured: Path) -> None:
+    metric = json.loads((measured / "data/report/metrics.json").read_text())["test"][METRIC]
+    assert 0 <= metric["low"] <= metric["mean"] <= metric["high"] <= 1
     for name in ("report.html", "report.md", "model/README.md"):
-        assert "Macro Jaccard" in (copy / "data/report" / name).read_text(encoding="utf-8")
-    toy.git(copy, "add", "-A")
-    toy.git(copy, "commit", "-q", "-m", "A metric")
-    (copy / "params.yaml").write_text((copy / "params.yaml").read_text().replace("seeds: [42]", "seeds: [43]"))
-    toy.dvc(copy, "repro")
-    compared = json.loads(retune(copy, "compare", "HEAD", "--json"))
+        assert "Macro Jaccard" in (measured / "data/report" / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_compare_pairs_its_rows_and_log_and_gate_know_it(measured: Path) -> None:
+    compared = json.loads(retune(measured, "compare", "HEAD", "--json", "--require", f"test.{METRIC} >= 0"))
     assert [row["paired"] for row in compared["metrics"] if row["name"] == f"test.{METRIC}"] == [True]
-    assert METRIC in retune(copy, "log", "--metric", f"test.{METRIC}")
+    assert [rule["passed"] for rule in compared["gate"]] == [True]
+    assert METRIC in retune(measured, "log", "--metric", f"test.{METRIC}")

@@ -6,7 +6,10 @@ from collections import namedtuple
 from pathlib import Path
 from typing import Any
 
+import httpx
+import prefect
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from pipeline.diagnosis import machine, probe, server
 from pipeline.diagnosis.finding import examine
@@ -135,11 +138,47 @@ def test_another_python_on_the_path(monkeypatch: pytest.MonkeyPatch, first: str 
 
 
 def test_prefect_without_and_with_an_api(monkeypatch: pytest.MonkeyPatch) -> None:
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
     with temporary_settings(restore_defaults={PREFECT_API_URL}):
         assert states(examine("Prefect", server.check_prefect)) == [("Prefect", "ok")]
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
         (finding,) = examine("Prefect", server.check_prefect)
     assert finding.state == "fail"
     assert "http://127.0.0.1:9/api does not answer" in finding.detail
+
+
+class Api:
+    """A client of Prefect's API that answers with a version, or is refused with a status."""
+
+    def __init__(self, answer: str | int) -> None:
+        self.answer = answer
+
+    def __enter__(self) -> "Api":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def api_version(self) -> str:
+        if isinstance(self.answer, int):
+            request = httpx.Request("GET", "http://server/api")
+            raise httpx.HTTPStatusError("refused", request=request, response=httpx.Response(self.answer))
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "fix"),
+    [
+        (prefect.__version__, "ok", None),
+        ("2.1.0", "note", "python -m pip install prefect==2.1.0"),
+        (401, "fail", "export PREFECT_API_AUTH_STRING=USER:PASSWORD"),
+    ],
+)
+def test_what_prefects_api_answers(
+    monkeypatch: pytest.MonkeyPatch, answer: str | int, state: str, fix: str | None
+) -> None:
+    monkeypatch.setattr(server, "answers", lambda _: True)
+    monkeypatch.setattr(prefect.client.orchestration, "get_client", lambda **_: Api(answer))
+    with temporary_settings({PREFECT_API_URL: "http://user:s3cr3t@server/api"}):
+        (finding,) = examine("Prefect", server.check_prefect)
+    assert (finding.state, finding.fix) == (state, fix)
+    assert "s3cr3t" not in finding.detail
