@@ -1,7 +1,10 @@
 """The project's own files, its git repository, and what runs have left in the folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from pipeline.diagnosis.finding import Finding
 from pipeline.execution.killed_runs import USERS, half_files, leftover_processes, users_alive
@@ -58,7 +61,10 @@ def check_runs(root: Path) -> Iterator[Finding]:
 
 
 def check_locks(root: Path) -> Iterator[Finding]:
-    """Look at DVC's list of paths in use: a killed command stays in it, and plain dvc then refuses to work."""
+    """Look at DVC's list of paths in use, in which killed commands stay.
+
+    DVC takes those off whose process has ended, and refuses to work where the number is another process's by now.
+    """
     path = root / USERS
     fix = f"rm {USERS}"
     if path.is_dir():
@@ -69,7 +75,15 @@ def check_locks(root: Path) -> Iterator[Finding]:
     except ValueError:
         yield Finding("locks", "fail", f"{USERS} is damaged: DVC can't work", fix)
         return
-    if lists and lists[0] != lists[1]:
-        yield Finding("locks", "fail", f"{USERS} names a process that has ended: plain dvc would refuse to work", fix)
+    stale = _pids(lists[0]) - _pids(lists[1]) if lists else set()
+    blocking = sorted(pid for pid in stale if psutil.pid_exists(pid))
+    if blocking:
+        detail = f"{USERS} names process {blocking[0]}, which is not DVC's (any more): plain dvc refuses to work"
+        yield Finding("locks", "fail", detail, fix)
     else:
-        yield Finding("locks", "ok", "none is held by a process that has ended")
+        yield Finding("locks", "ok", "nothing keeps DVC from its paths")
+
+
+def _pids(users: Mapping[str, Any]) -> set[int]:
+    readers = [reader for several in users["read"].values() for reader in several]
+    return {int(user["pid"]) for user in (*users["write"].values(), *readers)}

@@ -41,18 +41,26 @@ def reader(pid: int) -> str:
     return json.dumps({"write": {}, "read": {"/x": [{"pid": pid, "cmd": "dvc repro"}]}})
 
 
-@pytest.mark.parametrize("content", ["{", "[]", reader(2**22 + 1), "folder"])
-def test_a_stale_list_of_paths_in_use_is_named_and_the_command_removes_it(project: Path, content: str) -> None:
+@pytest.mark.parametrize("content", ["{", "[]", "another process", "folder"])
+def test_a_list_of_paths_in_use_that_stops_dvc_is_named_and_the_command_removes_it(project: Path, content: str) -> None:
     path = project / ".dvc/tmp/rwlock"
     path.unlink(missing_ok=True)
     path.parent.mkdir(exist_ok=True)
+    process = subprocess.Popen(["sleep", "60"])
     if content == "folder":
         path.mkdir()
     else:
-        path.write_text(content)
+        path.write_text(reader(process.pid) if content == "another process" else content)
     finding = find("locks", check_locks, project)
+    process.kill()
+    process.wait()
     assert finding.state == "fail"
     subprocess.run(shlex.split(finding.fix or ""), cwd=project, check=True)
+    assert find("locks", check_locks, project).state == "ok"
+
+
+def test_what_dvc_takes_off_its_list_by_itself_is_ok(project: Path) -> None:
+    (project / ".dvc/tmp/rwlock").write_text(reader(dead_pid()))
     assert find("locks", check_locks, project).state == "ok"
 
 
