@@ -3,11 +3,11 @@
 import logging
 import signal
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-from pipeline.commands import compare, deploy, plan, predict, run
+from pipeline.commands import compare, deploy, doctor, plan, predict, run
 from pipeline.commands.terminal import leave
 from stages.errors import RetuneError, explain
 from stages.out_of_memory import full_memory_explained
@@ -19,8 +19,26 @@ for command in (
     *(predict.predict, predict.embed),
     *(compare.compare, compare.log),
     *(deploy.deploy, deploy.reconcile),
+    doctor.doctor,
 ):
     app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"retune {version('retune')}")
+        raise typer.Exit
+
+
+@app.callback(help=__doc__)
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of `retune` itself."""
 
 
 def main() -> NoReturn:

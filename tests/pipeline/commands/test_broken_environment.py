@@ -259,11 +259,11 @@ def test_a_proxy_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch, 
 
 def test_a_prefect_home_that_can_be_made_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "new/home"))
-    server._check_settings()
+    server.check_settings()
     assert list((tmp_path / "new/home").iterdir()) == []
     monkeypatch.setenv("PREFECT_API_URL", "http://[::1")
     with pytest.raises(PipelineError, match="PREFECT_API_URL"):
-        server._check_settings()
+        server.check_settings()
 
 
 @pytest.mark.parametrize(
