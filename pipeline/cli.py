@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sqlite3
 import sys
 from typing import Annotated, NoReturn
 
@@ -13,6 +14,9 @@ from stages.errors import RetuneError, explain
 from stages.out_of_memory import full_memory_explained
 from stages.redaction import redact_output
 
+RECORDS = (  # DVC keeps them in SQLite
+    "They are in .dvc/tmp and in core.site_cache_dir: free disk space, or change the limits (ulimit -f) or permissions."
+)
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", help=__doc__)
 for command in (
     *(plan.use, plan.plan, run.run, run.results, run.ui),
@@ -54,6 +58,9 @@ def main() -> NoReturn:
         if line is None:
             raise
         print(f"error: {line}", file=sys.stderr)
+        code = 1
+    except sqlite3.OperationalError as error:
+        print(f"error: DVC can't use its records of files: {error}. {RECORDS}", file=sys.stderr)
         code = 1
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

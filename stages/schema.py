@@ -169,7 +169,7 @@ class Evaluate(Section):
     ordered: Literal["auto", "yes", "no"]
     batch_size: Positive
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    resamples: Annotated[int, Field(ge=100)]
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)]
     seed: Seed
 
     @field_validator("resamples")
