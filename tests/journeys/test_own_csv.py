@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.test_pipeline import VALUES, write_encoder, write_rows
+from tests.end_to_end.small_project import VALUES, write_encoder, write_rows
 from tests.pipeline import toy
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
