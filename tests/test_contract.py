@@ -53,7 +53,7 @@ EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/model_folder.py": "refuses a model folder, or leaves it as it is",
     "stages/model_config.py": "refuses a model folder, or leaves it as it is",
     "stages/model_fit.py": "refuses a model folder, or leaves it as it is",
-    "stages/entry.py": "log, exit code and timing.json",
+    "stages/entry.py": "log, exit code and timings",
     "stages/parent.py": "ends a stage, or leaves it as it is",
     "stages/out_of_memory.py": "explains an error",
 }
@@ -128,8 +128,8 @@ def test_a_stage_is_its_command_and_writes_under_its_own_folder(name: str) -> No
     for kind in ("outs", "metrics", "plots"):
         for out in stage.get(kind, []):
             path, options = next(iter(out.items())) if isinstance(out, dict) else (out, {})
-            assert path.startswith(f"data/{name}/")
-            assert options.get("cache", True) == (kind == "outs")
+            assert path.startswith((f"data/{name}/", f"data/timing/{name}"))
+            assert options.get("cache", True) == (kind != "metrics")
             assert "persist" not in options
 
 

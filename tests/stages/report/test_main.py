@@ -20,6 +20,7 @@ from transformers import pipeline
 
 from stages.errors import ReportError
 from stages.evaluate.__main__ import main as evaluate
+from stages.files import write_json
 from stages.inference import Classifier
 from stages.metrics.rule import Trial
 from stages.params import read_params
@@ -94,7 +95,7 @@ def test_other_clock_times_give_the_same_bytes(reported: Paths, tmp_path: Path) 
     stages = ["download@dataset", "download@model", "tokenize", "split", "finetune@1", "evaluate@1", "report"]
     for number, stage in enumerate(stages):
         timing = {"seconds": 98765.4 + number, "peak_memory_mb": 87654 + number, "predict_seconds": 7654.3}
-        copy.timing(stage).write_text(json.dumps(timing))
+        write_json(copy.timing(stage), timing)
     main(read_params(copy.params), copy)
     for path in sorted(path for path in reported.report.rglob("*") if path.is_file()):
         assert (copy.report / path.relative_to(reported.report)).read_bytes() == path.read_bytes(), path
