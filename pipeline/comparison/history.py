@@ -52,7 +52,10 @@ def read_history(root: Path, rev: str | None, *, most: int, everything: bool = F
         metrics = parse_summaries(metrics_of_commit(root, commit.sha))
         if metrics:  # a commit may also have removed or damaged the file
             commits.append(CommitMetrics(commit.sha[:9], commit.date, commit.subject, metrics))
-    own = read_metrics(root) if rev is None else {}
+    own: Mapping[str, MetricSummary] = {}
+    if rev is None:
+        with contextlib.suppress(PipelineError):  # it is damaged; `retune results` says so
+            own = read_metrics(root)
     if own and not (commits and _agree(own, commits[0].metrics)):
         commits.insert(0, CommitMetrics(WORKSPACE, "", "", own))
     if not commits:

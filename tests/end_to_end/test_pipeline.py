@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.repository.project import Project
+from stages.paths import Paths
 from tests.pipeline import toy
 
 pytestmark = pytest.mark.slow
@@ -102,6 +103,16 @@ def test_exactly_the_declared_files_are_written(ran: Path) -> None:
 def test_a_second_run_runs_nothing(ran: Path) -> None:
     assert stages_that_ran(toy.dvc(ran, "repro")) == []
     assert "Nothing has changed: nothing to run." in retune(ran, "run")
+
+
+def test_other_times_of_equal_results_run_nothing(ran: Path) -> None:
+    for stage in ("finetune@42", "evaluate@42"):
+        path = Paths(ran).timing(stage)
+        path.unlink()  # it may be a link into DVC's cache
+        path.write_text('{"seconds": 123456.0}')
+        toy.dvc(ran, "commit", "-q", "-f", stage)
+    assert {line["state"] for line in json.loads(retune(ran, "plan", "--json"))} == {"fresh"}
+    assert stages_that_ran(toy.dvc(ran, "repro")) == []
 
 
 def test_a_learning_rate_runs_its_stages_alone_and_going_back_runs_none(ran: Path) -> None:
