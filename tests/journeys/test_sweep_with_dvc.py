@@ -10,7 +10,7 @@ import pytest
 from tests.end_to_end.test_pipeline import VALUES, retune, write_encoder, write_rows
 from tests.pipeline import toy
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 RATES = ("0.003", "0.01")
 
