@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.test_pipeline import VALUES, retune, write_encoder, write_rows
+from tests.end_to_end import small_project
+from tests.end_to_end.test_pipeline import retune
 from tests.pipeline import toy
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -18,11 +19,8 @@ RATES = ("0.003", "0.01")
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """A project with results and a remote, and the name of the experiment of each learning rate."""
-    root = toy.own_project(tmp_path_factory.mktemp("sweep") / "project")
-    write_rows(root / "data/samples/toy.csv")
-    write_encoder(root / "encoder")
+    root = small_project.create(tmp_path_factory.mktemp("sweep") / "project")
     toy.add_remote(root, str(root.parent / "remote"))
-    retune(root, "use", "default", *[part for value in VALUES for part in ("-S", value)])
     toy.dvc(root, "repro")
     commit(root, "Results")
     toy.dvc(root, "exp", "run", "--queue", "-S", f"finetune.learning_rate=choice({','.join(RATES)})")
