@@ -23,8 +23,6 @@ def create(root: Path) -> Path:
     toy.own_project(root)
     write_rows(root / "data/samples/toy.csv")
     write_encoder(root / "encoder")
-    with (root / "data/.gitignore").open("a") as file:
-        file.write("/*/**/timing.json\n")
     params_file.write_params(root, recipes.compose(root, "default", VALUES), replace=True)
     return root
 
