@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pipeline.commands import compare, deploy, doctor, plan, predict, run
+from pipeline.commands import compare, deploy, doctor, init, plan, predict, run
 from pipeline.commands.terminal import leave
 from stages.errors import RetuneError, explain
 from stages.out_of_memory import full_memory_explained
@@ -19,7 +19,7 @@ RECORDS = (  # DVC keeps them in SQLite
 )
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", help=__doc__)
 for command in (
-    *(plan.use, plan.plan, run.run, run.results, run.ui),
+    *(init.init, plan.use, plan.plan, run.run, run.results, run.ui),
     *(predict.predict, predict.embed),
     *(compare.compare, compare.log),
     *(deploy.deploy, deploy.reconcile),
