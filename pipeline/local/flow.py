@@ -19,7 +19,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture, wait
 from prefect.states import Cancelled, Completed, Failed
 
-from pipeline import recipes
+from pipeline import params_file, recipes
 from pipeline.execution import workspace
 from pipeline.execution.runner import Runner
 from pipeline.execution.stage_process import Outcome
@@ -94,7 +94,7 @@ def _write_params(root: Path, params: Mapping[str, Any], recipe: str | None) -> 
     overrides = [f"{key}={json.dumps(value)}" for key, value in params.items()]
     text = recipes.changed_params(root, recipe=recipe, overrides=overrides)
     if text is not None:
-        recipes.write_params(root, text)
+        params_file.write_params(root, text, replace=recipe is not None)
 
 
 def _run(runner: Runner) -> State[Any]:

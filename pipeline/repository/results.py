@@ -1,30 +1,69 @@
-"""Reads the metrics of the last run, and formats them for people."""
+"""Reads the metrics of the last run or of a commit, and formats them for people.
 
+The report writes two files. headline.json is small: git keeps it, and DVC shows it. metrics.json has every number and
+is in DVC's cache, like the report. Commits of earlier versions have metrics.json alone, in git.
+"""
+
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from pipeline.repository import git
 from stages.errors import PipelineError
 from stages.files import read_json
 from stages.metrics.summary import MetricSummary, parse_summaries
 from stages.paths import Paths
 
 Metrics = Mapping[str, MetricSummary]  # by full name, such as `test.macro_f1`
+HEADLINE, ALL_METRICS = Paths().headline.as_posix(), Paths().all_metrics.as_posix()
+IN_GIT = (HEADLINE, ALL_METRICS)  # the first that a commit has is what git knows of its metrics
 
 
 def read_metrics(root: Path) -> dict[str, MetricSummary]:
-    """Return the metrics of data/report/metrics.json; none if the file is missing.
+    """Return every metric of the workspace; the headline alone if metrics.json is not here; none without a run.
 
     Raises:
-        PipelineError: The file is damaged.
+        PipelineError: A file is damaged.
     """
-    path = Paths(root).report / "metrics.json"
+    headline, report = (_read(path) for path in (Paths(root).headline, Paths(root).all_metrics))
+    return parse_summaries(report if report is not None and belongs(report, headline) else headline or {})
+
+
+def metrics_of_commit(root: Path, commit: str) -> dict[str, Any]:
+    """Return what git knows of a commit's metrics: the content of headline.json; empty if it is missing or damaged."""
+    for path in IN_GIT:
+        text = git.show(root, commit, path)
+        if text is not None:
+            return parse_report(text) or {}
+    return {}
+
+
+def parse_report(text: str) -> dict[str, Any] | None:
+    """Return the content of headline.json or metrics.json; None if it is damaged."""
     try:
-        report = read_json(path)
+        report = json.loads(text)
+    except ValueError:
+        return None
+    return report if isinstance(report, dict) else None
+
+
+def belongs(report: Mapping[str, Any], headline: Mapping[str, Any] | None) -> bool:
+    """Whether metrics.json is of the same run as headline.json: not after `git checkout` without `dvc checkout`."""
+    metrics = parse_summaries(report)
+    return all(
+        name in metrics and metrics[name].mean == metric.mean
+        for name, metric in parse_summaries(headline or {}).items()
+    )
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        return dict(read_json(path))
     except FileNotFoundError:
-        return {}
-    except ValueError as error:
+        return None
+    except (ValueError, TypeError) as error:
         raise PipelineError(f"{path} is damaged. Write it again: retune run report") from error
-    return parse_summaries(report)
 
 
 def format_metric(metric: MetricSummary) -> str:
