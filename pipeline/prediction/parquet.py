@@ -26,19 +26,24 @@ def open_parquet(opened: BinaryIO, name: str) -> pq.ParquetFile:
     Raises:
         DataError: It is not Parquet, or has a row that can't be read.
     """
+    options = {"pre_buffer": False, "buffer_size": BUFFER}
     try:
-        file = pq.ParquetFile(opened, pre_buffer=False, buffer_size=BUFFER)
-    except (pa.ArrowException, OSError) as error:
+        file = pq.ParquetFile(opened, **options)
+        coded = _coded(file)
+        return pq.ParquetFile(opened, metadata=file.metadata, read_dictionary=coded, **options)
+    except (pa.ArrowException, OSError, UnicodeDecodeError, LookupError) as error:  # the last: two names of a column
         raise DataError(
             f"{name} can't be read as Parquet: {shorten(str(error), 200)}. Give the file's format with --format."
         ) from error
+
+
+def _coded(file: pq.ParquetFile) -> list[str]:
+    """Return the paths of the columns whose texts stand in dictionaries, in any row group."""
     groups = [file.metadata.row_group(group) for group in range(file.metadata.num_row_groups)]
-    coded = {chunk.path_in_schema for group in groups for chunk in column_chunks(group) if has_dictionary(chunk)}
+    chunks = [chunk for group in groups for chunk in column_chunks(group)]
     views = {f.name for f in file.schema_arrow if "_view" in str(f.type) and f.type not in STORED_APART}
-    coded = {path for path in coded if path.partition(".")[0] not in views}
-    return pq.ParquetFile(
-        opened, metadata=file.metadata, pre_buffer=False, buffer_size=BUFFER, read_dictionary=sorted(coded)
-    )
+    paths = {chunk.path_in_schema for chunk in chunks if has_dictionary(chunk)}
+    return sorted(path for path in paths if path.partition(".")[0] not in views)
 
 
 def tables(file: pq.ParquetFile, name: str, *, skip: int) -> Iterator[pa.Table]:

@@ -55,8 +55,8 @@ class TextWriter:
                 lines = window.lines or [None] * len(window.data)
                 return b"".join(map(_extended, window.data, lines, new_keys))
             table = _table_of(window.data, has_bytes=window.has_bytes)
-            columns = [_values(name, table[name]) for name in table.column_names]
-            rows = (dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True))
+            values = [_values(name, table[name]) for name in table.column_names]
+            rows = (dict(zip(table.column_names, row, strict=True)) for row in zip(*values, strict=True))
             return b"".join(_json_line({**row, **new}) for row, new in zip(rows, new_keys, strict=True))
         data = cast(pa.Table, window.data)  # JSON lines do not become CSV
         stream = io.StringIO(newline="")

@@ -106,7 +106,7 @@ def within_limit(records: Iterator[Record], limit: int, name: str) -> Iterator[R
 def _damage_named(name: str, kind: str) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # UnicodeDecodeError: the name of a column
+    except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:  # the last two: the name of a column
         problem = " ".join(str(error).split())
         raise DataError(
             f"{name} can't be read as {kind}: {problem}. Fetch it again, or correct download.dataset.format."

@@ -188,3 +188,12 @@ def test_the_joined_file_has_row_groups_of_bounded_size(tmp_path: Path, monkeypa
     ParquetWriter().join(sorted(tmp_path.glob("*.part")), tmp_path / "whole")
     assert pq.read_metadata(tmp_path / "whole").num_row_groups == 3
     assert len(pq.read_table(tmp_path / "whole")) == 6
+
+
+def test_a_column_with_two_names_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["a"] * 9, "more": ["b"] * 9}), tmp_path / "in.parquet", store_schema=False)
+    content = (tmp_path / "in.parquet").read_bytes()
+    assert content.count(b"more") == 2  # in the schema, and where the column is
+    (tmp_path / "in.parquet").write_bytes(content.replace(b"more", b"less", 1))
+    with pytest.raises(DataError, match=r"in.parquet can't be read as Parquet: .*more"):
+        read(tmp_path / "in.parquet")
