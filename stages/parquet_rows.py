@@ -1,7 +1,9 @@
 """How large the rows of a Parquet file may become when they are read: a small file can hold any number of bytes."""
 
 from collections.abc import Sequence
+from typing import BinaryIO
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 BUFFER = 1 << 20  # bytes of a column read at once; without it, a column is read in one piece
@@ -12,13 +14,47 @@ NESTED_VALUE = 16  # bytes of a value in a list: its levels and itself
 MOST_EMPTY_VALUES = 1_000_000_000  # of lists in a row group, where each takes less than a bit
 
 
-def column_chunks(metadata: pq.RowGroupMetaData, columns: Sequence[str] | None = None) -> list[pq.ColumnChunkMetaData]:
-    """Return the chunks of a row group that hold some columns, and what is nested in them; None: of all columns."""
+def column_chunks(
+    opened: BinaryIO, file: pq.ParquetFile, group: int, columns: Sequence[str] | None = None
+) -> list[pq.ColumnChunkMetaData]:
+    """Return the chunks of a row group that hold some columns, and what is nested in them; None: of all columns.
+
+    A row is read before, with its texts left in their dictionaries: pyarrow ends the process where it is asked for the
+    chunk of a damaged file, and raises an error where it reads one.
+
+    Args:
+        opened: The file on disk.
+        file: The same file.
+        group: Number of the row group.
+        columns: Names of the columns.
+
+    Raises:
+        pyarrow.ArrowException, OSError, LookupError: The file is damaged.
+    """
+    _read_a_row(opened, file, group)
+    metadata = file.metadata.row_group(group)
     chunks = [metadata.column(number) for number in range(metadata.num_columns)]
     if columns is None:
         return chunks
     starts = tuple(f"{name}." for name in columns)
     return [chunk for chunk in chunks if f"{chunk.path_in_schema}.".startswith(starts)]
+
+
+def _read_a_row(opened: BinaryIO, file: pq.ParquetFile, group: int) -> None:
+    leaves = [file.schema.column(number) for number in range(len(file.schema))]
+    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+    coded = pq.ParquetFile(opened, metadata=file.metadata, buffer_size=BUFFER, read_dictionary=texts)
+    try:
+        next(coded.iter_batches(batch_size=1, row_groups=[group]), None)
+        return
+    except pa.ArrowNotImplementedError:  # texts that are stored as differences can't be read so
+        pass
+    plain = pq.ParquetFile(opened, metadata=file.metadata, buffer_size=BUFFER)
+    for name in file.schema_arrow.names:
+        try:
+            next(coded.iter_batches(batch_size=1, row_groups=[group], columns=[name]), None)
+        except pa.ArrowNotImplementedError:
+            next(plain.iter_batches(batch_size=1, row_groups=[group], columns=[name]), None)
 
 
 def has_dictionary(chunk: pq.ColumnChunkMetaData) -> bool:

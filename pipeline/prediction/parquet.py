@@ -1,6 +1,7 @@
 """Read a Parquet file as tables of bounded size: neither rows nor sizes that it states are believed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import BinaryIO
 
 import numpy as np
@@ -29,7 +30,8 @@ def open_parquet(opened: BinaryIO, name: str) -> pq.ParquetFile:
     options = {"pre_buffer": False, "buffer_size": BUFFER}
     try:
         file = pq.ParquetFile(opened, **options)
-        coded = _coded(file)
+        groups = [column_chunks(opened, file, group) for group in range(file.metadata.num_row_groups)]
+        coded = _coded(file, list(chain.from_iterable(groups)))
         return pq.ParquetFile(opened, metadata=file.metadata, read_dictionary=coded, **options)
     except (pa.ArrowException, OSError, UnicodeDecodeError, LookupError) as error:  # the last: two names of a column
         raise DataError(
@@ -37,19 +39,18 @@ def open_parquet(opened: BinaryIO, name: str) -> pq.ParquetFile:
         ) from error
 
 
-def _coded(file: pq.ParquetFile) -> list[str]:
+def _coded(file: pq.ParquetFile, chunks: Sequence[pq.ColumnChunkMetaData]) -> list[str]:
     """Return the paths of the columns whose texts stand in dictionaries, in any row group."""
-    groups = [file.metadata.row_group(group) for group in range(file.metadata.num_row_groups)]
-    chunks = [chunk for group in groups for chunk in column_chunks(group)]
     views = {f.name for f in file.schema_arrow if "_view" in str(f.type) and f.type not in STORED_APART}
     paths = {chunk.path_in_schema for chunk in chunks if has_dictionary(chunk)}
     return sorted(path for path in paths if path.partition(".")[0] not in views)
 
 
-def tables(file: pq.ParquetFile, name: str, *, skip: int) -> Iterator[pa.Table]:
+def tables(opened: BinaryIO, file: pq.ParquetFile, name: str, *, skip: int) -> Iterator[pa.Table]:
     """Yield the rows after the first `skip` (>= 0) in tables of bounded size; one without rows where there are none.
 
     Args:
+        opened: The file on disk.
         file: From `open_parquet`.
         name: What messages call it.
         skip: Rows to leave out; its tables end where those of a reading from the start do.
@@ -61,7 +62,7 @@ def tables(file: pq.ParquetFile, name: str, *, skip: int) -> Iterator[pa.Table]:
     plain = pa.schema([f.with_type(f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in schema])
     parts: list[pa.Table] = []  # without dictionaries, of which each would have its own
     rows = size = end = 0
-    for batch in _batches(file, name):
+    for batch in _batches(opened, file, name):
         start, end = max(0, skip - end), end + len(batch)
         for row, row_size in enumerate(_row_sizes(batch)[start:].tolist(), start):
             if row_size > LONGEST:
@@ -83,13 +84,13 @@ def _cast(table: pa.Table | pa.RecordBatch, schema: pa.Schema) -> pa.Table:
     return pa.table([column if column.type == kind else column.cast(kind) for column, kind in columns], schema=schema)
 
 
-def _batches(file: pq.ParquetFile, name: str) -> Iterator[pa.RecordBatch]:
+def _batches(opened: BinaryIO, file: pq.ParquetFile, name: str) -> Iterator[pa.RecordBatch]:
     """Yield the rows in batches, each checked before a value is taken from it."""
     end = 0
     try:
         for group in range(file.metadata.num_row_groups):
             metadata = file.metadata.row_group(group)
-            size = bytes_per_row(column_chunks(metadata), metadata.num_rows)
+            size = bytes_per_row(column_chunks(opened, file, group), metadata.num_rows)
             rows = max(1, min(WINDOW_ROWS, BATCH_BYTES // max(1, size)))
             for batch in file.iter_batches(batch_size=rows, row_groups=[group]):
                 batch.validate(full=True)  # offsets within their buffers, strings of UTF-8

@@ -125,7 +125,7 @@ class WindowReader:
         for column in self._columns:
             _check_text_type(self.name, column, file.schema_arrow.field(column).type)
         position = skip
-        for table in tables(file, self.name, skip=skip):
+        for table in tables(self.file, file, self.name, skip=skip):
             position += len(table)
             texts = [table.column(column).to_pylist() for column in self._columns]
             yield self._window(texts, [None] * len(table), table, position)

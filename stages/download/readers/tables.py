@@ -122,10 +122,9 @@ def _parquet_batches(opened: BinaryIO, file: pq.ParquetFile, options: ReadOption
 
 def _bytes_per_row(opened: BinaryIO, file: pq.ParquetFile, group: int, columns: list[str]) -> int:
     """Return how large a row of a row group may be, with its longest text that is stored once."""
-    metadata = file.metadata.row_group(group)
-    chunks = column_chunks(metadata, columns)
+    chunks = column_chunks(opened, file, group, columns)
     try:
-        largest = bytes_per_row(chunks, metadata.num_rows)
+        largest = bytes_per_row(chunks, file.metadata.row_group(group).num_rows)
     except ValueError as error:
         raise pa.ArrowInvalid(str(error)) from error
     names = [chunk.path_in_schema for chunk in chunks if has_dictionary(chunk)]

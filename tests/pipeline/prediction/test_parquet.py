@@ -197,3 +197,31 @@ def test_a_column_with_two_names_is_refused(tmp_path: Path) -> None:
     (tmp_path / "in.parquet").write_bytes(content.replace(b"more", b"less", 1))
     with pytest.raises(DataError, match=r"in.parquet can't be read as Parquet: .*more"):
         read(tmp_path / "in.parquet")
+
+
+FOOTERS = """
+import os, sys
+from pipeline.prediction.windows import WindowReader
+from stages.errors import DataError
+good, damaged = open(sys.argv[1], "rb").read(), sys.argv[1] + ".damaged"
+for position in range(len(good) - 8 - int.from_bytes(good[-8:-4], "little"), len(good) - 8):
+    for bit in range(8):
+        data = bytearray(good)
+        data[position] ^= 1 << bit
+        with open(damaged, "wb") as file:
+            file.write(data)
+        try:
+            with open(damaged, "rb") as file:
+                for window in WindowReader("in.parquet", "parquet", file, "text").windows():
+                    pass
+        except DataError:
+            pass
+print("done")
+"""
+
+
+def test_no_bit_of_the_footer_ends_the_process(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["a", "b"], "list": [["x"], []]}), tmp_path / "in.parquet", store_schema=False)
+    command = [sys.executable, "-c", FOOTERS, str(tmp_path / "in.parquet")]
+    answer = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True)
+    assert answer.stdout == "done\n", answer.stderr[-2_000:]
