@@ -47,13 +47,13 @@ def _read_a_row(opened: BinaryIO, file: pq.ParquetFile, group: int) -> None:
     try:
         next(coded.iter_batches(batch_size=1, row_groups=[group]), None)
         return
-    except pa.ArrowNotImplementedError:  # texts that are stored as differences can't be read so
+    except (pa.ArrowNotImplementedError, OSError):  # texts that are stored as differences can't be read so
         pass
     plain = pq.ParquetFile(opened, metadata=file.metadata, buffer_size=BUFFER)
     for name in file.schema_arrow.names:
         try:
             next(coded.iter_batches(batch_size=1, row_groups=[group], columns=[name]), None)
-        except pa.ArrowNotImplementedError:
+        except (pa.ArrowNotImplementedError, OSError):
             next(plain.iter_batches(batch_size=1, row_groups=[group], columns=[name]), None)
 
 
