@@ -152,7 +152,7 @@ def _values(name: str, column: pa.ChunkedArray, raw: bool = False) -> list[Any]:
     try:
         values: list[Any] = column.to_pylist()
         return values if raw or pa.types.is_string(column.type) else [_text(value) for value in values]
-    except (pa.ArrowException, ValueError, OverflowError, LookupError) as error:
+    except (pa.ArrowException, ValueError, ArithmeticError, LookupError) as error:
         reason = shorten(str(error), 200)
         raise DataError(
             f"The column {short(name)} has a value of type {column.type} that text can't hold: {reason}. "
