@@ -7,7 +7,8 @@ from typing import NoReturn
 
 import typer
 
-from pipeline.commands import compare, deploy, plan, predict, run
+from pipeline.commands import compare, deploy, plan, predict, run, status
+from pipeline.commands.loopback import bypass_proxies
 from pipeline.commands.terminal import leave
 from stages.errors import RetuneError, explain
 from stages.out_of_memory import full_memory_explained
@@ -15,7 +16,7 @@ from stages.redaction import redact_output
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", help=__doc__)
 for command in (
-    *(plan.use, plan.plan, run.run, run.results, run.ui),
+    *(plan.use, plan.plan, run.run, run.results, status.status, run.ui),
     *(predict.predict, predict.embed),
     *(compare.compare, compare.log),
     *(deploy.deploy, deploy.reconcile),
@@ -26,6 +27,7 @@ for command in (
 def main() -> NoReturn:
     """Run the command and exit; an error that the user can fix is one line and exit code 1."""
     _configure_log()
+    bypass_proxies()
     signal.signal(signal.SIGTERM, _end)
     code = 0
     try:

@@ -33,6 +33,7 @@ ARROWS = {  # room of pipeline/ -> the rooms that it may import
     "execution": {"planning", "repository"},
     "local": {"execution", "planning", "repository", "recipes"},
     "workers": {"execution", "planning", "repository", "recipes"},
+    "status": {"workers", "execution", "planning", "repository"},
     "comparison": {"planning", "repository"},
     "prediction": set(),
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.commands.loopback import bypass_proxies
 from pipeline.execution import workspace
 from pipeline.local import server
 from stages.errors import PipelineError, explain
@@ -252,8 +253,8 @@ def test_a_proxy_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("PREFECT_API_URL", prefect_api)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setenv("no_proxy", "")
-    server._bypass_proxies()
-    assert os.environ["NO_PROXY"] == "example.org,127.0.0.1,localhost"
+    bypass_proxies()
+    assert os.environ["NO_PROXY"] == "example.org,127.0.0.1,localhost,::1"
     assert server.answers(prefect_api)
 
 

@@ -1,0 +1,68 @@
+"""`retune status`: what runs where at this moment."""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.commands.terminal import console, project_root, show_table
+from stages.errors import PipelineError
+
+if TYPE_CHECKING:
+    from pipeline.status.activity import Activity
+
+
+def status(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print name, run, state, where, since, ends and address of each as JSON.")
+    ] = False,
+) -> None:
+    """Show what runs where, since when, and when it is expected to end: in this folder, and on the workers.
+
+    The workers' part comes from Prefect's API, which PREFECT_API_URL names; without it only this folder is shown.
+
+    Example: `PREFECT_API_URL=http://server:4200/api retune status`
+    """
+    from pipeline.status.activity import without_doubles
+    from pipeline.status.here import activities_here
+
+    here = activities_here(project_root())
+    url, elsewhere, failure = _read_server()
+    activities = without_doubles(here, elsewhere)
+    if as_json:
+        entries = [activity.as_json() for activity in activities]
+        typer.echo(json.dumps({"api": url, "activities": entries}, indent=2, ensure_ascii=False))
+    else:
+        _show(activities, url)
+    if failure:
+        raise failure
+
+
+def _show(activities: "list[Activity]", url: str | None) -> None:
+    from pipeline.status.table import status_table
+
+    if activities:
+        show_table(status_table(activities, datetime.now(UTC)))
+    else:
+        console.print("Nothing runs.")
+    if url is None:
+        console.print("Only this folder is shown: PREFECT_API_URL is not set. The workers' server: docs/workers.md")
+
+
+def _read_server() -> "tuple[str | None, list[Activity], PipelineError | None]":
+    """The address of the configured API (None: none is), what runs there, and why that is unknown if it is."""
+    from pipeline.local.server import configured_api
+
+    try:
+        url = configured_api()
+    except PipelineError as error:
+        return None, [], error
+    if url is None:
+        return None, [], None
+    from pipeline.status.prefect import read_activities
+
+    try:
+        return url, read_activities(), None
+    except PipelineError as error:
+        return url, [], error
