@@ -14,6 +14,7 @@ from pipeline.planning.reasons import input_reasons
 from pipeline.repository import git
 from pipeline.repository.lock import parse_lock
 from pipeline.repository.project import Project
+from pipeline.repository.results import parse_report
 from stages.errors import PipelineError, UnavailableError
 from stages.metrics.names import SPLITS
 from stages.metrics.summary import MetricSummary, parse_summaries
@@ -81,10 +82,7 @@ class Revision:
         if text is None:
             hint = "Run it: retune run" if self.rev is None else "Choose a revision that has some: retune log"
             raise PipelineError(f"{self.name} has no results ({path} is missing). {hint}")
-        try:
-            return dict(json.loads(text))
-        except ValueError as error:
-            raise PipelineError(f"{path} of {self.name} is damaged. Write it again: retune run report") from error
+        return parse_report(text, name=f"{path} of {self.name}")
 
     @cached_property
     def metrics(self) -> dict[str, MetricSummary]:

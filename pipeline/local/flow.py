@@ -29,7 +29,7 @@ from pipeline.execution.runner import Runner
 from pipeline.execution.stage_process import Outcome
 from pipeline.local import artifacts, listener
 from pipeline.repository.project import Project
-from pipeline.repository.results import read_metrics
+from pipeline.repository.results import read_sound_metrics
 from stages.errors import RetuneError, explain
 from stages.redaction import redact_output
 
@@ -110,7 +110,7 @@ def _write_params(root: Path, params: Mapping[str, Any], recipe: str | None) -> 
 
 def _run(runner: Runner) -> State[Any]:
     """Start the stages that are ready, wait for one to end, plan again; until none is left or one failed."""
-    before = read_metrics(runner.root)
+    before = read_sound_metrics(runner.root)
     with Project(runner.root) as project:
         for name in workspace.prune(runner.root, project):
             get_run_logger().info("Removed %s: no stage in dvc.yaml writes it any more.", name)

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from pipeline.repository import git
-from pipeline.repository.results import Metrics, format_metric, read_metrics
+from pipeline.repository.results import Metrics, format_metric, read_metrics, read_sound_metrics
 from stages.paths import Paths
 
 COMPARED = (0, 3, 4)  # exit codes of `retune compare` that come with a complete comparison
@@ -57,7 +57,7 @@ def _metrics_of_commit(root: Path, commit: str) -> Metrics:
         text = git.show(root, commit, f"{Paths().report.as_posix()}/metrics.json")
         if text is not None:
             path.write_text(text, encoding="utf-8")
-        return read_metrics(Path(folder))
+        return read_sound_metrics(Path(folder))
 
 
 def _metrics_before_and_after(before: Metrics, after: Metrics) -> str:
