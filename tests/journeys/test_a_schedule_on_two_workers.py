@@ -1,0 +1,149 @@
+"""A schedule starts a run across a CPU and a GPU worker; somebody watches it from elsewhere, as docs/workers.md says.
+
+`retune status` and Prefect's API alone are asked: nobody looks at the workers' folders.
+"""
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from pipeline.execution.machine import host_name
+from tests.pipeline import toy
+from tests.pipeline.processes import wait_for
+from tests.pipeline.workers.api import Api
+from tests.pipeline.workers.machines import Machines
+from tests.pipeline.workers.toy_project import ToyProject
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        int(os.environ.get("RETUNE_TEST_WORKERS", "0")) < 2, reason="minutes long: RETUNE_TEST_WORKERS=2 runs it"
+    ),
+]
+SLOW = 100  # ticks of 0.2 s of finetune, long enough to be watched
+
+
+@contextlib.contextmanager
+def schedule(api: Api, project: ToyProject) -> Iterator[None]:
+    """A schedule of `coordinate` that fires every few seconds; the deployment runs one at a time."""
+    from prefect.client.schemas.schedules import IntervalSchedule
+
+    deployment = api.client.read_deployment_by_name("coordinate/coordinate")
+    every = IntervalSchedule(interval=timedelta(seconds=5))
+    [made] = api.client.create_deployment_schedules(deployment.id, [(every, True)])
+    parameters = {"repository": str(project.origin), "ref": "main"}
+    api.client.update_deployment_schedule(deployment.id, made.id, active=True, parameters=parameters)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(Exception):
+            api.client.delete_deployment_schedule(deployment.id, made.id)
+        api.cancel_scheduled("coordinate")
+
+
+class Watcher:
+    """Somebody with a clone of the project and the address of Prefect's API."""
+
+    def __init__(self, machines: Machines, project: ToyProject) -> None:
+        names = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_HOME")
+        self._environment = {name: machines.environment[name] for name in names}
+        self._clone = project.clone("watcher", "main")
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """What `retune status --json` shows, by name."""
+        done = toy.retune(self._clone, "status", "--json", **self._environment)
+        assert done.returncode == 0, done.stderr
+        return {entry["name"]: entry for entry in json.loads(done.stdout)["activities"]}
+
+    def table(self) -> str:
+        return toy.retune(self._clone, "status", **self._environment).stdout
+
+    def sees(self, stage: str, state: str) -> dict[str, dict[str, Any]]:
+        """The first status in which a stage is in this state."""
+
+        def seen() -> dict[str, dict[str, Any]] | None:
+            found = self.status()
+            return found if stage in found and found[stage]["state"] == state else None
+
+        seen.__qualname__ = f"{stage} {state} in retune status"
+        return wait_for(seen, 300)
+
+
+def plan_of(api: Api, run_id: UUID) -> dict[str, dict[str, Any]]:
+    """The artifact `plan` of a coordinator as it is now, by stage; there is only one."""
+    from prefect.client.schemas.filters import ArtifactFilter
+
+    of_run = ArtifactFilter.model_validate({"flow_run_id": {"any_": [run_id]}, "key": {"any_": ["plan"]}})
+    (artifact,) = api.client.read_artifacts(artifact_filter=of_run)
+    return {row["stage"]: row for row in json.loads(str(artifact.data))}
+
+
+def logs_of(api: Api, run_id: UUID) -> list[str]:
+    from prefect.client.schemas.filters import LogFilter
+
+    of_run = LogFilter.model_validate({"flow_run_id": {"any_": [run_id]}})
+    return [line.message for line in api.client.read_logs(log_filter=of_run)]
+
+
+@pytest.mark.timeout(1800)
+def test_a_scheduled_run_is_watched_from_elsewhere(deployed: ToyProject, machines: Machines, api: Api) -> None:
+    deployed.create(text="watched\n")
+    deployed.slow("finetune@1", SLOW)
+    commit = deployed.head("main")
+    watcher = Watcher(machines, deployed)
+    begun = datetime.now(UTC)
+    with schedule(api, deployed):
+        seen = watcher.sees("finetune@1", "running")
+    name = f"main at {commit[:12]}"
+    coordinator, stage = seen[name], seen["finetune@1"]
+    assert (coordinator["state"], coordinator["where"], coordinator["run"]) == ("running", host_name(), None)
+    assert (stage["run"], stage["where"], stage["ends"]) == (name, host_name(), None), "it never ran before"
+    assert datetime.fromisoformat(stage["since"]) >= begun.replace(microsecond=0)
+    assert re.search(rf"^  finetune@1 +running +{host_name()} ", watcher.table(), flags=re.MULTILINE)
+
+    run_id = UUID(coordinator["address"].rpartition("/")[2])
+    plan = plan_of(api, run_id)
+    assert {stage: row["now"] for stage, row in plan.items()} == {
+        "download": "done",
+        "finetune@1": "running",
+        "evaluate@1": "waiting",
+        "report": "waiting",
+    }
+    assert plan["report"]["after"] == "evaluate@1"
+
+    assert api.end(run_id).is_completed()
+    assert {row["now"] for row in plan_of(api, run_id).values()} == {"done"}
+    subflows = {run.name: run for run in children_of(api, run_id)}
+    assert set(subflows) == {"download", "finetune@1", "evaluate@1", "report"}
+    assert {name: run.work_pool_name for name, run in subflows.items()}["finetune@1"] == "gpu"
+    lines = logs_of(api, run_id)
+    for stage_name, run in subflows.items():
+        (submitted,) = [line for line in lines if line.startswith(f"{stage_name} submitted to the pool")]
+        assert str(run.id) in submitted, "the log leads to the run of the stage"
+        assert [line for line in lines if line.startswith(f"{stage_name} is recorded after ")]
+    assert name not in watcher.status()
+
+    deployed.slow("finetune@1", SLOW)
+    again = api.coordinate(deployed, params={"finetune.learning_rate": 3e-5})
+    seen = watcher.sees("finetune@1", "running")
+    took = subflows["finetune@1"].total_run_time
+    since, ends = (datetime.fromisoformat(seen["finetune@1"][key]) for key in ("since", "ends"))
+    assert abs(ends - since - took) < timedelta(seconds=2), "as long as before"
+    run = next(entry for entry in seen.values() if entry["run"] is None)
+    assert datetime.fromisoformat(run["ends"]) > ends, "evaluate and report come after it"
+    assert api.end(again).is_completed()
+
+
+def children_of(api: Api, run_id: UUID) -> list[Any]:
+    """The subflow runs of a flow run, as Prefect's UI lists them."""
+    from prefect.client.schemas.filters import FlowRunFilter
+
+    of_parent = FlowRunFilter.model_validate({"parent_flow_run_id": {"any_": [run_id]}})
+    return list(api.client.read_flow_runs(flow_run_filter=of_parent))
