@@ -32,7 +32,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
     return Commands(monkeypatch, capfd)
 
 
-@pytest.mark.parametrize("arguments", [["plan"], ["run"], ["compare", "HEAD"], ["plan", "-S", "cut.length=6"]])
+@pytest.mark.parametrize("arguments", [["plan"], ["run"], ["compare", "HEAD"]])
 @pytest.mark.parametrize("name", ["params.yaml", "dvc.yaml", "dvc.lock"])
 def test_markers_are_named_by_each_command_that_reads_the_file(
     project: Path, command: Commands, name: str, arguments: list[str]
