@@ -20,16 +20,15 @@ def status(
 ) -> None:
     """Show what runs where, since when, and when it is expected to end: in this folder, and on the workers.
 
-    The workers' part comes from Prefect's API, which PREFECT_API_URL names; without it only this folder is shown.
+    The workers' part comes from Prefect's API, which PREFECT_API_URL names. Without it only this folder is shown; with
+    it the command also works outside a project.
 
     Example: `PREFECT_API_URL=http://server:4200/api retune status`
     """
     from pipeline.status.activity import without_doubles
-    from pipeline.status.here import activities_here
 
-    here = activities_here(project_root())
     url, elsewhere, failure = _read_server()
-    activities = without_doubles(here, elsewhere)
+    activities = without_doubles(_read_here(is_enough=url is None), elsewhere)
     if as_json:
         entries = [activity.as_json() for activity in activities]
         typer.echo(json.dumps({"api": url, "activities": entries}, indent=2, ensure_ascii=False))
@@ -48,6 +47,22 @@ def _show(activities: "list[Activity]", url: str | None) -> None:
         console.print("Nothing runs.")
     if url is None:
         console.print("Only this folder is shown: PREFECT_API_URL is not set. The workers' server: docs/workers.md")
+
+
+def _read_here(*, is_enough: bool) -> "list[Activity]":
+    """What runs in this project's folder; nothing outside of one, unless this is all that is shown.
+
+    Raises:
+        PipelineError: There is no project here, and nothing else to show.
+    """
+    from pipeline.status.here import activities_here
+
+    try:
+        return activities_here(project_root())
+    except PipelineError:
+        if is_enough:
+            raise
+        return []
 
 
 def _read_server() -> "tuple[str | None, list[Activity], PipelineError | None]":

@@ -85,8 +85,10 @@ class Coordinator:
         self._first_plan = self._plan()
         try:
             self._run_stages()
-        finally:
+        except PipelineError:  # not a signal, which leaves no time to ask Prefect's API
             self._show(self._progress(over=True))
+            raise
+        self._show(self._progress(over=True))
         if failed := self._failed():
             raise PipelineError("; ".join(f"{name}: {self.attempts[name].message}" for name in failed))
 

@@ -32,11 +32,11 @@ SLOW = 100  # ticks of 0.2 s of finetune, long enough to be watched
 
 @contextlib.contextmanager
 def schedule(api: Api, project: ToyProject) -> Iterator[None]:
-    """A schedule of `coordinate` that fires every few seconds; the deployment runs one at a time."""
+    """A schedule of `coordinate` that fires in a moment, and then every hour."""
     from prefect.client.schemas.schedules import IntervalSchedule
 
     deployment = api.client.read_deployment_by_name("coordinate/coordinate")
-    every = IntervalSchedule(interval=timedelta(seconds=5))
+    every = IntervalSchedule(interval=timedelta(hours=1), anchor_date=datetime.now(UTC) + timedelta(seconds=10))
     [made] = api.client.create_deployment_schedules(deployment.id, [(every, True)])
     parameters = {"repository": str(project.origin), "ref": "main"}
     api.client.update_deployment_schedule(deployment.id, made.id, active=True, parameters=parameters)
@@ -58,9 +58,13 @@ class Watcher:
 
     def status(self) -> dict[str, dict[str, Any]]:
         """What `retune status --json` shows, by name."""
-        done = toy.retune(self._clone, "status", "--json", **self._environment)
-        assert done.returncode == 0, done.stderr
-        return {entry["name"]: entry for entry in json.loads(done.stdout)["activities"]}
+
+        def answer() -> str:
+            done = toy.retune(self._clone, "status", "--json", **self._environment)
+            assert done.returncode == 0 or "does not answer" in done.stderr, done.stderr  # a server that is busy
+            return done.stdout if done.returncode == 0 else ""
+
+        return {entry["name"]: entry for entry in json.loads(wait_for(answer, 120))["activities"]}
 
     def table(self) -> str:
         return toy.retune(self._clone, "status", **self._environment).stdout

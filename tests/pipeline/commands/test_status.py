@@ -115,3 +115,9 @@ def test_a_refused_password_is_said(project: Path, refusing_api: str) -> None:
     done = status(project, PREFECT_API_URL=refusing_api)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert "PREFECT_API_AUTH_STRING" in done.stderr
+
+
+def test_outside_a_project_a_server_is_needed(tmp_path: Path, prefect_api: str) -> None:
+    assert status(tmp_path, PREFECT_API_URL=prefect_api).returncode == 0
+    done = status(tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
