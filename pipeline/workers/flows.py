@@ -1,6 +1,7 @@
 """The Prefect flows across machines: `coordinate` plans one commit and pushes its results, `run-stage` runs a stage."""
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,20 @@ def run_stage(
         inputs: The outputs of other stages that it reads: path -> MD5.
         refresh: Run it even if it is recorded, and replace the record.
     """
-    redact_output()
+    _start_log()
     repository = os.environ.get("RETUNE_REPOSITORY") or repository
     stage_run = StageRun(StageRequest(repository, commit, stage, key, inputs, refresh))
     with sending_heartbeats(_flow_run_id(), stage_run.stop):
         return final_state(stage_run.run(get_run_logger().info))
+
+
+def _start_log() -> None:
+    """Send this project's log lines from INFO on to the run's log, without secrets.
+
+    PREFECT_LOGGING_EXTRA_LOGGERS gives our logger Prefect's handlers, but no level: the root's, WARNING, would stay.
+    """
+    logging.getLogger("pipeline").setLevel(logging.INFO)
+    redact_output()
 
 
 def final_state(result: StageResult) -> State[Any]:
@@ -84,7 +94,7 @@ def coordinate(
         targets: Stages to bring up to date, with every stage that they need; none: all.
         refresh: Download the data and the encoder again; other stages run only if the bytes changed.
     """
-    redact_output()
+    _start_log()
     try:
         repository = _repository(repository)
         base = git.resolve_remote(repository, ref)

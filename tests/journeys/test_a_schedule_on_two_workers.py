@@ -89,13 +89,6 @@ def plan_of(api: Api, run_id: UUID) -> dict[str, dict[str, Any]]:
     return {row["stage"]: row for row in json.loads(str(artifact.data))}
 
 
-def logs_of(api: Api, run_id: UUID) -> list[str]:
-    from prefect.client.schemas.filters import LogFilter
-
-    of_run = LogFilter.model_validate({"flow_run_id": {"any_": [run_id]}})
-    return [line.message for line in api.client.read_logs(log_filter=of_run)]
-
-
 @pytest.mark.timeout(1800)
 def test_a_scheduled_run_is_watched_from_elsewhere(deployed: ToyProject, machines: Machines, api: Api) -> None:
     deployed.create(text="watched\n")
@@ -124,10 +117,10 @@ def test_a_scheduled_run_is_watched_from_elsewhere(deployed: ToyProject, machine
 
     assert api.end(run_id).is_completed()
     assert {row["now"] for row in plan_of(api, run_id).values()} == {"done"}
-    subflows = {run.name: run for run in children_of(api, run_id)}
+    subflows = {run.name: run for run in api.children(run_id)}
     assert set(subflows) == {"download", "finetune@1", "evaluate@1", "report"}
     assert {name: run.work_pool_name for name, run in subflows.items()}["finetune@1"] == "gpu"
-    lines = logs_of(api, run_id)
+    lines = api.logs(run_id)
     for stage_name, run in subflows.items():
         (submitted,) = [line for line in lines if line.startswith(f"{stage_name} submitted to the pool")]
         assert str(run.id) in submitted, "the log leads to the run of the stage"
@@ -143,11 +136,3 @@ def test_a_scheduled_run_is_watched_from_elsewhere(deployed: ToyProject, machine
     run = next(entry for entry in seen.values() if entry["run"] is None)
     assert datetime.fromisoformat(run["ends"]) > ends, "evaluate and report come after it"
     assert api.end(again).is_completed()
-
-
-def children_of(api: Api, run_id: UUID) -> list[Any]:
-    """The subflow runs of a flow run, as Prefect's UI lists them."""
-    from prefect.client.schemas.filters import FlowRunFilter
-
-    of_parent = FlowRunFilter.model_validate({"parent_flow_run_id": {"any_": [run_id]}})
-    return list(api.client.read_flow_runs(flow_run_filter=of_parent))
