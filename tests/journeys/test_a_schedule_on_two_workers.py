@@ -36,8 +36,8 @@ def schedule(api: Api, project: ToyProject) -> Iterator[None]:
     from prefect.client.schemas.schedules import IntervalSchedule
 
     deployment = api.client.read_deployment_by_name("coordinate/coordinate")
-    every = IntervalSchedule(interval=timedelta(hours=1), anchor_date=datetime.now(UTC) + timedelta(seconds=10))
-    [made] = api.client.create_deployment_schedules(deployment.id, [(every, True)])
+    every = IntervalSchedule(interval=timedelta(hours=1), anchor_date=datetime.now(UTC) + timedelta(seconds=15))
+    [made] = api.client.create_deployment_schedules(deployment.id, [(every, False)])  # on once it has its parameters
     parameters = {"repository": str(project.origin), "ref": "main"}
     api.client.update_deployment_schedule(deployment.id, made.id, active=True, parameters=parameters)
     try:
