@@ -38,6 +38,8 @@ EXPECTED = {  # pydantic's type of a problem -> what params.yaml should have
 }
 PATTERNS = {  # keys whose text must match a pattern -> what to expect, in words
     "sha256": "64 lowercase hexadecimal digits",
+    "license": "an identifier of the Hub such as apache-2.0, cc-by-4.0 or other",
+    "language": "a code of ISO 639 such as en",
     "require": "a rule such as test.macro_f1 >= 0.80",
     "max_drop": "a metric such as test.mcc",
 }

@@ -20,6 +20,9 @@ def _check_local(path: str) -> str:
     return path
 
 
+LICENSE = r"[a-z0-9][a-z0-9.+-]{0,39}"  # identifiers of the Hub: apache-2.0, cc-by-4.0, other
+LANGUAGE = r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*|code|multilingual"  # ISO 639 codes, as the Hub writes them: en, pt-BR
+
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # what NumPy and PyTorch both take
@@ -166,7 +169,7 @@ class Evaluate(Section):
     ordered: Literal["auto", "yes", "no"]
     batch_size: Positive
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    resamples: Annotated[int, Field(ge=100)]
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)]
     seed: Seed
 
     @field_validator("resamples")
@@ -190,6 +193,8 @@ class Gate(Section):
 
 class Report(Section):
     title: str
+    license: Annotated[str, Field(pattern=f"^({LICENSE})$")] | None
+    language: list[Annotated[str, Field(pattern=f"^({LANGUAGE})$")]] | None
     show_text: bool
     mistakes: Annotated[int, Field(ge=0)]
     suspects: Annotated[int, Field(ge=0)]

@@ -36,6 +36,7 @@ ARROWS = {  # room of pipeline/ -> the rooms that it may import
     "status": {"workers", "execution", "planning", "repository"},
     "comparison": {"planning", "repository"},
     "prediction": set(),
+    "diagnosis": {"execution", "local", "repository"},
 }
 ARROWS["commands"] = {*ARROWS, "commands"}
 ARROWS["cli"] = {"commands"}
@@ -277,6 +278,14 @@ def test_every_file_of_paths_is_an_output_of_the_graph() -> None:
         assert any(re.match(rf"{out}(/|$)", file.as_posix()) for out in outs), file
 
 
+def test_every_command_is_registered() -> None:
+    """A command is a function of pipeline/commands whose docstring has an example."""
+    nodes = [node for path in modules("pipeline/commands") for node in ast.parse(path.read_text()).body]
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    names = {node.name for node in functions if "Example: `" in (ast.get_docstring(node) or "")}
+    assert names == {command.callback.__name__ for command in app.registered_commands if command.callback}
+
+
 def test_the_readme_names_commands_that_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
@@ -284,7 +293,7 @@ def test_the_readme_names_commands_that_exist() -> None:
     code = "\n".join(re.findall(r"`([^`\n]+)`", text) + re.findall(r"```\w*\n(.*?)```", text, flags=re.DOTALL))
     for target in re.findall(r"\bmake ([a-z-]+)", code):
         assert target in targets, f"make {target}"
-    for command in re.findall(r"\bretune ([a-z-]+)", code):
+    for command in re.findall(r"(?<!from )\bretune ([a-z][a-z-]*)", code):
         assert command in commands, f"retune {command}"
     for stage in re.findall(r"python -m stages\.([a-z]+)", code):
         assert stage in STAGES

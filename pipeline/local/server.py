@@ -65,7 +65,7 @@ def configured_api() -> str | None:
         PipelineError: It does not answer, or Prefect can't work with the settings in the environment.
     """
     os.environ.update({key: os.environ.get(key, value) for key, value in (QUIET_CONSOLE | SHORT_RETRIES).items()})
-    _check_settings()
+    check_settings()
     from prefect.settings import PREFECT_API_URL
 
     url = PREFECT_API_URL.value()
@@ -120,7 +120,7 @@ def answers(url: str, *, timeout: float = 5.0) -> bool:
         return False
 
 
-def _check_settings() -> None:
+def check_settings() -> None:
     """Check what Prefect reads from the environment when it is imported, and that it can keep its database.
 
     Raises:

@@ -129,6 +129,11 @@ def commits(root: Path, rev: str, path: str, *, most: int) -> list[Commit]:
     return [Commit(*line.split("\t", 2)) for line in text.splitlines()]
 
 
+def setting(root: Path, key: str) -> str | None:
+    """A value of git's configuration as it holds in the repository, such as user.email; None if it is not set."""
+    return _call(root, "config", "--get", key).stdout.strip() or None
+
+
 def show(root: Path, commit: str, path: str) -> str | None:
     """The text of a file (its path relative to `root`) in a commit, or None if the commit has no such file."""
     done = _call(root, "show", "--end-of-options", f"{commit}:./{path}")

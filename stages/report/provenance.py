@@ -1,5 +1,6 @@
 """What produced the results: parameters, encoder and library versions. No clock times: equal runs differ in them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,10 @@ from stages.files import read_json
 from stages.params import Params
 from stages.paths import Paths
 
+HUB = re.compile(r"hf://(?P<name>[\w.-]+/[\w.-]+)(@.*)?", re.ASCII)
+PUBLISHED = {  # SHA-256 of model.safetensors -> the model on the Hub, for weights that come from elsewhere
+    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db": "sentence-transformers/all-MiniLM-L6-v2",
+}
 LIBRARIES = ("torch", "lightning", "transformers", "tokenizers", "numpy", "scikit-learn", "pandas", "pyarrow", "dvc")
 
 
@@ -16,6 +21,9 @@ class Provenance:
     """How the champion was made; mappings are in the order of their files."""
 
     encoder: str
+    base_model: str | None  # the encoder's name on the Hub; None: it is not known to be there
+    license: str | None  # of the model: report.license, else the encoder's; None: unknown
+    language: list[str]  # of the texts: report.language, else the encoder's; empty: unknown
     params: dict[str, str]  # by dotted key
     finetune_stats: dict[str, str]  # of the champion, by dotted key
     weights_mb: float
@@ -25,13 +33,22 @@ class Provenance:
 def read_provenance(paths: Paths, params: Params, seed: int) -> Provenance:
     """Read how the model of `seed` was made."""
     weights = paths.finetuned(seed) / "model.safetensors"
+    encoder = read_json(paths.encoder / "source.json")
     return Provenance(
-        encoder=read_json(paths.encoder / "source.json")["source"],
+        encoder=encoder["source"],
+        base_model=_name_on_the_hub(encoder),
+        license=params.report.license or encoder.get("license"),
+        language=encoder.get("language", []) if params.report.language is None else params.report.language,
         params=flatten(params.model_dump(exclude={"machine"})),
         finetune_stats=flatten(read_json(paths.finetune_stats(seed))),
         weights_mb=round(weights.stat().st_size / 1e6, 1) if weights.is_file() else 0.0,
         versions=_read_versions(paths.root / "constraints.txt"),
     )
+
+
+def _name_on_the_hub(encoder: Mapping[str, str]) -> str | None:
+    named = HUB.fullmatch(encoder["source"])
+    return named["name"] if named else PUBLISHED.get(encoder["sha256"])
 
 
 def flatten(values: Mapping[str, object], prefix: str = "") -> dict[str, str]:
