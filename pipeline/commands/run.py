@@ -38,16 +38,18 @@ def run(
 
     Example: `retune run -S 'seeds=[1,2]' --jobs 2`
     """
-    from pipeline import recipes
+    from pipeline import params_file, recipes
     from pipeline.execution.workspace import hold
 
     root = project_root()
+    if recipe:  # before a server is started for it
+        params_file.check_replaceable(root, recipes.compose(root, recipe, overrides or ()))
     with hold(root, wait=wait):  # also repairs what a killed run left behind, so that the plan sees a sound workspace
         plans = plan_changes(root, targets or (), overrides or (), recipe=recipe)
     if all(plan.state == "fresh" for plan in plans) and not refresh:
         text = recipes.changed_params(root, recipe=recipe, overrides=overrides or ())
         if text is not None:
-            recipes.write_params(root, text)
+            params_file.write_params(root, text, replace=recipe is not None)
         console.print("Nothing has changed: nothing to run.")
     else:
         from pipeline.local.launch import run_flow

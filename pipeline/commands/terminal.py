@@ -44,6 +44,11 @@ def project_root() -> Path:
     return find_root(here)
 
 
+def can_ask() -> bool:
+    """Whether a person can answer a question: the command runs in a terminal."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
 def show_table(table: Table) -> None:
     """Print a table: in a terminal it fits the width, elsewhere each row is one line."""
     if console.is_terminal:

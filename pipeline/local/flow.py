@@ -22,7 +22,7 @@ from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
-from pipeline import recipes
+from pipeline import params_file, recipes
 from pipeline.execution import workspace
 from pipeline.execution.machine import HOST_LABEL, workspace_name
 from pipeline.execution.runner import Runner
@@ -105,7 +105,7 @@ def _write_params(root: Path, params: Mapping[str, Any], recipe: str | None) -> 
     overrides = [f"{key}={json.dumps(value)}" for key, value in params.items()]
     text = recipes.changed_params(root, recipe=recipe, overrides=overrides)
     if text is not None:
-        recipes.write_params(root, text)
+        params_file.write_params(root, text, replace=recipe is not None)
 
 
 def _run(runner: Runner) -> State[Any]:

@@ -147,7 +147,8 @@ class Coordinator:
         if key is None:
             missing = ", ".join(sorted(set(stage.deps) - set(plan.deps)))
             raise PipelineError(
-                f"{stage.name} reads {missing}, which is neither in git nor an output of a stage. Commit it."
+                f"{stage.name} reads {missing}, which is neither in git, nor tracked by DVC, nor an output of a stage. "
+                f"Commit it; data goes to DVC: dvc add {missing}, commit the .dvc file, dvc push."
             )
         inputs = {path: item.md5 for path, item in inputs_of(self.graph, stage, self.plans).items()}
         refresh = stage.name in self._to_refresh()

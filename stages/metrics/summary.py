@@ -1,5 +1,6 @@
-"""Metrics with their intervals, as metrics.json holds them: of one model, and of all seeds."""
+"""Metrics with their intervals, as metrics.json and headline.json hold them: of one model, and of all seeds."""
 
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, SupportsFloat
@@ -41,17 +42,25 @@ def exact(number: SupportsFloat) -> float:
 
 
 def parse_summaries(report: Mapping[str, Any]) -> dict[str, MetricSummary]:
-    """Return every metric of the report's metrics.json by its full name (`test.macro_f1`), those of test first.
+    """Return every metric of metrics.json or headline.json by its full name (`test.macro_f1`), those of test first.
 
-    An entry without a mean is skipped: metrics.json of another version of the project may hold other things.
+    An entry without a mean is skipped: a file of another version of the project may hold other things.
     """
     summaries = {}
     for split in SPLITS:
         for metric, entry in (report.get(split) or {}).items():
             if isinstance(entry, Mapping) and (mean := _number(entry, "mean")) is not None:
-                ends = (_number(entry, key) for key in ("sd", "low", "high"))
-                summaries[metric_name(split, metric)] = MetricSummary(mean, *ends)
+                ends = (_number(entry, key) for key in ("low", "high"))
+                summaries[metric_name(split, metric)] = MetricSummary(mean, _deviation(entry), *ends)
     return summaries
+
+
+def _deviation(entry: Mapping[str, Any]) -> float | None:
+    """The standard deviation of the seeds' values: metrics.json has it, headline.json has the values."""
+    seeds = entry.get("seeds")
+    if isinstance(seeds, list) and len(seeds) > 1 and all(isinstance(value, int | float) for value in seeds):
+        return exact(statistics.stdev(seeds))
+    return _number(entry, "sd")
 
 
 def _number(entry: Mapping[str, Any], key: str) -> float | None:

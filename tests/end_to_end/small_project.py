@@ -4,7 +4,7 @@ import csv
 import random
 from pathlib import Path
 
-from pipeline import recipes
+from pipeline import params_file, recipes
 from tests.pipeline import toy
 
 WORDS = ["good", "bad", "slow", "fast", "love", "hate", "crash", "update", "free", "late", "great", "awful", "app"]
@@ -23,9 +23,7 @@ def create(root: Path) -> Path:
     toy.own_project(root)
     write_rows(root / "data/samples/toy.csv")
     write_encoder(root / "encoder")
-    with (root / "data/.gitignore").open("a") as file:
-        file.write("/*/**/timing.json\n")
-    recipes.write_params(root, recipes.compose(root, "default", VALUES))
+    params_file.write_params(root, recipes.compose(root, "default", VALUES), replace=True)
     return root
 
 

@@ -154,7 +154,7 @@ def test_use_writes_nothing_where_the_result_is_not_valid(tmp_path: Path) -> Non
     assert done.stderr == "error: recipe sms_spam: split.val: expected a number below 1, got 3\n"
     assert (root / "params.yaml").read_bytes() == before
     done = toy.retune(root, "use", "sms_spam", "-S", "split.val=0.3")
-    assert done.stdout == "params.yaml now holds the recipe sms_spam. Next: retune run\n"
+    assert done.stdout == "params.yaml now holds the recipe sms_spam with 1 change. Next: retune run\n"
     assert "val: 0.3  #" in (root / "params.yaml").read_text()
 
 

@@ -21,8 +21,10 @@ from transformers import pipeline
 
 from stages.errors import ReportError
 from stages.evaluate.__main__ import main as evaluate
+from stages.files import write_json
 from stages.inference import Classifier
 from stages.metrics.rule import Trial
+from stages.metrics.summary import parse_summaries
 from stages.params import read_params
 from stages.paths import Paths
 from stages.report.__main__ import main
@@ -40,6 +42,7 @@ def reported(project: Paths) -> Paths:
 
 def test_writes_what_dvc_yaml_declares(reported: Paths) -> None:
     assert {path.name for path in reported.report.iterdir()} == {
+        "headline.json",
         "metrics.json",
         "report.html",
         "report.md",
@@ -66,6 +69,23 @@ def test_metrics_have_mean_sd_low_and_high_over_the_seeds(reported: Paths) -> No
             assert entry["low"] <= entry["mean"] <= entry["high"]
     best = max((1, 2), key=lambda seed: seeds[seed - 1]["val"]["macro_f1"]["value"])
     assert metrics["champion"]["seed"] == best
+
+
+def test_the_headline_is_about_a_dozen_numbers_of_metrics_json(reported: Paths) -> None:
+    headline, metrics = (json.loads(path.read_text()) for path in (reported.headline, reported.all_metrics))
+    seeds = [json.loads(reported.metrics(seed).read_text()) for seed in (1, 2)]
+    names = {"test": ["macro_f1", "accuracy", "mcc"], "val": ["macro_f1"]}
+    assert {split: list(headline[split]) for split in names} == names
+    for split in names:
+        for name, entry in headline[split].items():
+            assert {key: entry[key] for key in ("mean", "low", "high")}.items() <= metrics[split][name].items()
+            assert entry["seeds"] == [seed[split][name]["value"] for seed in seeds]
+    champion = metrics["champion"]
+    assert headline["champion"] == {"seed": champion["seed"], "macro_f1": champion["test"]["macro_f1"]["value"]}
+    summaries, of_headline = parse_summaries(metrics), parse_summaries(headline)
+    assert {name: summaries[name].sd for name in of_headline} == pytest.approx(
+        {name: metric.sd for name, metric in of_headline.items()}, abs=1e-9
+    )
 
 
 def test_the_model_folder_answers_with_the_tasks_labels(reported: Paths) -> None:
@@ -136,7 +156,7 @@ def test_other_clock_times_give_the_same_bytes(reported: Paths, tmp_path: Path) 
     stages = ["download@dataset", "download@model", "tokenize", "split", "finetune@1", "evaluate@1", "report"]
     for number, stage in enumerate(stages):
         timing = {"seconds": 98765.4 + number, "peak_memory_mb": 87654 + number, "predict_seconds": 7654.3}
-        copy.timing(stage).write_text(json.dumps(timing))
+        write_json(copy.timing(stage), timing)
     main(read_params(copy.params), copy)
     for path in sorted(path for path in reported.report.rglob("*") if path.is_file()):
         assert (copy.report / path.relative_to(reported.report)).read_bytes() == path.read_bytes(), path
@@ -376,6 +396,9 @@ def test_without_test_rows_the_report_shows_val(make_project: Callable[..., Path
     pq.write_table(pa.table({"position": pa.array([], pa.int64())}), project.split("test"))
     make_report(project)
     assert json.loads((project.report / "metrics.json").read_text())["test"] == {}
+    headline = json.loads(project.headline.read_text())
+    assert (headline["test"], list(headline["val"])) == ({}, ["macro_f1", "accuracy", "mcc"])
+    assert headline["champion"]["macro_f1"] == headline["val"]["macro_f1"]["mean"]
     assert "val rows" in (project.report / "report.html").read_text()
 
 
