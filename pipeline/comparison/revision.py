@@ -14,7 +14,7 @@ from pipeline.planning.reasons import input_reasons
 from pipeline.repository import git
 from pipeline.repository.lock import parse_lock
 from pipeline.repository.project import Project
-from pipeline.repository.results import IN_GIT, belongs, parse_report
+from pipeline.repository.results import IN_GIT, belongs, damage_of, parse_report
 from stages.errors import PipelineError, UnavailableError
 from stages.metrics.names import SPLITS
 from stages.metrics.summary import MetricSummary, parse_summaries
@@ -85,7 +85,7 @@ class Revision:
             raise PipelineError(f"{self.name} has no results ({path} is missing). {hint}")
         report = parse_report(text)
         if report is None:
-            raise PipelineError(f"{path} of {self.name} is damaged. Write it again: retune run report")
+            raise PipelineError(damage_of(f"{path} of {self.name}", text))
         return report
 
     @cached_property

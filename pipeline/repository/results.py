@@ -11,9 +11,10 @@ from typing import Any
 
 from pipeline.repository import git
 from stages.errors import PipelineError
-from stages.files import read_json
+from stages.metrics.names import SPLITS
 from stages.metrics.summary import MetricSummary, parse_summaries
 from stages.paths import Paths
+from stages.yaml_file import conflict_line
 
 Metrics = Mapping[str, MetricSummary]  # by full name, such as `test.macro_f1`
 HEADLINE, ALL_METRICS = Paths().headline.as_posix(), Paths().all_metrics.as_posix()
@@ -28,6 +29,14 @@ def read_metrics(root: Path) -> dict[str, MetricSummary]:
     """
     headline, report = (_read(path) for path in (Paths(root).headline, Paths(root).all_metrics))
     return parse_summaries(report if report is not None and belongs(report, headline) else headline or {})
+
+
+def read_sound_metrics(root: Path) -> dict[str, MetricSummary]:
+    """The same, but none where a file is damaged: for what a run is about to write again."""
+    try:
+        return read_metrics(root)
+    except PipelineError:
+        return {}
 
 
 def metrics_of_commit(root: Path, commit: str) -> dict[str, Any]:
@@ -45,7 +54,16 @@ def parse_report(text: str) -> dict[str, Any] | None:
         report = json.loads(text)
     except ValueError:
         return None
-    return report if isinstance(report, dict) else None
+    if not isinstance(report, dict) or not all(isinstance(report.get(split) or {}, Mapping) for split in SPLITS):
+        return None
+    return report
+
+
+def damage_of(name: str, text: str) -> str:
+    """What is wrong with a metrics file that `parse_report` can't read, and what to do, in one line."""
+    if line := conflict_line(text):
+        return f"{name} line {line} is a conflict marker of a git merge. Write the file again: retune run"
+    return f"{name} is damaged. Write it again: retune run"
 
 
 def belongs(report: Mapping[str, Any], headline: Mapping[str, Any] | None) -> bool:
@@ -59,11 +77,13 @@ def belongs(report: Mapping[str, Any], headline: Mapping[str, Any] | None) -> bo
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        return dict(read_json(path))
+        text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
-        raise PipelineError(f"{path} is damaged. Write it again: retune run report") from error
+    report = parse_report(text)
+    if report is None:
+        raise PipelineError(damage_of(str(path), text))
+    return report
 
 
 def format_metric(metric: MetricSummary) -> str:

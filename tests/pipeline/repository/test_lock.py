@@ -35,7 +35,8 @@ DAMAGED = {
 
 def test_conflict_markers_are_named(tmp_path: Path) -> None:
     with pytest.raises(
-        LockConflictError, match=r"^dvc.lock line 3 is a conflict marker .*git checkout HEAD -- dvc.lock"
+        LockConflictError,
+        match=r"^dvc.lock line 3 is a conflict marker .*git checkout HEAD -- dvc.lock\. Then: retune run",
     ):
         parse_lock(CONFLICT)
     (tmp_path / "dvc.lock").write_text(CONFLICT)
