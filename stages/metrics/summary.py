@@ -7,6 +7,7 @@ from typing import Any, SupportsFloat
 from stages.metrics.names import SPLITS, metric_name
 
 DECIMALS = 10  # of numbers in files: enough for any comparison, and without the noise of floating point
+SHOWN = 3  # decimals wherever people read a metric, so that every command and document shows the same digits
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,16 @@ def exact(number: SupportsFloat) -> float:
     return round(float(number), DECIMALS) + 0.0  # never -0.0
 
 
+def format_value(value: float) -> str:
+    """Return a metric as every command and document shows it: `0.812`."""
+    return f"{round(value, SHOWN) + 0.0:.{SHOWN}f}"  # never -0.000
+
+
+def format_change(value: float) -> str:
+    """Return a difference of metrics with its sign: `+0.012`."""
+    return f"{round(value, SHOWN) + 0.0:+.{SHOWN}f}"
+
+
 def parse_summaries(report: Mapping[str, Any]) -> dict[str, MetricSummary]:
     """Return every metric of the report's metrics.json by its full name (`test.macro_f1`), those of test first.
 
@@ -52,6 +63,18 @@ def parse_summaries(report: Mapping[str, Any]) -> dict[str, MetricSummary]:
                 ends = (_number(entry, key) for key in ("sd", "low", "high"))
                 summaries[metric_name(split, metric)] = MetricSummary(mean, *ends)
     return summaries
+
+
+def parse_champion(report: Mapping[str, Any]) -> dict[str, MetricSummary]:
+    """Return the metrics of the model that ships by full name, those of test first; empty where the file has none."""
+    champion = report.get("champion")
+    metrics = {}
+    for split in SPLITS if isinstance(champion, Mapping) else ():
+        for metric, entry in (champion.get(split) or {}).items():
+            if isinstance(entry, Mapping) and (value := _number(entry, "value")) is not None:
+                ends = (_number(entry, key) for key in ("low", "high"))
+                metrics[metric_name(split, metric)] = MetricSummary(value, None, *ends)
+    return metrics
 
 
 def _number(entry: Mapping[str, Any], key: str) -> float | None:

@@ -1,5 +1,7 @@
-"""What produced the results: parameters, encoder and library versions. No clock times: equal runs differ in them."""
+"""What produced the results: data, parameters, encoder, library versions. No clock times, which differ in equal runs."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 from stages.files import read_json
 from stages.params import Params
 from stages.paths import Paths
+from stages.report.training import describe_training
 
 LIBRARIES = ("torch", "lightning", "transformers", "tokenizers", "numpy", "scikit-learn", "pandas", "pyarrow", "dvc")
 
@@ -16,8 +19,10 @@ class Provenance:
     """How the champion was made; mappings are in the order of their files."""
 
     encoder: str
+    data_hash: str  # MD5 of rows.parquet, which dvc.lock has too
+    params_hash: str  # SHA-256 of every value that can change a result: equal for equal values, in any order
     params: dict[str, str]  # by dotted key
-    finetune_stats: dict[str, str]  # of the champion, by dotted key
+    training: list[tuple[str, str]]  # of the champion, as name and value
     weights_mb: float
     versions: dict[str, str]  # by library; empty without constraints.txt
 
@@ -25,13 +30,23 @@ class Provenance:
 def read_provenance(paths: Paths, params: Params, seed: int) -> Provenance:
     """Read how the model of `seed` was made."""
     weights = paths.finetuned(seed) / "model.safetensors"
+    with paths.rows.open("rb") as rows:
+        data_hash = hashlib.file_digest(rows, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     return Provenance(
         encoder=read_json(paths.encoder / "source.json")["source"],
+        data_hash=data_hash,
+        params_hash=hash_params(params),
         params=flatten(params.model_dump(exclude={"machine"})),
-        finetune_stats=flatten(read_json(paths.finetune_stats(seed))),
+        training=describe_training(read_json(paths.finetune_stats(seed)), params.finetune),
         weights_mb=round(weights.stat().st_size / 1e6, 1) if weights.is_file() else 0.0,
         versions=_read_versions(paths.root / "constraints.txt"),
     )
+
+
+def hash_params(params: Params) -> str:
+    """Return the SHA-256 of the parameters that can change a result; how the report looks is not among them."""
+    values = params.model_dump(mode="json", exclude={"machine", "report"})
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def flatten(values: Mapping[str, object], prefix: str = "") -> dict[str, str]:

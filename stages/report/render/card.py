@@ -6,10 +6,10 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from stages.errors import ReportError
 from stages.files import replace_folder, write_json, write_text
+from stages.metrics.summary import SHOWN
 from stages.paths import Paths
 from stages.report.metrics import Champion
 from stages.report.render.context import Context
-from stages.report.render.formats import decimals
 from stages.report.render.page import environment
 from stages.report.results import Results
 from stages.schema import Tokenize
@@ -57,7 +57,7 @@ def _front_matter(title: str, champion: Champion) -> str:
             dataset_name=title,
             dataset_split=split,
             metric_type=metric,
-            metric_value=round(entry.value, decimals(entry.low, entry.high)),
+            metric_value=round(entry.value, SHOWN),
         )
         for split, metrics in (("test", champion.test), ("val", champion.val))
         for metric, entry in metrics.items()
