@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.repository import git
+from pipeline.repository.results import Results
 from stages.errors import PipelineError
 from stages.metrics.names import headline_metrics, metric_name
-from stages.metrics.summary import MetricSummary, parse_summaries
+from stages.metrics.summary import MetricSummary
 from stages.params import parse_mapping
 from stages.paths import Paths
 from stages.yaml_file import read_text
@@ -26,13 +27,17 @@ class CommitMetrics:
         commit: Its abbreviated hash; `workspace`.
         date: Of the commit; empty for the workspace.
         subject: First line of the commit's message; empty for the workspace.
-        metrics: By full name, such as `test.mcc`.
+        metrics: The means over the seeds by full name, such as `test.mcc`.
+        model: The metrics of the model that ships, by full name; empty where an older version wrote the file.
+        seeds: Number of seeds; None where an older version wrote the file.
     """
 
     commit: str
     date: str
     subject: str
     metrics: Mapping[str, MetricSummary]
+    model: Mapping[str, MetricSummary] = field(default_factory=dict)
+    seeds: int | None = None
 
 
 def read_history(root: Path, rev: str | None, *, most: int) -> list[CommitMetrics]:
@@ -48,14 +53,14 @@ def read_history(root: Path, rev: str | None, *, most: int) -> list[CommitMetric
     """
     commits = []
     for commit in git.commits(root, rev or "HEAD", PATH, most=most):
-        metrics = _parse(git.show(root, commit.sha, PATH))
-        if metrics:  # a commit may also have removed or damaged the file
-            commits.append(CommitMetrics(commit.sha[:9], commit.date, commit.subject, metrics))
+        results = _parse(git.show(root, commit.sha, PATH))
+        if results.means:  # a commit may also have removed or damaged the file
+            commits.append(_of_commit(commit.sha[:9], commit.date, commit.subject, results))
     path = root / PATH
     if rev is None and path.is_file():
-        metrics = _parse(path.read_text(encoding="utf-8"))
-        if metrics and (not commits or metrics != commits[0].metrics):
-            commits.insert(0, CommitMetrics(WORKSPACE, "", "", metrics))
+        results = _parse(path.read_text(encoding="utf-8"))
+        if results.means and (not commits or results.means != commits[0].metrics):
+            commits.insert(0, _of_commit(WORKSPACE, "", "", results))
     if not commits:
         raise PipelineError(
             f"No commit of {rev or 'HEAD'} has metrics ({PATH}). Run the pipeline (retune run), then commit that file."
@@ -87,9 +92,13 @@ def as_json(commits: Sequence[CommitMetrics]) -> list[dict[str, Any]]:
     return [asdict(commit) for commit in commits]
 
 
-def _parse(text: str | None) -> dict[str, MetricSummary]:
+def _of_commit(commit: str, date: str, subject: str, results: Results) -> CommitMetrics:
+    return CommitMetrics(commit, date, subject, results.means, results.model, len(results.seeds) or None)
+
+
+def _parse(text: str | None) -> Results:
     try:
         report = json.loads(text or "{}")
     except ValueError:
-        return {}
-    return parse_summaries(report) if isinstance(report, Mapping) else {}
+        report = {}
+    return Results.parse(report if isinstance(report, Mapping) else {})

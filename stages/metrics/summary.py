@@ -67,9 +67,9 @@ def parse_summaries(report: Mapping[str, Any]) -> dict[str, MetricSummary]:
 
 def parse_champion(report: Mapping[str, Any]) -> dict[str, MetricSummary]:
     """Return the metrics of the model that ships by full name, those of test first; empty where the file has none."""
-    champion = report.get("champion")
+    champion = report.get("champion") or {}
     metrics = {}
-    for split in SPLITS if isinstance(champion, Mapping) else ():
+    for split in SPLITS:
         for metric, entry in (champion.get(split) or {}).items():
             if isinstance(entry, Mapping) and (value := _number(entry, "value")) is not None:
                 ends = (_number(entry, key) for key in ("low", "high"))

@@ -1,4 +1,4 @@
-"""What produced the results: data, parameters, encoder, library versions. No clock times, which differ in equal runs."""
+"""What produced the results: data, parameters, encoder, library versions. No clock times: equal runs differ in them."""
 
 import hashlib
 import json

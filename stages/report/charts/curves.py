@@ -30,8 +30,8 @@ def batch_mcc(
 ) -> tuple[int, list[float]]:
     """Return the batch size and the MCC of each batch, in the order of the rows.
 
-    A batch has `batch_size` rows (>= 1), or more if there would be more than 60 batches. The bars show how much the MCC of a few rows
-    varies, and why the overall MCC is not their mean.
+    A batch has `batch_size` rows (>= 1), or more if there would be more than 60 batches. The bars show how much the MCC
+    of a few rows varies, and why the overall MCC is not their mean.
     """
     size = max(batch_size, -(-len(labels) // MAX_BATCHES))
     scores = []
