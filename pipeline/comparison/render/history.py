@@ -45,17 +45,16 @@ class HistoryTable:
 
 def render_markdown(commits: Sequence[CommitMetrics], names: Sequence[str]) -> str:
     """Return a table, and a plot of each metric (mean and both ends of its interval)."""
-    rows = [
-        [
-            code(commit.commit),
-            commit.date,
-            *(_cell(commit, name) for name in names),
-            code(commit.subject, limit=LONG_SUBJECT),
-        ]
-        for commit in commits
-    ]
+    headings = ["commit", "date", "seeds", *(part for name in names for part in (f"{code(name)}, mean", "ships"))]
+    rows = []
+    for commit in commits:
+        columns = [_cells(commit, name) for name in names]
+        first = [code(commit.commit), commit.date, columns[0][2]]
+        rows.append(
+            [*first, *(cell for cells in columns for cell in cells[3:]), code(commit.subject, limit=LONG_SUBJECT)]
+        )
     charts = [_chart(commits, name) for name in names]
-    return "\n\n".join([table(["commit", "date", *map(code, names), "subject"], rows), *charts])
+    return "\n\n".join([table([*headings, "subject"], rows), *charts])
 
 
 def _chart(commits: Sequence[CommitMetrics], name: str) -> str:

@@ -255,7 +255,7 @@ def test_the_report_says_which_rule_was_taken_and_why(trial: Trial, text: str, n
     main(params, copy_project)
     shown = re.sub(r"<[^>]*>", "", (copy_project.report / name).read_text())
     assert text in shown
-    assert f"it changed Macro F1 by {0.022 if trial.taken else '0.0015'}" in shown
+    assert f"it changed Macro F1 by {'0.022' if trial.taken else '0.002'}" in shown
     assert ("so the gain may be chance" in shown) == (not trial.taken)
     assert "Every number of this report is that of this rule" in shown
 
