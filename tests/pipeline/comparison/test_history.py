@@ -167,7 +167,7 @@ def test_a_value_or_an_interval_is_never_cut(width: int, console_type: type[Cons
     ]
     console = console_type(width=width)
     with console.capture() as captured:
-        console.print(render_terminal(commits, ["test.mcc"]))
+        console.print(render_terminal(commits, ["test.mcc"]), crop=False)
     heading, line, *_ = captured.get().splitlines()
     assert line.startswith("abcdef012 2024-05-01 5     -0.123 (-0.200 to 1.050) -0.123")
     assert heading.startswith("commit    date       seeds test.mcc, mean           ships")
