@@ -1,7 +1,7 @@
 """Make the pictures and the example of a comment in docs/ anew, from two runs of this pipeline on the bundled sample.
 
-Clones the last commit into a folder, runs it with two seeds under a Prefect server with its UI, then once more with half
-the epochs, and compares the two. About 20 minutes on two cores; a folder that is there already goes on from its cache.
+Clones the last commit into a folder, runs it with two seeds under a Prefect server with its UI, then once more with
+half the epochs, and compares the two. About 20 minutes on two cores; a folder that is there goes on from its cache.
 
 Needs chromium and chromedriver, and the package selenium.
 
