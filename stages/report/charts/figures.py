@@ -33,7 +33,7 @@ class Charts:
 
 
 def make_charts(
-    paths: Paths, results: Results, metrics: Metrics, *, metric: str, headline: str, mcc_per_batch: int
+    paths: Paths, results: Results, metrics: Metrics, *, metric: str, headline: str, mcc_per_batch: int | None
 ) -> Charts:
     """Lay out every chart.
 
@@ -43,7 +43,7 @@ def make_charts(
         metrics: The contents of metrics.json.
         metric: The metric that chose the champion.
         headline: The metric at the top of the report.
-        mcc_per_batch: Rows of each bar of the chart of MCC; 0: no such chart.
+        mcc_per_batch: Rows of each bar of the chart of MCC; None: no such chart.
     """
     champion = metrics.champion.test or metrics.champion.val
     batch_size, batches = _batches(results, champion["mcc"], mcc_per_batch) if mcc_per_batch else (0, None)
