@@ -77,7 +77,7 @@ def _gate(comparison: Comparison) -> list[str]:
 def _metrics(rows: Sequence[MetricRow], confidence: float) -> str:
     cells = [
         [
-            code(row.name),
+            code(row.name) + (" as observed" if row.paired and row.name.endswith("ece") else ""),
             f"**{row.verdict}**" if row.verdict in ("better", "worse", "differ") else row.verdict or "",
             format_value(row.base),
             format_value(row.head),
@@ -206,5 +206,6 @@ def _legend(comparison: Comparison) -> str:
         f"8 times out of 10. The interval's level is {wording.percent(comparison.confidence)}: the more often results "
         "were compared on the same test rows, the higher it is. With one seed per side, two models are compared, not "
         "the configurations that made them. Where there are several, base and head are means over them; the model that "
-        "ships is the seed that is best on val."
+        "ships is the seed that is best on val. The calibration error (ece) is compared as observed: more than "
+        "the reports show: they take off what chance adds on both sides alike."
     )

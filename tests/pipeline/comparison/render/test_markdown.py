@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from pipeline.comparison.gate import RuleResult
 from pipeline.comparison.render import markdown, markup
+from pipeline.comparison.verdicts import MetricRow
 from stages.shown import visible
 from tests.pipeline.comparison.builders import comparison
 
@@ -77,6 +78,16 @@ def test_the_verdict_is_the_second_of_seven_columns() -> None:
     lines = markdown.render(comparison("plain")).splitlines()
     heading = "| metric | verdict | base | head | change | 95% interval | min. detectable |"
     assert lines.count(heading) == 2  # the headline, and all metrics
+
+
+def test_a_calibration_error_that_is_not_the_reports_says_so() -> None:
+    rows = [MetricRow(f"test.{name}", 0.5, 0.6, 0.0, 0.2) for name in ("ece", "calibrated_ece", "brier")]
+    text = markdown.render(dataclasses.replace(comparison("plain"), metrics=rows))
+    assert "| <code>test&#46;ece</code> as observed |" in text
+    assert "| <code>test&#46;calibrated&#95;ece</code> as observed |" in text
+    assert "| <code>test&#46;brier</code> |" in text
+    unpaired = [dataclasses.replace(row, paired=False) for row in rows]
+    assert "as observed |" not in markdown.render(dataclasses.replace(comparison("plain"), metrics=unpaired))
 
 
 def test_the_rest_is_folded() -> None:
