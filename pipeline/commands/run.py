@@ -17,7 +17,7 @@ from stages.paths import Paths
 from stages.shown import visible
 
 if TYPE_CHECKING:
-    from pipeline.repository.results import Results
+    from pipeline.repository.results import RunResults
 
 LAST_AT_END = "test.log_loss"  # a run that ends shows it after the headline metrics
 
@@ -107,7 +107,7 @@ def _show_results(root: Path, *, brief: bool) -> bool:
     return True
 
 
-def _results_table(results: "Results", names: Collection[str]) -> Table:
+def _results_table(results: "RunResults", names: Collection[str]) -> Table:
     """The model that ships; beside it the mean where there are several seeds."""
     from pipeline.repository.results import format_interval, seeds_title
 

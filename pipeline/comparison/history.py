@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.repository import git
-from pipeline.repository.results import Results
+from pipeline.repository.results import RunResults
 from stages.errors import PipelineError
 from stages.metrics.names import headline_metrics, metric_name
 from stages.metrics.summary import MetricSummary
@@ -92,13 +92,13 @@ def as_json(commits: Sequence[CommitMetrics]) -> list[dict[str, Any]]:
     return [asdict(commit) for commit in commits]
 
 
-def _of_commit(commit: str, date: str, subject: str, results: Results) -> CommitMetrics:
+def _of_commit(commit: str, date: str, subject: str, results: RunResults) -> CommitMetrics:
     return CommitMetrics(commit, date, subject, results.means, results.model, len(results.seeds) or None)
 
 
-def _parse(text: str | None) -> Results:
+def _parse(text: str | None) -> RunResults:
     try:
         report = json.loads(text or "{}")
     except ValueError:
         report = {}
-    return Results.parse(report if isinstance(report, Mapping) else {})
+    return RunResults.parse(report if isinstance(report, Mapping) else {})

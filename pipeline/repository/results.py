@@ -16,7 +16,7 @@ Metrics = Mapping[str, MetricSummary]  # by full name, such as `test.macro_f1`
 
 
 @dataclass(frozen=True)
-class Results:
+class RunResults:
     """The results of a run: those of the model that ships, and the means over the seeds.
 
     Attributes:
@@ -36,7 +36,7 @@ class Results:
     failures: list[str]
 
     @classmethod
-    def parse(cls, report: Mapping[str, Any]) -> "Results":
+    def parse(cls, report: Mapping[str, Any]) -> "RunResults":
         """Read the contents of data/report/metrics.json, which another version of the project may have written."""
         champion, seeds = report.get("champion"), report.get("seeds")
         return cls(
@@ -55,7 +55,7 @@ class Results:
         return [name for name in names if name in self.means]
 
 
-def read_results(root: Path) -> Results:
+def read_results(root: Path) -> RunResults:
     """Return the results in data/report/metrics.json; empty ones if the file is missing.
 
     Raises:
@@ -68,7 +68,7 @@ def read_results(root: Path) -> Results:
         report = {}
     except ValueError as error:
         raise PipelineError(f"{path} is damaged. Write it again: retune run report") from error
-    return Results.parse(report)
+    return RunResults.parse(report)
 
 
 def read_metrics(root: Path) -> Metrics:

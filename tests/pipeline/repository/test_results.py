@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.repository.results import Results, format_interval, format_metric, read_metrics, read_results, seeds_title
+from pipeline.repository.results import (
+    RunResults,
+    format_interval,
+    format_metric,
+    read_metrics,
+    read_results,
+    seeds_title,
+)
 from stages.errors import PipelineError
 from stages.metrics.summary import MetricSummary
 from stages.paths import Paths
@@ -61,7 +68,7 @@ def test_the_model_that_ships_and_the_means_are_apart(tmp_path: Path) -> None:
     "report", [{}, {"champion": None}, {"champion": {"seed": 3}}, {"seeds": 3}, {"baselines": {}, "metric": "mcc"}]
 )
 def test_a_file_of_another_version_has_no_model(report: dict[str, object]) -> None:
-    results = Results.parse(report)
+    results = RunResults.parse(report)
     assert (results.model, results.seeds, results.failures, results.headline) == ({}, [], [], [])
 
 
