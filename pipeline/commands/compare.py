@@ -74,10 +74,10 @@ def log(
     Example: `retune log --metric test.mcc -n 10`
     """
     from pipeline.comparison.history import as_json as history_as_json
-    from pipeline.comparison.history import choose_metrics, read_history
+    from pipeline.comparison.history import choose_metrics, in_headline, read_history
 
     root = project_root()
-    commits = read_history(root, rev, most=most)
+    commits = read_history(root, rev, most=most, everything=as_json or bool(metric and not in_headline(metric)))
     names = choose_metrics(root, commits, metric)
     if as_json:
         _print_json(history_as_json(commits))

@@ -52,9 +52,14 @@ def plan(
 
 
 def plan_changes(
-    root: Path, targets: Collection[str], overrides: Iterable[str], *, rev: str | None = None, recipe: str | None = None
+    root: Path,
+    targets: Collection[str] = (),
+    overrides: Iterable[str] = (),
+    *,
+    rev: str | None = None,
+    recipe: str | None = None,
 ) -> "tuple[StagePlan, ...]":
-    """Plan with a recipe and overrides that are not in params.yaml yet.
+    """Plan with a recipe and overrides that are not in params.yaml yet; `retune.plan` in Python.
 
     Args:
         root: The project's folder.

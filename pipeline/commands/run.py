@@ -76,7 +76,7 @@ def results() -> None:
         raise PipelineError("There are no results yet: data/report/metrics.json is missing. Run: retune run")
 
 
-def ui(port: Annotated[int, typer.Option(help="Port of the server on this machine.")] = 4200) -> None:
+def ui(port: Annotated[int, typer.Option(help="Port of the server on this machine.", min=1, max=65535)] = 4200) -> None:
     """Start Prefect's UI on this machine: it shows earlier runs and can start new ones.
 
     Example: `retune ui --port 4300`

@@ -54,7 +54,7 @@ def read_costs(base: Revision, head: Revision) -> list[Cost]:
     """Return the time and the memory of each stage that one of the two sides has a record of."""
     costs = []
     for stage in dict.fromkeys([*head.lock, *base.lock]):
-        before, after = (side.json(FILES.timing(stage)) or {} for side in (base, head))
+        before, after = base.timing(stage), head.timing(stage)
         if before or after:
             seconds = before.get("seconds"), after.get("seconds")
             costs.append(Cost(stage, seconds, (before.get("peak_memory_mb"), after.get("peak_memory_mb"))))

@@ -138,7 +138,7 @@ def _changed_data(base: Revision, head: Revision) -> DataChange:
 
 
 def _rows_used(revision: Revision) -> int | None:
-    """The rows of all splits by split's stats.json, which lies in git."""
+    """The rows of all splits by split's stats.json; None if it is not available."""
     stats = revision.json(FILES.split_stats) or {}
     counts = [part["rows"] for part in stats.values() if isinstance(part, Mapping) and "rows" in part]
     return sum(counts) if counts else None

@@ -62,7 +62,7 @@ def compare(
         Revision(root, base, Path(scratch)) as base_revision,
         Revision(root, head, Path(scratch)) as head_revision,
     ):
-        base_revision.report, head_revision.report  # noqa: B018  (fail at once if a revision has no results)
+        base_revision.headline, head_revision.headline  # noqa: B018  (fail at once if a revision has no results)
         gate = read_gate(head_revision.params, fail_on=fail_on, require=require, max_drop=max_drop)
         pairs, unpaired = _pair_splits(base_revision, head_revision)
         test = pairs.get("test")
@@ -96,7 +96,7 @@ def _choose_level(
 ) -> tuple[ComparisonOptions, Looks | None]:
     """The options, with the level of the verdicts by what git knows of earlier comparisons."""
     options, results = read_options(head, base), read_results(root, base, head)
-    options = replace(options, spread=pool_seeds(results, without=base.report))
+    options = replace(options, spread=pool_seeds(results, without=base.headline))
     if test is None or test.identical:
         return options, None
     metric = metric_name("test", options.metric)
@@ -109,10 +109,10 @@ def _pair_splits(base: Revision, head: Revision) -> tuple[dict[str, PairedRows],
     try:
         pairs = {split: pair_split(base, head, split) for split in SPLITS}
     except UnavailableError as error:
-        return {}, f"Only the intervals of metrics.json are compared, which is less precise than paired rows: {error}."
+        return {}, f"Only the intervals of both sides are compared, which is less precise than paired rows: {error}."
     if pairs["test"] is None:
         return {}, (
-            "The two sides have no test row in common: only the intervals of metrics.json are compared, "
+            "The two sides have no test row in common: only the intervals of both sides are compared, "
             "which is less precise than paired rows."
         )
     return {split: rows for split, rows in pairs.items() if rows is not None}, ""

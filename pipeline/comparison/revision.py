@@ -14,6 +14,7 @@ from pipeline.planning.reasons import input_reasons
 from pipeline.repository import git
 from pipeline.repository.lock import parse_lock
 from pipeline.repository.project import Project
+from pipeline.repository.results import IN_GIT, belongs, parse_report
 from stages.errors import PipelineError, UnavailableError
 from stages.metrics.names import SPLITS
 from stages.metrics.summary import MetricSummary, parse_summaries
@@ -70,21 +71,33 @@ class Revision:
         return params
 
     @cached_property
-    def report(self) -> dict[str, Any]:
-        """The content of data/report/metrics.json.
+    def headline(self) -> dict[str, Any]:
+        """The content of headline.json; in a revision of an earlier version that of metrics.json, which git kept.
 
         Raises:
             PipelineError: The file is missing or damaged.
         """
-        path = (FILES.report / "metrics.json").as_posix()
-        text = self._text(path)
+        text, path = next(
+            ((text, path) for path in IN_GIT if (text := self._text(path)) is not None), (None, IN_GIT[0])
+        )
         if text is None:
             hint = "Run it: retune run" if self.rev is None else "Choose a revision that has some: retune log"
             raise PipelineError(f"{self.name} has no results ({path} is missing). {hint}")
-        try:
-            return dict(json.loads(text))
-        except ValueError as error:
-            raise PipelineError(f"{path} of {self.name} is damaged. Write it again: retune run report") from error
+        report = parse_report(text)
+        if report is None:
+            raise PipelineError(f"{path} of {self.name} is damaged. Write it again: retune run report")
+        return report
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """The content of metrics.json, or of headline.json where that is not available; raises as `headline`."""
+        headline, report = self.headline, self.json(FILES.all_metrics)
+        return report if report and belongs(report, headline) else headline
+
+    @property
+    def complete(self) -> bool:
+        """Whether every metric is available, not only the headline."""
+        return self.report is not self.headline
 
     @cached_property
     def metrics(self) -> dict[str, MetricSummary]:
@@ -152,9 +165,26 @@ class Revision:
         return next((part.get("md5") for part in parts if part["path"] == path), None)
 
     def json(self, path: Path) -> Any:
-        """The content of a JSON file in git; None if it is missing."""
+        """The content of a JSON file in git, in the workspace or among the outputs; None if it is not available.
+
+        Raises:
+            PipelineError: It is damaged.
+        """
         text = self._text(path.as_posix())
-        return json.loads(text) if text else None
+        try:
+            return json.loads(self.fetch(path).read_text(encoding="utf-8") if text is None else text)
+        except UnavailableError:
+            return None
+        except ValueError as error:
+            raise PipelineError(
+                f"{path} of {self.name} is damaged. Write it again: retune run {path.parts[1]}"
+            ) from error
+
+    def timing(self, stage: str) -> dict[str, float]:
+        """The time and the memory that a stage took, by name; empty if no record of it is available."""
+        folder = stage.replace("@", "/")  # where a record of earlier versions is, in git
+        former = f"data/{folder}.timing.json" if stage.startswith("download@") else f"data/{folder}/timing.json"
+        return dict(self.json(FILES.timing(stage)) or self.json(Path(former)) or {})
 
     def fetch(self, path: Path) -> Path:
         """Return where a file of an output is: in the workspace, in the cache, or downloaded to `scratch`.

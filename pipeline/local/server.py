@@ -44,7 +44,7 @@ def api(*, port: int | None = None, ui: bool = False) -> Iterator[bool]:
     """
     os.environ.update({key: os.environ.get(key, value) for key, value in (QUIET_CONSOLE | SHORT_RETRIES).items()})
     _bypass_proxies()
-    _check_settings()
+    check_settings()
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     url = PREFECT_API_URL.value()
@@ -115,7 +115,7 @@ def _bypass_proxies() -> None:
         os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
 
 
-def _check_settings() -> None:
+def check_settings() -> None:
     """Check what Prefect reads from the environment when it is imported, and that it can keep its database.
 
     Raises:

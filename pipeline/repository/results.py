@@ -1,18 +1,26 @@
-"""Reads the results of the last run, and formats metrics for people."""
+"""Reads the results of the last run or of a commit, and formats metrics for people.
 
+The report writes two files. headline.json is small: git keeps it, and DVC shows it. metrics.json has every number and
+is in DVC's cache, like the report. Commits of earlier versions have metrics.json alone, in git.
+"""
+
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.repository import git
 from stages.errors import PipelineError
 from stages.files import read_json
 from stages.metrics.failures import describe_failures
-from stages.metrics.names import headline_metrics, metric_name
+from stages.metrics.names import SPLITS, headline_metrics, metric_name
 from stages.metrics.summary import MetricSummary, format_value, parse_champion, parse_summaries
 from stages.paths import Paths
 
 Metrics = Mapping[str, MetricSummary]  # by full name, such as `test.macro_f1`
+HEADLINE, ALL_METRICS = Paths().headline.as_posix(), Paths().all_metrics.as_posix()
+IN_GIT = (HEADLINE, ALL_METRICS)  # the first that a commit has is what git knows of its metrics
 
 
 @dataclass(frozen=True)
@@ -21,7 +29,7 @@ class RunResults:
 
     Attributes:
         means: Over the seeds, by full name.
-        model: Of the model that ships, by full name; empty where an older version wrote the file.
+        model: Of the model that ships, by full name; empty where they are unknown.
         seed: Of the model that ships; None where it is unknown.
         seeds: That the means are of; empty where they are unknown.
         metric: That leads (`evaluate.metric`); None where it is unknown.
@@ -37,14 +45,14 @@ class RunResults:
 
     @classmethod
     def parse(cls, report: Mapping[str, Any]) -> "RunResults":
-        """Read the contents of data/report/metrics.json, which another version of the project may have written."""
+        """Read the content of metrics.json or headline.json, which another version of the project may have written."""
         champion, seeds = report.get("champion"), report.get("seeds")
         return cls(
             means=parse_summaries(report),
             model=parse_champion(report),
             seed=champion.get("seed") if isinstance(champion, Mapping) else None,
             seeds=list(seeds) if isinstance(seeds, list) else [],
-            metric=report.get("metric"),
+            metric=report.get("metric") or _leading(champion),
             failures=describe_failures(report),
         )
 
@@ -56,24 +64,60 @@ class RunResults:
 
 
 def read_results(root: Path) -> RunResults:
-    """Return the results in data/report/metrics.json; empty ones if the file is missing.
+    """Return the results of the workspace; the headline alone if metrics.json is not here; none without a run.
 
     Raises:
-        PipelineError: The file is damaged.
+        PipelineError: A file is damaged.
     """
-    path = Paths(root).report / "metrics.json"
-    try:
-        report = read_json(path)
-    except FileNotFoundError:
-        report = {}
-    except ValueError as error:
-        raise PipelineError(f"{path} is damaged. Write it again: retune run report") from error
-    return RunResults.parse(report)
+    headline, report = (_read(path) for path in (Paths(root).headline, Paths(root).all_metrics))
+    return RunResults.parse(report if report is not None and belongs(report, headline) else headline or {})
 
 
 def read_metrics(root: Path) -> Metrics:
-    """Return the means over the seeds of the last run; none if there was no run. Raises as `read_results`."""
+    """Return the means over the seeds of the workspace's results. Raises as `read_results`."""
     return read_results(root).means
+
+
+def metrics_of_commit(root: Path, commit: str) -> dict[str, Any]:
+    """Return what git knows of a commit's metrics: the content of headline.json; empty if it is missing or damaged."""
+    for path in IN_GIT:
+        text = git.show(root, commit, path)
+        if text is not None:
+            return parse_report(text) or {}
+    return {}
+
+
+def parse_report(text: str) -> dict[str, Any] | None:
+    """Return the content of headline.json or metrics.json; None if it is damaged."""
+    try:
+        report = json.loads(text)
+    except ValueError:
+        return None
+    return report if isinstance(report, dict) else None
+
+
+def belongs(report: Mapping[str, Any], headline: Mapping[str, Any] | None) -> bool:
+    """Whether metrics.json is of the same run as headline.json: not after `git checkout` without `dvc checkout`."""
+    metrics = parse_summaries(report)
+    return all(
+        name in metrics and metrics[name].mean == metric.mean
+        for name, metric in parse_summaries(headline or {}).items()
+    )
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        return dict(read_json(path))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise PipelineError(f"{path} is damaged. Write it again: retune run report") from error
+
+
+def _leading(champion: Any) -> str | None:
+    """The metric that headline.json has of the champion: the one that chose it."""
+    names = [name for name in champion if name not in ("seed", *SPLITS)] if isinstance(champion, Mapping) else []
+    return names[0] if len(names) == 1 else None
 
 
 def format_metric(metric: MetricSummary) -> str:

@@ -1,5 +1,6 @@
-"""Metrics with their intervals, as metrics.json holds them: of one model, and of all seeds."""
+"""Metrics with their intervals, as metrics.json and headline.json hold them: of one model, and of all seeds."""
 
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, SupportsFloat
@@ -52,29 +53,45 @@ def format_change(value: float) -> str:
 
 
 def parse_summaries(report: Mapping[str, Any]) -> dict[str, MetricSummary]:
-    """Return every metric of the report's metrics.json by its full name (`test.macro_f1`), those of test first.
+    """Return every metric of metrics.json or headline.json by its full name (`test.macro_f1`), those of test first.
 
-    An entry without a mean is skipped: metrics.json of another version of the project may hold other things.
+    An entry without a mean is skipped: a file of another version of the project may hold other things.
     """
     summaries = {}
     for split in SPLITS:
         for metric, entry in (report.get(split) or {}).items():
             if isinstance(entry, Mapping) and (mean := _number(entry, "mean")) is not None:
-                ends = (_number(entry, key) for key in ("sd", "low", "high"))
-                summaries[metric_name(split, metric)] = MetricSummary(mean, *ends)
+                ends = (_number(entry, key) for key in ("low", "high"))
+                summaries[metric_name(split, metric)] = MetricSummary(mean, _deviation(entry), *ends)
     return summaries
 
 
 def parse_champion(report: Mapping[str, Any]) -> dict[str, MetricSummary]:
-    """Return the metrics of the model that ships by full name, those of test first; empty where the file has none."""
-    champion = report.get("champion") or {}
+    """Return the metrics of the model that ships by full name, those of test first; empty where the file has none.
+
+    metrics.json has them with their intervals; headline.json has each seed's value of the headline metrics.
+    """
+    champion, seeds = report.get("champion") or {}, report.get("seeds")
+    number = seeds.index(champion["seed"]) if isinstance(seeds, list) and champion.get("seed") in seeds else None
     metrics = {}
     for split in SPLITS:
         for metric, entry in (champion.get(split) or {}).items():
             if isinstance(entry, Mapping) and (value := _number(entry, "value")) is not None:
                 ends = (_number(entry, key) for key in ("low", "high"))
                 metrics[metric_name(split, metric)] = MetricSummary(value, None, *ends)
+        for metric, entry in (report.get(split) or {}).items():
+            values = entry.get("seeds") if isinstance(entry, Mapping) else None
+            if isinstance(values, list) and number is not None and number < len(values):
+                metrics.setdefault(metric_name(split, metric), MetricSummary(values[number]))
     return metrics
+
+
+def _deviation(entry: Mapping[str, Any]) -> float | None:
+    """The standard deviation of the seeds' values: metrics.json has it, headline.json has the values."""
+    seeds = entry.get("seeds")
+    if isinstance(seeds, list) and len(seeds) > 1 and all(isinstance(value, int | float) for value in seeds):
+        return exact(statistics.stdev(seeds))
+    return _number(entry, "sd")
 
 
 def _number(entry: Mapping[str, Any], key: str) -> float | None:

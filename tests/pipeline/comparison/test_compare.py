@@ -163,9 +163,9 @@ def test_the_level_falls_with_every_comparison_on_the_same_rows(project: Path, t
     assert [earlier for earlier, _ in levels] == [3, 4, 5] or [earlier for earlier, _ in levels] == [2, 3, 4]
     assert levels[0][1] > levels[1][1] > levels[2][1]
     git(root, "commit", "-q", "--amend", "-m", "The same results again")  # no further comparison
-    metrics = root / "data/report/metrics.json"
-    metrics.write_text(json.dumps({**json.loads(metrics.read_text()), "slices": {}}))
-    git(root, "commit", "-qam", "The same metrics of test beside other slices")  # nor this
+    headline = root / "data/report/headline.json"
+    headline.write_text(json.dumps({**json.loads(headline.read_text()), "more": {}}))
+    git(root, "commit", "-qam", "The same metrics of test beside others")  # nor this
     assert compare(root, "HEAD~1", "HEAD").verdict == "identical"
     again = compare(root, "HEAD~2", "HEAD").looks
     assert again is not None
@@ -283,7 +283,7 @@ def test_common_rows_may_be_none(project: Path, tmp_path: Path) -> None:
     [
         ("nowhere", None, "nowhere is not a revision of this repository"),
         ("base", "--oops", "--oops is not a revision of this repository"),
-        ("empty", None, r"empty has no results \(data/report/metrics.json is missing\). Choose a revision"),
+        ("empty", None, r"empty has no results \(data/report/headline.json is missing\). Choose a revision"),
         ("base", "empty", "empty has no results"),
     ],
 )
@@ -305,10 +305,15 @@ def test_other_labels_are_another_task(project: Path, tmp_path: Path) -> None:
 
 def test_damaged_and_missing_metrics_of_the_workspace(project: Path, tmp_path: Path) -> None:
     root = shutil.copytree(project, tmp_path / "project", symlinks=True)
-    (root / "data/report/metrics.json").write_text("{")
-    with pytest.raises(PipelineError, match="workspace is damaged"):
-        compare(root, "base")
-    (root / "data/report/metrics.json").unlink()
+    for name in ("metrics", "headline"):
+        path = root / f"data/report/{name}.json"
+        path.unlink()  # it may be a link into DVC's cache
+        path.write_text("{")
+        with pytest.raises(
+            PipelineError, match=f"{name}.json of workspace is damaged. Write it again: retune run report"
+        ):
+            compare(root, "base")
+        path.unlink()
     with pytest.raises(PipelineError, match=r"workspace has no results .* Run it: retune run"):
         compare(root, "base")
 

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from pipeline.comparison import history
 from pipeline.comparison.render.history import render_markdown, render_terminal
+from pipeline.repository.results import HEADLINE
 from stages.errors import ParamsError, PipelineError
 from stages.metrics.summary import MetricSummary
 from tests.pipeline.toy import git
@@ -15,7 +16,7 @@ from tests.pipeline.toy import git
 
 def write(root: Path, mean: float, subject: str | None) -> None:
     entry = {"mean": mean, "sd": None, "low": mean - 0.1, "high": mean + 0.05}
-    path = root / history.PATH
+    path = root / HEADLINE
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"champion": {"seed": 1}, "test": {"mcc": entry, "macro_f1": entry}, "val": {}}))
     if subject:
@@ -61,7 +62,7 @@ def test_the_workspace_is_shown_where_it_differs(project: Path) -> None:
 
 @pytest.mark.parametrize("text", ["not json", "[1]", "{}", ""])
 def test_a_commit_that_damaged_the_metrics_is_left_out(project: Path, text: str) -> None:
-    (project / history.PATH).write_text(text)
+    (project / HEADLINE).write_text(text)
     git(project, "commit", "-qam", "Damage")
     assert [point.subject for point in history.read_history(project, None, most=10)] == [
         "Better | `worse` [red]",

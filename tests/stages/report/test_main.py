@@ -6,6 +6,7 @@ import html
 import json
 import re
 import shutil
+import stat
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +22,10 @@ from transformers import pipeline
 
 from stages.errors import ReportError
 from stages.evaluate.__main__ import main as evaluate
+from stages.files import write_json
 from stages.inference import Classifier
 from stages.metrics.rule import Trial
+from stages.metrics.summary import parse_summaries
 from stages.params import read_params
 from stages.paths import Paths
 from stages.report.__main__ import main
@@ -41,6 +44,7 @@ def reported(project: Paths) -> Paths:
 
 def test_writes_what_dvc_yaml_declares(reported: Paths) -> None:
     assert {path.name for path in reported.report.iterdir()} == {
+        "headline.json",
         "metrics.json",
         "report.html",
         "report.md",
@@ -69,6 +73,23 @@ def test_metrics_have_mean_sd_low_and_high_over_the_seeds(reported: Paths) -> No
     assert metrics["champion"]["seed"] == best
 
 
+def test_the_headline_is_about_a_dozen_numbers_of_metrics_json(reported: Paths) -> None:
+    headline, metrics = (json.loads(path.read_text()) for path in (reported.headline, reported.all_metrics))
+    seeds = [json.loads(reported.metrics(seed).read_text()) for seed in (1, 2)]
+    names = {"test": ["macro_f1", "accuracy", "mcc"], "val": ["macro_f1"]}
+    assert {split: list(headline[split]) for split in names} == names
+    for split in names:
+        for name, entry in headline[split].items():
+            assert {key: entry[key] for key in ("mean", "low", "high")}.items() <= metrics[split][name].items()
+            assert entry["seeds"] == [seed[split][name]["value"] for seed in seeds]
+    champion = metrics["champion"]
+    assert headline["champion"] == {"seed": champion["seed"], "macro_f1": champion["test"]["macro_f1"]["value"]}
+    summaries, of_headline = parse_summaries(metrics), parse_summaries(headline)
+    assert {name: summaries[name].sd for name in of_headline} == pytest.approx(
+        {name: metric.sd for name, metric in of_headline.items()}, abs=1e-9
+    )
+
+
 def test_the_model_folder_answers_with_the_tasks_labels(reported: Paths) -> None:
     classify = pipeline("text-classification", str(reported.report / "model"))
     assert {answer["label"] for answer in classify(["good bad", "hate"], top_k=None)[0]} == {"ham", "spam"}
@@ -79,10 +100,51 @@ def test_the_hub_reads_the_cards_front_matter(reported: Paths) -> None:
     metrics = json.loads((reported.report / "metrics.json").read_text())
     champion = json.loads(reported.metrics(metrics["champion"]["seed"]).read_text())
     assert card.data.library_name == "transformers"
-    measured = {
-        result.metric_type: result.metric_value for result in card.data.eval_results if result.dataset_split == "test"
-    }
-    assert measured["mcc"] == pytest.approx(champion["test"]["mcc"]["value"], abs=0.006)
+    assert [(result.metric_type, result.metric_name, result.metric_args) for result in card.data.eval_results] == [
+        ("f1", "Macro F1", {"average": "macro"}),
+        ("accuracy", "Accuracy", None),
+        ("matthews_correlation", "MCC", None),
+    ]
+    for result, name in zip(card.data.eval_results, ("macro_f1", "accuracy", "mcc"), strict=True):
+        assert (result.dataset_split, result.dataset_name) == ("test", read_params(reported.params).report.title)
+        assert result.metric_value == pytest.approx(champion["test"][name]["value"], abs=0.006)
+
+
+MINILM = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+@pytest.mark.parametrize(
+    ("source", "report", "expected"),
+    [
+        ({"source": "hf://org/name@abc", "license": "mit", "language": ["en"]}, {}, ("org/name", "mit", ["en"])),
+        (
+            {"source": "hf://org/name", "license": "mit", "language": ["en"]},
+            {"license": "cc-by-4.0", "language": ["de", "no"]},
+            ("org/name", "cc-by-4.0", ["de", "no"]),
+        ),
+        ({"source": "package:p", "sha256": MINILM}, {}, ("sentence-transformers/all-MiniLM-L6-v2", None, None)),
+        ({"source": "folder", "license": "mit"}, {"language": []}, (None, "mit", None)),
+        ({"source": "folder", "language": ["en"]}, {"language": []}, (None, None, None)),
+    ],
+    ids=["as the encoder", "as params.yaml says", "published weights", "unknown encoder", "no language"],
+)
+def test_the_card_names_licence_base_model_and_languages(
+    copy_project: Paths, source: dict[str, object], report: dict[str, object], expected: tuple[object, ...]
+) -> None:
+    (copy_project.encoder / "source.json").write_text(json.dumps({"revision": None, "sha256": "0" * 64} | source))
+    params = read_params(copy_project.params)
+    section = params.report.model_copy(update=report)
+    make_report(copy_project, params.model_copy(update={"report": section}))
+    data = ModelCard.load(copy_project.report / "model/README.md").data
+    assert (data.base_model, data.license, data.language) == expected
+
+
+def test_the_model_folder_is_readable_whatever_dvc_does_to_the_weights(copy_project: Paths) -> None:
+    for seed in (1, 2):
+        (copy_project.finetuned(seed) / "model.safetensors").chmod(0o400)  # DVC's links are read-only
+    make_report(copy_project)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (copy_project.report / "model").iterdir()}
+    assert modes == {stat.S_IMODE((copy_project.report / "report.html").stat().st_mode)}
 
 
 def test_the_same_inputs_give_the_same_bytes(reported: Paths) -> None:
@@ -96,7 +158,7 @@ def test_other_clock_times_give_the_same_bytes(reported: Paths, tmp_path: Path) 
     stages = ["download@dataset", "download@model", "tokenize", "split", "finetune@1", "evaluate@1", "report"]
     for number, stage in enumerate(stages):
         timing = {"seconds": 98765.4 + number, "peak_memory_mb": 87654 + number, "predict_seconds": 7654.3}
-        copy.timing(stage).write_text(json.dumps(timing))
+        write_json(copy.timing(stage), timing)
     main(read_params(copy.params), copy)
     for path in sorted(path for path in reported.report.rglob("*") if path.is_file()):
         assert (copy.report / path.relative_to(reported.report)).read_bytes() == path.read_bytes(), path
@@ -259,7 +321,11 @@ def test_every_number_of_the_markdown_is_the_one_in_metrics_json(reported: Paths
             places = len(text_part.partition(".")[2])
             assert float(text_part) == pytest.approx(number, abs=0.50001 * 10**-places)
         counted[8 if len(shown_cells) > 4 else 5] += 1
-    assert counted == {8: 6, 5: 30}
+    measured = metrics["champion"]["test"]
+    assert counted == {
+        8: len(metrics["baselines"]["tfidf"]),
+        5: 2 * len(measured),
+    }  # of the champion, and over the seeds
 
 
 def test_the_model_folder_says_how_to_decide(reported: Paths) -> None:
@@ -397,6 +463,9 @@ def test_without_test_rows_the_report_shows_val(make_project: Callable[..., Path
     pq.write_table(pa.table({"position": pa.array([], pa.int64())}), project.split("test"))
     make_report(project)
     assert json.loads((project.report / "metrics.json").read_text())["test"] == {}
+    headline = json.loads(project.headline.read_text())
+    assert (headline["test"], list(headline["val"])) == ({}, ["macro_f1", "accuracy", "mcc"])
+    assert headline["champion"]["macro_f1"] == headline["val"]["macro_f1"]["mean"]
     assert "val rows" in (project.report / "report.html").read_text()
 
 
