@@ -1,6 +1,6 @@
 """Compares the champions: calibration, the time and memory to make them, and their size."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pipeline.comparison.pairing import PairedRows
 from pipeline.comparison.result import Cost
@@ -26,6 +26,14 @@ def compare_calibration(test: PairedRows, base: Revision, head: Revision) -> dic
         "Brier score": (float(brier_scores(labels, before).mean()), float(brier_scores(labels, after).mean())),
         "log loss": (float(log_losses(labels, before).mean()), float(log_losses(labels, after).mean())),
     }
+
+
+def compare_champions(base: Revision, head: Revision, names: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """Return these metrics of the two models that ship, as each was evaluated; empty where one of them is unknown."""
+    if not (base.evaluation(base.champion) and head.evaluation(head.champion)):
+        return {}
+    before, after = (champion_metrics(side)[0] for side in (base, head))
+    return {name: (before[name].mean, after[name].mean) for name in names if name in before and name in after}
 
 
 def champion_metrics(side: Revision) -> tuple[dict[str, MetricSummary], str]:

@@ -27,7 +27,7 @@ def write_artifacts(root: Path, plans: Sequence[StagePlan], outcomes: Mapping[st
     after = read_sound_metrics(root)  # a failed run may leave it damaged
     if before or after:
         compared = [_metric_row(name, before, after) for name in dict.fromkeys([*after, *before])]
-        create_table_artifact(compared, key="metrics", description="Metrics before and after this run")
+        create_table_artifact(compared, key="metrics", description="Means over the seeds, before and after this run")
     report = Paths(root).report / "report.md"
     if report.is_file():
         create_markdown_artifact(report.read_text(encoding="utf-8"), key="report", description="The report")

@@ -62,6 +62,29 @@ def test_two_lucky_draws_are_within_noise(project: Path) -> None:
     assert not any("by length" in note for note in comparison.notes)
 
 
+def test_every_command_prints_the_same_digits_for_the_same_thing(project: Path) -> None:
+    report = json.loads((project / "data/report/metrics.json").read_text())  # of `many`, three seeds
+    mean, ships = (
+        f"{value:.3f}"
+        for value in (report["test"]["accuracy"]["mean"], report["champion"]["test"]["accuracy"]["value"])
+    )
+    assert mean != ships
+    results, log, compared = (
+        retune(project, *arguments).stdout
+        for arguments in (["results"], ["log", "--metric", "accuracy", "-n", "1"], ["compare", "base", "many"])
+    )
+    (line,) = [line.split() for line in results.splitlines() if line.startswith("accuracy")]
+    assert (line[1], line[5]) == (ships, mean)
+    assert "model that ships," in results
+    assert "over 3 seeds" in results
+    line = log.splitlines()[1].split()
+    assert (line[2], line[3], line[7]) == ("3", mean, ships)
+    (line,) = [line.split() for line in compared.splitlines() if line.startswith("test.accuracy")]
+    assert line[2] == mean
+    assert "base is the model of one seed, head the mean over 3 seeds" in compared
+    assert f"test.accuracy {compare(project, 'base', 'many').ships['test.accuracy'][0]:.3f} -> {ships}" in compared
+
+
 def test_many_more_mistakes_are_worse(worse: Comparison) -> None:
     assert worse.verdict == "differ"  # one seed per side, and no earlier result on these test rows has several
     assert {row.verdict for row in worse.headline} == {"differ"}

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.repository.results import format_interval, format_metric, read_metrics, read_sound_metrics
+from pipeline.repository.results import (
+    RunResults,
+    format_interval,
+    format_metric,
+    read_metrics,
+    read_results,
+    read_sound_metrics,
+    seeds_title,
+)
 from stages.errors import PipelineError
 from stages.metrics.summary import MetricSummary
 from stages.paths import Paths
@@ -58,3 +66,36 @@ def test_a_metric_is_shown_with_its_interval_where_it_has_one() -> None:
     assert format_metric(MetricSummary(mean=0.5)) == "0.500"
     assert format_metric(MetricSummary(mean=0.5, low=0.4)) == "0.500"
     assert format_interval(MetricSummary(mean=0.5)) == ""
+
+
+def test_the_model_that_ships_and_the_means_are_apart(tmp_path: Path) -> None:
+    model, mean = {"value": 0.75, "low": 0.6, "high": 0.9}, {"mean": 0.5, "sd": 0.1, "low": 0.4, "high": 0.6}
+    report = {
+        "metric": "mcc",
+        "seeds": [1, 2],
+        "champion": {"seed": 2, "test": {"mcc": model}, "val": {}},
+        "test": dict.fromkeys(("accuracy", "mcc", "brier"), mean),
+        "val": {},
+    }
+    write(tmp_path, json.dumps(report))
+    results = read_results(tmp_path)
+    assert results.model == {"test.mcc": MetricSummary(0.75, None, 0.6, 0.9)}
+    assert results.means["test.mcc"] == MetricSummary(0.5, 0.1, 0.4, 0.6)
+    assert (results.seed, results.seeds, results.failures) == (2, [1, 2], [])
+    assert results.headline == ["test.mcc", "test.accuracy"]
+
+
+@pytest.mark.parametrize(
+    "report", [{}, {"champion": None}, {"champion": {"seed": 3}}, {"seeds": 3}, {"baselines": {}, "metric": "mcc"}]
+)
+def test_a_file_of_another_version_has_no_model(report: dict[str, object]) -> None:
+    results = RunResults.parse(report)
+    assert (results.model, results.seeds, results.failures, results.headline) == ({}, [], [], [])
+
+
+def test_a_mean_is_called_by_its_seeds() -> None:
+    assert [seeds_title(seeds) for seeds in ([42], [1, 2], [])] == [
+        "seed 42",
+        "mean over 2 seeds",
+        "mean over the seeds",
+    ]
