@@ -28,8 +28,10 @@ def use(
     Example: `retune use sms_spam -S 'seeds=[1,2,3]' -S finetune.learning_rate=5e-5`
     """
     from pipeline import params_file, recipes
+    from pipeline.execution.workspace import check_idle
 
     root = project_root()
+    check_idle(root)
     text = recipes.compose(root, recipe, overrides or ())
     try:
         changed = params_file.write_params(root, text, replace=True, force=force)

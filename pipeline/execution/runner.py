@@ -67,6 +67,8 @@ class Runner:
 
     def _make_plan(self, running: Collection[str]) -> tuple[StagePlan, ...]:
         with Project(self.root, unusable=self._unusable) as project:
+            if self.outcomes and not self.running:  # params.yaml may have lost a seed during the run
+                workspace.prune(self.root, project)
             self._graph = project.graph.select(self._targets)
             first = {stage.name for stage in self._graph.stages if not self._graph.parents[stage.name]}
             force = first - set(self.outcomes) if self._refresh else ()

@@ -69,6 +69,16 @@ def active_run(root: Path) -> str | None:
         return describe_holder(root)
 
 
+def check_idle(root: Path) -> None:
+    """Check that no run holds this workspace: a run plans anew after each stage, and would follow other parameters.
+
+    Raises:
+        PipelineError: A run does; the message names its process.
+    """
+    if holder := active_run(root):
+        raise PipelineError(f"{holder}, and params.yaml is what it runs. Wait for it to end, or stop it.")
+
+
 def end_leftovers(root: Path, *, stage: str | None = None) -> None:
     """End the processes of a killed run, and the stages of a killed `dvc repro`; those of a living one go on.
 

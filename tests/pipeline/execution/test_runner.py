@@ -54,6 +54,21 @@ def test_parents_first_and_as_many_as_jobs(project: Path) -> None:
     assert two.start_ready() == []
 
 
+def test_a_seed_that_is_dropped_while_it_runs(project: Path) -> None:
+    toy.edit(project, "params.yaml", "2.0e-5", "3e-5")
+    runner = Runner(project)
+    runner.plan()
+    while stages := runner.start_ready():
+        outcome = runner.run(stages[0], lambda _: None)
+        if stages == ["train@2"]:
+            toy.edit(project, "params.yaml", "[1, 2]", "[1]")
+        runner.finished(stages[0], outcome)
+    assert {outcome.error for outcome in runner.outcomes.values()} == {None}
+    assert list(runner.outcomes) == ["train@1", "train@2", "report"]
+    assert not (project / "data/train/2").exists()
+    assert {plan.state for plan in Runner(project).plan()} == {"fresh"}
+
+
 def test_one_stage_per_gpu(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toy.edit(project, "params.yaml", "2.0e-5", "3e-5")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
