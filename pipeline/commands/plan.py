@@ -9,6 +9,7 @@ import typer
 
 from pipeline.commands.options import Overrides
 from pipeline.commands.terminal import can_ask, console, project_root, show_table
+from stages.errors import PipelineError
 
 if TYPE_CHECKING:
     from pipeline.planning.plan import StagePlan
@@ -63,6 +64,8 @@ def plan(
 
     Example: `retune plan -S finetune.learning_rate=3e-5`
     """
+    if rev == "":  # a variable of a script that is not set
+        raise PipelineError("--rev is empty. Give a revision, or leave it out to plan for the workspace.")
     plans = plan_changes(project_root(), targets or (), overrides or (), rev=rev)
     if as_json:
         typer.echo(json.dumps([plan.as_json() for plan in plans], indent=2, ensure_ascii=False))

@@ -145,7 +145,7 @@ class FileTree:
 
     def _open_revision(self, rev: str) -> tuple[Any, str]:
         try:
-            fs = GitFileSystem(scm=self._repo.scm, rev=rev)
+            fs = GitFileSystem(scm=self._repo.scm, rev=git.resolve_revision(Path(self._repo.root_dir), rev))
             fs.exists("/")  # DVC resolves the revision at the first use
             inside = Path(self._repo.root_dir).relative_to(self._repo.scm.root_dir).as_posix()
         except (RevError, SCMError) as error:

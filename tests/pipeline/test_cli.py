@@ -125,12 +125,13 @@ def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
             ["results"],
             "error: There are no results yet: data/report/metrics.json is missing. Run: retune run",
         ),
+        (["plan", "--rev", ""], "error: --rev is empty. Give a revision, or leave it out to plan for the workspace."),
         (["plan", "trian"], "error: dvc.yaml has no stage trian. The stages are: download, cut, train, report."),
         (["use", "nothing"], "error: There is no recipe nothing. Name one of recipes/ (empty), or the path of a file."),
         (
             ["plan", "--rev", "nowhere"],
-            "error: nowhere is not a revision of this repository. See: git log, git branch -a. In a shallow clone, "
-            "run first: git fetch --unshallow",
+            "error: nowhere is not a revision of this repository or an experiment. See: git log, git branch -a, "
+            "dvc exp list -A. In a shallow clone, run first: git fetch --unshallow",
         ),
     ],
 )
