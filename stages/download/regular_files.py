@@ -5,7 +5,8 @@ from io import BufferedReader
 from pathlib import Path
 
 from stages.errors import DataError
-from stages.special_files import SpecialFileError, open_regular, require_regular
+from stages.messages import plain
+from stages.special_files import SpecialFileError, leads_outside, open_regular, require_regular
 
 
 def open_file(path: Path, name: str) -> BufferedReader:
@@ -28,16 +29,17 @@ def open_file(path: Path, name: str) -> BufferedReader:
         raise unreadable(name, error) from error
 
 
-def files_below(folder: Path, name: str) -> list[Path]:
+def files_below(folder: Path, name: str, *, watched: Path | None = None) -> list[Path]:
     """Return all files in a folder and the folders in it, linked ones included, by name.
 
     Args:
         folder: The folder.
         name: What messages call it.
+        watched: Folder that links must stay in; None: they were checked before.
 
     Raises:
-        DataError: It holds something that is no regular file, a folder that can't be listed, or a link to a folder
-            that it is in itself.
+        DataError: It holds something that is no regular file, a folder that can't be listed, a link to a folder
+            that it is in itself, or one that leaves `watched`.
     """
     files: list[Path] = []
     waiting = [(folder, frozenset[tuple[int, int]]())]
@@ -46,6 +48,8 @@ def files_below(folder: Path, name: str) -> list[Path]:
         inside = f"{name}/{path.relative_to(folder).as_posix()}" if path != folder else name
         try:
             status = path.stat()
+            if watched is not None:
+                refuse_link_outside(path, inside, watched)
             if not stat.S_ISDIR(status.st_mode):
                 require_regular(status, path)
                 files.append(path)
@@ -61,6 +65,21 @@ def files_below(folder: Path, name: str) -> list[Path]:
         except (OSError, RuntimeError) as error:
             raise unreadable(inside, error) from error
     return sorted(files)
+
+
+def refuse_link_outside(path: Path, name: str, watched: Path) -> None:
+    """Check that no link on the way to a file leaves the folder that DVC watches.
+
+    A data set from elsewhere could have links to private files, whose content would become rows.
+
+    Raises:
+        DataError: One does.
+    """
+    if target := leads_outside(path, watched):
+        raise DataError(
+            f"{plain(name)} leads by a link to {plain(str(target))}, outside download.dataset.folder. "
+            "If its rows belong to the data set, copy the file there; otherwise delete the link."
+        )
 
 
 def unreadable(name: str, error: Exception) -> DataError:

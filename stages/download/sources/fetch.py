@@ -53,7 +53,7 @@ def fetch(source: str, *, root: Path, watched: str, scratch: Path) -> Iterator[F
     scheme = source.partition("://")[0] if "://" in source else None
     if scheme is None:
         for name, path in find_local(source, root=root, watched=watched):
-            yield _describe(name, path)
+            yield _describe(name, path, watched=root / watched)
         return
     target = scratch / "source"
     if scheme in ("http", "https"):
@@ -71,12 +71,12 @@ def fetch(source: str, *, root: Path, watched: str, scratch: Path) -> Iterator[F
     yield _describe(redact_shapes(source), target)
 
 
-def _describe(source: str, path: Path) -> Fetched:
+def _describe(source: str, path: Path, *, watched: Path | None = None) -> Fetched:
     if not path.is_dir():
         sha256, size = _checksum(path, source)
         return Fetched(source, path, sha256, size)
     digest, total = hashlib.sha256(), 0
-    for file in files_below(path, source):
+    for file in files_below(path, source, watched=watched):
         relative = file.relative_to(path).as_posix()
         sha256, size = _checksum(file, f"{source}/{relative}")
         digest.update(f"{sha256}  ".encode() + os.fsencode(relative) + b"\n")  # what `sha256sum` prints for the files

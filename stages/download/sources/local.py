@@ -1,11 +1,12 @@
 """Local sources: a path, or a pattern and the files that match it."""
 
+import os
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
 from stages.download.readers.record import encodable
-from stages.download.regular_files import unreadable
+from stages.download.regular_files import refuse_link_outside, unreadable
 from stages.errors import DataError
 from stages.messages import plain, short
 
@@ -19,7 +20,8 @@ def find_local(source: str, *, root: Path, watched: str) -> Iterator[tuple[str, 
         watched: Folder or file that DVC watches.
 
     Raises:
-        DataError: It is no path, is outside `watched`, is missing, or a name can't be written as UTF-8.
+        DataError: It is no path, is outside `watched` or leads out of it by a link, is missing, or a name can't be
+            written as UTF-8.
     """
     for value in (source, watched):
         if not value or "\0" in value or not encodable(value):
@@ -31,6 +33,7 @@ def find_local(source: str, *, root: Path, watched: str) -> Iterator[tuple[str, 
         for name, path in _matches(source, root, watched):
             if not encodable(name):
                 raise DataError(f"The name of {short(name)} is not UTF-8. Rename the file.")
+            refuse_link_outside(path, name, root / watched)
             yield name, path
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         raise unreadable(plain(source), error) from error
@@ -42,11 +45,13 @@ def _matches(source: str, root: Path, watched: str) -> Iterator[tuple[str, Path]
     path, parts = root / source, Path(source).parts
     plain = list(takewhile(lambda part: not _is_pattern(part), parts))
     folder = root.joinpath(*plain)
-    if not folder.resolve().is_relative_to((root / watched).resolve()):
+    in_watched = Path(os.path.normpath(folder)).is_relative_to(os.path.normpath(root / watched))
+    if not in_watched and not folder.resolve().is_relative_to((root / watched).resolve()):
         raise DataError(
             f"{source} is not in download.dataset.folder, which is {watched}, so DVC would not see it change. "
             f"Set download.dataset.folder: {Path(source).parent.as_posix()}"
         )
+    refuse_link_outside(folder, source, root / watched)  # also before the pattern looks in there
     if path.exists() or len(plain) == len(parts):
         if not path.exists():
             raise DataError(f"{source} is missing. Correct download.dataset.files, or put the file there.")
