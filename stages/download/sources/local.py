@@ -9,6 +9,7 @@ from stages.download.readers.record import encodable
 from stages.download.regular_files import refuse_link_outside, unreadable
 from stages.errors import DataError
 from stages.messages import plain, short
+from stages.redaction import redact_shapes
 
 
 def find_local(source: str, *, root: Path, watched: str) -> Iterator[tuple[str, Path]]:
@@ -49,7 +50,7 @@ def _matches(source: str, root: Path, watched: str) -> Iterator[tuple[str, Path]
     if not in_watched and not folder.resolve().is_relative_to((root / watched).resolve()):
         raise DataError(
             f"{source} is not in download.dataset.folder, which is {watched}, so DVC would not see it change. "
-            f"Set download.dataset.folder: {Path(source).parent.as_posix()}"
+            f"Set download.dataset.folder: {Path(redact_shapes(source)).parent.as_posix()}"
         )
     refuse_link_outside(folder, source, root / watched)  # also before the pattern looks in there
     if path.exists() or len(plain) == len(parts):
