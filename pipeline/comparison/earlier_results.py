@@ -1,7 +1,6 @@
 """What git knows about the results before: comparisons on the same test rows, and how far seeds are apart."""
 
 import itertools
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from pipeline.comparison.revision import FILES, Revision
 from pipeline.comparison.statistics.intervals import subtract_intervals
 from pipeline.comparison.statistics.looks import fresh_rows, next_level
 from pipeline.repository import git
+from pipeline.repository.results import parse_report
+from stages.errors import PipelineError
 from stages.metrics.summary import MetricSummary, parse_summaries
 
 METRICS = (FILES.report / "metrics.json").as_posix()
@@ -143,7 +144,6 @@ def _p_value(before: MetricSummary | None, after: MetricSummary | None, confiden
 
 def _parse(text: str | None) -> dict[str, Any]:
     try:
-        report = json.loads(text or "{}")
-    except ValueError:
+        return parse_report(text or "{}", name=METRICS)
+    except PipelineError:
         return {}
-    return report if isinstance(report, dict) else {}

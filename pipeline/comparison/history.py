@@ -1,12 +1,12 @@
 """Reads the metrics of each commit from data/report/metrics.json in git; needs neither DVC nor the data."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.repository import git
+from pipeline.repository.results import parse_report
 from stages.errors import PipelineError
 from stages.metrics.names import headline_metrics, metric_name
 from stages.metrics.summary import MetricSummary, parse_summaries
@@ -53,7 +53,7 @@ def read_history(root: Path, rev: str | None, *, most: int) -> list[CommitMetric
             commits.append(CommitMetrics(commit.sha[:9], commit.date, commit.subject, metrics))
     path = root / PATH
     if rev is None and path.is_file():
-        metrics = _parse(path.read_text(encoding="utf-8"))
+        metrics = _parse(path.read_text(encoding="utf-8", errors="replace"))
         if metrics and (not commits or metrics != commits[0].metrics):
             commits.insert(0, CommitMetrics(WORKSPACE, "", "", metrics))
     if not commits:
@@ -89,7 +89,6 @@ def as_json(commits: Sequence[CommitMetrics]) -> list[dict[str, Any]]:
 
 def _parse(text: str | None) -> dict[str, MetricSummary]:
     try:
-        report = json.loads(text or "{}")
-    except ValueError:
+        return parse_summaries(parse_report(text or "{}", name=PATH))
+    except PipelineError:
         return {}
-    return parse_summaries(report) if isinstance(report, Mapping) else {}

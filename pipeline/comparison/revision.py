@@ -1,25 +1,25 @@
 """Reads one side of a comparison: a git revision or the workspace, which stays as it is."""
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from pipeline.comparison.result_files import read_labels, read_rows, read_seed
 from pipeline.comparison.seed_predictions import SeedPredictions, merge_seeds
 from pipeline.planning.reasons import input_reasons
 from pipeline.repository import git
 from pipeline.repository.lock import parse_lock
 from pipeline.repository.project import Project
+from pipeline.repository.results import parse_report
 from stages.errors import PipelineError, UnavailableError
 from stages.metrics.names import SPLITS
-from stages.metrics.summary import MetricSummary, parse_summaries
+from stages.metrics.summary import MetricSummary, parse_summaries, read_number
 from stages.params import parse_mapping
 from stages.paths import Paths
-from stages.predictions import read_predictions
+from stages.predictions import Predictions
 
 FILES = Paths()
 WORKSPACE = "workspace"
@@ -71,20 +71,13 @@ class Revision:
 
     @cached_property
     def report(self) -> dict[str, Any]:
-        """The content of data/report/metrics.json.
-
-        Raises:
-            PipelineError: The file is missing or damaged.
-        """
-        path = (FILES.report / "metrics.json").as_posix()
-        text = self._text(path)
+        """The content of data/report/metrics.json; raises a PipelineError if it is missing or damaged."""
+        path = FILES.report / "metrics.json"
+        text = self._text(path.as_posix())
         if text is None:
             hint = "Run it: retune run" if self.rev is None else "Choose a revision that has some: retune log"
-            raise PipelineError(f"{self.name} has no results ({path} is missing). {hint}")
-        try:
-            return dict(json.loads(text))
-        except ValueError as error:
-            raise PipelineError(f"{path} of {self.name} is damaged. Write it again: retune run report") from error
+            raise PipelineError(f"{self.name} has no results ({path.as_posix()} is missing). {hint}")
+        return parse_report(text, name=self._called(path))
 
     @cached_property
     def metrics(self) -> dict[str, MetricSummary]:
@@ -99,7 +92,7 @@ class Revision:
             PipelineError: params.yaml has no seeds.
         """
         seeds = self.params.get("seeds")
-        if not isinstance(seeds, list) or not seeds:
+        if not isinstance(seeds, list) or not seeds or not all(isinstance(seed, int) for seed in seeds):
             raise PipelineError(f"params.yaml of {self.name} has no seeds. Choose a revision with seeds.")
         return seeds
 
@@ -151,10 +144,10 @@ class Revision:
         parts = [part for entry in self.lock.values() for kind in ("outs", "deps") for part in entry.get(kind, ())]
         return next((part.get("md5") for part in parts if part["path"] == path), None)
 
-    def json(self, path: Path) -> Any:
-        """The content of a JSON file in git; None if it is missing."""
+    def json(self, path: Path) -> dict[str, Any]:
+        """The content of a JSON file of results in git, empty if it is missing; raises a PipelineError if damaged."""
         text = self._text(path.as_posix())
-        return json.loads(text) if text else None
+        return parse_report(text, name=self._called(path)) if text else {}
 
     def fetch(self, path: Path) -> Path:
         """Return where a file of an output is: in the workspace, in the cache, or downloaded to `scratch`.
@@ -180,8 +173,13 @@ class Revision:
         )
 
     def label_names(self) -> list[str]:
-        """Names of the classes, in order."""
-        return list(json.loads(self.fetch(FILES.labels).read_text(encoding="utf-8")))
+        """Names of the classes, in order.
+
+        Raises:
+            UnavailableError: The file is neither in the cache nor in a remote.
+            PipelineError: It is damaged.
+        """
+        return read_labels(self.fetch(FILES.labels), name=self._called(FILES.labels))
 
     @cached_property
     def predictions(self) -> dict[str, SeedPredictions]:
@@ -189,14 +187,14 @@ class Revision:
 
         Raises:
             UnavailableError: The predictions of a seed are neither in the cache nor in a remote.
-            PipelineError: The seeds were evaluated on different rows.
+            PipelineError: They are damaged, or the seeds were evaluated on different rows.
         """
-        seeds = {seed: read_predictions(self.fetch(FILES.predictions(seed))) for seed in self.seeds}
+        seeds = {seed: self._read_seed(FILES.predictions(seed)) for seed in self.seeds}
         evaluations = {seed: self.evaluation(seed) for seed in self.seeds}
         temperatures = {
-            seed: float(metrics["calibration"]["temperature"])
+            seed: temperature
             for seed, metrics in evaluations.items()
-            if "temperature" in (metrics.get("calibration") or {})
+            if (temperature := read_number(metrics.get("calibration") or {}, "temperature") or 0) > 0
         }
         return {
             split: merge_seeds(
@@ -209,15 +207,22 @@ class Revision:
 
     def evaluation(self, seed: int) -> dict[str, Any]:
         """What evaluate wrote of one seed's model: its metrics, not rounded, and its calibration; empty if missing."""
-        return dict(self.json(FILES.metrics(seed)) or {})
+        return self.json(FILES.metrics(seed))
 
     def rows(self) -> pa.Table:
         """The data set, rows.parquet.
 
         Raises:
             UnavailableError: It is neither in the cache nor in a remote.
+            PipelineError: It is damaged.
         """
-        return pq.read_table(self.fetch(FILES.rows))
+        return read_rows(self.fetch(FILES.rows), name=self._called(FILES.rows))
+
+    def _read_seed(self, path: Path) -> dict[str, Predictions]:
+        return read_seed(self.fetch(path), name=self._called(path), num_labels=len(self.label_names()))
+
+    def _called(self, path: Path) -> str:
+        return f"{path.as_posix()} of {self.name}"
 
     def _text(self, path: str) -> str | None:
         return self._project.read(path)

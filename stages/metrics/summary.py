@@ -48,12 +48,13 @@ def parse_summaries(report: Mapping[str, Any]) -> dict[str, MetricSummary]:
     summaries = {}
     for split in SPLITS:
         for metric, entry in (report.get(split) or {}).items():
-            if isinstance(entry, Mapping) and (mean := _number(entry, "mean")) is not None:
-                ends = (_number(entry, key) for key in ("sd", "low", "high"))
+            if isinstance(entry, Mapping) and (mean := read_number(entry, "mean")) is not None:
+                ends = (read_number(entry, key) for key in ("sd", "low", "high"))
                 summaries[metric_name(split, metric)] = MetricSummary(mean, *ends)
     return summaries
 
 
-def _number(entry: Mapping[str, Any], key: str) -> float | None:
+def read_number(entry: Mapping[str, Any], key: str) -> float | None:
+    """Return a number of an entry; None where it has no number there."""
     value = entry.get(key)
     return float(value) if isinstance(value, int | float) else None
