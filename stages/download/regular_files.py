@@ -1,12 +1,17 @@
 """Local sources, opened only if they are regular files, and all files below a folder."""
 
+import re
 import stat
 from io import BufferedReader
 from pathlib import Path
+from typing import NamedTuple
 
 from stages.errors import DataError
 from stages.messages import plain
 from stages.special_files import SpecialFileError, leads_outside, open_regular, require_regular
+
+# Hidden files and folders, as `.DS_Store`, `._x`, `.git` and `.gitkeep`, and what Windows and zip programs leave.
+SYSTEM = re.compile(r"\..*|thumbs\.db|desktop\.ini|__MACOSX", re.IGNORECASE | re.DOTALL)
 
 
 def open_file(path: Path, name: str) -> BufferedReader:
@@ -29,8 +34,15 @@ def open_file(path: Path, name: str) -> BufferedReader:
         raise unreadable(name, error) from error
 
 
-def files_below(folder: Path, name: str, *, watched: Path | None = None) -> list[Path]:
-    """Return all files in a folder and the folders in it, linked ones included, by name.
+class FolderFiles(NamedTuple):
+    """The files of a folder, by name, and what was left out: hidden files and folders, and those of the system."""
+
+    files: list[Path]
+    skipped: list[Path]
+
+
+def files_below(folder: Path, name: str, *, watched: Path | None = None) -> FolderFiles:
+    """Return the files in a folder and the folders in it, linked ones included.
 
     Args:
         folder: The folder.
@@ -42,9 +54,13 @@ def files_below(folder: Path, name: str, *, watched: Path | None = None) -> list
             that it is in itself, or one that leaves `watched`.
     """
     files: list[Path] = []
+    skipped: list[Path] = []
     waiting = [(folder, frozenset[tuple[int, int]]())]
     while waiting:
         path, above = waiting.pop()
+        if path != folder and SYSTEM.fullmatch(path.name):
+            skipped.append(path)
+            continue
         inside = f"{name}/{path.relative_to(folder).as_posix()}" if path != folder else name
         try:
             status = path.stat()
@@ -64,7 +80,7 @@ def files_below(folder: Path, name: str, *, watched: Path | None = None) -> list
             raise DataError(f"{inside} is a link to a file that is missing. Delete the link.") from error
         except (OSError, RuntimeError) as error:
             raise unreadable(inside, error) from error
-    return sorted(files)
+    return FolderFiles(sorted(files), sorted(skipped))
 
 
 def refuse_link_outside(path: Path, name: str, watched: Path) -> None:

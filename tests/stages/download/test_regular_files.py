@@ -329,7 +329,7 @@ def test_files_below_are_in_the_order_of_their_names(tmp_path):
     for name in ("b/1", "a/2", "a/1", "a.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert files_below(tmp_path, "x") == sorted(tmp_path / name for name in ("a/1", "a/2", "a.txt", "b/1"))
+    assert files_below(tmp_path, "x").files == sorted(tmp_path / name for name in ("a/1", "a/2", "a.txt", "b/1"))
 
 
 def test_tables_and_archives_are_read_through_links(read, tmp_path):
@@ -347,3 +347,36 @@ def test_tables_and_archives_are_read_through_links(read, tmp_path):
     (tmp_path / "data/set.zip").symlink_to(tmp_path / "set.zip")
     result = read({}, files=[{"source": "data/set.zip", "member": "rows.csv"}], watched=".")
     assert result.column("text") == ["a", "b"]
+
+
+SYSTEM = [
+    ".DS_Store",
+    "._1.txt",
+    ".gitignore",
+    ".gitkeep",
+    ".hidden",
+    "Thumbs.db",
+    "desktop.ini",
+    "Desktop.ini",
+    ".x\n",
+]
+
+
+@pytest.mark.parametrize("file", [*SYSTEM, ".git/config", "__MACOSX/pos/1.txt", ".ipynb_checkpoints/1.txt"])
+@pytest.mark.parametrize("folder", ["", "pos/", "pos/deep/"])
+def test_hidden_files_and_those_of_the_system_are_skipped_and_counted(read, caplog, file, folder):
+    files = {"films/neg/1.txt": b"bad", "films/pos/1.txt": b"good", f"films/{folder}{file}": b"\0\1\xff"}
+    result = read(files, files=[{"source": "data/films"}], file_format="folders")
+    assert result.column("id") == ["neg/1.txt", "pos/1.txt"]
+    assert result.source[0]["skipped"] == 1
+    assert "data/films: 1 hidden files or files of the system are not read" in caplog.text
+
+
+def test_the_checksum_of_a_folder_does_not_cover_what_is_skipped(read, tmp_path):
+    files = {"films/neg/1.txt": b"bad", "films/pos/1.txt": b"good", "films/pos/not.hidden.txt": b"fine"}
+    before = read(files, files=[{"source": "data/films"}], file_format="folders")
+    sha256, skipped = before.source[0]["sha256"], before.source[0]["skipped"]
+    (tmp_path / "data/films/.DS_Store").write_bytes(b"x")
+    after = read(files, files=[{"source": "data/films", "sha256": sha256}], file_format="folders")
+    assert (skipped, after.source[0]["skipped"]) == (0, 1)
+    assert after.column("id") == ["neg/1.txt", "pos/1.txt", "pos/not.hidden.txt"]
