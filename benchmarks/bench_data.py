@@ -19,6 +19,8 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from stages.paths import Paths
+
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = {"download@dataset": "download dataset", "tokenize": "tokenize", "split": "split"}
 ALONE = """
@@ -85,8 +87,7 @@ def measure(folder: Path, rows: int) -> dict[str, dict[str, float]]:
         run(folder, "-m", *f"stages.{command}".split())
         if stage == "tokenize":
             alone.append(float(run(folder, "-c", ALONE, str(sample))))
-        name = f"data/download/{stage.partition('@')[2]}.timing.json" if "@" in stage else f"data/{stage}/timing.json"
-        timing = json.loads((folder / name).read_text())
+        timing = json.loads(Paths(folder).timing(stage).read_text())
         results[stage] = {**timing, "rows_per_second": round(rows / timing["seconds"])}
     results["encode_batch alone"] = {"rows_per_second": round(statistics.mean(alone))}
     results["tokenize"]["share_of_encode_batch"] = round(

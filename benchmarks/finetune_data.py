@@ -71,7 +71,7 @@ def write_root(root: Path, table: pd.DataFrame, splits: dict[str, np.ndarray], *
 
 
 def run_stage(paths: Paths, seed: int = 42, **finetune: Any) -> dict[str, float]:
-    """Run the stage in a process of its own, and return its timing.json and the end of its curve."""
+    """Run the stage in a process of its own, and return its timings and the end of its curve."""
     yaml = YAML()
     values = yaml.load((ROOT / "recipes/default.yaml").read_text(encoding="utf-8"))
     values["finetune"].update(finetune)

@@ -2,30 +2,54 @@
 
 import logging
 import signal
+import sqlite3
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-from pipeline.commands import compare, deploy, plan, predict, run
+from pipeline.commands import compare, deploy, doctor, init, plan, predict, run, status
+from pipeline.commands.loopback import bypass_proxies
 from pipeline.commands.terminal import leave
 from stages.errors import RetuneError, explain
 from stages.out_of_memory import full_memory_explained
 from stages.redaction import redact_output
 
+RECORDS = (  # DVC keeps them in SQLite
+    "They are in .dvc/tmp and in core.site_cache_dir: free disk space, or change the limits (ulimit -f) or permissions."
+)
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", help=__doc__)
 for command in (
-    *(plan.use, plan.plan, run.run, run.results, run.ui),
+    *(init.init, plan.use, plan.plan, run.run, run.results, status.status, run.ui),
     *(predict.predict, predict.embed),
     *(compare.compare, compare.log),
     *(deploy.deploy, deploy.reconcile),
+    doctor.doctor,
 ):
     app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"retune {version('retune')}")
+        raise typer.Exit
+
+
+@app.callback(help=__doc__)
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of `retune` itself."""
 
 
 def main() -> NoReturn:
     """Run the command and exit; an error that the user can fix is one line and exit code 1."""
     _configure_log()
+    bypass_proxies()
     signal.signal(signal.SIGTERM, _end)
     code = 0
     try:
@@ -36,6 +60,9 @@ def main() -> NoReturn:
         if line is None:
             raise
         print(f"error: {line}", file=sys.stderr)
+        code = 1
+    except sqlite3.OperationalError as error:
+        print(f"error: DVC can't use its records of files: {error}. {RECORDS}", file=sys.stderr)
         code = 1
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

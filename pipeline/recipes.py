@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import yaml_edit
+from pipeline.dataset.implied import implied_values
 from stages.errors import ParamsError
-from stages.files import write_text
 from stages.params import Steps, parse_mapping, parse_params, parse_yaml
 from stages.yaml_file import read_text
 
@@ -28,11 +28,10 @@ def compose(root: Path, recipe: str, overrides: Iterable[str] = ()) -> str:
     Raises:
         ParamsError: The recipe is missing, an override can't be parsed, or the result is not valid.
     """
-    default = root / "recipes/default.yaml"
-    path = find_recipe(root, recipe)
-    text = _read(path)
-    changes = [] if path == default else [_Change(str(path), (), parse_mapping(text, name=str(path)), text)]
-    return _apply(_read(default), [*changes, *_parse(overrides)], file=str(default), name=f"recipe {recipe}")
+    default, changes = _changes_of(root, recipe)
+    own = list(_parse(overrides))
+    own += _implied(default, changes, own)
+    return _apply(_read(default), [*changes, *own], file=str(default), name=f"recipe {recipe}")
 
 
 def override(text: str, overrides: Iterable[str]) -> str:
@@ -44,6 +43,23 @@ def override(text: str, overrides: Iterable[str]) -> str:
     overrides = list(overrides)
     name = f"params.yaml with {' '.join(overrides)}"
     return _apply(text, _parse(overrides), file="params.yaml", name=name) if overrides else text
+
+
+def describe_in(text: str, values: Mapping[str, Any]) -> str:
+    """The text of params.yaml with these values, by full key; where it has them already, it stays as it is written.
+
+    Raises:
+        ParamsError: The text is not YAML, or the result is not valid.
+    """
+    old, changes = parse_mapping(text, name="params.yaml"), []
+    for key, value in values.items():
+        steps = tuple(key.split("."))
+        now: Any = old
+        for step in steps:
+            now = now.get(step) if isinstance(now, Mapping) else None
+        if now != value or value is None:
+            changes.append(_Change(key, steps, value, yaml_edit.flow_snippet(value).text))
+    return _apply(text, changes, file="params.yaml", name="params.yaml")
 
 
 def changed_params(root: Path, *, recipe: str | None = None, overrides: Iterable[str] = ()) -> str | None:
@@ -60,15 +76,6 @@ def changed_params(root: Path, *, recipe: str | None = None, overrides: Iterable
     if text is None:
         raise ParamsError(f"{path} is missing. Write it with: retune use default")
     return override(text, overrides) if overrides else None
-
-
-def write_params(root: Path, text: str) -> bool:
-    """Write params.yaml if its text differs; return whether it did."""
-    path = root / "params.yaml"
-    if path.is_file() and path.read_bytes() == text.encode():
-        return False
-    write_text(path, text)
-    return True
 
 
 def find_recipe(root: Path, recipe: str) -> Path:
@@ -101,6 +108,13 @@ def parse_override(line: str) -> tuple[str, Any]:
     return key.strip(), parse_yaml(text, name=f"-S {line}")
 
 
+def _changes_of(root: Path, recipe: str) -> tuple[Path, list["_Change"]]:
+    """The path of the default, and what a recipe changes in it."""
+    default, path = root / "recipes/default.yaml", find_recipe(root, recipe)
+    text = _read(path)
+    return default, [] if path == default else [_Change(str(path), (), parse_mapping(text, name=str(path)), text)]
+
+
 @dataclass(frozen=True)
 class _Change:
     """Values to set.
@@ -124,6 +138,31 @@ def _parse(overrides: Iterable[str]) -> Iterator[_Change]:
         yield _Change(f"-S {line}", tuple(key.split(".")), value, line.partition("=")[2])
 
 
+def _implied(default: Path, recipe: Iterable[_Change], own: Iterable[_Change]) -> list[_Change]:
+    """What follows from a person's own changes of a recipe."""
+    values = parse_mapping(_read(default), name=str(default))
+    for change in recipe:
+        _assign(values, change)
+    before = deepcopy(values)
+    chosen = {steps for change in own for steps, _ in _assign(values, change)}
+    implied = implied_values(before, values, chosen=chosen)
+    return [_Change(_key(key), key, value, yaml_edit.flow_snippet(value).text) for key, value in implied.items()]
+
+
+def _assign(values: dict[str, Any], change: _Change) -> list[tuple[Steps, Any]]:
+    """Put the values of a change into place; return each with its steps."""
+    nested = change.value
+    for step in reversed(change.key):
+        nested = {step: nested}
+    assigned = list(_assignments(values, nested, name=change.name))
+    for steps, value in assigned:
+        parent: Any = values
+        for step in steps[:-1]:
+            parent = parent[step]
+        parent[steps[-1]] = deepcopy(value)
+    return assigned
+
+
 def _apply(text: str, changes: Iterable[_Change], *, file: str, name: str) -> str:
     """The text with the changes, of which each sees the ones before it.
 
@@ -136,14 +175,7 @@ def _apply(text: str, changes: Iterable[_Change], *, file: str, name: str) -> st
     values = parse_mapping(text, name=file)
     text = yaml_edit.expand_aliases(text)
     for change in changes:
-        nested = change.value
-        for step in reversed(change.key):
-            nested = {step: nested}
-        for steps, value in list(_assignments(values, nested, name=change.name)):
-            parent: Any = values
-            for step in steps[:-1]:
-                parent = parent[step]
-            parent[steps[-1]] = deepcopy(value)
+        for steps, value in _assign(values, change):
             written = yaml_edit.find_snippet(change.text, steps[len(change.key) :])
             text = yaml_edit.set_value(text, steps, written or yaml_edit.flow_snippet(value), value)
     parse_params(values, name=name)

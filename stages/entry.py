@@ -1,4 +1,4 @@
-"""What every stage's command does around its work: argument, params, log, timing, and errors as one line."""
+"""What every stage's command does around its work: argument, params, log, timings, and errors as one line."""
 
 import argparse
 import logging
@@ -43,7 +43,7 @@ def run(
     """Run a stage's `main(params, paths[, argument])` as a command; an error that a user can fix is one line.
 
     Args:
-        main: The stage. What it returns is added to timing.json (seconds, megabytes and the like, by name).
+        main: The stage. What it returns is added to the stage's timings (seconds, megabytes and the like, by name).
         stage: Name of the stage in dvc.yaml.
         doc: The module's docstring, shown by --help.
         argument: The stage's argument, if it has one.

@@ -38,6 +38,8 @@ EXPECTED = {  # pydantic's type of a problem -> what params.yaml should have
 }
 PATTERNS = {  # keys whose text must match a pattern -> what to expect, in words
     "sha256": "64 lowercase hexadecimal digits",
+    "license": "an identifier of the Hub such as apache-2.0, cc-by-4.0 or other",
+    "language": "a code of ISO 639 such as en",
     "require": "a rule such as test.macro_f1 >= 0.80",
     "max_drop": "a metric such as test.mcc",
 }
@@ -46,6 +48,10 @@ MOVED = {  # keys of older files -> where they are now
     "finetune.checkpoint_minutes": "machine.checkpoint_minutes",
     "finetune.loggers": "machine.loggers",
     "download.dataset.unpack_limit_mb": "machine.unpack_limit_mb",
+}
+SHARES = {  # keys that took a count or a share in older files -> the key of the share
+    "finetune.limit_train_batches": "finetune.limit_train_share",
+    "finetune.limit_val_batches": "finetune.limit_val_share",
 }
 MAX_PROBLEMS = 20  # that a message lists
 
@@ -135,6 +141,13 @@ def _contradictions(params: Params) -> Iterator[tuple[Steps, str]]:
     if val + test >= 1:
         problem = f"{val} and split.test {test} leave no rows to train on. Lower them, so that their sum is below 1."
         yield ("split", "val"), problem
+    for split in ("train", "val"):
+        count, share = (getattr(params.finetune, f"limit_{split}_{unit}") for unit in ("batches", "share"))
+        if count is not None and share < 1:
+            problem = (
+                f"{count} and limit_{split}_share {share} are two limits. Set one, and leave the other at null or 1.0."
+            )
+            yield ("finetune", f"limit_{split}_batches"), problem
     columns = params.download.dataset.columns
     if {columns.text, columns.text_pair} & set(columns.slices):
         place = ("download", "dataset", "columns", "slices")
@@ -169,6 +182,8 @@ def _at_line(clause: str, steps: Steps, lines: Lines) -> str:
 
 def _key_problem(detail: Any, path: str) -> str | None:
     """Return what is wrong if the key is unknown, missing, moved or written in an older way; else None."""
+    if path in SHARES and isinstance(detail["input"], float):
+        return f"{path}: expected a number of batches, got {detail['input']}. A share is now {SHARES[path]}"
     if detail["type"] == "extra_forbidden":
         if path in MOVED:
             return f"{path} moved to {MOVED[path]}"

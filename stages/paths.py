@@ -80,8 +80,18 @@ class Paths:
 
     @property
     def report(self) -> Path:
-        """Folder: metrics.json, report.html, report.md, model/."""
+        """Folder: headline.json, metrics.json, report.html, report.md, model/."""
         return self.root / "data/report"
+
+    @property
+    def headline(self) -> Path:
+        """The few metrics that DVC shows and git keeps."""
+        return self.report / "headline.json"
+
+    @property
+    def all_metrics(self) -> Path:
+        """Every number of the report; in DVC's cache, like the report."""
+        return self.report / "metrics.json"
 
     @property
     def checkpoints(self) -> Path:
@@ -94,7 +104,9 @@ class Paths:
         return self.root / ".retune/features"
 
     def timing(self, stage: str) -> Path:
-        """Time and memory that `stage` took; it is a name in the graph, such as `tokenize` or `finetune@42`."""
-        if stage.startswith("download@"):  # beside the folder, because DVC takes the whole folder as one output
-            return self.root / f"data/download/{stage.removeprefix('download@')}.timing.json"
-        return self.root / "data" / stage.replace("@", "/") / "timing.json"
+        """Time and memory that `stage` took; it is a name in the graph, such as `tokenize` or `finetune@42`.
+
+        These files have a folder of their own: `report` depends on the folders of finetune and evaluate, and another
+        clock time must not run it again.
+        """
+        return self.root / f"data/timing/{stage}.json"

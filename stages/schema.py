@@ -1,5 +1,7 @@
 """The schema of params.yaml: complete, frozen and strict. It has no defaults, because DVC would not see them.
 
+What is equal to DVC must mean the same: 1 and 1.0 in one place, and mappings in any order.
+
 Every key is explained in recipes/default.yaml, where people edit it. A key typed `X | None = None` may be left out,
 which means the same as null.
 """
@@ -20,7 +22,11 @@ def _check_local(path: str) -> str:
     return path
 
 
+LICENSE = r"[a-z0-9][a-z0-9.+-]{0,39}"  # identifiers of the Hub: apache-2.0, cc-by-4.0, other
+LANGUAGE = r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*|code|multilingual"  # ISO 639 codes, as the Hub writes them: en, pt-BR
+
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # what NumPy and PyTorch both take
 Precision = Annotated[Literal["auto", "32", "bf16"], BeforeValidator(lambda value: "32" if value == 32 else value)]
@@ -84,6 +90,7 @@ class Dataset(Section):
     quoting: bool
     columns: Columns
     labels: dict[str | int, str]
+    label_order: list[str]
     checks: Checks
 
 
@@ -108,7 +115,7 @@ class Split(Section):
     test: Fraction
     seed: Seed
     duplicates: Literal["together", "drop", "keep"]
-    train_fraction: Annotated[float, Field(gt=0, le=1)]
+    train_fraction: Share
     max_leak: Annotated[float, Field(ge=0, le=1)]
 
 
@@ -142,7 +149,7 @@ class Finetune(Section):
     weight_decay: Annotated[float, Field(ge=0)]
     schedule: Literal["linear", "cosine", "constant"]
     warmup_ratio: Fraction
-    layer_decay: Annotated[float, Field(gt=0, le=1)]
+    layer_decay: Share
     gradient_clip: Annotated[float, Field(ge=0)]
     label_smoothing: Fraction
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
@@ -156,8 +163,10 @@ class Finetune(Section):
     compile: bool
     compact_vocabulary: bool
     packing: bool
-    limit_train_batches: Positive | Annotated[float, Field(gt=0, le=1)]
-    limit_val_batches: Positive | Annotated[float, Field(gt=0, le=1)]
+    limit_train_batches: Positive | None
+    limit_train_share: Share
+    limit_val_batches: Positive | None
+    limit_val_share: Share
     fast_dev_run: bool
 
 
@@ -166,7 +175,7 @@ class Evaluate(Section):
     ordered: Literal["auto", "yes", "no"]
     batch_size: Positive
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    resamples: Annotated[int, Field(ge=100)]
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)]
     seed: Seed
 
     @field_validator("resamples")
@@ -190,10 +199,13 @@ class Gate(Section):
 
 class Report(Section):
     title: str
+    license: Annotated[str, Field(pattern=f"^({LICENSE})$")] | None
+    language: list[Annotated[str, Field(pattern=f"^({LANGUAGE})$")]] | None
     show_text: bool
     mistakes: Annotated[int, Field(ge=0)]
     suspects: Annotated[int, Field(ge=0)]
     baseline_rows: Annotated[int, Field(ge=0)]
+    mcc_per_batch: Positive | None = None
     gate: Gate
 
 

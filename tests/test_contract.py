@@ -1,10 +1,12 @@
 """What can drift: names, imports, dependencies, parameters and documents that must agree with each other."""
 
 import ast
+import contextlib
+import itertools
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ import pytest
 from dvc.exceptions import DvcException
 from dvc.parsing import DataResolver
 from dvc.repo import Repo
-from pydantic import BaseModel
+from dvc_render.vega_templates import get_template
+from pydantic import BaseModel, ValidationError, create_model
 from ruamel.yaml import YAML
 
 from pipeline.cli import app
@@ -27,14 +30,18 @@ HALLWAY = {path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != 
 SHARED_ROOMS = {"metrics", "model", "inference"}  # what stages share, beside the hallway
 ARROWS = {  # room of pipeline/ -> the rooms that it may import
     "yaml_edit": set(),
-    "recipes": {"yaml_edit"},
+    "recipes": {"yaml_edit", "dataset"},
+    "params_file": {"planning", "repository"},
     "repository": set(),
     "planning": {"repository"},
+    "dataset": {"repository"},
     "execution": {"planning", "repository"},
-    "local": {"execution", "planning", "repository", "recipes"},
+    "local": {"execution", "planning", "repository", "recipes", "params_file"},
     "workers": {"execution", "planning", "repository", "recipes"},
+    "status": {"workers", "execution", "planning", "repository"},
     "comparison": {"planning", "repository"},
     "prediction": set(),
+    "diagnosis": {"execution", "local", "repository"},
 }
 ARROWS["commands"] = {*ARROWS, "commands"}
 ARROWS["cli"] = {"commands"}
@@ -53,7 +60,7 @@ EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/model_folder.py": "refuses a model folder, or leaves it as it is",
     "stages/model_config.py": "refuses a model folder, or leaves it as it is",
     "stages/model_fit.py": "refuses a model folder, or leaves it as it is",
-    "stages/entry.py": "log, exit code and timing.json",
+    "stages/entry.py": "log, exit code and timings",
     "stages/parent.py": "ends a stage, or leaves it as it is",
     "stages/out_of_memory.py": "explains an error",
 }
@@ -128,9 +135,49 @@ def test_a_stage_is_its_command_and_writes_under_its_own_folder(name: str) -> No
     for kind in ("outs", "metrics", "plots"):
         for out in stage.get(kind, []):
             path, options = next(iter(out.items())) if isinstance(out, dict) else (out, {})
-            assert path.startswith(f"data/{name}/")
-            assert options.get("cache", True) == (kind == "outs")
+            assert path.startswith((f"data/{name}/", f"data/timing/{name}"))
+            assert options.get("cache", True) == (kind != "metrics")
             assert "persist" not in options
+
+
+def paths_of(name: str, *kinds: str) -> Iterator[str]:
+    for kind in kinds:
+        for out in body(name).get(kind, []):
+            yield next(iter(out)) if isinstance(out, dict) else out
+
+
+def test_dvc_s_metrics_are_the_headline_alone() -> None:
+    """All others would be hundreds of columns of `dvc exp show`, and conflicts of every merge."""
+    assert [path for name in STAGES for path in paths_of(name, "metrics")] == [Paths().headline.as_posix()]
+
+
+def test_git_ignores_every_output_but_the_headline() -> None:
+    """Else DVC refuses an output that git tracks, or a pull request shows it."""
+    outs = [path for name in STAGES for path in paths_of(name, "outs", "metrics", "plots")]
+    outs = [path.replace("${item.seed}", "42").replace("${key}", "model") for path in outs]
+    ignored = subprocess.run(["git", "check-ignore", *outs], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(outs) - set(ignored.stdout.split()) == {Paths().headline.as_posix()}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_no_stage_depends_on_times(name: str) -> None:
+    """Another clock time is another hash: equal results would run the stages below again."""
+    times = [Path(path) for stage in STAGES for path in paths_of(stage, "outs") if "/timing/" in path]
+    assert len(times) == len(STAGES)
+    for dep in map(Path, paths_of(name, "deps")):
+        assert not any(time == dep or dep in time.parents for time in times), dep
+
+
+def test_the_registered_model_is_an_output() -> None:
+    artifacts = YAML(typ="safe").load(ROOT / "dvc.yaml")["artifacts"]
+    assert {artifact["path"] for artifact in artifacts.values()} <= set(paths_of("report", "outs"))
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_plot_has_a_template_that_dvc_finds(name: str) -> None:
+    for plot in body(name).get("plots", []):
+        template = get_template(next(iter(plot.values()))["template"], str(ROOT / ".dvc/plots"))
+        assert template.has_anchor("data")
 
 
 HOSTILE = [
@@ -243,6 +290,25 @@ def test_no_default_hides_in_code() -> None:
             assert field.is_required() or field.default is None, f"{model.__name__}.{name} = {field.default!r}"
 
 
+EQUAL_TO_DVC = [(0, 0.0, False), (1, 1.0, True), (2, 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("section", "name"), [(model, name) for model in models(Params) for name in model.model_fields], ids=str
+)
+def test_what_dvc_takes_for_equal_means_the_same(section: type[BaseModel], name: str) -> None:
+    """DVC compares parameters as Python does: of a value that is equal to the old one, it re-runs nothing."""
+    field = section.model_fields[name]
+    model = create_model("Model", __base__=Section, value=(field.annotation, field))
+    wraps: list[Callable[[Any], Any]] = [lambda v: v, lambda v: [v], lambda v: {"a": v}, lambda v: {v: "a"}]
+    for values, wrap in itertools.product(EQUAL_TO_DVC, wraps):
+        read = []
+        for value in values:
+            with contextlib.suppress(ValidationError):
+                read.append(repr(model.model_validate({"value": wrap(value)})))
+        assert len(set(read)) <= 1, f"{values} have several meanings: {read}"
+
+
 def test_every_key_of_the_default_recipe_is_commented() -> None:
     above = ""
     for line in (ROOT / "recipes/default.yaml").read_text(encoding="utf-8").splitlines():
@@ -276,6 +342,14 @@ def test_every_file_of_paths_is_an_output_of_the_graph() -> None:
         assert any(re.match(rf"{out}(/|$)", file.as_posix()) for out in outs), file
 
 
+def test_every_command_is_registered() -> None:
+    """A command is a function of pipeline/commands whose docstring has an example."""
+    nodes = [node for path in modules("pipeline/commands") for node in ast.parse(path.read_text()).body]
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    names = {node.name for node in functions if "Example: `" in (ast.get_docstring(node) or "")}
+    assert names == {command.callback.__name__ for command in app.registered_commands if command.callback}
+
+
 def test_the_readme_names_commands_that_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
@@ -283,9 +357,9 @@ def test_the_readme_names_commands_that_exist() -> None:
     code = "\n".join(re.findall(r"`([^`\n]+)`", text) + re.findall(r"```\w*\n(.*?)```", text, flags=re.DOTALL))
     for target in re.findall(r"\bmake ([a-z-]+)", code):
         assert target in targets, f"make {target}"
-    for command in re.findall(r"\bretune ([a-z-]+)", code):
+    for command in re.findall(r"(?<!from )\bretune ([a-z][a-z-]*)", code):
         assert command in commands, f"retune {command}"
     for stage in re.findall(r"python -m stages\.([a-z]+)", code):
         assert stage in STAGES
     for path in re.findall(r"\]\(((?!http|#)[^)]+)\)", text):
-        assert (ROOT / path).exists(), path
+        assert (ROOT / path.partition("#")[0]).exists(), path

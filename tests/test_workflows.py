@@ -5,6 +5,7 @@ import re
 import stat
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.cli import app
+from pipeline.diagnosis.machine import NEWEST_PYTHON
 from tests.pipeline import outcomes
 from tests.pipeline.toy import environment, git
 
@@ -54,6 +56,17 @@ def test_a_fault_in_a_workflow_is_found(tmp_path: Path) -> None:
 def test_the_gitlab_example_keeps_to_gitlabs_schema(tmp_path: Path) -> None:
     (tmp_path / ".gitlab-ci.yml").write_text(gitlab(), encoding="utf-8")
     validate("gitlab-ci", tmp_path / ".gitlab-ci.yml")
+
+
+def test_every_python_that_is_named_anywhere_is_tested() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = [line.rpartition(" ")[2] for line in project["classifiers"] if "Python ::" in line]
+    workflow = YAML(typ="safe").load(ROOT / ".github/workflows/test.yaml")
+    assert workflow["jobs"]["test"]["strategy"]["matrix"]["python"] == named
+    assert project["requires-python"] == f">={named[0]}"
+    assert ".".join(map(str, NEWEST_PYTHON)) == named[-1]
+    for page in ("README.md", "CONTRIBUTING.md"):
+        assert f"Python {named[0]} to {named[-1]}" in (ROOT / page).read_text(encoding="utf-8")
 
 
 def test_nothing_of_a_pull_request_is_pasted_into_a_script() -> None:
@@ -99,7 +112,7 @@ def test_the_comment_is_posted_and_the_gate_is_the_status(tmp_path: Path, rule: 
     assert done.returncode == 0, done.stderr
     assert "pr comment 7 --edit-last --create-if-none --body-file comment.md" in Path(paths["GH_LOG"]).read_text()
     comment = Path(paths["GH_BODY"]).read_text(encoding="utf-8")
-    assert comment.startswith("### ⚪ within noise")
+    assert comment.startswith("### ❌ The gate fails: test.accuracy &#62;= 0.95: " if status else "### ⚪ within noise")
     assert "finetune@42 runs" in comment
     output = Path(paths["GITHUB_OUTPUT"]).read_text().strip()
     assert output == f"code={status}"

@@ -69,15 +69,15 @@ def log(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a table and plots that GitHub draws.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all metrics of each commit as JSON.")] = False,
 ) -> None:
-    """Show the headline metrics of each commit, with intervals.
+    """Show the headline metrics of each commit: the mean over the seeds with its interval, and the model that ships.
 
     Example: `retune log --metric test.mcc -n 10`
     """
     from pipeline.comparison.history import as_json as history_as_json
-    from pipeline.comparison.history import choose_metrics, read_history
+    from pipeline.comparison.history import choose_metrics, in_headline, read_history
 
     root = project_root()
-    commits = read_history(root, rev, most=most)
+    commits = read_history(root, rev, most=most, everything=as_json or bool(metric and not in_headline(metric)))
     names = choose_metrics(root, commits, metric)
     if as_json:
         _print_json(history_as_json(commits))
@@ -87,7 +87,7 @@ def log(
         if markdown:
             typer.echo(render_markdown(commits, names))
         else:
-            console.print(render_terminal(commits, names))
+            console.print(render_terminal(commits, names), crop=False)  # a narrow terminal wraps lines
 
 
 def _print_json(values: Any) -> None:

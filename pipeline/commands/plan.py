@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.commands.options import Overrides
-from pipeline.commands.terminal import console, project_root, show_table
+from pipeline.commands.terminal import can_ask, console, project_root, show_table
 
 if TYPE_CHECKING:
     from pipeline.planning.plan import StagePlan
@@ -17,16 +17,36 @@ if TYPE_CHECKING:
 def use(
     recipe: Annotated[str, typer.Argument(help="Name of a file in recipes/, or the path of one.")],
     overrides: Overrides = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Discard edits of params.yaml that are not committed.")
+    ] = False,
 ) -> None:
     """Write params.yaml anew: the defaults, a recipe's differences, and your own values.
 
+    Edits that are not committed are shown, and discarded only if you say so. For a data set of your own: `retune init`.
+
     Example: `retune use sms_spam -S 'seeds=[1,2,3]' -S finetune.learning_rate=5e-5`
     """
-    from pipeline import recipes
+    from pipeline import params_file, recipes
 
     root = project_root()
-    changed = recipes.write_params(root, recipes.compose(root, recipe, overrides or ()))
-    console.print(f"params.yaml {'now holds' if changed else 'already holds'} the recipe {recipe}. Next: retune run")
+    text = recipes.compose(root, recipe, overrides or ())
+    try:
+        changed = params_file.write_params(root, text, replace=True, force=force)
+    except params_file.EditedError as error:
+        if not can_ask():
+            raise
+        console.print("params.yaml has edits that are not committed, and they would be lost:")
+        for line in error.edits:
+            console.print(f"  {line}", markup=False)
+        if not typer.confirm(f"Discard them and write the recipe {recipe}?"):
+            console.print("params.yaml stays as it is.")
+            raise typer.Exit(1) from error
+        changed = params_file.write_params(root, text, replace=True, force=True)
+    state = "now holds" if changed else "already holds"
+    changes = len(params_file.differences(recipes.compose(root, recipe), text)) if overrides else 0
+    own = f" with {changes} change{'s' if changes > 1 else ''}" if changes else ""
+    console.print(f"params.yaml {state} the recipe {recipe}{own}. Next: retune run")
 
 
 def plan(
@@ -52,9 +72,14 @@ def plan(
 
 
 def plan_changes(
-    root: Path, targets: Collection[str], overrides: Iterable[str], *, rev: str | None = None, recipe: str | None = None
+    root: Path,
+    targets: Collection[str] = (),
+    overrides: Iterable[str] = (),
+    *,
+    rev: str | None = None,
+    recipe: str | None = None,
 ) -> "tuple[StagePlan, ...]":
-    """Plan with a recipe and overrides that are not in params.yaml yet.
+    """Plan with a recipe and overrides that are not in params.yaml yet; `retune.plan` in Python.
 
     Args:
         root: The project's folder.

@@ -11,6 +11,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from stages.errors import PipelineError
+
+
+def _open_standard_streams() -> None:
+    """Open what a service or a shell closed (`>&-`): else the next file that is opened gets its number and its text."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
+
+
+_open_standard_streams()
 console = Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
 
 
@@ -21,7 +37,16 @@ def project_root() -> Path:
     """Return the project's folder: the current one, or the nearest above it."""
     from pipeline.repository.root import find_root
 
-    return find_root(Path.cwd())
+    try:
+        here = Path.cwd()
+    except FileNotFoundError as error:
+        raise PipelineError("The current folder has been removed. Change to the project's folder.") from error
+    return find_root(here)
+
+
+def can_ask() -> bool:
+    """Whether a person can answer a question: the command runs in a terminal."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def show_table(table: Table) -> None:

@@ -1,6 +1,6 @@
 """Compares the champions: calibration, the time and memory to make them, and their size."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pipeline.comparison.pairing import PairedRows
 from pipeline.comparison.result import Cost
@@ -28,6 +28,14 @@ def compare_calibration(test: PairedRows, base: Revision, head: Revision) -> dic
     }
 
 
+def compare_champions(base: Revision, head: Revision, names: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """Return these metrics of the two models that ship, as each was evaluated; empty where one of them is unknown."""
+    if not (base.evaluation(base.champion) and head.evaluation(head.champion)):
+        return {}
+    before, after = (champion_metrics(side)[0] for side in (base, head))
+    return {name: (before[name].mean, after[name].mean) for name in names if name in before and name in after}
+
+
 def champion_metrics(side: Revision) -> tuple[dict[str, MetricSummary], str]:
     """Return the metrics of the model that ships by full name, not rounded, and what they are metrics of."""
     measured = side.evaluation(side.champion)
@@ -46,7 +54,7 @@ def read_costs(base: Revision, head: Revision) -> list[Cost]:
     """Return the time and the memory of each stage that one of the two sides has a record of."""
     costs = []
     for stage in dict.fromkeys([*head.lock, *base.lock]):
-        before, after = (side.json(FILES.timing(stage)) for side in (base, head))
+        before, after = base.timing(stage), head.timing(stage)
         if before or after:
             seconds, memory = (
                 (read_number(before, key), read_number(after, key)) for key in ("seconds", "peak_memory_mb")

@@ -5,7 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.comparison.champions import champion_metrics, compare_calibration, model_size, read_costs
+from pipeline.comparison.champions import (
+    champion_metrics,
+    compare_calibration,
+    compare_champions,
+    model_size,
+    read_costs,
+)
 from pipeline.comparison.changes import find_changes
 from pipeline.comparison.earlier_results import Looks, count_looks, pool_seeds, read_results
 from pipeline.comparison.flips import Flips, find_flips
@@ -19,6 +25,7 @@ from pipeline.comparison.verdicts import (
     MetricRow,
     compare_intervals,
     compare_paired,
+    headline_names,
     overall_verdict,
     read_options,
 )
@@ -55,7 +62,7 @@ def compare(
         Revision(root, base, Path(scratch)) as base_revision,
         Revision(root, head, Path(scratch)) as head_revision,
     ):
-        base_revision.report, head_revision.report  # noqa: B018  (fail at once if a revision has no results)
+        base_revision.headline, head_revision.headline  # noqa: B018  (fail at once if a revision has no results)
         gate = read_gate(head_revision.params, fail_on=fail_on, require=require, max_drop=max_drop)
         pairs, unpaired = _pair_splits(base_revision, head_revision)
         test = pairs.get("test")
@@ -78,6 +85,9 @@ def compare(
             model_bytes=(model_size(base_revision), model_size(head_revision)),
             gate=check_rules(gate, verdict, metrics, champion, what=what),
             looks=looks,
+            seeds=(base_revision.seeds, head_revision.seeds),
+            champions=(base_revision.champion, head_revision.champion),
+            ships=compare_champions(base_revision, head_revision, headline_names(metrics)),
         )
 
 
@@ -86,7 +96,7 @@ def _choose_level(
 ) -> tuple[ComparisonOptions, Looks | None]:
     """The options, with the level of the verdicts by what git knows of earlier comparisons."""
     options, results = read_options(head, base), read_results(root, base, head)
-    options = replace(options, spread=pool_seeds(results, without=base.report))
+    options = replace(options, spread=pool_seeds(results, without=base.headline))
     if test is None or test.identical:
         return options, None
     metric = metric_name("test", options.metric)
@@ -99,10 +109,10 @@ def _pair_splits(base: Revision, head: Revision) -> tuple[dict[str, PairedRows],
     try:
         pairs = {split: pair_split(base, head, split) for split in SPLITS}
     except UnavailableError as error:
-        return {}, f"Only the intervals of metrics.json are compared, which is less precise than paired rows: {error}."
+        return {}, f"Only the intervals of both sides are compared, which is less precise than paired rows: {error}."
     if pairs["test"] is None:
         return {}, (
-            "The two sides have no test row in common: only the intervals of metrics.json are compared, "
+            "The two sides have no test row in common: only the intervals of both sides are compared, "
             "which is less precise than paired rows."
         )
     return {split: rows for split, rows in pairs.items() if rows is not None}, ""

@@ -12,11 +12,9 @@ from pipeline.comparison.revision import FILES, Revision
 from pipeline.comparison.statistics.intervals import subtract_intervals
 from pipeline.comparison.statistics.looks import fresh_rows, next_level
 from pipeline.repository import git
-from pipeline.repository.results import parse_report
-from stages.errors import PipelineError
+from pipeline.repository.results import IN_GIT, metrics_of_commit
 from stages.metrics.summary import MetricSummary, parse_summaries
 
-METRICS = (FILES.report / "metrics.json").as_posix()
 TEST_ROWS = re.compile(rf"path: {re.escape(FILES.split('test').as_posix())}\s+(?:hash: md5\s+)?md5: ([0-9a-f]{{32}})")
 SEED = re.compile(r"^ +evaluate@\S+:\s*$", re.MULTILINE)
 MOST = 200  # commits that are read, the latest ones
@@ -27,7 +25,7 @@ class EarlierResult:
     """The results of one commit.
 
     Attributes:
-        report: The content of metrics.json.
+        report: The content of headline.json, or of an earlier version's metrics.json.
         test_rows: MD5 of the positions of the test rows; None where dvc.lock has none.
         seeds: Number of seeds.
     """
@@ -84,11 +82,11 @@ def read_results(root: Path, base: Revision, head: Revision) -> list[EarlierResu
     """
     rows = head.hash(FILES.split("test").as_posix())
     revisions = [side.commit for side in (base, head) if side.commit]
-    commits = git.run(root, "log", "--topo-order", "--reverse", "--format=%H", "--all", *revisions, "--", METRICS)
+    commits = git.run(root, "log", "--topo-order", "--reverse", "--format=%H", "--all", *revisions, "--", *IN_GIT)
     results: list[EarlierResult] = []
-    seen = [head.report.get("test")]
+    seen = [head.headline.get("test")]
     for commit in commits.splitlines()[-MOST:]:
-        report = _parse(git.show(root, commit, METRICS))
+        report = metrics_of_commit(root, commit)
         if report and report.get("test") not in seen:
             seen.append(report.get("test"))
             lock = git.show(root, commit, "dvc.lock") or ""
@@ -140,10 +138,3 @@ def _p_value(before: MetricSummary | None, after: MetricSummary | None, confiden
         return 1.0
     difference = subtract_intervals(before, after, confidence=confidence)
     return difference.p_value if difference else 1.0
-
-
-def _parse(text: str | None) -> dict[str, Any]:
-    try:
-        return parse_report(text or "{}", name=METRICS)
-    except PipelineError:
-        return {}

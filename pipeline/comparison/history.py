@@ -1,21 +1,21 @@
-"""Reads the metrics of each commit from data/report/metrics.json in git; needs neither DVC nor the data."""
+"""Reads the metrics of each commit: the headline from git alone, all others from DVC's cache or remote."""
 
+import contextlib
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.comparison.revision import WORKSPACE, Revision
 from pipeline.repository import git
-from pipeline.repository.results import parse_report
+from pipeline.repository.results import HEADLINE, IN_GIT, RunResults, metrics_of_commit, read_results
 from stages.errors import PipelineError
+from stages.metrics.names import HEADLINE as HEADLINE_METRICS
 from stages.metrics.names import headline_metrics, metric_name
-from stages.metrics.summary import MetricSummary, parse_summaries
+from stages.metrics.summary import MetricSummary
 from stages.params import parse_mapping
-from stages.paths import Paths
 from stages.yaml_file import read_text
-
-PATH = (Paths().report / "metrics.json").as_posix()
-WORKSPACE = "workspace"
 
 
 @dataclass(frozen=True)
@@ -26,41 +26,47 @@ class CommitMetrics:
         commit: Its abbreviated hash; `workspace`.
         date: Of the commit; empty for the workspace.
         subject: First line of the commit's message; empty for the workspace.
-        metrics: By full name, such as `test.mcc`.
+        metrics: The means over the seeds by full name, such as `test.mcc`.
+        model: The metrics of the model that ships, by full name; empty where an older version wrote the file.
+        seeds: Number of seeds; None where an older version wrote the file.
     """
 
     commit: str
     date: str
     subject: str
     metrics: Mapping[str, MetricSummary]
+    model: Mapping[str, MetricSummary] = field(default_factory=dict)
+    seeds: int | None = None
 
 
-def read_history(root: Path, rev: str | None, *, most: int) -> list[CommitMetrics]:
+def read_history(root: Path, rev: str | None, *, most: int, everything: bool = False) -> list[CommitMetrics]:
     """Return the commits that changed the metrics, newest first; before them the workspace, if its metrics differ.
 
     Args:
         root: The project's folder.
         rev: The newest commit; None: the workspace and HEAD.
         most: Number of commits, at most.
+        everything: Read every metric, where DVC's cache or remote has it; else the headline alone.
 
     Raises:
         PipelineError: The revision is unknown, or no commit has metrics.
     """
     commits = []
-    for commit in git.commits(root, rev or "HEAD", PATH, most=most):
-        metrics = _parse(git.show(root, commit.sha, PATH))
-        if metrics:  # a commit may also have removed or damaged the file
-            commits.append(CommitMetrics(commit.sha[:9], commit.date, commit.subject, metrics))
-    path = root / PATH
-    if rev is None and path.is_file():
-        metrics = _parse(path.read_text(encoding="utf-8", errors="replace"))
-        if metrics and (not commits or metrics != commits[0].metrics):
-            commits.insert(0, CommitMetrics(WORKSPACE, "", "", metrics))
+    for commit in git.commits(root, rev or "HEAD", *IN_GIT, most=most):
+        results = RunResults.parse(metrics_of_commit(root, commit.sha))
+        if results.means:  # a commit may also have removed or damaged the file
+            commits.append(_of_commit(commit.sha[:9], commit.date, commit.subject, results))
+    own = RunResults.parse({})
+    if rev is None:
+        with contextlib.suppress(PipelineError):  # it is damaged; `retune results` says so
+            own = read_results(root)
+    if own.means and not (commits and _agree(own.means, commits[0].metrics)):
+        commits.insert(0, _of_commit(WORKSPACE, "", "", own))
     if not commits:
         raise PipelineError(
-            f"No commit of {rev or 'HEAD'} has metrics ({PATH}). Run the pipeline (retune run), then commit that file."
+            f"No commit of {rev or 'HEAD'} has metrics ({HEADLINE}). Run the pipeline and commit that file: retune run"
         )
-    return commits
+    return [_complete(root, commit) for commit in commits] if everything else commits
 
 
 def choose_metrics(root: Path, commits: Sequence[CommitMetrics], metric: str | None) -> list[str]:
@@ -87,8 +93,30 @@ def as_json(commits: Sequence[CommitMetrics]) -> list[dict[str, Any]]:
     return [asdict(commit) for commit in commits]
 
 
-def _parse(text: str | None) -> dict[str, MetricSummary]:
-    try:
-        return parse_summaries(parse_report(text or "{}", name=PATH))
-    except PipelineError:
-        return {}
+def in_headline(metric: str) -> bool:
+    """Whether git alone has a metric's history."""
+    return metric.removeprefix("test.") in HEADLINE_METRICS
+
+
+def _of_commit(commit: str, date: str, subject: str, results: RunResults) -> CommitMetrics:
+    return CommitMetrics(commit, date, subject, results.means, results.model, len(results.seeds) or None)
+
+
+def _agree(metrics: Mapping[str, MetricSummary], headline: Mapping[str, MetricSummary]) -> bool:
+    return all(
+        name in metrics and replace(metrics[name], sd=None) == replace(metric, sd=None)
+        for name, metric in headline.items()
+    )
+
+
+def _complete(root: Path, commit: CommitMetrics) -> CommitMetrics:
+    """The commit with every metric; unchanged if they are not available."""
+    if commit.commit == WORKSPACE:
+        return commit
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        contextlib.suppress(PipelineError),
+        Revision(root, commit.commit, Path(scratch)) as revision,
+    ):
+        return _of_commit(commit.commit, commit.date, commit.subject, RunResults.parse(revision.report))
+    return commit

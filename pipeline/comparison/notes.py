@@ -36,7 +36,8 @@ def write_notes(
         notes.append(_about_seeds(base, head, options))
     if test and looks:
         notes += _about_looks(looks, len(test))
-    notes += [_only(base, head), _only(head, base)]
+    incomplete = [_headline_alone(side) for side in (base, head)]
+    notes += incomplete if any(incomplete) else [_only(base, head), _only(head, base)]
     return [note for note in notes if note]
 
 
@@ -124,6 +125,16 @@ def _about_looks(looks: Looks, rows: int) -> list[str]:
             "Run first: git fetch --unshallow"
         )
     return notes
+
+
+def _headline_alone(side: Revision) -> str:
+    if side.complete:
+        return ""
+    how = "dvc checkout, dvc pull" if side.rev is None else "dvc fetch --all-commits"
+    return (
+        f"Of {side.name}, the headline metrics alone are known: its metrics.json is neither in DVC's cache nor in a "
+        f"remote. To get it: {how}"
+    )
 
 
 def _only(side: Revision, other_side: Revision) -> str:

@@ -13,7 +13,7 @@ from pipeline.planning.reasons import input_reasons
 from pipeline.repository import git
 from pipeline.repository.lock import parse_lock
 from pipeline.repository.project import Project
-from pipeline.repository.results import parse_report
+from pipeline.repository.results import IN_GIT, belongs, damage_of, parse_report
 from stages.errors import PipelineError, UnavailableError
 from stages.metrics.names import SPLITS
 from stages.metrics.summary import MetricSummary, parse_summaries, read_number
@@ -70,14 +70,33 @@ class Revision:
         return params
 
     @cached_property
-    def report(self) -> dict[str, Any]:
-        """The content of data/report/metrics.json; raises a PipelineError if it is missing or damaged."""
-        path = FILES.report / "metrics.json"
-        text = self._text(path.as_posix())
+    def headline(self) -> dict[str, Any]:
+        """The content of headline.json; in a revision of an earlier version that of metrics.json, which git kept.
+
+        Raises:
+            PipelineError: The file is missing or damaged.
+        """
+        text, path = next(
+            ((text, path) for path in IN_GIT if (text := self._text(path)) is not None), (None, IN_GIT[0])
+        )
         if text is None:
             hint = "Run it: retune run" if self.rev is None else "Choose a revision that has some: retune log"
-            raise PipelineError(f"{self.name} has no results ({path.as_posix()} is missing). {hint}")
-        return parse_report(text, name=self._called(path))
+            raise PipelineError(f"{self.name} has no results ({path} is missing). {hint}")
+        report = parse_report(text)
+        if report is None:
+            raise PipelineError(damage_of(f"{path} of {self.name}", text))
+        return report
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """The content of metrics.json, or of headline.json where that is not available; raises as `headline`."""
+        headline, report = self.headline, self.json(FILES.all_metrics)
+        return report if report and belongs(report, headline) else headline
+
+    @property
+    def complete(self) -> bool:
+        """Whether every metric is available, not only the headline."""
+        return self.report is not self.headline
 
     @cached_property
     def metrics(self) -> dict[str, MetricSummary]:
@@ -144,10 +163,27 @@ class Revision:
         parts = [part for entry in self.lock.values() for kind in ("outs", "deps") for part in entry.get(kind, ())]
         return next((part.get("md5") for part in parts if part["path"] == path), None)
 
-    def json(self, path: Path) -> dict[str, Any]:
-        """The content of a JSON file of results in git, empty if it is missing; raises a PipelineError if damaged."""
+    def json(self, path: Path) -> dict[str, Any] | None:
+        """The content of a JSON file in git, in the workspace or among the outputs; None if it is not available.
+
+        Raises:
+            PipelineError: It is damaged.
+        """
         text = self._text(path.as_posix())
-        return parse_report(text, name=self._called(path)) if text else {}
+        try:
+            text = self.fetch(path).read_text(encoding="utf-8", errors="replace") if text is None else text
+        except UnavailableError:
+            return None
+        content = parse_report(text)
+        if content is None:
+            raise PipelineError(damage_of(self._called(path), text))
+        return content
+
+    def timing(self, stage: str) -> dict[str, Any]:
+        """The time and the memory that a stage took, by name; empty if no record of it is available."""
+        folder = stage.replace("@", "/")  # where a record of earlier versions is, in git
+        former = f"data/{folder}.timing.json" if stage.startswith("download@") else f"data/{folder}/timing.json"
+        return self.json(FILES.timing(stage)) or self.json(Path(former)) or {}
 
     def fetch(self, path: Path) -> Path:
         """Return where a file of an output is: in the workspace, in the cache, or downloaded to `scratch`.
@@ -173,12 +209,7 @@ class Revision:
         )
 
     def label_names(self) -> list[str]:
-        """Names of the classes, in order.
-
-        Raises:
-            UnavailableError: The file is neither in the cache nor in a remote.
-            PipelineError: It is damaged.
-        """
+        """Names of the classes, in order; raises a PipelineError if the file is damaged."""
         return read_labels(self.fetch(FILES.labels), name=self._called(FILES.labels))
 
     @cached_property
@@ -207,7 +238,7 @@ class Revision:
 
     def evaluation(self, seed: int) -> dict[str, Any]:
         """What evaluate wrote of one seed's model: its metrics, not rounded, and its calibration; empty if missing."""
-        return self.json(FILES.metrics(seed))
+        return self.json(FILES.metrics(seed)) or {}
 
     def rows(self) -> pa.Table:
         """The data set, rows.parquet.

@@ -4,15 +4,19 @@ import os
 import subprocess
 import threading
 from collections.abc import Collection, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.execution import stage_process, workspace
+from pipeline.execution.holder import note_expected_end
+from pipeline.execution.sources import source_commands
 from pipeline.execution.stage_process import LineHandler, Outcome, Running
-from pipeline.planning.plan import StagePlan, make_plan
+from pipeline.planning.plan import StagePlan, expected_seconds, make_plan
 from pipeline.repository.graph import Graph, Stage
 from pipeline.repository.project import Project
 from pipeline.repository.storage.damage import make_sound
+from stages.errors import PipelineError
 
 UNFINISHED = ("runs", "restored", "pending")
 
@@ -57,6 +61,8 @@ class Runner:
         """Plan from the workspace as it is now."""
         plans = self._make_plan(self.running)
         self.plans = {plan.stage: plan for plan in plans}
+        left = [plan.seconds for plan in plans if plan.state in ("runs", "pending")]
+        note_expected_end(self.root, None if None in left else expected_seconds(plans))
         return list(plans)
 
     def _make_plan(self, running: Collection[str]) -> tuple[StagePlan, ...]:
@@ -105,26 +111,49 @@ class Runner:
         """Run one stage to its end, in the calling thread; `on_line` gets every line that it writes."""
         stage = self.stage(name)
         plan = self._plan_around_damage(stage, on_line)
-        flags = {"--force": plan.forced, "--pull": plan.where == "remote"}
+        failure = self._bring_inputs(stage, on_line)
+        if failure and plan.state != "restored":
+            return failure
+        flags = {"--force": plan.forced, "--pull": plan.where == "remote" or failure}  # DVC restores without data
         options = [flag for flag, wanted in flags.items() if wanted]
         gpu = self._gpus.get(name)
-        with self._guard:
-            if self._stopping.is_set():
-                return Outcome(name, 0.0, self.root, error=f"{name} was stopped", stopped=True)
-            process = stage_process.start(
-                self.root,
-                name,
-                options=options,
-                timeout=stage.timeout,
-                environment={"CUDA_VISIBLE_DEVICES": gpu} if gpu else None,
-            )
-            self._processes[name] = process
-        outcome = process.wait(on_line)
+        outcome = self._wait_for(
+            name,
+            on_line,
+            options=options,
+            timeout=stage.timeout,
+            environment={"CUDA_VISIBLE_DEVICES": gpu} if gpu else None,
+        )
         if outcome.error:
             workspace.end_leftovers(self.root, stage=name)
             if outcome.began:  # else another DVC command may be writing them
                 workspace.discard_half_outputs(self.root, name)
         return outcome
+
+    def _bring_inputs(self, stage: Stage, on_line: LineHandler) -> Outcome | None:
+        """Put tracked data in its place, and note it in its `.dvc` file where it has changed; return the failure."""
+        refused = partial(Outcome, stage.name, 0.0, self.root / stage_process.LOGS, own_error=True)
+        try:
+            for command in source_commands(self.root, stage, on_line):
+                outcome = self._wait_for(stage.name, on_line, command=command)
+                if outcome.error:
+                    return outcome
+        except PipelineError as error:
+            return refused(error=str(error))
+        if missing := [dep for dep in stage.deps if not (self.root / dep).exists()]:
+            return refused(
+                error=f"{missing[0]}, which {stage.name} reads, is missing: it is not there, and DVC does not track it "
+                f"({missing[0]}.dvc). Put it there, or correct its path in params.yaml or dvc.yaml"
+            )
+        return None
+
+    def _wait_for(self, name: str, on_line: LineHandler, **how: Any) -> Outcome:
+        """Run a DVC command for a stage to its end; `how` is for `stage_process.start`."""
+        with self._guard:
+            if self._stopping.is_set():
+                return Outcome(name, 0.0, self.root, error=f"{name} was stopped", stopped=True)
+            process = self._processes[name] = stage_process.start(self.root, name, **how)
+        return process.wait(on_line)
 
     def _plan_around_damage(self, stage: Stage, on_line: LineHandler) -> StagePlan:
         """The stage's plan once everything that it restores is sound; what is damaged is named and not restored."""

@@ -104,6 +104,7 @@ def start(
     root: Path,
     stage: str,
     *,
+    command: Sequence[str] | None = None,
     options: Sequence[str] = (),
     timeout: float | None = None,
     environment: Mapping[str, str] | None = None,
@@ -113,6 +114,7 @@ def start(
     Args:
         root: The project's folder.
         stage: Its name in dvc.yaml.
+        command: What DVC does for it first, such as `checkout`; None: `repro -s STAGE`.
         options: Further options of `dvc repro`, such as --force and --pull.
         timeout: Seconds after which its whole process tree is ended; None: no limit.
         environment: Further variables, such as CUDA_VISIBLE_DEVICES.
@@ -120,9 +122,9 @@ def start(
     log = root / LOGS / f"{stage}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     limit = ["--timeout", str(timeout)] if timeout else []
-    repro = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *options, "-s", stage]
+    dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", *(command or ["repro", *options, "-s", stage])]
     process = subprocess.Popen(
-        [sys.executable, "-P", process_tree.__file__, *limit, "--", *repro],
+        [sys.executable, "-P", process_tree.__file__, *limit, "--", *dvc],
         cwd=root,
         env={**stage_environment(root), STAGE_MARKER: stage, **(environment or {})},
         stdin=subprocess.PIPE,

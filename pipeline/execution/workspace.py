@@ -3,34 +3,26 @@
 import contextlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
-import psutil
-from dvc.rwlock import SCHEMA
 from filelock import FileLock, Timeout
-from voluptuous import Invalid
 
+from pipeline.execution.holder import HOLDER, describe_holder, note_holder
+from pipeline.execution.killed_runs import USERS, half_files, leftover_processes, users_alive
 from pipeline.execution.process_tree import end_tree
-from pipeline.execution.stage_process import MARKER, STAGE_MARKER
 from pipeline.repository import git
 from pipeline.repository.durations import note_duration
 from pipeline.repository.lock import LockConflictError, parse_lock, read_lock, remove_entries
-from pipeline.repository.memory import make_memory, read_memory
+from pipeline.repository.memory import make_memory
 from pipeline.repository.project import Project
 from stages.errors import PipelineError
-from stages.files import TEMPORARY, remove_path, write_json, write_text
-from stages.parent import ROOT, STAGE, find_owner, read_environment
+from stages.files import TEMPORARY, remove_path, write_text
 
-HOLDER = ".retune/run.json"
+LOCK = ".retune/run.lock"
 GOOD_LOCK = ".retune/dvc.lock"  # a copy made after each stage: DVC writes dvc.lock in place and may be killed
 DAMAGED_LOCK = ".retune/dvc.lock.damaged"
-HALF_FILES = [
-    f"{folder}*{TEMPORARY}" for folder in ("data/", "data/*/", "data/*/*/", ".retune/", "params.yaml", "dvc.lock")
-]
 log = logging.getLogger(__name__)
 
 
@@ -46,24 +38,35 @@ def hold(root: Path, *, wait: bool = False) -> Iterator[None]:
         PipelineError: Another run holds the workspace; the message names its process.
     """
     make_memory(root)
-    lock = FileLock(root / ".retune/run.lock")
+    lock = FileLock(root / LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout:
         if not wait:
-            raise PipelineError(f"{_holder(root)}. Wait for it to end, or add --wait.") from None
-        log.info("%s: waiting for it to end.", _holder(root))
+            raise PipelineError(f"{describe_holder(root)}. Wait for it to end, or add --wait.") from None
+        log.info("%s: waiting for it to end.", describe_holder(root))
         lock.acquire()
     try:
-        now = datetime.now().astimezone().isoformat(timespec="seconds")
-        write_json(root / HOLDER, {"pid": os.getpid(), "since": now})
+        note_holder(root)
         end_leftovers(root)
         _repair(root)
-        _remove_half_files(root)
+        for path in half_files(root):  # a stage removes its own, but another run may restore its outputs
+            remove_path(path)
         yield
     finally:
         (root / HOLDER).unlink(missing_ok=True)
         lock.release()
+
+
+def active_run(root: Path) -> str | None:
+    """The run that holds this workspace now, with its process and start; None: no run does."""
+    if not (root / LOCK).is_file():
+        return None
+    try:
+        with FileLock(root / LOCK, blocking=False):
+            return None
+    except Timeout:
+        return describe_holder(root)
 
 
 def end_leftovers(root: Path, *, stage: str | None = None) -> None:
@@ -75,10 +78,7 @@ def end_leftovers(root: Path, *, stage: str | None = None) -> None:
         root: The project's folder.
         stage: End only the processes of this stage.
     """
-    family = {process.pid for process in psutil.Process().parents()} | {os.getpid()}
-    others = [process for process in psutil.process_iter() if process.pid not in family]
-    leftovers = [process for process in others if _is_of_run(process, root, stage) or _is_orphan(process, root, stage)]
-    if leftovers:
+    if leftovers := leftover_processes(root, stage=stage):
         log.warning("Ending %d processes of an earlier run.", len(leftovers))
         end_tree(leftovers)
 
@@ -124,32 +124,6 @@ def discard_half_outputs(root: Path, stage: str) -> None:
             remove_path(root / (out + TEMPORARY))
 
 
-def _holder(root: Path) -> str:
-    holder = read_memory(root / HOLDER)
-    known = f" (process {holder['pid']}, since {holder['since']})" if {"pid", "since"} <= holder.keys() else ""
-    return f"Another run uses this workspace{known}"
-
-
-def _is_of_run(process: psutil.Process, root: Path, stage: str | None) -> bool:
-    marks = {MARKER: str(root.resolve()), **({STAGE_MARKER: stage} if stage else {})}
-    return marks.items() <= read_environment(process).items()
-
-
-def _is_orphan(process: psutil.Process, root: Path, stage: str | None) -> bool:
-    """Whether DVC started the process for a stage of this project, and has ended."""
-    variables = read_environment(process)
-    is_ours = ROOT in variables and Path(variables[ROOT]).resolve() == root.resolve()
-    return is_ours and stage in (None, variables.get(STAGE)) and find_owner(process) is None
-
-
-def _is_used_by_dvc(root: Path) -> bool:
-    """Whether a command of a stage runs here: one that a person started with `dvc repro`, beside this run."""
-    return any(
-        ROOT in variables and Path(variables[ROOT]).resolve() == root.resolve()
-        for variables in map(read_environment, psutil.process_iter())
-    )
-
-
 def _repair(root: Path) -> None:
     """Repair the two files that DVC writes in place, and so leaves damaged if it is killed.
 
@@ -173,7 +147,7 @@ def _repair(root: Path) -> None:
         else:
             log.warning("dvc.lock is damaged: deleting it. Stages whose results are in the run-cache do not run again.")
             lock.unlink()
-    _repair_readers(root / ".dvc/tmp/rwlock")
+    _repair_readers(root / USERS)
 
 
 def _repair_readers(path: Path) -> None:
@@ -182,31 +156,12 @@ def _repair_readers(path: Path) -> None:
         shutil.rmtree(path)
         return
     try:
-        users = SCHEMA(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return
-    except (ValueError, Invalid):
+        lists = users_alive(path)
+    except ValueError:
         path.unlink()
         return
-    writers, readers = users["write"], users["read"]
-    kept = {
-        "write": {name: user for name, user in writers.items() if _is_dvc(user["pid"])},
-        "read": {
-            name: alive for name, all_of in readers.items() if (alive := [u for u in all_of if _is_dvc(u["pid"])])
-        },
-    }
-    if kept != users:
-        path.write_text(json.dumps(kept), encoding="utf-8")
-
-
-def _is_dvc(pid: int) -> bool:
-    """Whether a process runs that may be DVC: the number of one that was killed may be another's by now."""
-    try:
-        return any("dvc" in part for part in psutil.Process(pid).cmdline())
-    except (psutil.NoSuchProcess, psutil.ZombieProcess, ValueError, OverflowError):
-        return False
-    except psutil.AccessDenied:
-        return True
+    if lists and lists[0] != lists[1]:
+        path.write_text(json.dumps(lists[1]), encoding="utf-8")
 
 
 def _committed_lock(root: Path) -> str | None:
@@ -215,11 +170,3 @@ def _committed_lock(root: Path) -> str | None:
     with contextlib.suppress(PipelineError):
         return text if parse_lock(text) else None
     return None
-
-
-def _remove_half_files(root: Path) -> None:
-    """Remove what a killed process was writing; a stage removes its own, but another run may restore its outputs."""
-    if not _is_used_by_dvc(root):
-        for pattern in HALF_FILES:
-            for path in root.glob(pattern):
-                remove_path(path)

@@ -45,17 +45,17 @@ class PathIndex:
         for path in paths:
             place = posixpath.normpath(path)
             self._paths[place] = path
-            for above in _with_parents(place):
+            for above in with_parents(place):
                 self._below.setdefault(above, []).append(path)
 
     def overlapping(self, path: str) -> list[str]:
         """The paths that overlap this one."""
         place = posixpath.normpath(path)
-        above = [self._paths[folder] for folder in _with_parents(place)[1:] if folder in self._paths]
+        above = [self._paths[folder] for folder in with_parents(place)[1:] if folder in self._paths]
         return above + self._below.get(place, [])
 
 
-def _with_parents(path: str) -> list[str]:
+def with_parents(path: str) -> list[str]:
     """The path and every folder above it: `a/b/c`, `a/b`, `a`."""
     parts = path.split("/")
     return ["/".join(parts[:end]) for end in range(len(parts), 0, -1)]

@@ -22,7 +22,7 @@ def note_duration(root: Path, stage: str, seconds: float) -> None:
 
 
 def known_duration(root: Path, stage: str, durations: Mapping[str, float]) -> float | None:
-    """Seconds of the stage's last run here, else those in its timing.json, else None."""
+    """Seconds of the stage's last run here, else those that the stage wrote, else None."""
     if stage in durations:
         return durations[stage]
     seconds = read_memory(Paths(root).timing(stage)).get("seconds")

@@ -110,6 +110,10 @@ class FileTree:
                 f"git checkout -- {name}"
             ) from error
 
+    def is_file(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        return bool(self.fs.isfile(self.path(name)))
+
     def digest(self, name: str) -> tuple[Digest | None, Digests | None]:
         """The digest of what is at `name`, and its files if it is a folder."""
         path = self.path(name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from stages.errors import PipelineError
 
 SHA1 = re.compile(r"[0-9a-f]{40}")
+EXPERIMENT = re.compile(r" refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/(.+)$")  # where it began, and its name
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,36 @@ def check_usable(root: Path) -> None:
 
 
 def resolve_revision(root: Path, rev: str) -> str:
-    """The full SHA of the commit that `rev` names in the repository at `root`.
+    """The full SHA of the commit that `rev` names in the repository at `root`: a git revision or a DVC experiment.
 
     Raises:
-        PipelineError: The repository has no such revision.
+        PipelineError: The repository has no such revision, or several such experiments.
     """
     done = _call(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}")
-    if done.returncode:
+    if not done.returncode:
+        return done.stdout.strip()
+    commits = _experiments(root, rev)
+    if len(commits) > 1:
+        raise PipelineError(
+            f"{rev} is the name of {len(commits)} experiments, which began at other commits. Use the SHA of one: "
+            f"{', '.join(commits)}"
+        )
+    if not commits:
         raise unknown_revision(rev)
-    return done.stdout.strip()
+    return commits[0]
+
+
+def _experiments(root: Path, name: str) -> list[str]:
+    """The commits of the DVC experiments of this name: that which began at HEAD, else all of them.
+
+    DVC keeps an experiment under the commit that it began at, which git's own names don't reach.
+    """
+    lines = _call(root, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").stdout.splitlines()
+    matches = [
+        (line[:40], match[1] + match[2]) for line in lines if (match := EXPERIMENT.search(line)) and match[3] == name
+    ]
+    head = _call(root, "rev-parse", "HEAD").stdout.strip()
+    return [commit for commit, start in matches if start == head] or [commit for commit, _ in matches]
 
 
 def resolve_remote(repository: str, ref: str) -> str:
@@ -118,15 +140,20 @@ def check_repository(repository: str) -> None:
         raise PipelineError(f"{repository!r} is not the URL or path of a git repository.")
 
 
-def commits(root: Path, rev: str, path: str, *, most: int) -> list[Commit]:
-    """The last commits up to `rev` that changed `path`, newest first.
+def commits(root: Path, rev: str, *paths: str, most: int) -> list[Commit]:
+    """The last commits up to `rev` that changed one of `paths`, newest first.
 
     Raises:
         PipelineError: The repository has no such revision.
     """
     commit = resolve_revision(root, rev)
-    text = run(root, "log", f"--max-count={most}", "--format=%H%x09%cs%x09%s", commit, "--", path)
+    text = run(root, "log", f"--max-count={most}", "--format=%H%x09%cs%x09%s", commit, "--", *paths)
     return [Commit(*line.split("\t", 2)) for line in text.splitlines()]
+
+
+def setting(root: Path, key: str) -> str | None:
+    """A value of git's configuration as it holds in the repository, such as user.email; None if it is not set."""
+    return _call(root, "config", "--get", key).stdout.strip() or None
 
 
 def show(root: Path, commit: str, path: str) -> str | None:
@@ -138,8 +165,8 @@ def show(root: Path, commit: str, path: str) -> str | None:
 def unknown_revision(rev: str) -> PipelineError:
     """The error for a revision that the repository does not have."""
     return PipelineError(
-        f"{rev} is not a revision of this repository. See: git log, git branch -a. In a shallow clone, run first: "
-        "git fetch --unshallow"
+        f"{rev} is not a revision of this repository or an experiment. See: git log, git branch -a, dvc exp list -A. "
+        "In a shallow clone, run first: git fetch --unshallow"
     )
 
 

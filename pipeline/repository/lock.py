@@ -18,12 +18,12 @@ from pipeline.repository.confinement import check_md5
 from pipeline.repository.digests import Digest
 from pipeline.repository.graph import LockEntry
 from stages.errors import ParamsError, PipelineError
+from stages.yaml_file import conflict_line
 from stages.yaml_file import parse_yaml as parse_deep
 
 RawEntry = Mapping[str, Any]  # a stage as DVC writes it in dvc.lock and in the run-cache
 NAME = "dvc.lock"
 MAY_BE_DEEP = 200  # levels; a dvc.lock has about ten
-CONFLICT_MARKERS = ("<<<<<<< ", ">>>>>>> ")
 
 
 class LockConflictError(PipelineError):
@@ -43,11 +43,10 @@ def parse_lock(text: str | None, *, name: str = NAME) -> dict[str, RawEntry]:
     """
     if text is None:
         return {}
-    if markers := [number for number, line in enumerate(text.splitlines(), 1) if line.startswith(CONFLICT_MARKERS)]:
+    if line := conflict_line(text):
         raise LockConflictError(
-            f"{name} line {markers[0]} is a conflict marker of a git merge. Take your side: "
-            f"git checkout HEAD -- {NAME}. Or take the other: git checkout --theirs {NAME}. "
-            "Results in the run-cache are not computed again."
+            f"{name} line {line} is a conflict marker of a git merge. Take either side: git checkout HEAD -- {NAME}. "
+            "Then: retune run. It restores what either branch has computed (docs/pull-requests.md)."
         )
     try:
         data = parse_deep(text, name=name) if _may_be_deep(text) else parse_yaml(text, name)

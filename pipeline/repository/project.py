@@ -19,6 +19,8 @@ from pipeline.repository.leftovers import find_leftovers
 from pipeline.repository.lock import RawEntry, hold_dvc, parse_entry, parse_lock
 from pipeline.repository.opening import open_repo
 from pipeline.repository.snapshot import MISSING, Recorded
+from pipeline.repository.sources import Source, find_sources, with_sources
+from pipeline.repository.sources import State as SourceState
 from pipeline.repository.storage.store import Store
 
 
@@ -85,11 +87,24 @@ class Project:
     @functools.cache  # noqa: B019
     def digest(self, path: str) -> Digest | None:
         """See `Snapshot.digest`."""
-        tree = self._workspace if path in self._outs else self._tree
-        digest, files = tree.digest(path)
-        if digest and files is not None and path not in self._outs:
+        if path in self._outs:
+            return self._workspace.digest(path)[0]
+        digest, files = self._tree.digest(path)
+        sources = find_sources(self._tree, path, files)
+        digest, files = with_sources(path, digest, files, sources, self._source_files)
+        if digest and files is not None:
             self.store.note_folder(digest, files)
         return digest
+
+    def sources(self, stage: Stage) -> dict[Source, SourceState]:
+        """The data tracked by `dvc add` that a stage reads, and whether it is in its place.
+
+        Raises:
+            PipelineError: A `.dvc` file can't be read.
+        """
+        deps = [dep for dep in stage.deps if dep not in self._outs]
+        found = [source for dep in deps for source in find_sources(self._tree, dep, self._tree.digest(dep)[1])]
+        return {source: source.state(self._tree) for source in dict.fromkeys(found)}
 
     def files(self, folder: str) -> Digests:
         """See `Snapshot.files`; leftovers, which the next run removes, are left out."""
@@ -126,6 +141,14 @@ class Project:
         """How long the first stage of the same group took that ever ran here."""
         known = (known_duration(self.root, name, self._durations) for name in self.graph.group(group))
         return next((seconds for seconds in known if seconds is not None), None)
+
+    def is_kept(self, path: str) -> bool:
+        """Whether `dvc add` tracks what is at a path, as it is now, and the local cache has it."""
+        sources = [source for source in find_sources(self._tree, path, None) if source.path == path]
+        return any(source.state(self._tree) == "tracked" and self.cached({path: source.digest}) for source in sources)
+
+    def _source_files(self, source: Source) -> Digests | None:
+        return self.store.folder_files(source.digest)
 
     def _intact(self, stage: Stage, entry: LockEntry) -> bool:
         """Whether the uncached outputs in the workspace are those of dvc.lock (a clone gets them from git)."""

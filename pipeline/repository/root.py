@@ -14,6 +14,7 @@ LIBRARIES = (  # that stages, DVC and Prefect import, with the first level of wh
     *("typer", "click", "rich", "psutil", "filelock", "voluptuous", "uvicorn", "starlette", "fastapi", "sqlalchemy"),
     *("dulwich", "pygit2", "git", "tqdm", "packaging", "regex", "attrs", "attr", "anyio", "certifi", "aiohttp", "s3fs"),
 )
+SURROGATES = "\ud800", "\udfff"
 SHADOWED = sys.stdlib_module_names.union(LIBRARIES)
 
 
@@ -36,7 +37,7 @@ def _check(root: Path) -> None:
     Raises:
         PipelineError: They can't.
     """
-    if not str(root).isprintable():  # bytes of the name that the locale's encoding lacks
+    if any(SURROGATES[0] <= letter <= SURROGATES[1] for letter in str(root)):  # bytes that the locale's encoding lacks
         raise PipelineError(
             f"The path {root} holds characters that this locale lacks. Set PYTHONUTF8=1, or rename the folder."
         )

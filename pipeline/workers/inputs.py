@@ -1,4 +1,4 @@
-"""The inputs of a stage: which outputs of other stages it reads, and fetching exactly those from the DVC remote."""
+"""The inputs of a stage: outputs of other stages and tracked data; exactly those are fetched from the DVC remote."""
 
 import shutil
 from collections.abc import Collection, Mapping
@@ -10,10 +10,14 @@ from pipeline.repository.confinement import confined
 from pipeline.repository.digests import Digest, Digests, paths_overlap
 from pipeline.repository.graph import Graph, Stage
 from pipeline.repository.project import Project
-from pipeline.repository.storage.remote import Remote
+from pipeline.repository.storage.remote import InputDamagedError, InputError, Remote
 from pipeline.repository.storage.run_cache import stage_key
 from stages.errors import PipelineError
 from stages.files import remove_path, replace_file
+
+
+class SourceError(PipelineError):
+    """Data that `dvc add` tracks can't be had from the remote: only a person can push it."""
 
 
 def inputs_of(graph: Graph, stage: Stage, plans: Mapping[str, StagePlan]) -> dict[str, Digest]:
@@ -38,6 +42,32 @@ def inputs_of(graph: Graph, stage: Stage, plans: Mapping[str, StagePlan]) -> dic
 def plan_key(stage: Stage, plan: StagePlan) -> str | None:
     """The run-cache key of a stage, or None while some of its inputs are unknown."""
     return stage_key(stage, plan.deps, plan.params) if len(plan.deps) == len(stage.deps) else None
+
+
+def fetch_sources(root: Path, remote: Remote, name: str) -> None:
+    """Put the data that `dvc add` tracks, and a stage reads, into a clean checkout.
+
+    Args:
+        root: The checkout.
+        remote: Where the data is.
+        name: The stage.
+
+    Raises:
+        SourceError: An object is not in the remote, or is damaged there.
+    """
+    with Project(root) as project:
+        stage = _stage(project, name)
+        absent = [source for source, state in project.sources(stage).items() if state != "tracked"]
+    for source in absent:
+        try:
+            remote.fetch([source.digest.md5])
+        except InputError as error:
+            problem = "damaged there" if isinstance(error, InputDamagedError) else "not there"
+            raise SourceError(
+                f"{source.file} tracks {source.path} in the DVC remote, but it is {problem} ({error.md5}). On the "
+                "machine that has it, run: dvc push"
+            ) from error
+        _write_object(root, remote, source.path, source.digest, [source.path])
 
 
 def fetch_inputs(root: Path, remote: Remote, inputs: Digests) -> None:
@@ -88,9 +118,7 @@ def check_key(root: Path, name: str, key: str) -> None:
         PipelineError: They have another key; the message lists the hashes of the inputs.
     """
     with Project(root) as project:
-        stage = next((stage for stage in project.graph.stages if stage.name == name), None)
-        if stage is None:
-            raise PipelineError(f"dvc.yaml has no stage {name} at this commit.")
+        stage = _stage(project, name)
         deps = {dep: item for dep in stage.deps if (item := project.digest(dep))}
         if missing := sorted(set(stage.deps) - set(deps)):
             raise PipelineError(
@@ -100,3 +128,10 @@ def check_key(root: Path, name: str, key: str) -> None:
     if actual != key:
         hashes = ", ".join(f"{dep} {item.md5}" for dep, item in deps.items())
         raise PipelineError(f"{name}: expected inputs with the key {key[:12]}, got {actual[:12]}: {hashes}")
+
+
+def _stage(project: Project, name: str) -> Stage:
+    stage = next((stage for stage in project.graph.stages if stage.name == name), None)
+    if stage is None:
+        raise PipelineError(f"dvc.yaml has no stage {name} at this commit.")
+    return stage

@@ -110,6 +110,8 @@ class StageRun:
             return self._result("input damaged", str(error))
         except InputMissingError as error:
             return self._result("input missing", str(error))
+        except inputs.SourceError as error:
+            return self._result("stage error", str(error))
         except (PipelineError, OSError) as error:
             return self._result("machine error", " ".join(str(error).split()))
 
@@ -118,6 +120,7 @@ class StageRun:
         if not request.refresh and remote.find(request.key):
             return self._result("cached", "another run has already recorded it")
         inputs.fetch_inputs(root, remote, {path: Digest(md5) for path, md5 in request.inputs.items()})
+        inputs.fetch_sources(root, remote, request.stage)
         inputs.check_key(root, request.stage, request.key)
         mirror = CheckpointMirror(remote, root, request.key)
         for path in mirror.restore():

@@ -58,7 +58,13 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
         )
         problems.raise_failures()
         stats = write_rows(
-            store, folder / "rows.parquet", labels=labels, aside=aside, cluster=cluster, problems=problems
+            store,
+            folder / "rows.parquet",
+            labels=labels,
+            label_order=dataset.label_order,
+            aside=aside,
+            cluster=cluster,
+            problems=problems,
         )
     write_json(folder / "stats.json", stats)
     sources = [{**file.provenance, "rows": rows} for file, rows in zip(inputs, store.counts, strict=True)]

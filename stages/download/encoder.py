@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from stages.download.model_card import CARD, read_card
 from stages.download.sources.hub import fetch_hub_model, is_hub
 from stages.errors import ModelError
 from stages.files import read_json, write_json
@@ -39,7 +40,7 @@ def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
         ModelError: The model, package or folder does not exist, or does not hold exactly one model.
     """
     if is_hub(source):
-        return fetch_hub_model(source, files=(CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS))
+        return fetch_hub_model(source, files=(CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS, CARD))
     folder = _package_folder(source) if source.startswith(PACKAGE) else root / source
     try:
         is_folder = folder.is_dir()
@@ -91,7 +92,8 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None,
     _require_tokenizer(target, source)
     if sha256 is None:
         logger.info("%s has no checksum in params.yaml. Pin its weights with sha256: %s", source, actual)
-    write_json(target / "source.json", {"source": source, "revision": revision, "sha256": actual})
+    described = {"source": source, "revision": revision, "sha256": actual, **read_card(folder)}
+    write_json(target / "source.json", described)
 
 
 def _package_folder(source: str) -> Path:

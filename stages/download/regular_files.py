@@ -94,7 +94,8 @@ def refuse_link_outside(path: Path, name: str, watched: Path) -> None:
     if target := leads_outside(path, watched):
         raise DataError(
             f"{plain(name)} leads by a link to {plain(str(target))}, outside download.dataset.folder. "
-            "If its rows belong to the data set, copy the file there; otherwise delete the link."
+            "In a data set from elsewhere that can be a private file of yours. Copy the file there, delete the link, "
+            "or set download.dataset.folder to the link itself if you made it."
         )
 
 

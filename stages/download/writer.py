@@ -28,6 +28,7 @@ def write_rows(
     path: Path,
     *,
     labels: Mapping[str, str],
+    label_order: Sequence[str],
     aside: Mapping[int, str],
     cluster: NDArray[np.int64],
     problems: Problems,
@@ -38,6 +39,7 @@ def write_rows(
         store: All rows that can be used by themselves.
         path: The file to write.
         labels: New name of each label value; empty: the values are the names.
+        label_order: The names in class order; empty: the order of the label values.
         aside: By position of each row that is set aside, the rule that it breaks.
         cluster: Cluster of nearly equal texts, -1 for none, (rows,).
         problems: Collects the rows that break a rule.
@@ -57,7 +59,7 @@ def write_rows(
             f"No row is left to use: all {sum(store.counts)} are set aside ({dict(sorted(reasons.items()))}). "
             "Correct the rows, or set download.dataset.checks so that fewer are set aside."
         )
-    order = in_class_order(counts, labels)
+    order = in_class_order(counts, labels, label_order)
     schema = _schema(store, order)
     files, file = pa.array(store.files, pa.string()), store.file
     cluster = _without_singletons(cluster, used)

@@ -89,6 +89,10 @@ def save_model(model: PreTrainedModel, folder: Path, *, encoder: Path) -> None:
     """Save weights, config and the encoder's tokenizer files: `transformers.pipeline` loads the folder."""
     with replace_folder(folder) as temporary:
         model.save_pretrained(temporary)
+        for weights in temporary.glob(
+            "*.safetensors"
+        ):  # safetensors lets only their owner read them, whatever the umask
+            weights.chmod((temporary / "config.json").stat().st_mode)
         for name in TOKENIZER_FILES:
             if (encoder / name).exists():
                 shutil.copyfile(encoder / name, temporary / name)

@@ -1,4 +1,4 @@
-"""A saved model at work: `from stages.inference import Classifier`."""
+"""A saved model at work; `from retune import Classifier` is its public name."""
 
 from typing import TYPE_CHECKING, Any
 

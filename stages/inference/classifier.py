@@ -1,7 +1,7 @@
 """Classifies texts with a saved model: labels with calibrated probabilities, or sentence embeddings.
 
 Example:
-    >>> from stages.inference import Classifier
+    >>> from retune import Classifier
     >>> classifier = Classifier.load("data/report/model")
     >>> classifier(["It crashes whenever I open it."])
     [Prediction(label='1', probability=0.87, probabilities={'1': 0.87, '2': 0.09, ...})]

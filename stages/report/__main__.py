@@ -1,7 +1,7 @@
 """Choose the best seed on val, summarise all seeds, write the report and the folder of the best model.
 
 Reads   the outputs of all earlier stages, and constraints.txt (the library versions that the report names)
-Writes  data/report/metrics.json, report.html, report.md, suspects.csv, model/
+Writes  data/report/headline.json, metrics.json, report.html, report.md, suspects.csv, model/
 Params  all: the report shows them
 
 Example: python -m stages.report
@@ -15,6 +15,7 @@ from stages.files import write_json, write_text
 from stages.params import Params
 from stages.paths import Paths
 from stages.report.analysis import analyse
+from stages.report.headline import headline
 from stages.report.render.card import render_card, write_model
 from stages.report.render.context import build_context
 from stages.report.render.page import render_html, render_markdown
@@ -32,7 +33,8 @@ def main(params: Params, paths: Paths) -> None:
     write_text(paths.report / "report.html", render_html(context))
     write_text(paths.report / "report.md", render_markdown(context))
     write_text(paths.report / "suspects.csv", suspects_csv(suspects))
-    write_json(paths.report / "metrics.json", dataclasses.asdict(metrics))
+    write_json(paths.all_metrics, dataclasses.asdict(metrics))
+    write_json(paths.headline, headline(metrics, results, metric=params.evaluate.metric))
     log.info("best seed on val: %s; report: %s", results.champion.seed, paths.report / "report.html")
 
 

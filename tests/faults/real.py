@@ -21,7 +21,7 @@ RUNS = {
     "evaluate@42": ("stages.evaluate", "--seed", "42"),
     "report": ("stages.report",),
 }
-DEPENDS_ON_TIME = ("timing.json", "report.html", "report.md", "README.md")
+DEPENDS_ON_TIME = ("report.html", "report.md", "README.md")
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ def create(root: Path) -> Path:
     shutil.copytree(ROOT / "stages", root / "stages", ignore=shutil.ignore_patterns("__pycache__"))
     git(root, "init", "-q", "-b", "main")
     dvc(root, "init", "-q")
+    shutil.copytree(ROOT / ".dvc/plots", root / ".dvc/plots")
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", "Begin")
     return root
@@ -93,11 +94,15 @@ def write_results(
         calibration = {"temperature": 1.0, "threshold": None}
         paths.metrics(seed).write_text(json.dumps({"test": accuracy, "val": {}, "calibration": calibration}))
     (root / "data/split/test.parquet").write_text(json.dumps(chosen))  # other rows are another file
+    champion = next(iter(probabilities))
     report = {
-        "champion": {"seed": next(iter(probabilities))},
+        "metric": "macro_f1",
+        "seeds": list(probabilities),
+        "champion": {"seed": champion, "test": json.loads(paths.metrics(champion).read_text())["test"], "val": {}},
         **(metrics or scores(data, probabilities, chosen, labels)),
     }
-    (paths.report / "metrics.json").write_text(json.dumps(report))
+    for path in (paths.headline, paths.all_metrics):
+        path.write_text(json.dumps(report))
 
 
 def scores(
@@ -149,7 +154,7 @@ def _write_placeholders(root: Path, *, seeds: Sequence[int]) -> None:
 
 def _write_placeholder(path: Path, *, columns: Sequence[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.name == "timing.json" or path.name.endswith(".timing.json"):
+    if path.parent.name == "timing":
         path.write_text('{"seconds": 12.5, "peak_memory_mb": 800}')
     elif path.suffix == ".json":
         path.write_text("{}")

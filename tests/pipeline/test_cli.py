@@ -80,8 +80,12 @@ def test_results(inside: Path) -> None:
         json.dumps({"champion": {"seed": 1}, "test": {"mcc": {"mean": 0.5, "sd": None, "low": 0.4, "high": 0.61}}})
     )
     lines = CliRunner().invoke(app, ["results"]).output.splitlines()
-    assert lines[1:3] == ["metric   test        interval", "mcc     0.500  0.400 to 0.610"]
-    assert lines[4:] == ["Report: data/report/report.html", "Model:  data/report/model; try it: retune predict TEXT"]
+    assert [line.split() for line in lines[1:4]] == [
+        ["mean"],
+        ["test", "over", "the", "seeds", "interval"],
+        ["mcc", "0.500", "0.400", "to", "0.610"],
+    ]
+    assert lines[5:] == ["Report: data/report/report.html", "Model:  data/report/model; try it: retune predict TEXT"]
 
 
 def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
@@ -96,7 +100,7 @@ def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
         inside,
         "work.py",
         "value = digest",
-        f"METRICS = {json.dumps({'test': test}, indent=None).replace('null', 'None')}\nvalue = digest",
+        f"METRICS = {json.dumps({'metric': 'mcc', 'test': test}, indent=None).replace('null', 'None')}\nvalue = digest",
     )
     toy.edit(
         inside,
@@ -107,8 +111,8 @@ def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
     toy.dvc(inside, "repro")
     lines = CliRunner().invoke(app, ["run"]).output.splitlines()
     assert lines[0] == "Nothing has changed: nothing to run."
-    assert [line.split()[0] for line in lines[3:5]] == ["mcc", "accuracy"]
-    assert lines[6:] == [
+    assert [line.split()[0] for line in lines[4:6]] == ["mcc", "accuracy"]
+    assert lines[7:] == [
         "Report: data/report/report.html; every metric: retune results",
         "Model:  data/report/model; try it: retune predict TEXT",
     ]
@@ -154,7 +158,7 @@ def test_use_writes_nothing_where_the_result_is_not_valid(tmp_path: Path) -> Non
     assert done.stderr == "error: recipe sms_spam: split.val: expected a number below 1, got 3\n"
     assert (root / "params.yaml").read_bytes() == before
     done = toy.retune(root, "use", "sms_spam", "-S", "split.val=0.3")
-    assert done.stdout == "params.yaml now holds the recipe sms_spam. Next: retune run\n"
+    assert done.stdout == "params.yaml now holds the recipe sms_spam with 1 change. Next: retune run\n"
     assert "val: 0.3  #" in (root / "params.yaml").read_text()
 
 

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from pipeline import recipes
-from stages.errors import ParamsError
+from stages.errors import DataError, ParamsError
 from stages.params import parse_params, parse_yaml
 from stages.schema import Dataset
 
@@ -84,12 +84,6 @@ def test_nulls_are_written_out() -> None:
     assert "id: null  #" in recipes.override(DEFAULT, ["download.dataset.columns.id=null"])
 
 
-def test_writing_says_whether_it_changed_anything(tmp_path: Path) -> None:
-    assert recipes.write_params(tmp_path, "a: 1\n")
-    assert not recipes.write_params(tmp_path, "a: 1\n")
-    assert (tmp_path / "params.yaml").read_text() == "a: 1\n"
-
-
 def test_unknown_recipe_names_the_nearest_and_all() -> None:
     with pytest.raises(
         ParamsError,
@@ -162,3 +156,73 @@ def test_an_item_of_a_list_is_changed_by_its_number() -> None:
 def test_a_number_that_the_list_does_not_have(number: str) -> None:
     with pytest.raises(ParamsError, match=rf"files is a list of 2: expected a number from 0 to 1, got {number}"):
         recipes.compose(REPOSITORY, "cola", [f"download.dataset.files.{number}.source=b.zip"])
+
+
+def set_values(recipe: str, *overrides: str) -> dict:
+    return values(recipes.compose(REPOSITORY, recipe, overrides))
+
+
+OWN = "download.dataset.files.0.source="
+TITLES = {  # recipe, overrides -> the title
+    "another file": ("default", [f"{OWN}data/mine/my_own-reviews.csv"], "My own reviews"),
+    "another file, packed": ("default", [f"{OWN}data/mine/tickets.csv.gz"], "Tickets"),
+    "another URL": ("default", [f"{OWN}https://example.com/news.csv?v=2"], "News"),
+    "a pattern": ("default", [f"{OWN}data/mine/*.csv"], "Own data"),
+    "several files": ("default", ["download.dataset.files=[{source: a.csv}, {source: b.csv}]"], "A, b"),
+    "a title of one's own": ("default", [f"{OWN}a.csv", "report.title=Mine"], "Mine"),
+    "the same file elsewhere": ("sms_spam", [f"{OWN}data/x/spamdata_v2.csv"], "SMS, spam or ham?"),
+    "the same members elsewhere": ("cola", [f"{OWN}x.zip"], "CoLA, is the sentence grammatical?"),
+    "another data set for the recipe": ("sms_spam", [f"{OWN}mails.csv"], "Mails"),
+    "other values": ("sms_spam", ["seeds=[1]"], "SMS, spam or ham?"),
+}
+
+
+@pytest.mark.parametrize("case", TITLES)
+def test_the_title_is_never_that_of_another_data_set(case: str) -> None:
+    recipe, overrides, title = TITLES[case]
+    assert set_values(recipe, *overrides)["report"]["title"] == title
+
+
+FORMATS_OF = {
+    "a.csv": "csv",
+    "a.tsv": "tsv",
+    "a.JSONL": "jsonl",
+    "a.ndjson.gz": "jsonl",
+    "a.parquet": "parquet",
+    "s3://bucket/a.arrow": "arrow",
+    "https://example.com/a.tsv?x=1": "tsv",
+    "hf://datasets/org/name": "hf",
+    "data/mine/*.jsonl": "jsonl",
+    "a.data": "csv",
+    "noname": "csv",
+}
+
+
+@pytest.mark.parametrize("source", FORMATS_OF)
+def test_the_format_is_that_of_the_name(source: str) -> None:
+    assert set_values("default", f"{OWN}{source}")["download"]["dataset"]["format"] == FORMATS_OF[source]
+
+
+def test_a_format_that_is_set_stays() -> None:
+    assert set_values("default", f"{OWN}a.csv", "download.dataset.format=tsv")["download"]["dataset"]["format"] == "tsv"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.xlsx", "an Excel workbook. Save its sheet as CSV"),
+        ("A.XLS", "an Excel workbook"),
+        ("a.json", "JSON. Save it as JSON lines"),
+        ("a.zip", "an archive. Unpack it"),
+        ("a.tar.gz", "an archive. Unpack it"),
+        ("a.pkl", "a Python pickle"),
+    ],
+)
+def test_an_odd_file_is_named(name: str, kind: str) -> None:
+    with pytest.raises(DataError, match=f"'{name}' is {kind}"):
+        set_values("default", f"{OWN}{name}")
+
+
+def test_values_that_are_there_stay_as_they_are_written() -> None:
+    text = recipes.describe_in(DEFAULT, {"download.dataset.format": "csv", "download.dataset.columns.text": "body"})
+    assert text == DEFAULT.replace("text: content  #", "text: body  #")

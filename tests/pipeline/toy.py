@@ -34,7 +34,7 @@ stages:
       params: ["download.${key}"]
       outs: ["data/download/${key}"]
       metrics:
-        - "data/download/${key}.timing.json": {cache: false}
+        - "data/timing/download@${key}.json": {cache: false}
   cut:
     cmd: python work.py data/cut/tokens/a.txt data/cut/stats.json --from data/download/rows/content.txt --param cut
     deps: [work.py, code, data/download/rows/content.txt]
@@ -115,8 +115,9 @@ value = digest.hexdigest() if not trick.get("constant") else "constant"
 for out in map(pathlib.Path, arguments.outs):
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text('"' + out.name + value + '"\\n')
-timing = pathlib.Path(arguments.outs[0]).parent.with_suffix(".timing.json")
+timing = pathlib.Path("data/timing", f"{stage}.json")
 if stage.startswith("download@"):
+    timing.parent.mkdir(exist_ok=True)
     timing.write_text('{"seconds": 1.5}')
 with open(os.environ.get("TOY_TRACE", os.devnull), "a") as trace:
     trace.write(f"end {stage} {time.time()}\\n")

@@ -44,7 +44,7 @@ def toy(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_good_end_writes_timing(tmp_path: Path) -> None:
     assert toy(tmp_path, "42").returncode == 0
-    timing = read_json(tmp_path / "data/finetune/42/timing.json")
+    timing = read_json(tmp_path / "data/timing/finetune@42.json")
     assert list(timing) == ["seconds", "peak_memory_mb", "train_seconds"]
     assert timing["seconds"] > 0
     assert timing["peak_memory_mb"] > 1

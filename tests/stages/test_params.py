@@ -58,7 +58,14 @@ def test_all_problems_come_in_one_error(values: Any) -> None:
             {"a": -1},
             "^params.yaml: finetune.class_weights.a: expected a number above 0, got -1$",
         ),
-        ("finetune.limit_val_batches", 2.5, "limit_val_batches: expected an integer or 1 or less, got 2.5"),
+        (
+            "finetune.limit_val_batches",
+            1.0,
+            "limit_val_batches: expected a number of batches, got 1.0. A share is now finetune.limit_val_share$",
+        ),
+        ("finetune.limit_train_batches", 0.5, "got 0.5. A share is now finetune.limit_train_share$"),
+        ("finetune.limit_val_share", 2, "limit_val_share: expected 1 or less, got 2"),
+        ("download.dataset.label_order", {"a": 1}, "label_order: expected a list, got {'a': 1}"),
         ("download.dataset.delimiter", "", "delimiter: expected 1 or more characters, got ''"),
         (
             "report.gate",
@@ -70,6 +77,9 @@ def test_all_problems_come_in_one_error(values: Any) -> None:
             {"fail_on": "none", "require": [], "max_drop": {"f1": 0}},
             "expected a metric such as test.mcc",
         ),
+        ("report.license", "Apache 2.0", "report.license: expected an identifier of the Hub such as apache-2.0"),
+        ("report.language", ["english"], r"report.language\[0\]: expected a code of ISO 639 such as en, got 'english'"),
+        ("report.language", "en", r"report.language: expected a list, got 'en'"),
         ("evaluate.metric", "f1", "evaluate.metric: expected 'accuracy', 'macro_f1' or 'mcc', got 'f1'"),
         ("evaluate.confidence", 95, "evaluate.confidence: expected a number below 1, got 95"),
         ("download.dataset.format", "xlsx", "download.dataset.format: expected 'csv'"),
@@ -106,6 +116,16 @@ def test_a_key_of_an_older_file_is_told_where_it_went(values: Any, key: str, val
         ParamsError,
         match=rf"^params.yaml: {old}.{key} moved to machine.{key}; machine is missing. Copy missing keys from recipes/",
     ):
+        parse_params(values, name="params.yaml")
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_two_limits_contradict_each_other(values: Any, split: str) -> None:
+    values["finetune"][f"limit_{split}_batches"] = 3
+    parse_params(values, name="params.yaml")
+    values["finetune"][f"limit_{split}_share"] = 0.5
+    message = rf"finetune.limit_{split}_batches 3 and limit_{split}_share 0.5 are two limits. Set one"
+    with pytest.raises(ParamsError, match=message):
         parse_params(values, name="params.yaml")
 
 

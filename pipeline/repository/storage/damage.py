@@ -1,5 +1,6 @@
 """Finds damage in what a stage is about to restore, by hashing it: DVC trusts the names in its cache and its remote."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,14 @@ from pipeline.repository.graph import ParamValues, Stage
 from pipeline.repository.lock import parse_entry, read_lock
 from pipeline.repository.opening import open_repo
 from pipeline.repository.snapshot import Where
-from pipeline.repository.storage.objects import folder_files, is_damaged
+from pipeline.repository.sources import Source
+from pipeline.repository.storage.objects import folder_files, is_damaged, open_remote
 from pipeline.repository.storage.remote import InputDamagedError, InputMissingError, Remote
 from pipeline.repository.storage.run_cache import RunCache, stage_key
+from stages.errors import PipelineError
 from stages.files import remove_path
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,44 @@ def make_sound(
         folder.rmdir()  # DVC expects an entry in it
     removed = [Damage(f"Damaged, so it is removed from DVC's cache: {path}") for path in damaged]
     return removed if removed or where != "remote" else _fetch(root, outs)
+
+
+def fetch_source(root: Path, source: Source) -> None:
+    """Bring the objects of a source into DVC's cache: hash those that are there, download the others.
+
+    Raises:
+        PipelineError: An object is in neither the cache nor the remote, or the remote's is damaged.
+    """
+    repo = open_repo(root)
+    try:
+        cache, has_remote = repo.cache.local, open_remote(repo) is not None
+        names = set(_names(cache, [source.digest]))
+        for path in [cache.oid_to_path(md5) for md5 in sorted(names) if is_damaged(cache, md5)]:
+            log.warning("Damaged, so it is removed from DVC's cache: %s", path)
+            remove_path(Path(path))
+        is_complete = all(cache.exists(md5) for md5 in names)
+    finally:
+        repo.close()
+    if is_complete:
+        return
+    if not has_remote:
+        raise PipelineError(
+            f"{source.file} tracks {source.path}, but DVC's cache does not have it, and there is no remote to pull it "
+            "from. Add the one that it was pushed to (dvc remote add -d storage URL), or put the data there."
+        )
+    with Remote(root) as remote:
+        try:
+            remote.fetch([source.digest.md5])
+        except InputMissingError as error:
+            raise PipelineError(
+                f"{source.file} tracks {source.path}, but neither DVC's cache nor the remote has it. On the machine "
+                "that has it, run: dvc push"
+            ) from error
+        except InputDamagedError as error:
+            raise PipelineError(
+                f"{source.file} tracks {source.path}, but the remote's object {error.md5} is damaged. Delete it there, "
+                "and on the machine that has the data, run: dvc push"
+            ) from error
 
 
 def _names(cache: object, outs: Iterable[Digest]) -> Iterator[str]:

@@ -4,12 +4,10 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from pipeline.repository import git
-from pipeline.repository.results import Metrics, format_metric, read_metrics
-from stages.paths import Paths
+from pipeline.repository.results import Metrics, format_metric, metrics_of_commit
+from stages.metrics.summary import parse_summaries
 
 COMPARED = (0, 3, 4)  # exit codes of `retune compare` that come with a complete comparison
 log = logging.getLogger(__name__)
@@ -29,7 +27,8 @@ def compare_commits(root: Path, base: str, head: str) -> str:
         return done.stdout.strip()
     reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     log.warning("retune compare failed (%s): the message holds the metrics before and after instead.", reason)
-    return _metrics_before_and_after(_metrics_of_commit(root, base), read_metrics(root))
+    before, after = (parse_summaries(metrics_of_commit(root, commit)) for commit in (base, head))
+    return _metrics_before_and_after(before, after)
 
 
 def open_pull_request(root: Path, branch: str, text: str) -> None:
@@ -50,20 +49,14 @@ def open_pull_request(root: Path, branch: str, text: str) -> None:
         )
 
 
-def _metrics_of_commit(root: Path, commit: str) -> Metrics:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Paths(Path(folder)).report / "metrics.json"
-        path.parent.mkdir(parents=True)
-        text = git.show(root, commit, f"{Paths().report.as_posix()}/metrics.json")
-        if text is not None:
-            path.write_text(text, encoding="utf-8")
-        return read_metrics(Path(folder))
-
-
 def _metrics_before_and_after(before: Metrics, after: Metrics) -> str:
     rows = [
         f"| {name} | {format_metric(before[name]) if name in before else ''} "
         f"| {format_metric(after[name]) if name in after else ''} |"
         for name in dict.fromkeys([*after, *before])
     ]
-    return "\n".join(["| metric | before | after |", "|---|---|---|", *rows]) if rows else "No metrics yet."
+    return (
+        "\n".join(["| metric, mean over the seeds | before | after |", "|---|---|---|", *rows])
+        if rows
+        else "No metrics yet."
+    )

@@ -46,13 +46,7 @@ def _matches(source: str, root: Path, watched: str) -> Iterator[tuple[str, Path]
     path, parts = root / source, Path(source).parts
     plain = list(takewhile(lambda part: not _is_pattern(part), parts))
     folder = root.joinpath(*plain)
-    in_watched = Path(os.path.normpath(folder)).is_relative_to(os.path.normpath(root / watched))
-    if not in_watched and not folder.resolve().is_relative_to((root / watched).resolve()):
-        raise DataError(
-            f"{source} is not in download.dataset.folder, which is {watched}, so DVC would not see it change. "
-            f"Set download.dataset.folder: {Path(redact_shapes(source)).parent.as_posix()}"
-        )
-    refuse_link_outside(folder, source, root / watched)  # also before the pattern looks in there
+    _require_watched(folder, source, root / watched, watched)
     if path.exists() or len(plain) == len(parts):
         if not path.exists():
             raise DataError(f"{source} is missing. Correct download.dataset.files, or put the file there.")
@@ -63,6 +57,32 @@ def _matches(source: str, root: Path, watched: str) -> Iterator[tuple[str, Path]
         raise DataError(f"{source} matches no file. Correct the pattern in download.dataset.files.")
     for match in sorted(matches):
         yield (match if Path(source).is_absolute() else match.relative_to(root)).as_posix(), match
+
+
+def _require_watched(path: Path, source: str, folder: Path, watched: str) -> None:
+    """Check that DVC sees what is at `path` when it hashes `folder`.
+
+    It reads the files that links in the folder lead to, but goes into no folder behind a link.
+    """
+    real = folder.resolve()
+    if path.resolve().is_relative_to(real) or (not path.is_dir() and path.parent.resolve().is_relative_to(real)):
+        return
+    if Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder)):
+        raise DataError(
+            f"{source} is behind a link to a folder, and DVC, which watches {watched}, goes behind no such link, so it "
+            f"would not see it change. Set download.dataset.folder: {_link_to_folder(path, source)}"
+        )
+    raise DataError(
+        f"{source} is not in download.dataset.folder, which is {watched}, so DVC would not see it change. "
+        f"Set download.dataset.folder: {Path(redact_shapes(source)).parent.as_posix()}"
+    )
+
+
+def _link_to_folder(path: Path, source: str) -> str:
+    """Return the nearest linked folder on the way to a path, as the source names it."""
+    names = Path(*takewhile(lambda part: not _is_pattern(part), Path(source).parts))
+    ways = zip([names, *names.parents], [path, *path.parents], strict=False)
+    return next((name for name, place in ways if place.is_symlink() and place.is_dir()), names.parent).as_posix()
 
 
 def _is_pattern(part: str) -> bool:

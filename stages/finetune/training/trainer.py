@@ -49,8 +49,9 @@ def make_trainer(
         max_epochs=options.max_epochs,
         gradient_clip_val=options.gradient_clip or None,
         accumulate_grad_batches=options.accumulate_grad_batches * parts,
-        limit_train_batches=options.limit_train_batches,
-        limit_val_batches=options.limit_val_batches,
+        limit_train_batches=options.limit_train_batches
+        or options.limit_train_share,  # an int is a count, a float a share
+        limit_val_batches=options.limit_val_batches or options.limit_val_share,
         fast_dev_run=options.fast_dev_run,
         callbacks=list(callbacks),
         logger=list(loggers) or False,

@@ -1,18 +1,25 @@
 """The model folder of the report: the champion as transformers loads it, with a model card in the Hub's format."""
 
 import shutil
+from collections.abc import Mapping
 
 from huggingface_hub import EvalResult, ModelCardData
 
 from stages.errors import ReportError
 from stages.files import replace_folder, write_json, write_text
+from stages.metrics.names import headline_metrics
+from stages.metrics.summary import SHOWN, MetricValue
 from stages.paths import Paths
-from stages.report.metrics import Champion
 from stages.report.render.context import Context
-from stages.report.render.formats import decimals
+from stages.report.render.glossary import NAMES
 from stages.report.render.page import environment
 from stages.report.results import Results
 from stages.schema import Tokenize
+
+HUB_METRICS = {  # ours -> the metric of https://huggingface.co/evaluate-metric that computes it, and its arguments
+    "macro_f1": ("f1", {"average": "macro"}),
+    "mcc": ("matthews_correlation", None),
+}
 
 
 def write_model(paths: Paths, results: Results, tokenize: Tokenize, *, card: str) -> None:
@@ -38,31 +45,24 @@ def write_model(paths: Paths, results: Results, tokenize: Tokenize, *, card: str
     }
     with replace_folder(paths.report / "model") as folder:
         for file in sorted(source.iterdir()):  # not copytree, whose error for a full disk has no number
-            shutil.copy2(file, folder)
+            shutil.copyfile(file, folder / file.name)  # not its mode: DVC's links are read-only
         write_text(folder / "README.md", card)
         write_json(folder / "calibration.json", calibration)
 
 
 def render_card(context: Context) -> str:
     """Return the card, README.md: front matter that the Hub reads, and what a user of the model must know."""
-    front_matter = _front_matter(context.params.report.title, context.metrics.champion)
-    return environment().get_template("card.md.j2").render(vars(context), front_matter=front_matter)
+    return environment().get_template("card.md.j2").render(vars(context), front_matter=_front_matter(context))
 
 
-def _front_matter(title: str, champion: Champion) -> str:
-    results = [
-        EvalResult(
-            task_type="text-classification",
-            dataset_type="custom",
-            dataset_name=title,
-            dataset_split=split,
-            metric_type=metric,
-            metric_value=round(entry.value, decimals(entry.low, entry.high)),
-        )
-        for split, metrics in (("test", champion.test), ("val", champion.val))
-        for metric, entry in metrics.items()
-    ]
+def _front_matter(context: Context) -> str:
+    provenance, title = context.provenance, context.params.report.title
+    names = headline_metrics(context.headline)
+    results = [_result(context, name) for name in names if name in _measured(context)]
     data = ModelCardData(
+        base_model=provenance.base_model,
+        language=provenance.language or None,
+        license=provenance.license,
         library_name="transformers",
         pipeline_tag="text-classification",
         tags=["text-classification", "retune"],
@@ -70,3 +70,25 @@ def _front_matter(title: str, champion: Champion) -> str:
         eval_results=results,
     )
     return str(data.to_yaml())
+
+
+def _measured(context: Context) -> Mapping[str, MetricValue]:
+    """The champion's metrics on the split that the report is about."""
+    champion = context.metrics.champion
+    return champion.test if context.results.split == "test" else champion.val
+
+
+def _result(context: Context, name: str) -> EvalResult:
+    entry = _measured(context)[name]
+    metric, arguments = HUB_METRICS.get(name, (name, None))
+    return EvalResult(
+        task_type="text-classification",
+        task_name="Text classification",
+        dataset_type="custom",
+        dataset_name=context.params.report.title,
+        dataset_split=context.results.split,
+        metric_type=metric,
+        metric_name=NAMES[name],
+        metric_value=round(entry.value, SHOWN),
+        metric_args=arguments,
+    )

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -245,25 +246,13 @@ def test_a_repository_of_another_user_is_named_with_git_s_own_advice(project: Pa
         assert re.search(r"dubious ownership .* git config --global --add safe\.directory", done.err)
 
 
-def test_a_proxy_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch, prefect_api: str) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    monkeypatch.setenv("NO_PROXY", "example.org")
-    monkeypatch.setenv("PREFECT_API_URL", prefect_api)
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.setenv("no_proxy", "")
-    server._bypass_proxies()
-    assert os.environ["NO_PROXY"] == "example.org,127.0.0.1,localhost"
-    assert server.answers(prefect_api)
-
-
 def test_a_prefect_home_that_can_be_made_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "new/home"))
-    server._check_settings()
+    server.check_settings()
     assert list((tmp_path / "new/home").iterdir()) == []
     monkeypatch.setenv("PREFECT_API_URL", "http://[::1")
     with pytest.raises(PipelineError, match="PREFECT_API_URL"):
-        server._check_settings()
+        server.check_settings()
 
 
 @pytest.mark.parametrize(
@@ -277,3 +266,55 @@ def test_a_path_with_umlauts_in_any_locale(project: Path, locale: dict[str, str]
     else:
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
         assert "Set PYTHONUTF8=1" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["山\u3000田", "a\u00a0b", "👩\u200d💻", "two\nlines", 'q"$(x)`'], ids=ascii)
+def test_a_path_of_any_letters(project: Path, name: str) -> None:
+    root = project.rename(project.with_name(name))
+    done = toy.retune(root, "plan")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_standard_streams_that_are_closed(project: Path, closed: str, command: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m pipeline.cli {command} {closed}"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
+def test_a_current_folder_that_was_removed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'mkdir gone && cd gone && rmdir ../gone && "{sys.executable}" -m pipeline.cli plan'],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == "error: The current folder has been removed. Change to the project's folder."
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_files_that_may_not_grow(project: Path, command: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -f 8; exec {sys.executable} -m pipeline.cli {command}"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "ulimit -f" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "70000", "x"])
+def test_ports_that_cannot_be(project: Path, command: Commands, port: str) -> None:
+    done = command(project, "ui", "--port", port)
+    assert done.code == 2
+    assert "--port" in done.err

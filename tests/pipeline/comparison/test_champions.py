@@ -1,7 +1,6 @@
 """Calibration and cost of the champions of both sides."""
 
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,8 +50,7 @@ def test_the_metrics_of_the_champion_are_those_that_evaluate_wrote() -> None:
 
 def test_a_stage_without_a_record_on_one_side_has_unknown_cost_there() -> None:
     def side(timings: dict[str, dict[str, Any]]) -> Any:
-        by_path = {f"data/{stage}/timing.json": timing for stage, timing in timings.items()}
-        return SimpleNamespace(lock=timings, json=lambda path: by_path.get(Path(path).as_posix(), {}))
+        return SimpleNamespace(lock=timings, timing=lambda stage: timings.get(stage, {}))
 
     base = side({"split": {"seconds": 1.0, "peak_memory_mb": 10}, "tokenize": {}})
     head = side({"report": {"seconds": 3.0}, "split": {"seconds": 2.0, "peak_memory_mb": 20}})

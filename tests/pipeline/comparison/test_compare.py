@@ -63,6 +63,29 @@ def test_two_lucky_draws_are_within_noise(project: Path) -> None:
     assert not any("by length" in note for note in comparison.notes)
 
 
+def test_every_command_prints_the_same_digits_for_the_same_thing(project: Path) -> None:
+    report = json.loads((project / "data/report/metrics.json").read_text())  # of `many`, three seeds
+    mean, ships = (
+        f"{value:.3f}"
+        for value in (report["test"]["accuracy"]["mean"], report["champion"]["test"]["accuracy"]["value"])
+    )
+    assert mean != ships
+    results, log, compared = (
+        retune(project, *arguments).stdout
+        for arguments in (["results"], ["log", "--metric", "accuracy", "-n", "1"], ["compare", "base", "many"])
+    )
+    (line,) = [line.split() for line in results.splitlines() if line.startswith("accuracy")]
+    assert (line[1], line[5]) == (ships, mean)
+    assert "model that ships," in results
+    assert "over 3 seeds" in results
+    line = log.splitlines()[1].split()
+    assert (line[2], line[3], line[7]) == ("3", mean, ships)
+    (line,) = [line.split() for line in compared.splitlines() if line.startswith("test.accuracy")]
+    assert line[2] == mean
+    assert "base is the model of one seed, head the mean over 3 seeds" in compared
+    assert f"test.accuracy {compare(project, 'base', 'many').ships['test.accuracy'][0]:.3f} -> {ships}" in compared
+
+
 def test_many_more_mistakes_are_worse(worse: Comparison) -> None:
     assert worse.verdict == "differ"  # one seed per side, and no earlier result on these test rows has several
     assert {row.verdict for row in worse.headline} == {"differ"}
@@ -141,9 +164,9 @@ def test_the_level_falls_with_every_comparison_on_the_same_rows(project: Path, t
     assert [earlier for earlier, _ in levels] == [3, 4, 5] or [earlier for earlier, _ in levels] == [2, 3, 4]
     assert levels[0][1] > levels[1][1] > levels[2][1]
     git(root, "commit", "-q", "--amend", "-m", "The same results again")  # no further comparison
-    metrics = root / "data/report/metrics.json"
-    metrics.write_text(json.dumps({**json.loads(metrics.read_text()), "slices": {}}))
-    git(root, "commit", "-qam", "The same metrics of test beside other slices")  # nor this
+    headline = root / "data/report/headline.json"
+    headline.write_text(json.dumps({**json.loads(headline.read_text()), "more": {}}))
+    git(root, "commit", "-qam", "The same metrics of test beside others")  # nor this
     assert compare(root, "HEAD~1", "HEAD").verdict == "identical"
     again = compare(root, "HEAD~2", "HEAD").looks
     assert again is not None
@@ -261,7 +284,7 @@ def test_common_rows_may_be_none(project: Path, tmp_path: Path) -> None:
     [
         ("nowhere", None, "nowhere is not a revision of this repository"),
         ("base", "--oops", "--oops is not a revision of this repository"),
-        ("empty", None, r"empty has no results \(data/report/metrics.json is missing\). Choose a revision"),
+        ("empty", None, r"empty has no results \(data/report/headline.json is missing\). Choose a revision"),
         ("base", "empty", "empty has no results"),
     ],
 )
@@ -283,15 +306,20 @@ def test_other_labels_are_another_task(project: Path, tmp_path: Path) -> None:
 
 def test_damaged_and_missing_metrics_of_the_workspace(project: Path, tmp_path: Path) -> None:
     root = shutil.copytree(project, tmp_path / "project", symlinks=True)
-    (root / "data/report/metrics.json").write_text("{")
-    with pytest.raises(PipelineError, match="workspace is damaged"):
-        compare(root, "base")
-    (root / "data/report/metrics.json").unlink()
+    for name in ("metrics", "headline"):
+        path = root / f"data/report/{name}.json"
+        path.unlink()  # it may be a link into DVC's cache
+        path.write_text("{")
+        with pytest.raises(
+            PipelineError, match=f"{name}.json of workspace is damaged. Write it again: retune run( report)?$"
+        ):
+            compare(root, "base")
+        path.unlink()
     with pytest.raises(PipelineError, match=r"workspace has no results .* Run it: retune run"):
         compare(root, "base")
 
 
-METRICS = "data/report/metrics.json"
+METRICS = Paths().headline.as_posix()
 DAMAGE = {  # what a pull request could bring: file -> content -> what is said of it
     "a report of brackets": (METRICS, "[" * 200_000, f"{METRICS} of evil is damaged"),
     "a number of 401 digits": (
@@ -310,7 +338,7 @@ DAMAGE = {  # what a pull request could bring: file -> content -> what is said o
         '{"calibration": 5}',
         "evaluate/42/metrics.json of evil is damaged",
     ),
-    "times": ("data/evaluate/42/timing.json", "[1]", "evaluate/42/timing.json of evil is damaged"),
+    "times": (Paths().timing("evaluate@42").as_posix(), "[1]", "evaluate.* of evil is damaged"),
     "names of objects": ("dvc.lock", "../../../../etc/passwd", "dvc.lock of evil is damaged|dvc.lock in .* is damaged"),
 }
 
@@ -322,6 +350,7 @@ def test_a_damaged_revision_is_said_in_one_line(project: Path, tmp_path: Path, c
     file, text, message = DAMAGE[case]
     if file == "dvc.lock":
         text = re.sub(r"md5: [0-9a-f]{32}", f"md5: {text}", (root / file).read_text())
+    (root / file).parent.mkdir(parents=True, exist_ok=True)
     (root / file).write_text(text)
     git(root, "add", "-f", file)
     git(root, "commit", "-qm", "Evil")

@@ -33,9 +33,33 @@ def test_revisions_are_resolved_to_full_commits(repository: Path) -> None:
     assert git.resolve_remote("nowhere", head) == head, "a full SHA needs no look"
 
 
+def test_the_name_of_an_experiment_is_a_revision(repository: Path) -> None:
+    head, first = (toy.git(repository, "rev-parse", rev).strip() for rev in ("HEAD", "HEAD^"))
+
+    def keep(start: str, name: str, commit: str) -> None:  # as DVC does
+        toy.git(repository, "update-ref", f"refs/exps/{start[:2]}/{start[2:]}/{name}", commit)
+
+    keep(first, "sunny-fox", first)
+    keep(first, "main", first)
+    toy.git(repository, "update-ref", "refs/exps/stash", first)
+    assert git.resolve_revision(repository, "sunny-fox") == first
+    assert git.resolve_revision(repository, "main") == head, "git's own name comes first"
+    keep(head, "sunny-fox", head)
+    assert git.resolve_revision(repository, "sunny-fox") == head, "that which began at HEAD"
+    for start in (first[::-1], head[::-1]):
+        keep(start, "wet-dog", head if start == head[::-1] else first)
+    with pytest.raises(PipelineError, match=f"wet-dog is the name of 2 experiments.*Use the SHA of one: .*{first}"):
+        git.resolve_revision(repository, "wet-dog")
+    for name in ("fox", "sunny-", "*", "stash"):
+        with pytest.raises(PipelineError, match="is not a revision of this repository"):
+            git.resolve_revision(repository, name)
+
+
 @pytest.mark.parametrize("rev", ["nowhere", "--all", "b.txt"])
 def test_unknown_revisions(repository: Path, rev: str) -> None:
-    with pytest.raises(PipelineError, match=f"{rev} is not a revision of this repository. See: git log"):
+    with pytest.raises(
+        PipelineError, match=f"{rev} is not a revision of this repository or an experiment. See: git log"
+    ):
         git.resolve_revision(repository, rev)
     with pytest.raises(PipelineError, match=f"has no branch or tag {rev}. See: git ls-remote"):
         git.resolve_remote(str(repository), rev)

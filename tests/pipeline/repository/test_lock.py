@@ -68,7 +68,8 @@ def test_names_of_files_and_folders_and_none_are_taken(md5: str | None) -> None:
 
 def test_conflict_markers_are_named(tmp_path: Path) -> None:
     with pytest.raises(
-        LockConflictError, match=r"^dvc.lock line 3 is a conflict marker .*git checkout HEAD -- dvc.lock"
+        LockConflictError,
+        match=r"^dvc.lock line 3 is a conflict marker .*git checkout HEAD -- dvc.lock\. Then: retune run",
     ):
         parse_lock(CONFLICT)
     (tmp_path / "dvc.lock").write_text(CONFLICT)

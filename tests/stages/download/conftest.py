@@ -1,7 +1,7 @@
 """A data set's folder to write files into, and one call that runs the stage's work on them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,7 @@ def read(tmp_path: Path) -> Callable[..., Result]:
         quoting: bool = True,
         columns: dict[str, Any] | None = None,
         labels: dict[str, str] | None = None,
+        label_order: Sequence[str] = (),
         policies: dict[str, str] | None = None,
         min_rows_per_label: int = 1,
         similarity: float = 0.8,
@@ -99,6 +100,7 @@ def read(tmp_path: Path) -> Callable[..., Result]:
                 "quoting": quoting,
                 "columns": {**dict.fromkeys(("label", "text_pair", "id", "group")), "slices": [], **fields},
                 "labels": labels or {},
+                "label_order": list(label_order),
                 "checks": {
                     **POLICIES,
                     **(policies or {}),

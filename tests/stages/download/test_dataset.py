@@ -173,6 +173,36 @@ def test_values_joined_under_one_name(read):
     assert result.labels == ["low", "high"]
 
 
+@pytest.mark.parametrize(
+    ("names", "order", "expected"),
+    [
+        ({"2": "b", "10": "a"}, [], ["b", "a"]),  # by number
+        ({"10": "a", "2": "b"}, [], ["b", "a"]),  # DVC takes both mappings for equal
+        ({"x": "b", "y": "a"}, [], ["b", "a"]),  # by the values' own names
+        ({"y": "a", "x": "b"}, [], ["b", "a"]),
+        ({"y": "a", "x": "b"}, ["a", "b"], ["a", "b"]),
+        ({}, ["10", "2"], ["10", "2"]),
+    ],
+)
+def test_the_order_of_the_classes_is_no_matter_of_the_mapping(read, names, order, expected):
+    values = sorted(names) or order
+    content = "".join(f"text {number},{value}\n" for number, value in enumerate(values))
+    assert read(f"text,label\n{content}".encode(), labels=names, label_order=order).labels == expected
+
+
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        (["a", "b", "c"], r"label_order names \['c'\], but no row has that label"),
+        (["a"], r"label_order is \['a'\], but the rows have \['a', 'b'\]. List each label once"),
+        (["a", "b", "a"], "List each label once"),
+    ],
+)
+def test_an_order_that_is_not_that_of_the_labels(read, order, message):
+    with pytest.raises(DataError, match=message):
+        read(b"text,label\nx,a\ny,b\n", label_order=order)
+
+
 def test_rows_in_are_rows_used_and_rows_set_aside(read):
     result = read(
         b"id,text,label\n1,fine,a\n2, ,a\n3,good,\n1,again,b\n5,well,b\n",

@@ -57,7 +57,31 @@ def test_copies_what_is_needed_and_nothing_else(encoder):
         "source": "the encoder",
         "revision": None,
         "sha256": sha256(encoder / "model.safetensors"),
+        "license": None,
+        "language": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("card", "licence", "language"),
+    [
+        ("---\nlicense: apache-2.0\nlanguage: en\n---\n# A model", "apache-2.0", ["en"]),
+        ("---\nlanguage:\n- de\n- pt-BR\n- multilingual\n---", None, ["de", "pt-BR", "multilingual"]),
+        ("---\nlicense: mit\nlanguage: no\n---\n", "mit", ["no"]),  # Norwegian: YAML 1.1 would read false
+        ("---\r\nlicense: mit\r\n---\r\n", "mit", []),
+        ("# license: mit", None, []),
+        ("---\nlicense: [mit]\nlanguage: {en: 1}\n---\n", None, []),
+        ("---\nlicense: '<script>'\nlanguage: [en, 'x y', 7]\n---\n", None, ["en"]),
+        ("---\nlicense: mit\nlicense: other\n---\n", None, []),
+        ("---\n" + "[" * 1000 + "\n---\n", None, []),
+        ("", None, []),
+        (b"---\nlicense: mit\xff\n---\n", None, []),
+    ],
+)
+def test_licence_and_languages_are_those_of_the_encoders_card(encoder, card, licence, language):
+    (encoder / "README.md").write_bytes(card if isinstance(card, bytes) else card.encode())
+    described = json.loads((copy(encoder) / "source.json").read_text())
+    assert (described["license"], described["language"]) == (licence, language)
 
 
 def test_finds_the_one_model_in_a_subfolder(encoder, tmp_path):

@@ -73,11 +73,12 @@ def runs(path: Path) -> None:
 def one_value_in_many_rows(path: Path) -> None:
     text = pa.DictionaryArray.from_arrays(pa.array([0] * 1_000, pa.int32()), pa.array(["a" * 5_000_000]))
     table = pa.table({"text": text, "label": ["x", "y"] * 500})
-    pq.write_table(table, path, dictionary_pagesize_limit=1 << 30)
+    pq.write_table(table, path, dictionary_pagesize_limit=1 << 30, store_schema=False)  # else it is read as it is here
 
 
 def delta_of_one_value(path: Path) -> None:
-    table = pa.table({"text": ["a" * 1_000_000] * 200, "label": ["x", "y"] * 100})
+    text, label = pa.array(["a" * 1_000_000] * 100), pa.array(["x", "y"] * 50)
+    table = pa.table({"text": pa.chunked_array([text] * 18), "label": pa.chunked_array([label] * 18)})
     pq.write_table(table, path, use_dictionary=False, column_encoding={"text": "DELTA_BYTE_ARRAY"})
 
 

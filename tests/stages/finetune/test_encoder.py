@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import os
+import stat
 
 import pytest
 import torch
@@ -28,6 +30,18 @@ def test_what_is_saved_answers_in_a_pipeline_with_the_labels_of_the_task(paths: 
     assert {row["label"]: row["score"] for row in answer} == pytest.approx(
         dict(zip(LABELS, expected.tolist(), strict=True))
     )
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_every_saved_file_is_readable_under_the_umask(paths: Paths, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        save_model(load_encoder(paths.encoder, labels=LABELS), paths.finetuned(1), encoder=paths.encoder)
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in paths.finetuned(1).iterdir()}
+    assert "model.safetensors" in modes
+    assert modes == dict.fromkeys(modes, mode)
 
 
 def test_config_names_no_place_of_this_machine(paths: Paths) -> None:

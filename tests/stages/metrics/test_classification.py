@@ -44,6 +44,7 @@ def test_scores_are_those_of_scikit_learn(num_labels: int) -> None:
         "quadratic_kappa": reference.cohen_kappa_score(labels, preds, weights="quadratic"),
         "mean_absolute_error": reference.mean_absolute_error(labels, preds),
     }
+    assert scores.keys() == expected.keys()
     assert {name: float(value) for name, value in scores.items()} == pytest.approx(expected)
     means = mean_scores(row_values(labels, probabilities))(np.ones((1, len(labels))))
     indicators = np.eye(num_labels)[labels]

@@ -1,10 +1,12 @@
 """The report stage on a tiny project with two seeds."""
 
 import dataclasses
+import hashlib
 import html
 import json
 import re
 import shutil
+import stat
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -20,13 +22,16 @@ from transformers import pipeline
 
 from stages.errors import ReportError
 from stages.evaluate.__main__ import main as evaluate
+from stages.files import write_json
 from stages.inference import Classifier
 from stages.metrics.rule import Trial
+from stages.metrics.summary import parse_summaries
 from stages.params import read_params
 from stages.paths import Paths
 from stages.report.__main__ import main
 from stages.report.render.glossary import NAMES
 from stages.shown import visible
+from tests.stages.report.render.documents import cells, tables
 from tests.stages.report.reporting import make_report
 
 ROOT = Path(__file__).parents[3]
@@ -39,6 +44,7 @@ def reported(project: Paths) -> Paths:
 
 def test_writes_what_dvc_yaml_declares(reported: Paths) -> None:
     assert {path.name for path in reported.report.iterdir()} == {
+        "headline.json",
         "metrics.json",
         "report.html",
         "report.md",
@@ -67,6 +73,23 @@ def test_metrics_have_mean_sd_low_and_high_over_the_seeds(reported: Paths) -> No
     assert metrics["champion"]["seed"] == best
 
 
+def test_the_headline_is_about_a_dozen_numbers_of_metrics_json(reported: Paths) -> None:
+    headline, metrics = (json.loads(path.read_text()) for path in (reported.headline, reported.all_metrics))
+    seeds = [json.loads(reported.metrics(seed).read_text()) for seed in (1, 2)]
+    names = {"test": ["macro_f1", "accuracy", "mcc"], "val": ["macro_f1"]}
+    assert {split: list(headline[split]) for split in names} == names
+    for split in names:
+        for name, entry in headline[split].items():
+            assert {key: entry[key] for key in ("mean", "low", "high")}.items() <= metrics[split][name].items()
+            assert entry["seeds"] == [seed[split][name]["value"] for seed in seeds]
+    champion = metrics["champion"]
+    assert headline["champion"] == {"seed": champion["seed"], "macro_f1": champion["test"]["macro_f1"]["value"]}
+    summaries, of_headline = parse_summaries(metrics), parse_summaries(headline)
+    assert {name: summaries[name].sd for name in of_headline} == pytest.approx(
+        {name: metric.sd for name, metric in of_headline.items()}, abs=1e-9
+    )
+
+
 def test_the_model_folder_answers_with_the_tasks_labels(reported: Paths) -> None:
     classify = pipeline("text-classification", str(reported.report / "model"))
     assert {answer["label"] for answer in classify(["good bad", "hate"], top_k=None)[0]} == {"ham", "spam"}
@@ -77,10 +100,51 @@ def test_the_hub_reads_the_cards_front_matter(reported: Paths) -> None:
     metrics = json.loads((reported.report / "metrics.json").read_text())
     champion = json.loads(reported.metrics(metrics["champion"]["seed"]).read_text())
     assert card.data.library_name == "transformers"
-    measured = {
-        result.metric_type: result.metric_value for result in card.data.eval_results if result.dataset_split == "test"
-    }
-    assert measured["mcc"] == pytest.approx(champion["test"]["mcc"]["value"], abs=0.006)
+    assert [(result.metric_type, result.metric_name, result.metric_args) for result in card.data.eval_results] == [
+        ("f1", "Macro F1", {"average": "macro"}),
+        ("accuracy", "Accuracy", None),
+        ("matthews_correlation", "MCC", None),
+    ]
+    for result, name in zip(card.data.eval_results, ("macro_f1", "accuracy", "mcc"), strict=True):
+        assert (result.dataset_split, result.dataset_name) == ("test", read_params(reported.params).report.title)
+        assert result.metric_value == pytest.approx(champion["test"][name]["value"], abs=0.006)
+
+
+MINILM = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+@pytest.mark.parametrize(
+    ("source", "report", "expected"),
+    [
+        ({"source": "hf://org/name@abc", "license": "mit", "language": ["en"]}, {}, ("org/name", "mit", ["en"])),
+        (
+            {"source": "hf://org/name", "license": "mit", "language": ["en"]},
+            {"license": "cc-by-4.0", "language": ["de", "no"]},
+            ("org/name", "cc-by-4.0", ["de", "no"]),
+        ),
+        ({"source": "package:p", "sha256": MINILM}, {}, ("sentence-transformers/all-MiniLM-L6-v2", None, None)),
+        ({"source": "folder", "license": "mit"}, {"language": []}, (None, "mit", None)),
+        ({"source": "folder", "language": ["en"]}, {"language": []}, (None, None, None)),
+    ],
+    ids=["as the encoder", "as params.yaml says", "published weights", "unknown encoder", "no language"],
+)
+def test_the_card_names_licence_base_model_and_languages(
+    copy_project: Paths, source: dict[str, object], report: dict[str, object], expected: tuple[object, ...]
+) -> None:
+    (copy_project.encoder / "source.json").write_text(json.dumps({"revision": None, "sha256": "0" * 64} | source))
+    params = read_params(copy_project.params)
+    section = params.report.model_copy(update=report)
+    make_report(copy_project, params.model_copy(update={"report": section}))
+    data = ModelCard.load(copy_project.report / "model/README.md").data
+    assert (data.base_model, data.license, data.language) == expected
+
+
+def test_the_model_folder_is_readable_whatever_dvc_does_to_the_weights(copy_project: Paths) -> None:
+    for seed in (1, 2):
+        (copy_project.finetuned(seed) / "model.safetensors").chmod(0o400)  # DVC's links are read-only
+    make_report(copy_project)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (copy_project.report / "model").iterdir()}
+    assert modes == {stat.S_IMODE((copy_project.report / "report.html").stat().st_mode)}
 
 
 def test_the_same_inputs_give_the_same_bytes(reported: Paths) -> None:
@@ -94,7 +158,7 @@ def test_other_clock_times_give_the_same_bytes(reported: Paths, tmp_path: Path) 
     stages = ["download@dataset", "download@model", "tokenize", "split", "finetune@1", "evaluate@1", "report"]
     for number, stage in enumerate(stages):
         timing = {"seconds": 98765.4 + number, "peak_memory_mb": 87654 + number, "predict_seconds": 7654.3}
-        copy.timing(stage).write_text(json.dumps(timing))
+        write_json(copy.timing(stage), timing)
     main(read_params(copy.params), copy)
     for path in sorted(path for path in reported.report.rglob("*") if path.is_file()):
         assert (copy.report / path.relative_to(reported.report)).read_bytes() == path.read_bytes(), path
@@ -167,32 +231,101 @@ def test_every_number_of_the_page_is_the_one_in_metrics_json(reported: Paths) ->
     assert not re.search(r"\d\.\d", metrics_section)  # no metric is written without its key
 
 
+def test_the_first_card_has_both_figures_and_says_what_was_trained_on_what(reported: Paths) -> None:
+    metrics = json.loads((reported.report / "metrics.json").read_text())
+    page = (reported.report / "report.html").read_text()
+    card = html.unescape(re.sub(r"<[^>]*>", " ", page[page.index('id="answer"') : page.index("</header>")]))
+    card = re.sub(r" ([;,:.)])", r"\1", " ".join(card.split()))
+    ships, mean = metrics["champion"]["test"]["macro_f1"]["value"], metrics["test"]["macro_f1"]["mean"]
+    seed, rows_hash = metrics["champion"]["seed"], hashlib.md5(reported.rows.read_bytes()).hexdigest()
+    for fact in (
+        f"{ships:.3f} Macro F1 of the model that ships (seed {seed}, the best of 2 on val), on 40 test rows",
+        f"{mean:.3f} is the mean over 2 seeds (1, 2)",
+        "Encoder package:tiny",
+        "Data data/x.csv; rows: 40 train, 40 val, 40 test",
+        "Target column score: 2 classes, ham, spam",
+        f"Identity data {rows_hash[:10]}, parameters ",
+    ):
+        assert fact in card
+    markdown = (reported.report / "report.md").read_text()
+    for fact in (f"**Macro F1 {ships:.3f}** of the model that ships", f"**{mean:.3f}** is the mean", rows_hash[:10]):
+        assert fact in markdown.partition("## Metrics")[0]
+
+
+def test_the_numbers_of_a_column_have_the_same_decimals(reported: Paths) -> None:
+    page = (reported.report / "report.html").read_text()
+    for table in re.findall(r"<table.*?</table>", page, re.DOTALL):
+        if "<thead" not in table or re.match("<table[^>]*(matrix|values)", table):  # counts, and parameters
+            continue
+        heading, *rows = cells(table)
+        for column, name in enumerate(heading):
+            numbers = [row[column] for row in rows if re.fullmatch(r"−?[\d,]+\.\d+", row[column])]
+            assert len({len(number.partition(".")[2]) for number in numbers}) <= 1, (name, numbers)
+
+
+def test_the_fine_tuning_is_told_in_the_words_of_people(reported: Paths) -> None:
+    page = (reported.report / "report.html").read_text()
+    facts = dict(row for row in tables(page, "Fine-tuning of seed") if len(row) == 2)
+    assert facts["method"] == "full: every layer is trained"
+    assert facts["learning rate"] == "0.0002, linear, after a warmup over 10% of the steps"
+    assert facts["epochs"].startswith("3 of at most 4; the weights of epoch 2 were kept")
+    assert not [name for name in facts if "_" in name or "." in name]
+
+
+@pytest.mark.parametrize("pred", [0, 1])
+def test_a_model_that_predicts_one_label_is_said_in_red_before_anything_else(pred: int, copy_project: Paths) -> None:
+    make_report(copy_project)
+    for seed in (1, 2):
+        path = copy_project.predictions(seed)
+        table = pq.read_table(path)
+        pq.write_table(_with_column(path, "pred", pd.Series([pred] * len(table))), path)
+    main(read_params(copy_project.params), copy_project)
+    page = (copy_project.report / "report.html").read_text()
+    sentence = f"The model always predicts “{('ham', 'spam')[pred]}”"
+    assert 0 < page.index('<div class="alarm" role="alert">') < page.index(sentence) < page.index('id="answer"')
+    assert sentence in (copy_project.report / "report.md").read_text().partition("## Metrics")[0]
+    assert set(json.loads((copy_project.report / "metrics.json").read_text())["collapsed"]) == {"1", "2"}
+
+
+def test_an_alarm_is_raised_for_a_failure_and_for_nothing_else(reported: Paths) -> None:
+    metrics = json.loads((reported.report / "metrics.json").read_text())
+    tables = {seed: pd.read_parquet(reported.predictions(seed)).query("split == 'test'") for seed in (1, 2)}
+    one_label = {str(seed) for seed, table in tables.items() if table["pred"].nunique() == 1}
+    assert set(metrics["collapsed"]) == one_label
+    chance = metrics["baselines"]["majority"]["macro_f1"]["low"] <= 0
+    assert ('class="alarm"' in (reported.report / "report.html").read_text()) == bool(one_label or chance)
+
+
 def test_every_number_of_the_markdown_is_the_one_in_metrics_json(reported: Paths) -> None:
     metrics = json.loads((reported.report / "metrics.json").read_text())
     text = (reported.report / "report.md").read_text().replace("−", "-")
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
     names = {text: name for name, text in NAMES.items()}
-    tables = {8: 0, 5: 0}
-    for name, *cells in rows:
+    counted = {8: 0, 5: 0}
+    for name, *shown_cells in rows:
         if name not in names:
             continue
         metric = names[name]
-        if len(cells) == 4 and " to " in cells[3]:
+        if len(shown_cells) == 4 and " to " in shown_cells[3]:
             test, val = metrics["champion"]["test"][metric], metrics["champion"]["val"][metric]
             expected = [test["value"], test["low"], test["high"], val["value"], val["low"], val["high"]]
-        elif len(cells) == 3:
+        elif len(shown_cells) == 3:
             entry = metrics["test"][metric]
             expected = [entry["mean"], entry["low"], entry["high"], entry["sd"]]
         else:
             expected = [metrics["champion"]["test"][metric]["value"]]
             for key in ("majority", "tfidf"):
                 expected += [metrics["baselines"][key][metric][part] for part in ("value", "difference", "low", "high")]
-        shown = [part for cell in cells for part in cell.split(" to ")]
+        shown = [part for cell in shown_cells for part in cell.split(" to ")]
         for text_part, number in zip(shown, expected, strict=True):
             places = len(text_part.partition(".")[2])
             assert float(text_part) == pytest.approx(number, abs=0.50001 * 10**-places)
-        tables[8 if len(cells) > 4 else 5] += 1
-    assert tables == {8: 6, 5: 30}
+        counted[8 if len(shown_cells) > 4 else 5] += 1
+    measured = metrics["champion"]["test"]
+    assert counted == {
+        8: len(metrics["baselines"]["tfidf"]),
+        5: 2 * len(measured),
+    }  # of the champion, and over the seeds
 
 
 def test_the_model_folder_says_how_to_decide(reported: Paths) -> None:
@@ -255,7 +388,7 @@ def test_the_report_says_which_rule_was_taken_and_why(trial: Trial, text: str, n
     main(params, copy_project)
     shown = re.sub(r"<[^>]*>", "", (copy_project.report / name).read_text())
     assert text in shown
-    assert f"it changed Macro F1 by {0.022 if trial.taken else '0.0015'}" in shown
+    assert f"it changed Macro F1 by {'0.022' if trial.taken else '0.002'}" in shown
     assert ("so the gain may be chance" in shown) == (not trial.taken)
     assert "Every number of this report is that of this rule" in shown
 
@@ -330,6 +463,9 @@ def test_without_test_rows_the_report_shows_val(make_project: Callable[..., Path
     pq.write_table(pa.table({"position": pa.array([], pa.int64())}), project.split("test"))
     make_report(project)
     assert json.loads((project.report / "metrics.json").read_text())["test"] == {}
+    headline = json.loads(project.headline.read_text())
+    assert (headline["test"], list(headline["val"])) == ({}, ["macro_f1", "accuracy", "mcc"])
+    assert headline["champion"]["macro_f1"] == headline["val"]["macro_f1"]["mean"]
     assert "val rows" in (project.report / "report.html").read_text()
 
 
@@ -409,7 +545,7 @@ def test_accuracy_does_not_lead_if_most_rows_have_one_label(make_project: Callab
     project.params.write_text(project.params.read_text().replace("metric: macro_f1", "metric: accuracy"))
     make_report(project)
     page = (project.report / "report.html").read_text()
-    assert "<strong>MCC</strong> on" in page
+    assert "<strong>MCC</strong> of the model that ships" in page
     assert re.findall(r'<th scope="row">([^<]*)</th>', page)[:4] == ["MCC", "Macro F1", "Balanced accuracy", "Accuracy"]
     assert "Most rows have the same label" in page
 

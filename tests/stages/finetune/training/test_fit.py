@@ -87,7 +87,7 @@ def test_the_moving_average_of_the_weights_is_what_val_sees_and_what_is_kept(pat
         ({"accumulate_grad_batches": 2, "max_epochs": 1}, 6, 3),
         ({"batch_size": 45, "max_epochs": 1}, 2, 2),
         ({"limit_train_batches": 2, "max_epochs": 2}, 4, 4),
-        ({"limit_train_batches": 0.5, "max_epochs": 1}, 3, 3),
+        ({"limit_train_share": 0.5, "max_epochs": 1}, 3, 3),
         ({"fast_dev_run": True}, 1, 1),
     ],
 )
@@ -98,9 +98,18 @@ def test_batches_and_steps_are_as_many_as_the_options_say(
     assert (len(record.batches), len(record.steps)) == (batches, steps)
 
 
-@pytest.mark.parametrize(("limit", "expected"), [(1.0, 4), (2, 2), (0.25, 1)])
-def test_val_batches_are_as_many_as_the_options_say(paths: Paths, limit: float, expected: int) -> None:
-    record, _ = recorded(paths, batch_size=2, limit_train_batches=1, limit_val_batches=limit, max_epochs=1)
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        ({"limit_val_share": 1.0}, 4),
+        ({"limit_val_share": 1}, 4),  # what is equal to DVC means the same
+        ({"limit_val_batches": 1}, 1),
+        ({"limit_val_batches": 2}, 2),
+        ({"limit_val_share": 0.25}, 1),
+    ],
+)
+def test_val_batches_are_as_many_as_the_options_say(paths: Paths, limit: dict[str, Any], expected: int) -> None:
+    record, _ = recorded(paths, batch_size=2, limit_train_batches=1, max_epochs=1, **limit)
     assert record.val_batches == expected
 
 

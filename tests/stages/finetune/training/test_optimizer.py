@@ -1,4 +1,5 @@
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from stages.finetune.encoder import load_encoder
 from stages.finetune.methods import blocks_of
 from stages.finetune.training.optimizer import make_schedule, parameter_groups
 from stages.paths import Paths
+from stages.schema import Finetune
 from tests.stages.finetune.tiny import LABELS
 
 
@@ -42,7 +44,7 @@ def factor(kind: str, step: int, steps: int, warmup: int) -> float:
     return {"linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2, "constant": 1.0}[kind]
 
 
-@pytest.mark.parametrize("kind", ["linear", "cosine", "constant"])
+@pytest.mark.parametrize("kind", get_args(Finetune.model_fields["schedule"].annotation))
 @pytest.mark.parametrize(("steps", "warmup_ratio"), [(10, 0.2), (7, 0.0), (1, 0.5), (100, 0.06)])
 def test_the_rate_rises_to_its_highest_and_then_falls_or_stays(kind: str, steps: int, warmup_ratio: float) -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2.0)

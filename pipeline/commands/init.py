@@ -1,0 +1,118 @@
+"""`retune init`: make a data set of the user's own the one that the stages read."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.commands.options import Overrides
+from pipeline.commands.terminal import can_ask, console, project_root, show_table
+from stages.errors import DataError
+from stages.messages import examples, plain
+from stages.yaml_file import read_text
+
+if TYPE_CHECKING:
+    from pipeline.dataset.place import Placed
+    from pipeline.dataset.sample import Sample
+
+NONE = "none"  # what a person answers where no column is such
+NEEDED = {"text": "the texts", "label": "their labels"}  # fields that a file must have
+
+
+def init(
+    file: Annotated[
+        Path, typer.Argument(help="CSV, TSV, JSONL, Parquet or Arrow, also packed; or a folder of a folder per class.")
+    ],
+    text: Annotated[str | None, typer.Option(help="Column of the texts.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column of their labels.")] = None,
+    pair: Annotated[str | None, typer.Option(help="Column of the second texts, for pairs.")] = None,
+    id_: Annotated[str | None, typer.Option("--id", help="Column that identifies a row, or none.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Column whose rows stay in one split, such as an author, or none.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the report; default: from the file's name.")] = None,
+    overrides: Overrides = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace another file of this name, of which DVC has no copy.")
+    ] = False,
+) -> None:
+    """Use a data set of your own: track it with DVC, find its columns, and write both into params.yaml.
+
+    A file from elsewhere is copied to data/mine/, one in the project stays where it is. Git gets the file's MD5 alone.
+    In a terminal it asks which columns to take; elsewhere it says which it took. Other keys of params.yaml stay.
+
+    Example: `retune init ~/reviews.csv --text body --label stars`
+    """
+    from pipeline import params_file, recipes
+    from pipeline.dataset.describe import describe, params_of
+    from pipeline.dataset.place import place
+
+    root = project_root()
+    sample = describe(file)
+    columns = _columns(sample, {"text": text, "label": label, "id": id_, "group": group, "text_pair": pair})
+    placed = place(root, file, force=force)
+    values = params_of(sample, columns, path=placed.path) | ({"report.title": title} if title else {})
+    before = read_text(root / params_file.NAME) or recipes.compose(root, "default")
+    params_file.write_params(root, recipes.override(recipes.describe_in(before, values), overrides or ()))
+    _show(placed, sample, columns)
+
+
+def _columns(sample: "Sample", options: dict[str, str | None]) -> dict[str, str | int | None]:
+    """The column for each field: as the options say, as a person answers, or as it is guessed."""
+    from pipeline.dataset.columns import column_named, guess_columns, show_names
+
+    if not sample.columns:
+        return {}
+    guesses = guess_columns(sample)
+    chosen: dict[str, str | int | None] = {}
+    for field, option in options.items():
+        name = option
+        taken = [str(column) for column in (*chosen.values(), *options.values())]
+        guess = next((column for column in guesses.get(field, []) if str(column) not in taken), None)
+        while name is None and can_ask() and field in guesses:
+            answer = typer.prompt(
+                f"Column of the {field} ({show_names(sample.columns)}{'' if field in NEEDED else f', or {NONE}'})",
+                default=str(guess) if guess is not None else None if field in NEEDED else NONE,
+            )
+            name = answer if answer == NONE or any(str(column.name) == answer for column in sample.columns) else None
+        if name is None and guess is None and field in NEEDED:
+            raise DataError(
+                f"Which column has {NEEDED[field]}? The file has: {show_names(sample.columns)}. Add: --{field} COLUMN"
+            )
+        is_none = name == NONE and field not in NEEDED
+        chosen[field] = None if is_none else guess if name is None else column_named(sample, field, name)
+    return chosen
+
+
+def _show(placed: "Placed", sample: "Sample", columns: dict[str, str | int | None]) -> None:
+    """Print where the data is, what was taken for what, and what to do next."""
+    where = f"{placed.path}{' (copied)' if placed.copied else ''}"
+    if placed.tracked:
+        console.print(f"{where}: tracked by DVC; git gets {placed.path}.dvc alone, never the data.", markup=False)
+    else:
+        console.print(f"{where}: tracked by git already, so it stays there.", markup=False)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for field in ("text", "text_pair", "label", "id", "group"):
+        name = columns.get(field)
+        if name is not None or (field in ("id", "group") and columns):
+            shown = NONE if name is None else plain(str(name))
+            table.add_row(f"  {field}", escape(shown), escape(_about(sample, field, name)))
+    show_table(table)
+    if sample.encoding != "utf-8" or sample.delimiter or not sample.header:
+        header = "" if sample.header else ", no header"
+        console.print(f"  read as {sample.encoding}, divided by {sample.delimiter or ','!r}{header}", markup=False)
+    console.print("params.yaml describes it. To change a column: retune init FILE --label COLUMN")
+    console.print("Next: retune run. To share the data: git add --all, git commit, dvc push")
+
+
+def _about(sample: "Sample", field: str, name: str | int | None) -> str:
+    """What stands in a column."""
+    column = next((column for column in sample.columns if column.name == name), None)
+    if column is None:
+        return ""
+    blank = f"; blank in {sample.rows - column.filled} rows" if column.filled < sample.rows else ""
+    if field in ("label", "group"):
+        return f"{len(column.values)} values: {examples(list(column.values), show=plain)}{blank}"
+    return f"{column.mean_length:.0f} characters on average{blank}" if field in ("text", "text_pair") else ""

@@ -1,0 +1,85 @@
+"""Which columns hold the text, the label, the id and the group: guessed from their names and from what is in them."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from pipeline.dataset.sample import MOST_VALUES, Column, Sample
+from stages.errors import DataError
+from stages.messages import NAMES, examples, plain
+
+NAMED = {  # field -> words of column names, the most telling first
+    "text": "text content body message review comment sentence tweet post document description question sms",
+    "label": "label labels class category target sentiment stars star score rating intent topic polarity y",
+    "id": "id uid uuid guid key",
+    "group": "group author user username thread conversation session customer speaker patient",
+}
+MOST_LABELS = 200  # classes; a column with more values is not taken for a label
+MIN_TEXT = 12  # characters; a column with shorter values is taken for a text by its name alone
+FIELDS = ("text", "label", "id", "group")
+
+
+def guess_columns(sample: Sample) -> dict[str, list[str | int]]:
+    """The columns that can be each field, the likeliest first: `text`, `label`, `id` and `group`."""
+    columns = [column for column in sample.columns if column.filled and str(column.name).strip()]
+    ids = [column for column in columns if _rank(column, "id") is not None and _is_unique(column, sample)]
+    texts = [column for column in columns if column not in ids and not column.numbers and _can_be_text(column)]
+    texts.sort(key=lambda column: (*_named_first(column, "text"), -column.mean_length))
+    rest = [column for column in columns if column not in texts[:1] and column not in ids]
+    labels = [column for column in rest if _can_be_label(column)]
+    labels.sort(key=lambda column: (*_named_first(column, "label"), len(column.values)))
+    groups = [column for column in rest if column not in labels[:1] and _rank(column, "group") is not None]
+    groups = sorted((column for column in groups if _repeats(column)), key=lambda column: _named_first(column, "group"))
+    ids.sort(key=lambda column: _named_first(column, "id"))
+    found = {"text": texts, "label": labels, "id": ids, "group": groups}
+    return {name: [column.name for column in found[name]] for name in FIELDS}
+
+
+def column_named(sample: Sample, field: str, name: str) -> str | int:
+    """The column that a person named, as params.yaml names it: a number where there is no header.
+
+    Raises:
+        DataError: The file has no such column.
+    """
+    for column in sample.columns:
+        if str(column.name) == name:
+            return column.name
+    raise DataError(f"There is no column {plain(name)} for the {field}. The file has: {show_names(sample.columns)}.")
+
+
+def show_names(columns: Iterable[Column]) -> str:
+    """The names of columns, for a message."""
+    return examples([str(column.name) for column in columns], most=NAMES, show=plain)
+
+
+def _words(name: str | int) -> Sequence[str]:
+    """The words of a name: `reviewText` and `review_text` are `review`, `text`."""
+    return re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", str(name)).lower())
+
+
+def _rank(column: Column, field: str) -> int | None:
+    """How telling the name is for a field, 0 most; None: not at all."""
+    telling = NAMED[field].split()
+    return min((telling.index(word) for word in _words(column.name) if word in telling), default=None)
+
+
+def _named_first(column: Column, field: str) -> tuple[bool, int, int]:
+    """Sorts columns by how telling their names are: the word alone before a name that contains it."""
+    rank = _rank(column, field)
+    return rank is None, len(_words(column.name)), -1 if rank is None else rank
+
+
+def _can_be_text(column: Column) -> bool:
+    return _rank(column, "text") is not None or (column.mean_length >= MIN_TEXT and not _repeats(column))
+
+
+def _can_be_label(column: Column) -> bool:
+    return 2 <= len(column.values) <= MOST_LABELS and _repeats(column)
+
+
+def _repeats(column: Column) -> bool:
+    """Whether a value stands in two rows or more, on average."""
+    return 2 * len(column.values) <= column.filled
+
+
+def _is_unique(column: Column, sample: Sample) -> bool:
+    return column.filled == sample.rows and len(column.values) == min(sample.rows, MOST_VALUES)

@@ -1,0 +1,54 @@
+"""The format of a data file, by its name."""
+
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from stages.errors import DataError
+from stages.messages import short
+
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".txt": "lines",
+}
+PACKED = (".gz", ".zst", ".bz2", ".xz")
+WORKBOOK = "an Excel workbook. Save its sheet as CSV (UTF-8), and give that file"
+ODD = {  # suffix -> what the file is, and what to do
+    ".xlsx": WORKBOOK,
+    ".xls": WORKBOOK,
+    ".ods": "an OpenDocument spreadsheet. Save its sheet as CSV (UTF-8), and give that file",
+    ".json": "JSON. Save it as JSON lines, an object per line, in a file named .jsonl, and give that file",
+    ".pdf": "a PDF. Save its texts in a CSV file, and give that file",
+    ".docx": "a Word document. Save its texts in a CSV file, and give that file",
+    ".pkl": "a Python pickle, which can run code. Save it as Parquet (pandas: to_parquet), and give that file",
+    ".sqlite": "a database. Export its table as CSV, and give that file",
+    ".db": "a database. Export its table as CSV, and give that file",
+    ".zip": "an archive. Unpack it, and give a file of it; or name that file as `member` (docs/data.md)",
+    ".tar": "an archive. Unpack it, and give a file of it; or name that file as `member` (docs/data.md)",
+}
+
+
+def known_format(source: str, member: str | None = None) -> str | None:
+    """The format that the name of a source stands for; None if it says nothing.
+
+    Args:
+        source: A path, a pattern or a URL.
+        member: The file in it, if it is an archive.
+
+    Raises:
+        DataError: The name is that of a file that can't be read; the message says what to do.
+    """
+    if source.startswith("hf://"):
+        return "hf"
+    name = PurePosixPath(member or (urlsplit(source).path if "://" in source else source)).name.lower()
+    for packed in PACKED:
+        name = name.removesuffix(packed)
+    suffix = PurePosixPath(name).suffix
+    if suffix in ODD:
+        raise DataError(f"{short(source)} is {ODD[suffix]}.")
+    return FORMATS.get(suffix)

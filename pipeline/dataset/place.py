@@ -1,0 +1,81 @@
+"""Where a data set goes: into data/mine/ if it is outside the project, and then to DVC, never to git."""
+
+import filecmp
+import os
+import posixpath
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.repository import dvc_command, git
+from pipeline.repository.project import Project
+from stages.errors import DataError
+from stages.files import replace_file, replace_folder
+from stages.special_files import SpecialFileError, open_regular
+
+MINE = "data/mine"  # git ignores all in it but the `.dvc` files
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A data set in the project.
+
+    Attributes:
+        path: Where it is, relative to the project's folder.
+        copied: It was copied there.
+        tracked: `dvc add` tracks it; else git does.
+    """
+
+    path: str
+    copied: bool
+    tracked: bool
+
+
+def place(root: Path, file: Path, *, force: bool = False) -> Placed:
+    """Bring a file, or a folder, into the project, and track it: with DVC, or with git where git has it already.
+
+    Args:
+        root: The project's folder.
+        file: The file or folder, anywhere.
+        force: Replace another one of the same name, of which DVC has no copy.
+
+    Raises:
+        DataError: It is missing or no regular file, its name can't be used, or another one has its name.
+        PipelineError: DVC can't track it.
+    """
+    absolute = Path(os.path.abspath(file))  # noqa: PTH100  (a link stays a link)
+    inside = absolute.is_relative_to(root)
+    path = absolute.relative_to(root).as_posix() if inside else posixpath.join(MINE, absolute.name)
+    if not path.isprintable() or "${" in path:
+        raise DataError(f"{path!r} has characters that DVC and params.yaml can't hold. Rename the file.")
+    if not inside:
+        _copy(absolute, root, path, force=force)
+    if git.run(root, "ls-files", "--", path):
+        return Placed(path, copied=not inside, tracked=False)
+    dvc_command.run(root, "add", path)
+    return Placed(path, copied=not inside, tracked=True)
+
+
+def _copy(file: Path, root: Path, path: str, *, force: bool) -> None:
+    target = root / path
+    if target.is_file() and file.is_file() and filecmp.cmp(file, target, shallow=False):
+        return
+    if target.exists() and not force and not _is_kept(root, path):
+        raise DataError(
+            f"{path} is another file of this name, and DVC has no copy of it. Rename yours, or replace it: --force"
+        )
+    if file.is_dir():
+        with replace_folder(target) as folder:
+            shutil.copytree(file, folder, dirs_exist_ok=True)
+        return
+    try:
+        with open_regular(file) as source, replace_file(target) as temporary, temporary.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
+    except SpecialFileError as error:
+        raise DataError(f"{file} is {error.kind}, not a file with rows. Name a file.") from error
+
+
+def _is_kept(root: Path, path: str) -> bool:
+    """Whether DVC's cache has what is at the path."""
+    with Project(root) as project:
+        return project.is_kept(path)

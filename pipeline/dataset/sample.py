@@ -1,0 +1,222 @@
+"""The first rows of a data file: its encoding and delimiter, its columns, and what stands in them."""
+
+import codecs
+import csv
+import io
+import itertools
+import json
+import lzma
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.dataset.formats import PACKED
+from stages.errors import DataError
+from stages.special_files import SpecialFileError, open_regular
+
+ROWS = 100_000  # that are looked at: a file sorted by label shows its labels late
+HEAD = 1 << 20  # bytes that tell the encoding
+LINES = 50  # that tell the delimiter
+DELIMITERS = ",;\t|"  # the first of equally good ones is taken
+LONGEST_NAME = 80  # characters of a column's name; what is longer is a text, so there is no header
+MOST_VALUES = 10_000  # of a column that are told apart
+LONGEST_FIELD = 10_000_000  # characters, as the stage reads them
+
+
+@dataclass
+class Column:
+    """What stands in one column.
+
+    Attributes:
+        name: Its name, or its number (from 0) where there is no header.
+        filled: Rows in which it is not blank.
+        characters: Of all its values.
+        values: The distinct ones, up to MOST_VALUES.
+        numbers: Are all of them numbers?
+    """
+
+    name: str | int
+    filled: int = 0
+    characters: int = 0
+    values: dict[str, None] = field(default_factory=dict)
+    numbers: bool = True
+
+    def add(self, value: str) -> None:
+        """Take the value of one row into account."""
+        value = value.strip()
+        if not value:
+            return
+        self.filled += 1
+        self.characters += len(value)
+        self.numbers = self.numbers and _is_number(value)
+        if len(self.values) < MOST_VALUES:
+            self.values[value] = None
+
+    @property
+    def mean_length(self) -> float:
+        """Characters of a value, on average."""
+        return self.characters / max(1, self.filled)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The first rows of a file, and how it is to be read.
+
+    Attributes:
+        rows: How many were looked at.
+        delimiter: None: that of the format.
+    """
+
+    format: str
+    columns: tuple[Column, ...] = ()
+    rows: int = 0
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+    header: bool = True
+
+
+def read_sample(path: Path, file_format: str) -> Sample:
+    """Look at the first rows of a file.
+
+    Args:
+        path: The file; gzip, zstd, bzip2 and xz are unpacked.
+        file_format: csv, tsv, jsonl, parquet or arrow.
+
+    Raises:
+        DataError: It can't be read in this format, or has no rows.
+    """
+    readers = {"parquet": _parquet, "arrow": _arrow, "jsonl": _json_lines, "csv": _separated, "tsv": _separated}
+    try:
+        sample = readers[file_format](path, file_format)
+    except SpecialFileError as error:
+        raise DataError(f"{path} is {error.kind}, not a file with rows. Name a file.") from error
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing. Name a file that exists.") from error
+    except (pa.ArrowException, csv.Error, EOFError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno:  # of the system, not of what unpacks
+            raise
+        problem = " ".join(str(error).split())
+        raise DataError(f"{path} can't be read as {file_format}: {problem}. Correct the file, or its name.") from error
+    if not sample.rows:
+        raise DataError(f"{path} has no rows. Give a file with rows.")
+    return sample
+
+
+def _parquet(path: Path, file_format: str) -> Sample:
+    with open_regular(path) as file:
+        return _count(Sample(file_format), _table_rows(pq.ParquetFile(file).iter_batches(batch_size=1000)))
+
+
+def _arrow(path: Path, file_format: str) -> Sample:
+    with open_regular(path) as file:
+        is_file = file.read(6) == b"ARROW1"
+        file.seek(0)
+        reader = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
+        batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else iter(reader)
+        return _count(Sample(file_format), _table_rows(batches))
+
+
+def _json_lines(path: Path, file_format: str) -> Sample:
+    encoding = _encoding(path)
+    with _open_text(path, encoding) as stream:
+        values = (json.loads(line) for line in stream if line.strip())
+        return _count(Sample(file_format, encoding=encoding), (value for value in values if isinstance(value, dict)))
+
+
+def _separated(path: Path, file_format: str) -> Sample:
+    encoding, usual = _encoding(path), "," if file_format == "csv" else "\t"
+    csv.field_size_limit(LONGEST_FIELD)
+    with _open_text(path, encoding) as stream:
+        first = list(itertools.islice(stream, LINES))
+        delimiter = _delimiter(first) if file_format == "csv" else usual
+        rows = (row for row in csv.reader(itertools.chain(first, stream), delimiter=delimiter) if row)
+        names = next(rows, [])
+        header = _is_header(names)
+        keys: list[str | int] = [*names] if header else [*range(len(names))]
+        body = rows if header else itertools.chain([names], rows)
+        sample = Sample(
+            file_format, encoding=encoding, delimiter=None if delimiter == usual else delimiter, header=header
+        )
+        return _count(sample, (dict(zip(keys, row, strict=True)) for row in body if len(row) == len(keys)))
+
+
+def _open_bytes(path: Path) -> Any:
+    """Open a file, unpacked as its name says."""
+    file, suffix = open_regular(path), path.suffix.lower()
+    if suffix == ".xz":
+        return lzma.open(file)
+    if suffix in PACKED:
+        return pa.CompressedInputStream(file, {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}[suffix])
+    return file
+
+
+def _open_text(path: Path, encoding: str) -> io.TextIOWrapper:
+    codec = "utf-8-sig" if encoding == "utf-8" else encoding
+    return io.TextIOWrapper(_open_bytes(path), encoding=codec, errors="replace", newline="")
+
+
+def _encoding(path: Path) -> str:
+    """The encoding of a text file, by its first bytes: what is neither UTF-8 nor UTF-16 is taken for cp1252."""
+    with _open_bytes(path) as file:
+        head = bytes(file.read(HEAD))
+    if not head:
+        raise DataError(f"{path} is empty (0 bytes). Give a file with rows.")
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if b"\0" in head:
+        raise ValueError(f"it is a binary file (byte 0 at position {head.index(0)})")
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # it may end within a letter
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """The character that divides the most of the first lines into as many columns as the very first, two or more."""
+    return max(DELIMITERS, key=lambda delimiter: _alike(lines, delimiter))
+
+
+def _alike(lines: Sequence[str], delimiter: str) -> tuple[int, int]:
+    """How many rows have the width of the first one, and that width; nothing if it is one column."""
+    widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
+    return (widths.count(widths[0]), widths[0]) if widths and widths[0] > 1 else (0, 0)
+
+
+def _is_header(names: Sequence[str]) -> bool:
+    """Whether the first row holds names: none is a number, a text, or there twice."""
+    filled = [name.strip() for name in names if name.strip()]
+    return (
+        bool(filled)
+        and len(set(filled)) == len(filled)
+        and not any(_is_number(name) or len(name) > LONGEST_NAME for name in filled)
+    )
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _table_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
+    for batch in batches:
+        yield from batch.to_pylist()
+
+
+def _count(sample: Sample, rows: Iterable[Mapping[Any, Any]]) -> Sample:
+    """The sample with what stands in the columns of its first rows; lists and the like are left out."""
+    columns: dict[str | int, Column] = {}
+    number = 0
+    for row in itertools.islice(rows, ROWS):
+        number += 1
+        for name, value in row.items():
+            if value is None or isinstance(value, str | int | float):
+                columns.setdefault(name, Column(name)).add("" if value is None else str(value))
+    return replace(sample, columns=tuple(columns.values()), rows=number)

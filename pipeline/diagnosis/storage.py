@@ -1,0 +1,65 @@
+"""DVC's cache and default remote; as a module, whether the remote answers."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.diagnosis.finding import Finding
+from pipeline.diagnosis.probe import ask
+from pipeline.repository.opening import open_repo
+from pipeline.repository.storage.objects import open_remote
+from stages.errors import PipelineError
+
+REMOTE_SECONDS = 30.0
+
+
+def cache_folder(root: Path) -> Path:
+    """DVC's cache: of this project, or one that several share."""
+    with open_repo(root) as repo:
+        return Path(str(repo.cache.local.path))
+
+
+def check_cache(root: Path) -> Iterator[Finding]:
+    """Look whether DVC can write its cache."""
+    folder = cache_folder(root)
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not there.is_dir():
+        yield Finding("cache", "fail", f"{there} is a file where DVC's cache belongs", f"mv {there} {there}.moved")
+    elif not os.access(there, os.W_OK | os.X_OK):
+        yield Finding("cache", "fail", f"{there} can't be written", "dvc cache dir --local FOLDER")
+    else:
+        yield Finding("cache", "ok", f"{folder}{'' if folder.exists() else ' (DVC makes it)'}")
+
+
+def check_remote(root: Path) -> Iterator[Finding]:
+    """Ask whether there is a default remote, and whether it can be listed."""
+    try:
+        found = ask(root, __name__, seconds=REMOTE_SECONDS)
+    except PipelineError as error:
+        fix = "dvc remote list; credentials are those of the storage's own tools (docs/workers.md)"
+        yield Finding("DVC remote", "fail", str(error), fix)
+        return
+    if found is None:
+        detail = "none: results stay on this machine, and workers have nothing to share"
+        yield Finding("DVC remote", "note", detail, "dvc remote add -d storage URL")
+    elif not found["exists"]:
+        yield Finding("DVC remote", "note", f"{found['path']} is empty, or not there", "dvc push --run-cache")
+    else:
+        yield Finding("DVC remote", "ok", f"{found['path']} answers")
+
+
+def main() -> None:
+    """Print the path of the default remote of the project in the current folder, and whether it is there."""
+    with open_repo(Path.cwd()) as repo:
+        stores = open_remote(repo)
+        answer = None
+        if stores:
+            path = stores.objects.fs.unstrip_protocol(stores.objects.path)
+            answer = {"path": path, "exists": bool(stores.objects.fs.exists(stores.objects.path))}
+    sys.stdout.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main()

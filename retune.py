@@ -1,0 +1,40 @@
+"""What other programs may import from retune; everything else may move without notice.
+
+* `Classifier`: a saved model at work. `Classifier.load("data/report/model")(["It crashes."])`
+* `Prediction`: what it says of a text: label, probability, and the probability of each label.
+* `compare`: two revisions, with a verdict. `compare(Path(), "origin/main").verdict`
+* `plan`: the stages that would run. `plan(Path(), overrides=["finetune.learning_rate=3e-5"])`
+
+A name is imported when it is first used: `import retune` takes no time, and `compare` and `plan` never load torch.
+"""
+
+import importlib
+import importlib.metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.commands.plan import plan_changes as plan
+    from pipeline.comparison.compare import compare
+    from stages.inference import Classifier, Prediction
+
+__all__ = ["Classifier", "Prediction", "compare", "plan"]
+
+PLACES = {  # public name -> where it is
+    "Classifier": ("stages.inference", "Classifier"),
+    "Prediction": ("stages.inference", "Prediction"),
+    "compare": ("pipeline.comparison.compare", "compare"),
+    "plan": ("pipeline.commands.plan", "plan_changes"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("retune")
+    if name not in PLACES:
+        raise AttributeError(f"module 'retune' has no attribute {name!r}; its names are {', '.join(__all__)}")
+    module, attribute = PLACES[name]
+    return getattr(importlib.import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

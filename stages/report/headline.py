@@ -1,0 +1,43 @@
+"""headline.json: the few metrics that DVC shows as metrics and git keeps; all others are in metrics.json."""
+
+from typing import Any
+
+from stages.metrics.names import headline_metrics
+from stages.report.metrics import Metrics
+from stages.report.results import Results
+
+
+def headline(metrics: Metrics, results: Results, *, metric: str) -> dict[str, Any]:
+    """Return the content of headline.json.
+
+    DVC shows every number as a column, and no list: so each seed's value is in the file, but not among the columns.
+
+    Args:
+        metrics: The content of metrics.json.
+        results: Of all seeds.
+        metric: `evaluate.metric`, which leads.
+
+    Returns:
+        `{"test": {name: {"mean", "low", "high", "seeds": [...]}}, "val": {metric: ...}, "seeds": [...],
+        "champion": {"seed", metric}}`: on test the headline metrics, on val the metric that chose the champion, the
+        seeds in the order of their values, and the champion's own value of it on the split that the report shows. A
+        split without rows is empty; without test rows val has all of them.
+    """
+    shown = headline_metrics(metric)
+    names = {"test": shown, "val": [metric] if metrics.test else shown}
+    content: dict[str, Any] = {
+        split: {
+            name: {
+                "mean": summary.mean,
+                "low": summary.low,
+                "high": summary.high,
+                "seeds": [result.metrics[split][name].value for result in results.seeds],
+            }
+            for name in names[split]
+            if (summary := getattr(metrics, split).get(name))
+        }
+        for split in names
+    }
+    champion = results.champion.metrics[results.split][metric]
+    content["seeds"] = [result.seed for result in results.seeds]
+    return content | {"champion": {"seed": results.champion.seed, metric: champion.value}}

@@ -1,0 +1,238 @@
+"""`retune init` and `retune use` as a user runs them: what is asked, said, written, and kept out of git."""
+
+import io
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.repository.project import Project
+from stages.params import Params, read_params
+from tests.pipeline import toy
+from tests.pipeline.commands.in_process import Commands
+
+ROWS = "review_id,body,stars,author\n" + "".join(
+    f"{number},the text of review number {number},{number % 3 + 1},u{number // 4}\n" for number in range(40)
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy.own_project(tmp_path_factory.mktemp("own") / "project")
+
+
+@pytest.fixture
+def own(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "project", symlinks=True))
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Commands:
+    return Commands(monkeypatch, capfd)
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    path = tmp_path / "App_Reviews.csv"
+    path.write_text(ROWS)
+    return path
+
+
+def params(root: Path) -> Params:
+    return read_params(root / "params.yaml")
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    """Let a command ask, and answer it."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+    for module in ("pipeline.commands.init", "pipeline.commands.plan"):
+        monkeypatch.setattr(f"{module}.can_ask", lambda: True)
+
+
+def in_git(root: Path) -> set[str]:
+    """What `git add --all` would give to git."""
+    toy.git(root, "add", "--all")
+    return set(toy.git(root, "diff", "--cached", "--name-only").splitlines())
+
+
+def test_a_file_from_elsewhere(own: Path, command: Commands, reviews: Path) -> None:
+    done = command(own, "init", str(reviews))
+    assert (done.code, done.err) == (0, "")
+    lines = [" ".join(line.split()) for line in done.out.splitlines()]
+    path = "data/mine/App_Reviews.csv"
+    assert lines == [
+        f"{path} (copied): tracked by DVC; git gets {path}.dvc alone, never the data.",
+        "text body 28 characters on average",
+        "label stars 3 values: 1, 2, 3",
+        "id review_id",
+        "group author 10 values: u0, u1, u2, u3, u4 and 5 more",
+        "params.yaml describes it. To change a column: retune init FILE --label COLUMN",
+        "Next: retune run. To share the data: git add --all, git commit, dvc push",
+    ]
+    dataset = params(own).download.dataset
+    assert ([file.source for file in dataset.files], dataset.folder) == ([path], path)
+    assert (dataset.columns.text, dataset.columns.label) == ("body", "stars")
+    assert params(own).report.title == "App Reviews"
+    assert in_git(own) == {"params.yaml", f"{path}.dvc"}
+    with Project(own) as project:
+        assert project.is_kept(path)
+        assert next(stage for stage in project.graph.stages if stage.name == "download@dataset").deps[-1] == path
+
+
+def test_a_file_in_the_project_stays_where_it_is(own: Path, command: Commands) -> None:
+    (own / "private").mkdir()
+    (own / "private/rows.csv").write_text(ROWS)
+    done = command(own / "private", "init", "rows.csv")
+    assert (done.code, done.err) == (0, "")
+    assert params(own).download.dataset.folder == "private/rows.csv"
+    assert in_git(own) == {"params.yaml", "private/rows.csv.dvc", "private/.gitignore"}
+
+
+def test_a_file_that_git_has_stays_in_git(own: Path, command: Commands) -> None:
+    (own / "rows.csv").write_text(ROWS)
+    toy.git(own, "add", "rows.csv")
+    done = command(own, "init", "rows.csv")
+    assert "tracked by git already" in done.out
+    assert in_git(own) == {"params.yaml", "rows.csv"}
+
+
+@pytest.mark.parametrize("name", ["data/mine/rows.csv", "data/mine/deep/rows.csv", "data/mine/notes.txt"])
+def test_data_put_there_by_hand_never_gets_into_git(own: Path, name: str) -> None:
+    (own / name).parent.mkdir(parents=True)
+    (own / name).write_text("private")
+    assert in_git(own) == set()
+
+
+def test_other_edits_of_params_stay(own: Path, command: Commands, reviews: Path) -> None:
+    toy.edit(own, "params.yaml", "max_epochs: 4  #", "max_epochs: 9  # mine:")
+    assert command(own, "init", str(reviews), "-S", "seeds=[7]").code == 0
+    assert "max_epochs: 9  # mine:" in (own / "params.yaml").read_text()
+    assert params(own).seeds == [7]
+    assert command(own, "use", "default").code == 1, "these edits are still nobody's but the user's"
+
+
+def test_options_win(own: Path, command: Commands, reviews: Path) -> None:
+    arguments = ["--label", "author", "--id", "none", "--group", "none", "--pair", "stars", "--title", "Who wrote it?"]
+    assert command(own, "init", str(reviews), *arguments).code == 0
+    columns = params(own).download.dataset.columns
+    assert (columns.label, columns.id, columns.group, columns.text_pair) == ("author", None, None, "stars")
+    assert params(own).report.title == "Who wrote it?"
+
+
+def test_a_column_that_an_option_takes_is_not_guessed_again(own: Path, command: Commands, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,body,label\n" + "a long enough text,another text,x\n" * 9)
+    done = command(own, "init", str(tmp_path / "rows.csv"), "--label", "text")
+    assert done.code == 0, done.err
+    assert (params(own).download.dataset.columns.text, params(own).download.dataset.columns.label) == ("body", "text")
+
+
+def test_names_from_the_data_are_shown_as_they_are(own: Path, command: Commands, tmp_path: Path) -> None:
+    (tmp_path / "[red]rows.csv").write_text("[bold]text,[/]label\n" + "a long enough text,[x]\nanother text,y\n" * 9)
+    done = command(own, "init", str(tmp_path / "[red]rows.csv"))
+    assert (done.code, done.err) == (0, "")
+    for shown in ("data/mine/[red]rows.csv", "[bold]text", "[/]label", "2 values: [x], y"):
+        assert shown in done.out
+    assert command(own, "plan").code == 0
+
+
+def test_in_a_terminal_it_asks(own: Path, command: Commands, reviews: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(monkeypatch, "", "lable", "author", "none", "none")  # Enter takes the guess; a column that is not there
+    done = command(own, "init", str(reviews))
+    assert done.code == 0
+    assert "Column of the text (review_id, body, stars, author) [body]" in done.out
+    assert done.out.count("Column of the label") == 2
+    columns = params(own).download.dataset.columns
+    assert (columns.text, columns.label, columns.id, columns.group) == ("body", "author", None, None)
+
+
+def test_in_a_terminal_columns_without_names_are_numbers(
+    own: Path, command: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rows.csv").write_text("".join(f"{number % 2},text number {number}\n" for number in range(9)))
+    answer(monkeypatch, "", "", "", "")
+    done = command(own, "init", str(tmp_path / "rows.csv"))
+    assert done.code == 0, done.err
+    dataset = params(own).download.dataset
+    assert (dataset.header, dataset.columns.text, dataset.columns.label) == (False, 1, 0)
+
+
+REFUSED = {
+    "no label": (
+        "text\na long text\nanother long text\n",
+        [],
+        r"Which column has their labels\? The file has: text. Add: --label",
+    ),
+    "no text": ("a,b\n1,2\n1,2\n", ["--label", "a"], "Which column has the texts?"),
+    "another column": (ROWS, ["--text", "bdy"], "There is no column bdy for the text. The file has: review_id, body"),
+    "an empty file": ("", [], r"is empty \(0 bytes\)"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_refused_changes_nothing(own: Path, command: Commands, tmp_path: Path, case: str) -> None:
+    text, options, message = REFUSED[case]
+    (tmp_path / "rows.csv").write_text(text)
+    done = command(own, "init", str(tmp_path / "rows.csv"), *options)
+    assert (done.code, done.out, len(done.lines)) == (1, "", 1)
+    assert re.search(message, done.err), done.err
+    assert toy.git(own, "status", "--porcelain") == ""
+
+
+def test_another_file_of_the_same_name(own: Path, command: Commands, reviews: Path) -> None:
+    mine = own / "data/mine/App_Reviews.csv"
+    assert command(own, "init", str(reviews)).code == 0
+    reviews.write_text(ROWS.replace("text", "word"))
+    assert command(own, "init", str(reviews)).code == 0, "DVC keeps the former version"
+    assert mine.read_text() == reviews.read_text()
+    mine.write_text(ROWS + "1000,edited by hand,1,me\n")
+    done = command(own, "init", str(reviews))
+    assert done.code == 1
+    assert "is another file of this name, and DVC has no copy of it. Rename yours, or replace it: --force" in done.err
+    assert "edited by hand" in mine.read_text()
+    assert command(own, "init", str(reviews), "--force").code == 0
+    assert mine.read_text() == reviews.read_text()
+
+
+def test_a_folder_per_class(own: Path, command: Commands, tmp_path: Path) -> None:
+    for name in ("good/1.txt", "good/2.txt", "bad/1.txt"):
+        (tmp_path / "films" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "films" / name).write_text(name)
+    assert command(own, "init", str(tmp_path / "films")).code == 0
+    dataset = params(own).download.dataset
+    assert (dataset.format, dataset.folder, params(own).report.title) == ("folders", "data/mine/films", "Films")
+    assert in_git(own) == {"params.yaml", "data/mine/films.dvc"}
+
+
+def test_use_says_what_it_wrote(own: Path, command: Commands) -> None:
+    five = ["seeds=[1,2]", "split.val=0.2", "split.test=0.2", "tokenize.max_length=64", "finetune.learning_rate=5e-5"]
+    done = command(own, "use", "default", *[part for value in five for part in ("-S", value)])
+    assert done.out == "params.yaml now holds the recipe default with 5 changes. Next: retune run\n"
+    done = command(own, "use", "default", "-S", "seeds=[1]")
+    assert done.out == "params.yaml now holds the recipe default with 1 change. Next: retune run\n"
+    done = command(own, "use", "default", "-S", "seeds=[42]")
+    assert done.out == "params.yaml now holds the recipe default. Next: retune run\n"
+
+
+@pytest.mark.parametrize("arguments", [["use", "sms_spam"], ["run", "--recipe", "sms_spam"]], ids=" ".join)
+def test_where_nobody_can_answer_an_edit_is_not_discarded(own: Path, command: Commands, arguments: list[str]) -> None:
+    toy.edit(own, "params.yaml", "max_epochs: 4", "max_epochs: 9")
+    before = (own / "params.yaml").read_text()
+    done = command(own, *arguments)
+    assert (done.code, done.out, len(done.lines)) == (1, "", 1)
+    assert "would be lost: finetune.max_epochs 4 -> 9. Commit the file (git commit params.yaml), or" in done.err
+    assert (own / "params.yaml").read_text() == before
+
+
+@pytest.mark.parametrize("yes", [True, False], ids=["yes", "no"])
+def test_in_a_terminal_use_shows_the_edits_and_asks(
+    own: Path, command: Commands, monkeypatch: pytest.MonkeyPatch, yes: bool
+) -> None:
+    toy.edit(own, "params.yaml", "max_epochs: 4", "max_epochs: 9")
+    answer(monkeypatch, "y" if yes else "")
+    done = command(own, "use", "sms_spam")
+    assert "  finetune.max_epochs 4 -> 9\nDiscard them and write the recipe sms_spam? [y/N]:" in done.out
+    assert done.code == (0 if yes else 1)
+    assert (params(own).finetune.max_epochs == 9) != yes
+    assert yes or "params.yaml stays as it is." in done.out

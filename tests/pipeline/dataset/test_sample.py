@@ -1,0 +1,133 @@
+"""What is seen in the first rows of a file: encoding, delimiter, header, columns; and files that can't be read."""
+
+import bz2
+import gzip
+import json
+import lzma
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.dataset.describe import describe
+from pipeline.dataset.sample import Sample
+from stages.errors import DataError
+
+ROWS = [{"body": f"größer, {number}", "stars": number % 2 + 1} for number in range(9)]
+CSV = "body,stars\n" + "".join(f'"{row["body"]}",{row["stars"]}\n' for row in ROWS)
+SEMICOLON = "body;stars\n" + "".join(f"{row['body']};{row['stars']}\n" for row in ROWS)
+TSV = "body\tstars\n" + "".join(f"{row['body']}\t{row['stars']}\n" for row in ROWS)
+JSONL = "".join(json.dumps(row | {"tags": ["x"]}) + "\n" for row in ROWS)
+
+
+def write_arrow(path: Path) -> None:
+    table = pa.Table.from_pylist(ROWS)
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+def write_zstd(path: Path) -> None:
+    with pa.CompressedOutputStream(str(path), "zstd") as stream:
+        stream.write(CSV.encode())
+
+
+GOOD: dict[str, tuple[str, Callable[[Path], object], dict[str, object]]] = {  # name, how it is written, what is seen
+    "csv": ("a.csv", lambda path: path.write_text(CSV), {}),
+    "csv with a mark": ("a.csv", lambda path: path.write_text(CSV, "utf-8-sig"), {}),
+    "csv of Windows": ("a.csv", lambda path: path.write_text(CSV, "cp1252"), {"encoding": "cp1252"}),
+    "csv in UTF-16": ("a.csv", lambda path: path.write_text(CSV, "utf-16"), {"encoding": "utf-16"}),
+    "CRLF": ("a.csv", lambda path: path.write_text(CSV, newline="\r\n"), {}),
+    "semicolons": ("a.csv", lambda path: path.write_text(SEMICOLON), {"delimiter": ";"}),
+    "tabs in a csv": ("a.csv", lambda path: path.write_text(TSV), {"delimiter": "\t"}),
+    "tsv": ("a.TSV", lambda path: path.write_text(TSV), {"format": "tsv"}),
+    "jsonl": ("a.jsonl", lambda path: path.write_text(JSONL), {"format": "jsonl"}),
+    "parquet": ("a.parquet", lambda path: pq.write_table(pa.Table.from_pylist(ROWS), path), {"format": "parquet"}),
+    "arrow": ("a.arrow", write_arrow, {"format": "arrow"}),
+    "gzip": ("a.csv.gz", lambda path: path.write_bytes(gzip.compress(CSV.encode())), {}),
+    "bzip2": ("a.csv.bz2", lambda path: path.write_bytes(bz2.compress(CSV.encode())), {}),
+    "xz": ("a.csv.xz", lambda path: path.write_bytes(lzma.compress(CSV.encode())), {}),
+    "zstd": ("a.csv.zst", write_zstd, {}),
+}
+
+
+@pytest.mark.parametrize("case", GOOD)
+def test_how_a_file_is_read(tmp_path: Path, case: str) -> None:
+    name, write, seen = GOOD[case]
+    write(tmp_path / name)
+    sample = describe(tmp_path / name)
+    body, stars = sample.columns
+    expected = {"format": "csv", "encoding": "utf-8", "delimiter": None, "header": True} | seen
+    assert {key: getattr(sample, key) for key in expected} == expected
+    assert (body.name, stars.name, sample.rows) == ("body", "stars", 9)
+    assert next(iter(body.values)) == "größer, 0"
+    assert (stars.filled, list(stars.values), stars.numbers, body.numbers) == (9, ["1", "2"], True, False)
+
+
+HEADERS = {
+    "text,label\nx,1\n": True,
+    ",text,label\n0,x,1\n": True,  # the row numbers that pandas writes
+    "good,1\nbad,0\n": False,
+    "gj04,,2.5\na,b,1\n": False,
+    "same,same\nx,y\n": False,
+    f"{'a text as long as a row ' * 5},spam\nx,y\n": False,
+}
+
+
+@pytest.mark.parametrize("text", HEADERS)
+def test_is_the_first_row_a_header(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    sample = describe(tmp_path / "a.csv")
+    assert sample.header == HEADERS[text]
+    assert sample.rows == (1 if sample.header else 2)
+    assert isinstance(sample.columns[0].name, str) == sample.header
+
+
+def test_rows_of_another_width_and_blank_cells_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\na,x\nb\nc,\n\nd,x,y\n")
+    sample: Sample = describe(tmp_path / "a.csv")
+    assert (sample.rows, [column.filled for column in sample.columns]) == (2, [2, 1])
+
+
+def folder_of(path: Path, *files: str) -> None:
+    for file in files:
+        (path / file).parent.mkdir(parents=True, exist_ok=True)
+        (path / file).write_text("text")
+
+
+BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "missing": ("a.csv", lambda path: None, "a.csv is missing. Name a file"),
+    "empty": ("a.csv", lambda path: path.write_text(""), r"a.csv is empty \(0 bytes\)"),
+    "only a header": ("a.csv", lambda path: path.write_text("text,label\n"), "has no rows"),
+    "binary": ("a.csv", lambda path: path.write_bytes(b"ab\0cd" * 9), "can't be read as csv: it is a binary file"),
+    "no JSON": ("a.jsonl", lambda path: path.write_text("{a\n"), "can't be read as jsonl: Expecting"),
+    "no Parquet": ("a.parquet", lambda path: path.write_text("x" * 99), "can't be read as parquet: "),
+    "no Arrow": ("a.arrow", lambda path: path.write_text("x" * 99), "can't be read as arrow: "),
+    "no gzip": ("a.csv.gz", lambda path: path.write_text("x" * 99), "can't be read as csv: |zlib"),
+    "half a gzip": (
+        "a.csv.gz",
+        lambda path: path.write_bytes(gzip.compress(CSV.encode())[:60]),
+        "can't be read as csv",
+    ),
+    "a pipe": ("a.csv", os.mkfifo, "is a named pipe, not a file with rows"),
+    "a workbook": ("a.xlsx", lambda path: path.write_text("x"), "is an Excel workbook"),
+    "plain lines": ("a.txt", lambda path: path.write_text("x"), "plain lines, and these have no label"),
+    "no ending": ("rows", lambda path: path.write_text("x"), "the end of its name says no format. Rename it"),
+    "a folder of files": ("rows", lambda path: folder_of(path, "a.csv", "b/c.txt"), "is a folder, but not one of"),
+    "an empty folder": ("rows", lambda path: path.mkdir(), "is a folder, but not one of"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_can_not_be_read_is_one_error(tmp_path: Path, case: str) -> None:
+    name, write, message = BAD[case]
+    write(tmp_path / name)
+    with pytest.raises(DataError, match=message):
+        describe(tmp_path / name)
+
+
+def test_a_folder_per_class(tmp_path: Path) -> None:
+    folder_of(tmp_path, "good/1.txt", "bad/1.txt")
+    assert describe(tmp_path) == Sample("folders")

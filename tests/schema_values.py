@@ -1,0 +1,314 @@
+"""The values that params.yaml may choose from, and what each does in the code that reads it."""
+
+import contextlib
+import io
+import json
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from datasets import Dataset as HubRows
+from numpy.typing import NDArray
+
+from pipeline.comparison.gate import Gate, check_rules
+from stages.download import inputs as download_inputs
+from stages.download.dataset import write_dataset
+from stages.download.sources.hub import HubDataset
+from stages.errors import DataError, TrainingError
+from stages.files import sha256
+from stages.finetune.__main__ import main as finetune
+from stages.finetune.class_weights import label_weights
+from stages.finetune.devices import detect_device
+from stages.finetune.encoder import load_encoder
+from stages.finetune.lora import add_lora
+from stages.finetune.training.loggers import make_loggers
+from stages.finetune.training.optimizer import make_schedule
+from stages.metrics.classification import cell_features, score_sums
+from stages.metrics.estimates import are_ordered
+from stages.metrics.names import headline_metrics
+from stages.params import read_params
+from stages.paths import Paths
+from stages.schema import Params, Section, SourceFile
+from stages.split.division import divide
+from stages.split.inputs import SplitInputs
+from stages.truncation import cut
+from tests.stages.download.checks.cases import CASES, UNUSABLE
+from tests.stages.finetune.tiny import LABELS, write_encoder, write_tokens
+
+PARAMS = read_params(Path(__file__).parents[1] / "recipes/default.yaml")
+FILE = SourceFile(source="data/rows")
+ROWS = [("good, really", "yes"), ("bad thing", "no")]
+
+Effect = Callable[[str, Path], Any]  # value, empty folder -> what it does; equal where two values do the same
+
+
+def choices() -> dict[str, list[str]]:
+    """The values of every `Literal` in the schema, by key."""
+    found: dict[str, list[str]] = {}
+    for key, values in _choices(Params, ""):
+        found.setdefault(key, []).extend(values)
+    return found
+
+
+def changed(section: Any, **values: Any) -> Any:
+    """A section with other values, also ones that the schema does not allow (yet)."""
+    return section.model_copy(update=values)
+
+
+def _choices(model: type[Section], prefix: str) -> Iterator[tuple[str, list[str]]]:
+    for name, field in model.model_fields.items():
+        yield from _choices_of(field.annotation, f"{prefix}{name}")
+
+
+def _choices_of(kind: Any, key: str) -> Iterator[tuple[str, list[str]]]:
+    if typing.get_origin(kind) is Literal:
+        yield key, list(typing.get_args(kind))
+    elif isinstance(kind, type) and issubclass(kind, Section):
+        yield from _choices(kind, f"{key}.")
+    else:
+        for inner in typing.get_args(kind):
+            yield from _choices_of(inner, key)
+
+
+# --- download ---
+
+
+def check(rule: str) -> Effect:
+    """Rows that break the rule, read with each policy; no row may vanish without a word."""
+
+    def effect(policy: str, folder: Path) -> Any:
+        content, settings, broken, _ = CASES[rule]
+        others = {name: "set_aside" if name in UNUSABLE else "warn" for name in CASES} | {rule: policy}
+        least = settings.get("min_rows_per_label", 1)
+        checks = changed(PARAMS.download.dataset.checks, **others, min_rows_per_label=least)
+        try:
+            stats = read(folder, "csv", content, checks=checks, **settings)
+        except DataError:
+            return "fails"
+        aside, warned = stats["set_aside"].get(rule, 0), stats["warnings"].get(rule, 0)
+        assert stats["rows_in"] == stats["rows_used"] + sum(stats["set_aside"].values()), "rows vanished"
+        assert aside in (0, len(broken))
+        assert aside or warned or policy == "ignore", "the rule did nothing"
+        return aside, warned
+
+    return effect
+
+
+def read(
+    folder: Path, file_format: str, content: bytes = b"", *, files: Sequence[SourceFile] = (FILE,), **settings: Any
+) -> Any:
+    """Read a data set of one file with this content, or of other files, and return its stats.json."""
+    columns = {"text": "text", "label": "label", "id": None, "group": None, "text_pair": None, "slices": []}
+    options = {key: value for key, value in settings.items() if key in ("labels", "checks")}
+    (folder / "data").mkdir(exist_ok=True)
+    (folder / "data/rows").write_bytes(content)
+    dataset = changed(
+        PARAMS.download.dataset,
+        **{"labels": {}, "folder": "data", "files": list(files), "format": file_format, **options},
+        columns=changed(PARAMS.download.dataset.columns, **columns | settings.get("columns", {})),
+    )
+    (folder / "out").mkdir()
+    write_dataset(folder / "out", dataset, root=folder, unpack_limit=10**6)
+    return json.loads((folder / "out/stats.json").read_text())
+
+
+def file_format(name: str, folder: Path) -> Any:
+    """The same two rows, written in each format."""
+    table = pa.table({"text": [text for text, _ in ROWS], "label": [label for _, label in ROWS]})
+    arrow, parquet = io.BytesIO(), io.BytesIO()
+    pq.write_table(table, parquet)
+    with pa.ipc.new_stream(arrow, table.schema) as writer:
+        writer.write_table(table)
+    contents = {
+        "csv": b'text,label\n"good, really",yes\nbad thing,no\n',
+        "tsv": b"text\tlabel\ngood, really\tyes\nbad thing\tno\n",
+        "jsonl": b"".join(json.dumps({"text": text, "label": label}).encode() + b"\n" for text, label in ROWS),
+        "parquet": parquet.getvalue(),
+        "arrow": arrow.getvalue(),
+    }
+    files = {
+        "lines": [SourceFile(source=f"data/set/{label}/a.txt", label=label) for _, label in ROWS],
+        "folders": [SourceFile(source="data/set")],
+        "hf": [SourceFile(source="hf://datasets/org/name")],
+    }
+    for text, label in ROWS:
+        (folder / "data/set" / label).mkdir(parents=True)
+        (folder / "data/set" / label / "a.txt").write_text(text)
+    checks = changed(PARAMS.download.dataset.checks, min_rows_per_label=1)
+    with pytest.MonkeyPatch.context() as patch:
+        hub = HubDataset({"train": HubRows(table)}, "0" * 40)
+        patch.setattr(download_inputs, "load_hub_dataset", lambda _: hub)
+        if name in files:
+            stats = read(folder, name, files=files[name], checks=checks)
+        else:
+            stats = read(folder, name, contents[name], checks=checks)
+    texts = pq.read_table(folder / "out/rows.parquet")["text"].to_pylist()
+    assert sorted(texts) == sorted(text for text, _ in ROWS)
+    return name, stats["rows_used"]
+
+
+# --- tokenize and split ---
+
+
+def truncation(name: str, folder: Path) -> Any:
+    return cut(10, 4, name)
+
+
+def rows_to_split(official: list[str | None] | None = None) -> SplitInputs:
+    """Sixty rows of two labels, each text twice."""
+    row = np.arange(60)
+    alone = np.full(60, -1)
+    return SplitInputs(
+        label=row // 2 % 2, text_key=row // 2, cluster=alone, group=alone, content=row, split=official or [None] * 60
+    )
+
+
+def divided(inputs: SplitInputs, **values: Any) -> dict[str, list[int]]:
+    options = changed(PARAMS.split, **{"val": 0.2, "test": 0.2, "max_leak": 1.0, **values})
+    return {name: rows.tolist() for name, rows in divide(inputs, ["a", "b"], options)[0].items()}
+
+
+def official_split(name: str, folder: Path) -> Any:
+    """Where the rows of a file of this split land, among rows of the other splits."""
+    others = ["train", "val", "test"]
+    official = [*[name] * 4, *(others[row // 4 % 3] for row in range(56))]
+    positions = divided(rows_to_split(official))  # type: ignore[arg-type]
+    (landed,) = (split for split, rows in positions.items() if set(range(4)) <= set(rows))
+    return landed
+
+
+def split_method(name: str, folder: Path) -> Any:
+    try:
+        return divided(rows_to_split(), method=name, duplicates="keep")
+    except DataError:
+        return "needs official splits"
+
+
+def split_duplicates(name: str, folder: Path) -> Any:
+    return divided(rows_to_split(), duplicates=name)
+
+
+# --- finetune ---
+
+
+def trained(folder: Path, **values: Any) -> tuple[str, Any]:
+    """The hash of the weights and stats.json after two epochs with a tiny encoder."""
+    paths = Paths(folder)
+    write_tokens(paths)
+    write_encoder(paths.encoder)
+    options = {"accelerator": "cpu", "max_epochs": 2, "frozen_epochs": 1, "frozen_layers": 1, "learning_rate": 1e-3}
+    finetune(changed(PARAMS, finetune=changed(PARAMS.finetune, **options | values)), paths, 1)
+    stats = json.loads(paths.finetune_stats(1).read_text())
+    return sha256(paths.finetuned(1) / "model.safetensors"), stats
+
+
+def finetune_method(name: str, folder: Path) -> Any:
+    return trained(folder, method=name)[0]
+
+
+def monitor(name: str, folder: Path) -> Any:
+    chosen = trained(folder, monitor=name)[1]["monitor"]
+    assert chosen["value"] is not None
+    return chosen["name"]
+
+
+def schedule(name: str, folder: Path) -> Any:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    rule, rates = make_schedule(optimizer, kind=name, steps=10, warmup_ratio=0.2), []
+    for _ in range(10):
+        optimizer.step()
+        rule.step()
+        rates.append(rule.get_last_lr()[0])
+    return rates
+
+
+def class_weights(name: str, folder: Path) -> Any:
+    return label_weights(name, labels=["a", "b"], train_labels=np.array([0, 0, 0, 1]))
+
+
+def lora_targets(name: str, folder: Path) -> Any:
+    write_encoder(folder)
+    model = load_encoder(folder, labels=LABELS)
+    add_lora(model, changed(PARAMS.finetune.lora, target_modules=name))
+    return sorted(key for key, values in model.named_parameters() if values.requires_grad)
+
+
+@contextlib.contextmanager
+def gpu(present: bool) -> Iterator[None]:
+    """PyTorch with one GPU that computes in bf16, or with none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "is_available", lambda: present)
+        patch.setattr(torch.cuda, "device_count", lambda: int(present))
+        patch.setattr(torch.cuda, "is_bf16_supported", lambda **_: present)
+        patch.setattr(torch.backends.mps, "is_available", lambda: False)
+        yield
+
+
+def device(**values: Any) -> Any:
+    """The device and precision on a machine without and with a GPU."""
+    chosen = []
+    for present in (False, True):
+        with gpu(present):
+            try:
+                found = detect_device(changed(PARAMS.finetune, **values))
+                chosen.append((found.kind, found.precision))
+            except TrainingError:
+                chosen.append(("refused", ""))
+    return chosen
+
+
+def accelerator(name: str, folder: Path) -> Any:
+    return device(accelerator=name)
+
+
+def precision(name: str, folder: Path) -> Any:
+    return device(precision=name)
+
+
+def loggers(name: str, folder: Path) -> Any:
+    return [type(logger).__name__ for logger in make_loggers([name], folder)]
+
+
+# --- evaluate and report ---
+
+
+def metric(name: str, folder: Path) -> Any:
+    """The value of the metric that leads."""
+    labels, preds = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 2, 2])
+    sums: NDArray[Any] = cell_features(labels, preds, num_labels=3).sum(axis=0)
+    return float(score_sums(sums, num_labels=3)[headline_metrics(name)[0]])
+
+
+def ordered(name: str, folder: Path) -> Any:
+    return are_ordered(["1", "2", "3"], name), are_ordered(["a", "b", "c"], name)
+
+
+def fail_on(name: str, folder: Path) -> Any:
+    return check_rules(Gate(fail_on=name), "worse", [], {}, what="the champion")
+
+
+EFFECTS: dict[str, Effect] = {
+    "download.dataset.files.split": official_split,
+    "download.dataset.format": file_format,
+    **{f"download.dataset.checks.{rule}": check(rule) for rule in CASES},
+    "tokenize.truncation": truncation,
+    "split.method": split_method,
+    "split.duplicates": split_duplicates,
+    "finetune.method": finetune_method,
+    "finetune.lora.target_modules": lora_targets,
+    "finetune.schedule": schedule,
+    "finetune.class_weights": class_weights,
+    "finetune.monitor": monitor,
+    "finetune.accelerator": accelerator,
+    "finetune.precision": precision,
+    "evaluate.metric": metric,
+    "evaluate.ordered": ordered,
+    "report.gate.fail_on": fail_on,
+    "machine.loggers": loggers,
+}
