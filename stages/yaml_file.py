@@ -16,6 +16,7 @@ from stages.shown import shorten
 
 MAX_BYTES = 2_000_000
 LONGEST = 80  # characters of a value that a message shows
+MAX_MARKS = 50_000  # commas, colons and line ends, which take the parser ten seconds; params.yaml has 400
 MAX_DEPTH = 50  # levels; params.yaml has 5
 CONFLICT_MARKERS = ("<<<<<<< ", "||||||| ", ">>>>>>> ")  # of a git merge, at the start of a line
 MAX_VALUES = 300_000  # aliases counted at each use: a few lines of them can stand for billions of values
@@ -65,8 +66,10 @@ def parse_with_lines(text: str, *, name: str) -> tuple[Any, Lines]:
         name: How messages name it.
 
     Raises:
-        ParamsError: The text is not valid YAML; the message names the line.
+        ParamsError: The text is too long, or is not valid YAML; the message names the line.
     """
+    if sum(map(text.count, ",:\n")) > MAX_MARKS:
+        raise ParamsError(f"{name} has more than {MAX_MARKS:,} commas, colons and lines, too many to read. Shorten it.")
     if line := conflict_line(text):
         raise ParamsError(
             f"{name} line {line} is a conflict marker of a git merge. Choose a side, and remove the markers."

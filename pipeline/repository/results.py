@@ -5,6 +5,7 @@ is in DVC's cache, like the report. Commits of earlier versions have metrics.jso
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,11 @@ from stages.paths import Paths
 from stages.yaml_file import conflict_line
 
 Metrics = Mapping[str, MetricSummary]  # by full name, such as `test.macro_f1`
+SECTIONS: Mapping[str, Any] = {  # of the JSON files of results, wherever one has them
+    **{key: {} for key in (*SPLITS, "train", "calibration", "collapsed")},
+    "champion": {split: {} for split in SPLITS},
+    "baselines": {"majority": {}},
+}
 HEADLINE, ALL_METRICS = Paths().headline.as_posix(), Paths().all_metrics.as_posix()
 IN_GIT = (HEADLINE, ALL_METRICS)  # the first that a commit has is what git knows of its metrics
 
@@ -96,14 +102,15 @@ def metrics_of_commit(root: Path, commit: str) -> dict[str, Any]:
 
 
 def parse_report(text: str) -> dict[str, Any] | None:
-    """Return the content of headline.json or metrics.json; None if it is damaged."""
+    """Return the content of headline.json, or of another JSON file of results; None if it is damaged.
+
+    It may come with a pull request, so its form is checked: an object, whose sections are objects, and finite numbers.
+    """
     try:
-        report = json.loads(text)
-    except ValueError:
+        report = json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
+    except (ValueError, RecursionError, OverflowError):
         return None
-    if not isinstance(report, dict) or not all(isinstance(report.get(split) or {}, Mapping) for split in SPLITS):
-        return None
-    return report
+    return report if _has_sections(report, SECTIONS) else None
 
 
 def damage_of(name: str, text: str) -> str:
@@ -131,6 +138,24 @@ def _read(path: Path) -> dict[str, Any] | None:
     if report is None:
         raise PipelineError(damage_of(str(path), text))
     return report
+
+
+def _has_sections(value: Any, sections: Mapping[str, Any]) -> bool:
+    """Whether a value is an object, and each of its sections, and of theirs, is one or is empty."""
+    return isinstance(value, dict) and all(_has_sections(value.get(key) or {}, sections[key]) for key in sections)
+
+
+def _integer(digits: str) -> int:
+    value = int(digits)
+    float(value)  # raises where no float can hold it
+    return value
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} is not finite")
+    return value
 
 
 def _leading(champion: Any) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stages.metrics.summary import format_value
+from stages.metrics.summary import format_value, read_number
 
 ADVICE = (
     "Try another finetune.learning_rate, more finetune.max_epochs, or finetune.class_weights: balanced; "
@@ -40,13 +40,18 @@ def _no_gain(report: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """The sentence where the model's lead over the majority class may be chance; empty where it is more."""
     metric = str(report.get("metric"))
     lead = ((report.get("baselines") or {}).get("majority") or {}).get(metric)
-    if not lead or lead["low"] > 0:
+    numbers = (
+        [read_number(lead, key) for key in ("value", "difference", "low", "high")] if isinstance(lead, Mapping) else []
+    )
+    if not numbers or None in numbers:  # of another version
         return ""
-    worse = lead["high"] < 0
-    value, baseline = lead["value"] + lead["difference"], lead["value"]
+    baseline, difference, low, high = (number or 0.0 for number in numbers)
+    if low > 0:
+        return ""
+    worse, value = high < 0, baseline + difference
     return (
         f"The model is {'worse' if worse else 'no better'} than always predicting the most frequent label: "
         f"{names.get(metric, metric)} {format_value(value)} against {format_value(baseline)}"
         f"{'' if worse else ', a difference that may be chance'} "
-        f"(interval {format_value(lead['low'])} to {format_value(lead['high'])}). {ADVICE}"
+        f"(interval {format_value(low)} to {format_value(high)}). {ADVICE}"
     )

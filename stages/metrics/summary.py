@@ -60,8 +60,8 @@ def parse_summaries(report: Mapping[str, Any]) -> dict[str, MetricSummary]:
     summaries = {}
     for split in SPLITS:
         for metric, entry in (report.get(split) or {}).items():
-            if isinstance(entry, Mapping) and (mean := _number(entry, "mean")) is not None:
-                ends = (_number(entry, key) for key in ("low", "high"))
+            if isinstance(entry, Mapping) and (mean := read_number(entry, "mean")) is not None:
+                ends = (read_number(entry, key) for key in ("low", "high"))
                 summaries[metric_name(split, metric)] = MetricSummary(mean, _deviation(entry), *ends)
     return summaries
 
@@ -76,13 +76,14 @@ def parse_champion(report: Mapping[str, Any]) -> dict[str, MetricSummary]:
     metrics = {}
     for split in SPLITS:
         for metric, entry in (champion.get(split) or {}).items():
-            if isinstance(entry, Mapping) and (value := _number(entry, "value")) is not None:
-                ends = (_number(entry, key) for key in ("low", "high"))
+            if isinstance(entry, Mapping) and (value := read_number(entry, "value")) is not None:
+                ends = (read_number(entry, key) for key in ("low", "high"))
                 metrics[metric_name(split, metric)] = MetricSummary(value, None, *ends)
         for metric, entry in (report.get(split) or {}).items():
             values = entry.get("seeds") if isinstance(entry, Mapping) else None
-            if isinstance(values, list) and number is not None and number < len(values):
-                metrics.setdefault(metric_name(split, metric), MetricSummary(values[number]))
+            value = values[number] if isinstance(values, list) and number is not None and number < len(values) else None
+            if isinstance(value, int | float):
+                metrics.setdefault(metric_name(split, metric), MetricSummary(value))
     return metrics
 
 
@@ -91,9 +92,10 @@ def _deviation(entry: Mapping[str, Any]) -> float | None:
     seeds = entry.get("seeds")
     if isinstance(seeds, list) and len(seeds) > 1 and all(isinstance(value, int | float) for value in seeds):
         return exact(statistics.stdev(seeds))
-    return _number(entry, "sd")
+    return read_number(entry, "sd")
 
 
-def _number(entry: Mapping[str, Any], key: str) -> float | None:
+def read_number(entry: Mapping[str, Any], key: str) -> float | None:
+    """Return a number of an entry; None where it has no number there."""
     value = entry.get(key)
     return float(value) if isinstance(value, int | float) else None

@@ -1,6 +1,7 @@
 """Comparisons in a real git and DVC repository whose results were written by hand."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -316,6 +317,47 @@ def test_damaged_and_missing_metrics_of_the_workspace(project: Path, tmp_path: P
         path.unlink()
     with pytest.raises(PipelineError, match=r"workspace has no results .* Run it: retune run"):
         compare(root, "base")
+
+
+METRICS = Paths().headline.as_posix()
+DAMAGE = {  # what a pull request could bring: file -> content -> what is said of it
+    "a report of brackets": (METRICS, "[" * 200_000, f"{METRICS} of evil is damaged"),
+    "a number of 401 digits": (
+        METRICS,
+        '{"test": {"mcc": {"mean": 1' + "0" * 400 + "}}}",
+        f"{METRICS} of evil is damaged",
+    ),
+    "a split that is a number": (METRICS, '{"test": 1}', f"{METRICS} of evil is damaged"),
+    "metrics of a seed": (
+        "data/evaluate/42/metrics.json",
+        '{"test": [1]}',
+        "evaluate/42/metrics.json of evil is damaged",
+    ),
+    "a calibration": (
+        "data/evaluate/42/metrics.json",
+        '{"calibration": 5}',
+        "evaluate/42/metrics.json of evil is damaged",
+    ),
+    "times": (Paths().timing("evaluate@42").as_posix(), "[1]", "evaluate.* of evil is damaged"),
+    "names of objects": ("dvc.lock", "../../../../etc/passwd", "dvc.lock of evil is damaged|dvc.lock in .* is damaged"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_revision_is_said_in_one_line(project: Path, tmp_path: Path, case: str) -> None:
+    root = shutil.copytree(project, tmp_path / "project", symlinks=True)
+    git(root, "checkout", "-q", "twin")
+    file, text, message = DAMAGE[case]
+    if file == "dvc.lock":
+        text = re.sub(r"md5: [0-9a-f]{32}", f"md5: {text}", (root / file).read_text())
+    (root / file).parent.mkdir(parents=True, exist_ok=True)
+    (root / file).write_text(text)
+    git(root, "add", "-f", file)
+    git(root, "commit", "-qm", "Evil")
+    git(root, "tag", "evil")
+    with pytest.raises(PipelineError, match=message) as caught:
+        compare(root, "base", "evil")
+    assert "\n" not in str(caught.value)
 
 
 def test_the_command_gates_with_its_exit_code(project: Path) -> None:

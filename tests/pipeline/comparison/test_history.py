@@ -60,7 +60,9 @@ def test_the_workspace_is_shown_where_it_differs(project: Path) -> None:
     assert history.read_history(project, "HEAD", most=10)[0].commit != "workspace"
 
 
-@pytest.mark.parametrize("text", ["not json", "[1]", "{}", ""])
+@pytest.mark.parametrize(
+    "text", ["not json", "[1]", "{}", "", '{"test": 1}', "[" * 200_000, '{"test": {"mcc": {"mean": NaN}}}']
+)
 def test_a_commit_that_damaged_the_metrics_is_left_out(project: Path, text: str) -> None:
     (project / HEADLINE).write_text(text)
     git(project, "commit", "-qam", "Damage")

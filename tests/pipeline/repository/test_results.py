@@ -9,6 +9,7 @@ from pipeline.repository.results import (
     RunResults,
     format_interval,
     format_metric,
+    parse_report,
     read_metrics,
     read_results,
     read_sound_metrics,
@@ -37,23 +38,56 @@ def test_there_are_none_before_the_first_run(tmp_path: Path) -> None:
 
 CONFLICT = '{\n<<<<<<< HEAD\n  "test": {}\n=======\n  "test": {"a": 1}\n>>>>>>> other\n}\n'
 DAMAGED = {
-    "{": "is damaged",
-    "": "is damaged",
-    "[]": "is damaged",
-    "5": "is damaged",
-    '{"test": [1]}': "is damaged",
-    "\xff": "is damaged",
-    CONFLICT: "line 2 is a conflict marker of a git merge",
+    "half a file": "{",
+    "empty": "",
+    "a list": "[]",
+    "a number": "5",
+    "nested too deep": "[" * 200_000,
+    "nested too deep inside": '{"test": ' + '{"a": ' * 200_000,
+    "a split that is a number": '{"test": 1}',
+    "a split that is a list": '{"test": {}, "val": [1]}',
+    "a champion that is a text": '{"champion": "x"}',
+    "a split of the champion that is a list": '{"champion": {"test": [1]}}',
+    "collapsed that is a list": '{"collapsed": [1]}',
+    "a baseline that is a number": '{"baselines": {"majority": 1}}',
+    "a repeated split": '{"test": {}, "test": 1}',
+    "an integer of 401 digits": '{"test": {"mcc": {"mean": 1' + "0" * 400 + "}}}",
+    "an integer of 5,000 digits": '{"test": {"mcc": {"mean": 1' + "0" * 5000 + "}}}",
+    "an integer of 401 digits anywhere": '{"other": [1' + "0" * 400 + "]}",
+    "a number that no float holds": '{"test": {"mcc": {"mean": 1e999}}}',
+    "NaN": '{"test": {"mcc": {"mean": NaN}}}',
+    "infinity": '{"test": {"mcc": {"low": -Infinity}}}',
+    "bytes that are not UTF-8": "\xff",
+    "a conflict": CONFLICT,
 }
 
 
-@pytest.mark.parametrize("text", DAMAGED, ids=repr)
-def test_a_damaged_file_is_an_error_that_a_run_can_mend(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_file_is_an_error_that_a_run_can_mend(tmp_path: Path, case: str) -> None:
     write(tmp_path, "")
-    (Paths(tmp_path).report / "metrics.json").write_bytes(text.encode("latin-1"))
-    with pytest.raises(PipelineError, match=rf"metrics.json {DAMAGED[text]}.*: retune run$"):
+    (Paths(tmp_path).report / "metrics.json").write_bytes(DAMAGED[case].encode("latin-1"))
+    problem = "line 2 is a conflict marker of a git merge" if case == "a conflict" else "is damaged"
+    with pytest.raises(PipelineError, match=rf"metrics.json {problem}.*: retune run$"):
         read_metrics(tmp_path)
     assert read_sound_metrics(tmp_path) == {}, "what is about to be written again stops no run"
+
+
+SOUND = {
+    "no sections": "{}",
+    "sections that are null": '{"test": null, "val": {}, "champion": null}',
+    "keys of another version": '{"test": {"mcc": {"mean": 0.5, "note": "x"}, "rows": 5, "names": ["a"]}, "extra": [1]}',
+    "a mean that is a text": '{"test": {"mcc": {"mean": "1", "seeds": ["x"]}}, "seeds": [1], "champion": {"seed": 1}}',
+    "a lead without numbers": '{"metric": "mcc", "baselines": {"majority": {"mcc": {"low": "x"}}}}',
+    "a lead that is a text": '{"metric": "mcc", "baselines": {"majority": {"mcc": "x"}}}',
+    "large and small numbers": '{"rows": 123456789012345678, "test": {"mcc": {"mean": 1e-300, "sd": 1e300}}}',
+}
+
+
+@pytest.mark.parametrize("case", SOUND)
+def test_what_another_version_wrote_is_read(case: str) -> None:
+    report = parse_report(SOUND[case])
+    assert report == json.loads(SOUND[case])
+    RunResults.parse(report or {})
 
 
 def test_the_sound_metrics_are_the_metrics(tmp_path: Path) -> None:
