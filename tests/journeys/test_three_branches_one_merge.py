@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tests.end_to_end.test_pipeline import VALUES, write_encoder, write_rows
+from tests.end_to_end.small_project import VALUES, write_encoder, write_rows
 from tests.pipeline import toy
 
 pytestmark = pytest.mark.slow

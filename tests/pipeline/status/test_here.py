@@ -99,6 +99,7 @@ def test_only_the_run_that_holds_the_folder_notes_its_end(tmp_path: Path) -> Non
         json.dumps({"pid": os.getpid(), "since": "yesterday"}),
         json.dumps({"pid": os.getpid(), "since": "2024-05-01T12:00:00+00:00"}),  # the number is ours by now
     ],
+    ids=["empty", "broken", "a list", "no start", "no number", "too large", "nobody's", "no time", "another process's"],
 )
 def test_a_note_of_a_run_that_has_ended_or_that_is_damaged_names_no_run(tmp_path: Path, note: str) -> None:
     (tmp_path / HOLDER).parent.mkdir()
