@@ -59,7 +59,16 @@ def write_project(folder: Path, test_rows: int, train_rows: int) -> None:
     for name in ("config.json", "model.safetensors"):
         (paths.finetuned(SEED) / name).write_text("{}")
     paths.curve(SEED).write_text(CURVE)
-    paths.finetune_stats(SEED).write_text(json.dumps({"best_epoch": 2, "epochs": 2, "monitor": "val.loss"}))
+    paths.finetune_stats(SEED).write_text(
+        json.dumps(
+            {
+                "best_epoch": 2,
+                "epochs": 2,
+                "monitor": {"name": "val.loss", "value": 1.0},
+                "parameters": {"trainable": 9, "total": 9},
+            }
+        )
+    )
 
 
 def measure(folder: Path) -> dict[str, dict[str, float]]:

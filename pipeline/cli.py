@@ -8,7 +8,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pipeline.commands import compare, deploy, doctor, init, plan, predict, run
+from pipeline.commands import compare, deploy, doctor, init, plan, predict, run, status
+from pipeline.commands.loopback import bypass_proxies
 from pipeline.commands.terminal import leave
 from stages.errors import RetuneError, explain
 from stages.out_of_memory import full_memory_explained
@@ -19,7 +20,7 @@ RECORDS = (  # DVC keeps them in SQLite
 )
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", help=__doc__)
 for command in (
-    *(init.init, plan.use, plan.plan, run.run, run.results, run.ui),
+    *(init.init, plan.use, plan.plan, run.run, run.results, status.status, run.ui),
     *(predict.predict, predict.embed),
     *(compare.compare, compare.log),
     *(deploy.deploy, deploy.reconcile),
@@ -48,6 +49,7 @@ def options(
 def main() -> NoReturn:
     """Run the command and exit; an error that the user can fix is one line and exit code 1."""
     _configure_log()
+    bypass_proxies()
     signal.signal(signal.SIGTERM, _end)
     code = 0
     try:

@@ -6,7 +6,6 @@ transformers reads of a checked folder is this list: `config.json`, the tokenize
 """
 
 import contextlib
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from stages.messages import short
 from stages.model_config import check_config, check_keys, read_object
 from stages.model_files import is_present
 from stages.model_fit import check_fit_of_weights
+from stages.special_files import leads_outside
 
 CONFIG, TOKENIZER_CONFIG, WEIGHTS = "config.json", "tokenizer_config.json", "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -27,9 +27,6 @@ READ = (  # what is read of a folder; each is a regular file, or is not there
 )
 ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 SHARD = re.compile(r"[\w-][\w.-]*\.safetensors", re.ASCII)
-STORED = re.compile(  # a file in the cache of the Hub's client, or of DVC, named by its hash: models there are links
-    r"/blobs/([0-9a-f]{40}|[0-9a-f]{64})$|/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$"
-)
 
 
 def check_model_folder(folder: Path, *, name: str) -> None:
@@ -80,9 +77,7 @@ def offline() -> Iterator[None]:
 
 def _refuse_links(folder: Path, name: str) -> None:
     for path in sorted(folder.iterdir()):
-        target = Path(os.path.realpath(path))  # Path.resolve raises where links form a loop
-        inside = target.is_relative_to(folder.resolve()) or STORED.search(target.as_posix())
-        if path.is_symlink() and not inside:
+        if target := leads_outside(path, folder):
             raise ModelError(
                 f"{name}: {path.name} is a link to {target}, outside the model's folder. Copy the file there."
             )

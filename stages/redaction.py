@@ -18,18 +18,38 @@ DEPTH = 3  # a URL in the query of a URL in the query of a URL
 _STOP = r"\s\"'<>"  # characters that end a URL in a sentence
 
 # Lengths are bounded, so that the time grows with the text and not with its square.
-_USERINFO = re.compile(
-    rf"(?:\b(?P<scheme>[a-z][a-z0-9+.-]{{0,20}}):)?//(?P<info>[^/?#{_STOP}]{{0,1000}})@", re.IGNORECASE
+# A scheme without its slashes is a URL all the same: pathlib folds //, and people forget them or write \\.
+_SCHEMES = (
+    r"https?|s?ftps?|s3a?|gc?s|az|abfss?|hf|ssh|webdavs?|(?:git|svn)\+[a-z]{2,5}|postgres(?:ql)?|mysql|redis|mongodb"
 )
+_START = rf"(?:\b(?P<scheme>(?:{_SCHEMES})(?=:)|[a-z][a-z0-9+.-]{{0,20}}(?=:[/\\])):[/\\]{{0,8}}|//)"
+_USERINFO = re.compile(rf"(?P<start>{_START})(?P<info>[^/\\?#{_STOP}]{{0,1000}})@", re.IGNORECASE)
 # A password with an unquoted / ? or #, as people paste it. Digits before these characters are a port.
-_RAW_PASSWORD = re.compile(rf"//[^/?#:\[{_STOP}]{{0,200}}:(?!\d*(?:[/?#{_STOP}]|$))[^{_STOP}]{{0,1000}}@")
+_RAW_PASSWORD = re.compile(
+    rf"(?P<start>(?:\b(?:{_SCHEMES}):[/\\]{{0,8}}|//))[^/\\?#:\[{_STOP}]{{0,200}}:"
+    rf"(?!\d*(?:[/?#{_STOP}]|$))[^{_STOP}]{{0,1000}}@",
+    re.IGNORECASE,
+)
+_HUB_PASSWORD = re.compile(  # in any part of the path: no name on the Hub has a colon
+    rf"(?P<start>\bhf:[/\\]{{0,8}}(?:[^/:@{_STOP}]{{1,200}}/){{0,3}})[^/:@{_STOP}]{{0,200}}:[^@{_STOP}]{{0,1000}}@",
+    re.IGNORECASE,
+)
+_BARE_PASSWORD = re.compile(  # USER:PASSWORD@HOST/: a URL without its scheme
+    rf"(?<![\w/\\:@.%+~-])[\w.%+~-]{{1,100}}:[^@/\\{_STOP}]{{1,200}}@"
+    r"(?=(?:localhost|[\w-]{1,63}(?:\.[\w-]{1,63}){1,10}|\[[\da-f:]{2,50}\])(?::\d{1,5})?[/\\])",
+    re.IGNORECASE,
+)
 _QUERY = re.compile(rf"(?P<start>[?&;#])(?P<name>[^=?&;#{_STOP}]{{1,80}})=(?P<value>[^?&;#{_STOP}]+)")
 _SECRET_NAME = re.compile(
     r"[\w.-]*(?:token|secret|signature|passw(?:or)?d|passphrase|credentials?)"
     r"|[\w.-]*(?:api|access|secret|auth|account|private|shared|subscription|storage)[-_.]?key(?:[-_.]?id)?"
-    r"|(?:[\w.-]*[-_.])?(?:key|sig|sign|auth|authorization|pass|pwd|pw|sas|jwt|hmac|bearer|session|session[-_]?id|sid)",
+    r"|(?:[\w.-]*[-_.])?(?:key|sig|sign|auth|authorization|pass|pwd|pw|sas|jwt|hmac|bearer|session|session[-_]?id|sid)"
+    r"|(?:[\w.-]*[-_.])?(?:tok|otp|cookie|samlresponse|assertion)",
     re.IGNORECASE,
 )
+# Names that also stand before words: a secret is long (a key of Azure Functions, a policy of CloudFront, a CAS ticket).
+_LONG_SECRET_NAME = re.compile(r"(?:[\w.-]*[-_.])?(?:code|ticket|policy)", re.IGNORECASE)
+_LONG = 12  # characters
 _HEADER = re.compile(
     r"\b(?P<name>(?:proxy-)?authorization|cookie|private-token|x-api-key)(?P<between>[\"']?\s*[:=]\s*[\"']?)"
     r"(?:(?:basic|bearer|token)\s+)?[^\s\"',]+",
@@ -94,7 +114,9 @@ def _print_traceback(_kind: type[BaseException], error: BaseException, _trace: T
 
 def _redact(text: str, depth: int) -> str:
     text = _USERINFO.sub(_mask_userinfo, text)
-    text = _RAW_PASSWORD.sub(f"//{MASK}@", text)
+    text = _RAW_PASSWORD.sub(rf"\g<start>{MASK}@", text)
+    text = _HUB_PASSWORD.sub(rf"\g<start>{MASK}@", text)
+    text = _BARE_PASSWORD.sub(f"{MASK}@", text)
     text = _QUERY.sub(lambda match: _mask_value(match, depth), text)
     text = _HEADER.sub(rf"\g<name>\g<between>{MASK}", text)
     return _TOKEN.sub(MASK, text)
@@ -105,11 +127,14 @@ def _mask_userinfo(match: re.Match[str]) -> str:
     # A user alone is often a token over http, but the container of abfs://CONTAINER@ACCOUNT or the login of ssh://
     if ":" not in info and "http" not in scheme:
         return match[0]
-    return f"{match[0].partition('//')[0]}//{MASK}@"
+    return f"{match['start']}{MASK}@"
 
 
 def _mask_value(match: re.Match[str], depth: int) -> str:
     name, value = unquote(match["name"]), match["value"]
     inner = unquote(value)  # may be a URL itself, as in ?next=https%3A%2F%2F
-    is_secret = _SECRET_NAME.fullmatch(name) or (depth and inner != value and _redact(inner, depth - 1) != inner)
+    is_long = len(value) >= _LONG and _LONG_SECRET_NAME.fullmatch(name)
+    is_secret = (
+        is_long or _SECRET_NAME.fullmatch(name) or (depth and inner != value and _redact(inner, depth - 1) != inner)
+    )
     return f"{match['start']}{match['name']}={MASK}" if is_secret and value != MASK else match[0]

@@ -205,6 +205,7 @@ class Report(Section):
     mistakes: Annotated[int, Field(ge=0)]
     suspects: Annotated[int, Field(ge=0)]
     baseline_rows: Annotated[int, Field(ge=0)]
+    mcc_per_batch: Positive | None = None
     gate: Gate
 
 

@@ -1,6 +1,11 @@
-"""Opens regular files only: a pipe, a device or a socket can be waited for without end, and a read can act on it."""
+"""Opens regular files only, and tells links that leave a folder.
+
+A pipe, a device or a socket can be waited for without end, and a read can act on it. A link in a folder from elsewhere
+can lead to any file of the reader.
+"""
 
 import os
+import re
 import stat
 from io import BufferedReader
 from pathlib import Path
@@ -12,6 +17,9 @@ KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
+STORED = re.compile(  # a file in the cache of the Hub's client, or of DVC, named by its hash: what they store are links
+    r"/blobs/([0-9a-f]{40}|[0-9a-f]{64})$|/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$"
+)
 KERNEL = ("/proc", "/sys")  # their files look regular, but reading one can wait, or never end
 
 
@@ -63,3 +71,13 @@ def require_regular(status: os.stat_result, path: Path) -> None:
 def kind_of(status: os.stat_result) -> str | None:
     """Return what a file is that is not regular; None: it is regular."""
     return None if stat.S_ISREG(status.st_mode) else KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+
+
+def leads_outside(path: Path, folder: Path) -> Path | None:
+    """Return what a path leads to that is in `folder` by name, but leaves it by a link; None: it does not.
+
+    Links to objects in the cache of DVC or of the Hub's client do not leave it: both can place files as links.
+    """
+    target = Path(os.path.realpath(path))  # Path.resolve raises where links form a loop
+    inside = target.is_relative_to(os.path.realpath(folder)) or STORED.search(target.as_posix())
+    return None if inside else target

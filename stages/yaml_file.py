@@ -16,8 +16,9 @@ from stages.shown import shorten
 
 MAX_BYTES = 2_000_000
 LONGEST = 80  # characters of a value that a message shows
+MAX_MARKS = 50_000  # commas, colons and line ends, which take the parser ten seconds; params.yaml has 400
 MAX_DEPTH = 50  # levels; params.yaml has 5
-CONFLICT_MARKERS = ("<<<<<<< ", ">>>>>>> ")
+CONFLICT_MARKERS = ("<<<<<<< ", "||||||| ", ">>>>>>> ")  # of a git merge, at the start of a line
 MAX_VALUES = 300_000  # aliases counted at each use: a few lines of them can stand for billions of values
 
 Lines = Mapping[tuple[str, ...], int]  # the keys and list positions that lead to a value -> its line, from 1
@@ -43,6 +44,11 @@ def read_text(path: Path) -> str | None:
         raise ParamsError(f"{path} line {line} is not UTF-8 (byte {error.start}). Save the file as UTF-8.") from error
 
 
+def conflict_line(text: str) -> int | None:
+    """The number, from 1, of the first line that a git merge left as a conflict marker; None if there is none."""
+    return next((number for number, line in enumerate(text.splitlines(), 1) if line.startswith(CONFLICT_MARKERS)), None)
+
+
 def parse_yaml(text: str, *, name: str) -> Any:
     """The value of a YAML 1.2 text: `2e-5` is a number, and a repeated key is an error.
 
@@ -60,8 +66,14 @@ def parse_with_lines(text: str, *, name: str) -> tuple[Any, Lines]:
         name: How messages name it.
 
     Raises:
-        ParamsError: The text is not valid YAML; the message names the line.
+        ParamsError: The text is too long, or is not valid YAML; the message names the line.
     """
+    if sum(map(text.count, ",:\n")) > MAX_MARKS:
+        raise ParamsError(f"{name} has more than {MAX_MARKS:,} commas, colons and lines, too many to read. Shorten it.")
+    if line := conflict_line(text):
+        raise ParamsError(
+            f"{name} line {line} is a conflict marker of a git merge. Choose a side, and remove the markers."
+        )
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _Constructor
     yaml.max_depth = MAX_DEPTH
@@ -73,12 +85,6 @@ def parse_with_lines(text: str, *, name: str) -> tuple[Any, Lines]:
         key = str(error.problem).partition('" with value')[0].removeprefix('found duplicate key "')
         raise _invalid(name, error.problem_mark.line, f'duplicate key "{key}". Keep one of them') from error
     except MarkedYAMLError as error:
-        for number, line in enumerate(text.splitlines(), start=1):
-            if line.startswith(CONFLICT_MARKERS):
-                message = (
-                    f"{name} line {number} is a conflict marker of a git merge. Choose a side, and remove the markers."
-                )
-                raise ParamsError(message) from error
         mark = error.problem_mark or error.context_mark
         raise _invalid(name, mark.line if mark else None, error.problem or error.context) from error
     except ReaderError as error:

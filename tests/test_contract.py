@@ -38,6 +38,7 @@ ARROWS = {  # room of pipeline/ -> the rooms that it may import
     "execution": {"planning", "repository"},
     "local": {"execution", "planning", "repository", "recipes", "params_file"},
     "workers": {"execution", "planning", "repository", "recipes"},
+    "status": {"workers", "execution", "planning", "repository"},
     "comparison": {"planning", "repository"},
     "prediction": set(),
     "diagnosis": {"execution", "local", "repository"},

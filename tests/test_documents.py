@@ -56,3 +56,18 @@ def test_contributing_names_every_environment_variable_of_the_tests() -> None:
     variables = {name for line in lines for name in re.findall(r'"(RETUNE_\w+)"', line)}
     assert variables >= {"RETUNE_TEST_WORKERS", "RETUNE_SHARED"}
     assert variables <= set(re.findall(r"`(RETUNE_\w+)", read("CONTRIBUTING.md")))
+
+
+def test_the_example_of_a_comment_is_of_this_version() -> None:
+    """Its headings are those that a comment has now; docs/pictures/make.py makes it anew."""
+    from pipeline.comparison.render import markdown
+    from tests.pipeline.comparison.builders import comparison
+
+    example = read("docs/pull-requests.md").partition("## What the comment looks like")[2]
+    headings = [line for line in markdown.render(comparison("plain")).splitlines() if line.startswith("| metric |")]
+    assert headings
+    for heading in headings:
+        shape = re.escape(heading).replace("95%", r"[\d.]+%")
+        assert re.search(f"^{shape}$", example, flags=re.MULTILINE), heading
+    for fold in ("Calibration, before and after", "Cost", "All metrics", "How to read this"):
+        assert f"<summary>{fold}</summary>" in example

@@ -112,7 +112,7 @@ def test_the_comment_is_posted_and_the_gate_is_the_status(tmp_path: Path, rule: 
     assert done.returncode == 0, done.stderr
     assert "pr comment 7 --edit-last --create-if-none --body-file comment.md" in Path(paths["GH_LOG"]).read_text()
     comment = Path(paths["GH_BODY"]).read_text(encoding="utf-8")
-    assert comment.startswith("### ⚪ within noise")
+    assert comment.startswith("### ❌ The gate fails: test.accuracy &#62;= 0.95: " if status else "### ⚪ within noise")
     assert "finetune@42 runs" in comment
     output = Path(paths["GITHUB_OUTPUT"]).read_text().strip()
     assert output == f"code={status}"

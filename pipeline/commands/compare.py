@@ -69,7 +69,7 @@ def log(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a table and plots that GitHub draws.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all metrics of each commit as JSON.")] = False,
 ) -> None:
-    """Show the headline metrics of each commit, with intervals.
+    """Show the headline metrics of each commit: the mean over the seeds with its interval, and the model that ships.
 
     Example: `retune log --metric test.mcc -n 10`
     """
@@ -87,7 +87,7 @@ def log(
         if markdown:
             typer.echo(render_markdown(commits, names))
         else:
-            console.print(render_terminal(commits, names))
+            console.print(render_terminal(commits, names), crop=False)  # a narrow terminal wraps lines
 
 
 def _print_json(values: Any) -> None:

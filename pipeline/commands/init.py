@@ -48,8 +48,10 @@ def init(
     from pipeline import params_file, recipes
     from pipeline.dataset.describe import describe, params_of
     from pipeline.dataset.place import place
+    from pipeline.execution.workspace import check_idle
 
     root = project_root()
+    check_idle(root)
     sample = describe(file)
     columns = _columns(sample, {"text": text, "label": label, "id": id_, "group": group, "text_pair": pair})
     placed = place(root, file, force=force)

@@ -9,6 +9,7 @@ import typer
 
 from pipeline.commands.options import Overrides
 from pipeline.commands.terminal import can_ask, console, project_root, show_table
+from stages.errors import PipelineError
 
 if TYPE_CHECKING:
     from pipeline.planning.plan import StagePlan
@@ -28,8 +29,10 @@ def use(
     Example: `retune use sms_spam -S 'seeds=[1,2,3]' -S finetune.learning_rate=5e-5`
     """
     from pipeline import params_file, recipes
+    from pipeline.execution.workspace import check_idle
 
     root = project_root()
+    check_idle(root)
     text = recipes.compose(root, recipe, overrides or ())
     try:
         changed = params_file.write_params(root, text, replace=True, force=force)
@@ -61,6 +64,8 @@ def plan(
 
     Example: `retune plan -S finetune.learning_rate=3e-5`
     """
+    if rev == "":  # a variable of a script that is not set
+        raise PipelineError("--rev is empty. Give a revision, or leave it out to plan for the workspace.")
     plans = plan_changes(project_root(), targets or (), overrides or (), rev=rev)
     if as_json:
         typer.echo(json.dumps([plan.as_json() for plan in plans], indent=2, ensure_ascii=False))

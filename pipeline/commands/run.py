@@ -2,19 +2,24 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.commands.options import Overrides
 from pipeline.commands.plan import plan_changes
 from pipeline.commands.terminal import console, leave_at_once, project_root, show_table
 from stages.errors import PipelineError
-from stages.metrics.names import HEADLINE
+from stages.metrics.summary import format_value
 from stages.paths import Paths
+from stages.shown import visible
 
-SHOWN_AT_END = (*HEADLINE, "log_loss")  # metrics that a run shows when it ends
+if TYPE_CHECKING:
+    from pipeline.repository.results import RunResults
+
+LAST_AT_END = "test.log_loss"  # a run that ends shows it after the headline metrics
 
 
 def run(
@@ -59,15 +64,17 @@ def run(
         configured = run_flow(root, console, on_api_lost=leave_at_once, **parameters, jobs=jobs, wait_for_others=wait)
         if not configured:
             console.print("To see this run in Prefect's UI: retune ui")
-    _show_results(root, SHOWN_AT_END)
+    _show_results(root, brief=True)
 
 
 def results() -> None:
-    """Show the metrics of the last run with their intervals, and the paths of the report and the model.
+    """Show the metrics of the last run: those of the model that ships, and the means over the seeds.
+
+    Each with its interval. The paths of the report and of the model come last.
 
     Example: `retune results`
     """
-    if not _show_results(project_root()):
+    if not _show_results(project_root(), brief=False):
         raise PipelineError("There are no results yet: data/report/metrics.json is missing. Run: retune run")
 
 
@@ -81,25 +88,45 @@ def ui(port: Annotated[int, typer.Option(help="Port of the server on this machin
     serve_flow(project_root(), console, port=port)
 
 
-def _show_results(root: Path, names: Collection[str] = ()) -> bool:
-    """Show these metrics on the test split (none named: all) and the output paths; return whether there are any."""
-    from pipeline.repository.results import format_interval, read_metrics
+def _show_results(root: Path, *, brief: bool) -> bool:
+    """Show the metrics on test (brief: the leading ones) and the output paths; return whether there are any."""
+    from pipeline.repository.results import read_results
 
-    metrics = {
-        name.removeprefix("test."): metric for name, metric in read_metrics(root).items() if name.startswith("test.")
-    }
-    if not metrics:
+    results = read_results(root)
+    names = [name for name in results.means if name.startswith("test.")]
+    if not names:
         return False
-    table = Table(box=None, pad_edge=False)
-    for heading in ("metric", "test", "interval"):
-        table.add_column(heading, no_wrap=True, justify="left" if heading == "metric" else "right")
-    for name, metric in metrics.items():
-        if not names or name in names:
-            table.add_row(name, f"{metric.mean:.3f}", format_interval(metric))
+    first = [*results.headline, LAST_AT_END]
+    ordered = [name for name in first if name in names] if brief else list(dict.fromkeys([*results.headline, *names]))
     console.print()
-    show_table(table)
+    show_table(_results_table(results, ordered))
     console.print()
+    for sentence in results.failures:
+        console.print(Text(visible(sentence), style="bold red"))
     folder = Paths(root).report.relative_to(root)
-    console.print(f"Report: {folder / 'report.html'}{'; every metric: retune results' if names else ''}")
+    console.print(f"Report: {folder / 'report.html'}{'; every metric: retune results' if brief else ''}")
     console.print(f"Model:  {folder / 'model'}; try it: retune predict TEXT")
     return True
+
+
+def _results_table(results: "RunResults", names: Collection[str]) -> Table:
+    """The model that ships; beside it the mean where there are several seeds."""
+    from pipeline.repository.results import format_interval, seeds_title
+
+    several = results.model and len(results.seeds) != 1
+    columns = [(seeds_title(results.seeds), results.means)] if several or not results.model else []
+    if results.model:
+        columns.insert(0, (f"model that ships, seed {results.seed}", results.model))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("test", no_wrap=True, vertical="bottom")
+    for title, _ in columns:
+        what, _, seed = title.partition(", ")
+        table.add_column(
+            f"{what},\n{seed}" if seed else title.replace(" over", "\nover"), justify="right", no_wrap=True
+        )
+        table.add_column("interval", justify="right", no_wrap=True, vertical="bottom")
+    for name in names:
+        cells = [metrics.get(name) for _, metrics in columns]
+        shown = [(format_value(cell.mean), format_interval(cell)) if cell else ("", "") for cell in cells]
+        table.add_row(name.removeprefix("test."), *(part for pair in shown for part in pair))
+    return table

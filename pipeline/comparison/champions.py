@@ -1,6 +1,6 @@
 """Compares the champions: calibration, the time and memory to make them, and their size."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pipeline.comparison.pairing import PairedRows
 from pipeline.comparison.result import Cost
@@ -8,7 +8,7 @@ from pipeline.comparison.revision import FILES, Revision
 from stages.metrics.calibration import expected_calibration_error
 from stages.metrics.classification import brier_scores, log_losses
 from stages.metrics.names import SPLITS, metric_name
-from stages.metrics.summary import MetricSummary
+from stages.metrics.summary import MetricSummary, read_number
 
 
 def compare_calibration(test: PairedRows, base: Revision, head: Revision) -> dict[str, tuple[float, float]]:
@@ -28,14 +28,22 @@ def compare_calibration(test: PairedRows, base: Revision, head: Revision) -> dic
     }
 
 
+def compare_champions(base: Revision, head: Revision, names: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """Return these metrics of the two models that ship, as each was evaluated; empty where one of them is unknown."""
+    if not (base.evaluation(base.champion) and head.evaluation(head.champion)):
+        return {}
+    before, after = (champion_metrics(side)[0] for side in (base, head))
+    return {name: (before[name].mean, after[name].mean) for name in names if name in before and name in after}
+
+
 def champion_metrics(side: Revision) -> tuple[dict[str, MetricSummary], str]:
     """Return the metrics of the model that ships by full name, not rounded, and what they are metrics of."""
     measured = side.evaluation(side.champion)
     metrics = {
-        metric_name(split, name): MetricSummary(entry["value"], low=entry.get("low"), high=entry.get("high"))
+        metric_name(split, name): MetricSummary(value, low=read_number(entry, "low"), high=read_number(entry, "high"))
         for split in SPLITS
         for name, entry in (measured.get(split) or {}).items()
-        if isinstance(entry, Mapping) and "value" in entry
+        if isinstance(entry, Mapping) and (value := read_number(entry, "value")) is not None
     }
     if metrics:
         return metrics, f"the champion (seed {side.champion})"
@@ -48,8 +56,10 @@ def read_costs(base: Revision, head: Revision) -> list[Cost]:
     for stage in dict.fromkeys([*head.lock, *base.lock]):
         before, after = base.timing(stage), head.timing(stage)
         if before or after:
-            seconds = before.get("seconds"), after.get("seconds")
-            costs.append(Cost(stage, seconds, (before.get("peak_memory_mb"), after.get("peak_memory_mb"))))
+            seconds, memory = (
+                (read_number(before, key), read_number(after, key)) for key in ("seconds", "peak_memory_mb")
+            )
+            costs.append(Cost(stage, seconds, memory))
     return costs
 
 

@@ -140,8 +140,8 @@ def _changed_data(base: Revision, head: Revision) -> DataChange:
 def _rows_used(revision: Revision) -> int | None:
     """The rows of all splits by split's stats.json; None if it is not available."""
     stats = revision.json(FILES.split_stats) or {}
-    counts = [part["rows"] for part in stats.values() if isinstance(part, Mapping) and "rows" in part]
-    return sum(counts) if counts else None
+    counts = [part.get("rows") for part in stats.values() if isinstance(part, Mapping)]
+    return sum(count for count in counts if isinstance(count, int)) or None
 
 
 def _changed_models(base: Revision, head: Revision) -> dict[str, tuple[str | None, str | None]]:

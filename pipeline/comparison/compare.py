@@ -5,7 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.comparison.champions import champion_metrics, compare_calibration, model_size, read_costs
+from pipeline.comparison.champions import (
+    champion_metrics,
+    compare_calibration,
+    compare_champions,
+    model_size,
+    read_costs,
+)
 from pipeline.comparison.changes import find_changes
 from pipeline.comparison.earlier_results import Looks, count_looks, pool_seeds, read_results
 from pipeline.comparison.flips import Flips, find_flips
@@ -19,6 +25,7 @@ from pipeline.comparison.verdicts import (
     MetricRow,
     compare_intervals,
     compare_paired,
+    headline_names,
     overall_verdict,
     read_options,
 )
@@ -78,6 +85,9 @@ def compare(
             model_bytes=(model_size(base_revision), model_size(head_revision)),
             gate=check_rules(gate, verdict, metrics, champion, what=what),
             looks=looks,
+            seeds=(base_revision.seeds, head_revision.seeds),
+            champions=(base_revision.champion, head_revision.champion),
+            ships=compare_champions(base_revision, head_revision, headline_names(metrics)),
         )
 
 

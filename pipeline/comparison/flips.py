@@ -55,8 +55,9 @@ class Flips:
         wrong: Number of rows that both predict wrong.
         classes: By label; those with the most flips first.
         slices: By length, group and further columns; those with the most flips first.
-        fixed_rows: The fixed rows with the largest gain in the probability of their label.
-        broken_rows: The broken rows with the largest loss.
+        fixed_rows: The fixed rows with the largest gain in the probability of their label. A row can be fixed without
+            one, because another label lost more; it is not here.
+        broken_rows: The broken rows with the largest loss; those without one are not here.
     """
 
     fixed: int
@@ -110,8 +111,8 @@ def find_flips(
         wrong=int((~base_right & ~head_right).sum()),
         classes=_count(classes, fixed, broken),
         slices=_count(_slices(table, pairs.head.tokens), fixed, broken),
-        fixed_rows=list_rows(_largest(-gains, fixed, most)),
-        broken_rows=list_rows(_largest(gains, broken, most)),
+        fixed_rows=list_rows(_largest(-gains, fixed & (gains > 0), most)),
+        broken_rows=list_rows(_largest(gains, broken & (gains < 0), most)),
     )
 
 

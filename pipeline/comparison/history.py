@@ -3,17 +3,17 @@
 import contextlib
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.comparison.revision import WORKSPACE, Revision
 from pipeline.repository import git
-from pipeline.repository.results import HEADLINE, IN_GIT, metrics_of_commit, read_metrics
+from pipeline.repository.results import HEADLINE, IN_GIT, RunResults, metrics_of_commit, read_results
 from stages.errors import PipelineError
 from stages.metrics.names import HEADLINE as HEADLINE_METRICS
 from stages.metrics.names import headline_metrics, metric_name
-from stages.metrics.summary import MetricSummary, parse_summaries
+from stages.metrics.summary import MetricSummary
 from stages.params import parse_mapping
 from stages.yaml_file import read_text
 
@@ -26,13 +26,17 @@ class CommitMetrics:
         commit: Its abbreviated hash; `workspace`.
         date: Of the commit; empty for the workspace.
         subject: First line of the commit's message; empty for the workspace.
-        metrics: By full name, such as `test.mcc`.
+        metrics: The means over the seeds by full name, such as `test.mcc`.
+        model: The metrics of the model that ships, by full name; empty where an older version wrote the file.
+        seeds: Number of seeds; None where an older version wrote the file.
     """
 
     commit: str
     date: str
     subject: str
     metrics: Mapping[str, MetricSummary]
+    model: Mapping[str, MetricSummary] = field(default_factory=dict)
+    seeds: int | None = None
 
 
 def read_history(root: Path, rev: str | None, *, most: int, everything: bool = False) -> list[CommitMetrics]:
@@ -49,15 +53,15 @@ def read_history(root: Path, rev: str | None, *, most: int, everything: bool = F
     """
     commits = []
     for commit in git.commits(root, rev or "HEAD", *IN_GIT, most=most):
-        metrics = parse_summaries(metrics_of_commit(root, commit.sha))
-        if metrics:  # a commit may also have removed or damaged the file
-            commits.append(CommitMetrics(commit.sha[:9], commit.date, commit.subject, metrics))
-    own: Mapping[str, MetricSummary] = {}
+        results = RunResults.parse(metrics_of_commit(root, commit.sha))
+        if results.means:  # a commit may also have removed or damaged the file
+            commits.append(_of_commit(commit.sha[:9], commit.date, commit.subject, results))
+    own = RunResults.parse({})
     if rev is None:
         with contextlib.suppress(PipelineError):  # it is damaged; `retune results` says so
-            own = read_metrics(root)
-    if own and not (commits and _agree(own, commits[0].metrics)):
-        commits.insert(0, CommitMetrics(WORKSPACE, "", "", own))
+            own = read_results(root)
+    if own.means and not (commits and _agree(own.means, commits[0].metrics)):
+        commits.insert(0, _of_commit(WORKSPACE, "", "", own))
     if not commits:
         raise PipelineError(
             f"No commit of {rev or 'HEAD'} has metrics ({HEADLINE}). Run the pipeline and commit that file: retune run"
@@ -94,6 +98,10 @@ def in_headline(metric: str) -> bool:
     return metric.removeprefix("test.") in HEADLINE_METRICS
 
 
+def _of_commit(commit: str, date: str, subject: str, results: RunResults) -> CommitMetrics:
+    return CommitMetrics(commit, date, subject, results.means, results.model, len(results.seeds) or None)
+
+
 def _agree(metrics: Mapping[str, MetricSummary], headline: Mapping[str, MetricSummary]) -> bool:
     return all(
         name in metrics and replace(metrics[name], sd=None) == replace(metric, sd=None)
@@ -110,5 +118,5 @@ def _complete(root: Path, commit: CommitMetrics) -> CommitMetrics:
         contextlib.suppress(PipelineError),
         Revision(root, commit.commit, Path(scratch)) as revision,
     ):
-        return replace(commit, metrics=revision.metrics)
+        return _of_commit(commit.commit, commit.date, commit.subject, RunResults.parse(revision.report))
     return commit

@@ -1,7 +1,7 @@
 """Everything that `retune compare` shows, as one value."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pipeline.comparison.changes import Changes
@@ -39,6 +39,9 @@ class Comparison:
         model_bytes: Size of the champion's folder in base and in head.
         gate: The rules and whether head meets them.
         looks: Comparisons on these test rows before this one; None where no rows are compared.
+        seeds: The seeds of base and of head; a metric of a side is their mean.
+        champions: The seed of base's and of head's champion, the model that ships.
+        ships: Headline metric -> its value for base's and head's champion.
     """
 
     base: str
@@ -55,6 +58,9 @@ class Comparison:
     model_bytes: tuple[int | None, int | None]
     gate: list[RuleResult]
     looks: Looks | None = None
+    seeds: tuple[Sequence[int], Sequence[int]] = ((), ())
+    champions: tuple[int | None, int | None] = (None, None)
+    ships: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:

@@ -1,26 +1,25 @@
 """Reads one side of a comparison: a git revision or the workspace, which stays as it is."""
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from pipeline.comparison.result_files import read_labels, read_rows, read_seed
 from pipeline.comparison.seed_predictions import SeedPredictions, merge_seeds
 from pipeline.planning.reasons import input_reasons
 from pipeline.repository import git
 from pipeline.repository.lock import parse_lock
 from pipeline.repository.project import Project
-from pipeline.repository.results import IN_GIT, belongs, parse_report
+from pipeline.repository.results import IN_GIT, belongs, damage_of, parse_report
 from stages.errors import PipelineError, UnavailableError
 from stages.metrics.names import SPLITS
-from stages.metrics.summary import MetricSummary, parse_summaries
+from stages.metrics.summary import MetricSummary, parse_summaries, read_number
 from stages.params import parse_mapping
 from stages.paths import Paths
-from stages.predictions import read_predictions
+from stages.predictions import Predictions
 
 FILES = Paths()
 WORKSPACE = "workspace"
@@ -85,7 +84,7 @@ class Revision:
             raise PipelineError(f"{self.name} has no results ({path} is missing). {hint}")
         report = parse_report(text)
         if report is None:
-            raise PipelineError(f"{path} of {self.name} is damaged. Write it again: retune run report")
+            raise PipelineError(damage_of(f"{path} of {self.name}", text))
         return report
 
     @cached_property
@@ -112,7 +111,7 @@ class Revision:
             PipelineError: params.yaml has no seeds.
         """
         seeds = self.params.get("seeds")
-        if not isinstance(seeds, list) or not seeds:
+        if not isinstance(seeds, list) or not seeds or not all(isinstance(seed, int) for seed in seeds):
             raise PipelineError(f"params.yaml of {self.name} has no seeds. Choose a revision with seeds.")
         return seeds
 
@@ -164,7 +163,7 @@ class Revision:
         parts = [part for entry in self.lock.values() for kind in ("outs", "deps") for part in entry.get(kind, ())]
         return next((part.get("md5") for part in parts if part["path"] == path), None)
 
-    def json(self, path: Path) -> Any:
+    def json(self, path: Path) -> dict[str, Any] | None:
         """The content of a JSON file in git, in the workspace or among the outputs; None if it is not available.
 
         Raises:
@@ -172,19 +171,19 @@ class Revision:
         """
         text = self._text(path.as_posix())
         try:
-            return json.loads(self.fetch(path).read_text(encoding="utf-8") if text is None else text)
+            text = self.fetch(path).read_text(encoding="utf-8", errors="replace") if text is None else text
         except UnavailableError:
             return None
-        except ValueError as error:
-            raise PipelineError(
-                f"{path} of {self.name} is damaged. Write it again: retune run {path.parts[1]}"
-            ) from error
+        content = parse_report(text)
+        if content is None:
+            raise PipelineError(damage_of(self._called(path), text))
+        return content
 
-    def timing(self, stage: str) -> dict[str, float]:
+    def timing(self, stage: str) -> dict[str, Any]:
         """The time and the memory that a stage took, by name; empty if no record of it is available."""
         folder = stage.replace("@", "/")  # where a record of earlier versions is, in git
         former = f"data/{folder}.timing.json" if stage.startswith("download@") else f"data/{folder}/timing.json"
-        return dict(self.json(FILES.timing(stage)) or self.json(Path(former)) or {})
+        return self.json(FILES.timing(stage)) or self.json(Path(former)) or {}
 
     def fetch(self, path: Path) -> Path:
         """Return where a file of an output is: in the workspace, in the cache, or downloaded to `scratch`.
@@ -210,8 +209,8 @@ class Revision:
         )
 
     def label_names(self) -> list[str]:
-        """Names of the classes, in order."""
-        return list(json.loads(self.fetch(FILES.labels).read_text(encoding="utf-8")))
+        """Names of the classes, in order; raises a PipelineError if the file is damaged."""
+        return read_labels(self.fetch(FILES.labels), name=self._called(FILES.labels))
 
     @cached_property
     def predictions(self) -> dict[str, SeedPredictions]:
@@ -219,14 +218,14 @@ class Revision:
 
         Raises:
             UnavailableError: The predictions of a seed are neither in the cache nor in a remote.
-            PipelineError: The seeds were evaluated on different rows.
+            PipelineError: They are damaged, or the seeds were evaluated on different rows.
         """
-        seeds = {seed: read_predictions(self.fetch(FILES.predictions(seed))) for seed in self.seeds}
+        seeds = {seed: self._read_seed(FILES.predictions(seed)) for seed in self.seeds}
         evaluations = {seed: self.evaluation(seed) for seed in self.seeds}
         temperatures = {
-            seed: float(metrics["calibration"]["temperature"])
+            seed: temperature
             for seed, metrics in evaluations.items()
-            if "temperature" in (metrics.get("calibration") or {})
+            if (temperature := read_number(metrics.get("calibration") or {}, "temperature") or 0) > 0
         }
         return {
             split: merge_seeds(
@@ -239,15 +238,22 @@ class Revision:
 
     def evaluation(self, seed: int) -> dict[str, Any]:
         """What evaluate wrote of one seed's model: its metrics, not rounded, and its calibration; empty if missing."""
-        return dict(self.json(FILES.metrics(seed)) or {})
+        return self.json(FILES.metrics(seed)) or {}
 
     def rows(self) -> pa.Table:
         """The data set, rows.parquet.
 
         Raises:
             UnavailableError: It is neither in the cache nor in a remote.
+            PipelineError: It is damaged.
         """
-        return pq.read_table(self.fetch(FILES.rows))
+        return read_rows(self.fetch(FILES.rows), name=self._called(FILES.rows))
+
+    def _read_seed(self, path: Path) -> dict[str, Predictions]:
+        return read_seed(self.fetch(path), name=self._called(path), num_labels=len(self.label_names()))
+
+    def _called(self, path: Path) -> str:
+        return f"{path.as_posix()} of {self.name}"
 
     def _text(self, path: str) -> str | None:
         return self._project.read(path)

@@ -138,6 +138,11 @@ def compare_intervals(
     return _judge([row for row in rows if row], split, options, identical=False)
 
 
+def headline_names(rows: Sequence[MetricRow]) -> list[str]:
+    """Return the full names of the metrics of test that have a verdict."""
+    return [row.name for row in rows if row.verdict and row.name.startswith("test.")]
+
+
 def overall_verdict(rows: Sequence[MetricRow]) -> OverallVerdict:
     """Return one verdict for all headline metrics of test."""
     verdicts = {row.verdict for row in rows if row.verdict and row.name.startswith("test.")}

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.execution import stage_process, workspace
+from pipeline.execution.holder import note_expected_end
 from pipeline.execution.sources import source_commands
 from pipeline.execution.stage_process import LineHandler, Outcome, Running
-from pipeline.planning.plan import StagePlan, make_plan
+from pipeline.planning.plan import StagePlan, expected_seconds, make_plan
 from pipeline.repository.graph import Graph, Stage
 from pipeline.repository.project import Project
 from pipeline.repository.storage.damage import make_sound
@@ -60,10 +61,14 @@ class Runner:
         """Plan from the workspace as it is now."""
         plans = self._make_plan(self.running)
         self.plans = {plan.stage: plan for plan in plans}
+        left = [plan.seconds for plan in plans if plan.state in ("runs", "pending")]
+        note_expected_end(self.root, None if None in left else expected_seconds(plans))
         return list(plans)
 
     def _make_plan(self, running: Collection[str]) -> tuple[StagePlan, ...]:
         with Project(self.root, unusable=self._unusable) as project:
+            if self.outcomes and not self.running:  # params.yaml may have lost a seed during the run
+                workspace.prune(self.root, project)
             self._graph = project.graph.select(self._targets)
             first = {stage.name for stage in self._graph.stages if not self._graph.parents[stage.name]}
             force = first - set(self.outcomes) if self._refresh else ()

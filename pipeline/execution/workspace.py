@@ -3,26 +3,24 @@
 import contextlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from pipeline.execution.holder import HOLDER, describe_holder, note_holder
 from pipeline.execution.killed_runs import USERS, half_files, leftover_processes, users_alive
 from pipeline.execution.process_tree import end_tree
 from pipeline.repository import git
 from pipeline.repository.durations import note_duration
 from pipeline.repository.lock import LockConflictError, parse_lock, read_lock, remove_entries
-from pipeline.repository.memory import make_memory, read_memory
+from pipeline.repository.memory import make_memory
 from pipeline.repository.project import Project
 from stages.errors import PipelineError
-from stages.files import TEMPORARY, remove_path, write_json, write_text
+from stages.files import TEMPORARY, remove_path, write_text
 
 LOCK = ".retune/run.lock"
-HOLDER = ".retune/run.json"
 GOOD_LOCK = ".retune/dvc.lock"  # a copy made after each stage: DVC writes dvc.lock in place and may be killed
 DAMAGED_LOCK = ".retune/dvc.lock.damaged"
 log = logging.getLogger(__name__)
@@ -45,12 +43,11 @@ def hold(root: Path, *, wait: bool = False) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout:
         if not wait:
-            raise PipelineError(f"{_holder(root)}. Wait for it to end, or add --wait.") from None
-        log.info("%s: waiting for it to end.", _holder(root))
+            raise PipelineError(f"{describe_holder(root)}. Wait for it to end, or add --wait.") from None
+        log.info("%s: waiting for it to end.", describe_holder(root))
         lock.acquire()
     try:
-        now = datetime.now().astimezone().isoformat(timespec="seconds")
-        write_json(root / HOLDER, {"pid": os.getpid(), "since": now})
+        note_holder(root)
         end_leftovers(root)
         _repair(root)
         for path in half_files(root):  # a stage removes its own, but another run may restore its outputs
@@ -69,7 +66,17 @@ def active_run(root: Path) -> str | None:
         with FileLock(root / LOCK, blocking=False):
             return None
     except Timeout:
-        return _holder(root)
+        return describe_holder(root)
+
+
+def check_idle(root: Path) -> None:
+    """Check that no run holds this workspace: a run plans anew after each stage, and would follow other parameters.
+
+    Raises:
+        PipelineError: A run does; the message names its process.
+    """
+    if holder := active_run(root):
+        raise PipelineError(f"{holder}, and params.yaml is what it runs. Wait for it to end, or stop it.")
 
 
 def end_leftovers(root: Path, *, stage: str | None = None) -> None:
@@ -125,12 +132,6 @@ def discard_half_outputs(root: Path, stage: str) -> None:
             if now and (before is None or now.md5 != before.md5):
                 remove_path(root / out)
             remove_path(root / (out + TEMPORARY))
-
-
-def _holder(root: Path) -> str:
-    holder = read_memory(root / HOLDER)
-    known = f" (process {holder['pid']}, since {holder['since']})" if {"pid", "since"} <= holder.keys() else ""
-    return f"Another run uses this workspace{known}"
 
 
 def _repair(root: Path) -> None:

@@ -8,7 +8,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from pipeline.execution.stage_process import Outcome
 from pipeline.planning.plan import StagePlan
-from pipeline.repository.results import Metrics, format_metric, read_metrics
+from pipeline.repository.results import Metrics, format_metric, read_sound_metrics
 from stages.paths import Paths
 
 
@@ -24,10 +24,10 @@ def write_artifacts(root: Path, plans: Sequence[StagePlan], outcomes: Mapping[st
     failed = any(outcome.error for outcome in outcomes.values())
     rows = [_row(plan, outcomes.get(plan.stage), failed=failed) for plan in plans]
     create_table_artifact(rows, key="plan", description="The plan, and what happened to each stage")
-    after = read_metrics(root)
+    after = read_sound_metrics(root)  # a failed run may leave it damaged
     if before or after:
         compared = [_metric_row(name, before, after) for name in dict.fromkeys([*after, *before])]
-        create_table_artifact(compared, key="metrics", description="Metrics before and after this run")
+        create_table_artifact(compared, key="metrics", description="Means over the seeds, before and after this run")
     report = Paths(root).report / "report.md"
     if report.is_file():
         create_markdown_artifact(report.read_text(encoding="utf-8"), key="report", description="The report")

@@ -10,22 +10,26 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture, wait
+from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from pipeline import params_file, recipes
 from pipeline.execution import workspace
+from pipeline.execution.machine import HOST_LABEL, workspace_name
 from pipeline.execution.runner import Runner
 from pipeline.execution.stage_process import Outcome
 from pipeline.local import artifacts, listener
 from pipeline.repository.project import Project
-from pipeline.repository.results import read_metrics
+from pipeline.repository.results import read_sound_metrics
 from stages.errors import RetuneError, explain
 from stages.redaction import redact_output
 
@@ -53,6 +57,7 @@ def retrain(
     """
     redact_output()
     root = Path.cwd()
+    _show_where(root)
     try:
         with workspace.hold(root, wait=wait_for_others):
             _write_params(root, params or {}, recipe)
@@ -62,6 +67,12 @@ def retrain(
         if line is None:
             raise
         return _report_end(Failed(message=line))
+
+
+def _show_where(root: Path) -> None:
+    """Note the machine and the folder in Prefect, for whoever watches from another machine."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run_labels(UUID(str(flow_run.id)), {HOST_LABEL: workspace_name(root)})
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -99,7 +110,7 @@ def _write_params(root: Path, params: Mapping[str, Any], recipe: str | None) -> 
 
 def _run(runner: Runner) -> State[Any]:
     """Start the stages that are ready, wait for one to end, plan again; until none is left or one failed."""
-    before = read_metrics(runner.root)
+    before = read_sound_metrics(runner.root)
     with Project(runner.root) as project:
         for name in workspace.prune(runner.root, project):
             get_run_logger().info("Removed %s: no stage in dvc.yaml writes it any more.", name)

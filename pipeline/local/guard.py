@@ -1,7 +1,9 @@
 """Runs Prefect's server for programs and for its own UI alone: `python -m pipeline.local.guard PORT`.
 
-A web page that a browser shows must not drive it. The browser sends such a page's address with each request (Origin),
-and the name under which the page reached this machine (Host); Prefect itself takes any of both.
+A web page that a browser shows must not drive it. The browser sends such a page's address with each request that can
+change something or whose answer the page may read (Origin), where any other request comes from (Sec-Fetch-Site), and
+the name under which the page reached this machine (Host); Prefect itself takes any of them, and may be framed, so that
+a click on the page is a click in the UI.
 """
 
 import os
@@ -10,11 +12,12 @@ from typing import Any
 
 import uvicorn
 from prefect.server.api.server import create_app
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketClose
 
 HOST = "127.0.0.1"
+UNFRAMED = {"Content-Security-Policy": "frame-ancestors 'none'", "X-Frame-Options": "DENY"}
 
 
 class Guard:
@@ -31,14 +34,32 @@ class Guard:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         app = self._app
-        if scope["type"] != "lifespan" and not self._is_own(Headers(scope=scope)):
+        if scope["type"] != "lifespan" and not self._is_own(scope):
             refused = PlainTextResponse("This server answers its own pages and programs of this machine alone.", 403)
             app = WebSocketClose() if scope["type"] == "websocket" else refused
-        await app(scope, receive, send)
 
-    def _is_own(self, headers: Headers) -> bool:
-        origins = {f"http://{host}" for host in self._hosts}
-        return headers.get("host") in self._hosts and headers.get("origin") in (None, *origins)
+        async def send_unframed(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in UNFRAMED.items():
+                    headers.append(name, value)
+            await send(message)
+
+        await app(scope, receive, send_unframed)
+
+    def _is_own(self, scope: Any) -> bool:
+        headers, origins = Headers(scope=scope), {f"http://{host}" for host in self._hosts}
+        if headers.get("host") not in self._hosts:
+            return False
+        if "origin" in headers:
+            return headers["origin"] in origins
+        return headers.get("sec-fetch-site") in (None, "same-origin", "none") or _follows_link(scope, headers)
+
+
+def _follows_link(scope: Any, headers: Headers) -> bool:
+    """Whether a browser opens a page of the UI in a tab of its own, where no other page sees it."""
+    is_page = scope.get("method") == "GET" and not scope["path"].startswith("/api")
+    return is_page and (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
 
 
 def main() -> None:

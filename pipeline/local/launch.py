@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import signal
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,6 +105,8 @@ def serve_flow(root: Path, console: Console, *, port: int) -> None:
         console.print("Start a run there (Deployments, retrain/local) or here with: retune run")
         console.print(f"To see a run from another terminal there: PREFECT_API_URL={address}/api retune run")
         console.print("Stop with Ctrl-C.")
+        # Prefect's handler of SIGTERM leaves the coroutine behind, and ends the runner all the same.
+        warnings.filterwarnings("ignore", "coroutine 'Runner.astop' was never awaited", RuntimeWarning)
         try:
             retrain.serve(name="local", limit=1, print_starting_message=False, pause_on_shutdown=False)
         except KeyboardInterrupt:

@@ -42,17 +42,11 @@ def api(*, port: int | None = None, ui: bool = False) -> Iterator[bool]:
     Raises:
         PipelineError: The configured API does not answer, or the server on this machine does not start.
     """
-    os.environ.update({key: os.environ.get(key, value) for key, value in (QUIET_CONSOLE | SHORT_RETRIES).items()})
-    _bypass_proxies()
-    check_settings()
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    url = PREFECT_API_URL.value()
-    if url:
-        if not answers(url):
-            raise PipelineError(f"Prefect's API at {url} does not answer. Start it, or unset PREFECT_API_URL.")
+    if configured_api():
         yield True
         return
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
     port = port or free_port()
     log.info("Starting Prefect's server on this machine ...")
     with serve(port, ui=ui), temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
@@ -60,6 +54,24 @@ def api(*, port: int | None = None, ui: bool = False) -> Iterator[bool]:
             yield False
         finally:
             _flush_logs_and_events()
+
+
+def configured_api() -> str | None:
+    """The address of the configured Prefect API, which answers; None if none is configured.
+
+    Also makes Prefect, which reads its settings when it is imported, quiet and quick to give up.
+
+    Raises:
+        PipelineError: It does not answer, or Prefect can't work with the settings in the environment.
+    """
+    os.environ.update({key: os.environ.get(key, value) for key, value in (QUIET_CONSOLE | SHORT_RETRIES).items()})
+    check_settings()
+    from prefect.settings import PREFECT_API_URL
+
+    url = PREFECT_API_URL.value()
+    if url and not answers(url):
+        raise PipelineError(f"Prefect's API at {url} does not answer. Start it, or unset PREFECT_API_URL.")
+    return url or None
 
 
 @contextlib.contextmanager
@@ -73,11 +85,11 @@ def serve(port: int, *, ui: bool = False) -> Iterator[None]:
         raise PipelineError(
             f"A Prefect server already runs at http://127.0.0.1:{port}. Use it, or choose another port with --port."
         )
-    address = f"http://127.0.0.1:{port}/api"  # the UI's pages need it too
+    address = f"http://127.0.0.1:{port}/api"
     environment = {
         **os.environ,
         "PREFECT_UI_ENABLED": "1" if ui else "0",
-        "PREFECT_UI_API_URL": address,
+        "PREFECT_UI_API_URL": "/api",  # of the server that the pages came from, by whatever name they were asked for
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port},http://localhost:{port}",  # default: any page
     }
     if not ui:  # no scheduler and no UI, like the ephemeral server that Prefect starts by itself
@@ -106,13 +118,6 @@ def answers(url: str, *, timeout: float = 5.0) -> bool:
             return bool(response.status == 200)
     except (OSError, ValueError, http.client.HTTPException):  # ValueError: not a URL
         return False
-
-
-def _bypass_proxies() -> None:
-    """Let requests to this machine reach it where HTTP_PROXY and the like are set."""
-    for name in ("NO_PROXY", "no_proxy"):
-        hosts = [host for host in os.environ.get(name, "").split(",") if host]
-        os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
 
 
 def check_settings() -> None:

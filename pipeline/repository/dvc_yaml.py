@@ -1,14 +1,15 @@
 """Reads dvc.yaml and the parameter files that it names, as DVC reads them."""
 
+import math
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 from dvc.dependency.param import read_param_file
 from dvc.exceptions import DvcException
-from dvc.parsing import DataResolver
+from dvc.parsing import DataResolver, MatrixDefinition
 from dvc.schema import COMPILED_MULTI_STAGE_SCHEMA
 from dvc.utils.serialize import load_path
 from voluptuous import Invalid
@@ -20,6 +21,7 @@ from stages.params import parse_params
 from stages.yaml_file import line_of, parse_with_lines
 
 STAGE_COMMAND = "python -m stages."  # whose params are those of stages/schema.py
+MOST_STAGES = 2_000  # a plan of so many takes about ten seconds
 UNSUPPORTED = ("frozen", "always_changed", "wdir")  # they switch the run-cache off, or change what paths mean
 STAGE_NAME = re.compile(
     r"\w[\w.-]*(@\w[\w.-]*)?", re.ASCII
@@ -40,12 +42,36 @@ def read_graph(tree: FileTree) -> Graph:
     # An old revision may have params of another schema, and nothing in it runs.
     _check_params(tree, complete=tree.rev is None and STAGE_COMMAND in text)
     try:
-        resolved = DataResolver(tree, tree.path(""), data).resolve().get("stages")
+        resolver = DataResolver(tree, tree.path(""), data)
+        _check_number_of_stages(resolver, name=_name("dvc.yaml", tree))
+        resolved = resolver.resolve().get("stages")
     except DvcException as error:
         raise PipelineError(f"dvc.yaml can't be read: {_one_line(error)}") from error
     if not resolved:
         raise PipelineError(f"{_name('dvc.yaml', tree)} has no stages. Restore it: git checkout -- dvc.yaml")
     return build_graph(_parse_stage(name, definition, tree) for name, definition in resolved.items())
+
+
+def _check_number_of_stages(resolver: DataResolver, *, name: str) -> None:
+    """Check how many stages `foreach` and `matrix` make, before they are made: a few lines can stand for billions.
+
+    Raises:
+        PipelineError: There are more than MOST_STAGES, or a matrix is not made of lists.
+    """
+    number = 0
+    for stage, definition in resolver.definitions.items():
+        items = definition.resolved_iterable if hasattr(definition, "resolved_iterable") else [None]
+        if isinstance(definition, MatrixDefinition):
+            if not isinstance(items, Mapping) or not all(isinstance(values, Sequence) for values in items.values()):
+                raise PipelineError(f"{name}: {stage} has a matrix with a value that is not a list. Write a list.")
+            number += math.prod(map(len, items.values()))
+        else:
+            number += len(items)
+    if number > MOST_STAGES:
+        raise PipelineError(
+            f"{name} makes {number:,} stages of its foreach and matrix, more than the {MOST_STAGES:,} that retune "
+            "plans. Use fewer seeds."
+        )
 
 
 def _parse_dvc_yaml(text: str, *, name: str) -> Any:

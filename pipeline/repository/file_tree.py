@@ -21,6 +21,7 @@ from pipeline.repository.digests import Digest, Digests, folder_digest
 from pipeline.repository.storage.objects import tree_files
 from stages.errors import PipelineError
 
+MAX_BYTES = 20_000_000  # of a text; dvc.lock has about 1,000 for each stage
 SEARCHED_COMMITS = 10  # of those that changed a folder, when its former files are looked for
 
 
@@ -86,7 +87,7 @@ class FileTree:
         """The text of a file, or None if there is no such file.
 
         Raises:
-            PipelineError: It is a folder or a pipe, or not UTF-8.
+            PipelineError: It is a folder or a pipe, is too large, or is not UTF-8.
         """
         path = self.path(name)
         if not self.fs.exists(path):
@@ -94,7 +95,12 @@ class FileTree:
         if not self.fs.isfile(path):
             raise PipelineError(f"{name} in {self.name} is not a file. Move it away, then: git checkout -- {name}")
         with self.fs.open(path, "rb") as file:
-            content = bytes(file.read())
+            content = bytes(file.read(MAX_BYTES + 1))
+        if len(content) > MAX_BYTES:
+            raise PipelineError(
+                f"{name} in {self.name} has more than {MAX_BYTES // 10**6} MB, too much for a file in git. Restore it: "
+                f"git checkout -- {name}"
+            )
         try:
             return content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -145,7 +151,7 @@ class FileTree:
 
     def _open_revision(self, rev: str) -> tuple[Any, str]:
         try:
-            fs = GitFileSystem(scm=self._repo.scm, rev=rev)
+            fs = GitFileSystem(scm=self._repo.scm, rev=git.resolve_revision(Path(self._repo.root_dir), rev))
             fs.exists("/")  # DVC resolves the revision at the first use
             inside = Path(self._repo.root_dir).relative_to(self._repo.scm.root_dir).as_posix()
         except (RevError, SCMError) as error:

@@ -14,15 +14,16 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils.serialize import dump_yaml, modify_yaml, parse_yaml
 from voluptuous import Invalid
 
+from pipeline.repository.confinement import check_md5
 from pipeline.repository.digests import Digest
 from pipeline.repository.graph import LockEntry
 from stages.errors import ParamsError, PipelineError
+from stages.yaml_file import conflict_line
 from stages.yaml_file import parse_yaml as parse_deep
 
 RawEntry = Mapping[str, Any]  # a stage as DVC writes it in dvc.lock and in the run-cache
 NAME = "dvc.lock"
 MAY_BE_DEEP = 200  # levels; a dvc.lock has about ten
-CONFLICT_MARKERS = ("<<<<<<< ", ">>>>>>> ")
 
 
 class LockConflictError(PipelineError):
@@ -42,18 +43,31 @@ def parse_lock(text: str | None, *, name: str = NAME) -> dict[str, RawEntry]:
     """
     if text is None:
         return {}
-    if markers := [number for number, line in enumerate(text.splitlines(), 1) if line.startswith(CONFLICT_MARKERS)]:
+    if line := conflict_line(text):
         raise LockConflictError(
-            f"{name} line {markers[0]} is a conflict marker of a git merge. Take your side: "
-            f"git checkout HEAD -- {NAME}. Or take the other: git checkout --theirs {NAME}. "
-            "Results in the run-cache are not computed again."
+            f"{name} line {line} is a conflict marker of a git merge. Take either side: git checkout HEAD -- {NAME}. "
+            "Then: retune run. It restores what either branch has computed (docs/pull-requests.md)."
         )
     try:
         data = parse_deep(text, name=name) if _may_be_deep(text) else parse_yaml(text, name)
         COMPILED_LOCKFILE_SCHEMA(data)
-    except (DvcException, Invalid, ValueError, ParamsError) as error:  # ValueError: such as the date 2024-13-45
-        raise _damaged(name) from error
-    return dict(data.get("stages") or {})
+        stages: dict[str, RawEntry] = dict(data.get("stages") or {})
+        for entry in stages.values():
+            check_names(entry)
+    except (DvcException, Invalid, ValueError, ParamsError, PipelineError) as error:
+        raise _damaged(name) from error  # ValueError: such as the date 2024-13-45
+    return stages
+
+
+def check_names(entry: RawEntry) -> None:
+    """Check the names of the objects in an entry of dvc.lock or of the run-cache: they become paths in the cache.
+
+    Raises:
+        PipelineError: One is not an MD5; it could lead to any file.
+    """
+    for part in (*(entry.get("deps") or ()), *(entry.get("outs") or ())):
+        if part.get("md5") is not None:  # DVC itself drops a hash that it does not know
+            check_md5(part["md5"])
 
 
 def parse_entry(raw: RawEntry) -> LockEntry:

@@ -1,33 +1,95 @@
-"""Reads the metrics of the last run or of a commit, and formats them for people.
+"""Reads the results of the last run or of a commit, and formats metrics for people.
 
 The report writes two files. headline.json is small: git keeps it, and DVC shows it. metrics.json has every number and
 is in DVC's cache, like the report. Commits of earlier versions have metrics.json alone, in git.
 """
 
 import json
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.repository import git
 from stages.errors import PipelineError
-from stages.files import read_json
-from stages.metrics.summary import MetricSummary, parse_summaries
+from stages.metrics.failures import describe_failures
+from stages.metrics.names import SPLITS, headline_metrics, metric_name
+from stages.metrics.summary import MetricSummary, format_value, parse_champion, parse_summaries
 from stages.paths import Paths
+from stages.yaml_file import conflict_line
 
 Metrics = Mapping[str, MetricSummary]  # by full name, such as `test.macro_f1`
+SECTIONS: Mapping[str, Any] = {  # of the JSON files of results, wherever one has them
+    **{key: {} for key in (*SPLITS, "train", "calibration", "collapsed")},
+    "champion": {split: {} for split in SPLITS},
+    "baselines": {"majority": {}},
+}
 HEADLINE, ALL_METRICS = Paths().headline.as_posix(), Paths().all_metrics.as_posix()
 IN_GIT = (HEADLINE, ALL_METRICS)  # the first that a commit has is what git knows of its metrics
 
 
-def read_metrics(root: Path) -> dict[str, MetricSummary]:
-    """Return every metric of the workspace; the headline alone if metrics.json is not here; none without a run.
+@dataclass(frozen=True)
+class RunResults:
+    """The results of a run: those of the model that ships, and the means over the seeds.
+
+    Attributes:
+        means: Over the seeds, by full name.
+        model: Of the model that ships, by full name; empty where they are unknown.
+        seed: Of the model that ships; None where it is unknown.
+        seeds: That the means are of; empty where they are unknown.
+        metric: That leads (`evaluate.metric`); None where it is unknown.
+        failures: What makes the model useless, a sentence each.
+    """
+
+    means: Metrics
+    model: Metrics
+    seed: int | None
+    seeds: list[int]
+    metric: str | None
+    failures: list[str]
+
+    @classmethod
+    def parse(cls, report: Mapping[str, Any]) -> "RunResults":
+        """Read the content of metrics.json or headline.json, which another version of the project may have written."""
+        champion, seeds = report.get("champion"), report.get("seeds")
+        return cls(
+            means=parse_summaries(report),
+            model=parse_champion(report),
+            seed=champion.get("seed") if isinstance(champion, Mapping) else None,
+            seeds=list(seeds) if isinstance(seeds, list) else [],
+            metric=report.get("metric") or _leading(champion),
+            failures=describe_failures(report),
+        )
+
+    @property
+    def headline(self) -> list[str]:
+        """The full names of the metrics of test that lead, `evaluate.metric` first."""
+        names = [metric_name("test", name) for name in headline_metrics(self.metric or "macro_f1")]
+        return [name for name in names if name in self.means]
+
+
+def read_results(root: Path) -> RunResults:
+    """Return the results of the workspace; the headline alone if metrics.json is not here; none without a run.
 
     Raises:
         PipelineError: A file is damaged.
     """
     headline, report = (_read(path) for path in (Paths(root).headline, Paths(root).all_metrics))
-    return parse_summaries(report if report is not None and belongs(report, headline) else headline or {})
+    return RunResults.parse(report if report is not None and belongs(report, headline) else headline or {})
+
+
+def read_metrics(root: Path) -> Metrics:
+    """Return the means over the seeds of the workspace's results. Raises as `read_results`."""
+    return read_results(root).means
+
+
+def read_sound_metrics(root: Path) -> Metrics:
+    """The same, but none where a file is damaged: for what a run is about to write again."""
+    try:
+        return read_metrics(root)
+    except PipelineError:
+        return {}
 
 
 def metrics_of_commit(root: Path, commit: str) -> dict[str, Any]:
@@ -40,12 +102,22 @@ def metrics_of_commit(root: Path, commit: str) -> dict[str, Any]:
 
 
 def parse_report(text: str) -> dict[str, Any] | None:
-    """Return the content of headline.json or metrics.json; None if it is damaged."""
+    """Return the content of headline.json, or of another JSON file of results; None if it is damaged.
+
+    It may come with a pull request, so its form is checked: an object, whose sections are objects, and finite numbers.
+    """
     try:
-        report = json.loads(text)
-    except ValueError:
+        report = json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
+    except (ValueError, RecursionError, OverflowError):
         return None
-    return report if isinstance(report, dict) else None
+    return report if _has_sections(report, SECTIONS) else None
+
+
+def damage_of(name: str, text: str) -> str:
+    """What is wrong with a metrics file that `parse_report` can't read, and what to do, in one line."""
+    if line := conflict_line(text):
+        return f"{name} line {line} is a conflict marker of a git merge. Write the file again: retune run"
+    return f"{name} is damaged. Write it again: retune run"
 
 
 def belongs(report: Mapping[str, Any], headline: Mapping[str, Any] | None) -> bool:
@@ -59,19 +131,52 @@ def belongs(report: Mapping[str, Any], headline: Mapping[str, Any] | None) -> bo
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        return dict(read_json(path))
+        text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
-        raise PipelineError(f"{path} is damaged. Write it again: retune run report") from error
+    report = parse_report(text)
+    if report is None:
+        raise PipelineError(damage_of(str(path), text))
+    return report
+
+
+def _has_sections(value: Any, sections: Mapping[str, Any]) -> bool:
+    """Whether a value is an object, and each of its sections, and of theirs, is one or is empty."""
+    return isinstance(value, dict) and all(_has_sections(value.get(key) or {}, sections[key]) for key in sections)
+
+
+def _integer(digits: str) -> int:
+    value = int(digits)
+    float(value)  # raises where no float can hold it
+    return value
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} is not finite")
+    return value
+
+
+def _leading(champion: Any) -> str | None:
+    """The metric that headline.json has of the champion: the one that chose it."""
+    names = [name for name in champion if name not in ("seed", *SPLITS)] if isinstance(champion, Mapping) else []
+    return names[0] if len(names) == 1 else None
 
 
 def format_metric(metric: MetricSummary) -> str:
-    """Return `0.812 (0.790 to 0.833)`, or only the mean where there is no interval."""
+    """Return `0.812 (0.790 to 0.833)`, or only the value where there is no interval."""
     interval = format_interval(metric)
-    return f"{metric.mean:.3f} ({interval})" if interval else f"{metric.mean:.3f}"
+    return f"{format_value(metric.mean)} ({interval})" if interval else format_value(metric.mean)
 
 
 def format_interval(metric: MetricSummary) -> str:
     """Return `0.790 to 0.833`, or nothing where there is no interval."""
-    return "" if metric.low is None or metric.high is None else f"{metric.low:.3f} to {metric.high:.3f}"
+    if metric.low is None or metric.high is None:
+        return ""
+    return f"{format_value(metric.low)} to {format_value(metric.high)}"
+
+
+def seeds_title(seeds: list[int]) -> str:
+    """Return what a mean over these seeds is called: `mean over 3 seeds`, `seed 42`."""
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"mean over {len(seeds) or 'the'} seeds"

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prefect.client.schemas.objects import FlowRun
@@ -17,6 +17,7 @@ from pipeline.workers.dispatch import Dispatcher, Submission
 from pipeline.workers.inputs import inputs_of, plan_key
 from pipeline.workers.liveness.monitor import HeartbeatMonitor
 from pipeline.workers.prefect_api import UNREACHABLE, log_unreachable
+from pipeline.workers.progress import Progress
 from pipeline.workers.stage_run import StageRequest
 from stages.errors import PipelineError
 
@@ -38,6 +39,7 @@ class Coordinator:
         dispatcher: Submits stages to the work pools.
         targets: Stages to bring up to date, with every stage that they need; none: all.
         refresh: Run the stages that read no other stage even if they are recorded.
+        show: Called with the progress at the start, every second, and at the end.
 
     Attributes:
         graph: The stages to bring up to date.
@@ -54,6 +56,7 @@ class Coordinator:
         dispatcher: Dispatcher,
         targets: Sequence[str] = (),
         refresh: bool = False,
+        show: Callable[[Progress], object] = lambda _: None,
     ) -> None:
         self.graph = Graph((), {})
         self.plans: dict[str, StagePlan] = {}
@@ -64,32 +67,47 @@ class Coordinator:
         self._dispatcher = dispatcher
         self._targets = targets
         self._refresh = refresh
+        self._show = show
         self._refreshed: set[str] = set()
+        self._first_plan: list[StagePlan] = []
         self._active: dict[str, Submission] = {}
+        self._states: dict[str, str] = {}  # stage -> the name of Prefect's state of its newest run
         self._monitor = HeartbeatMonitor(dispatcher.write_probe)
         self._stopping = threading.Event()
 
-    def run(self) -> list[StagePlan]:
-        """Run until every stage is recorded or one has failed; return the first plan.
+    def run(self) -> None:
+        """Run until every stage is recorded or one has failed.
 
         Raises:
             PipelineError: A stage failed; the message names it and the cause.
             StoppedError: `stop` was called.
         """
-        first_plan = self._plan()
+        self._first_plan = self._plan()
+        try:
+            self._run_stages()
+        except PipelineError:  # not a signal, which leaves no time to ask Prefect's API
+            self._show(self._progress(over=True))
+            raise
+        self._show(self._progress(over=True))
+        if failed := self._failed():
+            raise PipelineError("; ".join(f"{name}: {self.attempts[name].message}" for name in failed))
+
+    def _run_stages(self) -> None:
         while True:
             if not self._failed():
                 for stage in self._ready():
                     self._submit(stage)
+            self._show(self._progress())
             if not self._active:
                 break
             if self._stopping.wait(POLL_SECONDS):
                 raise StoppedError("this run was ended from outside")
             if ends := self._poll():
                 self._take_ends(ends)
-        if failed := self._failed():
-            raise PipelineError("; ".join(f"{name}: {self.attempts[name].message}" for name in failed))
-        return first_plan
+
+    def _progress(self, *, over: bool = False) -> Progress:
+        active = {name: self._states.get(name, "submitted") for name in self._active}
+        return Progress(self.graph, self._first_plan, self.plans, self.attempts, active, over)
 
     def stop(self) -> None:
         """Make `run` raise StoppedError; submitted stages run on. May be called from any thread."""
@@ -107,7 +125,8 @@ class Coordinator:
             plans = list(make_plan(self.graph, project, force=self._to_refresh()))
         self.plans = {plan.stage: plan for plan in plans}
         for name in [name for name in self._active if self.plans[name].state in ("fresh", "restored")]:
-            log.info("%s is recorded.", name)
+            self.attempts[name].ended()
+            log.info("%s is recorded after %.0f s.", name, self.attempts[name].seconds)
             del self._active[name]
         return plans
 
@@ -139,16 +158,19 @@ class Coordinator:
             stage.name, pool=pool, key=f"{key}:again" if refresh else key, parameters=request.as_parameters()
         )
         self._active[stage.name] = submission
+        self._states.pop(stage.name, None)
         self.attempts.setdefault(stage.name, Attempts()).submitted()
         event = "submitted to" if submission.own else "already submitted by another coordinator to"
-        log.info("%s %s the pool %s: %s", stage.name, event, pool, "; ".join(plan.reasons))
+        log.info("%s %s the pool %s as %s: %s", stage.name, event, pool, submission.address, "; ".join(plan.reasons))
 
     def _poll(self) -> list[RunEnd]:
         """The active runs that ended or are lost; empty while Prefect's API is unreachable."""
         try:
             runs = self._dispatcher.read_runs([submission.run_id for submission in self._active.values()])
             stages = [stage for stage in self.graph.stages if stage.name in self._active]
-            ends = [self._run_end(stage, runs.get(self._active[stage.name].run_id)) for stage in stages]
+            found = {stage.name: runs.get(self._active[stage.name].run_id) for stage in stages}
+            self._states |= {name: str(run.state.name) for name, run in found.items() if run and run.state}
+            ends = [self._run_end(stage, found[stage.name]) for stage in stages]
         except UNREACHABLE as error:
             log_unreachable(log, error)
             self._monitor.reset()
@@ -175,8 +197,8 @@ class Coordinator:
         for end in ends:
             name = end.stage.name
             attempts = self.attempts[name]
-            attempts.ended()
             if self._active.pop(name, None):  # _plan removes it where it is recorded, whatever state its run is in
+                attempts.ended()
                 attempts.failed(end)
                 log.warning("%s: %s%s", name, attempts.cause, "" if attempts.exhausted else "; trying again")
 

@@ -12,11 +12,11 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
-from ruamel.yaml import YAML
 
 from pipeline.repository import git
 from stages.errors import PipelineError
 from stages.redaction import without_credentials
+from stages.yaml_file import parse_yaml, read_text
 
 FILE = "prefect.yaml"
 log = logging.getLogger(__name__)
@@ -48,10 +48,10 @@ def deploy(root: Path) -> list[str]:
 
 
 def _read(root: Path) -> list[dict[str, Any]]:
-    path = root / FILE
-    if not path.is_file():
-        raise PipelineError(f"{path} is missing. Restore it with: git checkout -- {FILE}")
-    return list(YAML(typ="safe").load(path)["deployments"])
+    text = read_text(root / FILE)
+    if text is None:
+        raise PipelineError(f"{root / FILE} is missing. Restore it with: git checkout -- {FILE}")
+    return list(parse_yaml(text, name=FILE)["deployments"])
 
 
 def _environment(root: Path) -> dict[str, str]:

@@ -10,13 +10,17 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelling, Crashed
+from prefect.states import Cancelling, Crashed, Pending
+from prefect.tasks import Task
+from prefect.utilities.urls import url_for
 
 from pipeline.workers.liveness.monitor import write_probe
 from pipeline.workers.prefect_api import retry_while_unreachable
 from stages.errors import PipelineError
 
 LINEAGE_TAG = "lineage:"  # on a restarted coordinator; holds the flow run id of the first one
+OWNER_TAG = "by:"  # on the run of a stage; holds the flow run id of the (first) coordinator
+STAGE_TAG = "stage:"  # holds the stage's name
 RUN_STAGE = "run-stage"  # name of the flow; its deployments are named after the pools
 log = logging.getLogger(__name__)
 
@@ -32,18 +36,25 @@ class Submission:
     run_id: UUID
     own: bool
 
+    @property
+    def address(self) -> str:
+        """The address of the run in Prefect's UI; its id where Prefect knows no UI."""
+        return url_for("flow-run", self.run_id) or f"the flow run {self.run_id}"
+
 
 class Dispatcher:
     """Submits, reads and ends the runs of stages for one coordinator.
 
     Args:
         client: Prefect's API.
-        coordinator: Id of the coordinator's flow run; after a restart, that of the first one.
+        run_id: The coordinator's flow run; the runs of its stages are linked to it as subflow runs.
+        first_run_id: The same, but after a restart that of the first one, which owns what it submitted.
     """
 
-    def __init__(self, client: SyncPrefectClient, coordinator: str) -> None:
+    def __init__(self, client: SyncPrefectClient, run_id: UUID, first_run_id: UUID) -> None:
         self._client = client
-        self._own_tag = f"by:{coordinator}"
+        self._run_id = run_id
+        self._own_tag = f"{OWNER_TAG}{first_run_id}"
 
     def submit(self, stage: str, *, pool: str, key: str, parameters: Mapping[str, Any]) -> Submission:
         """Submit a stage, or adopt the run that already works on the same key.
@@ -95,14 +106,28 @@ class Dispatcher:
                 f"{stage} needs the work pool {pool}, but there is no deployment {RUN_STAGE}/{pool}. Add it to "
                 "prefect.yaml, then run: retune deploy"
             ) from error
+        attempt = f"{key}:{len(earlier)}"
+        link = self._link(stage, attempt)
         run = self._client.create_flow_run_from_deployment(
             deployment.id,
             parameters=dict(parameters),
             name=stage,
-            tags=["retune", f"key:{key}", f"stage:{stage}", self._own_tag],
-            idempotency_key=f"{key}:{len(earlier)}",
+            tags=["retune", f"key:{key}", f"{STAGE_TAG}{stage}", self._own_tag],
+            idempotency_key=attempt,
+            parent_task_run_id=link,
         )
+        if run.parent_task_run_id != link:  # another coordinator was faster: the run is linked to that one
+            self._client.delete_task_run(link)
         return self._submission(run)
+
+    def _link(self, stage: str, attempt: str) -> UUID:
+        """The task run in the coordinator that stands for the run of a stage and takes its states.
+
+        Prefect's `run_deployment` links subflow runs in this way. Asked again, it gives the same one.
+        """
+        placeholder = Task(lambda: None, name=RUN_STAGE)
+        placeholder.task_key = RUN_STAGE
+        return self._client.create_task_run(placeholder, self._run_id, attempt, name=stage, state=Pending()).id
 
     def _submission(self, run: FlowRun) -> Submission:
         return Submission(run.id, own=self._own_tag in run.tags)

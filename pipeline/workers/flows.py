@@ -1,27 +1,27 @@
 """The Prefect flows across machines: `coordinate` plans one commit and pushes its results, `run-stage` runs a stage."""
 
 import json
+import logging
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from prefect import flow, get_run_logger
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
-from pipeline.planning.plan import StagePlan
 from pipeline.repository import git
 from pipeline.repository.storage.remote import Remote
 from pipeline.workers import checkout
-from pipeline.workers.attempts import INPUT_DAMAGED, STAGE_FAILED, Attempts
+from pipeline.workers.attempts import INPUT_DAMAGED, STAGE_FAILED
 from pipeline.workers.coordinator import Coordinator, StoppedError
 from pipeline.workers.dispatch import LINEAGE_TAG, RUN_STAGE, Dispatcher
 from pipeline.workers.liveness.heartbeat import sending_heartbeats
+from pipeline.workers.progress import ProgressArtifact
 from pipeline.workers.publishing import publish, pull_request, records
 from pipeline.workers.stage_run import StageRequest, StageResult, StageRun
 from stages.errors import PipelineError, RetuneError
@@ -50,11 +50,20 @@ def run_stage(
         inputs: The outputs of other stages that it reads: path -> MD5.
         refresh: Run it even if it is recorded, and replace the record.
     """
-    redact_output()
+    _start_log()
     repository = os.environ.get("RETUNE_REPOSITORY") or repository
     stage_run = StageRun(StageRequest(repository, commit, stage, key, inputs, refresh))
     with sending_heartbeats(_flow_run_id(), stage_run.stop):
         return final_state(stage_run.run(get_run_logger().info))
+
+
+def _start_log() -> None:
+    """Send this project's log lines from INFO on to the run's log, without secrets.
+
+    PREFECT_LOGGING_EXTRA_LOGGERS gives our logger Prefect's handlers, but no level: the root's, WARNING, would stay.
+    """
+    logging.getLogger("pipeline").setLevel(logging.INFO)
+    redact_output()
 
 
 def final_state(result: StageResult) -> State[Any]:
@@ -85,25 +94,25 @@ def coordinate(
         targets: Stages to bring up to date, with every stage that they need; none: all.
         refresh: Download the data and the encoder again; other stages run only if the bytes changed.
     """
-    redact_output()
+    _start_log()
     try:
         repository = _repository(repository)
         base = git.resolve_remote(repository, ref)
         with checkout.slot(repository, base, kind="coordinator") as root, get_client(sync_client=True) as client:
+            client.update_flow_run(_flow_run_id(), name=run_name(ref, base))
             overrides = {key: json.dumps(value) for key, value in (params or {}).items()}
             commit = publish.commit_params(root, repository, overrides) if overrides else base
             coordinator = Coordinator(
                 root,
                 repository=without_credentials(repository),  # Prefect stores it; a worker has credentials of its own
                 commit=commit,
-                dispatcher=Dispatcher(client, _first_coordinator_id()),
+                dispatcher=Dispatcher(client, _flow_run_id(), _first_coordinator_id()),
                 targets=targets or (),
                 refresh=refresh,
+                show=ProgressArtifact(client, _flow_run_id()).write,
             )
-            first_plan = _run(coordinator, client)
-            state = _publish_results(root, repository, base, coordinator)
-            _write_plan_artifact(first_plan, coordinator.attempts)
-            return state
+            _run(coordinator, client)
+            return _publish_results(root, repository, base, coordinator)
     except StoppedError as error:
         return Cancelled(message=str(error))
     except RetuneError as error:
@@ -120,11 +129,16 @@ def _repository(parameter: str) -> str:
     return os.environ.get("RETUNE_REPOSITORY") or parameter
 
 
-def _run(coordinator: Coordinator, client: SyncPrefectClient) -> list[StagePlan]:
-    """Run every stage and return the first plan; if this run is cancelled, cancel the stages that it submitted."""
+def run_name(ref: str, commit: str) -> str:
+    """What a coordinator's flow run is called: `main at 1a2b3c4d5e6f`, or the commit alone where the ref is its SHA."""
+    return commit[:12] if ref == commit else f"{ref} at {commit[:12]}"
+
+
+def _run(coordinator: Coordinator, client: SyncPrefectClient) -> None:
+    """Run every stage; if this run is cancelled, cancel the stages that it submitted."""
     with sending_heartbeats(_flow_run_id(), coordinator.stop):
         try:
-            return coordinator.run()
+            coordinator.run()
         except BaseException:  # also a signal; unless it was cancelled, a restarted coordinator adopts the stages
             state = client.read_flow_run(_flow_run_id()).state
             if state and (state.is_cancelling() or state.is_cancelled()):
@@ -145,25 +159,11 @@ def _publish_results(root: Path, repository: str, base: str, coordinator: Coordi
     return Completed(message=f"{ran}; the results are in the branch {branch}")
 
 
-def _write_plan_artifact(plans: Sequence[StagePlan], attempts: Mapping[str, Attempts]) -> None:
-    rows = [
-        {
-            "stage": plan.stage,
-            "planned": plan.state,
-            "why": "; ".join(plan.as_json()["reasons"]),
-            "happened": "ran" if plan.stage in attempts else "nothing to do",
-            "seconds": round(attempts[plan.stage].seconds, 1) if plan.stage in attempts else None,
-        }
-        for plan in plans
-    ]
-    create_table_artifact(rows, key="plan", description="The plan, and what happened to each stage")
-
-
 def _flow_run_id() -> UUID:
     return UUID(str(flow_run.id))
 
 
-def _first_coordinator_id() -> str:
+def _first_coordinator_id() -> UUID:
     """Id of this run, or of the first coordinator where this run restarts a crashed one and owns its stages."""
-    ids = (tag.removeprefix(LINEAGE_TAG) for tag in flow_run.tags if tag.startswith(LINEAGE_TAG))
-    return next(ids, str(_flow_run_id()))
+    ids = (UUID(tag.removeprefix(LINEAGE_TAG)) for tag in flow_run.tags if tag.startswith(LINEAGE_TAG))
+    return next(ids, _flow_run_id())

@@ -105,7 +105,8 @@ def _input(path: Path, whole: Fetched, options: ReadOptions, file: SourceFile, l
         name,
         within_limit(records, limit, name) if options.format in ("parquet", "arrow") else records,
         columns,
-        {"source": whole.source, "member": file.member, "sha256": whole.sha256, "bytes": whole.bytes},
+        {"source": whole.source, "member": file.member, "sha256": whole.sha256, "bytes": whole.bytes}
+        | ({} if whole.skipped is None else {"skipped": whole.skipped}),
         file.split,
         label,
     )

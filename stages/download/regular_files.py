@@ -1,11 +1,17 @@
 """Local sources, opened only if they are regular files, and all files below a folder."""
 
+import re
 import stat
 from io import BufferedReader
 from pathlib import Path
+from typing import NamedTuple
 
 from stages.errors import DataError
-from stages.special_files import SpecialFileError, open_regular, require_regular
+from stages.messages import plain
+from stages.special_files import SpecialFileError, leads_outside, open_regular, require_regular
+
+# Hidden files and folders, as `.DS_Store`, `._x`, `.git` and `.gitkeep`, and what Windows and zip programs leave.
+SYSTEM = re.compile(r"\..*|thumbs\.db|desktop\.ini|__MACOSX", re.IGNORECASE | re.DOTALL)
 
 
 def open_file(path: Path, name: str) -> BufferedReader:
@@ -28,24 +34,38 @@ def open_file(path: Path, name: str) -> BufferedReader:
         raise unreadable(name, error) from error
 
 
-def files_below(folder: Path, name: str) -> list[Path]:
-    """Return all files in a folder and the folders in it, linked ones included, by name.
+class FolderFiles(NamedTuple):
+    """The files of a folder, by name, and what was left out: hidden files and folders, and those of the system."""
+
+    files: list[Path]
+    skipped: list[Path]
+
+
+def files_below(folder: Path, name: str, *, watched: Path | None = None) -> FolderFiles:
+    """Return the files in a folder and the folders in it, linked ones included.
 
     Args:
         folder: The folder.
         name: What messages call it.
+        watched: Folder that links must stay in; None: they were checked before.
 
     Raises:
-        DataError: It holds something that is no regular file, a folder that can't be listed, or a link to a folder
-            that it is in itself.
+        DataError: It holds something that is no regular file, a folder that can't be listed, a link to a folder
+            that it is in itself, or one that leaves `watched`.
     """
     files: list[Path] = []
+    skipped: list[Path] = []
     waiting = [(folder, frozenset[tuple[int, int]]())]
     while waiting:
         path, above = waiting.pop()
+        if path != folder and SYSTEM.fullmatch(path.name):
+            skipped.append(path)
+            continue
         inside = f"{name}/{path.relative_to(folder).as_posix()}" if path != folder else name
         try:
             status = path.stat()
+            if watched is not None:
+                refuse_link_outside(path, inside, watched)
             if not stat.S_ISDIR(status.st_mode):
                 require_regular(status, path)
                 files.append(path)
@@ -60,7 +80,23 @@ def files_below(folder: Path, name: str) -> list[Path]:
             raise DataError(f"{inside} is a link to a file that is missing. Delete the link.") from error
         except (OSError, RuntimeError) as error:
             raise unreadable(inside, error) from error
-    return sorted(files)
+    return FolderFiles(sorted(files), sorted(skipped))
+
+
+def refuse_link_outside(path: Path, name: str, watched: Path) -> None:
+    """Check that no link on the way to a file leaves the folder that DVC watches.
+
+    A data set from elsewhere could have links to private files, whose content would become rows.
+
+    Raises:
+        DataError: One does.
+    """
+    if target := leads_outside(path, watched):
+        raise DataError(
+            f"{plain(name)} leads by a link to {plain(str(target))}, outside download.dataset.folder. "
+            "In a data set from elsewhere that can be a private file of yours. Copy the file there, delete the link, "
+            "or set download.dataset.folder to the link itself if you made it."
+        )
 
 
 def unreadable(name: str, error: Exception) -> DataError:

@@ -21,6 +21,7 @@ def analyse(params: Params, paths: Paths, results: Results) -> tuple[Metrics, li
     metrics = compute_metrics(
         results,
         bootstrap,
+        metric=options.metric,
         baselines=score_baselines(results, baselines, bootstrap),
         slices=score_slices(slices, results.predictions, options.metric, confidence=options.confidence),
         suspects=suspects,

@@ -18,9 +18,10 @@ def headline(metrics: Metrics, results: Results, *, metric: str) -> dict[str, An
         metric: `evaluate.metric`, which leads.
 
     Returns:
-        `{"test": {name: {"mean", "low", "high", "seeds": [...]}}, "val": {metric: ...}, "champion": {"seed", metric}}`:
-        on test the headline metrics, on val the metric that chose the champion, and the champion's own value of it on
-        the split that the report shows. A split without rows is empty; without test rows val has all of them.
+        `{"test": {name: {"mean", "low", "high", "seeds": [...]}}, "val": {metric: ...}, "seeds": [...],
+        "champion": {"seed", metric}}`: on test the headline metrics, on val the metric that chose the champion, the
+        seeds in the order of their values, and the champion's own value of it on the split that the report shows. A
+        split without rows is empty; without test rows val has all of them.
     """
     shown = headline_metrics(metric)
     names = {"test": shown, "val": [metric] if metrics.test else shown}
@@ -38,4 +39,5 @@ def headline(metrics: Metrics, results: Results, *, metric: str) -> dict[str, An
         for split in names
     }
     champion = results.champion.metrics[results.split][metric]
+    content["seeds"] = [result.seed for result in results.seeds]
     return content | {"champion": {"seed": results.champion.seed, metric: champion.value}}

@@ -53,7 +53,11 @@ class Metrics:
     """metrics.json: each field is a key, in this order.
 
     Args:
-        champion: The model that the report is about.
+        metric: That leads, and chose the champion on val (`evaluate.metric`).
+        seeds: That the means are of.
+        champion: The model that the report is about, which ships.
+        collapsed: By seed, the label that its model predicts for every row of the report's split; a seed whose model
+            predicts several is not there.
         val: Every metric over all seeds.
         test: Every metric over all seeds.
         seeds_share_of_variance: By metric on test (0 to 1); empty with one seed.
@@ -65,7 +69,10 @@ class Metrics:
         suspects: Rows of val and test, and how many have a suspicious label.
     """
 
+    metric: str
+    seeds: list[int]
     champion: Champion
+    collapsed: dict[str, str]
     val: dict[str, MetricSummary]
     test: dict[str, MetricSummary]
     seeds_share_of_variance: dict[str, float]
@@ -81,6 +88,7 @@ def compute_metrics(
     results: Results,
     bootstrap: Bootstrap,
     *,
+    metric: str,
     baselines: dict[str, dict[str, BaselineScore]],
     slices: dict[str, dict[str, SliceScore]],
     suspects: Sequence[Suspect],
@@ -90,6 +98,7 @@ def compute_metrics(
     Args:
         results: Of all seeds.
         bootstrap: Of the intervals.
+        metric: That leads.
         baselines: From `score_baselines`.
         slices: From `score_slices`.
         suspects: Rows whose label is probably wrong.
@@ -99,6 +108,9 @@ def compute_metrics(
     test, shares = summarise_seeds(results, "test", bootstrap)
     per_class, averages = _class_scores(results)
     return Metrics(
+        metric=metric,
+        seeds=[result.seed for result in results.seeds],
+        collapsed=_collapsed(results),
         champion=Champion(
             seed=champion.seed,
             temperature=champion.rule.temperature,
@@ -117,6 +129,12 @@ def compute_metrics(
         mistakes={"rows": len(predictions), "wrong": int((predictions.preds != predictions.labels).sum())},
         suspects={"rows": sum(map(len, champion.predictions.values())), "found": len(suspects)},
     )
+
+
+def _collapsed(results: Results) -> dict[str, str]:
+    """The label of each seed whose model predicts nothing else."""
+    predicted = {result.seed: np.unique(result.predictions[results.split].preds) for result in results.seeds}
+    return {str(seed): results.labels[preds[0]] for seed, preds in predicted.items() if len(preds) == 1}
 
 
 def _class_scores(results: Results) -> tuple[dict[str, ClassScore], dict[str, ClassScore]]:

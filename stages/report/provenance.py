@@ -1,5 +1,7 @@
-"""What produced the results: parameters, encoder and library versions. No clock times: equal runs differ in them."""
+"""What produced the results: data, parameters, encoder, library versions. No clock times: equal runs differ in them."""
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from pathlib import Path
 from stages.files import read_json
 from stages.params import Params
 from stages.paths import Paths
+from stages.report.training import describe_training
 
 HUB = re.compile(r"hf://(?P<name>[\w.-]+/[\w.-]+)(@.*)?", re.ASCII)
 PUBLISHED = {  # SHA-256 of model.safetensors -> the model on the Hub, for weights that come from elsewhere
@@ -21,11 +24,13 @@ class Provenance:
     """How the champion was made; mappings are in the order of their files."""
 
     encoder: str
+    data_hash: str  # MD5 of rows.parquet, which dvc.lock has too
+    params_hash: str  # SHA-256 of every value that can change a result: equal for equal values, in any order
     base_model: str | None  # the encoder's name on the Hub; None: it is not known to be there
     license: str | None  # of the model: report.license, else the encoder's; None: unknown
     language: list[str]  # of the texts: report.language, else the encoder's; empty: unknown
     params: dict[str, str]  # by dotted key
-    finetune_stats: dict[str, str]  # of the champion, by dotted key
+    training: list[tuple[str, str]]  # of the champion, as name and value
     weights_mb: float
     versions: dict[str, str]  # by library; empty without constraints.txt
 
@@ -34,16 +39,26 @@ def read_provenance(paths: Paths, params: Params, seed: int) -> Provenance:
     """Read how the model of `seed` was made."""
     weights = paths.finetuned(seed) / "model.safetensors"
     encoder = read_json(paths.encoder / "source.json")
+    with paths.rows.open("rb") as rows:
+        data_hash = hashlib.file_digest(rows, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     return Provenance(
         encoder=encoder["source"],
+        data_hash=data_hash,
+        params_hash=hash_params(params),
         base_model=_name_on_the_hub(encoder),
         license=params.report.license or encoder.get("license"),
         language=encoder.get("language", []) if params.report.language is None else params.report.language,
         params=flatten(params.model_dump(exclude={"machine"})),
-        finetune_stats=flatten(read_json(paths.finetune_stats(seed))),
+        training=describe_training(read_json(paths.finetune_stats(seed)), params.finetune),
         weights_mb=round(weights.stat().st_size / 1e6, 1) if weights.is_file() else 0.0,
         versions=_read_versions(paths.root / "constraints.txt"),
     )
+
+
+def hash_params(params: Params) -> str:
+    """Return the SHA-256 of the parameters that can change a result; how the report looks is not among them."""
+    values = params.model_dump(mode="json", exclude={"machine", "report"})
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _name_on_the_hub(encoder: Mapping[str, str]) -> str | None:

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tests.end_to_end.test_pipeline import VALUES, write_encoder, write_rows
+from tests.end_to_end import small_project
 from tests.faults import faults
-from tests.pipeline import toy
 
 RUNS = {
     "download@dataset": ("stages.download", "dataset"),
@@ -39,11 +38,7 @@ def real_project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[s
 
 def run_all(root: Path) -> dict[str, float]:
     """Make the project and run every stage; return the seconds that each took."""
-    toy.own_project(root)
-    write_rows(root / "data/samples/toy.csv")
-    write_encoder(root / "encoder")
-    done = toy.retune(root, "use", "default", *[part for value in VALUES for part in ("-S", value)])
-    assert done.returncode == 0, done.stderr
+    small_project.create(root)
     seconds = {}
     for stage, command in RUNS.items():
         began = time.monotonic()

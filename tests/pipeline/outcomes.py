@@ -94,8 +94,11 @@ def write_results(
         calibration = {"temperature": 1.0, "threshold": None}
         paths.metrics(seed).write_text(json.dumps({"test": accuracy, "val": {}, "calibration": calibration}))
     (root / "data/split/test.parquet").write_text(json.dumps(chosen))  # other rows are another file
+    champion = next(iter(probabilities))
     report = {
-        "champion": {"seed": next(iter(probabilities))},
+        "metric": "macro_f1",
+        "seeds": list(probabilities),
+        "champion": {"seed": champion, "test": json.loads(paths.metrics(champion).read_text())["test"], "val": {}},
         **(metrics or scores(data, probabilities, chosen, labels)),
     }
     for path in (paths.headline, paths.all_metrics):

@@ -80,8 +80,12 @@ def test_results(inside: Path) -> None:
         json.dumps({"champion": {"seed": 1}, "test": {"mcc": {"mean": 0.5, "sd": None, "low": 0.4, "high": 0.61}}})
     )
     lines = CliRunner().invoke(app, ["results"]).output.splitlines()
-    assert lines[1:3] == ["metric   test        interval", "mcc     0.500  0.400 to 0.610"]
-    assert lines[4:] == ["Report: data/report/report.html", "Model:  data/report/model; try it: retune predict TEXT"]
+    assert [line.split() for line in lines[1:4]] == [
+        ["mean"],
+        ["test", "over", "the", "seeds", "interval"],
+        ["mcc", "0.500", "0.400", "to", "0.610"],
+    ]
+    assert lines[5:] == ["Report: data/report/report.html", "Model:  data/report/model; try it: retune predict TEXT"]
 
 
 def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
@@ -96,7 +100,7 @@ def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
         inside,
         "work.py",
         "value = digest",
-        f"METRICS = {json.dumps({'test': test}, indent=None).replace('null', 'None')}\nvalue = digest",
+        f"METRICS = {json.dumps({'metric': 'mcc', 'test': test}, indent=None).replace('null', 'None')}\nvalue = digest",
     )
     toy.edit(
         inside,
@@ -107,8 +111,8 @@ def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
     toy.dvc(inside, "repro")
     lines = CliRunner().invoke(app, ["run"]).output.splitlines()
     assert lines[0] == "Nothing has changed: nothing to run."
-    assert [line.split()[0] for line in lines[3:5]] == ["mcc", "accuracy"]
-    assert lines[6:] == [
+    assert [line.split()[0] for line in lines[4:6]] == ["mcc", "accuracy"]
+    assert lines[7:] == [
         "Report: data/report/report.html; every metric: retune results",
         "Model:  data/report/model; try it: retune predict TEXT",
     ]
@@ -121,12 +125,13 @@ def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
             ["results"],
             "error: There are no results yet: data/report/metrics.json is missing. Run: retune run",
         ),
+        (["plan", "--rev", ""], "error: --rev is empty. Give a revision, or leave it out to plan for the workspace."),
         (["plan", "trian"], "error: dvc.yaml has no stage trian. The stages are: download, cut, train, report."),
         (["use", "nothing"], "error: There is no recipe nothing. Name one of recipes/ (empty), or the path of a file."),
         (
             ["plan", "--rev", "nowhere"],
-            "error: nowhere is not a revision of this repository. See: git log, git branch -a. In a shallow clone, "
-            "run first: git fetch --unshallow",
+            "error: nowhere is not a revision of this repository or an experiment. See: git log, git branch -a, "
+            "dvc exp list -A. In a shallow clone, run first: git fetch --unshallow",
         ),
     ],
 )

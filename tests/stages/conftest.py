@@ -204,5 +204,10 @@ def _write_finetune(paths: Paths, seed: int, labels: tuple[str, ...]) -> None:
         "3,0.0,0.55,0.64,0.6,0.5,0.2",
     ]
     paths.curve(seed).write_text("\n".join(curve) + "\n")
-    stats = {"best_epoch": 2, "epochs": 3, "monitor": "val.loss", "parameters": {"trainable": 9, "total": 9}}
+    stats = {
+        "best_epoch": 2,
+        "epochs": 3,
+        "monitor": {"name": "val.loss", "value": 0.61},
+        "parameters": {"trainable": 9, "total": 9},
+    }
     paths.finetune_stats(seed).write_text(json.dumps(stats))

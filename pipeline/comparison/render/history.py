@@ -2,36 +2,59 @@
 
 from collections.abc import Sequence
 
-from rich.console import Group
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.text import Text
 
 from pipeline.comparison.history import CommitMetrics
 from pipeline.comparison.render.markup import code, table
-from pipeline.comparison.render.strips import strip
+from pipeline.comparison.render.strips import STRIP, strip
 from pipeline.repository.results import format_metric
+from stages.metrics.summary import format_value
+from stages.shown import shorten, visible
 
-SUBJECT = 50  # characters of a commit's subject
+SUBJECT = 30  # characters of a commit's subject that leave room for the plot
+LONG_SUBJECT = 50  # characters of a subject in Markdown
+FOR_A_FILE = 10_000  # columns
 
 
 def render_terminal(commits: Sequence[CommitMetrics], names: Sequence[str]) -> Group:
-    """Return a table per metric, with the intervals drawn on one scale."""
-    return Group(*(part for name in names for part in (_table(commits, name), Text())))
+    """Return a table per metric, with the intervals drawn on one scale where there is room."""
+    return Group(*(part for name in names for part in (HistoryTable(commits, name), Text())))
+
+
+class HistoryTable:
+    """A metric of each commit. Values and intervals are never cut: the subject is, and the plot gives way to it."""
+
+    def __init__(self, commits: Sequence[CommitMetrics], name: str) -> None:
+        self._commits = commits
+        self._name = name
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        cells = [_cells(commit, self._name) for commit in self._commits]
+        plots = _strips(self._commits, self._name)
+        headings = ["commit", "date", "seeds", f"{self._name}, mean", "ships"]
+        room = options.max_width - _width([headings, *cells]) if console.is_terminal else FOR_A_FILE
+        if room > STRIP + SUBJECT:
+            headings, cells = [*headings, ""], [[*row, plot] for row, plot in zip(cells, plots, strict=True)]
+            room -= STRIP + 1
+        yield Text(_line([*headings, "subject"], [headings, *cells]), no_wrap=True, overflow="ignore")
+        for commit, row in zip(self._commits, cells, strict=True):
+            subject = shorten(visible(commit.subject), max(room, 1))
+            yield Text(_line([*row, subject], [headings, *cells]).rstrip(), no_wrap=True, overflow="ignore")
 
 
 def render_markdown(commits: Sequence[CommitMetrics], names: Sequence[str]) -> str:
     """Return a table, and a plot of each metric (mean and both ends of its interval)."""
-    rows = [
-        [
-            code(commit.commit),
-            commit.date,
-            *(_cell(commit, name) for name in names),
-            code(commit.subject, limit=SUBJECT),
-        ]
-        for commit in commits
-    ]
+    headings = ["commit", "date", "seeds", *(part for name in names for part in (f"{code(name)}, mean", "ships"))]
+    rows = []
+    for commit in commits:
+        columns = [_cells(commit, name) for name in names]
+        first = [code(commit.commit), commit.date, columns[0][2]]
+        rows.append(
+            [*first, *(cell for cells in columns for cell in cells[3:]), code(commit.subject, limit=LONG_SUBJECT)]
+        )
     charts = [_chart(commits, name) for name in names]
-    return "\n\n".join([table(["commit", "date", *map(code, names), "subject"], rows), *charts])
+    return "\n\n".join([table([*headings, "subject"], rows), *charts])
 
 
 def _chart(commits: Sequence[CommitMetrics], name: str) -> str:
@@ -56,15 +79,6 @@ def _chart(commits: Sequence[CommitMetrics], name: str) -> str:
     )
 
 
-def _table(commits: Sequence[CommitMetrics], name: str) -> Table:
-    result = Table(box=None, pad_edge=False)
-    for heading in ("commit", "date", name, "", "subject"):
-        result.add_column(heading, no_wrap=True)
-    for commit, plot in zip(commits, _strips(commits, name), strict=True):
-        result.add_row(commit.commit, commit.date, _cell(commit, name), plot, Text(commit.subject))
-    return result
-
-
 def _strips(commits: Sequence[CommitMetrics], name: str) -> list[str]:
     metrics = [commit.metrics.get(name) for commit in commits]
     ends = [end for metric in metrics if metric for end in (metric.low, metric.mean, metric.high) if end is not None]
@@ -72,6 +86,24 @@ def _strips(commits: Sequence[CommitMetrics], name: str) -> list[str]:
         strip(metric.low, metric.mean, metric.high, low=min(ends), high=max(ends)) if metric else ""
         for metric in metrics
     ]
+
+
+def _cells(commit: CommitMetrics, name: str) -> list[str]:
+    ships = commit.model.get(name)
+    seeds = "" if commit.seeds is None else str(commit.seeds)
+    return [commit.commit, commit.date, seeds, _cell(commit, name), format_value(ships.mean) if ships else ""]
+
+
+def _line(cells: Sequence[str], table: Sequence[Sequence[str]]) -> str:
+    """The cells at the widths of the table's columns; those beyond them as they are."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    widths += [0] * (len(cells) - len(widths))
+    return " ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+
+
+def _width(table: Sequence[Sequence[str]]) -> int:
+    """Columns of the terminal that the table takes, with a space after each column."""
+    return sum(max(map(len, column)) + 1 for column in zip(*table, strict=True))
 
 
 def _cell(commit: CommitMetrics, name: str) -> str:

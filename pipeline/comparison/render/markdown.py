@@ -7,12 +7,16 @@ from typing import Any
 from pipeline.comparison.flips import FlipCount, FlippedRow
 from pipeline.comparison.render import wording
 from pipeline.comparison.render.markup import code, escape, fold, table
-from pipeline.comparison.render.strips import bar, interval_strips
+from pipeline.comparison.render.strips import bar
 from pipeline.comparison.result import Comparison
 from pipeline.comparison.verdicts import MetricRow
+from stages.metrics.summary import format_change, format_value
 from stages.redaction import redact
 
 SIGNS = {
+    "passed": "✅",
+    "failed": "❌",
+    "open": "❔",
     "better": "🟢",
     "worse": "🔴",
     "mixed": "🟠",
@@ -31,9 +35,13 @@ def render(comparison: Comparison) -> str:
     """Return the comment."""
     title = escape(wording.changes_title(comparison.changes))
     test_rows = f", {comparison.test_rows:,} test rows" if comparison.test_rows else ""
+    sign, sentence = wording.decision(comparison)
+    sides = wording.sides_sentence(comparison)
     parts = [
-        f"### {SIGNS[comparison.verdict]} {escape(wording.verdict_sentence(comparison))}",
-        f"{code(comparison.base)} → {code(comparison.head)}{test_rows}. What changed: {title}.",
+        f"### {SIGNS[sign]} {escape(sentence)}",
+        escape(wording.beside_the_decision(comparison)),
+        f"{code(comparison.base)} → {code(comparison.head)}{test_rows}. What changed: {title}."
+        + (f" {escape(sides[0].upper() + sides[1:])}." if sides else ""),
         *_gate(comparison),
         _metrics(comparison.headline, comparison.confidence),
         *_notes(comparison.notes),
@@ -63,34 +71,24 @@ def _gate(comparison: Comparison) -> list[str]:
         f"- {'✅' if result.passed else '❔' if result.open else '❌'} {code(result.rule)}: {escape(result.why)}"
         for result in comparison.gate
     ]
-    outcome = "passes" if comparison.passed else "can't be decided" if comparison.undecided else "fails"
-    return [f"**The gate {outcome}**", "\n".join(lines)]
+    return ["\n".join(lines)]
 
 
 def _metrics(rows: Sequence[MetricRow], confidence: float) -> str:
     cells = [
         [
-            code(row.name),
-            f"{row.base:.3f}",
-            f"{row.head:.3f}",
-            f"{row.difference:+.3f}",
-            wording.interval(row),
-            f"`{strip}`",
+            code(row.name) + (" as observed" if row.paired and row.name.endswith("ece") else ""),
             f"**{row.verdict}**" if row.verdict in ("better", "worse", "differ") else row.verdict or "",
-            "" if row.min_detectable is None else f"{row.min_detectable:.3f}",
+            format_value(row.base),
+            format_value(row.head),
+            format_change(row.difference),
+            wording.interval(row),
+            "" if row.min_detectable is None else format_value(row.min_detectable),
         ]
-        for row, strip in zip(rows, interval_strips(rows), strict=True)
+        for row in rows
     ]
-    headings = [
-        "metric",
-        "base",
-        "head",
-        "difference",
-        f"{wording.percent(confidence)} interval",
-        "around 0",
-        "verdict",
-    ]
-    return table([*headings, "min. detectable"], cells, right=(1, 2, 3, 7))
+    headings = ["metric", "verdict", "base", "head", "change", f"{wording.percent(confidence)} interval"]
+    return table([*headings, "min. detectable"], cells, right=(2, 3, 4, 5, 6))
 
 
 def _notes(notes: Sequence[str]) -> list[str]:
@@ -139,7 +137,7 @@ def _flips(comparison: Comparison) -> list[str]:
     parts = [
         "Predictions of the two champions, the models that the reports chose.",
         _flip_counts("class", flips.classes),
-        _flip_counts("slice", [count for count in flips.slices if count.fixed + count.broken]),
+        _flip_counts("slice of the test rows", [count for count in flips.slices if count.fixed + count.broken]),
         _flipped_rows("Fixed rows with the largest gain in the probability of their label", flips.fixed_rows),
         _flipped_rows("Broken rows with the largest loss", flips.broken_rows),
     ]
@@ -201,11 +199,13 @@ def _cost(comparison: Comparison) -> str:
 
 def _legend(comparison: Comparison) -> str:
     return (
-        "The difference is head minus base, both measured on the same test rows. Its interval holds the true "
+        "The change is head minus base, both measured on the same test rows. Its interval holds the true "
         "differences that these rows, and the seeds if there are several, leave possible. The verdict is better or "
         "worse where 0 is outside the interval. The metrics are tested in the order of the table: one is tested only "
         "if all before it differ. Min. detectable is the smallest true difference that this comparison would detect "
         f"8 times out of 10. The interval's level is {wording.percent(comparison.confidence)}: the more often results "
         "were compared on the same test rows, the higher it is. With one seed per side, two models are compared, not "
-        "the configurations that made them. In the plots │ is 0 and ● is the difference, all on one scale."
+        "the configurations that made them. Where there are several, base and head are means over them; the model that "
+        "ships is the seed that is best on val. The calibration error (ece) is compared as observed: more than "
+        "the reports show: they take off what chance adds on both sides alike."
     )

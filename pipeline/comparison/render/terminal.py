@@ -11,6 +11,7 @@ from pipeline.comparison.render import wording
 from pipeline.comparison.render.strips import interval_strips
 from pipeline.comparison.result import Comparison
 from pipeline.comparison.verdicts import MetricRow
+from stages.metrics.summary import format_change, format_value
 from stages.redaction import redact
 from stages.shown import shorten, visible
 
@@ -34,6 +35,7 @@ def render(comparison: Comparison) -> Group:
     parts: list[RenderableType] = [
         _text(wording.verdict_sentence(comparison), style=STYLES.get(comparison.verdict, "bold")),
         _text(f"{comparison.base} -> {comparison.head}{test_rows}", style="dim"),
+        *(_text(line, style="dim") for line in [wording.sides_sentence(comparison)] if line),
         Text(),
         MetricsTable(comparison.headline, comparison.confidence),
         *(_text(f"note: {note}", style="yellow") for note in comparison.notes),
@@ -55,7 +57,7 @@ class MetricsTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         wide = options.max_width >= WIDE
         table = Table(box=None, pad_edge=False)
-        drawn = ["around 0"] if wide else []
+        drawn = ["interval (│ is 0)"] if wide else []
         for heading in ("metric", "base", "head", "change", f"{wording.percent(self._confidence)} interval", *drawn):
             table.add_column(heading, no_wrap=True, vertical="bottom")
         for heading in ("verdict", "min.\ndetectable"):
@@ -63,13 +65,13 @@ class MetricsTable:
         for row, strip in zip(self._rows, interval_strips(self._rows), strict=True):
             table.add_row(
                 row.name,
-                f"{row.base:.3f}",
-                f"{row.head:.3f}",
-                f"{row.difference:+.3f}",
+                format_value(row.base),
+                format_value(row.head),
+                format_change(row.difference),
                 wording.interval(row),
                 *([strip] if wide else []),
                 Text(row.verdict or "", style=STYLES.get(row.verdict or "", "")),
-                "" if row.min_detectable is None else f"{row.min_detectable:.3f}",
+                "" if row.min_detectable is None else format_value(row.min_detectable),
             )
         yield table
 
@@ -98,10 +100,8 @@ def _flips(comparison: Comparison) -> list[Text]:
     if flips is None:
         return []
     lines = [f"predictions: {flips.fixed:,} rows fixed, {flips.broken:,} broken, {flips.wrong:,} wrong in both"]
-    counts = [count for count in [*flips.classes[:FEW], *flips.slices[:FEW]] if count.fixed + count.broken]
-    if counts:
-        parts = [f"{shorten(count.name, 40)} +{count.fixed} -{count.broken} of {count.rows}" for count in counts]
-        lines.append(f"  most in: {'; '.join(parts)}")
+    for kind, counts in (("class", flips.classes), ("slice", flips.slices)):
+        lines += [f"  {wording.flip_sentence(kind, count)}" for count in counts[:FEW] if count.fixed + count.broken]
     lines += [f"  fixed  {_flipped_row(row)}" for row in flips.fixed_rows[:FEW]]
     lines += [f"  broken {_flipped_row(row)}" for row in flips.broken_rows[:FEW]]
     return [_text(line) for line in lines]

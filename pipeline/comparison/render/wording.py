@@ -1,33 +1,96 @@
 """Sentences and numbers that the terminal and the comment share."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.comparison.changes import Changes
+from pipeline.comparison.flips import FlipCount
+from pipeline.comparison.gate import RuleResult
 from pipeline.comparison.result import Comparison
 from pipeline.comparison.verdicts import MetricRow
+from stages.metrics.summary import format_change, format_value
+from stages.shown import shorten
 
 
 def verdict_sentence(comparison: Comparison) -> str:
     """Return the result in one or two sentences."""
-    rows = comparison.headline
+    reason, details = verdict_reason(comparison), verdict_details(comparison)
+    return f"{reason}{'' if not details or details.startswith(';') else '.'}{details}"
+
+
+def verdict_reason(comparison: Comparison) -> str:
+    """Return the verdict and the numbers of the metric that decided it."""
     if comparison.verdict == "identical":
         return f"identical: the same predictions for all {comparison.test_rows:,} test rows"
-    if not rows:
+    if not comparison.headline:
         return "unknown: the two sides have no headline metric of test in common"
+    verdict = "these two models differ" if comparison.verdict == "differ" else comparison.verdict
+    return f"{verdict}: {metric_sentence(_deciding(comparison)[0], comparison.confidence)}"
+
+
+def verdict_details(comparison: Comparison) -> str:
+    """Return what a reader must know beside the reason: what could be detected, and which other metrics differ."""
+    if comparison.verdict == "identical" or not comparison.headline:
+        return ""
+    first, *others = _deciding(comparison)
     if comparison.verdict == "within noise":
-        return f"within noise: {metric_sentence(rows[0], comparison.confidence)}.{detectable_sentence(rows[0])}"
-    first, *others = [row for row in rows if row.verdict in ("better", "worse", "differ")]
-    also = f"; also {', '.join(f'{row.name} {row.difference:+.3f}' for row in others)}" if others else ""
-    sentence = f"{metric_sentence(first, comparison.confidence)}{also}"
-    if comparison.verdict == "differ":
-        return f"these two models differ: {sentence}. Whether the change or the seed did it is unknown"
-    return f"{comparison.verdict}: {sentence}"
+        return detectable_sentence(first)
+    also = f"; also {', '.join(f'{row.name} {format_change(row.difference)}' for row in others)}" if others else ""
+    return f"{also}. Whether the change or the seed did it is unknown" if comparison.verdict == "differ" else also
+
+
+def _deciding(comparison: Comparison) -> list[MetricRow]:
+    rows = comparison.headline
+    return [row for row in rows if row.verdict in ("better", "worse", "differ")] or rows[:1]
+
+
+def decision(comparison: Comparison) -> tuple[str, str]:
+    """Return what follows for the change with the reason, and its sign; the rules decide where there are any.
+
+    The sign is passed, failed or open; where no rule is set, it is the verdict.
+    """
+    broken = [result for result in comparison.gate if not result.passed and not result.open]
+    undecided = [result for result in comparison.gate if result.open and not result.passed]
+    if broken:
+        return "failed", f"The gate fails: {_reasons(broken)}"
+    if undecided:
+        return "open", f"The gate can't be decided: {_reasons(undecided)}"
+    if comparison.gate:
+        return "passed", f"The gate passes ({_count(len(comparison.gate), 'rule')}); {verdict_reason(comparison)}"
+    return comparison.verdict, verdict_reason(comparison)
+
+
+def _reasons(results: Sequence[RuleResult]) -> str:
+    return "; ".join(f"{result.rule}: {result.why}" for result in results)
+
+
+def beside_the_decision(comparison: Comparison) -> str:
+    """Return what the decision leaves unsaid: the whole verdict where a rule decided, else its details."""
+    if not comparison.passed:
+        return verdict_sentence(comparison)
+    details = verdict_details(comparison).lstrip(";. ")
+    return details[:1].upper() + details[1:]
+
+
+def sides_sentence(comparison: Comparison) -> str:
+    """Return what the numbers of base and head are: means over seeds, or single models; and what the champions have."""
+    numbers = [len(seeds) for seeds in comparison.seeds]
+    if not all(numbers):
+        return ""
+    base, head = (f"the mean over {number} seeds" if number > 1 else "the model of one seed" for number in numbers)
+    sides = f"base and head are each {base}" if base == head else f"base is {base}, head {head}"
+    if max(numbers) == 1 or not comparison.ships:
+        return sides
+    seeds = " -> ".join(map(str, comparison.champions))
+    metrics = (
+        f"{name} {format_value(before)} -> {format_value(after)}" for name, (before, after) in comparison.ships.items()
+    )
+    return f"{sides}; the models that ship (seed {seeds}): {', '.join(metrics)}"
 
 
 def metric_sentence(row: MetricRow, confidence: float) -> str:
     """Return `test.mcc 0.812 -> 0.774, -0.038, 95% interval -0.060 to -0.017`."""
-    text = f"{row.name} {row.base:.3f} -> {row.head:.3f}, {row.difference:+.3f}"
+    text = f"{row.name} {format_value(row.base)} -> {format_value(row.head)}, {format_change(row.difference)}"
     return f"{text}, {percent(confidence)} interval {interval(row)}" if row.low is not None else text
 
 
@@ -59,7 +122,14 @@ def interval(row: MetricRow) -> str:
     """Return `-0.060 to -0.017`, and whether that is less precise than of paired rows."""
     if row.low is None or row.high is None:
         return ""
-    return f"{row.low:+.3f} to {row.high:+.3f}{'' if row.paired else ' (rows not paired)'}"
+    return f"{format_change(row.low)} to {format_change(row.high)}{'' if row.paired else ' (rows not paired)'}"
+
+
+def flip_sentence(kind: str, count: FlipCount) -> str:
+    """Return `class 5: 4 fixed, 3 broken of 18 rows`."""
+    return (
+        f"{kind} {shorten(count.name, 40)}: {count.fixed} fixed, {count.broken} broken of {_count(count.rows, 'row')}"
+    )
 
 
 def changes_title(changes: Changes) -> str:

@@ -17,7 +17,7 @@ from voluptuous import Invalid
 from pipeline.repository.confinement import check_md5
 from pipeline.repository.digests import Digest, Digests
 from pipeline.repository.graph import ParamValues, Stage
-from pipeline.repository.lock import RawEntry
+from pipeline.repository.lock import RawEntry, check_names
 from pipeline.repository.storage.objects import list_files
 from stages.errors import PipelineError
 
@@ -75,6 +75,7 @@ class RunCache:
             entry: RawEntry = COMPILED_LOCK_FILE_STAGE_SCHEMA(parse_yaml(text, path))
             for out in entry.get("outs") or [{}]:
                 check_md5(out.get("md5"))
+            check_names(entry)
             if entry_key(entry) != self._fs.name(self._fs.parent(path)):  # the key covers the paths of the outputs
                 raise Invalid("it belongs to another command, other inputs or other outputs")
         except (FileNotFoundError, UnicodeDecodeError, DvcException, Invalid, PipelineError) as error:

@@ -21,6 +21,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled
 
+from pipeline.execution.machine import HOST_LABEL, host_name
 from pipeline.workers.prefect_api import UNREACHABLE
 
 HEARTBEAT_LABEL = "retune.heartbeat"
@@ -67,7 +68,8 @@ def _send(run_id: UUID, on_ended: Callable[[], None], stop: threading.Event) -> 
         try:
             with get_client(sync_client=True) as client:
                 while not stop.is_set():
-                    client.update_flow_run_labels(run_id, {HEARTBEAT_LABEL: f"{os.getpid()}.{next(number)}"})
+                    beat = f"{os.getpid()}.{next(number)}"
+                    client.update_flow_run_labels(run_id, {HEARTBEAT_LABEL: beat, HOST_LABEL: host_name()})
                     state = client.read_flow_run(run_id).state
                     if state and state.type in ENDED and not stop.is_set():
                         log.warning("This run was ended from outside (%s): stopping.", state.name)

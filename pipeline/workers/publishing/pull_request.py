@@ -55,4 +55,8 @@ def _metrics_before_and_after(before: Metrics, after: Metrics) -> str:
         f"| {format_metric(after[name]) if name in after else ''} |"
         for name in dict.fromkeys([*after, *before])
     ]
-    return "\n".join(["| metric | before | after |", "|---|---|---|", *rows]) if rows else "No metrics yet."
+    return (
+        "\n".join(["| metric, mean over the seeds | before | after |", "|---|---|---|", *rows])
+        if rows
+        else "No metrics yet."
+    )

@@ -22,7 +22,9 @@ class Rule(NamedTuple):
 
 RULES = {
     "malformed_row": Rule(
-        "can't be read", "Correct it, set delimiter, header and quoting of download.dataset as the file has them"
+        "can't be read",
+        "Correct it, give a column of another type as text, set delimiter, header and quoting of download.dataset as "
+        "a file of text has them",
     ),
     "broken_encoding": Rule(
         "has bytes that are not text in this encoding", "Set download.dataset.encoding to the file's encoding"

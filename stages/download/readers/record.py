@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from stages.columns import SLICE_PREFIX
@@ -99,11 +100,19 @@ def typed_record(row: int, values: Mapping[str, Any]) -> Record:
             cells[field] = value
         elif isinstance(value, int):
             cells[field] = str(value)
+        elif isinstance(value, Decimal):
+            cells[field] = _plain_decimal(value)
         elif field.startswith(SLICE_PREFIX):
             cells[field] = str(value)  # a date, a list: slices only compare values
         else:
             return Record(row, None, problem=f"{field}: expected a string or a number, got {type(value).__name__}")
     return record_of(row, cells)
+
+
+def _plain_decimal(value: Decimal) -> str:
+    """Return a decimal number as text without the zeros that end it: 1.50 is 1.5, and 100 stays 100."""
+    digits = f"{value if value else abs(value):f}"  # never -0
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
 def record_of(row: int, cells: Mapping[str, str | None]) -> Record:

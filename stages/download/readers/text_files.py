@@ -67,7 +67,7 @@ def read_folders(path: Path, *, name: str, options: ReadOptions) -> Iterator[Rec
         raise DataError(
             f"{name} is not a folder. The format folders needs a folder that holds a folder of text files per class."
         )
-    for row, file in enumerate(files_below(path, name), start=1):
+    for row, file in enumerate(files_below(path, name).files, start=1):
         parts = file.relative_to(path).parts
         if len(parts) < 2:
             raise DataError(f"{name}: the file {plain(parts[0])} is not in the folder of a class. Move it into one.")

@@ -4,12 +4,13 @@ import errno
 import io
 import lzma
 import os
+import posixpath
 import re
 import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,7 +30,15 @@ DAMAGE = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, RecursionError, EOFError),
     *(OSError, ValueError, OverflowError, LookupError),  # zipfile and tarfile raise these for headers with odd numbers
 )
+ARCHIVES = {  # by the first bytes too
+    "zip": re.compile(rb"PK(\x03\x04|\x05\x06)"),
+    "tar": re.compile(rb"(?s).{257}ustar"),
+    "7z": re.compile(rb"7z\xbc\xaf\x27\x1c"),
+    "rar": re.compile(rb"Rar!\x1a\x07"),
+}
+START = 262  # bytes that tell what a file is
 CHUNK = 1 << 20  # bytes
+MOST_LINKS = 40  # of a tar, from link to link
 MOST_MEMBERS = 2_000_000  # of an archive; zipfile and tarfile keep about a kilobyte of each
 LARGEST_HEADER = 256_000_000  # bytes; the directory of a zip with so many members is smaller
 
@@ -45,7 +54,8 @@ def unpack(path: Path, *, member: str | None, name: str, scratch: Path, limit: i
         limit: Bytes that a file may unpack to, because a small archive can fill a disk.
 
     Raises:
-        DataError: It is damaged, encrypted, not an archive or too large, or has no such member.
+        DataError: It is damaged, encrypted, not an archive or too large, has no such member, or what comes out is
+            packed again.
     """
     if path.is_dir():
         return path
@@ -53,7 +63,33 @@ def unpack(path: Path, *, member: str | None, name: str, scratch: Path, limit: i
         path = _decompress(path, name, scratch / "archive", limit)
         path = _extract(path, member, name, scratch / "member", limit)
         name = f"{name}:{plain(member)}"
-    return _decompress(path, name, scratch / "plain", limit)
+    plain_file = _decompress(path, name, scratch / "plain", limit)
+    _refuse_packed(plain_file, name, in_archive=member is not None)
+    return plain_file
+
+
+def _refuse_packed(path: Path, name: str, *, in_archive: bool) -> None:
+    """Check that an unpacked file is not packed itself.
+
+    Raises:
+        DataError: It is.
+    """
+    with open_file(path, name) as file:
+        start = file.read(START)
+    if compression := _compression(start):
+        raise DataError(f"{name} is compressed twice (now {compression}). Unpack it yourself, and give that file.")
+    archive = next((kind for kind, magic in ARCHIVES.items() if magic.match(start)), None)
+    if archive in ("zip", "tar") and not in_archive:
+        raise DataError(
+            f"{name} is a {archive} file. Name the file in it as `member` in download.dataset.files. "
+            "Save a workbook (xlsx, ods) as CSV."
+        )
+    if archive:
+        raise DataError(f"{name} is a {archive} file. Unpack it yourself, and give the path of the file in it.")
+
+
+def _compression(start: bytes) -> str | None:
+    return next((kind for kind, magic in COMPRESSIONS.items() if magic.match(start)), None)
 
 
 class _HeaderReader(io.BufferedReader):
@@ -71,19 +107,18 @@ def _extract(archive: Path, member: str, name: str, target: Path, limit: int) ->
     with open_file(archive, name) as opened:
         file: Any = _HeaderReader(opened.raw)
         try:
-            if zipfile.is_zipfile(file):
-                with zipfile.ZipFile(file) as packed:
-                    files = dict.fromkeys(info.filename for info in packed.infolist() if not info.is_dir())
-                    _require_member(member, files, name)
-                    with packed.open(member) as source:
-                        return _copy(source, target, f"{name}:{plain(member)}", limit)
-            file.seek(0)
-            if tarfile.is_tarfile(file):
+            if tarfile.is_tarfile(file):  # before zip: a zip at the end of a tar would be found there
                 file.seek(0)
                 with tarfile.open(fileobj=file, mode="r:") as tar:
                     members = _tar_members(tar, name)
-                    _require_member(member, members, name)
-                    with tar.extractfile(members[member]) or io.BytesIO() as source:
+                    info = members[_find_member(member, members, name)]
+                    with tar.extractfile(info) or io.BytesIO() as source:
+                        return _copy(source, target, f"{name}:{plain(member)}", limit)
+            file.seek(0)
+            if zipfile.is_zipfile(file):
+                with zipfile.ZipFile(file) as packed:
+                    files = dict.fromkeys(info.filename for info in packed.infolist() if not info.is_dir())
+                    with packed.open(_find_member(member, files, name)) as source:
                         return _copy(source, target, f"{name}:{plain(member)}", limit)
         except DAMAGE as error:
             _raise_if_disk_full(error)
@@ -99,22 +134,58 @@ def _extract(archive: Path, member: str, name: str, target: Path, limit: int) ->
 
 
 def _tar_members(tar: tarfile.TarFile, name: str) -> dict[str, tarfile.TarInfo]:
-    """The files of a tar by name; of several with one name the last counts, as tar itself unpacks them."""
-    members = {}
+    """The files of a tar by name; of several with one name the last counts, as tar itself unpacks them.
+
+    A link is the file in the archive that it leads to; one that leads out of it is left out.
+    """
+    members: dict[str, tarfile.TarInfo] = {}
+    links: dict[str, str] = {}
     for number, info in enumerate(tar):
         if number >= MOST_MEMBERS:
             raise _too_many(name)
+        member = _without_dots(info.name)
+        members.pop(member, None)
+        links.pop(member, None)
         if info.isfile():
-            members[info.name] = info
-    return members
+            members[member] = info
+        elif info.issym():
+            links[member] = posixpath.normpath(posixpath.join(posixpath.dirname(member), info.linkname))
+        elif info.islnk():
+            links[member] = _without_dots(info.linkname)
+    return members | {link: members[file] for link in links if (file := _follow(link, links)) in members}
 
 
-def _require_member(member: str, present: Collection[str], name: str) -> None:
+def _follow(link: str, links: Mapping[str, str]) -> str:
+    """Return where a link of an archive leads, through other links."""
+    for _ in range(MOST_LINKS):
+        if link not in links:
+            break
+        link = links[link]
+    return link
+
+
+def _without_dots(name: str) -> str:
+    """Return the name of a member without `./` before it, with which `tar` packs a folder."""
+    while name.startswith("./"):
+        name = name[2:].lstrip("/")
+    return name
+
+
+def _find_member(member: str, present: Collection[str], name: str) -> str:
+    """Return the name that a member has in the archive.
+
+    Raises:
+        DataError: The archive has no such member.
+    """
     if len(present) > MOST_MEMBERS:
         raise _too_many(name)
-    if member not in present:
-        shown = examples(present, most=NAMES, show=plain)
-        raise DataError(f"{name} has no member {short(member)}. It has: {shown}. Correct `member`.")
+    if member in present:
+        return member
+    for candidate in present:
+        if _without_dots(candidate) == _without_dots(member):
+            return candidate
+    shown = examples(present, most=NAMES, show=plain)
+    raise DataError(f"{name} has no member {short(member)}. It has: {shown}. Correct `member`.")
 
 
 def _too_many(name: str) -> DataError:
@@ -123,8 +194,7 @@ def _too_many(name: str) -> DataError:
 
 def _decompress(path: Path, name: str, target: Path, limit: int) -> Path:
     with open_file(path, name) as file:
-        start = file.read(10)
-        compression = next((kind for kind, magic in COMPRESSIONS.items() if magic.match(start)), None)
+        compression = _compression(file.read(START))
         if compression is None:
             return path
         file.seek(0)

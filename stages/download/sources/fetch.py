@@ -1,6 +1,7 @@
 """Bring a source to disk: local files are used where they are, others are downloaded."""
 
 import hashlib
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from stages.download.sources.http import download
 from stages.download.sources.local import find_local
 from stages.download.sources.object_stores import STORES, fetch_from_store
 from stages.errors import DataError
+from stages.messages import examples, plain
 from stages.redaction import redact_shapes
 
+logger = logging.getLogger(__name__)
 WEB_PAGE = (b"<!doctype html", b"<html")
 
 
@@ -24,6 +27,7 @@ class Fetched:
     path: Path
     sha256: str
     bytes: int
+    skipped: int | None = None  # files of a folder that are hidden or of the system; None: it is a file
 
     def verify(self, sha256: str | None) -> None:
         """Check the file against the checksum that params.yaml pins, if any.
@@ -53,7 +57,7 @@ def fetch(source: str, *, root: Path, watched: str, scratch: Path) -> Iterator[F
     scheme = source.partition("://")[0] if "://" in source else None
     if scheme is None:
         for name, path in find_local(source, root=root, watched=watched):
-            yield _describe(name, path)
+            yield _describe(name, path, watched=root / watched)
         return
     target = scratch / "source"
     if scheme in ("http", "https"):
@@ -71,17 +75,21 @@ def fetch(source: str, *, root: Path, watched: str, scratch: Path) -> Iterator[F
     yield _describe(redact_shapes(source), target)
 
 
-def _describe(source: str, path: Path) -> Fetched:
+def _describe(source: str, path: Path, *, watched: Path | None = None) -> Fetched:
     if not path.is_dir():
         sha256, size = _checksum(path, source)
         return Fetched(source, path, sha256, size)
     digest, total = hashlib.sha256(), 0
-    for file in files_below(path, source):
+    files, skipped = files_below(path, source, watched=watched)
+    if skipped:
+        shown = examples([file.relative_to(path).as_posix() for file in skipped], show=plain)
+        logger.warning("%s: %d hidden files or files of the system are not read: %s", source, len(skipped), shown)
+    for file in files:
         relative = file.relative_to(path).as_posix()
         sha256, size = _checksum(file, f"{source}/{relative}")
         digest.update(f"{sha256}  ".encode() + os.fsencode(relative) + b"\n")  # what `sha256sum` prints for the files
         total += size
-    return Fetched(source, path, digest.hexdigest(), total)
+    return Fetched(source, path, digest.hexdigest(), total, skipped=len(skipped))
 
 
 def _checksum(path: Path, name: str) -> tuple[str, int]:

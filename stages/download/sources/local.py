@@ -6,9 +6,10 @@ from itertools import takewhile
 from pathlib import Path
 
 from stages.download.readers.record import encodable
-from stages.download.regular_files import unreadable
+from stages.download.regular_files import refuse_link_outside, unreadable
 from stages.errors import DataError
 from stages.messages import plain, short
+from stages.redaction import redact_shapes
 
 
 def find_local(source: str, *, root: Path, watched: str) -> Iterator[tuple[str, Path]]:
@@ -20,7 +21,8 @@ def find_local(source: str, *, root: Path, watched: str) -> Iterator[tuple[str, 
         watched: Folder or file that DVC watches.
 
     Raises:
-        DataError: It is no path, is outside `watched`, is missing, or a name can't be written as UTF-8.
+        DataError: It is no path, is outside `watched` or leads out of it by a link, is missing, or a name can't be
+            written as UTF-8.
     """
     for value in (source, watched):
         if not value or "\0" in value or not encodable(value):
@@ -32,6 +34,7 @@ def find_local(source: str, *, root: Path, watched: str) -> Iterator[tuple[str, 
         for name, path in _matches(source, root, watched):
             if not encodable(name):
                 raise DataError(f"The name of {short(name)} is not UTF-8. Rename the file.")
+            refuse_link_outside(path, name, root / watched)
             yield name, path
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         raise unreadable(plain(source), error) from error
@@ -71,7 +74,7 @@ def _require_watched(path: Path, source: str, folder: Path, watched: str) -> Non
         )
     raise DataError(
         f"{source} is not in download.dataset.folder, which is {watched}, so DVC would not see it change. "
-        f"Set download.dataset.folder: {Path(source).parent.as_posix()}"
+        f"Set download.dataset.folder: {Path(redact_shapes(source)).parent.as_posix()}"
     )
 
 

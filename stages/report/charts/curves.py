@@ -7,7 +7,6 @@ from sklearn.metrics import precision_recall_curve
 from stages.metrics.classification import count_scores
 from stages.predictions import Predictions
 
-BATCH_SIZE = 32  # rows per bar, as in the CoLA tutorial
 MAX_BATCHES = 60
 MAX_POINTS = 200
 
@@ -26,13 +25,15 @@ def precision_recall(predictions: Predictions) -> tuple[list[float], list[float]
     return recall[by_threshold][points].round(4).tolist(), precision[by_threshold][points].round(4).tolist()
 
 
-def batch_mcc(labels: NDArray[np.int64], preds: NDArray[np.int64], *, num_labels: int) -> tuple[int, list[float]]:
+def batch_mcc(
+    labels: NDArray[np.int64], preds: NDArray[np.int64], *, batch_size: int, num_labels: int
+) -> tuple[int, list[float]]:
     """Return the batch size and the MCC of each batch, in the order of the rows.
 
-    A batch has 32 rows, or more if there would be more than 60 batches. The bars show how much the MCC of a few rows
-    varies, and why the overall MCC is not their mean.
+    A batch has `batch_size` rows (>= 1), or more if there would be more than 60 batches. The bars show how much the MCC
+    of a few rows varies, and why the overall MCC is not their mean.
     """
-    size = max(BATCH_SIZE, -(-len(labels) // MAX_BATCHES))
+    size = max(batch_size, -(-len(labels) // MAX_BATCHES))
     scores = []
     for start in range(0, len(labels), size):
         batch = slice(start, start + size)

@@ -14,6 +14,7 @@ from stages.report.charts.lines import LineChart, epoch_chart, unit_chart
 from stages.report.metrics import Metrics
 from stages.report.results import Results
 
+STYLES = 6  # of lines: colour, dash and marker
 BASELINES = {"majority": "majority class", "tfidf": "TF-IDF + logistic regression"}
 
 
@@ -22,16 +23,18 @@ class Charts:
     """All charts of report.html."""
 
     headline: IntervalChart
-    loss: LineChart
+    losses: dict[str, LineChart]  # by title
     metric: LineChart
-    batches: BarChart
+    batches: BarChart | None  # only where `report.mcc_per_batch` asks for it
     batch_size: int
     calibration: LineChart
     precision_recall: LineChart | None  # binary tasks
     lengths: BarChart
 
 
-def make_charts(paths: Paths, results: Results, metrics: Metrics, *, metric: str, headline: str) -> Charts:
+def make_charts(
+    paths: Paths, results: Results, metrics: Metrics, *, metric: str, headline: str, mcc_per_batch: int | None
+) -> Charts:
     """Lay out every chart.
 
     Args:
@@ -40,12 +43,13 @@ def make_charts(paths: Paths, results: Results, metrics: Metrics, *, metric: str
         metrics: The contents of metrics.json.
         metric: The metric that chose the champion.
         headline: The metric at the top of the report.
+        mcc_per_batch: Rows of each bar of the chart of MCC; None: no such chart.
     """
     champion = metrics.champion.test or metrics.champion.val
-    batch_size, batches = _batches(results, champion["mcc"])
+    batch_size, batches = _batches(results, champion["mcc"], mcc_per_batch) if mcc_per_batch else (0, None)
     return Charts(
         headline=_headline(champion[headline], metrics, headline),
-        loss=_loss(results),
+        losses=_losses(results),
         metric=_metric(results, metric),
         batches=batches,
         batch_size=batch_size,
@@ -70,13 +74,19 @@ def _epochs(results: Results) -> list[int]:
     return epochs
 
 
-def _loss(results: Results) -> LineChart:
-    losses = {
-        f"{split}, seed {result.seed}": result.curve[f"{split}_loss"].tolist()
+def _losses(results: Results) -> dict[str, LineChart]:
+    """One chart, or one per split where its lines would be more than there are styles to tell them apart by."""
+    epochs, lines = _epochs(results), {}
+    for split in ("train", "val"):
+        for result in results.seeds:
+            lines[split, f"seed {result.seed}"] = result.curve[f"{split}_loss"].tolist()
+    if len(lines) <= STYLES:
+        named = {f"{split}, {seed}": values for (split, seed), values in lines.items()}
+        return {"Loss on train and val": epoch_chart(named, epochs)}
+    return {
+        f"Loss on {split}": epoch_chart({seed: values for (of, seed), values in lines.items() if of == split}, epochs)
         for split in ("train", "val")
-        for result in results.seeds
     }
-    return epoch_chart(losses, _epochs(results))
 
 
 def _metric(results: Results, metric: str) -> LineChart:
@@ -84,9 +94,11 @@ def _metric(results: Results, metric: str) -> LineChart:
     return epoch_chart(values, _epochs(results))
 
 
-def _batches(results: Results, mcc: MetricValue) -> tuple[int, BarChart]:
+def _batches(results: Results, mcc: MetricValue, batch_size: int) -> tuple[int, BarChart]:
     predictions = results.predictions
-    size, scores = batch_mcc(predictions.labels, predictions.preds, num_labels=len(results.labels))
+    size, scores = batch_mcc(
+        predictions.labels, predictions.preds, batch_size=batch_size, num_labels=len(results.labels)
+    )
     bars = [
         Bar(number - 0.5, score, f"batch {number}: {score:.3f}")  # centred on the batch's number
         for number, score in enumerate(scores, start=1)

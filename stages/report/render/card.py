@@ -8,10 +8,9 @@ from huggingface_hub import EvalResult, ModelCardData
 from stages.errors import ReportError
 from stages.files import replace_folder, write_json, write_text
 from stages.metrics.names import headline_metrics
-from stages.metrics.summary import MetricValue
+from stages.metrics.summary import SHOWN, MetricValue
 from stages.paths import Paths
 from stages.report.render.context import Context
-from stages.report.render.formats import decimals
 from stages.report.render.glossary import NAMES
 from stages.report.render.page import environment
 from stages.report.results import Results
@@ -90,6 +89,6 @@ def _result(context: Context, name: str) -> EvalResult:
         dataset_split=context.results.split,
         metric_type=metric,
         metric_name=NAMES[name],
-        metric_value=round(entry.value, decimals(entry.low, entry.high)),
+        metric_value=round(entry.value, SHOWN),
         metric_args=arguments,
     )

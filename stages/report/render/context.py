@@ -1,11 +1,12 @@
 """The values that the templates show."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sklearn.metrics import confusion_matrix
 
 from stages.metrics.caveats import by_reason
+from stages.metrics.failures import describe_failures
 from stages.metrics.names import HEADLINE, SPLITS
 from stages.params import Params
 from stages.paths import Paths
@@ -14,6 +15,7 @@ from stages.report.data_summary import DataSummary, read_data_summary
 from stages.report.metrics import Metrics
 from stages.report.mistakes import Confusion, Mistake, confident_mistakes, frequent_confusions
 from stages.report.provenance import Provenance, read_provenance
+from stages.report.render.glossary import NAMES
 from stages.report.results import Results
 from stages.report.rows import read_texts
 from stages.report.slices import SMALL, weakness
@@ -33,6 +35,8 @@ class Context:
         params: Of the project.
         results: Of all seeds.
         metrics: The contents of metrics.json.
+        failures: What makes the model useless, a sentence each.
+        target: Where the labels come from.
         headline: The metric at the top of the report.
         metric_names: All metrics, the headline first.
         rough: By split, the metrics whose interval is rough, by the reason.
@@ -52,6 +56,8 @@ class Context:
     params: Params
     results: Results
     metrics: Metrics
+    failures: list[str]
+    target: str
     headline: str
     metric_names: list[str]
     rough: dict[str, dict[str, list[str]]]
@@ -90,6 +96,8 @@ def build_context(
         params=params,
         results=results,
         metrics=metrics,
+        failures=describe_failures(asdict(metrics), NAMES),
+        target=_target(params),
         headline=headline,
         metric_names=_metric_names(results, headline),
         rough={split: _rough(results, split) for split in SPLITS},
@@ -101,10 +109,19 @@ def build_context(
         mistakes=mistakes,
         suspects=top_suspects,
         texts=_texts_by_position(paths, sorted(positions)) if params.report.show_text and positions else {},
-        charts=make_charts(paths, results, metrics, metric=metric, headline=headline),
+        charts=make_charts(
+            paths, results, metrics, metric=metric, headline=headline, mcc_per_batch=params.report.mcc_per_batch
+        ),
         data=read_data_summary(paths, labels, most_classes=MOST_CLASSES),
         provenance=read_provenance(paths, params, results.champion.seed),
     )
+
+
+def _target(params: Params) -> str:
+    column = params.download.dataset.columns.label
+    if column is None:
+        return "the label of each file or folder"
+    return f"column {column}" if isinstance(column, str) else f"column number {column}"
 
 
 def _rough(results: Results, split: str) -> dict[str, list[str]]:

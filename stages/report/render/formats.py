@@ -9,37 +9,34 @@ from typing import Any
 
 from markupsafe import Markup
 
+from stages.metrics.summary import format_value
+
+FEWER_DECIMALS = {"expected": 1, "seeds_share_of_variance": 2}  # numbers that are no metrics, by a key of theirs
+
 
 def format_number(metrics: object, *keys: str) -> str:
-    """Return a number of metrics.json for people, rounded to the digits that its interval supports.
+    """Return a number of metrics.json for people, with as many decimals as all of its kind.
 
     Args:
         metrics: The contents of metrics.json.
         keys: Where the number is, such as "champion", "test", "mcc", "value".
     """
-    entry, value = _find(metrics, keys)
+    value = _find(metrics, keys)
     if value is None:
         return "–"
     if isinstance(value, int):
         return f"{value:,}"
-    low, high = entry.get("low"), entry.get("high")
-    places = decimals(low, high) if isinstance(low, float) and isinstance(high, float) else _places(value)
-    text = f"{value:.{places}f}"
-    return (text.removeprefix("-") if float(text) == 0 else text).replace("-", "−")
+    places = FEWER_DECIMALS.get(keys[-1], FEWER_DECIMALS.get(keys[0]))
+    text = format_value(value) if places is None else f"{value:.{places}f}"
+    return text.replace("-", "−")
 
 
 def data_element(metrics: object, *keys: str) -> Markup:
     """Return the number as a <data> element that also has its exact value and its keys in metrics.json."""
-    _, value = _find(metrics, keys)
+    value = _find(metrics, keys)
     return Markup('<data value="{}" data-key="{}">{}</data>').format(
         "" if value is None else repr(value), json.dumps(keys, ensure_ascii=False), format_number(metrics, *keys)
     )
-
-
-def decimals(low: float, high: float) -> int:
-    """Return the decimals (2 to 6) that an interval supports: to the second significant digit of its half width."""
-    half = (high - low) / 2
-    return 4 if half <= 0 else min(6, max(2, math.ceil(-math.log10(half)) + 1))
 
 
 def plain(number: str) -> str:
@@ -53,11 +50,13 @@ def escape_markdown(text: object) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|~&$!@])", lambda match: f"&#{ord(match[0])};", one_line)
 
 
-def four_digits(value: float) -> str:
-    """Return a number of the learning curve with four decimals, or four significant digits if it is small."""
+def curve_value(value: float, column: str) -> str:
+    """Return a number of the learning curve, with the same decimals as all of its column."""
     if not math.isfinite(value):
         return "–"
-    return f"{value:.4f}".rstrip("0").rstrip(".") if abs(value) >= 0.1 or value == 0 else f"{value:.4g}"
+    if column == "epoch":
+        return f"{value:.0f}"
+    return f"{value:.2e}" if column == "learning_rate" else format_value(value)
 
 
 def thousands(value: float) -> str:
@@ -70,19 +69,9 @@ def percent(share: float) -> str:
     return f"{100 * share:.{1 if 0.0005 <= share < 0.9995 or share in (0, 1) else 3}f}%"
 
 
-def _find(metrics: object, keys: Sequence[str]) -> tuple[Mapping[str, Any], Any]:
-    """The number, and all fields of the entry that holds it."""
-    *path, name = keys
-    entry = functools.reduce(lambda fields, key: _fields(fields[key]), path, _fields(metrics))
-    return entry, entry[name]
+def _find(metrics: object, keys: Sequence[str]) -> Any:
+    return functools.reduce(lambda fields, key: _fields(fields)[key], keys, metrics)
 
 
-def _fields(entry: Any) -> Mapping[str, Any]:
+def _fields(entry: Any) -> Mapping[Any, Any]:
     return entry if isinstance(entry, Mapping) else vars(entry)
-
-
-def _places(value: float) -> int:
-    """Decimals of a number without an interval: two or three, or more for two digits of a small one."""
-    if 0 < abs(value) < 0.01:
-        return 1 - math.floor(math.log10(abs(value)))
-    return 2 if round(value, 2) == value else 3

@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from stages.metrics.summary import format_value
 from stages.report.render import formats
 from stages.report.render.context import Context
 from stages.report.render.glossary import MEANINGS, NAMES
@@ -43,7 +44,8 @@ def environment() -> Environment:
     templates.filters |= {
         "md": formats.escape_markdown,
         "plain": formats.plain,
-        "four_digits": formats.four_digits,
+        "value": format_value,
+        "curve_value": formats.curve_value,
         "thousands": formats.thousands,
         "percent": formats.percent,
     }

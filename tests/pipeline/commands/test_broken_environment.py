@@ -246,18 +246,6 @@ def test_a_repository_of_another_user_is_named_with_git_s_own_advice(project: Pa
         assert re.search(r"dubious ownership .* git config --global --add safe\.directory", done.err)
 
 
-def test_a_proxy_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch, prefect_api: str) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    monkeypatch.setenv("NO_PROXY", "example.org")
-    monkeypatch.setenv("PREFECT_API_URL", prefect_api)
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.setenv("no_proxy", "")
-    server._bypass_proxies()
-    assert os.environ["NO_PROXY"] == "example.org,127.0.0.1,localhost"
-    assert server.answers(prefect_api)
-
-
 def test_a_prefect_home_that_can_be_made_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "new/home"))
     server.check_settings()

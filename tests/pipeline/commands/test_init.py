@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.execution.workspace import hold
 from pipeline.repository.project import Project
 from stages.params import Params, read_params
 from tests.pipeline import toy
@@ -213,6 +214,17 @@ def test_use_says_what_it_wrote(own: Path, command: Commands) -> None:
     assert done.out == "params.yaml now holds the recipe default with 1 change. Next: retune run\n"
     done = command(own, "use", "default", "-S", "seeds=[42]")
     assert done.out == "params.yaml now holds the recipe default. Next: retune run\n"
+
+
+@pytest.mark.parametrize("name", ["use", "init"])
+def test_what_a_run_reads_stays_until_it_ends(own: Path, command: Commands, reviews: Path, name: str) -> None:
+    before = (own / "params.yaml").read_text()
+    with hold(own):
+        done = command(own, name, {"use": "sms_spam", "init": str(reviews)}[name])
+    assert (done.code, done.out, len(done.lines)) == (1, "", 1)
+    assert re.search(r"Another run uses this workspace \(process \d+, .*Wait for it to end, or stop it", done.err)
+    assert (own / "params.yaml").read_text() == before
+    assert not (own / "data/mine/App_Reviews.csv").exists()
 
 
 @pytest.mark.parametrize("arguments", [["use", "sms_spam"], ["run", "--recipe", "sms_spam"]], ids=" ".join)

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from stages.errors import DataError, ModelError
+from stages.errors import DataError, ModelError, RetuneError
 from stages.inference.classifier import Classifier
 from tests.pipeline.prediction.rows import run_retune
 
@@ -20,6 +20,15 @@ def test_a_foreign_folder_is_refused(model: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["predict", "good", "--model", str(folder)])
     assert isinstance(result.exception, ModelError)
     assert "runs code that comes with the model" in str(result.exception)
+
+
+@pytest.mark.parametrize("address", ["https://user:s3cr3t-planted@host/x", "hf://user:s3cr3t-planted@org/name"])
+def test_a_model_that_is_an_address_is_named_without_its_password(address: str) -> None:
+    """A path keeps one of the two slashes."""
+    result = CliRunner().invoke(app, ["predict", "good", "--model", address])
+    assert isinstance(result.exception, RetuneError)
+    assert "***@" in str(result.exception)
+    assert "s3cr3t-planted" not in f"{result.exception}{result.output}"
 
 
 def test_texts_as_arguments(model: Path) -> None:

@@ -60,4 +60,7 @@ def comparison(text: str, *, many: int = 1) -> Comparison:
         costs=[Cost(name, (1.0, None), (100, 200)) for name in names],
         model_bytes=(90_000_000, 80_000_000),
         gate=[RuleResult(text, False, text)],
+        seeds=((1, 2), (1, 2, 3)),
+        champions=(1, 3),
+        ships={"test.macro_f1": (0.81, 0.72)},
     )

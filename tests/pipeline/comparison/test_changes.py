@@ -113,7 +113,7 @@ DATASET = FILES.dataset.as_posix()
     ("base", "head", "expected"),
     [
         (revision({DATASET: "1"}), revision({DATASET: "1"}), DataChange(True, (11, 11))),  # equal: not read
-        (revision({DATASET: "1"}), revision({DATASET: "1"}, stats=None), DataChange(True, (None, None))),
+        (revision({DATASET: "1"}), revision({DATASET: "1"}, stats={}), DataChange(True, (None, None))),
         (revision({DATASET: "1"}), revision({DATASET: "2"}, stats={}), DataChange(False, (11, None))),
         (revision({}), revision({}), DataChange(False, (11, 11))),  # no hash on either side: unknown, not equal
         (

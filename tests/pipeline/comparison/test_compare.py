@@ -1,6 +1,7 @@
 """Comparisons in a real git and DVC repository whose results were written by hand."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -60,6 +61,29 @@ def test_two_lucky_draws_are_within_noise(project: Path) -> None:
     assert any("One seed per side: how far seeds are apart" in note for note in comparison.notes)  # those of `many`
     assert comparison.changes.params == {}
     assert not any("by length" in note for note in comparison.notes)
+
+
+def test_every_command_prints_the_same_digits_for_the_same_thing(project: Path) -> None:
+    report = json.loads((project / "data/report/metrics.json").read_text())  # of `many`, three seeds
+    mean, ships = (
+        f"{value:.3f}"
+        for value in (report["test"]["accuracy"]["mean"], report["champion"]["test"]["accuracy"]["value"])
+    )
+    assert mean != ships
+    results, log, compared = (
+        retune(project, *arguments).stdout
+        for arguments in (["results"], ["log", "--metric", "accuracy", "-n", "1"], ["compare", "base", "many"])
+    )
+    (line,) = [line.split() for line in results.splitlines() if line.startswith("accuracy")]
+    assert (line[1], line[5]) == (ships, mean)
+    assert "model that ships," in results
+    assert "over 3 seeds" in results
+    line = log.splitlines()[1].split()
+    assert (line[2], line[3], line[7]) == ("3", mean, ships)
+    (line,) = [line.split() for line in compared.splitlines() if line.startswith("test.accuracy")]
+    assert line[2] == mean
+    assert "base is the model of one seed, head the mean over 3 seeds" in compared
+    assert f"test.accuracy {compare(project, 'base', 'many').ships['test.accuracy'][0]:.3f} -> {ships}" in compared
 
 
 def test_many_more_mistakes_are_worse(worse: Comparison) -> None:
@@ -287,12 +311,53 @@ def test_damaged_and_missing_metrics_of_the_workspace(project: Path, tmp_path: P
         path.unlink()  # it may be a link into DVC's cache
         path.write_text("{")
         with pytest.raises(
-            PipelineError, match=f"{name}.json of workspace is damaged. Write it again: retune run report"
+            PipelineError, match=f"{name}.json of workspace is damaged. Write it again: retune run( report)?$"
         ):
             compare(root, "base")
         path.unlink()
     with pytest.raises(PipelineError, match=r"workspace has no results .* Run it: retune run"):
         compare(root, "base")
+
+
+METRICS = Paths().headline.as_posix()
+DAMAGE = {  # what a pull request could bring: file -> content -> what is said of it
+    "a report of brackets": (METRICS, "[" * 200_000, f"{METRICS} of evil is damaged"),
+    "a number of 401 digits": (
+        METRICS,
+        '{"test": {"mcc": {"mean": 1' + "0" * 400 + "}}}",
+        f"{METRICS} of evil is damaged",
+    ),
+    "a split that is a number": (METRICS, '{"test": 1}', f"{METRICS} of evil is damaged"),
+    "metrics of a seed": (
+        "data/evaluate/42/metrics.json",
+        '{"test": [1]}',
+        "evaluate/42/metrics.json of evil is damaged",
+    ),
+    "a calibration": (
+        "data/evaluate/42/metrics.json",
+        '{"calibration": 5}',
+        "evaluate/42/metrics.json of evil is damaged",
+    ),
+    "times": (Paths().timing("evaluate@42").as_posix(), "[1]", "evaluate.* of evil is damaged"),
+    "names of objects": ("dvc.lock", "../../../../etc/passwd", "dvc.lock of evil is damaged|dvc.lock in .* is damaged"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_revision_is_said_in_one_line(project: Path, tmp_path: Path, case: str) -> None:
+    root = shutil.copytree(project, tmp_path / "project", symlinks=True)
+    git(root, "checkout", "-q", "twin")
+    file, text, message = DAMAGE[case]
+    if file == "dvc.lock":
+        text = re.sub(r"md5: [0-9a-f]{32}", f"md5: {text}", (root / file).read_text())
+    (root / file).parent.mkdir(parents=True, exist_ok=True)
+    (root / file).write_text(text)
+    git(root, "add", "-f", file)
+    git(root, "commit", "-qm", "Evil")
+    git(root, "tag", "evil")
+    with pytest.raises(PipelineError, match=message) as caught:
+        compare(root, "base", "evil")
+    assert "\n" not in str(caught.value)
 
 
 def test_the_command_gates_with_its_exit_code(project: Path) -> None:

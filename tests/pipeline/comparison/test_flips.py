@@ -98,3 +98,15 @@ def test_rows_with_the_same_gain_stay_in_the_order_of_the_data() -> None:
     head = predictions(ids, [0] * 60, [[gains[row % 3], 1 - gains[row % 3]] for row in range(60)])
     flips = find_flips(paired(base, head), (1, 1), None, show_text=False, most=60)
     assert [row.id for row in flips.fixed_rows] == [*ids[1::3], *ids[2::3], *ids[0::3]]
+
+
+def test_the_largest_gains_are_gains_and_the_largest_losses_losses() -> None:
+    base = predictions(["up", "down"], [1, 1], [[0.5, 0.4, 0.1], [0.2, 0.45, 0.35]])
+    head = predictions(["up", "down"], [1, 1], [[0.3, 0.35, 0.35], [0.1, 0.44, 0.46]])
+    both = find_flips(paired(base, head, ["a", "b", "c"]), (1, 1), None, show_text=False, most=3)
+    assert (both.fixed, both.broken) == (1, 1)
+    assert both.fixed_rows == []  # fixed though its label lost: the label before it lost more
+    assert [row.id for row in both.broken_rows] == ["down"]
+    back = find_flips(paired(head, base, ["a", "b", "c"]), (1, 1), None, show_text=False, most=3)
+    assert back.broken_rows == []
+    assert [(row.id, row.gain > 0) for row in back.fixed_rows] == [("down", True)]

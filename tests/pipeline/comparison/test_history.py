@@ -60,7 +60,9 @@ def test_the_workspace_is_shown_where_it_differs(project: Path) -> None:
     assert history.read_history(project, "HEAD", most=10)[0].commit != "workspace"
 
 
-@pytest.mark.parametrize("text", ["not json", "[1]", "{}", ""])
+@pytest.mark.parametrize(
+    "text", ["not json", "[1]", "{}", "", '{"test": 1}', "[" * 200_000, '{"test": {"mcc": {"mean": NaN}}}']
+)
 def test_a_commit_that_damaged_the_metrics_is_left_out(project: Path, text: str) -> None:
     (project / HEADLINE).write_text(text)
     git(project, "commit", "-qam", "Damage")
@@ -115,11 +117,11 @@ THREE = [
 def test_a_commit_without_the_metric_has_an_empty_cell_and_no_point() -> None:
     table, chart = render_markdown(THREE, ["test.mcc"]).split("\n\n")
     assert table.splitlines() == [
-        "| commit | date | <code>test&#46;mcc</code> | subject |",
-        "| --- | --- | --- | --- |",
-        "| <code>ccc</code> | 2024-05-01 | 0.600 (0.500 to 0.700) | <code>Change</code> |",
-        f"| <code>bbb</code> | 2024-05-01 |  | <code>{'x' * 49}…</code> |",
-        "| <code>aaa</code> | 2024-05-01 | 0.500 | <code>Change</code> |",
+        "| commit | date | seeds | <code>test&#46;mcc</code>, mean | ships | subject |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| <code>ccc</code> | 2024-05-01 |  | 0.600 (0.500 to 0.700) |  | <code>Change</code> |",
+        f"| <code>bbb</code> | 2024-05-01 |  |  |  | <code>{'x' * 49}…</code> |",
+        "| <code>aaa</code> | 2024-05-01 |  | 0.500 |  | <code>Change</code> |",
     ]
     assert chart.splitlines() == [
         "```mermaid",
@@ -144,11 +146,37 @@ def test_the_table_draws_all_intervals_on_one_scale() -> None:
         console.print(render_terminal(THREE, ["test.mcc"]))
     lines = [line.split() for line in captured.get().splitlines()]
     assert lines[:4] == [
-        ["commit", "date", "test.mcc", "subject"],
+        ["commit", "date", "seeds", "test.mcc,", "mean", "ships", "subject"],
         ["ccc", "2024-05-01", "0.600", "(0.500", "to", "0.700)", "├─────────●─────────┤", "Change"],
         ["bbb", "2024-05-01", "x" * 60],
         ["aaa", "2024-05-01", "0.500", "●····················", "Change"],
     ]
+
+
+class Terminal(Console):
+    """A console that takes itself for a terminal."""
+
+    is_terminal = True  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+@pytest.mark.parametrize("console_type", [Console, Terminal], ids=["piped", "terminal"])
+def test_a_value_or_an_interval_is_never_cut(width: int, console_type: type[Console]) -> None:
+    summary = MetricSummary(-0.123456, None, -0.2, 1.05)
+    commits = [
+        history.CommitMetrics(
+            "abcdef012", "2024-05-01", "A subject " * 20, {"test.mcc": summary}, {"test.mcc": summary}, 5
+        )
+    ]
+    console = console_type(width=width)
+    with console.capture() as captured:
+        console.print(render_terminal(commits, ["test.mcc"]), crop=False)
+    heading, line, *_ = captured.get().splitlines()
+    assert line.startswith("abcdef012 2024-05-01 5     -0.123 (-0.200 to 1.050) -0.123")
+    assert heading.startswith("commit    date       seeds test.mcc, mean           ships")
+    if console_type is Terminal and width >= 80:
+        assert len(line) <= width
+    assert ("├" in line) == (console_type is Console or width > 100)
 
 
 def test_table_plot_and_json(project: Path) -> None:

@@ -16,7 +16,11 @@ from tests.pipeline.comparison.builders import paired, predictions
 
 def side(name: str, *, stale: str = "", seeds: tuple[int, ...] = (1, 2), metrics: str = "test.mcc") -> Any:
     return SimpleNamespace(
-        name=name, stale=stale.split, seeds=list(seeds), metrics=dict.fromkeys(metrics.split(), None)
+        name=name,
+        stale=stale.split,
+        seeds=list(seeds),
+        metrics=dict.fromkeys(metrics.split(), None),
+        complete=True,
     )
 
 

@@ -1,11 +1,15 @@
 """Which stage starts when; the remote; the GPUs. Without Prefect, which only carries it out."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from pipeline.execution import workspace
+from pipeline.execution.holder import read_holder
 from pipeline.execution.runner import Runner, list_gpus
 from pipeline.execution.stage_process import Outcome
+from pipeline.repository.durations import note_duration
 from tests.pipeline import toy
 
 
@@ -50,6 +54,21 @@ def test_parents_first_and_as_many_as_jobs(project: Path) -> None:
     assert two.start_ready() == []
 
 
+def test_a_seed_that_is_dropped_while_it_runs(project: Path) -> None:
+    toy.edit(project, "params.yaml", "2.0e-5", "3e-5")
+    runner = Runner(project)
+    runner.plan()
+    while stages := runner.start_ready():
+        outcome = runner.run(stages[0], lambda _: None)
+        if stages == ["train@2"]:
+            toy.edit(project, "params.yaml", "[1, 2]", "[1]")
+        runner.finished(stages[0], outcome)
+    assert {outcome.error for outcome in runner.outcomes.values()} == {None}
+    assert list(runner.outcomes) == ["train@1", "train@2", "report"]
+    assert not (project / "data/train/2").exists()
+    assert {plan.state for plan in Runner(project).plan()} == {"fresh"}
+
+
 def test_one_stage_per_gpu(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toy.edit(project, "params.yaml", "2.0e-5", "3e-5")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
@@ -92,3 +111,21 @@ def test_after_a_stop_nothing_starts(project: Path) -> None:
     runner.stop()
     assert runner.start_ready() == []
     assert runner.run("train@1", lambda _: None).stopped
+
+
+def test_the_expected_end_is_noted_with_each_plan(project: Path) -> None:
+    toy.edit(project, "params.yaml", "2.0e-5", "3e-5")
+    with workspace.hold(project):
+        runner = Runner(project)
+        runner.plan()
+        holder = read_holder(project)
+        assert holder is not None
+        assert holder.ends is None, "train@1 never ran here, as far as retune knows"
+        for stage in ("train@1", "train@2", "report"):
+            note_duration(project, stage, 200)
+        runner.plan()
+        holder = read_holder(project)
+        assert holder is not None
+        assert holder.ends is not None
+        assert timedelta(seconds=595) <= holder.ends - holder.since <= timedelta(seconds=700)
+    assert read_holder(project) is None

@@ -111,7 +111,7 @@ def test_a_merge_conflict_in_the_lock_is_left_to_a_person(project: Path) -> None
     for command in ("run", "plan"):
         done = toy.retune(project, command)
         assert done.returncode == 1
-        assert "is a conflict marker of a git merge. Take your side: git checkout HEAD -- dvc.lock" in done.stderr
+        assert "is a conflict marker of a git merge. Take either side: git checkout HEAD -- dvc.lock" in done.stderr
         assert len(done.stderr.splitlines()) == 1
         assert (project / "dvc.lock").read_text() == conflict
 

@@ -77,3 +77,44 @@ def test_the_own_pages_and_programs_are_answered(prefect_api: str) -> None:
     assert ask(f"{prefect_api}/health", method="GET", body=None)[0] == 200
     local = page.replace("127.0.0.1", "localhost")
     assert ask(f"{prefect_api}/health", method="GET", body=None, Origin=local)[0] == 200
+
+
+ELSEWHERE = {  # what a browser sends for other pages without an Origin: an image, a script, a form, a frame, a link
+    "a fetch without CORS": ("cross-site", "no-cors", "empty", "/api/admin/settings"),
+    "an image": ("cross-site", "no-cors", "image", "/api/admin/settings"),
+    "a script": ("cross-site", "no-cors", "script", "/api/health"),
+    "a page on another port": ("same-site", "no-cors", "empty", "/api/admin/settings"),
+    "a frame": ("cross-site", "navigate", "iframe", "/"),
+    "an object": ("cross-site", "navigate", "object", "/"),
+    "a frame of a page on another port": ("same-site", "navigate", "iframe", "/"),
+    "a link to the API": ("cross-site", "navigate", "document", "/api/admin/settings"),
+}
+OWN = {
+    "a program": {},
+    "its own page": {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+    "an address that was typed": {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
+}
+
+
+@pytest.mark.parametrize("case", ELSEWHERE)
+def test_another_page_reads_and_frames_nothing(prefect_api: str, case: str) -> None:
+    site, mode, dest, path = ELSEWHERE[case]
+    url = prefect_api.removesuffix("/api") + path
+    sent = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": mode, "Sec_Fetch_Dest": dest}
+    assert ask(url, method="GET", body=None, **sent)[0] == 403
+
+
+@pytest.mark.parametrize("case", OWN)
+def test_own_requests_are_answered_and_can_not_be_framed(prefect_api: str, case: str) -> None:
+    status, headers = ask(f"{prefect_api}/health", method="GET", body=None, **OWN[case])
+    assert status == 200
+    assert headers["x-frame-options"] == "DENY"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+def test_a_link_to_the_ui_opens_it(prefect_api: str) -> None:
+    sent = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+    status, headers = ask(prefect_api.removesuffix("/api"), method="GET", body=None, **sent)
+    assert status != 403
+    assert headers["x-frame-options"] == "DENY"
+    assert ask(prefect_api.removesuffix("/api"), **sent)[0] == 403, "a form sends no link"

@@ -64,7 +64,9 @@ def test_a_run_started_in_the_ui(project: Path, tmp_path: Path) -> None:
             assert picture.stat().st_size > 20_000  # an empty page has 5 kB
     finally:
         ui.terminate()
-        ui.communicate(timeout=60)
+        end = ui.communicate(timeout=60)[0]
+    assert "Warning" not in end
+    assert "Traceback" not in end
     assert not server.answers(api, timeout=1.0)
 
 

@@ -17,7 +17,7 @@ import pytest
 from pipeline.planning.plan import make_plan
 from pipeline.recipes import override
 from pipeline.repository.project import Project
-from tests.end_to_end.test_pipeline import VALUES, write_encoder, write_rows
+from tests.end_to_end.small_project import VALUES, write_encoder, write_rows
 from tests.pipeline import prefect_states, toy
 
 pytestmark = pytest.mark.slow

@@ -95,3 +95,64 @@ def test_meta_that_is_no_number(project: Path, meta: str, message: str) -> None:
     toy.edit(project, "dvc.yaml", "    params: [cut]\n", f"    params: [cut]\n    meta: {{{meta}}}\n")
     with pytest.raises(PipelineError, match=f"dvc.yaml: {re.escape(message)}"):
         Project(project)
+
+
+RANGE = f"[{', '.join(map(str, range(30)))}]"
+MANY = {  # what makes too many stages -> their number, with the toy's other stages
+    "a matrix of six keys": (f"a:\n    matrix: {{{', '.join(f'k{key}: {RANGE}' for key in range(6))}}}\n", 30**6 + 6),
+    "a matrix of params": ("a:\n    matrix: {x: '${seeds}', y: '${seeds}'}\n", 3_000**2 + 3_004),
+    "seeds": ("", 3_004),
+}
+
+
+@pytest.mark.parametrize("revision", [None, "evil"])
+@pytest.mark.parametrize("case", MANY)
+def test_more_stages_than_can_be_planned_are_counted_and_not_made(
+    project: Path, case: str, revision: str | None
+) -> None:
+    """A few lines can stand for billions of stages, each with a name that DVC keeps."""
+    text, number = MANY[case]
+    if text:
+        toy.edit(project, "dvc.yaml", "stages:\n", f"stages:\n  {text}    cmd: echo ${{item}}\n")
+    if "six" not in case:
+        toy.edit(project, "params.yaml", "seeds: [1, 2]", f"seeds: {list(range(3_000))}")
+    if revision:
+        for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"], ["tag", revision]):
+            toy.git(project, *arguments)
+    with pytest.raises(
+        PipelineError, match=rf"makes {number:,} stages .* more than the 2,000 that retune plans"
+    ) as caught:
+        Project(project, rev=revision)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("values", ["5", "'${cut.length}'", "{a: 1}"])
+def test_a_matrix_that_is_not_made_of_lists(project: Path, values: str) -> None:
+    toy.edit(project, "dvc.yaml", "stages:\n", f"stages:\n  a:\n    matrix: {{x: {values}}}\n    cmd: echo\n")
+    with pytest.raises(PipelineError, match=r"dvc.yaml.*(a has a matrix with a value that is not a list|matrix)"):
+        Project(project)
+
+
+def test_a_matrix_is_planned(project: Path) -> None:
+    toy.edit(project, "dvc.yaml", "stages:\n", "stages:\n  a:\n    matrix: {x: [1, 2], y: '${seeds}'}\n    cmd: echo\n")
+    with Project(project) as seen:
+        names = [stage.name for stage in seen.graph.stages]
+    assert [name for name in names if name.startswith("a@")] == ["a@1-1", "a@1-2", "a@2-1", "a@2-2"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("dvc.yaml", "#" * 20_000_001, "dvc.yaml in the workspace has more than 20 MB"),
+        ("params.yaml", "#" * 20_000_001, "params.yaml in the workspace has more than 20 MB"),
+        ("dvc.lock", "#" * 20_000_001, "dvc.lock in the workspace has more than 20 MB"),
+        ("params.yaml", f"seeds: [{'1,' * 60_000}]", "params.yaml has more than 50,000 commas"),
+        ("params.yaml", "- a\n" * 60_000, "params.yaml has more than 50,000 commas"),
+        ("dvc.yaml", "stages:\n" + "  a: 5\n" * 60_000, "dvc.yaml has more than 50,000 commas"),
+    ],
+)
+def test_files_that_would_take_minutes_to_parse(project: Path, file: str, text: str, message: str) -> None:
+    (project / file).write_text(text)
+    with pytest.raises((PipelineError, ParamsError), match=message) as caught:
+        Project(project)
+    assert len(str(caught.value)) < 300

@@ -1,5 +1,6 @@
 """One parser of dvc.lock: whatever is not a lock ends in the same error, for every reader and writer."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,42 @@ DAMAGED = {
 }
 
 
+NAMES = {  # that are no MD5: each becomes the path of an object
+    "a path": "../../../../etc/passwd",
+    "a folder's path": "../../../../etc/passwd.dir",
+    "an absolute path": "/etc/passwd",
+    "too short": "12",
+    "too long": "0" * 33,
+    "other letters": "g" * 32,
+    "upper case": "A" * 32,
+    "a line more": "0" * 32 + "\n",
+    "a path after it": "0" * 32 + "/../x",
+    "another ending": "0" * 32 + ".dirs",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("kind", ["outs", "deps"])
+@pytest.mark.parametrize("case", NAMES)
+def test_a_name_of_an_object_that_is_no_md5_is_damage(tmp_path: Path, case: str, kind: str) -> None:
+    lock = {"schema": "2.0", "stages": {"cut": {"cmd": "x", kind: [{"path": "a", "md5": NAMES[case]}]}}}
+    with pytest.raises(PipelineError, match=r"^dvc.lock of evil is damaged. Restore it"):
+        parse_lock(json.dumps(lock), name="dvc.lock of evil")
+    (tmp_path / "dvc.lock").write_text(json.dumps(lock))
+    with pytest.raises(PipelineError, match=r"^dvc.lock is damaged"):
+        read_lock(tmp_path)
+
+
+@pytest.mark.parametrize("md5", ["0" * 32, "0123456789abcdef" * 2 + ".dir", None])
+def test_names_of_files_and_folders_and_none_are_taken(md5: str | None) -> None:
+    entry = {"cmd": "x", "deps": [{"path": "a", "md5": md5}], "outs": [{"path": "b", "hash": "md5", "md5": md5}]}
+    assert parse_lock(json.dumps({"schema": "2.0", "stages": {"cut": entry}})) == {"cut": entry}
+
+
 def test_conflict_markers_are_named(tmp_path: Path) -> None:
     with pytest.raises(
-        LockConflictError, match=r"^dvc.lock line 3 is a conflict marker .*git checkout HEAD -- dvc.lock"
+        LockConflictError,
+        match=r"^dvc.lock line 3 is a conflict marker .*git checkout HEAD -- dvc.lock\. Then: retune run",
     ):
         parse_lock(CONFLICT)
     (tmp_path / "dvc.lock").write_text(CONFLICT)

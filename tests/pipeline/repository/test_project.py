@@ -58,9 +58,10 @@ def test_nothing_is_written_by_reading(project: Path) -> None:
     assert before == after
 
 
-def test_unknown_revision(project: Path) -> None:
-    with pytest.raises(PipelineError, match="nowhere is not a revision of this repository"):
-        Project(project, rev="nowhere")
+@pytest.mark.parametrize("rev", ["nowhere", "HEAD:params.yaml", "HEAD^{tree}", "a..b", "--help", " ", "a\nb"])
+def test_what_is_no_commit_is_no_revision(project: Path, rev: str) -> None:
+    with pytest.raises(PipelineError, match="is not a revision of this repository"):
+        Project(project, rev=rev)
 
 
 def test_revision_without_a_pipeline(project: Path) -> None:

@@ -92,3 +92,17 @@ class Api:
 
         run_filter = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"stage:{stage}"]))
         return list(self.client.read_flow_runs(flow_run_filter=run_filter))
+
+    def children(self, run_id: UUID) -> list[Any]:
+        """The subflow runs of a flow run, as Prefect's UI lists them."""
+        from prefect.client.schemas.filters import FlowRunFilter
+
+        of_parent = FlowRunFilter.model_validate({"parent_flow_run_id": {"any_": [run_id]}})
+        return list(self.client.read_flow_runs(flow_run_filter=of_parent))
+
+    def logs(self, run_id: UUID) -> list[str]:
+        """The log lines of a flow run."""
+        from prefect.client.schemas.filters import LogFilter
+
+        of_run = LogFilter.model_validate({"flow_run_id": {"any_": [run_id]}})
+        return [line.message for line in self.client.read_logs(log_filter=of_run)]

@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Scheduled, State
 
@@ -14,6 +14,7 @@ class FakeServer:
     def __init__(self, pools: tuple[str, ...] = ("cpu",)) -> None:
         self.pools = pools
         self.runs: dict[str, FlowRun] = {}
+        self.task_runs: dict[tuple[uuid.UUID, str], TaskRun] = {}
 
     def read_flow_runs(self, flow_run_filter: Any = None, flow_filter: Any = None) -> list[FlowRun]:
         tags = flow_run_filter.tags.all_ if flow_run_filter.tags else []
@@ -27,6 +28,13 @@ class FakeServer:
     def create_flow_run_from_deployment(self, deployment_id: Any, *, idempotency_key: str, **fields: Any) -> FlowRun:
         run = FlowRun(flow_id=uuid.uuid4(), deployment_id=deployment_id, state=Scheduled(), **fields)
         return self.runs.setdefault(idempotency_key, run)
+
+    def create_task_run(self, task: Any, flow_run_id: uuid.UUID, dynamic_key: str, **fields: Any) -> TaskRun:
+        made = TaskRun(flow_run_id=flow_run_id, task_key=task.task_key, dynamic_key=dynamic_key, **fields)
+        return self.task_runs.setdefault((flow_run_id, dynamic_key), made)
+
+    def delete_task_run(self, task_run_id: uuid.UUID) -> None:
+        self.task_runs = {key: run for key, run in self.task_runs.items() if run.id != task_run_id}
 
     def update_flow_run_labels(self, run_id: uuid.UUID, labels: dict[str, str]) -> None:
         next(run for run in self.runs.values() if run.id == run_id).labels.update(labels)

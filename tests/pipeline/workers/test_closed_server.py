@@ -8,6 +8,7 @@ import re
 import pytest
 
 from tests.pipeline.local.test_guard import ask
+from tests.pipeline.processes import wait_for
 from tests.pipeline.workers.api import Api
 from tests.pipeline.workers.machines import LOGIN, SETTINGS, Machines
 from tests.pipeline.workers.toy_project import ROOT, ToyProject
@@ -52,6 +53,13 @@ def test_a_page_in_a_browser_that_knows_the_password_still_needs_a_token(machine
 
 def test_workers_run_a_project_on_it(deployed: ToyProject, api: Api) -> None:
     deployed.create()
-    state = api.end(api.coordinate(deployed))
+    run_id = api.coordinate(deployed)
+    state = api.end(run_id)
     assert state.is_completed(), state.message
     assert deployed.ran() == ["download", "finetune@1", "evaluate@1", "report"]
+    assert api.client.read_flow_run(run_id).name == f"main at {deployed.head('main')[:12]}"
+    stages = {run.name: run for run in api.children(run_id)}
+    assert set(stages) == set(deployed.ran()), "the runs of the stages are subflow runs"
+    lines = wait_for(lambda: [line for line in api.logs(run_id) if "submitted to the pool" in line], 60)
+    assert [line.split()[0] for line in lines] == deployed.ran()
+    assert all(str(stages[line.split()[0]].id) in line for line in lines)

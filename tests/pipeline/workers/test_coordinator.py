@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from prefect.client.schemas.objects import FlowRun
-from prefect.states import Completed, Crashed, Failed, Running, State
+from prefect.states import Completed, Crashed, Failed, Late, Running, State
 
 from pipeline.workers import coordinator as module
 from pipeline.workers.attempts import INPUT_DAMAGED, STAGE_FAILED
@@ -65,8 +65,8 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
 
 
-def make(root: Path, dispatcher: ScriptedDispatcher) -> Coordinator:
-    return Coordinator(root, repository="origin", commit="0" * 40, dispatcher=dispatcher)  # type: ignore[arg-type]
+def make(root: Path, dispatcher: ScriptedDispatcher, **options: Any) -> Coordinator:
+    return Coordinator(root, repository="origin", commit="0" * 40, dispatcher=dispatcher, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -110,3 +110,49 @@ def test_only_its_own_submissions_are_cancelled(root: Path, own: bool) -> None:
         coordinator.run()
     coordinator.cancel()
     assert len(dispatcher.cancelled) == int(own)
+
+
+def test_its_progress_is_shown_from_the_plan_to_the_end(root: Path) -> None:
+    seen: list[dict[str, Any]] = []
+    states = [
+        Late(),
+        Running(),
+        Crashed(message="gone"),
+        Running(),
+        Failed(name=STAGE_FAILED, message="download: row 17"),
+    ]
+    dispatcher = ScriptedDispatcher(*states)
+    coordinator = make(root, dispatcher, show=lambda progress: seen.append({r["stage"]: r for r in progress.rows()}))
+    with pytest.raises(PipelineError, match="row 17"):
+        coordinator.run()
+    shown = [rows["download"]["now"] for rows in seen]
+    assert list(dict.fromkeys(shown)) == ["submitted", "late", "running", "failed"]
+    assert {rows["report"]["now"] for rows in seen[:-1]} == {"waiting"}
+    assert {name: row["now"] for name, row in seen[-1].items()} == {
+        "download": "failed",
+        "finetune@1": "not reached",
+        "evaluate@1": "not reached",
+        "report": "not reached",
+    }
+    assert (seen[-1]["download"]["failed attempts"], seen[-1]["download"]["last failure"]) == (2, "row 17")
+
+
+def test_each_submission_and_each_attempt_that_failed_is_a_line_of_the_log(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="pipeline")
+    with pytest.raises(PipelineError):
+        make(root, ScriptedDispatcher(Crashed(message="gone"))).run()
+    lines = [line for line in caplog.messages if line.startswith("download")]
+    submitted = [line for line in lines if line.startswith("download submitted to the pool cpu as ")]
+    assert (len(submitted), len(lines)) == (3, 6)
+
+
+@pytest.mark.parametrize(
+    ("ref", "name"),
+    [("main", "main at 0123456789ab"), ("v1.2", "v1.2 at 0123456789ab"), ("0123456789abcdef" * 2, "0123456789ab")],
+)
+def test_a_run_is_named_after_its_ref_and_commit(ref: str, name: str) -> None:
+    from pipeline.workers.flows import run_name
+
+    assert run_name(ref, "0123456789abcdef" * 2) == name

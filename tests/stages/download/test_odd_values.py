@@ -3,6 +3,7 @@
 import encodings.aliases
 import io
 import json
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -222,3 +223,35 @@ def test_delimiters_that_can_be(read, delimiter):
         assert read(content, delimiter="x", columns={"text": "1", "label": "2"}).column("text") == ["a", "b"]
         return
     assert read(content, delimiter=delimiter).column("text") == ["a", "b"]
+
+
+DECIMALS = {
+    "1": "1",
+    "1.00": "1",
+    "-2.50": "-2.5",
+    "0.00": "0",
+    "-0.00": "0",
+    "100": "100",
+    "1200.00": "1200",
+    "1E+2": "100",
+}
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "arrow"])
+@pytest.mark.parametrize("kind", [pa.decimal128(12, 2), pa.decimal256(60, 2)], ids=str)
+def test_decimal_numbers_are_labels_as_other_numbers_are(read, file_format, kind):
+    values = pa.array([Decimal(text) for text in DECIMALS], kind)
+    table = pa.table({"text": [f"text {number}" for number in range(len(values))], "label": values, "id": values})
+    result = read(as_table(file_format, table), file_format=file_format, policies={"rare_label": "warn"})
+    assert result.column("label") == list(DECIMALS.values())
+
+
+@pytest.mark.parametrize(
+    "values", [pa.array([0, 1], pa.date32()), pa.array([b"a", b"b"]), pa.array([[1], [2]])], ids=str
+)
+def test_labels_of_another_type_are_named_with_what_helps(read, values):
+    content = as_table("parquet", pa.table({"text": ["a", "b"], "label": values}))
+    with pytest.raises(
+        DataError, match=r"row 1 \(label: expected a string or a number, got \w+\).*another type as text"
+    ):
+        read(content, file_format="parquet")

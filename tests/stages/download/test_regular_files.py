@@ -92,7 +92,7 @@ def test_a_special_file_in_the_folder_of_a_class(read, special):
         path.unlink()
         path.symlink_to(path.name)
     with pytest.raises(DataError, match=f"data/films/pos/2.txt {message}"):
-        read(files, files=[{"source": "data/films"}], file_format="folders")
+        read(files, files=[{"source": "data/films"}], file_format="folders", watched="/")
 
 
 OPTIONS = ReadOptions("csv", "utf-8", None, True, True, {"text": "text", "label": "label"})
@@ -158,13 +158,90 @@ def _read_as_nobody(denied: str, source: str, file_format: str) -> int:
     return 2
 
 
-def test_linked_folders_of_classes_are_read(read, tmp_path):
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere/1.txt").write_text("good")
+LINKS = {  # path in data/ -> what it links to, and how a data set names it
+    "a file of a class": ("films/pos/2.txt", "private.txt", "data/films", "folders"),
+    "a file deep in a class": ("films/pos/a/b/2.txt", "private.txt", "data/films", "folders"),
+    "a class": ("films/neg", "elsewhere", "data/films", "folders"),
+    "all classes": ("films2", "above", "data/films2", "folders"),
+    "a source": ("mine.csv", "private.txt", "data/mine.csv", "csv"),
+    "a match of a pattern": ("mine.csv", "private.txt", "data/*.csv", "csv"),
+    "a match of a pattern over folders": ("a/b/mine.csv", "private.txt", "data/**/*.csv", "csv"),
+    "a folder on the way": ("linked", "elsewhere", "data/linked/1.txt", "csv"),
+    "a folder on the way to a pattern": ("linked", "elsewhere", "data/linked/*.txt", "csv"),
+    "a folder that a pattern meets": ("linked", "elsewhere", "data/*/1.txt", "csv"),
+    "an archive": ("set.zip", "private.txt", "data/set.zip", "csv"),
+    "a table": ("rows.parquet", "private.txt", "data/rows.parquet", "parquet"),
+}
+
+
+@pytest.fixture
+def linked(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, Path], None]:
+    """Make files outside data/, and a link to one of them in it, directly or through another link."""
+    (tmp_path / "private.txt").write_text("text,label\nPRIVATE,x\n")
+    for folder in ("elsewhere", "above/neg"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "1.txt").write_text("text,label\nPRIVATE,x\n")
+
+    def link(name: str, target: Path) -> None:
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if request.param == "through a link":
+            path.with_name("between").symlink_to(target)
+            target = Path("between")
+        path.symlink_to(target if request.param != "relative" else os.path.relpath(target, path.parent))
+
+    return link
+
+
+@pytest.mark.parametrize("linked", ["absolute", "relative", "through a link"], indirect=True)
+@pytest.mark.parametrize("case", LINKS)
+def test_a_link_out_of_the_data_sets_folder_brings_no_file_in(read, tmp_path, linked, case):
+    """A data set from elsewhere could name any private file of its reader, who would push it with the rows."""
+    name, target, source, file_format = LINKS[case]
+    linked(name, tmp_path / target)
+    with pytest.raises(
+        DataError, match=r"leads by a link to .*, outside download.dataset.folder.*|is behind a link to a folder"
+    ):
+        read({"films/pos/1.txt": b"good"}, files=[{"source": source}], file_format=file_format)
+    assert b"PRIVATE" not in b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())
+
+
+INSIDE = {
+    "a file of a class": ("films/pos/2.txt", "data/more/1.txt", "data/films", ["0/1.txt", "pos/1.txt", "pos/2.txt"]),
+    "a class": ("films/neg", "data/more", "data/films", ["0/1.txt", "neg/1.txt", "pos/1.txt"]),
+    "DVC's cache": (
+        "films/pos/2.txt",
+        f".dvc/cache/files/md5/ab/{'0' * 30}",
+        "data/films",
+        ["0/1.txt", "pos/1.txt", "pos/2.txt"],
+    ),
+    "the Hub's cache": (
+        "films/pos/2.txt",
+        f"hub/blobs/{'0' * 64}",
+        "data/films",
+        ["0/1.txt", "pos/1.txt", "pos/2.txt"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", INSIDE)
+def test_links_in_the_data_sets_folder_and_to_caches_are_read(read, tmp_path, case):
+    name, target, source, ids = INSIDE[case]
+    (tmp_path / target).parent.mkdir(parents=True, exist_ok=True)
+    if not target.startswith("data"):
+        (tmp_path / target).write_text("good")
     (tmp_path / "data/films").mkdir(parents=True)
-    (tmp_path / "data/films/pos").symlink_to(tmp_path / "elsewhere")
-    result = read({"films/neg/1.txt": b"bad"}, files=[{"source": "data/films"}], file_format="folders")
-    assert result.column("id") == ["neg/1.txt", "pos/1.txt"]
+    (tmp_path / "data/films/pos").mkdir()
+    (tmp_path / "data" / name).symlink_to(tmp_path / target)
+    files = {"films/0/1.txt": b"so-so", "films/pos/1.txt": b"fine", "more/1.txt": b"bad"}
+    assert read(files, files=[{"source": source}], file_format="folders").column("id") == ids
+
+
+@pytest.mark.parametrize("source", ["data/rows.csv", "data/*.csv"])
+def test_a_data_sets_folder_that_is_a_link_itself_is_read(read, tmp_path, source):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "data").symlink_to(tmp_path / "disk")
+    assert read({"rows.csv": b"text,label\na,x\nb,y\n"}, files=[{"source": source}]).column("text") == ["a", "b"]
 
 
 @pytest.mark.parametrize("target", [".", "..", "../..", "../pos"], ids=["itself", "above", "further above", "beside"])
@@ -254,7 +331,7 @@ def test_files_below_are_in_the_order_of_their_names(tmp_path):
     for name in ("b/1", "a/2", "a/1", "a.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert files_below(tmp_path, "x") == sorted(tmp_path / name for name in ("a/1", "a/2", "a.txt", "b/1"))
+    assert files_below(tmp_path, "x").files == sorted(tmp_path / name for name in ("a/1", "a/2", "a.txt", "b/1"))
 
 
 def test_tables_and_archives_are_read_through_links(read, tmp_path):
@@ -272,3 +349,36 @@ def test_tables_and_archives_are_read_through_links(read, tmp_path):
     (tmp_path / "data/set.zip").symlink_to(tmp_path / "set.zip")
     result = read({}, files=[{"source": "data/set.zip", "member": "rows.csv"}], watched=".")
     assert result.column("text") == ["a", "b"]
+
+
+SYSTEM = [
+    ".DS_Store",
+    "._1.txt",
+    ".gitignore",
+    ".gitkeep",
+    ".hidden",
+    "Thumbs.db",
+    "desktop.ini",
+    "Desktop.ini",
+    ".x\n",
+]
+
+
+@pytest.mark.parametrize("file", [*SYSTEM, ".git/config", "__MACOSX/pos/1.txt", ".ipynb_checkpoints/1.txt"])
+@pytest.mark.parametrize("folder", ["", "pos/", "pos/deep/"])
+def test_hidden_files_and_those_of_the_system_are_skipped_and_counted(read, caplog, file, folder):
+    files = {"films/neg/1.txt": b"bad", "films/pos/1.txt": b"good", f"films/{folder}{file}": b"\0\1\xff"}
+    result = read(files, files=[{"source": "data/films"}], file_format="folders")
+    assert result.column("id") == ["neg/1.txt", "pos/1.txt"]
+    assert result.source[0]["skipped"] == 1
+    assert "data/films: 1 hidden files or files of the system are not read" in caplog.text
+
+
+def test_the_checksum_of_a_folder_does_not_cover_what_is_skipped(read, tmp_path):
+    files = {"films/neg/1.txt": b"bad", "films/pos/1.txt": b"good", "films/pos/not.hidden.txt": b"fine"}
+    before = read(files, files=[{"source": "data/films"}], file_format="folders")
+    sha256, skipped = before.source[0]["sha256"], before.source[0]["skipped"]
+    (tmp_path / "data/films/.DS_Store").write_bytes(b"x")
+    after = read(files, files=[{"source": "data/films", "sha256": sha256}], file_format="folders")
+    assert (skipped, after.source[0]["skipped"]) == (0, 1)
+    assert after.column("id") == ["neg/1.txt", "pos/1.txt", "pos/not.hidden.txt"]

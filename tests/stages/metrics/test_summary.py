@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.metrics.summary import MetricSummary, parse_summaries
+from stages.metrics.summary import MetricSummary, parse_champion, parse_summaries
 
 
 def test_every_metric_is_read_by_its_full_name_test_first() -> None:
@@ -30,3 +30,13 @@ def test_what_is_not_a_metric_is_skipped() -> None:
     assert parse_summaries({"test": {"per_class": {"ham": {}}, "note": "text", "bad": {"mean": "high"}}}) == {}
     assert parse_summaries({"test": None}) == {}
     assert parse_summaries({}) == {}
+
+
+def test_the_model_that_ships_is_read_from_either_file() -> None:
+    entry = {"mean": 0.5, "low": 0.1, "high": 0.9, "seeds": [0.4, 0.6]}
+    headline = {"test": {"mcc": entry}, "val": {}, "seeds": [41, 42], "champion": {"seed": 42, "mcc": 0.6}}
+    assert parse_champion(headline) == {"test.mcc": MetricSummary(0.6)}
+    full = {"champion": {"seed": 42, "test": {"mcc": {"value": 0.6, "low": 0.2, "high": 0.8}}}, "seeds": [41, 42]}
+    assert parse_champion(full) == {"test.mcc": MetricSummary(0.6, None, 0.2, 0.8)}
+    for older in ({}, {"champion": {"seed": 7}}, headline | {"seeds": [1, 2]}, {"test": {"mcc": entry}}):
+        assert parse_champion(older) == {}

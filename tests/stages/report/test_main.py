@@ -1,6 +1,7 @@
 """The report stage on a tiny project with two seeds."""
 
 import dataclasses
+import hashlib
 import html
 import json
 import re
@@ -30,6 +31,7 @@ from stages.paths import Paths
 from stages.report.__main__ import main
 from stages.report.render.glossary import NAMES
 from stages.shown import visible
+from tests.stages.report.render.documents import cells, tables
 from tests.stages.report.reporting import make_report
 
 ROOT = Path(__file__).parents[3]
@@ -229,33 +231,98 @@ def test_every_number_of_the_page_is_the_one_in_metrics_json(reported: Paths) ->
     assert not re.search(r"\d\.\d", metrics_section)  # no metric is written without its key
 
 
+def test_the_first_card_has_both_figures_and_says_what_was_trained_on_what(reported: Paths) -> None:
+    metrics = json.loads((reported.report / "metrics.json").read_text())
+    page = (reported.report / "report.html").read_text()
+    card = html.unescape(re.sub(r"<[^>]*>", " ", page[page.index('id="answer"') : page.index("</header>")]))
+    card = re.sub(r" ([;,:.)])", r"\1", " ".join(card.split()))
+    ships, mean = metrics["champion"]["test"]["macro_f1"]["value"], metrics["test"]["macro_f1"]["mean"]
+    seed, rows_hash = metrics["champion"]["seed"], hashlib.md5(reported.rows.read_bytes()).hexdigest()
+    for fact in (
+        f"{ships:.3f} Macro F1 of the model that ships (seed {seed}, the best of 2 on val), on 40 test rows",
+        f"{mean:.3f} is the mean over 2 seeds (1, 2)",
+        "Encoder package:tiny",
+        "Data data/x.csv; rows: 40 train, 40 val, 40 test",
+        "Target column score: 2 classes, ham, spam",
+        f"Identity data {rows_hash[:10]}, parameters ",
+    ):
+        assert fact in card
+    markdown = (reported.report / "report.md").read_text()
+    for fact in (f"**Macro F1 {ships:.3f}** of the model that ships", f"**{mean:.3f}** is the mean", rows_hash[:10]):
+        assert fact in markdown.partition("## Metrics")[0]
+
+
+def test_the_numbers_of_a_column_have_the_same_decimals(reported: Paths) -> None:
+    page = (reported.report / "report.html").read_text()
+    for table in re.findall(r"<table.*?</table>", page, re.DOTALL):
+        if "<thead" not in table or re.match("<table[^>]*(matrix|values)", table):  # counts, and parameters
+            continue
+        heading, *rows = cells(table)
+        for column, name in enumerate(heading):
+            numbers = [row[column] for row in rows if re.fullmatch(r"−?[\d,]+\.\d+", row[column])]
+            assert len({len(number.partition(".")[2]) for number in numbers}) <= 1, (name, numbers)
+
+
+def test_the_fine_tuning_is_told_in_the_words_of_people(reported: Paths) -> None:
+    page = (reported.report / "report.html").read_text()
+    facts = dict(row for row in tables(page, "Fine-tuning of seed") if len(row) == 2)
+    assert facts["method"] == "full: every layer is trained"
+    assert facts["learning rate"] == "0.0002, linear, after a warmup over 10% of the steps"
+    assert facts["epochs"].startswith("3 of at most 4; the weights of epoch 2 were kept")
+    assert not [name for name in facts if "_" in name or "." in name]
+
+
+@pytest.mark.parametrize("pred", [0, 1])
+def test_a_model_that_predicts_one_label_is_said_in_red_before_anything_else(pred: int, copy_project: Paths) -> None:
+    make_report(copy_project)
+    for seed in (1, 2):
+        path = copy_project.predictions(seed)
+        table = pq.read_table(path)
+        pq.write_table(_with_column(path, "pred", pd.Series([pred] * len(table))), path)
+    main(read_params(copy_project.params), copy_project)
+    page = (copy_project.report / "report.html").read_text()
+    sentence = f"The model always predicts “{('ham', 'spam')[pred]}”"
+    assert 0 < page.index('<div class="alarm" role="alert">') < page.index(sentence) < page.index('id="answer"')
+    assert sentence in (copy_project.report / "report.md").read_text().partition("## Metrics")[0]
+    assert set(json.loads((copy_project.report / "metrics.json").read_text())["collapsed"]) == {"1", "2"}
+
+
+def test_an_alarm_is_raised_for_a_failure_and_for_nothing_else(reported: Paths) -> None:
+    metrics = json.loads((reported.report / "metrics.json").read_text())
+    tables = {seed: pd.read_parquet(reported.predictions(seed)).query("split == 'test'") for seed in (1, 2)}
+    one_label = {str(seed) for seed, table in tables.items() if table["pred"].nunique() == 1}
+    assert set(metrics["collapsed"]) == one_label
+    chance = metrics["baselines"]["majority"]["macro_f1"]["low"] <= 0
+    assert ('class="alarm"' in (reported.report / "report.html").read_text()) == bool(one_label or chance)
+
+
 def test_every_number_of_the_markdown_is_the_one_in_metrics_json(reported: Paths) -> None:
     metrics = json.loads((reported.report / "metrics.json").read_text())
     text = (reported.report / "report.md").read_text().replace("−", "-")
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
     names = {text: name for name, text in NAMES.items()}
-    tables = {8: 0, 5: 0}
-    for name, *cells in rows:
+    counted = {8: 0, 5: 0}
+    for name, *shown_cells in rows:
         if name not in names:
             continue
         metric = names[name]
-        if len(cells) == 4 and " to " in cells[3]:
+        if len(shown_cells) == 4 and " to " in shown_cells[3]:
             test, val = metrics["champion"]["test"][metric], metrics["champion"]["val"][metric]
             expected = [test["value"], test["low"], test["high"], val["value"], val["low"], val["high"]]
-        elif len(cells) == 3:
+        elif len(shown_cells) == 3:
             entry = metrics["test"][metric]
             expected = [entry["mean"], entry["low"], entry["high"], entry["sd"]]
         else:
             expected = [metrics["champion"]["test"][metric]["value"]]
             for key in ("majority", "tfidf"):
                 expected += [metrics["baselines"][key][metric][part] for part in ("value", "difference", "low", "high")]
-        shown = [part for cell in cells for part in cell.split(" to ")]
+        shown = [part for cell in shown_cells for part in cell.split(" to ")]
         for text_part, number in zip(shown, expected, strict=True):
             places = len(text_part.partition(".")[2])
             assert float(text_part) == pytest.approx(number, abs=0.50001 * 10**-places)
-        tables[8 if len(cells) > 4 else 5] += 1
+        counted[8 if len(shown_cells) > 4 else 5] += 1
     measured = metrics["champion"]["test"]
-    assert tables == {
+    assert counted == {
         8: len(metrics["baselines"]["tfidf"]),
         5: 2 * len(measured),
     }  # of the champion, and over the seeds
@@ -321,7 +388,7 @@ def test_the_report_says_which_rule_was_taken_and_why(trial: Trial, text: str, n
     main(params, copy_project)
     shown = re.sub(r"<[^>]*>", "", (copy_project.report / name).read_text())
     assert text in shown
-    assert f"it changed Macro F1 by {0.022 if trial.taken else '0.0015'}" in shown
+    assert f"it changed Macro F1 by {'0.022' if trial.taken else '0.002'}" in shown
     assert ("so the gain may be chance" in shown) == (not trial.taken)
     assert "Every number of this report is that of this rule" in shown
 
@@ -478,7 +545,7 @@ def test_accuracy_does_not_lead_if_most_rows_have_one_label(make_project: Callab
     project.params.write_text(project.params.read_text().replace("metric: macro_f1", "metric: accuracy"))
     make_report(project)
     page = (project.report / "report.html").read_text()
-    assert "<strong>MCC</strong> on" in page
+    assert "<strong>MCC</strong> of the model that ships" in page
     assert re.findall(r'<th scope="row">([^<]*)</th>', page)[:4] == ["MCC", "Macro F1", "Balanced accuracy", "Accuracy"]
     assert "Most rows have the same label" in page
 

@@ -58,7 +58,8 @@ def test_every_recipe_leads_with_its_own_metric_and_title(report: Callable[[str]
     paths = report(recipe)
     params, text = read_params(paths.params), page(paths)
     assert f"<h1>{html.escape(params.report.title)}</h1>" in text
-    assert f"<strong>{NAMES[params.evaluate.metric]}</strong> on" in text
+    assert f"<strong>{NAMES[params.evaluate.metric]}</strong> of the model that ships" in text
+    assert ("MCC of each batch" in text) == (recipe == "cola")
     assert f"with the best {params.finetune.monitor} were kept" in text
     matrix = tables(text, "Confusion matrix on test")
     assert [row[0] for row in matrix[1:]] == list(LABELS[recipe])

@@ -26,5 +26,38 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+
+// A phone gets its sections folded. A table that is too wide for it becomes a list with a part per row; the confusion
+// matrix stays a table. Whatever can still be scrolled sideways says so.
+const phone = matchMedia("(max-width: 46rem)");
+const boxes = document.querySelectorAll(".scroll");
+for (const table of document.querySelectorAll(".scroll > table:not(.matrix)")) {
+  const names = [...(table.tHead?.rows[0].cells ?? [])].map((heading) => heading.textContent.trim());
+  for (const row of table.querySelectorAll("tbody tr, tfoot tr"))
+    [...row.cells].forEach((cell, column) => names[column] && (cell.dataset.label = names[column]));
+}
+const fit = () => {
+  for (const box of boxes) {
+    const table = box.querySelector("table");
+    table.classList.remove("stack");
+    const wide = () => box.scrollWidth > box.clientWidth + 1;
+    if (phone.matches && table.tHead && !table.matches(".matrix") && wide()) table.classList.add("stack");
+    box.classList.toggle("scrolls", wide());
+  }
+};
+const folds = document.querySelectorAll("details.fold");
+const fold = () => folds.forEach((part) => (part.open = !phone.matches || part.parentElement.id === "metrics"));
+const unfold = () => {
+  const part = document.getElementById(location.hash.slice(1))?.querySelector("details.fold");
+  if (part) part.open = true;
+};
+fold();
+unfold();
+fit();
+addEventListener("hashchange", unfold);
+for (const link of document.querySelectorAll("nav a")) link.addEventListener("click", () => setTimeout(unfold)); // the same link again
+document.addEventListener("toggle", fit, true);
+phone.addEventListener("change", fold);
+addEventListener("resize", fit);
 // Print the content of closed <details> too.
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((fold) => (fold.open = true)));
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => (part.open = true)));

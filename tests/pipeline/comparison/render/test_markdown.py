@@ -1,6 +1,7 @@
 """The comment: GitHub's Markdown must show the texts of the data set, and act on none of them."""
 
 import dataclasses
+import html
 import string
 from html.parser import HTMLParser
 from typing import Any
@@ -10,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from pipeline.comparison.gate import RuleResult
 from pipeline.comparison.render import markdown, markup
+from pipeline.comparison.verdicts import MetricRow
 from stages.shown import visible
 from tests.pipeline.comparison.builders import comparison
 
@@ -42,10 +45,53 @@ def parse(text: str) -> Tags:
     return tags
 
 
-def test_it_begins_with_the_verdict_and_folds_the_rest() -> None:
+@pytest.mark.parametrize(
+    ("rules", "line"),
+    [
+        ([(False, False)], "### ❌ The gate fails: rule 0: why 0"),
+        ([(True, False), (False, False), (False, False)], "### ❌ The gate fails: rule 1: why 1; rule 2: why 2"),
+        ([(False, True), (True, False)], "### ❔ The gate can't be decided: rule 0: why 0"),
+        ([(False, True), (False, False)], "### ❌ The gate fails: rule 1: why 1"),
+        ([(True, False)], "### ✅ The gate passes (1 rule); mixed: test.macro_f1 0.800 -> 0.700, -0.100, 95% interval"),
+        ([], "### 🟠 mixed: test.macro_f1 0.800 -> 0.700, -0.100, 95% interval -0.140 to -0.060"),
+    ],
+)
+def test_the_first_line_is_the_decision_and_its_reason(rules: list[tuple[bool, bool]], line: str) -> None:
+    gate = [
+        RuleResult(f"rule {number}", passed, f"why {number}", open=undecided)
+        for number, (passed, undecided) in enumerate(rules)
+    ]
+    text = markdown.render(dataclasses.replace(comparison("plain"), gate=gate))
+    assert html.unescape(text.splitlines()[0]).startswith(line)
+    verdict = "mixed: test.macro_f1 0.800 -> 0.700"
+    assert html.unescape(text.partition("<details>")[0]).count(verdict) == 1  # said once, whoever decided
+
+
+def test_what_the_decision_leaves_unsaid_follows_it() -> None:
+    plain = comparison("plain")
+    rows = [dataclasses.replace(row, verdict="within noise") for row in plain.metrics]
+    text = markdown.render(dataclasses.replace(plain, verdict="within noise", metrics=rows, gate=[]))
+    assert text.splitlines()[2].startswith("A true difference of 0.050 or more would have been detected")
+
+
+def test_the_verdict_is_the_second_of_seven_columns() -> None:
     lines = markdown.render(comparison("plain")).splitlines()
-    assert lines[0].startswith("### 🟠 mixed: test.macro")
-    text = "\n".join(lines)
+    heading = "| metric | verdict | base | head | change | 95% interval | min. detectable |"
+    assert lines.count(heading) == 2  # the headline, and all metrics
+
+
+def test_a_calibration_error_that_is_not_the_reports_says_so() -> None:
+    rows = [MetricRow(f"test.{name}", 0.5, 0.6, 0.0, 0.2) for name in ("ece", "calibrated_ece", "brier")]
+    text = markdown.render(dataclasses.replace(comparison("plain"), metrics=rows))
+    assert "| <code>test&#46;ece</code> as observed |" in text
+    assert "| <code>test&#46;calibrated&#95;ece</code> as observed |" in text
+    assert "| <code>test&#46;brier</code> |" in text
+    unpaired = [dataclasses.replace(row, paired=False) for row in rows]
+    assert "as observed |" not in markdown.render(dataclasses.replace(comparison("plain"), metrics=unpaired))
+
+
+def test_the_rest_is_folded() -> None:
+    text = markdown.render(comparison("plain"))
     assert text.index("The gate fails") < text.index("min. detectable") < text.index("<details>")
     assert text.count("<details>") == text.count("</details>") == 6
 
@@ -78,7 +124,7 @@ def test_code_shows_the_text_itself(text: str) -> None:
 
 def test_a_part_that_is_too_long_gives_way_to_the_verdict() -> None:
     text = markdown.render(comparison("&<>|#" * 40, many=200))
-    assert text.startswith("### 🟠 mixed")
+    assert text.startswith("### ❌ The gate fails")
     assert "too long for a comment: see `retune compare --json`" in text
     assert text.count("<details>") == text.count("</details>") < 6
 
@@ -92,6 +138,8 @@ def test_every_part_of_a_comparison_is_in_the_comment() -> None:
     text = parse(markdown.render(comparison("plain"))).text
     for words in (
         "plain → plain, 500 test rows. What changed: 1 parameter, code of finetune, 1 row added, 1 row removed",
+        "Base is the mean over 2 seeds, head the mean over 3 seeds; the models that ship (seed 1 -> 3): "
+        "test.macro_f1 0.810 -> 0.720.",
         "❌ plain: plain",
         "Predictions: 3 rows fixed, 4 broken, 5 wrong in both",
         "Fixed rows with the largest gain in the probability of their label",
@@ -102,9 +150,9 @@ def test_every_part_of_a_comparison_is_in_the_comment() -> None:
     ):
         assert words in " ".join(text.split()), words
     lines = markdown.render(comparison("plain")).splitlines()
-    mcc = "| <code>test&#46;mcc</code> | 0.600 | 0.610 | +0.010 | -0.040 to +0.060 |"
-    assert any(line.startswith(mcc) and line.endswith("| within noise | 0.070 |") for line in lines)
-    assert any(line.endswith("| **worse** | 0.050 |") for line in lines)
+    assert "| <code>test&#46;mcc</code> | within noise | 0.600 | 0.610 | +0.010 | -0.040 to +0.060 | 0.070 |" in lines
+    assert any(line.startswith("| <code>test&#46;macro&#95;f1</code> | **worse** | 0.800 |") for line in lines)
+    assert "| slice of the test rows | rows | fixed | broken |" in lines
     assert "| log loss | 0.1000 | 0.2000 | +0.1000 |" in lines
     assert "| <code>plain 0</code> | 1.0 s | ? | 100 MB | 200 MB |" in lines
     assert "| <code>plain 0</code> | 10 | 3 █████████ | 4 ████████████ |" in lines

@@ -97,6 +97,22 @@ def test_an_interval_of_rows_that_are_not_paired_says_so() -> None:
     assert wording.interval(row) == "-0.100 to +0.200 (rows not paired)"
 
 
+@pytest.mark.parametrize(
+    ("seeds", "expected"),
+    [
+        (((1,), (2,)), "base and head are each the model of one seed"),
+        (((1, 2), (1, 2)), "base and head are each the mean over 2 seeds; the models that ship (seed 1 -> 3): test.a"),
+        (((1,), (1, 2, 3)), "base is the model of one seed, head the mean over 3 seeds; the models that ship"),
+        (((), ()), ""),
+    ],
+)
+def test_the_numbers_of_both_sides_are_labelled(seeds: tuple[tuple[int, ...], ...], expected: str) -> None:
+    changed = dataclasses.replace(comparison("x"), seeds=seeds, ships={"test.a": (0.5, 0.6)})  # type: ignore[arg-type]
+    sentence = wording.sides_sentence(changed)
+    assert sentence.startswith(expected)
+    assert bool(sentence) == bool(expected)
+
+
 def test_every_other_metric_that_differs_is_listed() -> None:
     plain = comparison("x")
     rows = [dataclasses.replace(plain.metrics[0], name=f"test.{name}") for name in ("mcc", "accuracy", "macro_f1")]

@@ -141,3 +141,95 @@ def test_what_cannot_be_unpacked(read, content, member, message):
     with pytest.raises(DataError, match=message) as caught:
         read({"set.bin": content}, files=[{"source": "data/set.bin", "member": member}])
     assert "\n" not in str(caught.value)
+
+
+PACKED = {  # content, member, what is said
+    "a zip": (zipped({"rows.csv": ROWS}), None, r"set.bin is a zip file. Name the file in it as `member`"),
+    "an empty zip": (zipped({}), None, r"set.bin is a zip file. Name the file in it"),
+    "a tar": (tarred({"rows.csv": ROWS}), None, r"set.bin is a tar file. Name the file in it as `member`"),
+    "a tar.gz": (tarred({"rows.csv": ROWS}, "w:gz"), None, r"set.bin is a tar file. Name the file in it"),
+    "a zip in gzip": (gzip.compress(zipped({"rows.csv": ROWS})), None, r"set.bin is a zip file. Name the file in it"),
+    "gzip in gzip": (gzip.compress(gzip.compress(ROWS)), None, r"set.bin is compressed twice \(now gzip\). Unpack it"),
+    "zstd in gzip": (gzip.compress(zstd(ROWS)), None, r"set.bin is compressed twice \(now zstd\). Unpack it"),
+    "a zip in a zip": (zipped({"rows.csv": zipped({"a": ROWS})}), "rows.csv", r"bin:rows.csv is a zip file. Unpack it"),
+    "a tar in a zip": (zipped({"rows.csv": tarred({"a": ROWS})}), "rows.csv", r"bin:rows.csv is a tar file. Unpack it"),
+    "a zip in a tar": (tarred({"rows.csv": zipped({"a": ROWS})}), "rows.csv", r"bin:rows.csv is a zip file. Unpack it"),
+    "gzip in gzip in a zip": (
+        zipped({"rows.csv": gzip.compress(gzip.compress(ROWS))}),
+        "rows.csv",
+        r"bin:rows.csv is compressed twice",
+    ),
+    "7z": (b"7z\xbc\xaf\x27\x1c" + b"x" * 99, None, r"set.bin is a 7z file. Unpack it yourself"),
+    "rar": (b"Rar!\x1a\x07" + b"x" * 99, None, r"set.bin is a rar file. Unpack it yourself"),
+}
+
+
+@pytest.mark.parametrize("file_format", ["csv", "jsonl", "lines", "parquet"])
+@pytest.mark.parametrize("case", PACKED)
+def test_what_is_still_packed_is_named(read, case, file_format):
+    """Not: the header is not UTF-8."""
+    content, member, message = PACKED[case]
+    entry = {"source": "data/set.bin", "member": member, "label": "x" if file_format == "lines" else None}
+    with pytest.raises(DataError, match=message):
+        read({"set.bin": content}, files=[entry], file_format=file_format)
+
+
+@pytest.mark.parametrize("content", [b"PK,label\na,x\nb,y\n", b"text,label\nustar" + b" " * 300 + b",x\nb,y\n"])
+def test_texts_that_begin_like_an_archive_are_read(read, content):
+    column = content.split(b",")[0].decode()
+    assert len(read(content, columns={"text": column, "label": "label"}).column("text")) == 2
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred], ids=["zip", "tar"])
+@pytest.mark.parametrize(("stored", "member"), [("./a.csv", "a.csv"), ("a.csv", "./a.csv"), ("././b/a.csv", "b/a.csv")])
+def test_a_dot_before_a_name_makes_no_difference(read, pack, stored, member):
+    result = read({"set.bin": pack({stored: ROWS})}, files=[{"source": "data/set.bin", "member": member}])
+    assert result.column("text") == ["a", "b"]
+
+
+def links(*entries: tuple[str, bytes, str]) -> bytes:
+    """A tar of links (name, type, target) and of the file set/rows.csv."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        file = tarfile.TarInfo("set/rows.csv")
+        file.size = len(ROWS)
+        archive.addfile(file, io.BytesIO(ROWS))
+        for name, kind, target in entries:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            archive.addfile(info)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [("set/link", tarfile.SYMTYPE, "rows.csv")],
+        [("set/link", tarfile.SYMTYPE, "../set/rows.csv")],
+        [("set/link", tarfile.LNKTYPE, "set/rows.csv")],
+        [("./set/link", tarfile.LNKTYPE, "./set/rows.csv")],
+        [("set/link", tarfile.SYMTYPE, "other"), ("set/other", tarfile.SYMTYPE, "rows.csv")],
+    ],
+    ids=["beside", "up and down", "hard", "with dots", "through another"],
+)
+def test_a_link_to_a_file_in_the_same_tar_is_that_file(read, entries):
+    result = read({"set.bin": links(*entries)}, files=[{"source": "data/set.bin", "member": "set/link"}])
+    assert result.column("text") == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [("link", tarfile.SYMTYPE, "/etc/passwd")],
+        [("link", tarfile.SYMTYPE, "../../etc/passwd")],
+        [("link", tarfile.LNKTYPE, "/etc/passwd")],
+        [("link", tarfile.SYMTYPE, "link")],
+        [("link", tarfile.SYMTYPE, "other"), ("other", tarfile.SYMTYPE, "link")],
+        [("link", tarfile.SYMTYPE, "set")],
+        [("set/rows.csv", tarfile.SYMTYPE, "/etc/passwd"), ("link", tarfile.SYMTYPE, "set/rows.csv")],
+    ],
+    ids=["absolute", "up", "hard", "itself", "in a circle", "a folder", "a file that became a link"],
+)
+def test_a_link_that_leads_out_of_a_tar_or_to_no_file_is_no_member(read, entries):
+    with pytest.raises(DataError, match=r"set.bin has no member 'link'. It has: (set/rows.csv|none)\. "):
+        read({"set.bin": links(*entries)}, files=[{"source": "data/set.bin", "member": "link"}])

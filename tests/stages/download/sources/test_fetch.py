@@ -255,11 +255,14 @@ def linked(root: Path) -> None:
 
 
 SEEN = {  # source, download.dataset.folder
-    "a linked file": ("data/rows.csv", "data"),
     "a linked file that is watched itself": ("data/rows.csv", "data/rows.csv"),
-    "linked files by a pattern": ("data/r*.csv", "data"),
     "a linked folder that is watched itself": ("data/texts", "data/texts"),
     "a file in a linked folder that is watched itself": ("data/texts/rows.csv", "data/texts"),
+    "the same by its absolute path": ("{root}/data/rows.csv", "data/rows.csv"),
+}
+OUTSIDE = {  # a data set from elsewhere could have such a link to a private file
+    "a linked file": ("data/rows.csv", "data"),
+    "linked files by a pattern": ("data/r*.csv", "data"),
     "a link by its absolute path": ("{root}/data/rows.csv", "data"),
 }
 UNSEEN = {  # the same, and the folder to set
@@ -276,6 +279,17 @@ def test_a_link_whose_file_dvc_hashes_is_read(tmp_path, case):
     linked(tmp_path)
     root = tmp_path / "project"
     assert list(fetch(source.replace("{root}", str(root)), root=root, watched=watched, scratch=tmp_path))
+
+
+@pytest.mark.parametrize("case", OUTSIDE)
+def test_a_link_out_of_the_folder_is_refused_unless_it_is_the_folder(tmp_path, case):
+    source, watched = OUTSIDE[case]
+    linked(tmp_path)
+    root = tmp_path / "project"
+    with pytest.raises(
+        DataError, match="rows.csv leads by a link to .* set download.dataset.folder to the link itself"
+    ):
+        list(fetch(source.replace("{root}", str(root)), root=root, watched=watched, scratch=tmp_path))
 
 
 @pytest.mark.parametrize("case", UNSEEN)

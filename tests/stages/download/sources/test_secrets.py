@@ -103,6 +103,9 @@ def test_no_error_quotes_the_secret(read, server, log, fault, path):
         f"https://user:{SECRET}@no host/rows.csv",
         f"hf://user:{SECRET}@org/name",
         f"data/../other/https://user:{SECRET}@host",
+        f"hf://datasets/user:{SECRET}@org/name@main",
+        *(f"http{start}user:{SECRET}@host/x" for start in (":", ":/", ":\\\\")),
+        f"user:{SECRET}@127.0.0.1/x",
     ],
 )
 def test_a_source_that_can_not_be_read(read, source):
@@ -111,7 +114,9 @@ def test_a_source_that_can_not_be_read(read, source):
     assert SECRET not in str(caught.value)
 
 
-@pytest.mark.parametrize("source", [f"https://user:{SECRET}@host/model", f"hf://u:{SECRET}@org/name"])
+@pytest.mark.parametrize(
+    "source", [f"https://user:{SECRET}@host/model", f"https:/u:{SECRET}@host/model", f"hf://u:{SECRET}@org/name"]
+)
 def test_an_encoder_that_can_not_be_read(tmp_path, source):
     with pytest.raises(ModelError) as caught:
         locate_encoder(source, root=tmp_path)

@@ -8,14 +8,15 @@ from stages.predictions import Predictions
 from stages.report.charts.curves import batch_mcc, precision_recall
 
 
-def test_mcc_per_batch_is_scikit_learns_on_each_32_rows() -> None:
+def test_mcc_per_batch_is_scikit_learns_on_the_rows_of_each_batch() -> None:
     chance = np.random.default_rng(0)
     labels, preds = chance.integers(2, size=80), chance.integers(2, size=80)
-    size, scores = batch_mcc(labels, preds, num_labels=2)
+    size, scores = batch_mcc(labels, preds, batch_size=32, num_labels=2)
     assert size == 32
     parts = [slice(0, 32), slice(32, 64), slice(64, 80)]
     assert scores == pytest.approx([matthews_corrcoef(labels[part], preds[part]) for part in parts], abs=1e-4)
-    assert len(batch_mcc(np.zeros(5000, dtype=np.int64), np.zeros(5000, dtype=np.int64), num_labels=2)[1]) <= 60
+    many = np.zeros(5000, dtype=np.int64)
+    assert len(batch_mcc(many, many, batch_size=32, num_labels=2)[1]) <= 60
 
 
 def _predictions(labels: np.ndarray, positive: np.ndarray) -> Predictions:

@@ -14,6 +14,7 @@ from tests.stages.report.reporting import make_report
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
@@ -128,6 +129,53 @@ def test_it_fits_the_screen(page: "webdriver.Chrome", size: tuple[int, int], sch
         assert min(small) >= 9  # pixels of the plots' text
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.fixture(scope="module", params=[2, 5, 20, 150], ids=lambda number: f"{number} classes")
+def wide_report(request: pytest.FixtureRequest, make_project: Callable[..., Paths]) -> Path:
+    """A report with many seeds, or with many classes of long names."""
+    number, seeds = request.param, (1, 2, 3, 4, 5) if request.param == 5 else (1,)
+    labels = tuple(f"class of cards {index}" for index in range(number))
+    return make_report(make_project(labels=labels, rows=max(150, 9 * number), seeds=seeds)).report / "report.html"
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+def test_no_table_has_columns_that_a_reader_can_miss(
+    browser: "webdriver.Chrome", wide_report: Path, width: int
+) -> None:
+    metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width == PHONE[0]}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        browser.get(wide_report.as_uri())
+        folded = browser.execute_script("return document.documentElement.scrollHeight")
+        assert width != PHONE[0] or folded < 10_000
+        browser.execute_script("document.querySelectorAll('details').forEach(part => part.open = true); fit()")
+        cut = browser.execute_script(
+            "return [...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth + 1)"
+            ".map(box => box.textContent.trim().slice(0, 40))"
+        )
+        assert cut == []
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        shown = browser.execute_script(
+            "return [...document.querySelectorAll('table.matrix thead th:not(.axis)')]"
+            ".filter(cell => cell.getBoundingClientRect().right <= innerWidth).length"
+        )
+        assert shown == browser.execute_script("return document.querySelectorAll('table.matrix tbody tr').length")
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_a_link_opens_the_folded_section_that_it_leads_to(browser: "webdriver.Chrome", report: Path) -> None:
+    metrics = {"width": PHONE[0], "height": PHONE[1], "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        browser.get(report.as_uri())
+        closed = "return !document.querySelector('#calibration > details').open"
+        assert browser.execute_script(closed)
+        browser.execute_script("document.querySelector('nav a[href=\"#calibration\"]').click()")
+        WebDriverWait(browser, 5).until(lambda driver: not driver.execute_script(closed))
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_it_prints_unfolded(page: "webdriver.Chrome") -> None:

@@ -1,0 +1,57 @@
+"""What makes a model useless, in sentences: it predicts one label for every text, or a trivial rule does as well."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stages.metrics.summary import format_value, read_number
+
+ADVICE = (
+    "Try another finetune.learning_rate, more finetune.max_epochs, or finetune.class_weights: balanced; "
+    "the learning curve shows whether the loss falls."
+)
+
+
+def describe_failures(report: Mapping[str, Any], names: Mapping[str, str] | None = None) -> list[str]:
+    """Return a sentence for each failure of the model that ships, and of the other seeds; none for a useful model.
+
+    Args:
+        report: The contents of the report's metrics.json.
+        names: How to call the metrics; those that are missing are called as in the file.
+    """
+    champion, collapsed = report.get("champion") or {}, report.get("collapsed") or {}
+    always = collapsed.get(str(champion.get("seed")))
+    sentences = []
+    if always is not None:
+        sentences.append(f"The model always predicts “{always}”: its answer does not depend on the text. {ADVICE}")
+    elif no_gain := _no_gain(report, names or {}):
+        sentences.append(no_gain)
+    others = [seed for seed in collapsed if seed != str(champion.get("seed"))]
+    if others:
+        seeds = f"{len(others)} of {len(report.get('seeds') or others)} seeds"
+        what = "predicts" if len(others) == 1 else "predict"
+        sentences.append(
+            f"{seeds} always {what} one label ({', '.join(others)}), which lowers the mean over the seeds."
+            f"{'' if always is not None else ' ' + ADVICE}"
+        )
+    return sentences
+
+
+def _no_gain(report: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """The sentence where the model's lead over the majority class may be chance; empty where it is more."""
+    metric = str(report.get("metric"))
+    lead = ((report.get("baselines") or {}).get("majority") or {}).get(metric)
+    numbers = (
+        [read_number(lead, key) for key in ("value", "difference", "low", "high")] if isinstance(lead, Mapping) else []
+    )
+    if not numbers or None in numbers:  # of another version
+        return ""
+    baseline, difference, low, high = (number or 0.0 for number in numbers)
+    if low > 0:
+        return ""
+    worse, value = high < 0, baseline + difference
+    return (
+        f"The model is {'worse' if worse else 'no better'} than always predicting the most frequent label: "
+        f"{names.get(metric, metric)} {format_value(value)} against {format_value(baseline)}"
+        f"{'' if worse else ', a difference that may be chance'} "
+        f"(interval {format_value(low)} to {format_value(high)}). {ADVICE}"
+    )

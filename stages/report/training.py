@@ -1,0 +1,95 @@
+"""How the model was fine-tuned, in the words that people use for it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stages.schema import Finetune
+
+METHODS = {
+    "full": "full: every layer is trained",
+    "frozen": "frozen: only the head is trained",
+    "partial": "partial: the upper layers and the head are trained",
+    "gradual": "gradual: the head first, then every layer",
+    "lora": "LoRA: small matrices beside the frozen weights",
+}
+
+
+def describe_training(stats: Mapping[str, Any], options: Finetune) -> list[tuple[str, str]]:
+    """Return what was trained and how, as pairs of a name and a value, in the order of a table.
+
+    Args:
+        stats: The contents of data/finetune/SEED/stats.json.
+        options: The section `finetune` of params.yaml.
+    """
+    parameters = stats["parameters"]
+    facts = [
+        ("method", METHODS[options.method]),
+        ("trained parameters", _share(parameters["trainable"], parameters["total"])),
+        ("frozen", _frozen(parameters.get("blocks") or {})),
+        ("learning rate", _schedule(options)),
+        ("batch", _batch(options)),
+        ("epochs", _epochs(stats, options)),
+        ("rows", _by_split(stats.get("rows"))),
+        ("tokens", _by_split(stats.get("tokens"))),
+        ("padding in training batches", _padding(stats.get("tokens"))),
+        ("vocabulary", _vocabulary(stats.get("vocabulary"))),
+        ("weights of the classes in the loss", _class_weights(options, stats.get("class_weights"))),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,} ({100 * part / whole:.1f}%)" if whole else ""
+
+
+def _frozen(blocks: Mapping[str, Mapping[str, int]]) -> str:
+    """The blocks without a trained weight; layers that follow each other as a range."""
+    names = [name for name, counts in blocks.items() if counts["frozen"] and not counts["trainable"]]
+    layers = [int(name.removeprefix("layer ")) for name in names if name.startswith("layer ")]
+    others = [name for name in names if not name.startswith("layer ")]
+    if len(layers) > 1 and layers == list(range(layers[0], layers[-1] + 1)):
+        others.append(f"layers {layers[0]} to {layers[-1]}")
+    else:
+        others += [f"layer {layer}" for layer in layers]
+    return ", ".join(others)
+
+
+def _schedule(options: Finetune) -> str:
+    warmup = f", after a warmup over {100 * options.warmup_ratio:g}% of the steps" if options.warmup_ratio else ""
+    by_layer = f"; times {options.layer_decay:g} for each layer further down" if options.layer_decay < 1 else ""
+    return f"{options.learning_rate:g}, {options.schedule}{warmup}{by_layer}"
+
+
+def _batch(options: Finetune) -> str:
+    steps = options.accumulate_grad_batches
+    tokens = f", at most {options.max_tokens_per_batch:,} tokens" if options.max_tokens_per_batch else ""
+    return f"{options.batch_size} rows{tokens}{f', {steps} batches per step' if steps > 1 else ''}"
+
+
+def _epochs(stats: Mapping[str, Any], options: Finetune) -> str:
+    monitor = stats["monitor"]
+    return (
+        f"{stats['epochs']} of at most {options.max_epochs}; the weights of epoch {stats['best_epoch']} were kept "
+        f"(best {monitor['name']}: {monitor['value']:.3f})"
+    )
+
+
+def _by_split(counts: Mapping[str, int] | None) -> str:
+    return ", ".join(f"{counts[split]:,} {split}" for split in ("train", "val") if split in counts) if counts else ""
+
+
+def _padding(tokens: Mapping[str, float] | None) -> str:
+    return f"{100 * (1 - tokens['real_share']):.1f}% of their tokens" if tokens and "real_share" in tokens else ""
+
+
+def _vocabulary(vocabulary: Mapping[str, float] | None) -> str:
+    if not vocabulary:
+        return ""
+    return f"{vocabulary['used']:,} of {vocabulary['rows']:,} tokens occur; only their embeddings were held in training"
+
+
+def _class_weights(options: Finetune, weights: Sequence[float] | None) -> str:
+    if not weights:
+        return ""
+    kind = "balanced, " if options.class_weights == "balanced" else ""
+    return f"{kind}{min(weights):.3g} to {max(weights):.3g}"

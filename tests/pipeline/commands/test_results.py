@@ -1,0 +1,69 @@
+"""What `retune results` and the end of `retune run` show."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.commands.run import _show_results
+from stages.paths import Paths
+
+NAMES = ("accuracy", "macro_f1", "mcc", "auroc", "log_loss", "brier")
+
+
+def write(root: Path, *, metric: str = "macro_f1", seeds: tuple[int, ...] = (1, 2, 3), **changes: Any) -> Path:
+    """A report whose means are 0.1, 0.2, ... and whose model that ships has 0.05 more, by metric."""
+    sd = 0.01 if len(seeds) > 1 else None
+    means = {name: {"mean": number / 10, "sd": sd, "low": 0.01, "high": 0.99} for number, name in enumerate(NAMES, 1)}
+    model = {name: {"value": number / 10 + 0.05, "low": 0.02, "high": 0.98} for number, name in enumerate(NAMES, 1)}
+    champion = {"seed": seeds[-1], "test": model, "val": {}}
+    report = {"metric": metric, "seeds": list(seeds), "champion": champion, "test": means, "val": {}}
+    path = Paths(root).report / "metrics.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(report | changes))
+    return root
+
+
+def shown(root: Path, capsys: pytest.CaptureFixture[str], *, brief: bool = False) -> list[str]:
+    assert _show_results(root, brief=brief)
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "mcc"])
+@pytest.mark.parametrize("brief", [True, False], ids=["end of a run", "results"])
+def test_evaluate_metric_comes_first(
+    metric: str, brief: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = shown(write(tmp_path, metric=metric), capsys, brief=brief)
+    names = [line.split()[0] for line in lines if line and line.split()[0] in NAMES]
+    assert names[0] == metric
+    assert set(names) == ({"accuracy", "macro_f1", "mcc", "log_loss"} if brief else set(NAMES))
+
+
+def test_with_several_seeds_both_figures_are_labelled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(write(tmp_path), capsys)
+    assert lines[1].split() == ["model", "that", "ships,", "mean"]
+    assert lines[2].split() == ["test", "seed", "3", "interval", "over", "3", "seeds", "interval"]
+    assert lines[3].split() == ["macro_f1", "0.250", "0.020", "to", "0.980", "0.200", "0.010", "to", "0.990"]
+
+
+def test_with_one_seed_there_is_one_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(write(tmp_path, seeds=(42,)), capsys)
+    assert lines[2].split() == ["test", "seed", "42", "interval"]
+    assert lines[3].split() == ["macro_f1", "0.250", "0.020", "to", "0.980"]
+
+
+def test_results_of_an_older_version_are_the_means(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(write(tmp_path, champion={"seed": 1}, seeds=(1,)), capsys)
+    assert [line.split() for line in lines if line.startswith("mcc")] == [["mcc", "0.300", "0.010", "to", "0.990"]]
+
+
+def test_a_model_that_is_useless_is_said_in_the_last_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(write(tmp_path, collapsed={"3": "h\x1bam"}), capsys, brief=True)
+    (line,) = [line for line in lines[-4:] if line.startswith("The model always predicts “h�am”")]
+    assert "finetune.learning_rate" in line
+
+
+def test_there_is_nothing_to_show_before_the_first_run(tmp_path: Path) -> None:
+    assert not _show_results(tmp_path, brief=False)

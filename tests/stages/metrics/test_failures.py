@@ -1,0 +1,50 @@
+"""What makes a model useless is said in a sentence."""
+
+from typing import Any
+
+import pytest
+
+from stages.metrics.failures import describe_failures
+
+
+def report(*, low: float = 0.1, high: float = 0.3, collapsed: dict[str, str] | None = None) -> dict[str, Any]:
+    lead = {"value": 0.2, "difference": 0.125, "low": low, "high": high}
+    return {
+        "metric": "macro_f1",
+        "seeds": [1, 2, 3],
+        "champion": {"seed": 2},
+        "collapsed": collapsed or {},
+        "baselines": {"majority": {"macro_f1": lead}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, []),
+        (
+            {"low": 0.0},
+            ["The model is no better than always predicting the most frequent label: macro_f1 0.325 against"],
+        ),
+        ({"low": -0.4, "high": -0.1}, ["The model is worse than always predicting the most frequent label: macro_f1"]),
+        ({"collapsed": {"2": "ham"}}, ["The model always predicts “ham”"]),
+        ({"collapsed": {"2": "ham"}, "low": 0.0}, ["The model always predicts “ham”"]),  # not both
+        ({"collapsed": {"1": "ham", "3": "spam"}}, ["2 of 3 seeds always predict one label (1, 3), which lowers the"]),
+        (
+            {"collapsed": {"1": "ham"}, "low": 0.0},
+            ["The model is no better", "1 of 3 seeds always predicts one label (1)"],
+        ),
+        ({"collapsed": {"2": "ham", "3": "ham"}}, ["The model always predicts “ham”", "1 of 3 seeds always predicts"]),
+    ],
+)
+def test_every_failure_has_a_sentence(values: dict[str, Any], expected: list[str]) -> None:
+    sentences = describe_failures(report(**values))
+    assert len(sentences) == len(expected)
+    for sentence, start in zip(sentences, expected, strict=True):
+        assert sentence.startswith(start)
+    assert not sentences or any("finetune.learning_rate" in sentence for sentence in sentences)
+
+
+def test_the_metric_is_called_as_the_reader_calls_it() -> None:
+    (sentence,) = describe_failures(report(low=-0.1), {"macro_f1": "Macro F1"})
+    assert "Macro F1 0.325 against 0.200, a difference that may be chance (interval -0.100 to 0.300)" in sentence
