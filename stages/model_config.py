@@ -1,13 +1,16 @@
 """The JSON files of a model: read with a limit, and checked for keys and values that transformers would act on."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from stages.errors import ModelError
-from stages.messages import short
+from stages.messages import examples, short
+from stages.model_files import REPAIR
+from stages.special_files import SpecialFileError, open_regular
 
 LARGEST_JSON = 20_000_000  # bytes; the names of 100,000 classes have 5 MB
 DEEPEST_JSON = 20  # levels; configs of transformers have 4
@@ -51,13 +54,16 @@ LARGEST_SIZE = 20_000_000  # Llama 4 has 10,485,760 positions
 NO_SIZE = ("theta", "base", "seed")  # parts of the names of numbers that allocate nothing
 
 
-def read_object(path: Path, name: str) -> dict[str, Any]:
-    """Return the JSON object in a file of the model that messages call `name`."""
-    size = path.stat().st_size
-    if size > LARGEST_JSON:
-        raise ModelError(f"{name}: {path.name} has {size:,} bytes, expected {LARGEST_JSON:,} at most. Check the model.")
+def read_object(path: Path, name: str, *, largest: int = LARGEST_JSON) -> dict[str, Any]:
+    """Return the JSON object in a file of the model that messages call `name`; `largest` is in bytes."""
     try:
-        value: Any = json.loads(path.read_text(encoding="utf-8"))
+        with open_regular(path) as file:
+            content = file.read(largest + 1)
+        if len(content) > largest:
+            raise ModelError(f"{name}: {path.name} has more than {largest:,} bytes. Check the model.")
+        value: Any = json.loads(content.decode("utf-8"))
+    except SpecialFileError as error:
+        raise ModelError(f"{name}: {path.name} is {error.kind}, not a file. Fetch or save the model again.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{name}: {path.name} is not JSON: {error}. Fetch or save the model again.") from error
     if not isinstance(value, dict):
@@ -91,9 +97,36 @@ def check_config(config: dict[str, Any], name: str) -> None:
                 f"{name}: config.json has {key}: {short(item)}, which can name a file or a repository. "
                 "Only model.safetensors and the tokenizer's files are read. Remove the key."
             )
+        if isinstance(item, float) and (math.isnan(item) or ("eps" in key and not 0 <= item <= 1)):
+            raise ModelError(
+                f"{name}: config.json has {key}: {item}, with which no output is a number. Check the model."
+            )
         if isinstance(item, int):
             _check_number(key, item, name)
     _check_hidden_head(config, name)
+
+
+def check_labels(config: dict[str, Any], name: str) -> None:
+    """Refuse classes without a number or a name of their own, in the config.json of a classifier."""
+    labels = config.get("id2label")
+    if labels is None:
+        return
+    if not isinstance(labels, dict):
+        raise ModelError(f"{name}: config.json has id2label: {short(labels)}, expected an object. {REPAIR}")
+    numbers = [str(number) for number in range(len(labels))]
+    if set(labels) != set(numbers):
+        raise ModelError(
+            f"{name}: config.json has id2label with the classes {examples(list(labels))}, expected 0 to "
+            f"{len(labels) - 1}. {REPAIR}"
+        )
+    names: set[str] = set()
+    for number in numbers:
+        label = labels[number]
+        if isinstance(label, bool) or not isinstance(label, str | int | float) or not str(label).strip():
+            raise ModelError(f"{name}: config.json has the label {short(label)} in id2label, expected a text. {REPAIR}")
+        if str(label) in names:
+            raise ModelError(f"{name}: config.json has the label {short(label)} twice in id2label. {REPAIR}")
+        names.add(str(label))
 
 
 def _check_number(key: str, value: int, name: str) -> None:

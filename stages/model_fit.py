@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from stages.errors import ModelError
 
+FLOATS = ("F64", "F32", "F16", "BF16")  # types of weights that are computed with as they are
 MODULES_PER_TENSOR = 20  # of a model of transformers 2; where config.json asks for far more, building stops
 
 
@@ -29,7 +30,7 @@ def check_fit_of_weights(folder: Path, config: dict[str, Any], *, weights: Seque
     Raises:
         ModelError: config.json has a wrong value, or the weights are damaged or of another model.
     """
-    shapes = _shapes(weights, name)
+    shapes, no_floats = _headers(weights, name)
     import torch  # torch and transformers take seconds to import, and download@dataset has no use for them
     from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as CLASSIFIERS
@@ -48,7 +49,7 @@ def check_fit_of_weights(folder: Path, config: dict[str, Any], *, weights: Seque
         with _limited(MODULES_PER_TENSOR * len(shapes) + 1_000), _silent():
             options = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             model_class: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(options)]
-            _, report = model_class.from_pretrained(
+            model, report = model_class.from_pretrained(
                 None,
                 config=options,
                 state_dict={key: torch.empty(shape, device="meta") for key, shape in shapes.items()},
@@ -62,21 +63,33 @@ def check_fit_of_weights(folder: Path, config: dict[str, Any], *, weights: Seque
             f"{name}: transformers can't build a text classifier from config.json ({type(error).__name__}: {reason}). "
             "Fetch or save the model again."
         ) from error
-    _compare(report, shapes, prefix=f"{model_class.base_model_prefix}.", name=name)
+    prefix = f"{model_class.base_model_prefix}."
+    _compare(report, shapes, prefix=prefix, name=name)
+    parameters = {key.removeprefix(prefix) for key, _ in model.named_parameters()}
+    for key, kind in no_floats.items():  # a buffer, such as position_ids, may be of integers
+        if key.removeprefix(prefix) in parameters:
+            raise ModelError(
+                f"{name}: {key} has the type {kind} in model.safetensors, expected one of {', '.join(FLOATS)}. "
+                "Save the model again, not quantised."
+            )
 
 
-def _shapes(weights: Sequence[Path], name: str) -> dict[str, list[int]]:
-    """Return the shape of each tensor, from the headers of the files."""
+def _headers(weights: Sequence[Path], name: str) -> tuple[dict[str, list[int]], dict[str, str]]:
+    """Return the shape of each tensor, and the types of those that are not FLOATS, from the headers of the files."""
     shapes: dict[str, list[int]] = {}
+    no_floats: dict[str, str] = {}
     for path in weights:
         try:
             with safe_open(path, framework="numpy") as file:
-                shapes |= {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118  # not a mapping
+                tensors = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118  # not a mapping
+                shapes |= {key: tensor.get_shape() for key, tensor in tensors.items()}
+                types = {key: tensor.get_dtype() for key, tensor in tensors.items()}
+                no_floats |= {key: kind for key, kind in types.items() if kind not in FLOATS}
         except (SafetensorError, OSError) as error:
             raise ModelError(f"{name}: {path.name} is damaged: {error}. Fetch or save the model again.") from error
     if not shapes:
         raise ModelError(f"{name}: model.safetensors is missing or holds no tensors. Fetch or save the model again.")
-    return shapes
+    return shapes, no_floats
 
 
 @contextlib.contextmanager

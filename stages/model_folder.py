@@ -13,12 +13,18 @@ from pathlib import Path
 from stages.errors import ModelError
 from stages.messages import short
 from stages.model_config import check_config, check_keys, read_object
+from stages.model_files import is_present
 from stages.model_fit import check_fit_of_weights
 from stages.special_files import leads_outside
 
 CONFIG, TOKENIZER_CONFIG, WEIGHTS = "config.json", "tokenizer_config.json", "model.safetensors"
 INDEX = "model.safetensors.index.json"
 CONFIGS = (CONFIG, TOKENIZER_CONFIG, "generation_config.json", "processor_config.json", "preprocessor_config.json")
+READ = (  # what is read of a folder; each is a regular file, or is not there
+    *(*CONFIGS, WEIGHTS, INDEX, "tokenizer.json", "calibration.json"),
+    *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model"),
+    *("special_tokens_map.json", "added_tokens.json"),
+)
 ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 SHARD = re.compile(r"[\w-][\w.-]*\.safetensors", re.ASCII)
 
@@ -41,17 +47,18 @@ def check_model_folder(folder: Path, *, name: str) -> None:
                 "Merge it into that model (merge_and_unload), save that, and use its folder."
             )
     _refuse_links(folder, name)
+    present = {file for file in READ if is_present(folder / file, name)}
     for file in CONFIGS:
-        if (folder / file).is_file():
+        if file in present:
             check_keys(read_object(folder / file, name), file, name)
-    shards = _shards(folder, name) if (folder / INDEX).is_file() else []
-    if not (folder / CONFIG).is_file():
+    shards = _shards(folder, name) if INDEX in present else []
+    if CONFIG not in present:
         raise ModelError(f"{name}: config.json is missing. Fetch or save the model again.")
     config = read_object(folder / CONFIG, name)
     check_config(config, name)
     _check_tokenizer_config(folder, name)
     with offline():
-        weights = [folder / WEIGHTS] if (folder / WEIGHTS).is_file() else [folder / shard for shard in shards]
+        weights = [folder / WEIGHTS] if WEIGHTS in present else [folder / shard for shard in shards]
         check_fit_of_weights(folder, config, weights=weights, name=name)
 
 
@@ -77,10 +84,10 @@ def _refuse_links(folder: Path, name: str) -> None:
 
 
 def _check_tokenizer_config(folder: Path, name: str) -> None:
-    if not (folder / TOKENIZER_CONFIG).is_file():
+    if not is_present(folder / TOKENIZER_CONFIG, name):
         return
     config = read_object(folder / TOKENIZER_CONFIG, name)
-    if not (folder / "tokenizer.json").is_file():
+    if not is_present(folder / "tokenizer.json", name):
         for key, item in config.items():  # transformers would read these files to make tokenizer.json
             if key.endswith("_file") and isinstance(item, str):
                 raise ModelError(f"{name}: {TOKENIZER_CONFIG} has {key}: {short(item)}, another file. Remove the key.")
@@ -108,6 +115,6 @@ def _shards(folder: Path, name: str) -> list[str]:
                 f"{name}: {INDEX} names {short(file)}. Expected safetensors beside it: reading any "
                 "other file can run code. Save the model again."
             )
-        if not (folder / file).is_file():
+        if not is_present(folder / file, name):
             raise ModelError(f"{name}: {INDEX} names {file}, which is missing. Fetch or save the model again.")
     return names

@@ -13,8 +13,10 @@ from tokenizers import Tokenizer
 
 from stages import long_texts
 from stages.errors import ModelError
-from stages.files import read_json
+from stages.model_config import read_object
+from stages.model_files import REPAIR, is_present
 from stages.texts import windows
+from stages.tokenizer_check import check_tokenizer, check_tokenizer_file, tokenizer_errors
 from stages.tokens import Tokens
 from stages.truncation import SpecialTokens, count_special_tokens, kept_slices
 
@@ -41,24 +43,26 @@ def open_tokenizer(folder: Path) -> ModelTokenizer:
     """Open the tokenizer of a model folder: tokenizer.json, and tokenizer_config.json where there is one.
 
     Raises:
-        ModelError: tokenizer.json is missing or damaged.
+        ModelError: tokenizer.json is missing or damaged, can't encode a letter, or lets texts grow without bounds.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    path = folder / "tokenizer.json"
-    if not path.is_file():
+    path, name = folder / "tokenizer.json", str(folder)
+    if not is_present(path, name):
         raise ModelError(f"{path} is missing. Save the model's fast tokenizer there: tokenizer.save_pretrained(...)")
-    try:
+    check_tokenizer_file(path, name)
+    with tokenizer_errors(name):
         tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # tokenizers raises bare Exception
-        raise ModelError(f"{path} is not a tokenizer: {error}. Fetch or save the model again.") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    config = read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
+    check_tokenizer(tokenizer, name)
+    config_path = folder / "tokenizer_config.json"
+    config = read_object(config_path, name) if is_present(config_path, name) else {}
     limit = config.get("model_max_length")
     max_length = int(limit) if isinstance(limit, int | float) and 0 < limit < UNBOUNDED else None
     unk_token = config.get("unk_token")
     unk_token = unk_token.get("content") if isinstance(unk_token, dict) else unk_token
-    return ModelTokenizer(tokenizer, max_length, tokenizer.token_to_id(unk_token) if unk_token else None)
+    unk_token_id = tokenizer.token_to_id(unk_token) if isinstance(unk_token, str) else None
+    return ModelTokenizer(tokenizer, max_length, unk_token_id)
 
 
 def encode(
@@ -78,8 +82,20 @@ def encode(
     Returns:
         The rows' tokens, without labels; and how many tokens were cut from each, shape (rows,). Those of a text of more
         than LONG_TEXT characters are estimated from the part that was tokenized.
+
+    Raises:
+        ModelError: The tokenizer can't encode a text, or its special tokens are more than `max_length`.
     """
+    with tokenizer_errors("the model"):
+        return _encode(tokenizer, texts, pairs=pairs, max_length=max_length, truncation=truncation)
+
+
+def _encode(
+    tokenizer: Tokenizer, texts: Sequence[Any], *, pairs: bool, max_length: int, truncation: str
+) -> tuple[Tokens, NDArray[np.int64]]:
     special = count_special_tokens(tokenizer, pairs=pairs)
+    if special.count > max_length:
+        raise ModelError(f"The tokenizer adds {special.count} tokens to a text, and {max_length} are read. {REPAIR}")
     input_ids: list[Sequence[int]] = []
     token_type_ids: list[Sequence[int]] = []
     cut = np.zeros(len(texts), dtype=np.int64)

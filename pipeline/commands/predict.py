@@ -66,9 +66,9 @@ def predict(
         predict_rows(request, _load, every_label=every_label)
         return
     for text, prediction in zip(texts or [], _load(folder)(texts or []), strict=True):
-        others = "".join(f"  {visible(label)} {share:.3f}" for label, share in prediction.probabilities.items())
-        line = visible(" ".join(text.split())[:80])
-        typer.echo(f"{visible(prediction.label)}  {prediction.probability:.3f}{others if every_label else ''}  {line}")
+        others = "".join(f"  {_in_a_line(label)} {share:.3f}" for label, share in prediction.probabilities.items())
+        label, line = _in_a_line(prediction.label), _in_a_line(text)[:80]
+        typer.echo(f"{label}  {prediction.probability:.3f}{others if every_label else ''}  {line}")
 
 
 def embed(
@@ -103,6 +103,10 @@ def embed(
         resume=resume,
     )
     embed_rows(request, _load)
+
+
+def _in_a_line(text: str) -> str:
+    return visible(" ".join(text.split()))
 
 
 def _load(folder: Path) -> "Classifier":

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from stages.errors import DataError
+from stages.messages import short
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 LONGEST = 10_000_000  # characters of a row: more is another format, or a quote that was never closed
@@ -22,6 +23,7 @@ class Record(NamedTuple):
     cells: Any  # a string per column; a mapping for JSON lines
     problem: str | None  # why its form can't be read
     size: int  # characters
+    line: str | None = None  # of JSON lines: the object as it was written
 
 
 def open_text(file: BinaryIO, *, name: str, kind: str, encoding: str | None) -> io.TextIOWrapper:
@@ -184,7 +186,7 @@ def _objects(stream: io.TextIOWrapper, name: str) -> Iterator[Record]:
         if line.isspace():
             continue
         try:
-            value = json.loads(line)
+            value = json.loads(line, object_pairs_hook=_object, parse_constant=_refuse)
             problem = (
                 None
                 if isinstance(value, dict)
@@ -192,4 +194,20 @@ def _objects(stream: io.TextIOWrapper, name: str) -> Iterator[Record]:
             )
         except (ValueError, RecursionError) as error:  # ValueError: also an integer of thousands of digits
             value, problem = None, f"line {number} is not JSON: {error}"
-        yield Record(value if problem is None else {"line": line.rstrip("\r\n")}, problem, len(line))
+        if problem is None:
+            yield Record(value, None, len(line), line.strip())
+        else:
+            yield Record({"line": line.rstrip("\r\n")}, problem, len(line))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {short(repeated)} is repeated")
+    return values
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")

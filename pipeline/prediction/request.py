@@ -18,6 +18,7 @@ from pipeline.prediction.windows import FORMATS
 from pipeline.prediction.writers import ParquetWriter, TextWriter, Writer
 from stages.errors import DataError
 from stages.files import sha256
+from stages.tokenizer_check import LARGEST
 
 STDIN = "-"
 
@@ -151,4 +152,5 @@ def _hash(file: BinaryIO) -> str:
 def _folder_hash(folder: Path) -> str:
     names = sorted(path for path in folder.glob("*") if path.suffix in (".json", ".safetensors"))
     files = [path for path in names if path.is_file()]  # no pipe, which would be waited for
+    files = [path for path in files if path.suffix == ".safetensors" or path.stat().st_size <= LARGEST]  # refused later
     return hashlib.sha256("".join(f"{path.name} {sha256(path)}\n" for path in files).encode()).hexdigest()

@@ -6,15 +6,13 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from pipeline.prediction.parquet import open_parquet, tables
 from pipeline.prediction.records import Record, open_text, read_records
 from stages.errors import DataError
 from stages.messages import NAMES, examples, plain
-from stages.shown import shorten
-from stages.texts import WINDOW_CHARACTERS, WINDOW_ROWS, windows
+from stages.texts import WINDOW_CHARACTERS, WINDOW_ROWS
 
-BATCH_BYTES = 32_000_000  # of a batch of Parquet, by the sizes that the file states
 FORMATS = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -36,6 +34,7 @@ class Window:
         data: The rows with all their columns: a table, or a list of mappings (JSON lines).
         position: How far the input is read: bytes, or rows of Parquet.
         has_bytes: Are there columns of bytes, because some of their cells are not UTF-8?
+        lines: The rows of JSON lines as they were written; None for a row that is no object.
     """
 
     texts: list[Any]
@@ -44,6 +43,7 @@ class Window:
     data: pa.Table | list[dict[str, Any]]
     position: int
     has_bytes: bool = False
+    lines: list[str | None] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -117,31 +117,18 @@ class WindowReader:
         if check:
             self._check_keys(objects, problems)
         texts = [[row.get(column) for row in objects] for column in self._columns]
-        return self._window(texts, problems, objects, position)
+        return replace(self._window(texts, problems, objects, position), lines=[row.line for row in rows])
 
     def _parquet(self, skip: int) -> Generator[Window, None, None]:
-        try:
-            file = pq.ParquetFile(self.file, pre_buffer=False, buffer_size=1 << 20)
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(
-                f"{self.name} can't be read as Parquet: {shorten(str(error), 200)}. Give the file's format with "
-                "--format."
-            ) from error
-        schema = file.schema_arrow
-        check_columns(self.name, schema.names, self._columns)
+        file = open_parquet(self.file, self.name)
+        check_columns(self.name, file.schema_arrow.names, self._columns)
         for column in self._columns:
-            _check_text_type(self.name, column, schema.field(column).type)
-        end = 0
-        for batch in _batches(file, self.name):
-            start, end = end, end + len(batch)
-            rest = batch.slice(max(0, skip - start))  # `skip` may end within a batch, as windows do
-            texts = [rest.column(column).to_pylist() for column in self._columns]
-            for part in windows([text or "" for text in texts[0]]):
-                table = pa.Table.from_batches([rest.slice(part.start, part.stop - part.start)])
-                position = end - len(rest) + part.stop
-                yield self._window([values[part] for values in texts], [None] * len(table), table, position)
-        if not end:
-            yield self._window([[] for _ in self._columns], [], schema.empty_table(), 0)
+            _check_text_type(self.name, column, file.schema_arrow.field(column).type)
+        position = skip
+        for table in tables(self.file, file, self.name, skip=skip):
+            position += len(table)
+            texts = [table.column(column).to_pylist() for column in self._columns]
+            yield self._window(texts, [None] * len(table), table, position)
 
     def _window(
         self, texts: list[list[Any]], problems: list[str | None], data: pa.Table | list[dict[str, Any]], position: int
@@ -174,26 +161,6 @@ def check_columns(name: str, names: list[str], wanted: Iterable[str]) -> None:
             )
         if names.count(column) > 1:
             raise DataError(f"{name} has {names.count(column)} columns {column!r}. Give each column a name of its own.")
-
-
-def _batches(file: pq.ParquetFile, name: str) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a Parquet file in batches of bounded size, each checked before a value is taken from it.
-
-    Raises:
-        DataError: The file is damaged.
-    """
-    metadata, end = file.metadata, 0
-    size = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
-    rows = max(1, min(WINDOW_ROWS, BATCH_BYTES * metadata.num_rows // max(1, size)))
-    try:
-        for batch in file.iter_batches(batch_size=rows):
-            batch.validate(full=True)  # offsets within their buffers, strings of UTF-8
-            end += len(batch)
-            yield batch
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"{name} is damaged: {shorten(str(error), 200)} (after row {end:,}). Write the file again."
-        ) from error
 
 
 def _bounded(records: Iterable[Record], *, empty: bool) -> Iterator[list[Record]]:

@@ -17,6 +17,7 @@ from stages.messages import short
 from stages.shown import shorten, spreadsheet_safe
 
 ROW_GROUP = 65_536  # rows of a row group in the joined Parquet file
+GROUP_BYTES = 100_000_000  # ends a row group too
 DECIMALS = 6  # of a probability in text
 
 
@@ -50,18 +51,20 @@ class TextWriter:
     def encode(self, window: Window, results: pa.Table, *, first: bool) -> bytes:
         if self._format == "jsonl":
             new_keys = [_rounded(row) for row in results.to_pylist()]
-            rows: list[Any] = (
-                window.data
-                if isinstance(window.data, list)
-                else _table_of(window.data, has_bytes=window.has_bytes).to_pylist()
-            )
+            if isinstance(window.data, list):
+                lines = window.lines or [None] * len(window.data)
+                return b"".join(map(_extended, window.data, lines, new_keys))
+            table = _table_of(window.data, has_bytes=window.has_bytes)
+            values = [_values(name, table[name]) for name in table.column_names]
+            rows = (dict(zip(table.column_names, row, strict=True)) for row in zip(*values, strict=True))
             return b"".join(_json_line({**row, **new}) for row, new in zip(rows, new_keys, strict=True))
         data = cast(pa.Table, window.data)  # JSON lines do not become CSV
         stream = io.StringIO(newline="")
         writer = csv_writer(stream, DELIMITERS[self._format])
         if first:
             writer.writerow(map(self._shown, [*data.column_names, *results.column_names]))
-        read = [[self._shown(value) for value in column.to_pylist()] for column in data.columns]
+        columns = zip(data.column_names, data.columns, strict=True)
+        read = [[self._shown(value) for value in _values(name, column, window.has_bytes)] for name, column in columns]
         added = [[self._shown(_number(value)) for value in column.to_pylist()] for column in results.columns]
         writer.writerows(zip(*read, *added, strict=True))
         return stream.getvalue().encode("utf-8", "surrogateescape")
@@ -98,10 +101,13 @@ class ParquetWriter:
                 table = table.append_column(field, column)
             sink = pa.BufferOutputStream()
             pq.write_table(table, sink)
-        except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
+            data = sink.getvalue()
+            if first:
+                pq.read_schema(pa.BufferReader(data))  # values that are nested too deep are written, but can't be read
+        except (pa.ArrowException, OSError, OverflowError, RecursionError, UnicodeEncodeError) as error:
             kinds = "The values of a key have several types, or one that Parquet does not have"
             raise DataError(f"{kinds}: {shorten(str(error), 200)}. Give --out FILE.jsonl.") from error
-        return bytes(sink.getvalue())
+        return bytes(data)
 
     def _table(self, window: Window) -> pa.Table:
         if isinstance(window.data, pa.Table):
@@ -123,7 +129,7 @@ class ParquetWriter:
             waiting: list[pa.Table] = []
             for file in files:
                 waiting.append(pq.read_table(file))
-                if sum(map(len, waiting)) >= ROW_GROUP:
+                if sum(map(len, waiting)) >= ROW_GROUP or sum(table.nbytes for table in waiting) >= GROUP_BYTES:
                     writer.write_table(pa.concat_tables(waiting), row_group_size=2 * ROW_GROUP)
                     waiting = []
             if waiting:
@@ -135,6 +141,45 @@ def _refuse_repeated_names(window: Window, what: str) -> None:
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
         raise DataError(f"Two columns have the name {short(repeated)}, which {what} can't hold. Give --out FILE.csv.")
+
+
+def _values(name: str, column: pa.ChunkedArray, raw: bool = False) -> list[Any]:
+    """Return the values of a column for a format of text; bytes become text, unless they are written as they are.
+
+    Raises:
+        DataError: Text can't hold a value: bytes that are not UTF-8, a date of the year 10,000, an unknown time zone.
+    """
+    try:
+        values: list[Any] = column.to_pylist()
+        return values if raw or pa.types.is_string(column.type) else [_text(value) for value in values]
+    except (pa.ArrowException, ValueError, ArithmeticError, LookupError) as error:
+        reason = shorten(str(error), 200)
+        raise DataError(
+            f"The column {short(name)} has a value of type {column.type} that text can't hold: {reason}. "
+            "Give --out FILE.parquet."
+        ) from error
+
+
+def _text(value: Any) -> Any:
+    """Return a value with text for bytes, at any depth."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if isinstance(value, list):
+        return [_text(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(map(_text, value))
+    return {key: _text(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def _extended(row: dict[str, Any], line: str | None, new: dict[str, Any]) -> bytes:
+    """Return a line of JSON with new keys, the others as they were written: digits, spelling, blanks."""
+    if line is None:
+        return _json_line({**row, **new})
+    start = line[:-1].rstrip() + (", " if row else "")
+    try:
+        return (start + json.dumps(new, ensure_ascii=False)[1:] + "\n").encode("utf-8")
+    except UnicodeEncodeError:
+        return _json_line({**row, **new})
 
 
 def _json_line(row: dict[str, Any]) -> bytes:

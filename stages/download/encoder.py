@@ -12,10 +12,12 @@ from tokenizers import Tokenizer
 from stages.download.model_card import CARD, read_card
 from stages.download.sources.hub import fetch_hub_model, is_hub
 from stages.errors import ModelError
-from stages.files import read_json, write_json
 from stages.files import sha256 as sha256_of
+from stages.files import write_json
 from stages.messages import plain, short
+from stages.model_config import read_object
 from stages.model_folder import check_model_folder, offline
+from stages.tokenizer_check import check_tokenizer, check_tokenizer_file, check_vocabulary, tokenizer_errors
 
 logger = logging.getLogger(__name__)
 
@@ -163,14 +165,10 @@ def _complete_tokenizer(folder: Path, source: str) -> None:
 
 
 def _require_tokenizer(folder: Path, source: str) -> None:
-    text = (folder / TOKENIZER).read_text(encoding="utf-8", errors="replace")
-    try:
-        tokenizer = Tokenizer.from_str(text)
-    except Exception as error:  # tokenizers raises bare Exception
-        raise ModelError(f"{source}: tokenizer.json is damaged: {error}. Fetch the model again.") from error
-    size = read_json(folder / CONFIG).get("vocab_size")
-    if isinstance(size, int) and tokenizer.get_vocab_size() > size:
-        raise ModelError(
-            f"{source}: the tokenizer has {tokenizer.get_vocab_size()} tokens and the model {size} embeddings. "
-            "They belong to different models. Fetch the model again."
-        )
+    check_tokenizer_file(folder / TOKENIZER, source)
+    with tokenizer_errors(source):
+        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    check_tokenizer(tokenizer, source)
+    size = read_object(folder / CONFIG, source).get("vocab_size")
+    if isinstance(size, int):
+        check_vocabulary(tokenizer, size, source)

@@ -10,6 +10,7 @@ from transformers.utils import logging as transformers_logging
 
 from stages.errors import ModelError
 from stages.files import replace_folder
+from stages.model.outputs import named_outputs
 from stages.model.positions import max_tokens
 from stages.model_folder import check_model_folder, offline
 from stages.tokens import Tokens
@@ -47,12 +48,14 @@ def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
                 id2label=dict(enumerate(labels)),
                 label2id={label: index for index, label in enumerate(labels)},
             )
+            config = named_outputs(config)
             model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 config=config,
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,
+                ignore_mismatched_sizes=True,  # a head of other classes starts anew; the encoder has been checked
                 dtype=torch.float32,
             )
     except (OSError, ValueError, RuntimeError) as error:

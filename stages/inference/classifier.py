@@ -26,6 +26,7 @@ from stages.model.packed import padded
 from stages.model.positions import max_tokens
 from stages.texts import check_texts, windows
 from stages.tokenizer import encode, open_tokenizer
+from stages.tokenizer_check import check_vocabulary
 from stages.tokens import BATCH_TOKENS, Batch, batches_by_tokens
 
 
@@ -87,6 +88,8 @@ class Classifier:
                 f"{folder}/config.json: the model does not choose one label of several. Use a single-label classifier."
             )
         opened = open_tokenizer(folder)
+        embeddings: Any = model.get_input_embeddings()
+        check_vocabulary(opened.tokenizer, embeddings.num_embeddings, str(folder))
         calibration = read_calibration(folder, labels=labels, longest=_longest(opened.max_length, model))
         return cls(model, opened.tokenizer, calibration)
 
@@ -144,7 +147,8 @@ class Classifier:
             result[part] = self._compute_window(inputs[part], forward, pairs=text_pairs is not None, width=width)
         if not np.isfinite(result).all():
             raise ModelError(
-                "The model's outputs are NaN or infinite, so its weights are damaged. Fine-tune the model again."
+                "The model's outputs are NaN or infinite, so its weights or numbers in its config.json are damaged. "
+                "Fetch the model again, or fine-tune it again."
             )
         return result
 

@@ -6,7 +6,6 @@ Without the file, or a key of it: temperature 1, the most probable label, as man
 head of a longer text.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stages.errors import ModelError
-from stages.files import read_json
 from stages.metrics.rule import DecisionRule
+from stages.model_config import read_object
+from stages.model_files import is_present
 
 CALIBRATION_FILE = "calibration.json"
 REPAIR = "Write the folder again: retune run report"
@@ -27,7 +27,7 @@ REPAIR = "Write the folder again: retune run report"
 class _File(BaseModel):
     model_config = ConfigDict(strict=True)  # other keys are allowed: they are for other programs
 
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=1.0, ge=1e-6, le=1e6, allow_inf_nan=False)  # fits are within 0.01 and 100
     threshold: float | None = Field(default=None, ge=0, le=1)
     positive: str | None = None
     max_length: int | None = Field(default=None, ge=2)
@@ -74,15 +74,11 @@ def read_calibration(folder: Path, *, labels: Sequence[str], longest: int) -> Ca
     """
     path = folder / CALIBRATION_FILE
     try:
-        values = _File.model_validate(read_json(path) if path.is_file() else {})
+        values = _File.model_validate(read_object(path, str(folder)) if is_present(path, str(folder)) else {})
     except ValidationError as error:
         first: Any = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the file"
         raise ModelError(f"{path}: {key}: {first['msg']}, not {first['input']!r}. {REPAIR}") from error
-    except ValueError as error:
-        raise ModelError(f"{path} is not valid JSON: {error}. {REPAIR}") from error
-    if not math.isfinite(values.temperature):
-        raise ModelError(f"{path}: temperature: expected a finite number, not {values.temperature}. {REPAIR}")
     if values.threshold is not None and (len(labels) != 2 or values.positive not in labels):
         raise ModelError(
             f"{path}: threshold is for the label {values.positive!r} of a binary task, but the model's labels are "

@@ -13,14 +13,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from stages.errors import ModelError
 from stages.model.heads import load_hidden_head
 from stages.model.layers import first_token
+from stages.model.outputs import named_outputs
 from stages.model.packed import attend_packed, attends_packed, can_pack, gpu_can_pack, pack_rows
 from stages.model.positions import first_position
+from stages.model_config import check_labels, read_object
+from stages.model_files import is_present
 from stages.model_folder import check_model_folder, offline
 from stages.tokens import BATCH_TOKENS, Tokens, batches_by_length, batches_by_tokens
 
@@ -40,18 +43,31 @@ def load_model(folder: Path) -> PreTrainedModel:
     """
     _require_files(folder)
     check_model_folder(folder, name=str(folder))
+    check_labels(read_object(folder / "config.json", str(folder)), str(folder))
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # missing weights are reported below
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         with offline():
             if (with_hidden_layer := load_hidden_head(folder)) is not None:
                 return placed(with_hidden_layer)
+            config = named_outputs(AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
             model, report = AutoModelForSequenceClassification.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+                folder,
+                config=config,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"{folder} can't be loaded as a text classifier: {reason}") from error
+    for key, stored, expected in sorted(report["mismatched_keys"]):
+        raise ModelError(
+            f"{folder}: {key} has the shape {list(stored)} in model.safetensors, {list(expected)} by config.json. "
+            "They are of different models. Fetch or save the model again."
+        )
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise ModelError(f"{folder}/model.safetensors lacks weights ({missing}). Fine-tune the model first.")
@@ -72,9 +88,9 @@ def placed(model: PreTrainedModel) -> PreTrainedModel:
 def _require_files(folder: Path) -> None:
     if not folder.is_dir():
         raise ModelError(f"{folder} does not exist. Make the model with: retune run (or dvc repro, or dvc pull)")
-    if not (folder / "config.json").is_file():
+    if not is_present(folder / "config.json", str(folder)):
         raise ModelError(f"{folder}/config.json is missing. Make the model with: dvc repro (or dvc pull)")
-    if not any((folder / name).is_file() for name in WEIGHTS):
+    if not any(is_present(folder / name, str(folder)) for name in WEIGHTS):
         pickled = sorted(path.name for pattern in PICKLED for path in folder.glob(pattern))
         if pickled:
             raise ModelError(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
 from stages.errors import ModelError
+from stages.model.outputs import named_outputs
 
 
 class HiddenHead(nn.Module):
@@ -66,7 +67,7 @@ def load_hidden_head(folder: Path) -> PreTrainedModel | None:
     Raises:
         ModelError: The weights do not fit the config.
     """
-    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    config = named_outputs(AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
     head: dict[str, Any] | None = getattr(config, "retune_head", None)
     if head is None:
         return None

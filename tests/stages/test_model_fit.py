@@ -93,7 +93,7 @@ def test_a_wrong_value_is_one_line_within_seconds(folder: Path, key: str, value:
         (b'{"vocab_size": ' + b"9" * 5000 + b"}", "config.json is not JSON"),
         (b"", "config.json is not JSON"),
         (b"null", "expected a JSON object, got NoneType"),
-        (b" " * 20_000_001, "has 20,000,001 bytes"),
+        (b" " * 20_000_001, "has more than 20,000,000 bytes"),
     ],
 )
 def test_a_config_that_is_no_json_object(folder: Path, content: bytes, message: str) -> None:

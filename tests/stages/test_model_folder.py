@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import sys
@@ -61,6 +62,10 @@ def download(folder: Path) -> None:
 
 def finetune(folder: Path) -> None:
     load_encoder(folder, labels=LABELS)
+
+
+def check_model_folder_of(folder: Path) -> None:
+    check_model_folder(folder, name="theirs")
 
 
 def run_evaluate(folder: Path) -> None:
@@ -240,7 +245,7 @@ def test_links_into_the_caches_of_the_hub_and_of_dvc_are_taken(folder: Path, sto
 
 def test_a_link_inside_the_folder_is_taken_and_a_loop_ends(folder: Path) -> None:
     (folder / "vocab.txt").symlink_to("tokenizer.json")
-    (folder / "added_tokens.json").symlink_to("added_tokens.json")
+    (folder / "notes.json").symlink_to("notes.json")
     check_model_folder(folder, name="theirs")
 
 
@@ -254,10 +259,37 @@ def test_weights_in_several_safetensors_are_taken(folder: Path) -> None:
     ENTRIES["predict"](folder)
 
 
-def test_a_pipe_in_the_folder_is_not_read(folder: Path) -> None:
-    os.mkfifo(folder / "generation_config.json")
-    os.mkfifo(folder / "model.safetensors.index.json")
-    ENTRIES["predict"](folder)
+SPECIAL: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a pipe": (os.mkfifo, "is a named pipe, not a file"),
+    "a folder": (Path.mkdir, "is a folder, not a file"),
+    "a dangling link": (lambda path: path.symlink_to("nothing"), "is a link to a file that is missing"),
+    "a loop": (lambda path: path.symlink_to(path.name), "can't be read: Too many levels of symbolic links"),
+}
+
+
+@pytest.mark.parametrize("kind", SPECIAL)
+@pytest.mark.parametrize("file", model_folder.READ)
+@pytest.mark.parametrize("load", [check_model_folder_of, Classifier.load], ids=["checked", "loaded"])
+def test_what_is_no_file_is_neither_read_nor_missing(
+    folder: Path, load: Callable[[Path], object], file: str, kind: str
+) -> None:
+    make, message = SPECIAL[kind]
+    (folder / file).unlink(missing_ok=True)
+    make(folder / file)
+    with pytest.raises(ModelError, match=f"{re.escape(file)} {message}"):
+        load(folder)
+
+
+@pytest.mark.parametrize("file", [*model_folder.CONFIGS, model_folder.INDEX, "tokenizer.json", "calibration.json"])
+def test_a_huge_or_deep_json_file_is_one_line(folder: Path, file: str) -> None:
+    (folder / file).unlink(missing_ok=True)
+    with (folder / file).open("wb") as opened:
+        opened.truncate(10**12)
+    with pytest.raises(ModelError, match=rf"{re.escape(file)} has more than [\d,]+ bytes"):
+        Classifier.load(folder)
+    (folder / file).write_text("[" * 100_000)
+    with pytest.raises(ModelError, match=rf"{re.escape(file)} is not JSON"):
+        Classifier.load(folder)
 
 
 opened: list[str] | None = None

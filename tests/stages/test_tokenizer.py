@@ -45,7 +45,7 @@ def test_the_limit_and_the_unknown_token_are_read(
 
 def test_a_damaged_or_missing_tokenizer_is_named(folder: Path) -> None:
     (folder / "tokenizer.json").write_text("{}")
-    with pytest.raises(ModelError, match=r"tokenizer.json is not a tokenizer: .* Fetch or save the model again"):
+    with pytest.raises(ModelError, match=r"tokenizer.json can't be used: .* Fetch or save the model again"):
         open_tokenizer(folder)
     (folder / "tokenizer.json").unlink()
     with pytest.raises(ModelError, match=r"tokenizer.json is missing. Save the model's fast tokenizer there"):

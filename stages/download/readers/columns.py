@@ -61,6 +61,6 @@ def _decode(part: pa.Array) -> list[str | None]:
 def _to_python(part: pa.Array) -> list[Any]:
     try:
         values: list[Any] = part.to_pylist()
-    except (ValueError, OverflowError, LookupError) as error:  # a date of the year 10,000, an unknown time zone
+    except (ValueError, ArithmeticError, LookupError) as error:  # a date of the year 10,000, an unknown time zone
         raise pa.ArrowInvalid(f"a value of type {part.type} can't be read: {error}") from error
     return values

@@ -13,10 +13,9 @@ from stages.download.readers.columns import ROWS, rows_at_once, rows_of
 from stages.download.readers.record import ReadOptions, Record, require_columns, typed_record
 from stages.download.regular_files import open_file
 from stages.errors import DataError
+from stages.parquet_rows import BUFFER, bytes_per_row, column_chunks, has_dictionary
 
 MOST_ROWS = 100_000_000  # of a table; a header of some bytes can claim any number
-DICTIONARY = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}  # encodings of plain texts
-BUFFER = 1 << 20  # bytes of a Parquet column read at once; without it, a column is read in one piece
 
 
 def read_parquet(path: Path, *, name: str, options: ReadOptions) -> Iterator[Record]:
@@ -107,7 +106,7 @@ def within_limit(records: Iterator[Record], limit: int, name: str) -> Iterator[R
 def _damage_named(name: str, kind: str) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # UnicodeDecodeError: the name of a column
+    except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:  # the last two: the name of a column
         problem = " ".join(str(error).split())
         raise DataError(
             f"{name} can't be read as {kind}: {problem}. Fetch it again, or correct download.dataset.format."
@@ -122,20 +121,14 @@ def _parquet_batches(opened: BinaryIO, file: pq.ParquetFile, options: ReadOption
 
 
 def _bytes_per_row(opened: BinaryIO, file: pq.ParquetFile, group: int, columns: list[str]) -> int:
-    """Return how large a row of a row group may be: as the average, or as the longest value that is stored once.
-
-    A value in a dictionary can stand in every row, so a small file can hold any number of bytes.
-    """
-    metadata = file.metadata.row_group(group)
-    chunks = [metadata.column(number) for number in range(metadata.num_columns)]
-    chosen = [chunk for chunk in chunks if f"{chunk.path_in_schema}.".startswith(tuple(f"{name}." for name in columns))]
-    texts = [chunk for chunk in chosen if chunk.physical_type == "BYTE_ARRAY"]
-    coded = [chunk for chunk in texts if chunk.has_dictionary_page and set(chunk.encodings) <= DICTIONARY]
-    average: int = sum(chunk.total_uncompressed_size for chunk in chosen) // max(1, metadata.num_rows)
-    others = [chunk for chunk in texts if not set(chunk.encodings) <= DICTIONARY]
-    largest: int = max((chunk.total_uncompressed_size for chunk in others), default=0)
-    names = [chunk.path_in_schema for chunk in coded]
-    return max(average, largest, _longest_value(opened, file, group, names) if names else 0)
+    """Return how large a row of a row group may be, with its longest text that is stored once."""
+    chunks = column_chunks(opened, file, group, columns)
+    try:
+        largest = bytes_per_row(chunks, file.metadata.row_group(group).num_rows)
+    except ValueError as error:
+        raise pa.ArrowInvalid(str(error)) from error
+    names = [chunk.path_in_schema for chunk in chunks if has_dictionary(chunk)]
+    return max(largest, _longest_value(opened, file, group, names) if names else 0)
 
 
 def _longest_value(opened: BinaryIO, file: pq.ParquetFile, group: int, columns: list[str]) -> int:

@@ -153,6 +153,7 @@ def dataset(file_format: str, member: str | None) -> dict[str, object]:
         "quoting": True,
         "columns": {**dict.fromkeys(["text_pair", "id", "group"]), "text": "text", "label": "label", "slices": []},
         "labels": {},
+        "label_order": [],
         "checks": {**policies, "near_duplicate_similarity": 0.8, "min_rows_per_label": 1},
     }
 

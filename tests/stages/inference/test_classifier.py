@@ -96,7 +96,10 @@ def test_the_temperature_flattens_and_the_threshold_decides(folder: Path) -> Non
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"temperature": 0}, r"calibration\.json: temperature: .*greater than 0.*not 0"),
+        ({"temperature": 0}, r"calibration\.json: temperature: .*greater than or equal to 0.000001.*not 0"),
+        ({"temperature": 1e-300}, r"calibration\.json: temperature: .*greater than or equal to 0.000001.*not 1e-300"),
+        ({"temperature": float("inf")}, r"calibration\.json: temperature: .*finite number.*not inf"),
+        ({"max_length": 1}, r"max_length: .*not 1"),
         ({"temperature": "warm"}, r"calibration\.json: temperature: .*not 'warm'"),
         ({"threshold": 0.4}, r"threshold is for the label None of a binary task, but the model's labels are ham, spam"),
         (
@@ -113,7 +116,7 @@ def test_a_calibration_that_does_not_fit_is_refused(folder: Path, values: dict[s
 
 def test_a_calibration_that_is_no_json_is_refused(folder: Path) -> None:
     (folder / "calibration.json").write_text("{")
-    with pytest.raises(ModelError, match=r"calibration\.json is not valid JSON"):
+    with pytest.raises(ModelError, match=r"calibration\.json is not JSON"):
         Classifier.load(folder)
 
 
@@ -178,7 +181,7 @@ def test_texts_that_are_none_are_named(project: Paths, texts: list[str], pairs: 
 
 def test_a_tokenizer_that_is_missing_or_damaged_is_named(folder: Path) -> None:
     (folder / "tokenizer.json").write_text("{}")
-    with pytest.raises(ModelError, match=r"tokenizer\.json is not a tokenizer"):
+    with pytest.raises(ModelError, match=r"tokenizer.json can't be used"):
         Classifier.load(folder)
     (folder / "tokenizer.json").unlink()
     with pytest.raises(ModelError, match=r"tokenizer\.json is missing"):

@@ -1,0 +1,29 @@
+"""Files of a model folder: there as regular files, or refused; a pipe or a folder of the name is not "missing"."""
+
+import os
+from pathlib import Path
+
+from stages.errors import ModelError
+from stages.special_files import SpecialFileError, require_regular
+
+REPAIR = "Fetch or save the model again."
+
+
+def is_present(path: Path, name: str) -> bool:
+    """Return whether a file of the model that messages call `name` is there.
+
+    Raises:
+        ModelError: Something of its name is there that is no regular file.
+    """
+    if not os.path.lexists(path):
+        return False
+    try:
+        require_regular(path.stat(), path)
+    except SpecialFileError as error:
+        raise ModelError(f"{name}: {path.name} is {error.kind}, not a file. {REPAIR}") from error
+    except FileNotFoundError as error:
+        raise ModelError(f"{name}: {path.name} is a link to a file that is missing. {REPAIR}") from error
+    except (OSError, RuntimeError) as error:  # a link that leads to itself, a folder that may not be read
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise ModelError(f"{name}: {path.name} can't be read: {reason}. {REPAIR}") from error
+    return True

@@ -1,0 +1,98 @@
+"""Values of the input stay as they were written, or one line says that the output can't hold them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stages.errors import DataError
+from tests.pipeline.prediction.rows import read_csv
+
+UNREADABLE: dict[str, pa.Array] = {
+    "an unknown time zone": pa.array([1, None], pa.timestamp("us", "Mars/Olympus")),
+    "a date of the year 148,108": pa.array([2**62, None], pa.timestamp("us")),
+    "bytes that are not UTF-8": pa.array([b"\xff", None]),
+    "such bytes in a list": pa.array([[b"a", b"\xff"], None]),
+    "such bytes in a structure": pa.array([{"a": b"\xff"}, None]),
+    "such bytes in a map": pa.array([[("a", b"\xff")], None], pa.map_(pa.string(), pa.binary())),
+    "such bytes of fixed length": pa.array([b"\xff", None], pa.binary(1)),
+}
+
+
+@pytest.mark.parametrize("out", ["out.csv", "out.tsv", "out.jsonl"])
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_values_that_text_cannot_hold_are_named(
+    predict: Callable[..., Path], tmp_path: Path, kind: str, out: str
+) -> None:
+    pq.write_table(pa.table({"text": ["good", "bad"], "more": UNREADABLE[kind]}), tmp_path / "in.parquet")
+    with pytest.raises(DataError, match=r"The column 'more' has a value of type .* that text can't hold: .*parquet"):
+        predict(tmp_path / "in.parquet", out)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.parquet"]
+
+
+def test_parquet_holds_them(predict: Callable[..., Path], tmp_path: Path) -> None:
+    table = pa.table({"text": ["good", "bad"], **UNREADABLE})
+    pq.write_table(table, tmp_path / "in.parquet")
+    assert pq.read_table(predict(tmp_path / "in.parquet", "out.parquet")).select(table.column_names).equals(table)
+
+
+def test_bytes_of_utf8_are_text(predict: Callable[..., Path], tmp_path: Path) -> None:
+    table = pa.table({"text": ["good"], "bytes": [b"\xc3\xbc"], "list": [[b"a"]]})
+    pq.write_table(table, tmp_path / "in.parquet")
+    (row,) = read_csv(predict(tmp_path / "in.parquet", "out.csv"))
+    assert (row["bytes"], row["list"]) == ("ü", '["a"]')
+    row = json.loads(predict(tmp_path / "in.parquet", "out.jsonl").read_text())
+    assert (row["bytes"], row["list"]) == ("ü", ["a"])
+
+
+LINES = [
+    '{"text": "good", "n": 0.123456789012345678901234567890}',
+    '{"text":"good","n":123456789012345678901234567890,"m":1e400}',
+    '  { "text" : "g\\u00f6\\/d" , "n" : -0.0 , "m" : 1E+2 }  ',
+    '{"text": "good", "n": "\\ud800"}',
+    '{"text": "good", "n": {"a": [1.50, {}]}}',
+    "{}",
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_json_lines_keep_what_was_written(predict: Callable[..., Path], tmp_path: Path, line: str) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "bad"}\n' + line + "\n", encoding="utf-8")
+    written = predict(tmp_path / "in.jsonl", "out.jsonl").read_text(encoding="utf-8").splitlines()[1]
+    assert written.startswith(line.strip()[:-1].rstrip())
+    assert "error" in json.loads(written)
+
+
+WRONG = {
+    '{"text": "good", "text": "bad"}': "the key 'text' is repeated",
+    '{"text": "good", "n": {"a": 1, "a": 2}}': "the key 'a' is repeated",
+    '{"text": "good", "n": NaN}': "NaN is no number of JSON",
+    '{"text": "good", "n": -Infinity}': "-Infinity is no number of JSON",
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+@pytest.mark.parametrize("out", ["out.jsonl", "out.parquet"])
+def test_what_is_not_one_value_is_an_error_of_its_row(
+    predict: Callable[..., Path], tmp_path: Path, line: str, out: str
+) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "bad", "line": ""}\n' + line + "\n", encoding="utf-8")
+    path = predict(tmp_path / "in.jsonl", out)
+    rows: list[Any] = pq.read_table(path).to_pylist() if out.endswith("t") else [json.loads(row) for row in path.open()]
+    assert rows[0]["error"] is None
+    assert WRONG[line] in rows[1]["error"]
+    assert rows[1]["line"] == line
+
+
+@pytest.mark.parametrize("depth", [900, 300])
+def test_what_parquet_nests_too_deep_is_refused_and_leaves_nothing(
+    predict: Callable[..., Path], tmp_path: Path, depth: int
+) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "good", "deep": ' + "[" * depth + "1" + "]" * depth + "}\n")
+    with pytest.raises(DataError, match=r"Give --out FILE\.jsonl"):
+        predict(tmp_path / "in.jsonl", "out.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
