@@ -111,6 +111,11 @@ def _damage_named(name: str, kind: str) -> Iterator[None]:
         raise DataError(
             f"{name} can't be read as {kind}: {problem}. Fetch it again, or correct download.dataset.format."
         ) from error
+    except MemoryError as error:  # of a part whose size the file states
+        raise DataError(
+            f"{name} can't be read as {kind}: a part of it claims more bytes than the memory holds. Fetch it again, or "
+            "write it in smaller parts."
+        ) from error
 
 
 def _parquet_batches(opened: BinaryIO, file: pq.ParquetFile, options: ReadOptions) -> Iterator[pa.RecordBatch]:

@@ -334,3 +334,14 @@ def test_members_of_one_name_count_too(small, read):
             packed.addfile(tarfile.TarInfo("a.csv"))
     with pytest.raises(DataError, match=r"has more than 3 members"):
         read({"set.bin": buffer.getvalue()}, files=[{"source": "data/set.bin", "member": "a.csv"}])
+
+
+def test_a_part_that_claims_more_than_the_memory_holds_is_damage(read, monkeypatch):
+    def claims(*_: object) -> None:
+        raise MemoryError
+
+    content = as_arrow(text=["a"] * 6, label=["x", "y"] * 3)
+    monkeypatch.setattr(tables.pa.ipc, "open_file", claims)
+    monkeypatch.setattr(tables.pa.ipc, "open_stream", claims)
+    with pytest.raises(DataError, match="can't be read as Arrow: a part of it claims more bytes than the memory holds"):
+        read(content, file_format="arrow")
