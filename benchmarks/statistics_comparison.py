@@ -14,7 +14,7 @@ correction.
 import argparse
 import itertools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -333,16 +333,17 @@ def look_rows(count: int) -> Iterator[list[str]]:
 TABLES = {"false-alarms": false_alarm_rows, "gates": gate_rows, "power": power_rows, "looks": look_rows}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=TABLES)
+def print_table(tables: Mapping[str, Callable[[int], Iterator[list[str]]]], description: str) -> None:
+    """Print the table that the command line names: `tables` yield rows of cells, the header first."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=tables)
     parser.add_argument("--simulations", type=int, default=1000, help="per row")
     arguments = parser.parse_args()
-    for number, cells in enumerate(TABLES[arguments.what](arguments.simulations)):
+    for number, cells in enumerate(tables[arguments.what](arguments.simulations)):
         print(f"| {' | '.join(cells)} |", flush=True)
         if number == 0:
             print(f"|{'---|' * len(cells)}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    print_table(TABLES, __doc__ or "")

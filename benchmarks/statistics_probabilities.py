@@ -8,7 +8,6 @@ statistics_intervals.py: the evidence of a row has noise, part of which all mode
 simulated in statistics_comparison.py.
 """
 
-import argparse
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from benchmarks.statistics_comparison import print_table
 from benchmarks.statistics_intervals import GROUP_ROWS, SHARED, Cell, draw_labels
 from pipeline.comparison.seed_predictions import SeedPredictions
 from pipeline.comparison.statistics.differences import Difference, compare_values
@@ -153,16 +153,5 @@ def gate_rows(count: int) -> Iterator[list[str]]:
 TABLES = {"false-alarms": alarm_rows, "gates": gate_rows}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=TABLES)
-    parser.add_argument("--simulations", type=int, default=1000, help="per row")
-    arguments = parser.parse_args()
-    for number, cells in enumerate(TABLES[arguments.what](arguments.simulations)):
-        print(f"| {' | '.join(cells)} |", flush=True)
-        if number == 0:
-            print(f"|{'---|' * len(cells)}", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    print_table(TABLES, __doc__ or "")
