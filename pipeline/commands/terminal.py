@@ -21,9 +21,9 @@ def _open_standard_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
+    for number, name in enumerate(("stdout", "stderr"), start=1):  # standard input stays None: who reads it says so
         if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
 
 
 _open_standard_streams()
@@ -46,7 +46,7 @@ def project_root() -> Path:
 
 def can_ask() -> bool:
     """Whether a person can answer a question: the command runs in a terminal."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def show_table(table: Table) -> None:

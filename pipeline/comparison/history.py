@@ -60,13 +60,16 @@ def read_history(root: Path, rev: str | None, *, most: int, everything: bool = F
     if rev is None:
         with contextlib.suppress(PipelineError):  # it is damaged; `retune results` says so
             own = read_results(root)
-    if own.means and not (commits and _agree(own.means, commits[0].metrics)):
+    if everything:
+        commits = [_complete(root, commit) for commit in commits]
+    more = everything and commits and own.means.keys() - commits[0].metrics.keys()  # code that measures more
+    if own.means and (more or not (commits and _agree(own.means, commits[0].metrics))):
         commits.insert(0, _of_commit(WORKSPACE, "", "", own))
     if not commits:
         raise PipelineError(
             f"No commit of {rev or 'HEAD'} has metrics ({HEADLINE}). Run the pipeline and commit that file: retune run"
         )
-    return [_complete(root, commit) for commit in commits] if everything else commits
+    return commits
 
 
 def choose_metrics(root: Path, commits: Sequence[CommitMetrics], metric: str | None) -> list[str]:
@@ -111,8 +114,6 @@ def _agree(metrics: Mapping[str, MetricSummary], headline: Mapping[str, MetricSu
 
 def _complete(root: Path, commit: CommitMetrics) -> CommitMetrics:
     """The commit with every metric; unchanged if they are not available."""
-    if commit.commit == WORKSPACE:
-        return commit
     with (
         tempfile.TemporaryDirectory() as scratch,
         contextlib.suppress(PipelineError),

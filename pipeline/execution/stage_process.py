@@ -23,8 +23,8 @@ HINTS = (  # first words of DVC's lines that only concern people who run DVC the
     *("To track the changes", "git add", "To enable auto staging", "dvc config core.autostage", "Use `dvc push`"),
     *("Running stage '", "Updating lock file", "Generating lock file"),
 )
-RESTORING = "is cached - skipping run"
-BEGINNINGS = ("Running stage '", "Stage '")  # DVC's lines when it starts the command, or checks outputs out
+RUNNING = "Running stage '"  # DVC's line before the command; without it the results came from the cache or the remote
+BEGINNINGS = (RUNNING, "Stage '")  # DVC's lines when it starts the command, or checks outputs out
 NO_MEMORY = re.compile(
     r"std::bad_alloc|^memory allocation of \d+ bytes failed"
 )  # of C++ and of Rust, before they abort
@@ -93,7 +93,7 @@ class Running:
             return outcome(error=f"it was stopped after {seconds:.0f} seconds (meta.timeout in dvc.yaml)")
         if code:
             return outcome(error=error_line(lines, code), own_error=is_own_error(lines))
-        return outcome(restored=any(RESTORING in line for line in lines))
+        return outcome(restored=not any(line.strip().startswith(RUNNING) for line in lines))
 
     def _close(self) -> None:
         if self.process.stdin and not self.process.stdin.closed:

@@ -168,6 +168,8 @@ def _require_tokenizer(folder: Path, source: str) -> None:
     check_tokenizer_file(folder / TOKENIZER, source)
     with tokenizer_errors(source):
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()  # some models are saved with the padding of their last use
     check_tokenizer(tokenizer, source)
     size = read_object(folder / CONFIG, source).get("vocab_size")
     if isinstance(size, int):

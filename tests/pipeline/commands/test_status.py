@@ -56,7 +56,7 @@ def test_the_runs_of_a_server_with_their_stages(toy_that_ran: Path, prefect_api:
         run("run-stage", "finetune@7", Completed(), "stage:finetune@7")
         stage = run("run-stage", "finetune@7", Running(), "stage:finetune@7", f"by:{coordinator.id}")
         workspace_run = run("retrain", "quick-fox", Running())
-        task = client.create_task_run(Task(lambda: None, name="x"), workspace_run.id, "1", name="cut", state=Running())
+        task = client.create_task_run(Task(lambda: None, name="x"), workspace_run.id, "1", name="new", state=Running())
         rows = json.dumps([{"stage": "finetune@7", "now": "running", "after": ""}])
         client.create_artifact(ArtifactCreate(key="plan", type="table", data=rows, flow_run_id=coordinator.id))
         try:
@@ -67,8 +67,8 @@ def test_the_runs_of_a_server_with_their_stages(toy_that_ran: Path, prefect_api:
             assert (found["finetune@7"]["run"], found["finetune@7"]["where"]) == ("main at 1a2b3c4d5e6f", "gpu-box")
             assert found["finetune@7"]["ends"] is not None, "it ran before"
             assert found["finetune@7"]["address"].endswith(str(stage.id))
-            assert (found["cut"]["run"], found["cut"]["ends"]) == ("quick-fox", None)
-            assert found["cut"]["address"].endswith(str(task.id))
+            assert (found["new"]["run"], found["new"]["ends"]) == ("quick-fox", None), "it never ran before"
+            assert found["new"]["address"].endswith(str(task.id))
         finally:
             for made in (coordinator, stage, workspace_run):
                 client.delete_flow_run(made.id)

@@ -144,10 +144,11 @@ def test_the_flow_takes_parameters_and_a_recipe(changing: Path, prefect_api: str
     bad = toy.retune(changing, "run", "-S", "report.titel=Mine", PREFECT_API_URL=prefect_api)
     assert "unknown key report.titel (did you mean title?)" in bad.stderr
     assert "nothing to run" in toy.retune(changing, "run", PREFECT_API_URL=prefect_api).stdout
-    (changing / "recipes/mine.yaml").write_text("report: {title: By recipe}\n", encoding="utf-8")
+    (changing / "recipes/mine.yaml").write_text("evaluate: {seed: 7}\n", encoding="utf-8")
+    toy.git(changing, "commit", "-qm", "What a recipe replaces", "params.yaml")
     values = [part for value in VALUES for part in ("-S", value)]
     plan = toy.retune(changing, "run", "--recipe", "nowhere", *values, PREFECT_API_URL=prefect_api)
     assert "There is no recipe nowhere." in plan.stderr
     done = toy.retune(changing, "run", "tokenize", "--recipe", "mine", *values, PREFECT_API_URL=prefect_api)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "title: By recipe" in (changing / "params.yaml").read_text(encoding="utf-8")
+    assert "\n  seed: 7  #" in (changing / "params.yaml").read_text(encoding="utf-8")

@@ -240,3 +240,13 @@ def test_a_folder_of_everything_is_not_looked_through(encoder, monkeypatch):
     monkeypatch.setattr("stages.download.encoder.MOST_FILES", 1)
     with pytest.raises(ModelError, match="holds more than 1 files. Give the folder of one model"):
         locate_encoder(".", root=encoder.parent)
+
+
+@pytest.mark.parametrize("padding", [{"strategy": "fixed", "length": 400}, {"strategy": "longest"}], ids=str)
+def test_padding_and_truncation_of_the_last_use_are_not_the_tokenizers_own(encoder, padding):
+    tokenizer = Tokenizer.from_file(str(encoder / "tokenizer.json"))
+    length = padding.get("length")
+    tokenizer.enable_padding(length=length, pad_id=1, pad_token="[PAD]")
+    tokenizer.enable_truncation(3)
+    tokenizer.save(str(encoder / "tokenizer.json"))
+    copy(encoder)
