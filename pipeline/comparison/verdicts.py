@@ -12,7 +12,7 @@ from pipeline.comparison.statistics.intervals import NORMAL, subtract_intervals
 from pipeline.comparison.statistics.metric_values import Ints, MetricValues, metric_values
 from pipeline.comparison.statistics.power import POWER, Needs, min_detectable, needed
 from stages.metrics.estimates import are_ordered
-from stages.metrics.names import headline_metrics, lower_is_better, metric_name
+from stages.metrics.names import headline_metrics, lower_is_better, metric_name, value_range
 from stages.metrics.summary import MetricSummary
 
 Verdict = Literal["better", "worse", "differ", "within noise", "not tested", "identical"]
@@ -177,14 +177,14 @@ def _paired_row(difference: Difference, name: str, rows: int, options: Compariso
         seeds_share=difference.seeds_share,
         largest_drop=worst[1] if lower_is_better(name) else -worst[0],
     )
-    if not tested:
-        return row
-    return replace(
-        row,
-        p_value=difference.p_value(),
-        min_detectable=min_detectable(difference, level=options.level),
-        needs=needed(difference, rows=rows, seeds=options.seeds, level=options.level),
-    )
+    if tested:
+        row = replace(
+            row,
+            p_value=difference.p_value(),
+            min_detectable=min_detectable(difference, level=options.level),
+            needs=needed(difference, rows=rows, seeds=options.seeds, level=options.level),
+        )
+    return _within_range(row)
 
 
 def _unpaired_row(name: str, base: MetricSummary, head: MetricSummary, options: ComparisonOptions) -> MetricRow | None:
@@ -195,7 +195,7 @@ def _unpaired_row(name: str, base: MetricSummary, head: MetricSummary, options: 
         return None
     worst = difference.interval(options.confidence)
     detectable = difference.error * (NORMAL.inv_cdf(1 - options.level / 2) + NORMAL.inv_cdf(POWER))
-    return MetricRow(
+    row = MetricRow(
         name,
         base.mean,
         head.mean,
@@ -205,6 +205,18 @@ def _unpaired_row(name: str, base: MetricSummary, head: MetricSummary, options: 
         paired=False,
         largest_drop=worst[1] if lower_is_better(name) else -worst[0],
     )
+    return _within_range(row)
+
+
+def _within_range(row: MetricRow) -> MetricRow:
+    """The row without differences that the metric can't have: few seeds leave more possible than there is."""
+    lowest, highest = value_range(row.name)
+    largest = highest - lowest
+    low, high, drop = (
+        None if value is None else min(max(value, -largest), largest) for value in (row.low, row.high, row.largest_drop)
+    )
+    detectable = row.min_detectable if row.min_detectable is None or row.min_detectable <= largest else None
+    return replace(row, low=low, high=high, largest_drop=drop, min_detectable=detectable)
 
 
 def _judge(rows: Sequence[MetricRow], split: str, options: ComparisonOptions, *, identical: bool) -> list[MetricRow]:

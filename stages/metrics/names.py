@@ -1,8 +1,15 @@
 """How metrics are named, which ones lead, and for which ones lower is better."""
 
+import math
+
 SPLITS = ("test", "val")  # in the order in which their metrics are shown
 HEADLINE = ("accuracy", "macro_f1", "mcc")  # `evaluate.metric` comes before them
 LOWER_IS_BETTER = frozenset({"mean_absolute_error", "log_loss", "brier", "ece"})
+RANGES = {  # lowest and highest value; of all others 0 and 1
+    **dict.fromkeys(("mcc", "kappa", "quadratic_kappa"), (-1.0, 1.0)),
+    **dict.fromkeys(("log_loss", "mean_absolute_error"), (0.0, math.inf)),
+    "brier": (0.0, 2.0),
+}
 CALIBRATED = "calibrated_"  # before the name of a metric that is scored after temperature scaling
 
 
@@ -19,3 +26,8 @@ def headline_metrics(metric: str) -> list[str]:
 def lower_is_better(name: str) -> bool:
     """Say whether a metric, with its split or without, is better the lower it is."""
     return name.rpartition(".")[2].removeprefix(CALIBRATED) in LOWER_IS_BETTER
+
+
+def value_range(name: str) -> tuple[float, float]:
+    """Return the lowest and the highest value of a metric, with its split or without."""
+    return RANGES.get(name.rpartition(".")[2].removeprefix(CALIBRATED), (0.0, 1.0))

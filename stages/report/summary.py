@@ -10,15 +10,10 @@ from scipy.special import stdtrit
 
 from stages.metrics.bootstrap import NORMAL, Bootstrap, Estimate
 from stages.metrics.estimates import measure
-from stages.metrics.names import CALIBRATED
+from stages.metrics.names import value_range
 from stages.metrics.seeds import seed_variance
 from stages.metrics.summary import MetricSummary, MetricValue, exact
 from stages.report.results import Results
-
-AGREEMENT = (-1.0, 1.0)
-RANGES = {"mcc": AGREEMENT, "kappa": AGREEMENT, "quadratic_kappa": AGREEMENT} | dict.fromkeys(
-    ("log_loss", "brier", "mean_absolute_error"), (0.0, math.inf)
-)  # all others: 0 to 1
 
 
 def summarise_seeds(
@@ -124,7 +119,7 @@ def widen(mean: Estimate, spread: Spread, *, confidence: float) -> Estimate:
 
 def _clip(metric: str, estimate: Estimate) -> Estimate:
     """Keep the widened interval within the metric's range."""
-    lowest, highest = RANGES.get(metric.removeprefix(CALIBRATED), (0.0, 1.0))
+    lowest, highest = value_range(metric)
     return dataclasses.replace(estimate, low=max(lowest, estimate.low), high=min(highest, estimate.high))
 
 

@@ -263,3 +263,27 @@ def test_options_are_those_of_head_then_of_base(head: Any, base: Any, expected: 
 def test_one_verdict_for_all(verdicts: list[str], expected: str) -> None:
     rows = [MetricRow(f"test.m{number}", 0, 0, 0, 0, verdict=verdict) for number, verdict in enumerate(verdicts)]  # type: ignore[arg-type]
     assert overall_verdict([*rows, MetricRow("val.mcc", 0, 0, 0, 0, verdict="worse")]) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "largest"), [("test.macro_f1", 1.0), ("test.mcc", 2.0), ("test.calibrated_brier", 2.0), ("test.ece", 1.0)]
+)
+def test_no_interval_holds_differences_that_the_metric_cannot_have(name: str, largest: float) -> None:
+    sides = [{name: MetricSummary(mean=mean, low=-9.0, high=9.0)} for mean in (0.4, 0.5)]
+    (row,) = compare_intervals(*sides, "test", replace(OPTIONS, metric=name.partition(".")[2]))
+    assert (row.low, row.high, row.largest_drop, row.min_detectable) == (-largest, largest, largest, None)
+
+
+def test_few_seeds_leave_no_difference_beyond_the_range_of_the_metric() -> None:
+    chance = np.random.default_rng(0)
+    labels = chance.integers(0, 2, 24)
+    models = [np.where(chance.random(24) < right, labels, 1 - labels) for right in (0.9, 0.4, 0.6)]
+    base, *head = [(np.eye(2)[model] * 0.8 + 0.1).tolist() for model in models]
+    one, *two = [predictions(list(map(str, range(24))), labels.tolist(), side) for side in (base, *head)]
+    both = replace(two[0], probabilities={seed: side.probabilities[1] for seed, side in enumerate(two)})
+    rows = paired(one, both)
+    found = {row.name: row for row in compare_paired(rows, "test", replace(OPTIONS, metric="macro_f1", seeds=(1, 2)))}
+    assert found["test.macro_f1"].low == -1.0
+    assert found["test.macro_f1"].min_detectable is None
+    assert found["test.mcc"].low < -1.0
+    assert found["test.log_loss"].high > 1.0

@@ -12,7 +12,7 @@ from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.classification import row_values
 from stages.metrics.effective_rows import weigh_sample
 from stages.metrics.estimates import measure
-from stages.report.summary import RANGES
+from stages.metrics.names import value_range
 
 BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=1)
 
@@ -59,7 +59,7 @@ def test_an_interval_is_around_its_value_within_the_range_and_not_of_zero_width(
     )
     constant = len(np.unique(model[:, 1])) == 1  # such a model ranks no row above another, on any rows
     for name, interval in result.items():
-        lowest, highest = RANGES.get(name.removeprefix("calibrated_"), (0.0, 1.0))
+        lowest, highest = value_range(name)
         assert lowest <= interval.low <= interval.value <= interval.high <= highest, name
         if not (constant and name in ("auroc", "average_precision")):
             assert interval.low < interval.high, name

@@ -1,8 +1,10 @@
 """Names of metrics: full names, the headline, and which direction is better."""
 
+import math
+
 import pytest
 
-from stages.metrics.names import headline_metrics, lower_is_better, metric_name
+from stages.metrics.names import headline_metrics, lower_is_better, metric_name, value_range
 
 
 def test_a_full_name_says_the_split() -> None:
@@ -28,3 +30,14 @@ def test_the_chosen_metric_leads_and_stands_once() -> None:
 )
 def test_errors_and_losses_are_better_when_lower(name: str, expected: bool) -> None:
     assert lower_is_better(name) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *(("accuracy", (0, 1)), ("test.macro_f1", (0, 1)), ("val.calibrated_ece", (0, 1)), ("test.mcc", (-1, 1))),
+        *(("calibrated_brier", (0, 2)), ("test.calibrated_log_loss", (0, math.inf)), ("quadratic_kappa", (-1, 1))),
+    ],
+)
+def test_the_range_of_a_metric(name: str, expected: tuple[float, float]) -> None:
+    assert value_range(name) == expected
