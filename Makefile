@@ -1,5 +1,5 @@
 # `make run` and `make test` need nothing but Python 3.11 or newer: they set up .venv first.
-.PHONY: run help setup test test-faults test-orders check audit clean bench bench-data
+.PHONY: run help setup test test-journeys test-faults test-orders check audit clean bench bench-data
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -27,6 +27,9 @@ setup: .venv/ready  ## make .venv with the pinned dependencies
 
 test: setup  ## every test, three at a time because many only wait for a process
 	pytest -n 3 --dist loadfile
+
+test-journeys: setup  ## what the docs tell a person to do, done in fresh copies: two machines, a merge, a sweep, workers (10 minutes)
+	RETUNE_TEST_WORKERS=2 pytest tests/journeys -n 2 --dist loadfile
 
 test-faults: setup  ## kills, damage, full disks: 38 minutes at most, counted (docs/reliability.md)
 	RETUNE_FAULTS=1 pytest tests/faults -n 2 --dist worksteal -q

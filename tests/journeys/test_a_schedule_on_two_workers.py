@@ -5,7 +5,6 @@
 
 import contextlib
 import json
-import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,18 +14,14 @@ from uuid import UUID
 import pytest
 
 from pipeline.execution.machine import host_name
+from tests.journeys.long import minutes_long
 from tests.pipeline import toy
 from tests.pipeline.processes import wait_for
 from tests.pipeline.workers.api import Api
 from tests.pipeline.workers.machines import Machines
 from tests.pipeline.workers.toy_project import ToyProject
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        int(os.environ.get("RETUNE_TEST_WORKERS", "0")) < 2, reason="minutes long: RETUNE_TEST_WORKERS=2 runs it"
-    ),
-]
+pytestmark = [pytest.mark.slow, minutes_long]
 SLOW = 100  # ticks of 0.2 s of finetune, long enough to be watched
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from tests.end_to_end import small_project
 from tests.end_to_end.test_pipeline import retune
+from tests.journeys.long import minutes_long
 from tests.pipeline import toy
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, minutes_long, pytest.mark.timeout(1800)]
 
 RATES = ("0.003", "0.01")
 

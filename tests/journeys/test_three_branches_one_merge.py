@@ -13,9 +13,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.end_to_end.small_project import VALUES, write_encoder, write_rows
+from tests.journeys.long import minutes_long
 from tests.pipeline import toy
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, minutes_long]
 BRANCHES = {  # branch -> its one change
     "rate": "finetune.learning_rate=3.0e-3",
     "seeds": "seeds=[42, 43]",
