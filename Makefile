@@ -11,7 +11,7 @@ run: setup  ## run the stages that must run, and show the results
 	@test -n "$$VIRTUAL_ENV" || echo "The retune command, in this shell: source .venv/bin/activate"
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s%s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s%s\n", $$1, $$2}' Makefile
 
 setup: .venv/ready  ## make .venv with the pinned dependencies
 

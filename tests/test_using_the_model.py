@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,8 +27,8 @@ CODE = [block for kind, block in BLOCKS if kind == "python"]
 
 
 @pytest.fixture(scope="module")
-def project(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose run is finished, and somebody's reviews in every format."""
+def project(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A project whose run is finished, and somebody's reviews in every format; what predict remembers is its own."""
     root = tmp_path_factory.mktemp("project")
     subprocess.run(["git", "init", "-q", root], check=True)
     (root / ".dvc").mkdir()
@@ -39,7 +40,9 @@ def project(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "reviews.jsonl").write_text("".join(f'{{"text": "{text}"}}\n' for text in texts))
     (root / "reviews.txt").write_text("".join(f"{text}\n" for text in texts))
     pq.write_table(pa.table({"text": texts}), root / "reviews.parquet")
-    return root
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(root.parent / "state"))
+        yield root
 
 
 def test_the_page_has_examples() -> None:
