@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from pipeline.comparison.pairing import PairedRows
 from pipeline.comparison.result import Cost
-from pipeline.comparison.revision import FILES, Revision
+from pipeline.comparison.revision import Revision
+from pipeline.comparison.revision_files import FILES
 from stages.metrics.calibration import expected_calibration_error
 from stages.metrics.classification import brier_scores, log_losses
 from stages.metrics.names import SPLITS, metric_name

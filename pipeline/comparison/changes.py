@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.comparison.revision import FILES, Revision
+from pipeline.comparison.revision import Revision
+from pipeline.comparison.revision_files import FILES
 from stages.errors import UnavailableError
 
 MISSING = "(none)"  # shown for a parameter that only one side has

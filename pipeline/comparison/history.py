@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.comparison.revision import WORKSPACE, Revision
+from pipeline.comparison.revision import Revision
+from pipeline.comparison.revision_files import WORKSPACE
 from pipeline.repository import git
 from pipeline.repository.results import HEADLINE, IN_GIT, RunResults, metrics_of_commit, read_results
 from stages.errors import PipelineError

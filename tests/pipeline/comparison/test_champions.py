@@ -10,7 +10,7 @@ from sklearn.metrics import log_loss
 
 from pipeline.comparison.champions import champion_metrics, compare_calibration, model_size, read_costs
 from pipeline.comparison.result import Cost
-from pipeline.comparison.revision import FILES
+from pipeline.comparison.revision_files import FILES
 from stages.metrics.summary import MetricSummary
 from tests.pipeline.comparison.builders import paired, predictions
 

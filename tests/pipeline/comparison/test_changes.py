@@ -16,7 +16,7 @@ from pipeline.comparison.changes import (
     find_changes,
     flatten,
 )
-from pipeline.comparison.revision import FILES
+from pipeline.comparison.revision_files import FILES
 from stages.errors import UnavailableError
 
 
