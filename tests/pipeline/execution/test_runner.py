@@ -38,7 +38,7 @@ def test_a_clone_takes_all_results_from_the_remote(project: Path, tmp_path: Path
     clone = tmp_path / "clone"
     toy.git(project, "clone", "-q", str(project), str(clone))
     outcomes = drive(Runner(clone))
-    assert {outcome.error for outcome in outcomes.values()} == {None}
+    assert {(outcome.error, outcome.restored) for outcome in outcomes.values()} == {(None, True)}
     assert toy.trace(clone) == []
     assert toy.hashes(clone) == toy.hashes(project)
     assert {plan.state for plan in Runner(clone).plan()} == {"fresh"}
