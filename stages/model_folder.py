@@ -21,7 +21,7 @@ CONFIG, TOKENIZER_CONFIG, WEIGHTS = "config.json", "tokenizer_config.json", "mod
 INDEX = "model.safetensors.index.json"
 CONFIGS = (CONFIG, TOKENIZER_CONFIG, "generation_config.json", "processor_config.json", "preprocessor_config.json")
 READ = (  # what is read of a folder; each is a regular file, or is not there
-    *(*CONFIGS, WEIGHTS, INDEX, "tokenizer.json", "calibration.json"),
+    *(*CONFIGS, WEIGHTS, INDEX, "tokenizer.json", "calibration.json", "input.json"),
     *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model"),
     *("special_tokens_map.json", "added_tokens.json"),
 )

@@ -14,10 +14,9 @@ from stages.download.readers.record import ReadOptions, Record, missing_column, 
 from stages.download.regular_files import open_file
 from stages.errors import DataError
 from stages.parquet_rows import BUFFER, bytes_per_row, column_chunks, has_dictionary
-from stages.reading.values import find_column
+from stages.reading.nested import Steps, leaves, steps_to, values_at
 
 MOST_ROWS = 100_000_000  # of a table; a header of some bytes can claim any number
-Steps = tuple[str, ...]  # the column of a table, and the fields of structs in it, that lead to values
 
 
 def read_parquet(path: Path, *, name: str, options: ReadOptions) -> Iterator[Record]:
@@ -127,21 +126,11 @@ def _paths(name: str, options: ReadOptions, schema: pa.Schema) -> dict[str, Step
     """
     paths: dict[str, Steps] = {}
     for field, column in options.columns.items():
-        position = find_column(name, schema.names, str(column))
-        steps = tuple(str(column).split(".")) if position is None else (schema.names[position],)
-        if position is None and steps not in _leaves(schema):
-            raise missing_column(name, field, column, [".".join(leaf) for leaf in _leaves(schema)])
+        steps = steps_to(name, schema, str(column))
+        if steps is None:
+            raise missing_column(name, field, column, [".".join(leaf) for leaf in leaves(schema)])
         paths[field] = steps
     return paths
-
-
-def _leaves(fields: Iterable[pa.Field]) -> list[Steps]:
-    """Return the columns of a table, and the fields of structs in them instead of these."""
-    leaves: list[Steps] = []
-    for field in fields:
-        inner = _leaves(field.type) if pa.types.is_struct(field.type) else [()]
-        leaves += [(field.name, *steps) for steps in inner]
-    return leaves
 
 
 def _parquet_batches(opened: BinaryIO, file: pq.ParquetFile, paths: Mapping[str, Steps]) -> Iterator[pa.RecordBatch]:
@@ -197,15 +186,10 @@ def _records(
         total += len(batch)
         _check_rows(total, name)
         batch.validate()
-        flat = pa.RecordBatch.from_arrays([_values_at(batch, steps) for steps in paths.values()], names=list(paths))
+        flat = pa.RecordBatch.from_arrays([values_at(batch, steps) for steps in paths.values()], names=list(paths))
         for cells in rows_of(flat, list(paths)):
             row += 1
             yield _record(row, dict(zip(paths, cells, strict=True)), names_of)
-
-
-def _values_at(batch: pa.RecordBatch, steps: Steps) -> pa.Array:
-    array = batch.column(batch.schema.names.index(steps[0]))
-    return pc.struct_field(array, list(steps[1:])) if len(steps) > 1 else array
 
 
 def _record(row: int, values: dict[str, Any], names_of: Mapping[str, Sequence[str]]) -> Record:

@@ -11,6 +11,7 @@ from stat import S_ISDIR
 
 import pytest
 
+from pipeline.prediction.input_format import InputOptions
 from pipeline.prediction.places import open_file
 from pipeline.prediction.request import PredictionRequest
 from pipeline.prediction.resume import Counts, PartialOutput
@@ -105,7 +106,7 @@ def test_an_output_that_can_not_be(
     (place.parent / "soft-model").symlink_to(model)
     before = listing(place.parent)
     with pytest.raises(DataError, match=message):
-        command(PredictionRequest(str(file), place / name, model, format="csv"))
+        command(PredictionRequest(str(file), place / name, model, InputOptions(format="csv")))
     assert listing(place.parent) == before
 
 
@@ -152,7 +153,11 @@ def test_an_input_that_can_not_be(
 ) -> None:
     before = listing(place.parent)
     with pytest.raises(DataError, match=message):
-        command(PredictionRequest(str(place / name), place / "out.parquet", place.parent / "model", format="csv"))
+        command(
+            PredictionRequest(
+                str(place / name), place / "out.parquet", place.parent / "model", InputOptions(format="csv")
+            )
+        )
     assert listing(place.parent) == before
 
 
