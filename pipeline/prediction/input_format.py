@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.prediction.records import dialect_of, is_unicode
+from pipeline.prediction.records import contradicts, dialect_of
 from stages.data_format import DataFormat
 from stages.errors import DataError
 from stages.reading.dialect import Dialect
@@ -98,7 +98,13 @@ def resolve(file: str, options: InputOptions, model: DataFormat | None, head: by
     model = model or DataFormat()
     same = name == model.format or (name in SEPARATED and model.format in SEPARATED)
     encoding, checked = options.encoding or "utf-8", options.encoding is None
-    if checked and name in TEXT and model.format in TEXT and not is_utf8(model.encoding) and not is_unicode(head):
+    if (
+        checked
+        and name in TEXT
+        and model.format in TEXT
+        and not is_utf8(model.encoding)
+        and not contradicts(head, model.encoding)
+    ):
         encoding, checked = model.encoding, False
     delimiter = "\t" if options.delimiter == "\\t" else options.delimiter  # as people write a tab in a shell
     delimiter = delimiter or (model.delimiter if name == model.format else None)
@@ -111,7 +117,8 @@ def resolve(file: str, options: InputOptions, model: DataFormat | None, head: by
     numbered = name in (*SEPARATED, "excel") and not header
     text, pair = (_column(column, numbered=numbered) for column in (model.text, model.text_pair))
     if name == "lines":
-        columns, pair_column = (COLUMN,), None
+        columns: tuple[str, ...] = (COLUMN,)
+        pair_column = None
     else:
         fallbacks = dict.fromkeys(filter(None, [text, "0" if numbered else COLUMN]))
         columns = (options.column,) if options.column else tuple(fallbacks)

@@ -47,16 +47,23 @@ def open_text(file: BinaryIO, *, name: str, dialect: Dialect, checked: bool) -> 
     """
     stream = decode(file, dialect)  # bytes that can't be decoded become lone surrogates, which are written as the bytes
     try:
-        check_head(peek(file), name=name, kind=dialect.format, checked=checked)
+        check_head(peek(file, name), name=name, kind=dialect.format, checked=checked)
     except DataError:
         stream.detach()
         raise
     return stream
 
 
-def peek(file: BinaryIO) -> bytes:
-    """Return the first bytes of a buffered file that is at its start; they stay to be read."""
-    return bytes(file.peek(HEAD)[:HEAD])  # type: ignore[attr-defined]
+def peek(file: BinaryIO, name: str) -> bytes:
+    """Return the first bytes of a buffered file that is at its start; they stay to be read.
+
+    Raises:
+        DataError: The system can't read the file.
+    """
+    try:
+        return bytes(file.peek(HEAD)[:HEAD])  # type: ignore[attr-defined]
+    except OSError as error:
+        raise DataError(f"{name} can't be read: {error.strerror or error}. Give a file that can be.") from error
 
 
 def read_records(stream: io.TextIOWrapper, *, name: str, dialect: Dialect) -> tuple[list[str] | None, Iterator[Record]]:
@@ -143,10 +150,14 @@ def check_head(head: bytes, *, name: str, kind: str, checked: bool) -> None:
         _check_utf8(head, name)
 
 
-def is_unicode(head: bytes) -> bool:
-    """Return whether the first bytes of a file say that it is UTF-8 or UTF-16: by a mark, or letters beyond ASCII."""
+def contradicts(head: bytes, encoding: str) -> bool:
+    """Return whether the first bytes of a file are not in an encoding other than UTF-8.
+
+    They are if they are UTF-8 with letters beyond ASCII, or if the mark of UTF-16 is there or missing against the name.
+    """
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(head)  # it may end within a letter
-    return head.startswith(tuple(WIDE)) or (not head.isascii() and "\ufffd" not in text)
+    wide = encoding.lower().startswith(("utf-16", "utf_16", "utf-32", "utf_32"))
+    return head.startswith(tuple(WIDE)) != wide or (not head.isascii() and "\ufffd" not in text)
 
 
 def _check_utf8(head: bytes, name: str) -> None:

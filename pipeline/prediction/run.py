@@ -90,7 +90,9 @@ def _run(
     file_format = format_of(request.file, request.options, data_format)
     writer = writer_for(request, file_format)
     with open_input(request) as file, contextlib.ExitStack() as stack:
-        read = resolve(request.file, request.options, data_format, peek(file) if file_format in TEXT else b"")
+        read = resolve(
+            request.file, request.options, data_format, peek(file, request.input_name) if file_format in TEXT else b""
+        )
         if read.taken:
             log.info("%s is read as the model's data was written: %s", request.input_name, ", ".join(read.taken))
         partial = _partial_output(file, request, options)

@@ -5,7 +5,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from json.decoder import WHITESPACE
 from typing import Any
 
 from stages.errors import DataError
@@ -16,6 +15,7 @@ from stages.reading.lines import MARK, Lines, Row
 LONGEST_INTEGER = 4_000  # digits; Python refuses to convert more, and a row only needs their digits
 CHUNK = 1 << 20  # characters that are read at once
 CUT = 16  # characters before the end of what was read, in which an error can come from the cut: \\uD83D, -Infinity
+BLANKS = re.compile(r"[ \t\n\r]*")
 LINE_BREAK = re.compile(r"[ \t]*[\r\n][ \t\r\n]*")  # in JSON it stands between tokens alone
 
 
@@ -135,6 +135,11 @@ def _setting(dialect: Dialect, file_format: str) -> str:
     return dialect.settings.set(f"{name} {file_format}" if name.startswith("-") else f"{name}: {file_format}")
 
 
+def _end_of_blanks(text: str, start: int) -> int:
+    blanks = BLANKS.match(text, start)
+    return blanks.end() if blanks else start
+
+
 class _Json:
     """JSON that is parsed value by value, so that only one value is in memory.
 
@@ -163,7 +168,7 @@ class _Json:
     def peek(self) -> str:
         """Return the next character that is no blank; empty at the end."""
         while True:
-            end = WHITESPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
+            end = _end_of_blanks(self._text, self._at)
             if self._text.startswith(MARK, end):
                 end += 1
             self._move(end)

@@ -2,8 +2,8 @@
 
 import io
 from collections import deque
-from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO, NamedTuple
 
 from stages.errors import DataError
 from stages.messages import short
@@ -18,7 +18,7 @@ class Row(NamedTuple):
     """One row as written."""
 
     number: int  # line that it starts on (text formats), or its number (workbooks), from 1
-    cells: list[str] | dict[str, object] | list[object] | None  # None: they can't be told apart
+    cells: Sequence[str | None] | dict[str, Any] | None  # None: they can't be told apart
     problem: str | None = None  # why it can't be used
     raw: str = ""  # its lines, or its JSON, as written; empty for workbooks
 

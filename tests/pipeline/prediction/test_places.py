@@ -185,7 +185,7 @@ REFUSED = {  # contents of the input, name of the output, message
     "a column twice for jsonl": ("text,n,n\ngood,1,2\n", "out.jsonl", "Two columns have the name 'n'"),
     "an added name": ("text,error\ngood,1\n", "out.csv", "already has a column 'error'"),
     "the label's name": ("text,probability_spam\ngood,1\n", "out.csv", "already has a column 'probability_spam'"),
-    "a first line that is none": ('text,"a"b\ngood,1\n', "out.csv", "line 1 is not CSV"),
+    "a first line that is none": ('text,"a"b\ngood,1\n', "out.csv", "row 1 is not CSV"),
 }
 
 
