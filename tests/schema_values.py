@@ -36,7 +36,7 @@ from stages.params import read_params
 from stages.paths import Paths
 from stages.schema import Params, Section, SourceFile
 from stages.split.division import divide
-from stages.split.inputs import SplitInputs
+from stages.split_inputs import SplitInputs
 from stages.truncation import cut
 from tests.stages.download.checks.cases import CASES, UNUSABLE
 from tests.stages.finetune.tiny import LABELS, write_encoder, write_tokens

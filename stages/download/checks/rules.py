@@ -43,6 +43,11 @@ RULES = {
     "conflicting_labels": Rule("the same text also has another label", "Keep one label"),
     "duplicate_text": Rule("duplicates the text of an earlier row", "Delete it"),
     "near_duplicate": Rule("nearly duplicates the text of an earlier row", "Delete it"),
+    "unseen_label": Rule(
+        "no row for train has the label, so the model can't learn it",
+        "Add rows of it to a file with split: train, join it with another class in download.dataset.labels, give the "
+        "files no split so that all rows are divided anew",
+    ),
     "rare_label": Rule(
         "the label has fewer rows than download.dataset.checks.min_rows_per_label",
         "Add rows of this label, join it with another class in download.dataset.labels",
