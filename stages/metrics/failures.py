@@ -15,11 +15,13 @@ def describe_failures(report: Mapping[str, Any], names: Mapping[str, str] | None
     """Return a sentence for each failure of the model that ships, and of the other seeds; none for a useful model.
 
     Args:
-        report: The contents of the report's metrics.json.
+        report: The contents of the report's metrics.json, or of headline.json, which has no baselines.
         names: How to call the metrics; those that are missing are called as in the file.
     """
     champion, collapsed = report.get("champion") or {}, report.get("collapsed") or {}
     always = collapsed.get(str(champion.get("seed")))
+    if isinstance(always, list):  # in headline.json, so that DVC shows no column of it
+        always = always[0] if always else None
     sentences = []
     if always is not None:
         sentences.append(f"The model always predicts “{always}”: its answer does not depend on the text. {ADVICE}")

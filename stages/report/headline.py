@@ -19,7 +19,7 @@ def headline(metrics: Metrics, results: Results, *, metric: str) -> dict[str, An
 
     Returns:
         `{"test": {name: {"mean", "low", "high", "seeds": [...]}}, "val": {metric: ...}, "seeds": [...],
-        "champion": {"seed", metric}}`: on test the headline metrics, on val the metric that chose the champion, the
+        "champion": {"seed", metric}, "collapsed": {seed: [label]}}`: on test the headline metrics, on val the metric that chose the champion, the
         seeds in the order of their values, and the champion's own value of it on the split that the report shows. A
         split without rows is empty; without test rows val has all of them.
     """
@@ -40,4 +40,5 @@ def headline(metrics: Metrics, results: Results, *, metric: str) -> dict[str, An
     }
     champion = results.champion.metrics[results.split][metric]
     content["seeds"] = [result.seed for result in results.seeds]
-    return content | {"champion": {"seed": results.champion.seed, metric: champion.value}}
+    content["champion"] = {"seed": results.champion.seed, metric: champion.value}
+    return content | {"collapsed": {seed: [label] for seed, label in metrics.collapsed.items()}}

@@ -1,4 +1,4 @@
-"""Labels that may be one class spelled several ways: in case, width, blanks, Unicode form, or as forms of one number."""
+"""Labels that may be one class spelled several ways: in case, width, blanks, Unicode form or form of a number."""
 
 import logging
 import re

@@ -16,7 +16,7 @@ BOOTSTRAP = Bootstrap(resamples=100, confidence=0.95, seed=1)
 def compute(labels: list[int], preds: list[int], num_labels: int) -> Metrics:
     probabilities = np.where(np.array(preds)[:, None] == np.arange(num_labels), 0.6, 0.4 / max(1, num_labels - 1))
     results = make_results(np.array(labels), probabilities)
-    return compute_metrics(results, BOOTSTRAP, metric="macro_f1", baselines={}, slices=[], suspects=[])
+    return compute_metrics(results, BOOTSTRAP, metric="macro_f1", baselines={}, slices=[], suspects=[], notes=[])
 
 
 def test_a_class_without_rows_scores_zero_and_counts_in_an_average_if_it_is_predicted() -> None:
