@@ -118,6 +118,31 @@ def read(
     return json.loads((folder / "out/stats.json").read_text())
 
 
+def label_spelling(policy: str, folder: Path) -> Any:
+    """What becomes of three spellings of one class."""
+    content = b"text,label\na,spam\nb,Spam\nc,ham\nd,spam\n"
+    checks = changed(PARAMS.download.dataset.checks, label_spelling=policy, min_rows_per_label=1)
+    try:
+        stats = read(folder, "csv", content, checks=checks)
+    except DataError:
+        return "fails"
+    return stats["labels"], stats["spellings"]
+
+
+def unseen_label(policy: str, folder: Path) -> Any:
+    """What becomes of a row of test whose label no row for train has."""
+    (folder / "data").mkdir()
+    (folder / "data/test").write_bytes(b"text,label\nc,x\nd,z\n")
+    checks = changed(PARAMS.download.dataset.checks, unseen_label=policy, min_rows_per_label=1)
+    files = [FILE, SourceFile(source="data/test", split="test")]
+    try:
+        stats = read(folder, "csv", b"text,label\na,x\nb,y\n", files=files, checks=checks)
+    except DataError:
+        return "fails"
+    assert stats["set_aside"] or stats["warnings"], "the rule did nothing"
+    return stats["labels"], stats["set_aside"], stats["warnings"]
+
+
 def file_format(name: str, folder: Path) -> Any:
     """The same two rows, written in each format."""
     table = pa.table({"text": [text for text, _ in ROWS], "label": [label for _, label in ROWS]})
@@ -297,6 +322,8 @@ EFFECTS: dict[str, Effect] = {
     "download.dataset.files.split": official_split,
     "download.dataset.format": file_format,
     **{f"download.dataset.checks.{rule}": check(rule) for rule in CASES},
+    "download.dataset.checks.label_spelling": label_spelling,
+    "download.dataset.checks.unseen_label": unseen_label,
     "tokenize.truncation": truncation,
     "split.method": split_method,
     "split.duplicates": split_duplicates,

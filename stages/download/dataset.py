@@ -52,6 +52,7 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
             problems=problems,
             slice_columns=options.slice_columns,
         )
+        problems.advice["unknown_label"] = names.advice
         spellings = names.log_merged() | check_spelling(
             store, problems, named=bool(labels), label_order=dataset.label_order
         )

@@ -23,6 +23,7 @@ class LabelNames:
     def __init__(self, names: Mapping[str, str], *, merge: bool) -> None:
         self._names, self._merge = names, merge
         self._merged: Counter[tuple[str, str]] = Counter()  # rows by value, and the value of `names` it stands for
+        self._misspelled: dict[str, str] = {}  # the value of `names` that a value may stand for
         spelled: dict[str, list[str]] = {}
         for value in names:
             spelled.setdefault(spelling_key(value), []).append(value)
@@ -39,12 +40,23 @@ class LabelNames:
         return self._names[known]
 
     def describe_unknown(self, value: str) -> str:
-        """Return a value that `rename` does not know, and what it may be another spelling of."""
+        """Return a value that `rename` does not know, with the one that it may be another spelling of."""
         known = self._values.get(spelling_key(value))
         if known is None:
             return value
-        note = float_note([value, known])
-        return f"{value}, but {short(known)} is there:{note} download.dataset.checks.label_spelling: merge joins them"
+        self._misspelled.setdefault(value, known)
+        return f"{value}; {short(known)} is there"
+
+    @property
+    def advice(self) -> str:
+        """What to do about values that are another spelling of one that download.dataset.labels has; empty for none."""
+        if not self._misspelled or self._merge:
+            return ""
+        note = float_note([*self._misspelled, *self._misspelled.values()])
+        return (
+            f"download.dataset.checks.label_spelling: merge takes {examples(list(self._misspelled))} for "
+            f"{examples(sorted(set(self._misspelled.values())))}.{note}"
+        )
 
     def log_merged(self) -> dict[str, dict[str, int]]:
         """Log which values were taken for others; return their rows by class name and value."""

@@ -90,7 +90,7 @@ def write_rows(
         "rows_in": sum(store.counts),
         "rows_used": int(used.sum()),
         "set_aside": dict(sorted(problems.set_aside.items())),
-        "warnings": problems.warnings,
+        "warnings": problems.warnings | _other_spellings(spellings, problems),
         "labels": {label: counts[label] for label in order},
         "spellings": spellings,
         "duplicates": _duplicates(text_key[used], exact_key[used], cluster[used]),
@@ -101,6 +101,12 @@ def hashed_id(key: int, occurrence: int) -> str:
     """Return an id that does not change when rows are added: the key of the text, and a number where it repeats."""
     name = f"{key & 0xFFFFFFFFFFFFFFFF:016x}"
     return name if occurrence == 1 else f"{name}-{occurrence}"
+
+
+def _other_spellings(spellings: Mapping[str, Mapping[str, int]], problems: Problems) -> dict[str, int]:
+    """The rows whose label is not in the most frequent spelling, where they are only warned of."""
+    rows = sum(sum(counts.values()) - counts[name] for name, counts in spellings.items() if name in counts)
+    return {"label_spelling": rows} if rows and problems.policy("label_spelling") == "warn" else {}
 
 
 def _schema(store: RowStore, labels: Sequence[str]) -> pa.Schema:

@@ -73,6 +73,7 @@ class Problems:
 
     Attributes:
         set_aside: Rows that are set aside, by rule.
+        advice: What a failure's message says after its rule's own advice, by rule.
     """
 
     def __init__(self, policies: Mapping[str, str], file: IO[str]) -> None:
@@ -82,6 +83,7 @@ class Problems:
         self._examples: dict[tuple[str, str], list[str]] = {}  # by file and rule
         self._counts: Counter[tuple[str, str]] = Counter()  # by file and rule
         self.set_aside: Counter[str] = Counter()
+        self.advice: dict[str, str] = {}
 
     def policy(self, rule: str) -> str:
         """Return what happens to rows that break the rule."""
@@ -140,7 +142,8 @@ class Problems:
             return f"{file}: {count} rows: {problem} (row {', '.join(examples)}{more})"
         if rule in self._policies:
             fix += f", or set download.dataset.checks.{rule}: set_aside"
-        return f"{file} row {', '.join(examples)}{more}: {problem}. {fix}."
+        advice = f" {self.advice[rule]}" if self.advice.get(rule) else ""
+        return f"{file} row {', '.join(examples)}{more}: {problem}. {fix}.{advice}"
 
 
 def printable(text: str | None) -> str:
