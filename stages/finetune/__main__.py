@@ -9,6 +9,8 @@ A run that was killed resumes from its last checkpoint (.retune/checkpoints) if 
 Example: python -m stages.finetune --seed 42
 """
 
+import logging
+import sys
 import time
 
 from lightning.pytorch import seed_everything
@@ -17,7 +19,7 @@ from stages import entry
 from stages.files import write_json
 from stages.finetune.class_weights import label_weights
 from stages.finetune.data_module import FinetuneData
-from stages.finetune.devices import detect_device
+from stages.finetune.devices import detect_device, process_rank
 from stages.finetune.encoder import check_fit, load_encoder, save_model
 from stages.finetune.inputs import input_files, read_inputs
 from stages.finetune.prepare import apply_method, prepared
@@ -26,18 +28,22 @@ from stages.finetune.training.checkpoints import key_of, open_folder
 from stages.finetune.training.fit import fit
 from stages.finetune.training.lightning_module import make_module
 from stages.finetune.training.loggers import make_loggers
+from stages.model.padding import padding_side
 from stages.params import Params
 from stages.paths import Paths
 
 
 def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     """Train with one seed, and save the weights of the epoch with the best `finetune.monitor`."""
+    if process_rank():
+        logging.getLogger("stages").setLevel(logging.ERROR)  # the first process says what all do
     options, machine, device = params.finetune, params.machine, detect_device(params.finetune)
     loggers = make_loggers(machine.loggers, paths.root / ".retune/logs" / f"finetune-{seed}")
     inputs = read_inputs(paths)
     seed_everything(seed, verbose=False)
     model = load_encoder(paths.encoder, labels=inputs.labels)
-    check_fit(model.config, inputs.tokens)
+    inputs = inputs.padded_on(padding_side(model.config))
+    check_fit(model, inputs.tokens)
     apply_method(model, options)
     blocks = count_parameters(model)
     class_weights = label_weights(options.class_weights, labels=inputs.labels, train_labels=inputs.train_labels)
@@ -53,6 +59,8 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
             module, data, options, device, machine, seed=seed, folder=folder, callbacks=ready.callbacks, loggers=loggers
         )
         train_seconds = time.monotonic() - fit_started
+    if process_rank():
+        sys.exit()  # the first process writes what all have trained
     save_model(model, paths.finetuned(seed), encoder=paths.encoder)
     write_curve(paths.curve(seed), fitted.curve)
     notes = ready.notes | {"class_weights": class_weights}

@@ -7,7 +7,7 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from stages.data_format import write_data_format
 from stages.errors import ReportError
-from stages.files import replace_folder, write_json, write_text
+from stages.files import read_json, replace_folder, write_json, write_text
 from stages.metrics.names import headline_metrics
 from stages.metrics.summary import SHOWN, MetricValue
 from stages.paths import Paths
@@ -28,8 +28,8 @@ def write_model(paths: Paths, results: Results, tokenize: Tokenize, dataset: Dat
 
     calibration.json says how to predict as in training. `temperature` divides the logits. If the scaled probability of
     `positive` is at least `threshold`, the answer is `positive`; without a threshold it is the most probable label.
-    `max_length` and `truncation` say how long texts are cut. input.json says how the data was written, so that
-    predictions read files of the same kind without options.
+    `max_length` and `truncation` say how long texts are cut. The tokenizer gets the same limit, for transformers.
+    input.json says how the data was written, so that predictions read files of the same kind without options.
 
     Raises:
         ReportError: The champion's weights are missing.
@@ -51,6 +51,9 @@ def write_model(paths: Paths, results: Results, tokenize: Tokenize, dataset: Dat
         write_text(folder / "README.md", card)
         write_json(folder / "calibration.json", calibration)
         write_data_format(folder, dataset)
+        tokenizer_config = folder / "tokenizer_config.json"
+        if tokenizer_config.exists():
+            write_json(tokenizer_config, read_json(tokenizer_config) | {"model_max_length": tokenize.max_length})
 
 
 def render_card(context: Context) -> str:
