@@ -17,7 +17,7 @@ from pipeline.dataset.formats import PACKED
 from stages.errors import DataError
 from stages.reading.dialect import Dialect
 from stages.reading.json_rows import read_json, read_json_lines
-from stages.reading.lines import Lines
+from stages.reading.lines import Lines, Row
 from stages.reading.separated import SEPARATOR_LINE
 from stages.reading.values import present_keys, value_at
 from stages.reading.workbook import read_workbook
@@ -148,8 +148,20 @@ def _json(path: Path, file_format: str) -> Sample:
             if is_array
             else read_json_lines(Lines(stream, name, dialect), name, dialect)
         )
-        objects = (_flat(row.cells) for row in rows if isinstance(row.cells, dict))
-        return _count(Sample(file_format, encoding=encoding), objects)
+        return _count(Sample(file_format, encoding=encoding), map(_flat, _objects(rows)))
+
+
+def _objects(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    """The objects of rows of JSON; what is no object is left out.
+
+    Raises:
+        ValueError: A row is no JSON.
+    """
+    for row in rows:
+        if isinstance(row.cells, dict):
+            yield row.cells
+        elif row.problem and row.problem.startswith("not JSON"):
+            raise ValueError(f"row {row.number} is {row.problem}")
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
