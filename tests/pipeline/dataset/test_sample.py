@@ -105,7 +105,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "no JSON": (
         "a.jsonl",
         lambda path: path.write_text("{a\n"),
-        "can't be read as jsonl: row 1 is not JSON: Expecting",
+        "can't be read as jsonl: row 1 is not JSON",
     ),
     "no Parquet": ("a.parquet", lambda path: path.write_text("x" * 99), "can't be read as parquet: "),
     "no Arrow": ("a.arrow", lambda path: path.write_text("x" * 99), "can't be read as arrow: "),

@@ -19,6 +19,7 @@ from pipeline.prediction.run import predict_rows
 from stages.errors import RetuneError
 from stages.texts import check_texts
 from tests.pipeline.prediction.rows import request_of
+from tests.stages.reading.cases import as_workbook
 
 FUZZ = settings(
     max_examples=int(120 * float(os.environ.get("RETUNE_FUZZ_EXAMPLES", "1"))),
@@ -50,11 +51,12 @@ def small_parquet() -> bytes:
 
 
 GOOD = small_parquet()
+WORKBOOK = as_workbook([["text", "n"], ["good", 1], ["bad", 2]])
 FLIPS = st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), max_size=3)
 
 
-def flipped(flips: Sequence[tuple[int, int]]) -> bytes:
-    data = bytearray(GOOD)
+def flipped(flips: Sequence[tuple[int, int]], good: bytes = GOOD) -> bytes:
+    data = bytearray(good)
     for position, value in flips:
         data[position] = value
     return bytes(data)
@@ -64,6 +66,13 @@ CONTENTS = {
     "csv": PIECES | PIECES.map(lambda rest: b"text,n\n" + rest),
     "tsv": PIECES | PIECES.map(lambda rest: b"text\tn\n" + rest),
     "jsonl": PIECES | OBJECTS.map(lambda rows: "".join(json.dumps(row) + "\n" for row in rows).encode()),
+    "json": PIECES
+    | OBJECTS.map(lambda rows: json.dumps(rows).encode())
+    | st.tuples(OBJECTS, PIECES).map(lambda parts: json.dumps({"data": parts[0]}).encode() + parts[1]),
+    "excel": PIECES
+    | st.lists(st.tuples(st.integers(0, len(WORKBOOK) - 1), st.integers(0, 255)), max_size=3).map(
+        lambda flips: flipped(flips, WORKBOOK)
+    ),
     "lines": PIECES,
     "parquet": PIECES.map(lambda rest: b"PAR1" + rest + b"PAR1")
     | FLIPS.map(flipped)
@@ -136,11 +145,11 @@ GOOD_CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 GOOD_ROWS = st.lists(st.tuples(GOOD_CELL, GOOD_CELL), min_size=1, max_size=8)
 
 
-@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "json", "parquet"])
 @pytest.mark.parametrize("out_kind", ["csv", "jsonl", "parquet"])
 def test_good_rows_come_back(kind: str, out_kind: str) -> None:
-    if kind == "jsonl" and out_kind == "csv":
-        pytest.skip("JSON lines do not become CSV")
+    if kind in ("jsonl", "json") and out_kind == "csv":
+        pytest.skip("JSON does not become CSV")
 
     @FUZZ
     @given(GOOD_ROWS)
@@ -156,6 +165,8 @@ def test_good_rows_come_back(kind: str, out_kind: str) -> None:
 
 
 def written(rows: list[tuple[str, str]], kind: str) -> bytes:
+    if kind == "json":
+        return json.dumps([{"text": text, "n": other} for text, other in rows], ensure_ascii=False, indent=1).encode()
     if kind == "jsonl":
         return "".join(json.dumps({"text": text, "n": other}) + "\n" for text, other in rows).encode()
     sink = io.BytesIO()

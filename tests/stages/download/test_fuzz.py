@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from stages.errors import RetuneError
+from stages.texts import is_blank
 from tests.conftest import fuzz_examples
 
 FUZZ = settings(max_examples=fuzz_examples(150), deadline=None, suppress_health_check=list(HealthCheck))
@@ -68,6 +69,11 @@ TABLES = {
     | st.lists(st.fixed_dictionaries({"text": JSON, "label": JSON}) | JSON, max_size=12).map(
         lambda rows: "".join(json.dumps(row) + "\n" for row in rows).encode()
     ),
+    "json": PIECES
+    | st.lists(st.fixed_dictionaries({"text": JSON, "label": JSON}) | JSON, max_size=12).map(
+        lambda rows: json.dumps(rows).encode()
+    ),
+    "excel": PIECES | PIECES.map(lambda rest: b"PK\3\4" + rest),
     "lines": PIECES,
     "parquet": PIECES | PIECES.map(lambda rest: b"PAR1" + rest + b"PAR1"),
     "arrow": PIECES
@@ -129,7 +135,11 @@ def test_separated_values(read, data, file_format, policies):
 
 
 @FUZZ
-@given(data=st.data(), file_format=st.sampled_from(["jsonl", "lines", "parquet", "arrow"]), policies=POLICIES)
+@given(
+    data=st.data(),
+    file_format=st.sampled_from(["jsonl", "json", "excel", "lines", "parquet", "arrow"]),
+    policies=POLICIES,
+)
 @example(None, "jsonl", {})
 @example(
     Given(b'{"text": ' + b"9" * 5_000 + b', "label": 1}\n{"text": "a", "label": ' + b"8" * 5_000 + b"}"), "jsonl", {}
@@ -167,12 +177,13 @@ WRITERS: dict[str, Callable[[list[tuple[str, str]]], bytes]] = {
     "csv": lambda rows: separated([list(row) for row in rows], ","),
     "tsv": lambda rows: separated([list(row) for row in rows], "\t"),
     "jsonl": as_jsonl,
+    "json": lambda rows: json.dumps([{"label": label, "text": text} for text, label in rows], indent=1).encode(),
     "parquet": as_parquet,
     "arrow": as_arrow,
 }
 READABLE = st.characters(exclude_categories=["Cs"], exclude_characters=[chr(code) for code in range(0x7F, 0xA0)])
 READABLE = READABLE.filter(lambda character: character >= " " or character in "\t\n\r")
-TEXT = st.text(READABLE, min_size=1, max_size=12).filter(lambda text: not text.isspace())
+TEXT = st.text(READABLE, min_size=1, max_size=12).filter(lambda text: not is_blank(text))
 GOOD_ROWS = st.lists(
     st.tuples(TEXT, st.sampled_from(["good", "bad, or worse", '"quoted"', "é"])), min_size=2, max_size=12
 )
@@ -191,7 +202,12 @@ def test_good_rows_come_back_exactly(read, file_format, rows):
 
 
 @settings(FUZZ, max_examples=fuzz_examples(60))
-@given(rows=st.lists(st.text(READABLE.filter(lambda c: c not in "\n\r"), min_size=1).filter(str.strip), min_size=1))
+@given(
+    rows=st.lists(
+        st.text(READABLE.filter(lambda c: c not in "\n\r"), min_size=1).filter(lambda text: not is_blank(text)),
+        min_size=1,
+    )
+)
 def test_good_lines_come_back_exactly(read, rows):
     files = [{"source": f"data/{label}.txt", "label": label} for label in ("x", "y")]
     lines = "".join(row + "\n" for row in rows).encode()
