@@ -91,6 +91,11 @@ class Given(NamedTuple):
         return self.content
 
 
+def usable(text: str) -> bool:
+    """A text that comes back exactly; a mark of byte order at the start of a row is none of its text."""
+    return not is_blank(text) and not text.startswith("\ufeff")
+
+
 SOURCES = st.text(st.sampled_from("ab/.*?[]{}~\\ \0\n:é\udcff") | st.characters(), max_size=30)
 
 
@@ -183,7 +188,7 @@ WRITERS: dict[str, Callable[[list[tuple[str, str]]], bytes]] = {
 }
 READABLE = st.characters(exclude_categories=["Cs"], exclude_characters=[chr(code) for code in range(0x7F, 0xA0)])
 READABLE = READABLE.filter(lambda character: character >= " " or character in "\t\n\r")
-TEXT = st.text(READABLE, min_size=1, max_size=12).filter(lambda text: not is_blank(text))
+TEXT = st.text(READABLE, min_size=1, max_size=12).filter(usable)
 GOOD_ROWS = st.lists(
     st.tuples(TEXT, st.sampled_from(["good", "bad, or worse", '"quoted"', "é"])), min_size=2, max_size=12
 )
@@ -204,7 +209,7 @@ def test_good_rows_come_back_exactly(read, file_format, rows):
 @settings(FUZZ, max_examples=fuzz_examples(60))
 @given(
     rows=st.lists(
-        st.text(READABLE.filter(lambda c: c not in "\n\r"), min_size=1).filter(lambda text: not is_blank(text)),
+        st.text(READABLE.filter(lambda c: c not in "\n\r"), min_size=1).filter(usable),
         min_size=1,
     )
 )
