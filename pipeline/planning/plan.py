@@ -3,6 +3,7 @@
 The rules are DVC's (a property test compares them with `dvc repro`): a stage is *fresh* if its command, dependencies,
 parameters and outputs equal those in dvc.lock, and *restored* if the run-cache has the result for its key; otherwise it
 *runs*. A stage downstream of one that runs is *pending*: if the upstream outputs turn out identical, it stays fresh.
+One rule is ours: code that changed in comments alone is no change, and `retune accept` makes DVC agree.
 """
 
 import posixpath
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from pipeline.planning.reasons import input_reasons, output_reasons
+from pipeline.planning.reasons import comment_changes, input_reasons, output_reasons
 from pipeline.repository.digests import Digest, Digests, PathIndex, files_under, folder_digest
 from pipeline.repository.graph import Graph, LockEntry, ParamValues, Stage
 from pipeline.repository.snapshot import MISSING, Snapshot, Where
@@ -33,6 +34,8 @@ class StagePlan:
         deps: The digests that its dependencies have or will have, as far as they are known.
         params: The current values of its parameters.
         forced: The caller asked for a run, whatever dvc.lock says.
+        comments: The Python files that differ from dvc.lock in comments and layout alone, which is no reason to run.
+        acceptable: They are all that differs, and no output does: `retune accept` may record them in dvc.lock.
     """
 
     stage: str
@@ -45,10 +48,21 @@ class StagePlan:
     deps: Digests = field(default_factory=dict)
     params: ParamValues = field(default_factory=dict)
     forced: bool = False
+    comments: tuple[str, ...] = ()
+    acceptable: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the plan says beside the reasons: which code differs in comments alone."""
+        if not self.comments:
+            return ()
+        if self.acceptable:
+            return ("only comments or layout changed: retune accept records it",)
+        return tuple(f"{name} changed in comments or layout only" for name in self.comments)
 
     def as_json(self) -> dict[str, Any]:
         """The stage's entry in `retune plan --json`."""
-        reasons = [*self.reasons, *(f"{name} first" for name in self.waits_for)]
+        reasons = [*self.reasons, *self.notes, *(f"{name} first" for name in self.waits_for)]
         return {"stage": self.stage, "state": self.state, "reasons": reasons, "seconds": self.seconds}
 
 
@@ -107,10 +121,19 @@ def _plan_stage(
     }
     params = read_values(snapshot, stage)
     entry = snapshot.locked(stage.name)
-    changed = input_reasons(snapshot, stage, entry, deps, params)
-    reasons = tuple(map(redact, (*changed, *(output_reasons(snapshot, stage, entry) if entry else ()))))
+    comments = comment_changes(snapshot, stage, entry, deps) if entry else {}
+    changed = input_reasons(snapshot, stage, entry, deps, params, comments=comments)
+    outputs = output_reasons(snapshot, stage, entry) if entry else []
+    reasons = tuple(map(redact, (*changed, *outputs)))
     known_deps = {path: digest for path, digest in deps.items() if digest}
-    plan = partial(StagePlan, stage.name, deps=known_deps, params=params)
+    plan = partial(
+        StagePlan,
+        stage.name,
+        deps=known_deps,
+        params=params,
+        comments=tuple(name for files in comments.values() for name in files),
+        acceptable=bool(comments) and not (blocked or reasons),
+    )
     if blocked:
         return plan("pending", reasons, blocked, seconds=snapshot.seconds(stage))
     if force:
@@ -118,7 +141,7 @@ def _plan_stage(
     if entry and not reasons:
         return plan("fresh", outs=_outs(stage, entry))
     if len(known_deps) == len(stage.deps):
-        recorded = snapshot.recorded(stage, None if changed else entry, known_deps, params)
+        recorded = snapshot.recorded(stage, None if changed or comments else entry, known_deps, params)
         if recorded:
             return plan("restored", reasons, where=recorded.where, outs=_outs(stage, recorded.entry))
     return plan("runs", reasons, seconds=snapshot.seconds(stage))

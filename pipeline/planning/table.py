@@ -20,7 +20,7 @@ def plan_table(plans: Sequence[StagePlan]) -> Table:
     table.add_column("why")
     waits_for = {plan.stage: set(plan.waits_for) for plan in plans}
     for plan in plans:
-        why = _shorten(list(plan.reasons))
+        why = [*_shorten(list(plan.reasons)), *_shorten(list(plan.notes))]
         above = {name for parent in plan.waits_for for name in waits_for.get(parent, ())}
         nearest = [name for name in plan.waits_for if name not in above]  # their own rows name the others
         if nearest:

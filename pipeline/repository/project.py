@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.repository.code_changes import reads_code, same_code
 from pipeline.repository.digests import Digest, Digests, PathIndex
 from pipeline.repository.durations import known_duration, read_durations
 from pipeline.repository.dvc_yaml import read_graph, read_params
@@ -115,6 +116,26 @@ class Project:
     def folder_files(self, folder: Digest, path: str) -> Digests | None:
         """See `Snapshot.folder_files`."""
         return self.store.folder_files(folder) or self._tree.former_files(folder, path)
+
+    def only_comments(self, stage: Stage, path: str, before: Digest) -> bool:
+        """See `Snapshot.only_comments`."""
+        return self._same_code(path, before.md5) and not any(map(self._reads_code, self._code(stage.deps)))
+
+    @functools.cache  # noqa: B019
+    def _same_code(self, path: str, md5: str) -> bool:
+        now, before = self._tree.read_bytes(path), self._tree.former_content(path, md5)
+        return now is not None and before is not None and same_code(before, now)
+
+    @functools.cache  # noqa: B019
+    def _code(self, deps: tuple[str, ...]) -> tuple[str, ...]:
+        """The Python files among dependencies and in them; what a stage writes is no code."""
+        sources = [dep for dep in deps if dep not in self._outs]
+        inside = [f"{dep}/{name}" for dep in sources if not dep.endswith(".py") for name in self._tree.files(dep)]
+        return tuple(path for path in [*sources, *inside] if path.endswith(".py"))
+
+    @functools.cache  # noqa: B019
+    def _reads_code(self, path: str) -> bool:
+        return reads_code(self._tree.read_bytes(path) or b"")
 
     def param(self, file: str, key: str) -> Any:
         """See `Snapshot.param`."""

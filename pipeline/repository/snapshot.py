@@ -33,6 +33,15 @@ class Snapshot(Protocol):
     def folder_files(self, folder: Digest, path: str) -> Digests | None:
         """The files of the folder with this digest, now or formerly at `path`; None if no cache or commit has it."""
 
+    def only_comments(self, stage: Stage, path: str, before: Digest) -> bool:
+        """Whether a Python file that the stage reads differs from its former state in comments and layout alone.
+
+        Args:
+            stage: The stage.
+            path: The file, which is one of its dependencies or lies in one.
+            before: The file's former digest.
+        """
+
     def param(self, file: str, key: str) -> Any:
         """The value of a parameter, or MISSING; an empty key returns the whole file."""
 

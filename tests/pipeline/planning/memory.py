@@ -20,6 +20,7 @@ class MemorySnapshot:
         cache: md5 of everything in the local cache.
         records: Stage -> its result in the run-cache.
         times: Stage -> its duration in seconds.
+        comments: Python files, each with its former md5, that differ in comments alone.
         lookups: The arguments of every call of `recorded`.
     """
 
@@ -30,6 +31,7 @@ class MemorySnapshot:
     cache: set[str] = field(default_factory=set)
     records: dict[str, Recorded] = field(default_factory=dict)
     times: dict[str, float] = field(default_factory=dict)
+    comments: set[tuple[str, str]] = field(default_factory=set)
     lookups: list[tuple[str, LockEntry | None, Digests, ParamValues]] = field(default_factory=list)
 
     def locked(self, stage: str) -> LockEntry | None:
@@ -43,6 +45,9 @@ class MemorySnapshot:
 
     def folder_files(self, folder: Digest, path: str) -> Digests | None:
         return self.folders.get((path, folder.md5))
+
+    def only_comments(self, stage: Stage, path: str, before: Digest) -> bool:
+        return (path, before.md5) in self.comments
 
     def param(self, file: str, key: str) -> Any:
         return self.values.get(file, MISSING) if key == "" else self.values.get(file, {}).get(key, MISSING)
