@@ -8,10 +8,11 @@ One rule is ours: code that changed in comments alone is no change, and `retune 
 
 import posixpath
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
+from pipeline.planning.forecast import Forecaster
 from pipeline.planning.reasons import comment_changes, input_reasons, output_reasons
 from pipeline.repository.digests import Digest, Digests, PathIndex, files_under, folder_digest
 from pipeline.repository.graph import Graph, LockEntry, ParamValues, Stage
@@ -30,6 +31,8 @@ class StagePlan:
         waits_for: The upstream stages whose result decides whether a `pending` stage runs.
         where: Where the result of a `restored` stage is.
         seconds: Expected time; None if unknown, 0 if nothing is computed.
+        range: From how many seconds to how many it takes in 80% of the cases; None if `seconds` is None or 0.
+        work: How much it computes, in the unit of `planning/work`; 0: unknown.
         outs: The digests that its outputs will have; empty if only a run can tell.
         deps: The digests that its dependencies have or will have, as far as they are known.
         params: The current values of its parameters.
@@ -44,6 +47,8 @@ class StagePlan:
     waits_for: tuple[str, ...] = ()
     where: Where | None = None
     seconds: float | None = 0.0
+    range: tuple[float, float] | None = field(default=None, compare=False)
+    work: float = field(default=0.0, compare=False)
     outs: Digests = field(default_factory=dict)
     deps: Digests = field(default_factory=dict)
     params: ParamValues = field(default_factory=dict)
@@ -63,7 +68,9 @@ class StagePlan:
     def as_json(self) -> dict[str, Any]:
         """The stage's entry in `retune plan --json`."""
         reasons = [*self.reasons, *self.notes, *(f"{name} first" for name in self.waits_for)]
-        return {"stage": self.stage, "state": self.state, "reasons": reasons, "seconds": self.seconds}
+        low, high = self.range or (self.seconds, self.seconds)
+        times = {"seconds": self.seconds, "seconds_low": low, "seconds_high": high}
+        return {"stage": self.stage, "state": self.state, "reasons": reasons, **times}
 
 
 def make_plan(
@@ -78,13 +85,16 @@ def make_plan(
         running: Stages that run at this moment: their files are not read.
     """
     plans: dict[str, StagePlan] = {}
+    forecaster = Forecaster(graph, snapshot)
     outs_of = {stage.name: stage.outs for stage in graph.stages}
     for stage in graph.stages:
         if stage.name in running:
-            plans[stage.name] = StagePlan(stage.name, "runs", ("running now",), seconds=snapshot.seconds(stage))
+            plans[stage.name] = StagePlan(stage.name, "runs", ("running now",))
         else:
             parents = {name: outs_of[name] for name in graph.parents[stage.name]}
             plans[stage.name] = _plan_stage(snapshot, stage, parents, plans, force=stage.name in force)
+        if plans[stage.name].state in ("runs", "pending"):
+            plans[stage.name] = _with_times(plans[stage.name], stage, forecaster)
     return tuple(plans.values())
 
 
@@ -135,16 +145,26 @@ def _plan_stage(
         acceptable=bool(comments) and not (blocked or reasons),
     )
     if blocked:
-        return plan("pending", reasons, blocked, seconds=snapshot.seconds(stage))
+        return plan("pending", reasons, blocked)
     if force:
-        return plan("runs", ("refresh requested", *reasons), seconds=snapshot.seconds(stage), forced=True)
+        return plan("runs", ("refresh requested", *reasons), forced=True)
     if entry and not reasons:
         return plan("fresh", outs=_outs(stage, entry))
     if len(known_deps) == len(stage.deps):
         recorded = snapshot.recorded(stage, None if changed or comments else entry, known_deps, params)
         if recorded:
             return plan("restored", reasons, where=recorded.where, outs=_outs(stage, recorded.entry))
-    return plan("runs", reasons, seconds=snapshot.seconds(stage))
+    return plan("runs", reasons)
+
+
+def _with_times(plan: StagePlan, stage: Stage, forecaster: Forecaster) -> StagePlan:
+    """The plan of a stage that runs, or may run, with its expected time."""
+    expected, work = forecaster.of(stage), forecaster.work(stage)
+    amount = work.most if work else 0.0
+    if expected is None:
+        return replace(plan, seconds=None, work=amount)
+    seconds, low, high = (round(value, 1) for value in (expected.seconds, expected.low, expected.high))
+    return replace(plan, seconds=seconds, range=(low, high), work=amount)
 
 
 def _outs(stage: Stage, entry: LockEntry) -> dict[str, Digest]:

@@ -70,14 +70,14 @@ def comment_changes(
     return changes
 
 
-def _former_files(snapshot: Snapshot, path: str, before: Digest, now: Digest) -> dict[str, Digest | None]:
-    """The files of a dependency that differ, each with its former digest; none if that is unknown for a folder."""
+def _former_files(snapshot: Snapshot, path: str, before: Digest, now: Digest) -> dict[str, Digest | None] | None:
+    """The files of a dependency that differ, each with its former digest; None if a folder's are unknown."""
     if not before.is_folder and not now.is_folder:
         return {path: before}
     old = snapshot.folder_files(before, path) if before.is_folder else None
     new = snapshot.folder_files(now, path) if now.is_folder else None
     if old is None or new is None:
-        return {}
+        return None
     return {f"{path}/{name}": old.get(name) for name in sorted({*old, *new}) if _md5(old, name) != _md5(new, name)}
 
 
@@ -119,7 +119,10 @@ def value_changes(key: str, before: Any, now: Any) -> list[str]:
 
 def _changed_files(snapshot: Snapshot, path: str, before: Digest, now: Digest) -> list[str]:
     """The paths of the files that differ; `path` itself for a file, or if the folder's former files are unknown."""
-    names = list(_former_files(snapshot, path, before, now)) or [path]
+    files = _former_files(snapshot, path, before, now)
+    if files is None:
+        return [path]
+    names = list(files)
     if len(names) <= 4:  # "1 more file" would be no shorter than its name
         return names
     return [*names[:3], f"{len(names) - 3} more files of {path}"]

@@ -12,14 +12,14 @@ from typing import Any
 
 from pipeline.repository.code_changes import reads_code, same_code
 from pipeline.repository.digests import Digest, Digests, PathIndex
-from pipeline.repository.durations import known_duration, read_durations
+from pipeline.repository.durations import known_duration, read_durations, read_lengths, read_runs
 from pipeline.repository.dvc_yaml import read_graph, read_params
 from pipeline.repository.file_tree import FileTree
 from pipeline.repository.graph import LockEntry, ParamValues, Stage
 from pipeline.repository.leftovers import find_leftovers
 from pipeline.repository.lock import RawEntry, hold_dvc, parse_entry, parse_lock
 from pipeline.repository.opening import open_repo
-from pipeline.repository.snapshot import MISSING, Recorded
+from pipeline.repository.snapshot import MISSING, Recorded, Run
 from pipeline.repository.sources import Source, find_sources, with_sources
 from pipeline.repository.sources import State as SourceState
 from pipeline.repository.storage.store import Store
@@ -54,7 +54,7 @@ class Project:
         self.graph = read_graph(self._tree)
         self._outs = {out for stage in self.graph.stages for out in stage.outs}
         self._lock = self._read_lock()
-        self._durations = read_durations(root)
+        self._durations, self._runs = read_durations(root), read_runs(root)
 
     def close(self) -> None:
         """Release what DVC holds open."""
@@ -156,6 +156,14 @@ class Project:
         """See `Snapshot.seconds`."""
         own = known_duration(self.root, stage.name, self._durations)
         return own if own is not None else self._group_seconds(stage.group)
+
+    def runs(self, stage: Stage) -> tuple[Run, ...]:
+        """See `Snapshot.runs`."""
+        return self._runs.get(stage.group, ())
+
+    def lengths(self) -> Mapping[int, int]:
+        """See `Snapshot.lengths`."""
+        return read_lengths(self.root)
 
     @functools.cache  # noqa: B019
     def _group_seconds(self, group: str) -> float | None:

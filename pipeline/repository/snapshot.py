@@ -1,5 +1,6 @@
 """The protocol of everything that a plan may read, so that planning itself opens no file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
@@ -16,6 +17,14 @@ class Recorded:
 
     entry: LockEntry
     where: Where
+
+
+@dataclass(frozen=True)
+class Run:
+    """An earlier run on this machine; `planning/work` says what the unit of its work is; 0: unknown."""
+
+    seconds: float
+    work: float = 0.0
 
 
 class Snapshot(Protocol):
@@ -60,3 +69,9 @@ class Snapshot(Protocol):
 
     def seconds(self, stage: Stage) -> float | None:
         """How long the stage took before, or None if it never ran here."""
+
+    def runs(self, stage: Stage) -> tuple[Run, ...]:
+        """The last runs of the stage's group of which the work is known, oldest first."""
+
+    def lengths(self) -> Mapping[int, int]:
+        """Tokens per row -> rows, as they were last counted here; empty if nobody has counted."""
