@@ -1,5 +1,6 @@
 """The pretrained encoder with a classification head: loaded, checked against the tokens, saved as a plain model."""
 
+import logging
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +11,14 @@ from transformers.utils import logging as transformers_logging
 
 from stages.errors import ModelError
 from stages.files import replace_folder
+from stages.model.encoder_decoders import read_last_end
+from stages.model.heads import forget_task, start_head_anew
 from stages.model.outputs import named_outputs
 from stages.model.positions import max_tokens
 from stages.model_folder import check_model_folder, offline
 from stages.tokens import Tokens
+
+log = logging.getLogger(__name__)
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -33,10 +38,14 @@ TOKENIZER_FILES = (
 def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
     """Load the encoder with a new classification head for `labels`, in train mode.
 
+    The head is the same whatever the folder has beside the encoder: a classifier of other classes or of the same, a
+    language model, or nothing. None of it, nor the labels and the problem_type in config.json, is used.
+
     Raises:
         ModelError: transformers can't load the folder with a classification head.
     """
-    check_model_folder(folder, name=str(folder))
+    fit = check_model_folder(folder, name=str(folder))
+    random = torch.get_rng_state()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it would report the new head as missing weights
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
@@ -49,6 +58,7 @@ def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
                 label2id={label: index for index, label in enumerate(labels)},
             )
             config = named_outputs(config)
+            forget_task(config)
             model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 config=config,
@@ -64,6 +74,11 @@ def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
             f"{folder}: transformers cannot load it with a classification head ({reason}). "
             "Set download.model.source to an encoder of a class that transformers has."
         ) from error
+    torch.set_rng_state(random)  # so that the new head doesn't depend on what else transformers drew
+    start_head_anew(model, fit)
+    read_last_end(model)
+    for line in fit.lines():
+        log.info("%s", line)
     model.train()  # from_pretrained leaves it in eval mode, where Lightning would keep it: without dropout
     return model
 
