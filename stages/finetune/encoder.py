@@ -84,10 +84,11 @@ def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
 
 
 def check_fit(config: PretrainedConfig, tokens: Tokens) -> None:
-    """Check that the encoder has a position for every token and an embedding for every token id.
+    """Check that the encoder has a position for every token, an embedding for every token id, and an end to read.
 
     Raises:
-        ModelError: A row is longer than the encoder allows, or the rows were tokenized for another encoder.
+        ModelError: A row is longer than the encoder allows, or the rows were tokenized for another encoder, or the head
+            of an encoder-decoder finds no end token in a row.
     """
     longest, positions = int(tokens.lengths.max()), max_tokens(config)
     if positions is not None and longest > positions:
@@ -101,6 +102,13 @@ def check_fit(config: PretrainedConfig, tokens: Tokens) -> None:
             f"data/tokenize/tokens has token id {highest}, but the encoder embeds ids below {config.vocab_size}. "
             "The tokenizer belongs to another model: set download.model.source to a folder with both."
         )
+    if config.is_encoder_decoder:
+        without = sum(config.eos_token_id not in tokens.row(row) for row in range(len(tokens.lengths)))
+        if without:
+            raise ModelError(
+                f"{without} rows of data/tokenize/tokens have no end token (id {config.eos_token_id}), where "
+                f"{config.model_type} classifies. Set download.model.source to a folder whose tokenizer adds it."
+            )
 
 
 def save_model(model: PreTrainedModel, folder: Path, *, encoder: Path) -> None:

@@ -45,7 +45,7 @@ def add_lora(model: PreTrainedModel, options: Lora) -> None:
         lora_alpha=options.alpha,  # type: ignore[arg-type]
         lora_dropout=options.dropout,
         target_modules=names,
-        exclude_modules=rf"{POOLER}(\..*)?",
+        exclude_modules=rf"{POOLER}(\..*)?" if getattr(model.base_model, POOLER, None) is not None else None,
     )
     head = [parameter for parameter in model.parameters() if parameter.requires_grad]
     LoraModel(model.base_model, config, "default")
@@ -94,5 +94,5 @@ def _linear_layers(model: PreTrainedModel) -> list[str]:
     from transformers.pytorch_utils import Conv1D  # the linear layer of GPT-2
 
     modules = model.base_model.named_modules()
-    names = [name for name, module in modules if isinstance(module, nn.Linear | Conv1D)]
+    names = [name for name, module in modules if type(module) in (nn.Linear, Conv1D)]  # a router is a Linear of its own
     return sorted(name for name in names if name.partition(".")[0] != POOLER)

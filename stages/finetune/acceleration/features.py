@@ -110,10 +110,9 @@ def find_head_input(model: PreTrainedModel, sample: dict[str, Tensor]) -> HeadIn
         ModelError: No single vector does: the head reads more of the encoder's output.
     """
     with _evaluated(model):
-        expected = model(**sample).logits
-        output = model.base_model(**sample)
+        output, expected = _run(model, sample)
         errors = {}
-        for name in ["end"] if model.config.is_encoder_decoder else VECTORS:
+        for name in _candidates(model, output, sample):
             with kept_features(model, HeadInput(name, type(output))):
                 features = _vectors(name, model, output, sample)
                 errors[name] = (model(inputs_embeds=features[:, None]).logits - expected).abs().max().item()
@@ -142,7 +141,7 @@ def encode(
             batch = tokens.pad(distinct[indices], pad_token_id=pad_token_id)
             del batch["labels"]
             inputs = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
-            vectors = _vectors(vector, model, model.base_model(**inputs), inputs).float().cpu()
+            vectors = _vectors(vector, model, _run(model, inputs)[0], inputs).float().cpu()
             if not features.shape[1]:
                 features = torch.empty(len(distinct), vectors.shape[1])
             features[torch.from_numpy(indices)] = vectors
@@ -185,7 +184,7 @@ def kept_features(model: PreTrainedModel, head_input: HeadInput) -> Iterator[Non
     encoder, prefix = model.base_model, model.base_model_prefix
     kept = KeptFeatures(encoder, head_input.output_class)
     kept.training = kept.pooler is None or any(parameter.requires_grad for parameter in kept.parameters())
-    ends = model.config.eos_token_id
+    ends = getattr(model.config, "eos_token_id", None)
     end = (ends[0] if isinstance(ends, list) else ends) or 0
 
     def add_token(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -214,6 +213,25 @@ def _evaluated(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
+def _run(model: PreTrainedModel, inputs: dict[str, Tensor]) -> tuple[Any, Tensor]:
+    """Return the output of the encoder within the whole model, and the logits: Longformer's head adds a mask for it."""
+    outputs: list[Any] = []
+    handle = model.base_model.register_forward_hook(lambda module, args, output: outputs.append(output))
+    try:
+        logits: Tensor = model(**inputs).logits
+    finally:
+        handle.remove()
+    return outputs[0], logits
+
+
+def _candidates(model: PreTrainedModel, output: Any, inputs: dict[str, Tensor]) -> list[str]:
+    """Return the names of the vectors that the head may read."""
+    if model.config.is_encoder_decoder:
+        return ["end"]
+    shortened = output.last_hidden_state.shape[1] != inputs["input_ids"].shape[1]  # Funnel pools tokens
+    return ["first"] if shortened else ["first", "last", "mean"]
+
+
 def _vectors(name: str, model: PreTrainedModel, output: Any, inputs: dict[str, Tensor]) -> Tensor:
     """Return a vector per row of the encoder's output, (batch, width)."""
     hidden: Tensor = output.last_hidden_state  # (batch, tokens, width)
@@ -229,8 +247,8 @@ def _first_place(inputs: dict[str, Tensor], config: PretrainedConfig) -> Tensor:
 
 
 def _last_place(inputs: dict[str, Tensor], config: PretrainedConfig) -> Tensor:
-    mask = inputs["attention_mask"]
-    return (torch.arange(mask.shape[1], device=mask.device) * mask).argmax(1)
+    ids = inputs["input_ids"]  # as in transformers, which looks for padding by its id
+    return (torch.arange(ids.shape[1], device=ids.device) * (ids != config.pad_token_id)).argmax(1)
 
 
 def _last_end(inputs: dict[str, Tensor], config: PretrainedConfig) -> Tensor:
