@@ -13,7 +13,8 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from stages.finetune.acceleration.features import FeatureRows, encode, find_head_input, kept_features, stored
+from stages.finetune.acceleration.features import FeatureRows, encode, stored
+from stages.finetune.acceleration.head_input import find_head_input, kept_features
 from stages.finetune.acceleration.packing import agrees
 from stages.finetune.acceleration.vocabulary import ShrinkUnused, compact_vocabulary, restore_vocabulary, used_ids
 from stages.finetune.batches import TokenRows

@@ -119,9 +119,8 @@ def load_hidden_head(folder: Path) -> PreTrainedModel | None:
         add_hidden_layer(self, hidden=head["hidden"], dropout=head["dropout"])
 
     # A class, so that transformers itself reads the weights: it ties some, and converts the names of others
-    with_hidden_layer = type(plain.__name__, (plain,), {"__init__": start})
-    model: PreTrainedModel
-    model, report = with_hidden_layer.from_pretrained(
+    with_hidden_layer: Any = type(plain.__name__, (plain,), {"__init__": start})
+    loaded, report = with_hidden_layer.from_pretrained(
         folder,
         config=config,
         local_files_only=True,
@@ -136,4 +135,5 @@ def load_hidden_head(folder: Path) -> PreTrainedModel | None:
         raise ModelError(
             f"{folder}: model.safetensors does not fit config.json ({examples(wrong)}). Fine-tune the model again."
         )
-    return model.eval()
+    model: PreTrainedModel = loaded.eval()
+    return model

@@ -8,7 +8,8 @@ import torch
 from transformers import PreTrainedModel
 
 from stages.errors import ModelError
-from stages.finetune.acceleration.features import HeadInput, encode, find_head_input, kept_features, stored
+from stages.finetune.acceleration.features import encode, stored
+from stages.finetune.acceleration.head_input import HeadInput, find_head_input, kept_features
 from stages.finetune.methods import set_modes, wrong_modes
 from stages.finetune.prepare import pad_token_id
 from stages.model.encoder_decoders import read_last_end
