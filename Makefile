@@ -26,7 +26,7 @@ setup: .venv/ready  ## make .venv with the pinned dependencies
 	@echo "Done: .venv is ready."
 
 test: setup  ## every test, three at a time because many only wait for a process
-	pytest -n 3 --dist loadfile
+	pytest -n 3 --dist loadfile --no-loadscope-reorder  # in the order of the folders: the longest are not the last
 
 test-journeys: setup  ## what the docs tell a person to do, done in fresh copies: two machines, a merge, a sweep, workers (10 minutes)
 	RETUNE_TEST_WORKERS=2 pytest tests/journeys -n 2 --dist loadfile

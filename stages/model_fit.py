@@ -23,10 +23,13 @@ class Fit:
 
     Args:
         unused: Names of weights that are of no use to that encoder: of a head for the model's own task.
+        of_language_model: Names of weights of the classifier's head that a language model has too: ModernBERT's is
+            pretrained, all but its output layer.
         lacks_pooler: Whether the encoder's pooler is missing, as it is where the model's own task needs none.
     """
 
     unused: list[str]
+    of_language_model: list[str]
     lacks_pooler: bool
 
     def lines(self) -> list[str]:
@@ -101,11 +104,22 @@ def check_fit_of_weights(folder: Path, config: dict[str, Any], *, weights: Seque
                 "Save the model again, not quantised."
             )
     missing = set(report["missing_keys"])
-    head = {key for key, _ in model.named_parameters() if not key.startswith(prefix)}
+    present = {key for key, _ in model.named_parameters() if not key.startswith(prefix)} - missing
+    tuned = f"{output_layer(model)}.weight" in present  # for another task
     return Fit(
-        unused=sorted((head - missing) | unexpected),
+        unused=sorted((present if tuned else set()) | unexpected),
+        of_language_model=[] if tuned else sorted(present),
         lacks_pooler=any(key.startswith(f"{prefix}{POOLER}.") for key in missing),
     )
+
+
+def output_layer(model: Any) -> str | None:
+    """Return the name of a classifier's last linear layer outside its encoder; None: there is none."""
+    import torch
+
+    modules = (name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear))
+    outside = [name for name in modules if not name.startswith(f"{model.base_model_prefix}.")]
+    return outside[-1] if outside else None
 
 
 def _headers(weights: Sequence[Path], name: str) -> tuple[dict[str, list[int]], dict[str, str]]:

@@ -158,7 +158,7 @@ class Finetune(Section):
     patience: Positive | None
     accelerator: Literal["auto", "cpu", "gpu"]
     devices: Positive
-    strategy: str
+    strategy: Literal["auto", "ddp"]
     precision: Precision
     compile: bool
     compact_vocabulary: bool

@@ -29,6 +29,7 @@ from stages.finetune.encoder import load_encoder
 from stages.finetune.lora import add_lora
 from stages.finetune.training.loggers import make_loggers
 from stages.finetune.training.optimizer import make_schedule
+from stages.finetune.training.trainer import make_trainer
 from stages.metrics.classification import cell_features, score_sums
 from stages.metrics.estimates import are_ordered
 from stages.metrics.names import headline_metrics
@@ -271,6 +272,12 @@ def precision(name: str, folder: Path) -> Any:
     return device(precision=name)
 
 
+def strategy(name: str, folder: Path) -> Any:
+    """How Lightning shares the work of a single device."""
+    options = PARAMS.finetune.model_copy(update={"strategy": name, "accelerator": "cpu"})
+    return type(make_trainer(options, detect_device(options), callbacks=[]).strategy).__name__
+
+
 def loggers(name: str, folder: Path) -> Any:
     return [type(logger).__name__ for logger in make_loggers([name], folder)]
 
@@ -307,6 +314,7 @@ EFFECTS: dict[str, Effect] = {
     "finetune.monitor": monitor,
     "finetune.accelerator": accelerator,
     "finetune.precision": precision,
+    "finetune.strategy": strategy,
     "evaluate.metric": metric,
     "evaluate.ordered": ordered,
     "report.gate.fail_on": fail_on,

@@ -26,7 +26,15 @@ def _open_standard_streams() -> None:
             setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
 
 
+def _escape_what_can_not_be_written() -> None:
+    """Write characters that the terminal's encoding lacks as \\u201c: a text of the data must not end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 _open_standard_streams()
+_escape_what_can_not_be_written()
 console = Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
 
 

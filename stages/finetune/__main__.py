@@ -10,6 +10,8 @@ Example: python -m stages.finetune --seed 42
 """
 
 import dataclasses
+import logging
+import sys
 import time
 
 from lightning.pytorch import seed_everything
@@ -19,7 +21,7 @@ from stages.files import write_json
 from stages.finetune.acceleration.features import CONTENT
 from stages.finetune.class_weights import label_weights
 from stages.finetune.data_module import FinetuneData
-from stages.finetune.devices import detect_device
+from stages.finetune.devices import detect_device, process_rank
 from stages.finetune.encoder import check_fit, load_encoder, save_model
 from stages.finetune.inputs import input_files, read_inputs
 from stages.finetune.prepare import apply_method, prepared
@@ -35,6 +37,8 @@ from stages.paths import Paths
 
 def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     """Train with one seed, and save the weights of the epoch with the best `finetune.monitor`."""
+    if process_rank():
+        logging.getLogger("stages").setLevel(logging.ERROR)  # the first process says what all do
     options, machine, device = params.finetune, params.machine, detect_device(params.finetune)
     loggers = make_loggers(machine.loggers, paths.root / ".retune/logs" / f"finetune-{seed}")
     inputs = read_inputs(paths)
@@ -56,6 +60,8 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
             module, data, options, device, machine, seed=seed, folder=folder, callbacks=ready.callbacks, loggers=loggers
         )
         train_seconds = time.monotonic() - fit_started
+    if process_rank():
+        sys.exit()  # the first process writes what all have trained
     save_model(model, paths.finetuned(seed), encoder=paths.encoder)
     write_curve(paths.curve(seed), fitted.curve)
     notes = ready.notes | {"class_weights": class_weights, "source": dataclasses.asdict(source_of(model))}

@@ -1,6 +1,7 @@
 """Batches of rows of like length, padded or packed: shuffled for train, longest first for val."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from stages.finetune.acceleration.packing import pack
 from stages.tokens import Tokens
 
 Batch = dict[str, Tensor]
+
+STEP_LABELS = "step_labels"  # of all rows of an optimizer step that has several parts
+NOT_FOR_THE_MODEL = ("labels", "rows", STEP_LABELS)
 
 POOL_BATCHES = 50  # rows are sorted by length within this many batches: few padding tokens, and still a shuffle
 VAL_BATCH_FACTOR = 4  # without gradients a larger batch fits in the same memory
@@ -30,6 +34,7 @@ class TokenRows(Dataset[Batch]):
 
     Attributes:
         lengths: Tokens in each row; shape (rows,).
+        labels: Label index of each row; shape (rows,).
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class TokenRows(Dataset[Batch]):
         self.tokens = tokens
         self.positions = positions
         self.lengths = tokens.lengths[positions]
+        self.labels = tokens.labels[positions]
         self.pad_token_id = pad_token_id
         self.packed_from = packed_from
         self.filler = pad_token_id if filled else None
@@ -62,17 +68,34 @@ class TokenRows(Dataset[Batch]):
         return result
 
 
-class LengthBuckets(Sampler[NDArray[np.int64]]):
+@dataclass(frozen=True)
+class Part:
+    """What a device computes at a time: a batch, or a part of an optimizer step of several.
+
+    Args:
+        rows: Indices of its rows; shape (rows,).
+        step: Indices of all rows of the step, those of other parts and devices included, as often as each of `rows`
+            occurs in the step; shape (rows of the step * times,). None: `rows` are the whole step.
+    """
+
+    rows: NDArray[np.int64]
+    step: NDArray[np.int64] | None = None
+
+
+class LengthBuckets(Sampler[Part]):
     """Every row once per epoch, in batches of rows of like length; seed and epoch alone decide the order.
 
-    The largest batch comes first in the first epoch: if it does not fit in memory, the training fails at once.
+    The largest batch comes first in the first epoch: if it does not fit in memory, the training fails at once. With
+    several devices a batch has `batch_size` rows for each: two devices do what one does with twice the batch size.
 
     Args:
         lengths: Tokens in each row; shape (rows,).
-        batch_size: Rows per batch at most; one batch of each epoch holds the remainder.
+        batch_size: Rows per batch and device at most; one batch of each epoch holds the remainder.
         seed: Of the shuffle.
-        max_tokens: Tokens per batch at most, padding included; None: no limit.
+        max_tokens: Tokens per batch and device at most, padding included; None: no limit.
         parts: Each batch comes as this many smaller ones, one after the other.
+        accumulate: Batches per optimizer step.
+        limit: Batches per epoch at most (int), or their share (float, 0 to 1; one batch or more).
     """
 
     def __init__(
@@ -83,61 +106,73 @@ class LengthBuckets(Sampler[NDArray[np.int64]]):
         seed: int,
         max_tokens: int | None = None,
         parts: int = 1,
+        accumulate: int = 1,
+        limit: int | float = 1.0,
     ) -> None:
         self.lengths = lengths
         self.batch_size = batch_size
         self.seed = seed
         self.max_tokens = max_tokens
         self.parts = parts
+        self.accumulate = accumulate
+        self.limit = limit
         self.epoch = 0
-        self.skip = 0  # batches of the next epoch that an earlier, killed run has done already
+        self.skip = 0  # parts of the next epoch that an earlier, killed run has done already
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch's shuffle; Lightning calls this before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        _, devices = _rank_and_devices()
-        return -(-len(self.batches(0)) // devices)
+        return len(self.batches(0)) * self.parts
 
-    def __iter__(self) -> Iterator[NDArray[np.int64]]:
-        rank, devices = _rank_and_devices()
-        batches = self.batches(self.epoch)
-        batches += batches[: -len(batches) % devices]  # every device gets the same number
+    def __iter__(self) -> Iterator[Part]:
         skip, self.skip = self.skip, 0
-        yield from batches[rank::devices][skip:]
+        yield from self.parts_of(self.epoch)[skip:]
+
+    def parts_of(self, epoch: int) -> list[Part]:
+        """Return what this device computes in an epoch."""
+        rank, devices = rank_and_devices()
+        pieces = self.parts * devices
+        batches = self.batches(epoch)
+        if pieces == self.accumulate == 1:
+            return [Part(batch) for batch in batches]
+        parts: list[Part] = []
+        for first in range(0, len(batches), self.accumulate):
+            step = batches[first : first + self.accumulate]
+            for batch in step:
+                times = -(-pieces // len(batch))  # so that every piece of a small batch has a row
+                rows, all_rows = np.tile(batch, times), np.tile(np.concatenate(step), times)
+                parts += [Part(rows[at + rank :: pieces], all_rows) for at in range(0, pieces, devices)]
+        return parts
 
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
-        """Return the batches of an epoch, each an array of indices into `lengths`."""
+        """Return the batches of an epoch before they are divided, each an array of indices into `lengths`."""
+        _, devices = rank_and_devices()
+        size = self.batch_size * devices
         random = np.random.default_rng((self.seed, epoch))
         order = random.permutation(len(self.lengths))
         # With a limit of tokens, the number of batches is the same in every epoch only if all rows are sorted together
-        pool = len(order) if self.max_tokens else self.batch_size * POOL_BATCHES
+        pool = len(order) if self.max_tokens else size * POOL_BATCHES
         batches: list[NDArray[np.int64]] = []
         for start in range(0, len(order), pool):
             rows = order[start : start + pool]
             rows = rows[np.argsort(self.lengths[rows], kind="stable")]
-            batches += np.split(rows, self._cuts(rows, random))
+            batches += np.split(rows, self._cuts(rows, size, random))
         batches = [batches[index] for index in random.permutation(len(batches))]
         if epoch == 0:
             largest = int(np.argmax([len(batch) * self.lengths[batch].max() for batch in batches]))
             batches[0], batches[largest] = batches[largest], batches[0]
-        return self._in_parts(batches) if self.parts > 1 else batches
+        return batches[: self.limit if isinstance(self.limit, int) else max(1, int(len(batches) * self.limit))]
 
-    def _cuts(self, rows: NDArray[np.int64], random: np.random.Generator) -> Sequence[int] | NDArray[np.int64]:
-        """Return where to cut sorted rows; the short batch is at a random place, so that its rows have any length."""
+    def _cuts(self, rows: NDArray[np.int64], size: int, random: np.random.Generator) -> Sequence[int] | NDArray[Any]:
+        """Return where to cut rows sorted by length."""
         if self.max_tokens:
-            return cuts_by_tokens(self.lengths[rows], self.batch_size, self.max_tokens)
-        sizes = [self.batch_size] * (len(rows) // self.batch_size)
-        if remainder := len(rows) % self.batch_size:
+            return cuts_by_tokens(self.lengths[rows], size, self.max_tokens * (size // self.batch_size))
+        sizes = [size] * (len(rows) // size)
+        if remainder := len(rows) % size:
             sizes.insert(int(random.integers(len(sizes) + 1)), remainder)
         return np.cumsum(sizes)[:-1]
-
-    def _in_parts(self, batches: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-        """Return the parts of all batches; a batch with fewer rows than `parts` comes last."""
-        batches = sorted(batches, key=lambda batch: len(batch) < self.parts)
-        parts = [batch[part :: self.parts] for batch in batches for part in range(self.parts)]
-        return [part for part in parts if len(part)]
 
 
 def cuts_by_tokens(lengths: NDArray[np.int64], batch_size: int, max_tokens: int) -> list[int]:
@@ -161,7 +196,7 @@ def val_batches(lengths: NDArray[np.int64], batch_size: int, max_tokens: int | N
     return np.split(order, cuts_by_tokens(lengths[order], batch_size * VAL_BATCH_FACTOR, tokens))
 
 
-def _rank_and_devices() -> tuple[int, int]:
+def rank_and_devices() -> tuple[int, int]:
     """Return the number of this process's device (from 0), and the number of devices."""
     distributed = torch.distributed
     if distributed.is_available() and distributed.is_initialized():

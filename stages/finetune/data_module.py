@@ -4,14 +4,28 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from stages.finetune.acceleration.features import FeatureRows
-from stages.finetune.batches import Batch, LengthBuckets, TokenRows, val_batches
+from stages.finetune.batches import STEP_LABELS, Batch, LengthBuckets, Part, TokenRows, val_batches
 from stages.finetune.devices import Device
 from stages.schema import Finetune
 
 Rows = TokenRows | FeatureRows
+
+
+class StepParts(Dataset[Batch]):
+    """The rows of train as batches; the index is a `Part`.
+
+    A part of a larger step has also `step_labels`: the label index of each row of the step, shape (rows of the step,).
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    def __getitem__(self, part: Part) -> Batch:
+        batch = self.rows[part.rows]
+        return batch if part.step is None else batch | {STEP_LABELS: torch.as_tensor(self.rows.labels[part.step])}
 
 
 class FinetuneData(LightningDataModule):
@@ -30,31 +44,38 @@ class FinetuneData(LightningDataModule):
     ) -> None:
         super().__init__()
         self.train, self.val = train, val
-        self.batch_size, self.max_tokens = options.batch_size, options.max_tokens_per_batch
+        self.options = options
         self.seed = seed
         self.num_workers, self.pin_memory = num_workers, device.kind == "cuda"
         self.split_batches(1)
 
     def split_batches(self, parts: int) -> None:
         """Let every batch of train come as `parts` smaller ones, one after the other."""
-        self.parts = parts
+        options = self.options
+        limit = options.limit_train_share if options.limit_train_batches is None else options.limit_train_batches
         self.train_batches = LengthBuckets(
-            self.train.lengths, batch_size=self.batch_size, seed=self.seed, max_tokens=self.max_tokens, parts=parts
+            self.train.lengths,
+            batch_size=options.batch_size,
+            seed=self.seed,
+            max_tokens=options.max_tokens_per_batch,
+            parts=parts,
+            accumulate=options.accumulate_grad_batches,
+            limit=limit,
         )
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        return self._loader(self.train, self.train_batches)
+        return self._loader(StepParts(self.train), self.train_batches)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        rows_per_batch = -(-self.batch_size // self.parts)
-        return self._loader(self.val, val_batches(self.val.lengths, rows_per_batch, self.max_tokens))
+        rows_per_batch = -(-self.options.batch_size // self.train_batches.parts)
+        return self._loader(self.val, val_batches(self.val.lengths, rows_per_batch, self.options.max_tokens_per_batch))
 
     def real_token_share(self) -> float:
         """Return the share (0 to 1) of the tokens in padded batches of train that are not padding."""
         padded = sum(len(batch) * int(self.train.lengths[batch].max()) for batch in self.train_batches.batches(0))
         return float(self.train.lengths.sum()) / padded
 
-    def _loader(self, rows: Rows, batches: Any) -> DataLoader[Batch]:
+    def _loader(self, rows: Dataset[Batch], batches: Any) -> DataLoader[Batch]:
         own = torch.Generator()  # a loader draws from its generator, and must not disturb the one of dropout
         return DataLoader(
             rows,

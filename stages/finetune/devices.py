@@ -1,6 +1,7 @@
 """The device that a fine-tune runs on, detected once; what the machine lacks is an error before training starts."""
 
 import logging
+import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,14 +24,14 @@ class Device:
 
     Args:
         kind: Lightning's accelerator.
-        count: How many devices train together (>= 1).
-        strategy: How they share the work: `auto`, `ddp`, ...
+        count: How many devices train together (>= 1), each with a process of its own.
+        strategy: `ddp` where processes exchange gradients, else `auto`.
         precision: float32, or bfloat16 where autocast allows it.
     """
 
     kind: Kind
     count: int = 1
-    strategy: str = "auto"
+    strategy: Literal["auto", "ddp"] = "auto"
     precision: Precision = "32-true"
 
 
@@ -54,7 +55,21 @@ def detect_device(options: Finetune) -> Device:
             f"finetune.devices is {options.devices}, but the number of GPUs that PyTorch sees is {gpus}. "
             f"Set finetune.devices to {gpus} or less."
         )
-    return Device(kind, options.devices, options.strategy, _precision(options.precision, kind))
+    if options.devices > 1 and options.method == "gradual":
+        raise TrainingError(
+            f"finetune.method gradual trains on one device, but finetune.devices is {options.devices}: weights that "
+            "are unfrozen later are not kept equal between devices. Set finetune.devices to 1, or another method."
+        )
+    strategy = "ddp" if options.devices > 1 else options.strategy
+    return Device(kind, options.devices, strategy, _precision(options.precision, kind))
+
+
+def process_rank() -> int:
+    """Return the number of this process among those that train together; that of number 0 writes the results.
+
+    Lightning starts the others with the command of the first, and tells them their number.
+    """
+    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def compile_layers(model: PreTrainedModel, device: Device) -> None:

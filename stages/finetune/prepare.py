@@ -19,7 +19,7 @@ from stages.finetune.acceleration.packing import agrees
 from stages.finetune.acceleration.vocabulary import ShrinkUnused, compact_vocabulary, restore_vocabulary, used_ids
 from stages.finetune.batches import TokenRows
 from stages.finetune.data_module import Rows
-from stages.finetune.devices import Device, compile_layers
+from stages.finetune.devices import Device, compile_layers, process_rank
 from stages.finetune.inputs import Inputs
 from stages.finetune.lora import add_lora, merge_lora
 from stages.finetune.methods import check_something_trains, freeze_encoder, freeze_lowest, set_modes
@@ -80,7 +80,7 @@ def prepared(
     """
     pad = pad_token_id(model)
     if device.kind == "cuda":
-        model.to("cuda")  # type: ignore[arg-type]
+        model.to(torch.device("cuda", process_rank()))  # type: ignore[arg-type]
     with ExitStack() as stack:
         if options.method == "frozen":
             yield _frozen_rows(stack, model, inputs, pad_token_id=pad, file=features)

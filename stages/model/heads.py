@@ -14,7 +14,7 @@ from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig, 
 from stages.errors import ModelError
 from stages.messages import examples
 from stages.model.outputs import named_outputs
-from stages.model_fit import POOLER, Fit
+from stages.model_fit import POOLER, Fit, output_layer
 
 TASK_KEYS = ("problem_type", "finetuning_task", "task_specific_params", "retune_head")  # of config.json, beside labels
 
@@ -37,10 +37,11 @@ def start_head_anew(model: PreTrainedModel, source: Fit) -> None:
     marked.retune_source = source
     pooler = new_pooler(model)
     kept = set(model.base_model.modules()) - (set() if pooler is None else set(pooler.modules()))
-    for module in model.modules():
+    for prefix, module in model.named_modules():
         if module in kept:
             continue
-        anew: list[Any] = [module, *module.parameters(recurse=False)]
+        names = {f"{prefix}.{name}".lstrip("."): own for name, own in module.named_parameters(recurse=False)}
+        anew: list[Any] = [module, *(own for name, own in names.items() if name not in source.of_language_model)]
         for part in anew:
             part._is_hf_initialized = False
     model.initialize_weights()  # type: ignore[no-untyped-call]
@@ -48,7 +49,7 @@ def start_head_anew(model: PreTrainedModel, source: Fit) -> None:
 
 def source_of(model: PreTrainedModel) -> Fit:
     """Return what the model's source has beside the encoder; nothing where `start_head_anew` has not seen the model."""
-    source: Fit = getattr(model, "retune_source", Fit([], lacks_pooler=False))
+    source: Fit = getattr(model, "retune_source", Fit([], [], lacks_pooler=False))
     return source
 
 
@@ -88,17 +89,15 @@ def add_hidden_layer(model: PreTrainedModel, *, hidden: int, dropout: float) -> 
     Raises:
         ModelError: The model has no linear layer outside its encoder.
     """
-    prefix = model.base_model_prefix + "."
-    outputs = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear)]
-    outputs = [name for name in outputs if not name.startswith(prefix)]
-    if not outputs:
+    output = output_layer(model)
+    if output is None:
         raise ModelError(
             f"finetune.head.hidden is {hidden}, but the head of {model.config.model_type} has no linear layer. "
             "Set finetune.head.hidden to null."
         )
-    last = model.get_submodule(outputs[-1])
+    last = model.get_submodule(output)
     head = HiddenHead(last.in_features, hidden, int(model.config.num_labels), dropout)  # type: ignore[arg-type]
-    model.set_submodule(outputs[-1], head.train(last.training))
+    model.set_submodule(output, head.train(last.training))
     model.config.retune_head = {"hidden": hidden, "dropout": dropout}
 
 

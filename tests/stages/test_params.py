@@ -183,7 +183,7 @@ SECRET = "s3cr3t-planted"
         "download.dataset.columns.slices.0",
         "download.dataset.labels.a",
         "download.model.source",
-        "finetune.strategy",
+        "finetune.monitor",
         "report.title",
         "unknown",
     ],

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import Optimizer
 
+from stages.finetune.batches import NOT_FOR_THE_MODEL
 from stages.model.packed import FILLED_TOKENS
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 Batch = dict[str, Tensor | int]
 Losses = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
-NOT_FOR_THE_MODEL = ("labels", "rows")
 RECORDINGS = 64  # at most: each holds a few MB beside the memory that all share
 
 

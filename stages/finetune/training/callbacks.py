@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 VAL_COLUMNS = ("val_loss", "val_accuracy", "val_macro_f1", "val_mcc")
 STEPS_PER_CHECK = 50  # on a GPU, where reading a loss means waiting for it
+DEVICE_SEEDS = 15_485_863  # a prime, so that devices drop out other units
 STEP_SEEDS = 1_000_003  # a prime, so that steps of neighbouring seeds do not share random numbers
 
 
@@ -26,7 +27,7 @@ class SeedSteps(Callback):
         self.seed = seed
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        seed = self.seed * STEP_SEEDS + trainer.fit_loop.total_batch_idx
+        seed = self.seed * STEP_SEEDS + trainer.fit_loop.total_batch_idx + trainer.global_rank * DEVICE_SEEDS
         torch.default_generator.manual_seed(seed)
         # torch.manual_seed would take half a millisecond: it seeds every kind of device, also those that are absent
         if pl_module.device.type == "cuda":

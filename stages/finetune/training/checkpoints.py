@@ -109,12 +109,12 @@ class Resume(Checkpoint):
         within = (
             not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch and not trainer.fit_loop._should_accumulate()
         )
-        if within and self._due():
+        if within and self._due(trainer):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         last = trainer.current_epoch + 1 == trainer.max_epochs
-        if not last or self._due():  # what follows the last epoch takes seconds
+        if not last or self._due(trainer):  # what follows the last epoch takes seconds
             self._save(trainer)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
@@ -129,8 +129,10 @@ class Resume(Checkpoint):
             if isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience:
                 trainer.should_stop = True
 
-    def _due(self) -> bool:
-        return time.monotonic() - self.saved >= self.seconds
+    def _due(self, trainer: Trainer) -> bool:
+        """Whether it is time; all devices agree, because all take part in a checkpoint."""
+        due = time.monotonic() - self.saved >= self.seconds
+        return bool(trainer.strategy.reduce_boolean_decision(due, all=False)) if trainer.world_size > 1 else due
 
     def _save(self, trainer: Trainer) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,8 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, M
 from transformers import PreTrainedModel
 
 from stages.errors import TrainingError
-from stages.finetune.acceleration.steps import NOT_FOR_THE_MODEL, Steps
+from stages.finetune.acceleration.steps import Steps
+from stages.finetune.batches import NOT_FOR_THE_MODEL, STEP_LABELS
 from stages.finetune.methods import unfreeze, wrong_modes
 from stages.finetune.training.optimizer import make_schedule, parameter_groups
 from stages.model.packed import attends_packed
@@ -98,14 +99,14 @@ class FinetuneModule(LightningModule):
             )
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """Return the loss of a batch: the mean over its rows, weighted by class."""
+        """Return the loss of a batch, the mean over its rows weighted by class, or its part in the mean of a step."""
         if self.steps is not None:
             loss, losses, weights = self.steps(dict(batch))
             self.train_loss.update(losses, weights)
             return loss
         losses, weights = self._train_losses(self(batch), batch["labels"])
         self.train_loss.update(losses.detach(), weights)
-        return (losses * weights).sum() / weights.sum()
+        return (losses * weights).sum() / self._total_weight(batch, weights)
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Compute the gradients, where the step has not done all."""
@@ -176,6 +177,17 @@ class FinetuneModule(LightningModule):
         optimizer: Any = self.optimizers(use_pl_optimizer=False)
         clip = float(trainer.gradient_clip_val or 0.0)
         return Steps(self.model, self._train_losses, optimizer, gradient_clip=clip)
+
+    def _total_weight(self, batch: dict[str, Tensor], weights: Tensor) -> Tensor:
+        """Return what the sum over a batch's rows is divided by: the weight of all rows of the optimizer step.
+
+        So each row counts the same, however the step is divided. Lightning divides by the number of parts, and takes
+        the mean over the devices: both are undone here.
+        """
+        if STEP_LABELS not in batch:
+            return weights.sum()
+        total: Tensor = self.class_weights[batch[STEP_LABELS]].sum()  # type: ignore[index]
+        return total / (self.trainer.accumulate_grad_batches * self.trainer.world_size)
 
     def _train_losses(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return self._losses(logits, labels, smoothing=self.hparams["label_smoothing"])

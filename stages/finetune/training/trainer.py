@@ -11,6 +11,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
+from stages.errors import TrainingError
 from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import Device
 from stages.finetune.training.lightning_module import FinetuneModule
@@ -24,6 +25,7 @@ NEEDLESS_WARNINGS = (
     ".*Checkpoint directory .* exists and is not empty.*",  # it holds the checkpoint that is resumed
     ".*dataloader is not resumable.*",  # ours is: LengthBuckets skips the batches that are done
     ".*smaller than the logging interval.*",  # EpochLog logs every epoch
+    ".*sync_dist=True.*",  # every device measures all of val
     ".*LeafSpec.*",  # Lightning's own call of PyTorch
 )
 
@@ -44,13 +46,13 @@ def make_trainer(
     return Trainer(
         accelerator=device.kind,
         devices=device.count,
-        strategy=device.strategy,
+        # Some architectures have weights that their classifier does not use
+        strategy="ddp_find_unused_parameters_true" if device.strategy == "ddp" else "auto",
         precision=device.precision,
         max_epochs=options.max_epochs,
         gradient_clip_val=options.gradient_clip or None,
         accumulate_grad_batches=options.accumulate_grad_batches * parts,
-        limit_train_batches=options.limit_train_batches
-        or options.limit_train_share,  # an int is a count, a float a share
+        # LengthBuckets limits those of train, because it must know the rows of the last step
         limit_val_batches=options.limit_val_batches or options.limit_val_share,
         fast_dev_run=options.fast_dev_run,
         callbacks=list(callbacks),
@@ -71,8 +73,10 @@ def run_trainer(trainer: Trainer, module: FinetuneModule, data: FinetuneData, *,
             for message in NEEDLESS_WARNINGS:
                 warnings.filterwarnings("ignore", message=message)
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    except torch.OutOfMemoryError:
-        pass  # its traceback holds tensors, so free the memory after this block
+    except torch.OutOfMemoryError as error:
+        if trainer.world_size > 1:  # the other devices wait for this one's gradients
+            raise TrainingError("A batch does not fit in a GPU's memory. Lower finetune.batch_size.") from error
+        # Its traceback holds tensors, so the memory is freed after this block
     else:
         return True
     module.steps = None

@@ -268,6 +268,20 @@ def test_a_path_with_umlauts_in_any_locale(project: Path, locale: dict[str, str]
         assert "Set PYTHONUTF8=1" in done.stderr
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252:strict", "iso2022_jp:strict", "utf-16"])
+def test_letters_that_the_output_lacks_are_escaped(encoding: str) -> None:
+    program = "from pipeline.commands.terminal import console; print('“é”'); console.print('山 😀')"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(toy.REPOSITORY)},
+        capture_output=True,
+        check=True,
+    )
+    text = done.stdout.decode(encoding.removesuffix(":strict"))
+    for letter in "“é”山😀":
+        assert letter in text or ascii(letter)[1:-1] in text
+
+
 @pytest.mark.parametrize("name", ["山\u3000田", "a\u00a0b", "👩\u200d💻", "two\nlines", 'q"$(x)`'], ids=ascii)
 def test_a_path_of_any_letters(project: Path, name: str) -> None:
     root = project.rename(project.with_name(name))

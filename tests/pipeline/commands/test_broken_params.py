@@ -78,8 +78,23 @@ KINDS: dict[str, tuple[bytes | Callable[[Path], object], str]] = {
     ),
     "a date": (
         replaced("title: App", "title: 2024-12-24 #"),
-        r"line \d+: report.title: expected a string, got datetime",
+        r"line \d+: report.title: expected a string, got 2024-12-24\. Write it in quotes: \"2024-12-24\"",
     ),
+    **{
+        f"{key} as a label of {place}": (
+            replaced(f"{place}: {empty}", f"{place}: {{{key}: {value}}}"),
+            rf"[a-z.]*{place}\.{re.escape(key)}: expected a string .*Write it in quotes: \"{re.escape(key)}\"",
+        )
+        for key in ("true", "false", "1.5", "-0.0", "null", "2024-12-24")
+        for place, empty, value in (("labels", "{}", "name"), ("class_weights", "none", "1.0"))
+    },
+    **{
+        f"{value} in label_order": (
+            replaced("label_order: []", f"label_order: [{value}]"),
+            rf"line \d+: \S+label_order\[0\]: expected a string, got {value}\. Write it in quotes: \"{value}\"",
+        )
+        for value in ("true", "3", "1.5", "2024-12-24")
+    },
     "true as a seed": (replaced("[42]", "[true]"), r"line 4: seeds\[0\]: expected an integer, got true"),
     "a negative seed": (replaced("[42]", "[-1]"), r"line 4: seeds\[0\]: expected 0 or more, got -1"),
     "a seed that no generator takes": (

@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from pipeline.workers.publishing import records
 from pipeline.workers.stage_run import StageRequest, StageRun
 from stages.errors import PipelineError
 from tests.pipeline.workers.in_process import InProcessDispatcher, coordinate
+from tests.pipeline.workers.toy_project import ToyProject
 
 OUTSIDE = ["../x", "../../../../x", ".git/hooks/post-checkout", "data/../../x", "/{absolute}/x", "toy.py"]
 
@@ -31,6 +34,35 @@ def requests(project: Any) -> list[StageRequest]:
     dispatcher = InProcessDispatcher()
     coordinate(project, dispatcher)
     return dispatcher.requests
+
+
+@dataclass(frozen=True)
+class Coordinated:
+    """A project that was coordinated once; tests that change nothing in it share it.
+
+    Attributes:
+        folder: Everything that the run wrote is below it.
+        request: What the coordinator asked of a worker for finetune@1.
+    """
+
+    folder: Path
+    project: ToyProject
+    request: StageRequest
+
+
+@pytest.fixture(scope="module")
+def coordinated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Coordinated]:
+    folder = tmp_path_factory.mktemp("coordinated")
+    events = folder / "events"
+    events.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOY_EVENTS", str(events))
+        patch.setenv("RETUNE_HOME", str(folder / "home"))
+        project = ToyProject(events, folder)
+        project.create()
+        dispatcher = InProcessDispatcher()
+        coordinate(project, dispatcher)
+        yield Coordinated(folder, project, dispatcher.requests[1])
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -51,36 +83,34 @@ def put_object(project: Any, content: bytes, *, folder: bool = False) -> str:
 
 @pytest.mark.parametrize("path", OUTSIDE)
 def test_an_input_outside_the_outputs_is_refused_before_anything_is_written(
-    project: Any, requests: list[StageRequest], tmp_path: Path, path: str
+    coordinated: Coordinated, path: str
 ) -> None:
-    path = path.replace("{absolute}", str(tmp_path).lstrip("/"))
-    md5 = put_object(project, b"#!/bin/sh\ntouch ran\n")
-    request = requests[1]
-    slot = tmp_path / "home/slots/stage-0"
+    path = path.replace("{absolute}", str(coordinated.folder).lstrip("/"))
+    md5 = put_object(coordinated.project, b"#!/bin/sh\ntouch ran\n")
+    request = coordinated.request
+    slot = coordinated.folder / "home/slots/stage-0"
     with checkout.slot(request.repository, request.commit, kind="stage") as root, Remote(root) as remote:
-        before = tree(tmp_path)
+        before = tree(coordinated.folder)
         hooks = sorted((slot / ".git/hooks").iterdir())
         with pytest.raises(PipelineError, match="is not inside an output of a stage"):
             fetch_inputs(root, remote, {**{path: Digest(m) for path, m in request.inputs.items()}, path: Digest(md5)})
-        assert tree(tmp_path) == before
+        assert tree(coordinated.folder) == before
         assert sorted((slot / ".git/hooks").iterdir()) == hooks
 
 
 @pytest.mark.parametrize(
     "relpath", ["../x", "../../../../x", "../../../.git/hooks/post-checkout", "/tmp/x", "a//b", ""]
 )
-def test_a_stored_folder_that_names_a_file_outside_itself_is_refused(
-    project: Any, requests: list[StageRequest], tmp_path: Path, relpath: str
-) -> None:
+def test_a_stored_folder_that_names_a_file_outside_itself_is_refused(coordinated: Coordinated, relpath: str) -> None:
+    project, request = coordinated.project, coordinated.request
     md5 = put_object(project, b"#!/bin/sh\ntouch ran\n")
     folder = put_object(project, json.dumps([{"md5": md5, "relpath": relpath}]).encode(), folder=True)
-    request = requests[1]
     with checkout.slot(request.repository, request.commit, kind="stage") as root, Remote(root) as remote:
-        before = tree(tmp_path)
+        before = tree(coordinated.folder)
         hooks = sorted((root / ".git/hooks").iterdir())
         with pytest.raises(PipelineError, match="names a file outside itself"):
             fetch_inputs(root, remote, {path: Digest(folder) for path in request.inputs})
-        assert tree(tmp_path) == before
+        assert tree(coordinated.folder) == before
         assert sorted((root / ".git/hooks").iterdir()) == hooks
 
 
@@ -118,13 +148,13 @@ def test_a_coordinator_writes_through_no_link(project: Any, requests: list[Stage
     ],
 )
 def test_a_request_that_git_or_a_path_would_misread(
-    requests: list[StageRequest], tmp_path: Path, field: str, value: Any, message: str
+    coordinated: Coordinated, field: str, value: Any, message: str
 ) -> None:
-    before = tree(tmp_path)
-    result = StageRun(dataclasses.replace(requests[1], **{field: value})).run(lambda _: None)
+    before = tree(coordinated.folder)
+    result = StageRun(dataclasses.replace(coordinated.request, **{field: value})).run(lambda _: None)
     assert result.status == "machine error"
     assert message in result.message
-    assert tree(tmp_path) == before
+    assert tree(coordinated.folder) == before
 
 
 def test_a_record_of_another_stage_under_this_key_is_not_used(project: Any, requests: list[StageRequest]) -> None:

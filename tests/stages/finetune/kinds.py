@@ -63,6 +63,7 @@ SPECIFIC: dict[str, dict[str, Any]] = {
     "camembert": COMMON,
     "ctrl": {"vocab_size": VOCABULARY, "n_embd": 16, "n_layer": 2, "n_head": 2, "dff": 32, "n_positions": 40}
     | {"pad_token_id": 0},
+    "deberta-v2": COMMON,
     "distilbert": {"vocab_size": VOCABULARY, "dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32},
     "electra": COMMON | {"embedding_size": 8},
     "flaubert": XLM,
@@ -77,6 +78,7 @@ SPECIFIC: dict[str, dict[str, Any]] = {
     "luke": COMMON | {"entity_vocab_size": 8, "entity_emb_size": 16},
     "mbart": SEQ2SEQ,
     "mobilebert": COMMON | {"intra_bottleneck_size": 16, "embedding_size": 16, "true_hidden_size": 16},
+    "modernbert": COMMON | {"cls_token_id": 2, "sep_token_id": 3, "local_attention": 8},
     "mpnet": COMMON,
     "mt5": T5,
     "nomic_bert": COMMON | {"head_dim": 8},

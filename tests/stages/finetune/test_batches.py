@@ -1,3 +1,6 @@
+from collections import Counter, defaultdict
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +16,7 @@ LENGTHS = np.random.default_rng(0).integers(3, 60, size=1003)
 @pytest.mark.parametrize("size", [1, 31, 32, 33, 32 * POOL_BATCHES + 5])
 def test_every_row_is_in_one_batch(size: int) -> None:
     sampler = LengthBuckets(np.resize(LENGTHS, size), batch_size=32, seed=1)
-    batches = list(sampler)
+    batches = [part.rows for part in sampler]
     assert len(batches) == len(sampler)
     assert sorted(np.concatenate(batches)) == list(range(size))
     assert sorted(len(batch) for batch in batches)[1:] == [32] * (len(batches) - 1)
@@ -23,7 +26,7 @@ def test_seed_and_epoch_alone_decide_the_order() -> None:
     def order(seed: int, epoch: int) -> list[int]:
         sampler = LengthBuckets(LENGTHS, batch_size=32, seed=seed)
         sampler.set_epoch(epoch)
-        return [int(row) for batch in sampler for row in batch]
+        return [int(row) for part in sampler for row in part.rows]
 
     assert order(1, 0) == order(1, 0)
     assert order(1, 0) != order(1, 1)
@@ -32,7 +35,7 @@ def test_seed_and_epoch_alone_decide_the_order() -> None:
 
 def test_hardly_any_padding() -> None:
     sampler = LengthBuckets(LENGTHS, batch_size=32, seed=1)
-    padded = sum(len(batch) * LENGTHS[batch].max() for batch in sampler)
+    padded = sum(len(part.rows) * LENGTHS[part.rows].max() for part in sampler)
     assert LENGTHS.sum() / padded > 0.95
 
 
@@ -83,18 +86,47 @@ def test_a_row_longer_than_the_limit_is_a_batch_of_its_own() -> None:
     assert sorted(sorted(batch.tolist()) for batch in batches) == [[0, 2, 3], [1]]
 
 
-@pytest.mark.parametrize("parts", [2, 4])
-def test_parts_of_a_batch_follow_one_another(parts: int) -> None:
-    whole = LengthBuckets(LENGTHS[:1001], batch_size=32, seed=1)  # the short batch has 9 rows
-    split = LengthBuckets(LENGTHS[:1001], batch_size=32, seed=1, parts=parts)
-    batches = split.batches(2)
-    together = [sorted(np.concatenate(batches[start : start + parts])) for start in range(0, len(batches), parts)]
-    assert together == [sorted(batch) for batch in whole.batches(2)]
+@pytest.mark.parametrize("devices", [1, 2, 3])
+@pytest.mark.parametrize("parts", [1, 2, 4])
+@pytest.mark.parametrize("accumulate", [1, 2, 3])
+@pytest.mark.parametrize("rows", [1, 5, 96, 1001])
+def test_a_step_is_the_same_rows_however_it_is_divided(
+    monkeypatch: pytest.MonkeyPatch, devices: int, parts: int, accumulate: int, rows: int
+) -> None:
+    lengths = LENGTHS[:rows]
+    whole = LengthBuckets(lengths, batch_size=12 * devices, seed=1).batches(2)
+    steps = [np.concatenate(whole[start : start + accumulate]) for start in range(0, len(whole), accumulate)]
+    divided = []
+    for rank in range(devices):
+        monkeypatch.setattr("stages.finetune.batches.rank_and_devices", lambda rank=rank: (rank, devices))
+        sampler = LengthBuckets(lengths, batch_size=12, seed=1, parts=parts, accumulate=accumulate)
+        divided.append(sampler.parts_of(2))
+        assert len(divided[-1]) == len(sampler) == len(whole) * parts  # every device takes part in every step
+    for number, step in enumerate(steps):
+        pieces = [
+            part for own in divided for part in own[number * accumulate * parts : (number + 1) * accumulate * parts]
+        ]
+        assert all(len(part.rows) for part in pieces)
+        counts: dict[int, Fraction] = defaultdict(Fraction)
+        for part in pieces:
+            all_rows = step if part.step is None else part.step
+            assert set(all_rows.tolist()) == set(step.tolist())
+            for row in part.rows.tolist():
+                counts[row] += Fraction(len(step), len(all_rows))
+        assert counts == Counter(step.tolist())  # no row of the step counts more than another
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(1, 1), (3, 3), (1000, 32), (1.0, 32), (0.5, 16), (0.001, 1)])
+def test_a_limit_counts_whole_batches(limit: float, expected: int) -> None:
+    whole = LengthBuckets(LENGTHS[:1001], batch_size=32, seed=1)
+    limited = LengthBuckets(LENGTHS[:1001], batch_size=32, seed=1, parts=2, limit=limit)
+    assert len(limited.batches(1)) == len(limited) // 2 == expected
+    assert [batch.tolist() for batch in limited.batches(1)] == [batch.tolist() for batch in whole.batches(1)[:expected]]
 
 
 def test_a_run_that_goes_on_skips_what_was_done_in_its_first_epoch_alone() -> None:
     sampler = LengthBuckets(LENGTHS, batch_size=32, seed=1)
-    whole = [batch.tolist() for batch in sampler]
+    whole = [part.rows.tolist() for part in sampler]
     sampler.skip = 5
-    assert [batch.tolist() for batch in sampler] == whole[5:]
-    assert [batch.tolist() for batch in sampler] == whole
+    assert [part.rows.tolist() for part in sampler] == whole[5:]
+    assert [part.rows.tolist() for part in sampler] == whole

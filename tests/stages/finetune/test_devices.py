@@ -25,8 +25,9 @@ def machine(monkeypatch: pytest.MonkeyPatch, *, gpus: int = 0, bf16: bool = True
         ({}, {"accelerator": "auto"}, Device("cpu", 1, "auto", "32-true")),
         ({}, {"accelerator": "cpu", "precision": "bf16"}, Device("cpu", 1, "auto", "bf16-mixed")),
         ({}, {"accelerator": "cpu", "devices": 2, "strategy": "ddp"}, Device("cpu", 2, "ddp", "32-true")),
+        ({}, {"accelerator": "cpu", "strategy": "ddp"}, Device("cpu", 1, "ddp", "32-true")),
         ({"gpus": 1}, {"accelerator": "auto"}, Device("cuda", 1, "auto", "bf16-mixed")),
-        ({"gpus": 2}, {"accelerator": "gpu", "devices": 2}, Device("cuda", 2, "auto", "bf16-mixed")),
+        ({"gpus": 2}, {"accelerator": "gpu", "devices": 2}, Device("cuda", 2, "ddp", "bf16-mixed")),
         ({"gpus": 1, "bf16": False}, {"accelerator": "auto"}, Device("cuda", 1, "auto", "32-true")),
         ({"gpus": 1}, {"accelerator": "gpu", "precision": "32"}, Device("cuda", 1, "auto", "32-true")),
         ({"gpus": 1}, {"accelerator": "cpu"}, Device("cpu", 1, "auto", "32-true")),
@@ -54,6 +55,13 @@ def test_more_gpus_than_there_are(monkeypatch: pytest.MonkeyPatch, there: dict[s
         TrainingError, match=rf"finetune.devices is 3, but .* PyTorch sees is {gpus}. Set .* to {gpus} or less"
     ):
         detect_device(options(accelerator="auto", devices=3))
+
+
+def test_weights_unfrozen_later_train_on_one_device() -> None:
+    with pytest.raises(
+        TrainingError, match=r"gradual trains on one device, but finetune.devices is 2.* Set finetune.devices to 1"
+    ):
+        detect_device(options(method="gradual", devices=2))
 
 
 def test_layers_are_compiled_on_a_gpu_and_nowhere_else(

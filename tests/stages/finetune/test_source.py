@@ -104,6 +104,34 @@ def test_heads_of_other_tasks_are_left_out(tmp_path: Path, kind: str, head: str)
     same_as_of_the_bare_encoder(loaded, source, tmp_path / "bare")
 
 
+def test_what_a_language_model_has_of_the_head_is_pretrained_and_kept(tmp_path: Path) -> None:
+    """ModernBERT's head is that of its language model, but for the output layer; transformers loads it too."""
+    torch.manual_seed(0)
+    source = AutoModelForMaskedLM.from_config(kind_config("modernbert"))
+    source.head.dense.weight.data.fill_(0.5)
+    loaded = load(source, tmp_path / "pretrained")
+    assert source_of(loaded).of_language_model == ["head.dense.weight", "head.norm.weight"]
+    assert torch.equal(loaded.head.dense.weight, source.head.dense.weight)
+    assert loaded.classifier.weight.std() > 0
+
+
+@pytest.mark.parametrize("kind", ["deberta-v2", "modernbert"])
+@pytest.mark.parametrize("head", [AutoModelForTokenClassification, AutoModelForSequenceClassification])
+def test_a_tuned_head_in_parts_is_new_in_all_of_them(tmp_path: Path, kind: str, head: Any) -> None:
+    """A token classifier of DeBERTa has no pooler, and one of ModernBERT has the whole head."""
+    torch.manual_seed(0)
+    source = biased(head.from_config(kind_config(kind)))
+    loaded = load(source, tmp_path / "tuned")
+    same_as_of_the_bare_encoder(loaded, source, tmp_path / "bare")
+
+
+def test_the_head_is_the_one_that_transformers_draws_for_a_bare_encoder(tmp_path: Path) -> None:
+    loaded = load(kind_model("roberta").base_model, tmp_path)
+    torch.manual_seed(5)
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path, num_labels=len(LABELS))
+    assert all(torch.equal(values, plain.state_dict()[name]) for name, values in loaded.state_dict().items())
+
+
 def test_our_own_model_with_a_hidden_layer_and_a_threshold_is_an_encoder_too(tmp_path: Path) -> None:
     source = kind_model("bert")
     add_hidden_layer(source, hidden=9, dropout=0.1)
@@ -133,7 +161,11 @@ def test_a_multi_label_classifier_becomes_a_model_that_predicts(paths: Paths) ->
     main(params(limit_train_batches=2, max_epochs=1), paths, 7)
     assert Classifier.load(paths.finetuned(7)).labels == LABELS
     stats = json.loads(paths.finetune_stats(7).read_text())
-    assert stats["source"] == {"unused": ["classifier.bias", "classifier.weight"], "lacks_pooler": False}
+    assert stats["source"] == {
+        "unused": ["classifier.bias", "classifier.weight"],
+        "of_language_model": [],
+        "lacks_pooler": False,
+    }
 
 
 def without_pooler(kind: str) -> PreTrainedModel:
