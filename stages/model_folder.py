@@ -13,7 +13,7 @@ from pathlib import Path
 from stages.errors import ModelError
 from stages.messages import short
 from stages.model_config import check_config, check_keys, read_object
-from stages.model_files import is_present
+from stages.model_files import TOKENIZER_FILES, is_present
 from stages.model_fit import Fit, check_fit_of_weights
 from stages.special_files import leads_outside
 
@@ -21,9 +21,8 @@ CONFIG, TOKENIZER_CONFIG, WEIGHTS = "config.json", "tokenizer_config.json", "mod
 INDEX = "model.safetensors.index.json"
 CONFIGS = (CONFIG, TOKENIZER_CONFIG, "generation_config.json", "processor_config.json", "preprocessor_config.json")
 READ = (  # what is read of a folder; each is a regular file, or is not there
-    *(*CONFIGS, WEIGHTS, INDEX, "tokenizer.json", "calibration.json"),
-    *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model"),
-    *("special_tokens_map.json", "added_tokens.json"),
+    *(*CONFIGS, WEIGHTS, INDEX, "calibration.json"),
+    *(file for file in TOKENIZER_FILES if file not in CONFIGS),
 )
 ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 SHARD = re.compile(r"[\w-][\w.-]*\.safetensors", re.ASCII)

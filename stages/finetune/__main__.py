@@ -31,6 +31,7 @@ from stages.finetune.training.fit import fit
 from stages.finetune.training.lightning_module import make_module
 from stages.finetune.training.loggers import make_loggers
 from stages.model.heads import source_of
+from stages.model.padding import padding_side
 from stages.params import Params
 from stages.paths import Paths
 
@@ -44,7 +45,8 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     inputs = read_inputs(paths)
     seed_everything(seed, verbose=False)
     model = load_encoder(paths.encoder, labels=inputs.labels)
-    check_fit(model.config, inputs.tokens)
+    inputs = inputs.padded_on(padding_side(model.config))
+    check_fit(model, inputs.tokens)
     apply_method(model, options)
     blocks = count_parameters(model)
     class_weights = label_weights(options.class_weights, labels=inputs.labels, train_labels=inputs.train_labels)
