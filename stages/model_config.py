@@ -45,9 +45,7 @@ REFERENCE = re.compile(  # a path, an address, REPOSITORY--MODULE, a file, a Pyt
     r".*[/\\].*|.*--.*|.*\.(py|json|bin|pt|pth|pkl|ckpt|h5|gguf|safetensors)|(?!torch\.)[^\W\d]\w*(\.[^\W\d]\w*)+",
     re.DOTALL,
 )
-LAYERS = re.compile(
-    r"(num_)?(hidden_)?layers|n_layers?|num_\w*(layers|groups|blocks|experts)|\w*_layers|inner_group_num"
-)
+LAYERS = re.compile(r"(num_)?(hidden_)?layers|n_layers?|num_\w*(layers|groups|blocks)|\w*_layers|inner_group_num")
 AT_LEAST_ONE = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")
 MOST_LAYERS, MOST_LABELS = 1_000, 1_000_000
 LARGEST_SIZE = 20_000_000  # Llama 4 has 10,485,760 positions

