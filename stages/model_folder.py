@@ -21,7 +21,7 @@ CONFIG, TOKENIZER_CONFIG, WEIGHTS = "config.json", "tokenizer_config.json", "mod
 INDEX = "model.safetensors.index.json"
 CONFIGS = (CONFIG, TOKENIZER_CONFIG, "generation_config.json", "processor_config.json", "preprocessor_config.json")
 READ = (  # what is read of a folder; each is a regular file, or is not there
-    *(*CONFIGS, WEIGHTS, INDEX, "calibration.json"),
+    *(*CONFIGS, WEIGHTS, INDEX, "calibration.json", "input.json"),
     *(file for file in TOKENIZER_FILES if file not in CONFIGS),
 )
 ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
