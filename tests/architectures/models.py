@@ -31,12 +31,14 @@ class Architecture:
         options: What its config has beside, or in place of, COMMON; a value of None leaves that key of COMMON out.
         tolerance: Between log probabilities.
         why: Where the tolerance is not 1e-5: what in the architecture's own computation differs with the batch.
+        alone: Why transformers' answer to a text depends on the padding beside it; empty: it does not.
     """
 
     tokenizer: str
     options: dict[str, Any] = field(default_factory=dict)
     tolerance: float = 1e-5
     why: str = ""
+    alone: str = ""
 
 
 def _seq2seq(tokenizer: str, **options: Any) -> Architecture:
@@ -48,6 +50,7 @@ def _seq2seq(tokenizer: str, **options: Any) -> Architecture:
 SEQ2SEQ = {"layers": 2, "attention_heads": 4, "ffn_dim": 64}
 T5 = {"d_model": WIDTH, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 4}
 T5 |= {"decoder_start_token_id": 0} | dict.fromkeys(COMMON)  # its own names instead
+CONVOLUTION = "its convolutions read the tokens beside a text, padding too"
 HEADS = {"num_key_value_heads": 2, "head_dim": 8}
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
 
@@ -57,7 +60,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "albert": Architecture("AlbertTokenizer", {"embedding_size": 16}),
     "big_bird": Architecture("BigBirdTokenizer", {"block_size": 8}),
     "camembert": Architecture("CamembertTokenizer", OFFSET),
-    "convbert": Architecture("BertTokenizer", {"embedding_size": 16, "conv_kernel_size": 3}),
+    "convbert": Architecture("BertTokenizer", {"embedding_size": 16, "conv_kernel_size": 3}, alone=CONVOLUTION),
     "data2vec-text": Architecture("RobertaTokenizer", OFFSET),
     "deberta": Architecture("DebertaTokenizer", {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}),
     "deberta-v2": Architecture(
@@ -68,7 +71,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     "ernie": Architecture("BertTokenizer"),
     "esm": Architecture("BertTokenizer", {**OFFSET, "emb_layer_norm_before": False}),
     "eurobert": Architecture("modernbert", HEADS),
-    "fnet": Architecture("AlbertTokenizer", {"tpu_short_seq_length": POSITIONS}),
+    "fnet": Architecture(
+        "AlbertTokenizer", {"tpu_short_seq_length": POSITIONS}, alone="it mixes all tokens of a row and has no mask"
+    ),
     "funnel": Architecture(
         "FunnelTokenizer",
         dict.fromkeys(COMMON) | {"block_sizes": [1, 1], "d_model": WIDTH, "n_head": 4, "d_head": 8, "d_inner": 64},
@@ -80,13 +85,15 @@ ARCHITECTURES: dict[str, Architecture] = {
     "luke": Architecture("LukeTokenizer", {**OFFSET, "entity_vocab_size": 10, "entity_emb_size": 8}),
     "megatron-bert": Architecture("BertTokenizer"),
     "mobilebert": Architecture(
-        "BertTokenizer", {"embedding_size": WIDTH, "intra_bottleneck_size": 16, "num_feedforward_networks": 2}
+        "BertTokenizer",
+        {"embedding_size": WIDTH, "intra_bottleneck_size": 16, "num_feedforward_networks": 2},
+        alone="the embedding of a token is made of those beside it, padding too",
     ),
     "modernbert": Architecture("modernbert", {"global_attn_every_n_layers": 2, "local_attention": 8}),
     "mpnet": Architecture("MPNetTokenizer", OFFSET),
     "mra": Architecture("RobertaTokenizer", OFFSET),
     "nomic_bert": Architecture("BertTokenizer"),
-    "nystromformer": Architecture("AlbertTokenizer", {"num_landmarks": 8, "segment_means_seq_len": POSITIONS}),
+    "nystromformer": Architecture("AlbertTokenizer", {"num_landmarks": POSITIONS, "segment_means_seq_len": POSITIONS}),
     "rembert": Architecture("rembert", {"input_embedding_size": 16, "output_embedding_size": 16}),
     "roberta": Architecture("RobertaTokenizer", OFFSET),
     "roberta-prelayernorm": Architecture("RobertaTokenizer", OFFSET),
@@ -130,7 +137,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         | {"num_experts_per_tok": 2, "first_k_dense_replace": 1},
     ),
     "diffllama": Architecture("llama", HEADS),
-    "doge": Architecture("llama", {"num_key_value_heads": 2}),
+    "doge": Architecture("llama", {"num_key_value_heads": 2, "num_experts": 16}),
     "exaone4": Architecture("llama", {**HEADS, "sliding_window": 16}),
     "falcon": Architecture("GPT2Tokenizer", {"intermediate_size": None}),
     "gemma": Architecture("gemma", HEADS),
@@ -161,16 +168,15 @@ ARCHITECTURES: dict[str, Architecture] = {
     "mixtral": Architecture("llama", {**HEADS, "num_local_experts": 4}),
     "modernbert-decoder": Architecture("modernbert", {"global_attn_every_n_layers": 2, "local_attention": 8}),
     "mpt": Architecture(
-        "GPTNeoXTokenizer", dict.fromkeys(COMMON) | {"d_model": WIDTH, "n_heads": 4, "n_layers": 2, "expansion_ratio": 2}
+        "GPTNeoXTokenizer",
+        dict.fromkeys(COMMON) | {"d_model": WIDTH, "n_heads": 4, "n_layers": 2, "expansion_ratio": 2},
     ),
     "nemotron": Architecture("llama", HEADS),
     "olmo": Architecture("GPTNeoXTokenizer", {"num_key_value_heads": 2}),
     "olmo2": Architecture("GPT2Tokenizer", {"num_key_value_heads": 2}),
     "olmo3": Architecture("GPT2Tokenizer", {"num_key_value_heads": 2, "sliding_window": 16}),
     "openai-gpt": Architecture("GPT2Tokenizer", {"intermediate_size": None}),
-    "opt": Architecture(
-        "RobertaTokenizer", {"ffn_dim": 64, "intermediate_size": None, "word_embed_proj_dim": WIDTH}
-    ),
+    "opt": Architecture("RobertaTokenizer", {"ffn_dim": 64, "intermediate_size": None, "word_embed_proj_dim": WIDTH}),
     "persimmon": Architecture("llama"),
     "phi": Architecture("GPT2Tokenizer"),
     "phi3": Architecture("llama", {"num_key_value_heads": 2}),
@@ -199,11 +205,8 @@ LEFT_OUT = {
     "esmc": "reads proteins, with a tokenizer of its own",
     "gpt-sw3": "is GPT-2 by another name",
     "reformer": "is trained on sequences of one length",
-    **dict.fromkeys(
-        ("axk1", "axk2", "cohere_compass_text", "hunyuan_v1_moe", "mistral4", "qwen3_5_text", "qwen3_next")
-        + ("t5gemma", "ultrabert", "zamba", "zamba2"),
-        "not made small yet",
-    ),
+    **dict.fromkeys(("axk1", "axk2", "cohere_compass_text", "hunyuan_v1_moe", "mistral4"), "not made small yet"),
+    **dict.fromkeys(("qwen3_5_text", "qwen3_next", "t5gemma", "ultrabert", "zamba", "zamba2"), "not made small yet"),
 }
 
 
