@@ -45,9 +45,7 @@ REFERENCE = re.compile(  # a path, an address, REPOSITORY--MODULE, a file, a Pyt
     r".*[/\\].*|.*--.*|.*\.(py|json|bin|pt|pth|pkl|ckpt|h5|gguf|safetensors)|(?!torch\.)[^\W\d]\w*(\.[^\W\d]\w*)+",
     re.DOTALL,
 )
-LAYERS = re.compile(
-    r"(num_)?(hidden_)?layers|n_layers?|num_\w*(layers|groups|blocks|experts)|\w*_layers|inner_group_num"
-)
+LAYERS = re.compile(r"(num_)?(hidden_)?layers|n_layers?|num_\w*(layers|groups|blocks)|\w*_layers|inner_group_num")
 AT_LEAST_ONE = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")
 MOST_LAYERS, MOST_LABELS = 1_000, 1_000_000
 LARGEST_SIZE = 20_000_000  # Llama 4 has 10,485,760 positions
@@ -71,6 +69,12 @@ def read_object(path: Path, name: str, *, largest: int = LARGEST_JSON) -> dict[s
             f"{name}: {path.name}: expected a JSON object, got {type(value).__name__}. Fetch or save the model again."
         )
     return value
+
+
+def token_text(token: Any) -> str | None:
+    """Return the text of a special token that tokenizer_config.json names by its text or by an object."""
+    content = token.get("content") if isinstance(token, dict) else token
+    return content if isinstance(content, str) else None
 
 
 def check_keys(value: dict[str, Any], file: str, name: str) -> None:

@@ -13,28 +13,30 @@ from pathlib import Path
 from stages.errors import ModelError
 from stages.messages import short
 from stages.model_config import check_config, check_keys, read_object
-from stages.model_files import is_present
-from stages.model_fit import check_fit_of_weights
+from stages.model_files import TOKENIZER_FILES, is_present
+from stages.model_fit import Fit, check_fit_of_weights
 from stages.special_files import leads_outside
 
 CONFIG, TOKENIZER_CONFIG, WEIGHTS = "config.json", "tokenizer_config.json", "model.safetensors"
 INDEX = "model.safetensors.index.json"
 CONFIGS = (CONFIG, TOKENIZER_CONFIG, "generation_config.json", "processor_config.json", "preprocessor_config.json")
 READ = (  # what is read of a folder; each is a regular file, or is not there
-    *(*CONFIGS, WEIGHTS, INDEX, "tokenizer.json", "calibration.json"),
-    *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model"),
-    *("special_tokens_map.json", "added_tokens.json"),
+    *(*CONFIGS, WEIGHTS, INDEX, "calibration.json"),
+    *(file for file in TOKENIZER_FILES if file not in CONFIGS),
 )
 ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 SHARD = re.compile(r"[\w-][\w.-]*\.safetensors", re.ASCII)
 
 
-def check_model_folder(folder: Path, *, name: str) -> None:
+def check_model_folder(folder: Path, *, name: str) -> Fit:
     """Check that a folder holds a plain classifier or encoder of transformers, whose weights fit its config.json.
 
     Args:
         folder: Has config.json, and model.safetensors or its index.
         name: What messages call the folder.
+
+    Returns:
+        What the weights have beside that encoder.
 
     Raises:
         ModelError: The folder could run code, read other files or use the network, or does not fit together.
@@ -51,15 +53,24 @@ def check_model_folder(folder: Path, *, name: str) -> None:
     for file in CONFIGS:
         if file in present:
             check_keys(read_object(folder / file, name), file, name)
-    shards = _shards(folder, name) if INDEX in present else []
+    weights = weight_files(folder, name)
     if CONFIG not in present:
         raise ModelError(f"{name}: config.json is missing. Fetch or save the model again.")
     config = read_object(folder / CONFIG, name)
     check_config(config, name)
     _check_tokenizer_config(folder, name)
     with offline():
-        weights = [folder / WEIGHTS] if WEIGHTS in present else [folder / shard for shard in shards]
-        check_fit_of_weights(folder, config, weights=weights, name=name)
+        return check_fit_of_weights(folder, config, weights=weights, name=name)
+
+
+def weight_files(folder: Path, name: str) -> list[Path]:
+    """Return the safetensors that transformers reads of a folder: one file, or those that an index names; or none.
+
+    Raises:
+        ModelError: The index is damaged, or names what is missing or no safetensors beside it.
+    """
+    shards = _shards(folder, name) if is_present(folder / INDEX, name) else []
+    return [folder / WEIGHTS] if is_present(folder / WEIGHTS, name) else [folder / shard for shard in shards]
 
 
 @contextlib.contextmanager

@@ -1,37 +1,32 @@
 """Find a pretrained encoder, refuse an unsafe one, and copy its config, tokenizer and safetensors."""
 
+import hashlib
 import importlib.util
 import logging
 import os
 import shutil
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-
-from tokenizers import Tokenizer
 
 from stages.download.model_card import CARD, read_card
 from stages.download.sources.hub import fetch_hub_model, is_hub
+from stages.download.tokenizer_files import complete_tokenizer
 from stages.errors import ModelError
 from stages.files import sha256 as sha256_of
 from stages.files import write_json
 from stages.messages import plain, short
-from stages.model_config import read_object
-from stages.model_folder import check_model_folder, offline
-from stages.tokenizer_check import check_tokenizer, check_tokenizer_file, check_vocabulary, tokenizer_errors
+from stages.model_files import TOKENIZER_FILES
+from stages.model_folder import CONFIG, INDEX, WEIGHTS, check_model_folder, weight_files
 
 logger = logging.getLogger(__name__)
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
-VOCABULARIES = ("vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
-TOKENIZER_PARTS = (*VOCABULARIES, "merges.txt", "special_tokens_map.json", "added_tokens.json")
 PACKAGE = "package:"
 PICKLED = frozenset((".bin", ".pt", ".ckpt", ".h5"))
 MOST_FILES = 100_000  # a folder that is looked through for a model: `/` or a home would take minutes
 
 
 def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
-    """Return the folder of config.json and model.safetensors that `source` names, and its commit on the Hub.
+    """Return the folder of config.json and safetensors that `source` names, and its commit on the Hub.
 
     Args:
         source: `hf://ORG/NAME@REVISION`; `package:MODULE`, an installed package that has the weights (it is not
@@ -42,7 +37,7 @@ def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
         ModelError: The model, package or folder does not exist, or does not hold exactly one model.
     """
     if is_hub(source):
-        return fetch_hub_model(source, files=(CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS, CARD))
+        return fetch_hub_model(source, files=(CONFIG, *TOKENIZER_FILES, CARD))
     folder = _package_folder(source) if source.startswith(PACKAGE) else root / source
     try:
         is_folder = folder.is_dir()
@@ -55,7 +50,9 @@ def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
             f"download.model.source: {plain(source)} is not a folder. Give a folder, hf://ORG/NAME or package:MODULE."
         )
     files = _files_below(folder, source)
-    models = sorted(path.parent for path in files if path.name == WEIGHTS and path.with_name(CONFIG) in files)
+    models = sorted(
+        {path.parent for path in files if path.name in (WEIGHTS, INDEX) and path.with_name(CONFIG) in files}
+    )
     if folder in models:
         return folder, None
     if not models:
@@ -73,29 +70,41 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None,
         folder: What `locate_encoder` returned.
         target: An empty folder.
         source: What messages and source.json call it.
-        sha256: Checksum that model.safetensors must have; None: any.
+        sha256: Checksum that the weights must have, see `_checksum`; None: any.
         revision: Its commit on the Hub; None: it is not from the Hub.
 
     Raises:
         ModelError: The weights have another checksum, or `check_model_folder` refuses the folder.
     """
-    check_model_folder(folder, name=source)
-    shutil.copyfile(folder / WEIGHTS, target / WEIGHTS)
-    actual = sha256_of(target / WEIGHTS)
+    fit = check_model_folder(folder, name=source)
+    weights = [Path(shutil.copyfile(file, target / file.name)) for file in weight_files(folder, source)]
+    if weights[0].name != WEIGHTS:
+        shutil.copyfile(folder / INDEX, target / INDEX)
+    actual = _checksum(weights)
     if sha256 not in (None, actual):
+        named = WEIGHTS if len(weights) == 1 else f"the list of its {len(weights)} safetensors"
         raise ModelError(
-            f"{source}: model.safetensors has SHA-256 {actual}, but download.model.sha256 pins {sha256}. "
+            f"{source}: {named} has SHA-256 {actual}, but download.model.sha256 pins {sha256}. "
             "These are different weights, or they have changed. Fetch them again, or pin the new checksum."
         )
-    for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS):
+    for line in fit.lines():
+        logger.info("%s: %s", source, line)
+    for name in (CONFIG, *TOKENIZER_FILES):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, target / name)  # unchanged: equal files let other weights reuse the tokens
-    _complete_tokenizer(target, source)
-    _require_tokenizer(target, source)
+    complete_tokenizer(target, source)
     if sha256 is None:
         logger.info("%s has no checksum in params.yaml. Pin its weights with sha256: %s", source, actual)
     described = {"source": source, "revision": revision, "sha256": actual, **read_card(folder)}
     write_json(target / "source.json", described)
+
+
+def _checksum(weights: Sequence[Path]) -> str:
+    """Return the SHA-256 of the weights' file; of several files, that of what `sha256sum` prints for them, by name."""
+    if len(weights) == 1:
+        return sha256_of(weights[0])
+    lines = "".join(f"{sha256_of(path)}  {path.name}\n" for path in sorted(weights))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _package_folder(source: str) -> Path:
@@ -136,41 +145,3 @@ def _no_weights(source: str, files: set[Path]) -> ModelError:
     return ModelError(
         f"download.model.source: {source} has no folder with config.json and model.safetensors. Give a model folder."
     )
-
-
-def _complete_tokenizer(folder: Path, source: str) -> None:
-    """Write tokenizer.json and tokenizer_config.json where the model only has the files of a slow tokenizer."""
-    missing = [name for name in (TOKENIZER, TOKENIZER_CONFIG) if not (folder / name).is_file()]
-    if not missing:
-        return
-    if TOKENIZER in missing and not any((folder / name).is_file() for name in VOCABULARIES):
-        # transformers would make a tokenizer of the special tokens, without one word
-        names = ", ".join((TOKENIZER, *VOCABULARIES))
-        raise ModelError(f"{source} has no tokenizer: {names} are all missing. Choose another model.")
-    from transformers import AutoTokenizer  # takes seconds, and is rarely needed
-
-    try:
-        with offline():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ModelError(
-            f"{source} has no tokenizer.json, and none can be made: {error}. Choose another model."
-        ) from error
-    with tempfile.TemporaryDirectory() as scratch:
-        tokenizer.save_pretrained(scratch)
-        for name in missing:
-            if not (Path(scratch) / name).is_file():
-                raise ModelError(f"{source}: its tokenizer has no fast form (tokenizer.json). Choose another model.")
-            shutil.copyfile(Path(scratch) / name, folder / name)
-
-
-def _require_tokenizer(folder: Path, source: str) -> None:
-    check_tokenizer_file(folder / TOKENIZER, source)
-    with tokenizer_errors(source):
-        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()  # some models are saved with the padding of their last use
-    check_tokenizer(tokenizer, source)
-    size = read_object(folder / CONFIG, source).get("vocab_size")
-    if isinstance(size, int):
-        check_vocabulary(tokenizer, size, source)

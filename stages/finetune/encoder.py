@@ -1,42 +1,39 @@
 """The pretrained encoder with a classification head: loaded, checked against the tokens, saved as a plain model."""
 
-import shutil
+import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from stages.errors import ModelError
 from stages.files import replace_folder
+from stages.finetune.tokenizer_files import read_pad_token, save_tokenizer
+from stages.model.encoder_decoders import read_last_end
+from stages.model.heads import forget_task, start_head_anew
 from stages.model.outputs import named_outputs
+from stages.model.padding import choose_pad_token
 from stages.model.positions import max_tokens
 from stages.model_folder import check_model_folder, offline
 from stages.tokens import Tokens
 
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
-    "chat_template.jinja",
-)
+log = logging.getLogger(__name__)
 
 
 def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
     """Load the encoder with a new classification head for `labels`, in train mode.
 
+    The head is the same whatever the folder has beside the encoder: a classifier of other classes or of the same, a
+    language model, or nothing. None of it, nor the labels and the problem_type in config.json, is used.
+
     Raises:
         ModelError: transformers can't load the folder with a classification head.
     """
-    check_model_folder(folder, name=str(folder))
+    fit = check_model_folder(folder, name=str(folder))
+    random = torch.get_rng_state()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it would report the new head as missing weights
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
@@ -49,6 +46,7 @@ def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
                 label2id={label: index for index, label in enumerate(labels)},
             )
             config = named_outputs(config)
+            forget_task(config)
             model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 config=config,
@@ -64,28 +62,44 @@ def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
             f"{folder}: transformers cannot load it with a classification head ({reason}). "
             "Set download.model.source to an encoder of a class that transformers has."
         ) from error
+    torch.set_rng_state(random)  # so that the new head doesn't depend on what else transformers drew
+    start_head_anew(model, fit)
+    read_last_end(model)
+    for line in fit.lines():
+        log.info("%s", line)
+    model.config.pad_token_id = choose_pad_token(model, *read_pad_token(folder))
     model.train()  # from_pretrained leaves it in eval mode, where Lightning would keep it: without dropout
     return model
 
 
-def check_fit(config: PretrainedConfig, tokens: Tokens) -> None:
-    """Check that the encoder has a position for every token and an embedding for every token id.
+def check_fit(model: PreTrainedModel, tokens: Tokens) -> None:
+    """Check that the encoder has a position for every token, an embedding for every token id, and an end to read.
 
     Raises:
-        ModelError: A row is longer than the encoder allows, or the rows were tokenized for another encoder.
+        ModelError: A row is longer than the encoder allows, or the rows were tokenized for another encoder, or the head
+            of an encoder-decoder finds no end token in a row.
     """
-    longest, positions = int(tokens.lengths.max()), max_tokens(config)
+    longest, positions = int(tokens.lengths.max()), max_tokens(model)
     if positions is not None and longest > positions:
         raise ModelError(
             f"data/tokenize/tokens has a row of {longest} tokens, but the encoder reads {positions} at most. "
             f"Set tokenize.max_length to {positions} or less."
         )
     highest = max((int(chunk.max()) for chunk in tokens.input_ids if len(chunk)), default=0)
-    if highest >= config.vocab_size:
+    embeddings: Any = model.get_input_embeddings()
+    if highest >= len(embeddings.weight):
         raise ModelError(
-            f"data/tokenize/tokens has token id {highest}, but the encoder embeds ids below {config.vocab_size}. "
+            f"data/tokenize/tokens has token id {highest}, but the encoder embeds ids below {len(embeddings.weight)}. "
             "The tokenizer belongs to another model: set download.model.source to a folder with both."
         )
+    config = model.config
+    if config.is_encoder_decoder:
+        without = sum(config.eos_token_id not in tokens.row(row) for row in range(len(tokens.lengths)))
+        if without:
+            raise ModelError(
+                f"{without} rows of data/tokenize/tokens have no end token (id {config.eos_token_id}), where "
+                f"{config.model_type} classifies. Set download.model.source to a folder whose tokenizer adds it."
+            )
 
 
 def save_model(model: PreTrainedModel, folder: Path, *, encoder: Path) -> None:
@@ -96,6 +110,4 @@ def save_model(model: PreTrainedModel, folder: Path, *, encoder: Path) -> None:
             "*.safetensors"
         ):  # safetensors lets only their owner read them, whatever the umask
             weights.chmod((temporary / "config.json").stat().st_mode)
-        for name in TOKENIZER_FILES:
-            if (encoder / name).exists():
-                shutil.copyfile(encoder / name, temporary / name)
+        save_tokenizer(model, temporary, encoder=encoder)

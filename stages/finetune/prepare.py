@@ -13,7 +13,8 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from stages.finetune.acceleration.features import FeatureRows, encode, kept_features, stored
+from stages.finetune.acceleration.features import FeatureRows, encode, stored
+from stages.finetune.acceleration.head_input import find_head_input, kept_features
 from stages.finetune.acceleration.packing import agrees
 from stages.finetune.acceleration.vocabulary import ShrinkUnused, compact_vocabulary, restore_vocabulary, used_ids
 from stages.finetune.batches import TokenRows
@@ -103,7 +104,7 @@ def prepared(
                 stack.callback(restore_vocabulary, model, compacted)
                 callbacks.append(ShrinkUnused(compacted.compact))
                 notes["vocabulary"] = compacted.stats()
-        start = first_position(model.config) if packed else None
+        start = first_position(model) if packed else None
         train = TokenRows(inputs.tokens, inputs.train, pad_token_id=pad, packed_from=start, filled=packed)
         val = TokenRows(inputs.tokens, inputs.val, pad_token_id=pad, packed_from=start)
         if options.compile:
@@ -126,17 +127,21 @@ def _frozen_rows(
 ) -> Prepared:
     """Replace the encoder by its features until `stack` ends, and return them as rows."""
     tokens, train, val = inputs.tokens, inputs.train, inputs.val
+    longest = train[np.argsort(-tokens.lengths[train], kind="stable")]
+    batch = tokens.pad(np.concatenate([longest[:SAMPLE_ROWS], longest[-1:]]), pad_token_id=pad_token_id)
+    del batch["labels"]
+    head_input = find_head_input(model, {name: torch.from_numpy(v).to(model.device) for name, v in batch.items()})
 
     def compute() -> dict[str, Tensor]:
         log.info("frozen: the encoder runs once over %d rows; the epochs train the head alone", len(train) + len(val))
         splits = {"train": train, "val": val}
-        return {name: encode(model, tokens, rows, pad_token_id=pad_token_id) for name, rows in splits.items()}
+        return {
+            name: encode(model, tokens, rows, pad_token_id=pad_token_id, vector=head_input.vector)
+            for name, rows in splits.items()
+        }
 
     features = stored(file, compute)
-    batch = tokens.pad(train[:SAMPLE_ROWS], pad_token_id=pad_token_id)
-    del batch["labels"]
-    sample = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
-    stack.enter_context(kept_features(model, features["train"][:SAMPLE_ROWS], sample))
+    stack.enter_context(kept_features(model, head_input))
     return Prepared(
         FeatureRows(features["train"], tokens.labels[train], train),
         FeatureRows(features["val"], tokens.labels[val], val),

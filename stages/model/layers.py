@@ -19,8 +19,19 @@ ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
 
 
 def layers_of(model: PreTrainedModel) -> list[nn.Module]:
-    """Return the encoder's layers from the lowest to the highest; ALBERT, whose layers share weights, has one."""
-    return [layer for layers in _outermost_lists(model.base_model) for layer in layers]
+    """Return the encoder's layers from the lowest to the highest, those of a decoder above them.
+
+    ALBERT, whose layers share weights, has one.
+    """
+    return list(_layers(model.base_model))
+
+
+def input_embeddings(model: PreTrainedModel) -> nn.Module | None:
+    """Return the table of the token embeddings; None for CANINE, which hashes characters instead."""
+    try:
+        return model.get_input_embeddings()
+    except NotImplementedError:
+        return None
 
 
 def first_token_only(model: PreTrainedModel) -> bool:
@@ -66,9 +77,20 @@ def _forward(
     return output.transpose(0, 1) if isinstance(starts, Tensor) else output  # packed: (1, batch, width) so far
 
 
-def _outermost_lists(module: nn.Module) -> Iterator[nn.ModuleList]:
-    for child in module.children():
-        if isinstance(child, nn.ModuleList):
-            yield child
-        else:
-            yield from _outermost_lists(child)
+def _layers(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield the layers below a module, which stand in its outermost lists."""
+    children = list(module.children())
+    lists = [child for child in children if isinstance(child, nn.ModuleList) and not _only_tables(child)]
+    if len(lists) > 1 and len({len(parts) for parts in lists}) == 1:  # XLM has a list of attentions, one of norms, ...
+        yield from map(nn.ModuleList, zip(*lists, strict=True))
+    else:
+        for layers in lists:
+            for layer in layers:
+                yield from layer if isinstance(layer, nn.ModuleList) else [layer]  # Funnel has blocks of layers
+    for child in children:
+        if not isinstance(child, nn.ModuleList):
+            yield from _layers(child)
+
+
+def _only_tables(modules: nn.ModuleList) -> bool:
+    return all(isinstance(module, nn.Embedding) for module in modules)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from huggingface_hub import EvalResult, ModelCardData
 
 from stages.errors import ReportError
-from stages.files import replace_folder, write_json, write_text
+from stages.files import read_json, replace_folder, write_json, write_text
 from stages.metrics.names import headline_metrics
 from stages.metrics.summary import SHOWN, MetricValue
 from stages.paths import Paths
@@ -27,7 +27,8 @@ def write_model(paths: Paths, results: Results, tokenize: Tokenize, *, card: str
 
     calibration.json says how to predict as in training. `temperature` divides the logits. If the scaled probability of
     `positive` is at least `threshold`, the answer is `positive`; without a threshold it is the most probable label.
-    `max_length` and `truncation` say how long texts are cut.
+    `max_length` and `truncation` say how long texts are cut. The tokenizer gets
+    the same limit, for transformers.
 
     Raises:
         ReportError: The champion's weights are missing.
@@ -48,6 +49,9 @@ def write_model(paths: Paths, results: Results, tokenize: Tokenize, *, card: str
             shutil.copyfile(file, folder / file.name)  # not its mode: DVC's links are read-only
         write_text(folder / "README.md", card)
         write_json(folder / "calibration.json", calibration)
+        tokenizer_config = folder / "tokenizer_config.json"
+        if tokenizer_config.exists():
+            write_json(tokenizer_config, read_json(tokenizer_config) | {"model_max_length": tokenize.max_length})
 
 
 def render_card(context: Context) -> str:
