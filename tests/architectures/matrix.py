@@ -24,7 +24,8 @@ from stages.download.encoder import copy_encoder
 from stages.errors import RetuneError
 from stages.finetune.__main__ import main as finetune
 from stages.inference import Classifier
-from stages.inference.loading import load_model, logits_of, predict_tokens
+from stages.inference.forward import logits_of
+from stages.inference.loading import load_model, predict_tokens
 from stages.model.layers import first_token
 from stages.model.packed import attend_packed, can_pack
 from stages.params import Params, read_params
