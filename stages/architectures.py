@@ -1,4 +1,6 @@
-"""The architectures that `make test-architectures` tries; docs/architectures.md has what came out."""
+"""The architectures that `make test-architectures` tries, and those that can't answer; see docs/architectures.md."""
+
+from stages.errors import ModelError
 
 TRIED = frozenset(
     """
@@ -12,6 +14,18 @@ TRIED = frozenset(
     squeezebert stablelm starcoder2 t5 umt5 xlm xlm-roberta xlm-roberta-xl xlnet xmod yoso
     """.split()  # noqa: SIM905  # a list would take a line each
 )
+
+REFUSED = {"mra": "computes its attention with a kernel from the Hub, and gives every text the same answer without it"}
+
+
+def check_architecture(model_type: object, name: str) -> None:
+    """Refuse an architecture that can't answer; `name` is what the message calls the model.
+
+    Raises:
+        ModelError: Its `model_type` in config.json is one of REFUSED.
+    """
+    if isinstance(model_type, str) and model_type in REFUSED:
+        raise ModelError(f"{name}: {model_type} {REFUSED[model_type]}. Choose another model.")
 
 
 def untried(model_type: object) -> str | None:

@@ -93,7 +93,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     "mpnet": Architecture("MPNetTokenizer", OFFSET),
     "mra": Architecture("RobertaTokenizer", OFFSET),
     "nomic_bert": Architecture("BertTokenizer"),
-    "nystromformer": Architecture("AlbertTokenizer", {"num_landmarks": POSITIONS, "segment_means_seq_len": POSITIONS}),
+    "nystromformer": Architecture(
+        "AlbertTokenizer", {"num_landmarks": POSITIONS, "segment_means_seq_len": POSITIONS}, alone=CONVOLUTION
+    ),
     "rembert": Architecture("rembert", {"input_embedding_size": 16, "output_embedding_size": 16}),
     "roberta": Architecture("RobertaTokenizer", OFFSET),
     "roberta-prelayernorm": Architecture("RobertaTokenizer", OFFSET),
