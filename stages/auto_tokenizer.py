@@ -49,6 +49,8 @@ def read_auto_tokenizer(folder: Path, name: str) -> Any:
             raise ModelError(
                 f"{name}: the tokenizer that transformers makes of its files has no token for a letter. {REPAIR}"
             )
+    if not is_present(folder / TOKENIZER, name):
+        _require_vocabulary(folder, type(tokenizer), name)
     if not getattr(tokenizer, "is_fast", False):
         raise ModelError(f"{name}: its tokenizer has no fast form (tokenizer.json). Choose another model.")
     return tokenizer
@@ -81,6 +83,16 @@ def _copy_files(folder: Path, target: Path, name: str) -> None:
     if config_path.exists():
         config = {key: value for key, value in read_object(config_path, name).items() if not key.endswith("_file")}
         config_path.write_text(json.dumps(config), encoding="utf-8")
+
+
+def _require_vocabulary(folder: Path, tokenizer_class: Any, name: str) -> None:
+    """Refuse a vocabulary that the class doesn't look for: it would make a tokenizer of special tokens alone."""
+    files = sorted({*tokenizer_class.vocab_files_names.values()} - {TOKENIZER})
+    if not any(is_present(folder / file, name) for file in (*files, "tokenizer.model")):
+        raise ModelError(
+            f"{name} has no tokenizer.json, and transformers looks for {', '.join(files)} instead, which is missing. "
+            "Save the model's fast tokenizer there: tokenizer.save_pretrained(...)"
+        )
 
 
 def _require_sentencepiece(folder: Path, name: str) -> None:

@@ -71,11 +71,13 @@ class Checks(Section):
     empty_text: Literal["fail", "warn", "set_aside"]
     missing_label: Literal["fail", "set_aside"]
     unknown_label: Literal["fail", "set_aside"]
+    label_spelling: Literal["fail", "warn", "merge"]
     duplicate_id: Literal["fail", "set_aside"]
     duplicate_text: Literal["fail", "warn", "set_aside"]
     conflicting_labels: Literal["fail", "warn", "set_aside"]
     near_duplicate: Literal["fail", "warn", "set_aside", "ignore"]
     near_duplicate_similarity: Annotated[float, Field(gt=0.5, le=1)]
+    unseen_label: Literal["fail", "warn", "set_aside"]
     rare_label: Literal["fail", "warn", "set_aside"]
     min_rows_per_label: Positive
 

@@ -66,6 +66,7 @@ EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/tokenizer_check.py": "refuses a tokenizer, or leaves it as it is",
     "stages/model_fit.py": "refuses a model folder, or leaves it as it is",
     "stages/entry.py": "log, exit code and timings",
+    "stages/class_rows.py": "ends a stage, or leaves it as it is",
     "stages/parent.py": "ends a stage, or leaves it as it is",
     "stages/out_of_memory.py": "explains an error",
 }

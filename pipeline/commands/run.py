@@ -103,6 +103,8 @@ def _show_results(root: Path, *, brief: bool) -> bool:
     console.print()
     for sentence in results.failures:
         console.print(Text(visible(sentence), style="bold red"))
+    for sentence in results.notes:
+        console.print(Text(visible(sentence), style="yellow"))
     folder = Paths(root).report.relative_to(root)
     console.print(f"Report: {folder / 'report.html'}{'; every metric: retune results' if brief else ''}")
     console.print(f"Model:  {folder / 'model'}; try it: retune predict TEXT")

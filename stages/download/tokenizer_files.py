@@ -16,6 +16,7 @@ from stages.tokenizer_check import check_vocabulary
 from stages.tokenizer_file import open_tokenizer_file, plain
 
 CONFIG, TOKENIZER, TOKENIZER_CONFIG = "config.json", "tokenizer.json", "tokenizer_config.json"
+MOST_PASSES = 3  # AutoTokenizer writes RemBERT's special tokens only once it has a tokenizer.json
 
 
 def complete_tokenizer(folder: Path, source: str) -> None:
@@ -30,22 +31,33 @@ def complete_tokenizer(folder: Path, source: str) -> None:
     Raises:
         ModelError: The files give no tokenizer, one that can't be used, or that of another model.
     """
+    for _ in range(MOST_PASSES):
+        if _is_complete(folder, source):
+            return
+    raise ModelError(
+        f"{source}: transformers makes another tokenizer of its own files each time. Choose another model."
+    )
+
+
+def _is_complete(folder: Path, source: str) -> bool:
+    """Return whether tokenizer.json is what AutoTokenizer makes of the folder; if not, write it."""
     written = _open_file(folder, source)
     try:
         auto = read_auto_tokenizer(folder, source)
     except ModelError:
         if written is None:
             raise
-        auto = None  # transformers can't open it: it is read as tokenizer.json says
-    tokenizer = written if auto is None else plain(auto.backend_tokenizer, source)
-    assert tokenizer is not None  # for mypy: one of the two is there
+        tokenizer = written  # transformers can't open it: it is read as tokenizer.json says
+    else:
+        tokenizer = plain(auto.backend_tokenizer, source)
+        write_json(folder / TOKENIZER_CONFIG, _tokenizer_config(folder, auto, tokenizer, source))
     size = read_object(folder / CONFIG, source).get("vocab_size")
     if isinstance(size, int):
         check_vocabulary(tokenizer, size, source)
-    if written is None or tokenizer.to_str() != written.to_str():
-        tokenizer.save(str(folder / TOKENIZER))
-    if auto is not None:
-        write_json(folder / TOKENIZER_CONFIG, _tokenizer_config(folder, auto, tokenizer, source))
+    if written is not None and tokenizer.to_str() == written.to_str():
+        return True
+    tokenizer.save(str(folder / TOKENIZER))
+    return False
 
 
 def _open_file(folder: Path, source: str) -> Tokenizer | None:

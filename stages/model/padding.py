@@ -16,8 +16,9 @@ def padding_side(config: PretrainedConfig) -> str:
 def choose_pad_token(model: PreTrainedModel, tokenizer: Tokenizer, pad_token_id: int | None) -> int:
     """Return the id of a token to pad with that the model embeds, and that is no part of a word.
 
-    It is the first that can be used of: the config's, the tokenizer's, the end of a text, any special token. A decoder
-    answers from the last token that is not this one, so its config and its tokenizer must name the same.
+    It is the first that can be used of: the config's, the tokenizer's, the end of a text, any special token that the
+    tokenizer doesn't write itself. A decoder answers from the last token that is not this one, so its config and its
+    tokenizer must name the same.
 
     Args:
         model: The classifier.
@@ -31,6 +32,8 @@ def choose_pad_token(model: PreTrainedModel, tokenizer: Tokenizer, pad_token_id:
     added = tokenizer.get_added_tokens_decoder()
     special = sorted(number for number, token in added.items() if token.special)
     embeddings: Any = model.get_input_embeddings()
-    candidates = [own, pad_token_id, *(ends if isinstance(ends, list) else [ends]), *special]
+    written = tokenizer.encode("a").ids
+    others = [token for token in (*(ends if isinstance(ends, list) else [ends]), *special) if token not in written]
+    candidates = [own, pad_token_id, *others, *special]
     usable = (token for token in candidates if token in added and token < len(embeddings.weight))
     return int(next(usable, own if own is not None and own >= 0 else 0))
