@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tokenizers import Tokenizer
 from transformers import pipeline
 
@@ -38,7 +39,11 @@ def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     save_classifier(kind, folder / "source")
     (folder / "encoder").mkdir()
     copy_encoder(folder / "source", folder / "encoder", source=kind, sha256=None, revision=None)
-    save_model(load_encoder(folder / "encoder", labels=LABELS).eval(), folder / "tuned", encoder=folder / "encoder")
+    model = load_encoder(folder / "encoder", labels=LABELS).eval()
+    for name, parameter in model.named_parameters():  # the head is new, and so small that texts would hardly differ
+        if not name.startswith(f"{model.base_model_prefix}.") and parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.1)
+    save_model(model, folder / "tuned", encoder=folder / "encoder")
     return kind, folder / "tuned"
 
 
