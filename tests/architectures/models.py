@@ -105,7 +105,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "xlm-roberta": Architecture("XLMRobertaTokenizer", OFFSET),
     "xlm-roberta-xl": Architecture("XLMRobertaTokenizer", OFFSET),
     "xmod": Architecture("XLMRobertaTokenizer", {**OFFSET, "languages": ["en_XX"], "default_language": "en_XX"}),
-    "yoso": Architecture("AlbertTokenizer", {"use_expectation": True}),
+    "yoso": Architecture("AlbertTokenizer", {"use_expectation": True}, alone=CONVOLUTION),
     # XL and XLM
     "flaubert": Architecture("xlm", {"intermediate_size": None}),
     "xlm": Architecture("xlm", {"intermediate_size": None}),
@@ -184,7 +184,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     "phi3": Architecture("llama", {"num_key_value_heads": 2}),
     "phimoe": Architecture("llama", {"num_key_value_heads": 2, "num_local_experts": 4}),
     "qwen2": Architecture("Qwen2Tokenizer", {"num_key_value_heads": 2}),
-    "qwen2_moe": Architecture("Qwen2Tokenizer", EXPERTS | {"shared_expert_intermediate_size": 32}),
+    "qwen2_moe": Architecture(
+        "Qwen2Tokenizer", EXPERTS | {"shared_expert_intermediate_size": 32, "num_key_value_heads": 2}
+    ),
     "qwen3": Architecture("Qwen2Tokenizer", HEADS),
     "qwen3_moe": Architecture("Qwen2Tokenizer", HEADS | EXPERTS),
     "seed_oss": Architecture("llama", HEADS),
