@@ -102,7 +102,7 @@ with all, and by `evaluate`. All must give the log probabilities that plain tran
 | ✓ | right: the same answer, alone and beside other texts |
 | ✓ alone | right, but transformers itself answers otherwise when it pads. Ask its `pipeline` with `batch_size=1` |
 | padded | rows are padded on a GPU as well: the architecture has no packed form here |
-| refused | refused in one line, before any training |
+| refused | refused in one line, before anything is spent on it |
 | wrong | don't use it; the note says what is wrong |
 
 `pairs` is `full` with pairs of texts. `packed` compares rows in one sequence, as a GPU computes them, with padded ones.
