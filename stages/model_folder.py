@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from stages.architectures import check_architecture
 from stages.errors import ModelError
 from stages.messages import short
 from stages.model_config import check_config, check_keys, read_object
@@ -58,6 +59,7 @@ def check_model_folder(folder: Path, *, name: str) -> Fit:
         raise ModelError(f"{name}: config.json is missing. Fetch or save the model again.")
     config = read_object(folder / CONFIG, name)
     check_config(config, name)
+    check_architecture(config.get("model_type"), name)
     _check_tokenizer_config(folder, name)
     with offline():
         return check_fit_of_weights(folder, config, weights=weights, name=name)

@@ -98,7 +98,9 @@ def prepared(
         callbacks: list[Callback] = []
         if options.compact_vocabulary and device.kind != "mps":  # MPS has no float64
             rows, size = np.concatenate([inputs.train, inputs.val]), int(model.config.vocab_size)
-            used = used_ids(inputs.tokens, rows, size=size, always=[pad])
+            start_token = getattr(model.config, "decoder_start_token_id", None)  # a decoder begins every row with it
+            always = [pad] if start_token is None else [pad, int(start_token)]
+            used = used_ids(inputs.tokens, rows, size=size, always=always)
             compacted = compact_vocabulary(model, used, even_if_frozen=options.method == "gradual")
             if compacted is not None:
                 stack.callback(restore_vocabulary, model, compacted)

@@ -187,10 +187,14 @@ class Classifier:
 
     @torch.inference_mode()
     def _pool(self, batch: Batch) -> torch.Tensor:
-        inputs = inputs_of(self._model, batch)
-        hidden = self._model.base_model(**inputs).last_hidden_state.float()  # (batch, tokens, hidden)
-        mask = inputs["attention_mask"].unsqueeze(-1).float()  # (batch, tokens, 1)
-        mean: torch.Tensor = (hidden * mask).sum(1) / mask.sum(1)
+        hidden = self._model.base_model(**inputs_of(self._model, batch)).last_hidden_state.float()
+        mask = torch.from_numpy(batch["attention_mask"]).to(hidden)  # (batch, tokens); FNet takes none itself
+        if hidden.shape[:2] != mask.shape:
+            raise ModelError(
+                f"An embedding is the mean over a text's tokens, but the last layer of {self._model.config.model_type} "
+                "has no vector for each token. Use a model of another architecture for embeddings."
+            )
+        mean: torch.Tensor = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         return mean
 
 

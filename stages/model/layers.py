@@ -27,10 +27,10 @@ def layers_of(model: PreTrainedModel) -> list[nn.Module]:
 
 
 def input_embeddings(model: PreTrainedModel) -> nn.Module | None:
-    """Return the table of the token embeddings; None for CANINE, which hashes characters instead."""
+    """Return the table of the token embeddings; None for CANINE, which hashes characters, and for kept features."""
     try:
         return model.get_input_embeddings()
-    except NotImplementedError:
+    except (NotImplementedError, AttributeError):  # DeBERTa and OPT ask the encoder, which features stand for
         return None
 
 

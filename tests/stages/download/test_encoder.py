@@ -14,7 +14,7 @@ import torch
 from safetensors.numpy import save_file
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertForTokenClassification, BertModel
+from transformers import BertConfig, BertForTokenClassification, BertModel, MraConfig, MraModel
 
 from stages.download.encoder import copy_encoder, locate_encoder
 from stages.errors import ModelError
@@ -326,3 +326,19 @@ def test_what_the_encoder_has_beside_it_is_said(encoder, caplog):
         copy(encoder)
     assert "the encoder: the head starts anew: of the source's own task, 2 weights (classifier.bias" in caplog.text
     assert "the encoder: the source has no pooler: one starts anew" in caplog.text
+
+
+def test_an_untried_architecture_is_said_so_and_a_tried_one_is_not(encoder, caplog, monkeypatch):
+    copy(encoder)
+    assert "untried" not in caplog.text
+    shutil.rmtree(encoder.parent / "target")
+    monkeypatch.setattr("stages.architectures.TRIED", frozenset({"roberta"}))
+    copy(encoder)
+    assert "the encoder: the architecture bert is untried (docs/architectures.md). Compare" in caplog.text
+
+
+def test_an_architecture_that_can_not_answer_is_refused(encoder):
+    sizes = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4}
+    MraModel(MraConfig(vocab_size=5, **sizes)).save_pretrained(encoder)
+    with pytest.raises(ModelError, match="the encoder: mra computes its attention with a kernel from the Hub"):
+        copy(encoder)
