@@ -5,6 +5,7 @@ give the same log probabilities: transformers' pipeline with one and two texts a
 with all, and the tokens of the stages in one batch.
 """
 
+import functools
 import json
 import random
 import shutil
@@ -41,6 +42,7 @@ COLUMNS = (*METHODS, "pairs", "packed", "embed")
 LABELS = ["bad", "fair", "good"]
 ROWS, VAL_ROWS = 40, 8
 SEED = 1
+TOLERANCE = 1e-5  # between log probabilities; of embeddings, relative to the largest number
 LEAST_SPREAD = 1e-3  # between the log probabilities of different texts: a model that answers the same shows nothing
 DEFAULT = Path(__file__).parents[2] / "recipes/default.yaml"
 Values = NDArray[np.float64]
@@ -66,6 +68,7 @@ NOT_TRAINED = Cell("wrong", "no method trains it")
 def try_architecture(name: str, folder: Path, columns: Sequence[str] = COLUMNS) -> dict[str, Cell]:
     """Return the cells of an architecture, by column; `folder` is an empty one to work in."""
     source = folder / "source"
+    _params("full")  # an error in the recipes is no refusal of the architecture
     save_encoder(name, source)
     cells: dict[str, Cell] = {}
     single, pairs = Paths(folder / "single"), Paths(folder / "pairs")
@@ -76,14 +79,12 @@ def try_architecture(name: str, folder: Path, columns: Sequence[str] = COLUMNS) 
         if method in columns:
             cells[method] = _train_and_compare(single, method, made)
         if "embed" in columns and "embed" not in cells and single.finetuned(SEED).is_dir():
-            cells["embed"] = _attempt(lambda: _same_embeddings(single, made.tolerance)) or Cell("right")
+            cells["embed"] = _attempt(lambda: _same_embeddings(single)) or Cell("right")
     if "pairs" in columns:
         refusal = _attempt(lambda: _prepare(pairs, source, name, pairs=True))
         cells["pairs"] = refusal or _train_and_compare(pairs, "full", made)
     if "packed" in columns:
-        cells["packed"] = _packed(
-            [paths for paths in (single, pairs) if paths.finetuned(SEED).is_dir()], made.tolerance
-        )
+        cells["packed"] = _packed([paths for paths in (single, pairs) if paths.finetuned(SEED).is_dir()], TOLERANCE)
     return {column: cells.get(column, NOT_TRAINED) for column in columns}
 
 
@@ -102,6 +103,7 @@ def texts_of(*, pairs: bool) -> list[Any]:
     return rows
 
 
+@functools.cache
 def _params(method: str) -> Params:
     defaults = read_params(DEFAULT)
     changes = {"method": method, "max_epochs": 2 if method == "gradual" else 1, "frozen_layers": 1, "batch_size": 8}
@@ -218,13 +220,13 @@ def _same_answers(paths: Paths, made: Architecture) -> str | None:
     }
     in_batches = {"pipeline, batches of 2": lambda: in_pipeline(2)}
     if not made.alone:
-        return _differences(ways | in_batches, expected, made.tolerance)
-    if _differences(in_batches, expected, made.tolerance) is None:
+        return _differences(ways | in_batches, expected)
+    if _differences(in_batches, expected) is None:
         return "padding does not change the answers of transformers: this is no architecture that is right alone"
-    return _differences(ways, expected, made.tolerance)
+    return _differences(ways, expected)
 
 
-def _differences(ways: dict[str, Callable[[], Values]], expected: Values, tolerance: float) -> str | None:
+def _differences(ways: dict[str, Callable[[], Values]], expected: Values) -> str | None:
     faults = []
     for way, answers in ways.items():
         try:
@@ -232,19 +234,19 @@ def _differences(ways: dict[str, Callable[[], Values]], expected: Values, tolera
         except Exception as error:  # noqa: BLE001  # of any class: the table names it
             faults.append(f"{way}: {type(error).__name__}: {' '.join(str(error).split())[:120]}")
             continue
-        if not difference <= tolerance:
+        if not difference <= TOLERANCE:
             faults.append(f"{way}: differs by {difference:.1g}")
     return "; ".join(faults) or None
 
 
 @torch.inference_mode()
-def _same_embeddings(paths: Paths, tolerance: float) -> str | None:
+def _same_embeddings(paths: Paths) -> str | None:
     """Return what is wrong with embeddings: others in a batch, or not the mean of plain transformers' last layer."""
     texts, _ = _rows_of(paths)
     classifier = Classifier.load(paths.finetuned(SEED))
     together, alone = classifier.embed(texts), np.concatenate([classifier.embed([text]) for text in texts])
     scale = max(1.0, float(np.abs(alone).max()))
-    if (difference := float(np.abs(together - alone).max())) > tolerance * scale:
+    if (difference := float(np.abs(together - alone).max())) > TOLERANCE * scale:
         return f"an embedding differs by {difference:.1g} in a batch"
     tokenizer, model, _ = _plain(paths)
     if model.config.is_encoder_decoder:
@@ -253,12 +255,12 @@ def _same_embeddings(paths: Paths, tolerance: float) -> str | None:
         model.base_model(**tokenizer(text, truncation=True, return_tensors="pt")).last_hidden_state[0].mean(0).numpy()
         for text in texts
     ]
-    if (difference := float(np.abs(np.stack(means) - alone).max())) > tolerance * scale:
+    if (difference := float(np.abs(np.stack(means) - alone).max())) > TOLERANCE * scale:
         return f"an embedding differs by {difference:.1g} from the mean of transformers' last layer"
     return None
 
 
-def _packed(projects: Sequence[Paths], tolerance: float) -> Cell:
+def _packed(projects: Sequence[Paths]) -> Cell:
     """Compare packed and padded forward passes on this CPU; on a GPU the same batches go to a kernel of its own."""
     for paths in projects:
         model = load_model(paths.finetuned(SEED))
@@ -270,6 +272,6 @@ def _packed(projects: Sequence[Paths], tolerance: float) -> Cell:
         attend_packed(model)
         with first_token(model):
             difference = float((logits_of(model, batch).log_softmax(-1) - expected).abs().max())
-        if not difference <= tolerance:
+        if not difference <= TOLERANCE:
             return Cell("wrong", f"packed rows differ by {difference:.1g}")
     return Cell("right")

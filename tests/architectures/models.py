@@ -29,15 +29,11 @@ class Architecture:
     Args:
         tokenizer: See `make_tokenizer`.
         options: What its config has beside, or in place of, COMMON; a value of None leaves that key of COMMON out.
-        tolerance: Between log probabilities.
-        why: Where the tolerance is not 1e-5: what in the architecture's own computation differs with the batch.
         alone: Why transformers' answer to a text depends on the padding beside it; empty: it does not.
     """
 
     tokenizer: str
     options: dict[str, Any] = field(default_factory=dict)
-    tolerance: float = 1e-5
-    why: str = ""
     alone: str = ""
 
 
@@ -105,7 +101,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "xlm-roberta": Architecture("XLMRobertaTokenizer", OFFSET),
     "xlm-roberta-xl": Architecture("XLMRobertaTokenizer", OFFSET),
     "xmod": Architecture("XLMRobertaTokenizer", {**OFFSET, "languages": ["en_XX"], "default_language": "en_XX"}),
-    "yoso": Architecture("AlbertTokenizer", {"use_expectation": True}, alone=CONVOLUTION),
+    "yoso": Architecture("AlbertTokenizer", {"use_expectation": True}, alone="its attention counts padding too"),
     # XL and XLM
     "flaubert": Architecture("xlm", {"intermediate_size": None}),
     "xlm": Architecture("xlm", {"intermediate_size": None}),

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.architectures.matrix import COLUMNS, Cell
-from tests.architectures.models import ARCHITECTURES, LEFT_OUT
+from tests.architectures.models import LEFT_OUT
 
 PAGE = Path(__file__).parents[2] / "docs/architectures.md"
 MARKS = {"right": "✓", "alone": "✓ alone", "padded": "padded", "refused": "refused", "wrong": "wrong"}
@@ -27,7 +27,6 @@ def render(cells: Cells) -> str:
         versions=versions,
         table="\n".join((f"| {header} |", "|---" * (len(COLUMNS) + 1) + "|", *rows)),
         notes="\n".join(f"{number}. {why}" for why, number in notes.items()),
-        tolerances="\n".join(f"- {line}" for line in _tolerances()),
         left_out="\n".join(f"- {line}" for line in _left_out()),
     )
 
@@ -70,14 +69,6 @@ def _counts(cells: Cells) -> str:
     )
 
 
-def _tolerances() -> list[str]:
-    by_reason: dict[tuple[float, str], list[str]] = {}
-    for name, made in ARCHITECTURES.items():
-        if made.why:
-            by_reason.setdefault((made.tolerance, made.why), []).append(name)
-    return [f"{', '.join(sorted(names))}: {why} ({tolerance:.0e})" for (tolerance, why), names in by_reason.items()]
-
-
 def _left_out() -> list[str]:
     by_reason: dict[str, list[str]] = {}
     for name, why in LEFT_OUT.items():
@@ -113,10 +104,6 @@ with all, and by `evaluate`. All must give the log probabilities that plain tran
 ## Notes
 
 {notes}
-
-These were compared less strictly, each for a reason of its own:
-
-{tolerances}
 
 ## Untried
 
