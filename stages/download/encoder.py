@@ -18,7 +18,16 @@ from stages.files import sha256 as sha256_of
 from stages.files import write_json
 from stages.messages import plain, short
 from stages.model_config import read_object
-from stages.model_folder import CONFIG, INDEX, TOKENIZER_CONFIG, WEIGHTS, check_model_folder, offline, weight_files
+from stages.model_folder import (
+    CONFIG,
+    INDEX,
+    POOLING,
+    TOKENIZER_CONFIG,
+    WEIGHTS,
+    check_model_folder,
+    offline,
+    weight_files,
+)
 from stages.tokenizer_check import check_tokenizer, check_tokenizer_file, check_vocabulary, tokenizer_errors
 
 logger = logging.getLogger(__name__)
@@ -43,7 +52,7 @@ def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
         ModelError: The model, package or folder does not exist, or does not hold exactly one model.
     """
     if is_hub(source):
-        return fetch_hub_model(source, files=(CONFIG, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS, CARD))
+        return fetch_hub_model(source, files=(CONFIG, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS, POOLING, CARD))
     folder = _package_folder(source) if source.startswith(PACKAGE) else root / source
     try:
         is_folder = folder.is_dir()
@@ -98,6 +107,9 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None,
     for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, target / name)  # unchanged: equal files let other weights reuse the tokens
+    if (folder / POOLING).is_file():
+        (target / POOLING).parent.mkdir()
+        shutil.copyfile(folder / POOLING, target / POOLING)
     _complete_tokenizer(target, source)
     _require_tokenizer(target, source)
     if sha256 is None:

@@ -23,6 +23,7 @@ from stages.inference.decision import Calibration, read_calibration
 from stages.inference.loading import inputs_of, load_model, logits_of, read_behind
 from stages.model.layers import first_token
 from stages.model.packed import padded
+from stages.model.pooling import pool, pooling_of
 from stages.model.positions import max_tokens
 from stages.texts import check_texts, windows
 from stages.tokenizer import encode, open_tokenizer
@@ -124,8 +125,8 @@ class Classifier:
     def embed(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
         """Return sentence embeddings of the fine-tuned encoder; shape (rows, hidden_size). Arguments as for a call.
 
-        An embedding is the mean of the last layer over the text's tokens, special tokens included. It is not
-        normalised: compare embeddings by cosine.
+        An embedding is the mean of the last layer over the text's tokens, special tokens included; where config.json
+        has retune_head.pooling, that vector, which the head reads. It is not normalised: compare embeddings by cosine.
 
         Source: mean pooling, Reimers and Gurevych, Sentence-BERT (2019), section 3.
         """
@@ -182,9 +183,7 @@ class Classifier:
     def _pool(self, batch: Batch) -> torch.Tensor:
         inputs = inputs_of(self._model, batch)
         hidden = self._model.base_model(**inputs).last_hidden_state.float()  # (batch, tokens, hidden)
-        mask = inputs["attention_mask"].unsqueeze(-1).float()  # (batch, tokens, 1)
-        mean: torch.Tensor = (hidden * mask).sum(1) / mask.sum(1)
-        return mean
+        return pool(pooling_of(self._model.config) or "mean", hidden, inputs["attention_mask"])
 
 
 def _labels(model: PreTrainedModel) -> list[str]:
