@@ -55,7 +55,7 @@ def run(table: pd.DataFrame, method: str, seed: int) -> list[dict[str, Any]]:
                 finetune(options(head={"pooling": pooling}, **chosen), paths, seed)
                 curve = pd.read_csv(paths.curve(seed))
                 scores = score_test(paths, test, seed)
-                results.append({"pooling": pooling, "rate": rate, "val": curve["val.mcc"].max(), "test": scores["mcc"]})
+                results.append({"pooling": pooling, "rate": rate, "val": curve["val_mcc"].max(), "test": scores["mcc"]})
     return results
 
 

@@ -81,7 +81,7 @@ class HiddenHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the logits, (batch, classes)."""
-        logits: Tensor = self.dropout(self.hidden(features).relu()) @ self.weight.T + self.bias
+        logits: Tensor = self.dropout(self.hidden(features).relu()) @ self.weight.flatten(0, -2).T + self.bias
         return logits
 
 

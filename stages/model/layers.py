@@ -42,7 +42,7 @@ def first_token_only(model: PreTrainedModel) -> bool:
     The encoder then returns (batch, 1, width).
     """
     attends = model.config._attn_implementation in ALL_ATTENTION_FUNCTIONS.valid_keys()
-    reads_first = pooling_of(model.config) in (None, "cls") and model.config.model_type in ARCHITECTURES
+    reads_first = pooling_of(model.config) is None and model.config.model_type in ARCHITECTURES
     if not reads_first or model.config.is_decoder or not attends:
         return False
     last = layers_of(model)[-1]

@@ -67,12 +67,11 @@ class PooledHead(nn.Module):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.weight = nn.Parameter(torch.empty(num_labels, width).normal_(std=0.02))  # as BERT's own
-        # (1, classes), not (classes,): transformers alone, which would pool otherwise, refuses to load it
-        self.bias = nn.Parameter(torch.zeros(1, num_labels))
+        self.bias = nn.Parameter(torch.zeros(num_labels))
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Return the logits, (batch, classes)."""
-        logits: Tensor = self.dropout(vectors) @ self.weight.T + self.bias
+        logits: Tensor = self.dropout(vectors) @ self.weight.flatten(0, -2).T + self.bias
         return logits
 
 
@@ -85,7 +84,7 @@ def set_own_pooling(model: PreTrainedModel, pooling: Pooling) -> bool:
     return True
 
 
-def pool_anew(model: Any, pooling: Pooling, head: nn.Module) -> None:
+def pool_anew(model: Any, pooling: Pooling, head: Any) -> None:
     """Let a model read pooled vectors with a plain head instead of its own, in place, and note it in the config.
 
     The head takes the place of the last linear layer. Other weights outside the encoder, and a pooler, go.
@@ -93,7 +92,7 @@ def pool_anew(model: Any, pooling: Pooling, head: nn.Module) -> None:
     Args:
         model: A classifier of transformers.
         pooling: What the head reads.
-        head: Returns logits, (batch, classes), of vectors.
+        head: Returns logits, (batch, classes), of vectors; its `weight` may have more than two dimensions.
     """
     output: str = output_layer(model)  # type: ignore[assignment]  # it has one: `vector_width`
     training = model.get_submodule(output).training
@@ -103,6 +102,8 @@ def pool_anew(model: Any, pooling: Pooling, head: nn.Module) -> None:
             model.set_submodule(name, nn.Identity())
     if isinstance(getattr(model.base_model, POOLER, None), nn.Module):
         setattr(model.base_model, POOLER, nn.Identity())
+    # (1, classes, width), not (classes, width): transformers alone, which would pool otherwise, refuses to load it
+    head.weight = nn.Parameter(head.weight.detach()[None])
     model.set_submodule(output, head.train(training))
     model.retune_output = output
     model.forward = MethodType(_forward, model)

@@ -42,7 +42,8 @@ class KeptFeatures(nn.Module):
 
     def __init__(self, encoder: nn.Module, output_class: type[ModelOutput]) -> None:
         super().__init__()
-        self.pooler = getattr(encoder, POOLER, None)
+        pooler = getattr(encoder, POOLER, None)
+        self.pooler = None if isinstance(pooler, nn.Identity) else pooler  # a head of ours reads none
         self.activation = None
         if isinstance(self.pooler, nn.Linear):  # ALBERT and BigBird have its activation beside it
             self.activation = getattr(encoder, "pooler_activation", None) or getattr(encoder, "activation", None)
@@ -97,8 +98,7 @@ def kept_features(model: PreTrainedModel, head_input: HeadInput) -> Iterator[Non
     """Take the encoder out of the model while the block runs: the model then reads features, as `inputs_embeds`."""
     encoder, prefix = model.base_model, model.base_model_prefix
     kept = KeptFeatures(encoder, head_input.output_class)
-    weights = [parameter.requires_grad for parameter in kept.parameters()]
-    kept.training = any(weights) if weights else True  # as `set_modes` would
+    kept.training = kept.pooler is None or any(parameter.requires_grad for parameter in kept.parameters())
     ends = getattr(model.config, "eos_token_id", None)
     end = (ends[0] if isinstance(ends, list) else ends) or 0
 
