@@ -56,7 +56,7 @@ def check_model_folder(folder: Path, *, name: str) -> Fit:
                 "Merge it into that model (merge_and_unload), save that, and use its folder."
             )
     _refuse_links(folder, name)
-    present = {file for file in READ if is_present(folder / file, name)}
+    present = {file for file in READ if is_present(folder / file, name, shown=file)}
     for file in CONFIGS:
         if file in present:
             check_keys(read_object(folder / file, name), file, name)

@@ -277,6 +277,7 @@ def test_what_is_no_file_is_neither_read_nor_missing(
     folder: Path, load: Callable[[Path], object], file: str, kind: str
 ) -> None:
     make, message = SPECIAL[kind]
+    (folder / file).parent.mkdir(exist_ok=True)
     (folder / file).unlink(missing_ok=True)
     make(folder / file)
     with pytest.raises(ModelError, match=f"{re.escape(file)} {message}"):
