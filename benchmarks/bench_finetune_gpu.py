@@ -57,7 +57,8 @@ from stages.finetune.prepare import prepared
 from stages.finetune.training import lightning_module
 from stages.finetune.training.fit import fit
 from stages.finetune.training.lightning_module import FinetuneModule, make_module
-from stages.inference.loading import inputs_of, placed, predict_tokens
+from stages.inference.forward import inputs_of
+from stages.inference.loading import placed, predict_tokens
 from stages.model import packed
 from stages.model.layers import first_token, first_token_only
 from stages.model.packed import attend_packed

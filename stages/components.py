@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from stages.tokens import read_column
 
 Ints = NDArray[np.int64]
+RANK = {"test": 0, "val": 1}  # others: 2
 
 
 def connect_rows(group: Ints, text_key: Ints, cluster: Ints, *, duplicates: str) -> Ints:
@@ -27,6 +28,24 @@ def connect_rows(group: Ints, text_key: Ints, cluster: Ints, *, duplicates: str)
     """
     texts = [] if duplicates == "keep" else [np.unique(text_key, return_inverse=True)[1].astype(np.int64), cluster]
     return join_rows([group, *texts], rows=len(group))
+
+
+def first_of_each(text_key: Ints, split: Sequence[str | None]) -> NDArray[np.bool_]:
+    """Mark the row of each text that is kept: the first row of test, else the first of val, else the first.
+
+    Args:
+        text_key: Equal for equal texts, (rows,).
+        split: Official split of each row; None: it has none.
+
+    Returns:
+        Whether the row is kept; shape (rows,).
+    """
+    rank = np.array([RANK.get(name or "", 2) for name in split], dtype=np.int64)
+    order = np.lexsort((np.arange(len(text_key)), rank))
+    first = order[np.unique(text_key[order], return_index=True)[1]]
+    kept = np.zeros(len(text_key), dtype=np.bool_)
+    kept[first] = True
+    return kept
 
 
 def read_components(folder: Path, positions: Ints, *, duplicates: str) -> Ints:

@@ -72,6 +72,12 @@ def read_object(path: Path, name: str, *, largest: int = LARGEST_JSON) -> dict[s
     return value
 
 
+def token_text(token: Any) -> str | None:
+    """Return the text of a special token that tokenizer_config.json names by its text or by an object."""
+    content = token.get("content") if isinstance(token, dict) else token
+    return content if isinstance(content, str) else None
+
+
 def check_keys(value: dict[str, Any], file: str, name: str) -> None:
     """Refuse keys with which transformers runs code, reads another file, or uses the Hub, at any depth."""
     for key, item in _items(value, file, name):

@@ -7,6 +7,12 @@ from stages.errors import ModelError
 from stages.special_files import SpecialFileError, require_regular
 
 REPAIR = "Fetch or save the model again."
+SENTENCEPIECE = ("spiece.model", "spm.model", "sentencepiece.bpe.model", "sentencepiece.model", "tokenizer.model")
+VOCABULARIES = ("vocab.txt", "vocab.json", *SENTENCEPIECE)  # of tokenizers that were saved without tokenizer.json
+TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer_config.json", *VOCABULARIES),
+    *("merges.txt", "special_tokens_map.json", "added_tokens.json"),
+)
 
 
 def is_present(path: Path, name: str, *, shown: str | None = None) -> bool:

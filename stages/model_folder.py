@@ -13,7 +13,7 @@ from pathlib import Path
 from stages.errors import ModelError
 from stages.messages import short
 from stages.model_config import check_config, check_keys, read_object
-from stages.model_files import is_present
+from stages.model_files import TOKENIZER_FILES, is_present
 from stages.model_fit import Fit, check_fit_of_weights
 from stages.special_files import leads_outside
 
@@ -27,9 +27,14 @@ POOLING_MODES = {  # their names by release: one word, or a flag for each
     "last": ("lasttoken", "pooling_mode_lasttoken"),
 }
 READ = (  # what is read of a folder; each is a regular file, or is not there
+<<<<<<< HEAD
     *(*CONFIGS, WEIGHTS, INDEX, "tokenizer.json", "calibration.json"),
     *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model"),
     *("special_tokens_map.json", "added_tokens.json", POOLING),
+=======
+    *(*CONFIGS, WEIGHTS, INDEX, "calibration.json", "input.json"),
+    *(file for file in TOKENIZER_FILES if file not in CONFIGS),
+>>>>>>> main
 )
 ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 SHARD = re.compile(r"[\w-][\w.-]*\.safetensors", re.ASCII)
@@ -80,16 +85,20 @@ def weight_files(folder: Path, name: str) -> list[Path]:
     return [folder / WEIGHTS] if is_present(folder / WEIGHTS, name) else [folder / shard for shard in shards]
 
 
-def pooling_of_folder(folder: Path) -> str | None:
+def pooling_of_folder(folder: Path, *, sentence_transformers: bool) -> str | None:
     """Return what the files of a checked folder say that its head reads; None: nothing, or what we don't have.
 
     A model of ours names it in config.json, one of sentence-transformers in 1_Pooling/config.json.
+
+    Args:
+        folder: A model's folder.
+        sentence_transformers: Whether to read the second, too.
 
     Returns:
         cls, mean or last.
     """
     head = read_object(folder / CONFIG, str(folder)).get("retune_head")
-    if head is not None or not is_present(folder / POOLING, str(folder)):
+    if head is not None or not (sentence_transformers and is_present(folder / POOLING, str(folder))):
         return (head or {}).get("pooling")
     content = read_object(folder / POOLING, str(folder))
     modes = {key for key, value in content.items() if key.startswith("pooling_mode_") and value is True}

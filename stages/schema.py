@@ -71,11 +71,13 @@ class Checks(Section):
     empty_text: Literal["fail", "warn", "set_aside"]
     missing_label: Literal["fail", "set_aside"]
     unknown_label: Literal["fail", "set_aside"]
+    label_spelling: Literal["fail", "warn", "merge"]
     duplicate_id: Literal["fail", "set_aside"]
     duplicate_text: Literal["fail", "warn", "set_aside"]
     conflicting_labels: Literal["fail", "warn", "set_aside"]
     near_duplicate: Literal["fail", "warn", "set_aside", "ignore"]
     near_duplicate_similarity: Annotated[float, Field(gt=0.5, le=1)]
+    unseen_label: Literal["fail", "warn", "set_aside"]
     rare_label: Literal["fail", "warn", "set_aside"]
     min_rows_per_label: Positive
 
@@ -83,11 +85,12 @@ class Checks(Section):
 class Dataset(Section):
     files: Annotated[list[SourceFile], Field(min_length=1)]
     folder: LocalPath
-    format: Literal["csv", "tsv", "jsonl", "lines", "folders", "parquet", "arrow", "hf"]
+    format: Literal["csv", "tsv", "jsonl", "json", "excel", "lines", "folders", "parquet", "arrow", "hf"]
     encoding: str
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None
     header: bool
     quoting: bool
+    sheet: str | int | None = None
     columns: Columns
     labels: dict[str | int, str]
     label_order: list[str]

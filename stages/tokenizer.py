@@ -13,10 +13,11 @@ from tokenizers import Tokenizer
 
 from stages import long_texts
 from stages.errors import ModelError
-from stages.model_config import read_object
+from stages.model_config import read_object, token_text
 from stages.model_files import REPAIR, is_present
 from stages.texts import windows
-from stages.tokenizer_check import check_tokenizer, check_tokenizer_file, tokenizer_errors
+from stages.tokenizer_check import tokenizer_errors
+from stages.tokenizer_file import open_tokenizer_file
 from stages.tokens import Tokens
 from stages.truncation import SpecialTokens, count_special_tokens, kept_slices
 
@@ -32,11 +33,24 @@ class ModelTokenizer:
         tokenizer: The tokenizer itself.
         max_length: Tokens of a row that the model takes at most; None: its files do not say.
         unk_token_id: Id of the token for unknown words; None: the tokenizer has none.
+        pad_token_id: Id of the token that it pads with; None: it has none.
+        token_types: Does the model read the tokens' types?
+        zero_types: Does it read them even if all are 0?
     """
 
     tokenizer: Tokenizer
     max_length: int | None
     unk_token_id: int | None
+    pad_token_id: int | None = None
+    token_types: bool = True
+    zero_types: bool = False
+
+    def writes_types(self, *, pairs: bool) -> bool:
+        """Return whether rows have token types: the model reads them, and they say something."""
+        if not self.token_types or self.zero_types:
+            return self.token_types
+        encoding = self.tokenizer.encode("a", "b") if pairs else self.tokenizer.encode("a")
+        return any(encoding.type_ids)
 
 
 def open_tokenizer(folder: Path) -> ModelTokenizer:
@@ -49,31 +63,33 @@ def open_tokenizer(folder: Path) -> ModelTokenizer:
     path, name = folder / "tokenizer.json", str(folder)
     if not is_present(path, name):
         raise ModelError(f"{path} is missing. Save the model's fast tokenizer there: tokenizer.save_pretrained(...)")
-    check_tokenizer_file(path, name)
-    with tokenizer_errors(name):
-        tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    check_tokenizer(tokenizer, name)
+    tokenizer = open_tokenizer_file(path, name)
     config_path = folder / "tokenizer_config.json"
     config = read_object(config_path, name) if is_present(config_path, name) else {}
-    limit = config.get("model_max_length")
-    max_length = int(limit) if isinstance(limit, int | float) and 0 < limit < UNBOUNDED else None
-    unk_token = config.get("unk_token")
-    unk_token = unk_token.get("content") if isinstance(unk_token, dict) else unk_token
-    unk_token_id = tokenizer.token_to_id(unk_token) if isinstance(unk_token, str) else None
-    return ModelTokenizer(tokenizer, max_length, unk_token_id)
+    names = [token_text(config.get(key)) for key in ("unk_token", "pad_token")]
+    unk_token_id, pad_token_id = (tokenizer.token_to_id(name) if name else None for name in names)
+    inputs = config.get("model_input_names")  # download@model has written it
+    token_types = not isinstance(inputs, list) or "token_type_ids" in inputs
+    max_length = text_limit(config.get("model_max_length"))
+    return ModelTokenizer(tokenizer, max_length, unk_token_id, pad_token_id, token_types)
+
+
+def text_limit(model_max_length: Any) -> int | None:
+    """Return how many tokens of a row the model takes, as `model_max_length` says; None: it does not."""
+    limited = isinstance(model_max_length, int | float) and 0 < model_max_length < UNBOUNDED
+    return int(model_max_length) if limited else None
 
 
 def encode(
-    tokenizer: Tokenizer, texts: Sequence[Any], *, pairs: bool, max_length: int, truncation: str
+    opened: ModelTokenizer, texts: Sequence[Any], *, pairs: bool, max_length: int, truncation: str
 ) -> tuple[Tokens, NDArray[np.int64]]:
     """Encode texts, or (text, text_pair) tuples, and cut the rows that are too long.
 
-    Of a text of more than LONG_TEXT characters, only the parts that can be kept are tokenized.
+    Of a text of more than LONG_TEXT characters, only the parts that can be kept are tokenized. Of a pair of two such
+    texts, either may get the odd token.
 
     Args:
-        tokenizer: With truncation and padding off.
+        opened: The tokenizer.
         texts: At least one; strings, or tuples of two strings.
         pairs: Are they tuples?
         max_length: Tokens per row, special tokens included.
@@ -87,12 +103,13 @@ def encode(
         ModelError: The tokenizer can't encode a text, or its special tokens are more than `max_length`.
     """
     with tokenizer_errors("the model"):
-        return _encode(tokenizer, texts, pairs=pairs, max_length=max_length, truncation=truncation)
+        return _encode(opened, texts, pairs=pairs, max_length=max_length, truncation=truncation)
 
 
 def _encode(
-    tokenizer: Tokenizer, texts: Sequence[Any], *, pairs: bool, max_length: int, truncation: str
+    opened: ModelTokenizer, texts: Sequence[Any], *, pairs: bool, max_length: int, truncation: str
 ) -> tuple[Tokens, NDArray[np.int64]]:
+    tokenizer, with_types = opened.tokenizer, opened.writes_types(pairs=pairs)
     special = count_special_tokens(tokenizer, pairs=pairs)
     if special.count > max_length:
         raise ModelError(f"The tokenizer adds {special.count} tokens to a text, and {max_length} are read. {REPAIR}")
@@ -106,7 +123,7 @@ def _encode(
         for encoding in tokenizer.encode_batch_fast(bounded[window])  # fast: without offsets into the text
     )
     for row, encoding in enumerate(encodings):
-        ids, types = encoding.ids, encoding.type_ids if pairs else []
+        ids, types = encoding.ids, encoding.type_ids if with_types else []
         if len(ids) > max_length:
             cut[row] = len(ids) * _characters(texts[row]) // _characters(bounded[row]) - max_length
             slices = _slices(encoding.sequence_ids, special, pairs, max_length, truncation)
@@ -120,7 +137,7 @@ def _encode(
         starts=np.cumsum(lengths) - lengths,
         chunks=np.zeros(len(texts), dtype=np.int64),
         input_ids=[_flat(input_ids, lengths, np.dtype(np.int32))],
-        token_type_ids=[_flat(token_type_ids, lengths, np.dtype(np.int8))] if pairs else [],
+        token_type_ids=[_flat(token_type_ids, lengths, np.dtype(np.int8))] if with_types else [],
     )
     return tokens, cut
 

@@ -64,16 +64,31 @@ def check_tokenizer(tokenizer: Tokenizer, name: str) -> None:
 
 
 def check_vocabulary(tokenizer: Tokenizer, embeddings: int, name: str) -> None:
-    """Check that a model has an embedding for each token.
+    """Check that a model has an embedding for each token of the vocabulary.
+
+    Tokens that were added to it later may have none: many never occur in a text (`check_embedded` looks).
 
     Raises:
         ModelError: It has fewer.
     """
-    highest = max(tokenizer.get_vocab().values(), default=-1)
+    highest = max(tokenizer.get_vocab(with_added_tokens=False).values(), default=-1)
     if highest >= embeddings:
         raise ModelError(
             f"{name}: the tokenizer has the token {highest}, and the model {embeddings} embeddings. "
             "They belong to different models. Fetch or save the model again."
+        )
+
+
+def check_embedded(highest: int, embeddings: int, name: str, *, tokenizer: Tokenizer) -> None:
+    """Check that a model has an embedding for the highest token id of some texts.
+
+    Raises:
+        ModelError: It has none.
+    """
+    if highest >= embeddings:
+        raise ModelError(
+            f"{name}: a text has the token {tokenizer.id_to_token(highest)!r} ({highest}), and the model embeds ids "
+            f"below {embeddings}. Leave it out of the texts, or use a model with an embedding for it."
         )
 
 

@@ -27,7 +27,8 @@ class Tokens:
         starts: Position of each row's first token in its chunk; shape (rows,).
         chunks: Chunk of each row; shape (rows,).
         input_ids: Token ids of each chunk, its rows one after the other.
-        token_type_ids: As `input_ids`, for pairs of texts; empty where the rows are single texts.
+        token_type_ids: As `input_ids`, where the model tells the texts of a pair apart; else empty.
+        padding_side: Where `pad` puts padding, as the model needs it: right or left.
     """
 
     labels: NDArray[np.int64]
@@ -36,6 +37,7 @@ class Tokens:
     chunks: NDArray[np.int64]
     input_ids: Sequence[NDArray[np.int32]]
     token_type_ids: Sequence[NDArray[np.int8]]
+    padding_side: str = "right"
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -45,14 +47,15 @@ class Tokens:
         return self._slice(self.input_ids, position)
 
     def pad(self, positions: Sequence[int] | NDArray[np.int64], *, pad_token_id: int) -> Batch:
-        """Return a batch padded on the right to its own longest row.
+        """Return a batch padded to its own longest row.
 
         Returns:
-            input_ids, attention_mask (and token_type_ids for pairs), each (batch, tokens); labels, (batch,).
+            input_ids, attention_mask (and token_type_ids where there are any), each (batch, tokens); labels, (batch,).
         """
         lengths = self.lengths[positions]
         shape = (len(positions), int(lengths.max()))
         mask = np.arange(shape[1]) < lengths[:, None]  # (batch, tokens)
+        mask = mask[:, ::-1] if self.padding_side == "left" else mask
         input_ids = np.full(shape, pad_token_id, dtype=np.int64)
         input_ids[mask] = np.concatenate([self._slice(self.input_ids, row) for row in positions])
         batch = {"input_ids": input_ids, "attention_mask": mask.astype(np.int64), "labels": self.labels[positions]}
@@ -132,6 +135,11 @@ def batches_by_tokens(lengths: NDArray[np.int64], batch_tokens: int) -> list[NDA
         batches.append(order[start : start + rows])
         start += rows
     return batches
+
+
+def of_equal_length(batches: Sequence[NDArray[np.int64]], lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Cut batches of rows sorted by length wherever the length changes, so that no row is padded."""
+    return [part for rows in batches for part in np.split(rows, np.flatnonzero(np.diff(lengths[rows])) + 1)]
 
 
 def _offsets(chunk: pa.ListArray) -> NDArray[np.int64]:

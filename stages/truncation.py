@@ -56,7 +56,9 @@ def cut(length: int, room: int, truncation: str) -> list[slice]:
 
 
 def share_room(first: int, second: int, room: int) -> tuple[int, int]:
-    """Return how many tokens of each text of a pair are kept: the longer text is cut first.
+    """Return how many tokens of each text of a pair are kept: the longer text is cut first, and keeps an odd token.
+
+    So does `tokenizers` (longest_first); of two texts of the same length, the second keeps it.
 
     Args:
         first: Tokens of the first text.
@@ -67,7 +69,7 @@ def share_room(first: int, second: int, room: int) -> tuple[int, int]:
         return first, second
     if min(first, second) <= room // 2:
         return (first, room - first) if first < second else (room - second, second)
-    return room - room // 2, room // 2
+    return (room - room // 2, room // 2) if first > second else (room // 2, room - room // 2)
 
 
 def kept_slices(lengths: Sequence[int], special: SpecialTokens, max_length: int, truncation: str) -> list[slice]:

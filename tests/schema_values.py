@@ -37,7 +37,7 @@ from stages.params import read_params
 from stages.paths import Paths
 from stages.schema import Params, Section, SourceFile
 from stages.split.division import divide
-from stages.split.inputs import SplitInputs
+from stages.split_inputs import SplitInputs
 from stages.truncation import cut
 from tests.stages.download.checks.cases import CASES, UNUSABLE
 from tests.stages.finetune.tiny import LABELS, write_encoder, write_tokens
@@ -117,6 +117,31 @@ def read(
     (folder / "out").mkdir()
     write_dataset(folder / "out", dataset, root=folder, unpack_limit=10**6)
     return json.loads((folder / "out/stats.json").read_text())
+
+
+def label_spelling(policy: str, folder: Path) -> Any:
+    """What becomes of three spellings of one class."""
+    content = b"text,label\na,spam\nb,Spam\nc,ham\nd,spam\n"
+    checks = changed(PARAMS.download.dataset.checks, label_spelling=policy, min_rows_per_label=1)
+    try:
+        stats = read(folder, "csv", content, checks=checks)
+    except DataError:
+        return "fails"
+    return stats["labels"], stats["spellings"]
+
+
+def unseen_label(policy: str, folder: Path) -> Any:
+    """What becomes of a row of test whose label no row for train has."""
+    (folder / "data").mkdir()
+    (folder / "data/test").write_bytes(b"text,label\nc,x\nd,z\n")
+    checks = changed(PARAMS.download.dataset.checks, unseen_label=policy, min_rows_per_label=1)
+    files = [FILE, SourceFile(source="data/test", split="test")]
+    try:
+        stats = read(folder, "csv", b"text,label\na,x\nb,y\n", files=files, checks=checks)
+    except DataError:
+        return "fails"
+    assert stats["set_aside"] or stats["warnings"], "the rule did nothing"
+    return stats["labels"], stats["set_aside"], stats["warnings"]
 
 
 def file_format(name: str, folder: Path) -> Any:
@@ -304,6 +329,8 @@ EFFECTS: dict[str, Effect] = {
     "download.dataset.files.split": official_split,
     "download.dataset.format": file_format,
     **{f"download.dataset.checks.{rule}": check(rule) for rule in CASES},
+    "download.dataset.checks.label_spelling": label_spelling,
+    "download.dataset.checks.unseen_label": unseen_label,
     "tokenize.truncation": truncation,
     "split.method": split_method,
     "split.duplicates": split_duplicates,

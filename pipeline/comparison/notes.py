@@ -4,6 +4,7 @@ from pipeline.comparison.earlier_results import Looks
 from pipeline.comparison.pairing import PairedRows
 from pipeline.comparison.revision import Revision
 from pipeline.comparison.verdicts import ComparisonOptions
+from stages.metrics.failures import describe_collapse
 
 MOST_STAGES, MOST_METRICS = 3, 5  # that a note names
 WORN = 0.5  # of its rows: a test set is worn out if as many fresh ones would detect as much
@@ -28,6 +29,7 @@ def write_notes(
         looks: Comparisons on these test rows before this one; None where they do not count.
     """
     notes = [_staleness(side) for side in (base, head)]
+    notes += [f"{side.name}: {text}" for side in (base, head) for text in describe_collapse(side.report) if text]
     notes.append(unpaired)
     if test:
         notes += _about_rows(base, head, test)

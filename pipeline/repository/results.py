@@ -40,6 +40,7 @@ class RunResults:
         seeds: That the means are of; empty where they are unknown.
         metric: That leads (`evaluate.metric`); None where it is unknown.
         failures: What makes the model useless, a sentence each.
+        notes: What is unusual about the splits, a sentence each.
     """
 
     means: Metrics
@@ -48,11 +49,12 @@ class RunResults:
     seeds: list[int]
     metric: str | None
     failures: list[str]
+    notes: list[str]
 
     @classmethod
     def parse(cls, report: Mapping[str, Any]) -> "RunResults":
         """Read the content of metrics.json or headline.json, which another version of the project may have written."""
-        champion, seeds = report.get("champion"), report.get("seeds")
+        champion, seeds, notes = (report.get(key) for key in ("champion", "seeds", "notes"))
         return cls(
             means=parse_summaries(report),
             model=parse_champion(report),
@@ -60,6 +62,7 @@ class RunResults:
             seeds=list(seeds) if isinstance(seeds, list) else [],
             metric=report.get("metric") or _leading(champion),
             failures=describe_failures(report),
+            notes=[note for note in notes if isinstance(note, str)] if isinstance(notes, list) else [],
         )
 
     @property

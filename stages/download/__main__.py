@@ -4,12 +4,13 @@ Reads:  what download.dataset.files or download.model.source names; no later sta
 Writes: data/download/dataset/: rows.parquet (id text text_pair label group split text_key cluster file, and the
         slice columns; the label names in its schema), source.json, stats.json, set_aside.csv
         data/download/model/: config.json, the tokenizer's files, model.safetensors, source.json
-Params: download.dataset or download.model
+Params: download.dataset or download.model; split, to fail early where a class has too few rows for it
 
 Example: python -m stages.download dataset
 """
 
 from stages import entry
+from stages.class_rows import require_class_rows_of_file
 from stages.download.dataset import write_dataset
 from stages.download.encoder import copy_encoder, locate_encoder
 from stages.files import replace_folder
@@ -27,6 +28,8 @@ def main(params: Params, paths: Paths, item: str) -> None:
     with replace_folder(paths.dataset) as target:
         unpack_limit = params.machine.unpack_limit_mb * 1_000_000
         write_dataset(target, params.download.dataset, root=paths.root, unpack_limit=unpack_limit)
+        # `split` checks the classes again, so a change of params.split re-runs that stage alone
+        require_class_rows_of_file(target / paths.rows.name, params.split)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 from stages.download.checks.row import broken_rules
 from stages.download.checks.rules import Problems, SourceRow
 from stages.download.inputs import InputFile
-from stages.download.labels import rename
+from stages.download.labels import LabelNames
 from stages.download.readers.record import encodable
 from stages.download.row_store import RowStore
 from stages.errors import DataError
@@ -27,7 +27,7 @@ def collect_rows(
     files: Iterable[InputFile],
     path: Path,
     *,
-    labels: Mapping[str, str],
+    names: LabelNames,
     problems: Problems,
     slice_columns: Sequence[str] = (),
 ) -> RowStore:
@@ -36,7 +36,7 @@ def collect_rows(
     Args:
         files: The files.
         path: Where the store keeps the columns.
-        labels: New name of each label value; empty: the values are the names.
+        names: Class name of each label value.
         problems: Collects the rows that break a rule.
         slice_columns: Names of the slice columns that each record has.
 
@@ -47,9 +47,10 @@ def collect_rows(
     with pa.ipc.new_stream(path, store.schema) as writer:
         for file in files:
             store.files.append(file.name)
+            store.splits.append(file.split)
             store.counts.append(0)
             progress = PROGRESS
-            rows = _usable_rows(file, store, labels, problems, ids)
+            rows = _usable_rows(file, store, names, problems, ids)
             for batch in _batches(rows):
                 writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=store.schema))
                 if store.counts[-1] >= progress:
@@ -61,15 +62,15 @@ def collect_rows(
 
 
 def _usable_rows(
-    file: InputFile, store: RowStore, labels: Mapping[str, str], problems: Problems, ids: set[str]
+    file: InputFile, store: RowStore, names: LabelNames, problems: Problems, ids: set[str]
 ) -> Iterator[dict[str, Any]]:
     """Yield the columns of each row that can be used, and add the row to the store."""
     for raw in file.records:
         store.counts[-1] += 1
         value = (file.label if file.label is not None else raw.label or "").strip()
-        label = _replace_surrogates(rename(value, labels))
+        label = _replace_surrogates(names.rename(value))
         usable = True
-        for rule, detail in broken_rules(raw, value=value, label=label, columns=file.columns, ids=ids):
+        for rule, detail in broken_rules(raw, value=value, names=names, label=label, columns=file.columns, ids=ids):
             usable &= problems.add(rule, SourceRow(file.name, raw.row, raw.id, raw.text), detail)
             if problems.policy(rule) == "set_aside":
                 break  # a row is set aside once, under the first rule that it breaks
@@ -89,7 +90,6 @@ def _usable_rows(
             "id": record.id,
             "text": record.text or "",
             "text_pair": (record.text_pair or "") if "text_pair" in file.columns else None,
-            "label": label,
             "group": record.group or None,
             "split": file.split,
             **dict(zip(store.slice_columns, slices, strict=True)),

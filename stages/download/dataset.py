@@ -4,9 +4,11 @@ import tempfile
 from pathlib import Path
 
 from stages.download.checks.cross_row import check_across_rows
+from stages.download.checks.label_spelling import check_spelling
 from stages.download.checks.rules import Problems
 from stages.download.collect import collect_rows
 from stages.download.inputs import open_inputs
+from stages.download.labels import LabelNames
 from stages.download.readers.record import ReadOptions, slice_fields
 from stages.download.writer import write_rows
 from stages.files import write_json
@@ -27,7 +29,7 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
     """
     options = _read_options(dataset)
     labels = {str(value): name for value, name in dataset.labels.items()}
-    checks = dataset.checks
+    checks, names = dataset.checks, LabelNames(labels, merge=dataset.checks.label_spelling == "merge")
     with (
         tempfile.TemporaryDirectory() as scratch,
         (folder / "set_aside.csv").open("w", encoding="utf-8", newline="") as set_aside,
@@ -46,9 +48,13 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
         store = collect_rows(
             inputs,
             Path(scratch) / "rows.arrow",
-            labels=labels,
+            names=names,
             problems=problems,
             slice_columns=options.slice_columns,
+        )
+        problems.advice["unknown_label"] = names.advice
+        spellings = names.log_merged() | check_spelling(
+            store, problems, named=bool(labels), label_order=dataset.label_order
         )
         aside, cluster = check_across_rows(
             store,
@@ -65,6 +71,7 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
             aside=aside,
             cluster=cluster,
             problems=problems,
+            spellings=spellings,
         )
     write_json(folder / "stats.json", stats)
     sources = [{**file.provenance, "rows": rows} for file, rows in zip(inputs, store.counts, strict=True)]
@@ -80,4 +87,5 @@ def _read_options(dataset: Dataset) -> ReadOptions:
         header=dataset.header,
         quoting=dataset.quoting,
         columns=columns | slice_fields(dataset.columns.slices),
+        sheet=dataset.sheet,
     )

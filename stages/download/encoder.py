@@ -5,18 +5,17 @@ import importlib.util
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
 from stages.download.model_card import CARD, read_card
 from stages.download.sources.hub import fetch_hub_model, is_hub
+from stages.download.tokenizer_files import complete_tokenizer
 from stages.errors import ModelError
 from stages.files import sha256 as sha256_of
 from stages.files import write_json
 from stages.messages import plain, short
+<<<<<<< HEAD
 from stages.model_config import read_object
 from stages.model_folder import (
     CONFIG,
@@ -29,12 +28,13 @@ from stages.model_folder import (
     weight_files,
 )
 from stages.tokenizer_check import check_tokenizer, check_tokenizer_file, check_vocabulary, tokenizer_errors
+=======
+from stages.model_files import TOKENIZER_FILES
+from stages.model_folder import CONFIG, INDEX, WEIGHTS, check_model_folder, weight_files
+>>>>>>> main
 
 logger = logging.getLogger(__name__)
 
-TOKENIZER = "tokenizer.json"
-VOCABULARIES = ("vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
-TOKENIZER_PARTS = (*VOCABULARIES, "merges.txt", "special_tokens_map.json", "added_tokens.json")
 PACKAGE = "package:"
 PICKLED = frozenset((".bin", ".pt", ".ckpt", ".h5"))
 MOST_FILES = 100_000  # a folder that is looked through for a model: `/` or a home would take minutes
@@ -52,7 +52,11 @@ def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
         ModelError: The model, package or folder does not exist, or does not hold exactly one model.
     """
     if is_hub(source):
+<<<<<<< HEAD
         return fetch_hub_model(source, files=(CONFIG, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS, POOLING, CARD))
+=======
+        return fetch_hub_model(source, files=(CONFIG, *TOKENIZER_FILES, CARD))
+>>>>>>> main
     folder = _package_folder(source) if source.startswith(PACKAGE) else root / source
     try:
         is_folder = folder.is_dir()
@@ -104,14 +108,18 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None,
         )
     for line in fit.lines():
         logger.info("%s: %s", source, line)
-    for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS):
+    for name in (CONFIG, *TOKENIZER_FILES):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, target / name)  # unchanged: equal files let other weights reuse the tokens
+<<<<<<< HEAD
     if (folder / POOLING).is_file():
         (target / POOLING).parent.mkdir()
         shutil.copyfile(folder / POOLING, target / POOLING)
     _complete_tokenizer(target, source)
     _require_tokenizer(target, source)
+=======
+    complete_tokenizer(target, source)
+>>>>>>> main
     if sha256 is None:
         logger.info("%s has no checksum in params.yaml. Pin its weights with sha256: %s", source, actual)
     described = {"source": source, "revision": revision, "sha256": actual, **read_card(folder)}
@@ -164,41 +172,3 @@ def _no_weights(source: str, files: set[Path]) -> ModelError:
     return ModelError(
         f"download.model.source: {source} has no folder with config.json and model.safetensors. Give a model folder."
     )
-
-
-def _complete_tokenizer(folder: Path, source: str) -> None:
-    """Write tokenizer.json and tokenizer_config.json where the model only has the files of a slow tokenizer."""
-    missing = [name for name in (TOKENIZER, TOKENIZER_CONFIG) if not (folder / name).is_file()]
-    if not missing:
-        return
-    if TOKENIZER in missing and not any((folder / name).is_file() for name in VOCABULARIES):
-        # transformers would make a tokenizer of the special tokens, without one word
-        names = ", ".join((TOKENIZER, *VOCABULARIES))
-        raise ModelError(f"{source} has no tokenizer: {names} are all missing. Choose another model.")
-    from transformers import AutoTokenizer  # takes seconds, and is rarely needed
-
-    try:
-        with offline():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ModelError(
-            f"{source} has no tokenizer.json, and none can be made: {error}. Choose another model."
-        ) from error
-    with tempfile.TemporaryDirectory() as scratch:
-        tokenizer.save_pretrained(scratch)
-        for name in missing:
-            if not (Path(scratch) / name).is_file():
-                raise ModelError(f"{source}: its tokenizer has no fast form (tokenizer.json). Choose another model.")
-            shutil.copyfile(Path(scratch) / name, folder / name)
-
-
-def _require_tokenizer(folder: Path, source: str) -> None:
-    check_tokenizer_file(folder / TOKENIZER, source)
-    with tokenizer_errors(source):
-        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()  # some models are saved with the padding of their last use
-    check_tokenizer(tokenizer, source)
-    size = read_object(folder / CONFIG, source).get("vocab_size")
-    if isinstance(size, int):
-        check_vocabulary(tokenizer, size, source)

@@ -1,7 +1,7 @@
 """The rows read so far: their columns on disk, and in memory what the checks across rows need."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from stages.download.checks.rules import SourceRow
 from stages.download.readers.record import Record
 from stages.download.text_keys import hash_text, normalise
 
-COLUMNS = ("id", "text", "text_pair", "label", "group", "split")
+COLUMNS = ("id", "text", "text_pair", "group", "split")  # the labels are in memory, where they may be renamed
 
 
 class RowStore:
@@ -24,6 +24,7 @@ class RowStore:
 
     Attributes:
         files: Names of the files.
+        splits: Official split of each file; None: it has none.
         counts: Rows read from each file, those that can't be used included.
         labels: Index of each label, in the order in which they were read.
     """
@@ -32,6 +33,7 @@ class RowStore:
         self.path = path
         self.slice_columns = slice_columns
         self.files: list[str] = []
+        self.splits: list[str | None] = []
         self.counts: list[int] = []
         self.labels: dict[str, int] = {}
         self._file, self._label = array("i"), array("i")
@@ -44,6 +46,13 @@ class RowStore:
         self._text_key.append(hash_text(normalise(record.text), normalise(record.text_pair)))
         self._exact_key.append(hash_text(record.text, record.text_pair))
         self._label.append(self.labels.setdefault(label, len(self.labels)))
+
+    def rename_labels(self, names: Mapping[str, str]) -> None:
+        """Give labels other names; labels that get the same name become one. Labels that `names` lacks keep theirs."""
+        indices: dict[str, int] = {}
+        renamed = [indices.setdefault(names.get(label, label), len(indices)) for label in self.labels]
+        self._label = array("i", np.array(renamed, dtype=np.int32)[self.label].tobytes())
+        self.labels = indices
 
     @property
     def schema(self) -> pa.Schema:

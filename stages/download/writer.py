@@ -16,6 +16,7 @@ from stages.download.labels import in_class_order
 from stages.download.row_store import COLUMNS, RowStore
 from stages.errors import DataError
 
+READ_COLUMNS = ("id", "text", "text_pair", "label", "group", "split")
 DERIVED_COLUMNS = (
     ("text_key", pa.int64()),  # equal for rows whose normalised texts are equal
     ("cluster", pa.int64()),  # equal for rows whose texts are nearly equal; null for a text that is like no other
@@ -32,6 +33,7 @@ def write_rows(
     aside: Mapping[int, str],
     cluster: NDArray[np.int64],
     problems: Problems,
+    spellings: Mapping[str, Mapping[str, int]],
 ) -> dict[str, Any]:
     """Write rows.parquet, and write the rows that the checks across rows set aside to set_aside.csv.
 
@@ -43,6 +45,7 @@ def write_rows(
         aside: By position of each row that is set aside, the rule that it breaks.
         cluster: Cluster of nearly equal texts, -1 for none, (rows,).
         problems: Collects the rows that break a rule.
+        spellings: Rows of each spelling of a label that has several, by the most frequent spelling or the class's name.
 
     Returns:
         stats.json.
@@ -62,6 +65,7 @@ def write_rows(
     order = in_class_order(counts, labels, label_order)
     schema = _schema(store, order)
     files, file = pa.array(store.files, pa.string()), store.file
+    names, label = pa.array(store.labels, pa.string()), store.label
     cluster = _without_singletons(cluster, used)
     text_key, exact_key, occurrence, start = store.text_key, store.exact_key, _occurrences(store.exact_key), 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
@@ -75,8 +79,10 @@ def write_rows(
             ]
             _write_set_aside(batch, ids, start, aside, store, problems)
             clusters = pa.array(cluster[rows], mask=cluster[rows] < 0)
-            read, slices = batch.columns[1 : len(COLUMNS)], batch.columns[len(COLUMNS) :]
+            text, text_pair, group, split = batch.columns[1 : len(COLUMNS)]
+            slices = batch.columns[len(COLUMNS) :]
             derived = [pa.array(text_key[rows]), clusters, files.take(pa.array(file[rows]))]
+            read = [text, text_pair, names.take(pa.array(label[rows])), group, split]
             columns = [pa.array(ids, pa.string()), *read, *derived, *slices]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema).filter(pa.array(used[rows])))
             start += len(batch)
@@ -84,8 +90,9 @@ def write_rows(
         "rows_in": sum(store.counts),
         "rows_used": int(used.sum()),
         "set_aside": dict(sorted(problems.set_aside.items())),
-        "warnings": problems.warnings,
+        "warnings": problems.warnings | _other_spellings(spellings, problems),
         "labels": {label: counts[label] for label in order},
+        "spellings": spellings,
         "duplicates": _duplicates(text_key[used], exact_key[used], cluster[used]),
     }
 
@@ -96,8 +103,14 @@ def hashed_id(key: int, occurrence: int) -> str:
     return name if occurrence == 1 else f"{name}-{occurrence}"
 
 
+def _other_spellings(spellings: Mapping[str, Mapping[str, int]], problems: Problems) -> dict[str, int]:
+    """The rows whose label is not in the most frequent spelling, where they are only warned of."""
+    rows = sum(sum(counts.values()) - counts[name] for name, counts in spellings.items() if name in counts)
+    return {"label_spelling": rows} if rows and problems.policy("label_spelling") == "warn" else {}
+
+
 def _schema(store: RowStore, labels: Sequence[str]) -> pa.Schema:
-    read, slices = (((name, pa.string()) for name in names) for names in (COLUMNS, store.slice_columns))
+    read, slices = (((name, pa.string()) for name in names) for names in (READ_COLUMNS, store.slice_columns))
     metadata = {"labels": json.dumps(labels, ensure_ascii=False)}
     return pa.schema([*read, *DERIVED_COLUMNS, *slices], metadata=metadata)
 

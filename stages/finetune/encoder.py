@@ -1,38 +1,26 @@
 """The pretrained encoder with a classification head: loaded, checked against the tokens, saved as a plain model."""
 
 import logging
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from stages.errors import ModelError
 from stages.files import replace_folder
+from stages.finetune.tokenizer_files import read_pad_token, save_tokenizer
 from stages.model.encoder_decoders import read_last_end
 from stages.model.heads import forget_task, start_head_anew
 from stages.model.outputs import named_outputs
+from stages.model.padding import choose_pad_token
 from stages.model.positions import max_tokens
 from stages.model_folder import check_model_folder, offline
 from stages.tokens import Tokens
 
 log = logging.getLogger(__name__)
-
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
-    "chat_template.jinja",
-)
 
 
 def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
@@ -79,10 +67,12 @@ def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
     read_last_end(model)
     for line in fit.lines():
         log.info("%s", line)
+    model.config.pad_token_id = choose_pad_token(model, *read_pad_token(folder))
     model.train()  # from_pretrained leaves it in eval mode, where Lightning would keep it: without dropout
     return model
 
 
+<<<<<<< HEAD
 def pad_token_id(model: PreTrainedModel) -> int:
     """Return the id of the padding token; a decoder without one is told to pad with its end-of-text token."""
     if model.config.pad_token_id is None:
@@ -92,24 +82,29 @@ def pad_token_id(model: PreTrainedModel) -> int:
 
 
 def check_fit(config: PretrainedConfig, tokens: Tokens) -> None:
+=======
+def check_fit(model: PreTrainedModel, tokens: Tokens) -> None:
+>>>>>>> main
     """Check that the encoder has a position for every token, an embedding for every token id, and an end to read.
 
     Raises:
         ModelError: A row is longer than the encoder allows, or the rows were tokenized for another encoder, or the head
             of an encoder-decoder finds no end token in a row.
     """
-    longest, positions = int(tokens.lengths.max()), max_tokens(config)
+    longest, positions = int(tokens.lengths.max()), max_tokens(model)
     if positions is not None and longest > positions:
         raise ModelError(
             f"data/tokenize/tokens has a row of {longest} tokens, but the encoder reads {positions} at most. "
             f"Set tokenize.max_length to {positions} or less."
         )
     highest = max((int(chunk.max()) for chunk in tokens.input_ids if len(chunk)), default=0)
-    if highest >= config.vocab_size:
+    embeddings: Any = model.get_input_embeddings()
+    if highest >= len(embeddings.weight):
         raise ModelError(
-            f"data/tokenize/tokens has token id {highest}, but the encoder embeds ids below {config.vocab_size}. "
+            f"data/tokenize/tokens has token id {highest}, but the encoder embeds ids below {len(embeddings.weight)}. "
             "The tokenizer belongs to another model: set download.model.source to a folder with both."
         )
+    config = model.config
     if config.is_encoder_decoder:
         without = sum(config.eos_token_id not in tokens.row(row) for row in range(len(tokens.lengths)))
         if without:
@@ -127,6 +122,4 @@ def save_model(model: PreTrainedModel, folder: Path, *, encoder: Path) -> None:
             "*.safetensors"
         ):  # safetensors lets only their owner read them, whatever the umask
             weights.chmod((temporary / "config.json").stat().st_mode)
-        for name in TOKENIZER_FILES:
-            if (encoder / name).exists():
-                shutil.copyfile(encoder / name, temporary / name)
+        save_tokenizer(model, temporary, encoder=encoder)

@@ -1,6 +1,6 @@
 """What a fine-tune reads from the stages before it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,10 @@ class Inputs:
     def train_labels(self) -> NDArray[np.int64]:
         """Label index of each row of train; shape (rows,)."""
         return self.tokens.labels[self.train]
+
+    def padded_on(self, side: str) -> "Inputs":
+        """Return the same inputs, whose batches are padded on this side."""
+        return replace(self, tokens=replace(self.tokens, padding_side=side))
 
 
 def read_inputs(paths: Paths) -> Inputs:

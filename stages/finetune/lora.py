@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from torch import nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D  # the linear layer of GPT-2
 
 from stages.errors import TrainingError
 from stages.finetune.methods import freeze_encoder, set_modes
@@ -85,14 +86,12 @@ def _targets(model: PreTrainedModel, target_modules: str | Sequence[str]) -> lis
     targets = BY_ARCHITECTURE.get(kind) or OWN_TARGETS.get(kind, [])
     if names := [name for name in targets if name in ends]:
         return names
-    log.info("lora: peft has no targets for %s, so all %d linear layers of its encoder are", kind, len(present))
-    return present
+    plain = [name for name, module in present.items() if type(module) in (nn.Linear, Conv1D)]  # no router of experts
+    log.info("lora: peft has no targets for %s, so all %d linear layers of its encoder are", kind, len(plain))
+    return plain
 
 
-def _linear_layers(model: PreTrainedModel) -> list[str]:
-    """Return the names of the encoder's linear layers, without a pooler: it trains as a whole or not at all."""
-    from transformers.pytorch_utils import Conv1D  # the linear layer of GPT-2
-
-    modules = model.base_model.named_modules()
-    names = [name for name, module in modules if type(module) in (nn.Linear, Conv1D)]  # a router is a Linear of its own
-    return sorted(name for name in names if name.partition(".")[0] != POOLER)
+def _linear_layers(model: PreTrainedModel) -> dict[str, nn.Module]:
+    """Return the encoder's linear layers by name, without a pooler's: it trains as a whole or not at all."""
+    layers = {name: layer for name, layer in model.base_model.named_modules() if isinstance(layer, nn.Linear | Conv1D)}
+    return {name: layer for name, layer in layers.items() if name.partition(".")[0] != POOLER}

@@ -20,7 +20,9 @@ LENGTHS = 4  # rows that are tried: of so many lengths, the shortest
 OWN = {"first": "cls", "mean": "mean", "last": "last", "end": "end"}  # VECTORS of head_input, as poolings
 
 
-def choose_pooling(model: PreTrainedModel, folder: Path, tokens: Tokens, *, wanted: str) -> Pooling | None:
+def choose_pooling(
+    model: PreTrainedModel, folder: Path, tokens: Tokens, *, wanted: str, frozen: bool
+) -> Pooling | None:
     """Return the pooling that the head needs in place of the architecture's own; None: its own head is right.
 
     Args:
@@ -28,11 +30,12 @@ def choose_pooling(model: PreTrainedModel, folder: Path, tokens: Tokens, *, want
         folder: The encoder's folder; `auto` takes what its files say it was trained for.
         tokens: Of the data set: some rows are tried.
         wanted: finetune.head.pooling.
+        frozen: Whether the encoder does not train: `auto` then takes what sentence-transformers trained it for.
 
     Raises:
         ModelError: The architecture can't classify so.
     """
-    pooling = pooling_of_folder(folder) if wanted == "auto" else wanted
+    pooling = pooling_of_folder(folder, sentence_transformers=frozen) if wanted == "auto" else wanted
     if pooling is None:
         return None
     own, kind = own_pooling(model, tokens), model.config.model_type

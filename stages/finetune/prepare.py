@@ -111,7 +111,7 @@ def prepared(
                 stack.callback(restore_vocabulary, model, compacted)
                 callbacks.append(ShrinkUnused(compacted.compact))
                 notes["vocabulary"] = compacted.stats()
-        start = first_position(model.config) if packed else None
+        start = first_position(model) if packed else None
         train = TokenRows(inputs.tokens, inputs.train, pad_token_id=pad, packed_from=start, filled=packed)
         val = TokenRows(inputs.tokens, inputs.val, pad_token_id=pad, packed_from=start)
         if options.compile:

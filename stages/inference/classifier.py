@@ -7,6 +7,7 @@ Example:
     [Prediction(label='1', probability=0.87, probabilities={'1': 0.87, '2': 0.09, ...})]
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,20 +16,25 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 from transformers import PreTrainedModel
 
 from stages.errors import ModelError
 from stages.inference.decision import Calibration, read_calibration
-from stages.inference.loading import inputs_of, load_model, logits_of, read_behind
+from stages.inference.forward import inputs_of, logits_of, reads_padding
+from stages.inference.loading import load_model, read_behind
+from stages.inference.tokenizer import open_auto_tokenizer
 from stages.model.layers import first_token
 from stages.model.packed import padded
+<<<<<<< HEAD
 from stages.model.pooling import pool, pooling_of
+=======
+from stages.model.padding import choose_pad_token, padding_side
+>>>>>>> main
 from stages.model.positions import max_tokens
 from stages.texts import check_texts, windows
-from stages.tokenizer import encode, open_tokenizer
-from stages.tokenizer_check import check_vocabulary
-from stages.tokens import BATCH_TOKENS, Batch, batches_by_tokens
+from stages.tokenizer import ModelTokenizer, encode
+from stages.tokenizer_check import check_embedded, check_vocabulary
+from stages.tokens import BATCH_TOKENS, Batch, Tokens, batches_by_tokens, of_equal_length
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class Classifier:
 
     Args:
         model: In eval mode, from `load_model`.
-        tokenizer: Its tokenizer, from `open_tokenizer`.
+        tokenizer: Its tokenizer, from `open_auto_tokenizer`.
         calibration: Temperature, threshold, and how texts that are too long are cut.
 
     Attributes:
@@ -61,7 +67,7 @@ class Classifier:
         rows_cut: How many texts have been cut to `max_length` so far.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer, calibration: Calibration) -> None:
+    def __init__(self, model: PreTrainedModel, tokenizer: ModelTokenizer, calibration: Calibration) -> None:
         self.labels = _labels(model)
         self.max_length = calibration.max_length
         self.hidden_size = int(model.config.hidden_size)
@@ -69,6 +75,8 @@ class Classifier:
         self._model = model
         self._tokenizer = tokenizer
         self._calibration = calibration
+        probe, _ = self._encode(["a"], pairs=False)
+        self._equal_lengths = reads_padding(model, probe, np.arange(1))
 
     @classmethod
     def load(cls, folder: str | Path = "data/report/model") -> "Classifier":
@@ -88,11 +96,9 @@ class Classifier:
             raise ModelError(
                 f"{folder}/config.json: the model does not choose one label of several. Use a single-label classifier."
             )
-        opened = open_tokenizer(folder)
-        embeddings: Any = model.get_input_embeddings()
-        check_vocabulary(opened.tokenizer, embeddings.num_embeddings, str(folder))
+        opened = _fitted(open_auto_tokenizer(folder), model, str(folder))
         calibration = read_calibration(folder, labels=labels, longest=_longest(opened.max_length, model))
-        return cls(model, opened.tokenizer, calibration)
+        return cls(model, opened, calibration)
 
     def __call__(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> list[Prediction]:
         """Classify texts.
@@ -159,21 +165,25 @@ class Classifier:
         """Compute equal texts once, in batches of texts of like length, which need hardly any padding."""
         distinct = {text: number for number, text in enumerate(dict.fromkeys(window))}
         inverse = np.fromiter((distinct[text] for text in window), dtype=np.int64, count=len(window))
-        tokens, cut = encode(
-            self._tokenizer,
-            list(distinct),
-            pairs=pairs,
-            max_length=self.max_length,
-            truncation=self._calibration.truncation,
-        )
+        tokens, cut = self._encode(list(distinct), pairs=pairs)
         self.rows_cut += int((cut[inverse] > 0).sum())
         values = np.empty((len(distinct), width), dtype=np.float32)
         batches = batches_by_tokens(tokens.lengths, BATCH_TOKENS[self._model.device.type])
+        if self._equal_lengths:
+            batches = of_equal_length(batches, tokens.lengths)
         pad = self._model.config.pad_token_id or 0
         results = ((indices, forward(tokens.pad(indices, pad_token_id=pad))) for indices in batches)
         for indices, result in read_behind(results):
             values[indices] = result
         return values[inverse]  # (window rows, width)
+
+    def _encode(self, texts: Sequence[Any], *, pairs: bool) -> tuple[Tokens, NDArray[np.int64]]:
+        truncation = self._calibration.truncation
+        tokens, cut = encode(self._tokenizer, texts, pairs=pairs, max_length=self.max_length, truncation=truncation)
+        embeddings: Any = self._model.get_input_embeddings()
+        highest = int(tokens.input_ids[0].max(initial=0))
+        check_embedded(highest, len(embeddings.weight), "the model", tokenizer=self._tokenizer.tokenizer)
+        return dataclasses.replace(tokens, padding_side=padding_side(self._model.config)), cut
 
     def _classify(self, batch: Batch) -> torch.Tensor:
         logits = logits_of(self._model, batch) / self._calibration.temperature  # (batch, num_labels)
@@ -191,6 +201,19 @@ def _labels(model: PreTrainedModel) -> list[str]:
     return [str(names[index]) for index in range(int(model.config.num_labels or 0))]
 
 
+def _fitted(opened: ModelTokenizer, model: PreTrainedModel, name: str) -> ModelTokenizer:
+    """Check a tokenizer against its model, whose pad token is set if it has none; return it with the types it reads."""
+    embeddings: Any = model.get_input_embeddings()
+    check_vocabulary(opened.tokenizer, len(embeddings.weight), name)
+    pad = getattr(model.config, "pad_token_id", None)
+    if pad is None or not 0 <= pad < len(embeddings.weight):
+        model.config.pad_token_id = choose_pad_token(model, opened.tokenizer, opened.pad_token_id)
+    size = getattr(model.config, "type_vocab_size", None)
+    highest = max(opened.tokenizer.encode("a", "b").type_ids, default=0)
+    fits = size is None or size == 0 or highest < size
+    return dataclasses.replace(opened, token_types=opened.token_types and fits, zero_types=size is None)
+
+
 def _longest(limit: int | None, model: PreTrainedModel) -> int:
     """Return how many tokens the model reads at most: the tokenizer's limit or the model's positions."""
-    return min((int(value) for value in (limit, max_tokens(model.config)) if value), default=512)
+    return min((int(value) for value in (limit, max_tokens(model)) if value), default=512)

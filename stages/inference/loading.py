@@ -1,13 +1,12 @@
-"""Loads a saved model folder after checking that it is safe, and computes its outputs.
+"""Loads a saved model folder after checking that it is safe, and computes the probabilities of rows.
 
 It reads weights as safetensors alone, uses no network, and runs no code that comes with a model.
 """
 
-import inspect
+import dataclasses
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,16 +16,17 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from transformers.utils import logging as transformers_logging
 
 from stages.errors import ModelError
+from stages.inference.forward import logits_of, reads_padding
 from stages.model.encoder_decoders import read_last_end
 from stages.model.heads import load_retune_head
 from stages.model.layers import first_token
 from stages.model.outputs import named_outputs
-from stages.model.packed import attend_packed, attends_packed, can_pack, gpu_can_pack, pack_rows
-from stages.model.positions import first_position
+from stages.model.packed import attend_packed, can_pack, gpu_can_pack
+from stages.model.padding import padding_side
 from stages.model_config import check_labels, read_object
 from stages.model_files import is_present
 from stages.model_folder import check_model_folder, offline
-from stages.tokens import BATCH_TOKENS, Tokens, batches_by_length, batches_by_tokens
+from stages.tokens import BATCH_TOKENS, Tokens, batches_by_length, batches_by_tokens, of_equal_length
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # one file, or the index of several
 AHEAD = 2  # batches that a GPU has before it while the result of another is read
@@ -117,10 +117,13 @@ def predict_tokens(
     Returns:
         Shape (rows, num_labels).
     """
+    tokens = dataclasses.replace(tokens, padding_side=padding_side(model.config))
     distinct, same_as = tokens.distinct(positions)
     lengths = tokens.lengths[distinct]
     on_gpu = model.device.type == "cuda"
     batches = batches_by_tokens(lengths, BATCH_TOKENS["cuda"]) if on_gpu else batches_by_length(lengths, batch_size)
+    if len(distinct) and reads_padding(model, tokens, distinct):
+        batches = of_equal_length(batches, lengths)
     pad = model.config.pad_token_id or 0
     probabilities = np.zeros((len(distinct), int(model.config.num_labels or 0)), dtype=np.float32)
     with first_token(model):
@@ -158,29 +161,3 @@ def _read(
     if done is not None:
         done.synchronize()
     return indices, values.numpy()
-
-
-@torch.inference_mode()
-def logits_of(model: PreTrainedModel, batch: dict[str, NDArray[np.int64]]) -> torch.Tensor:
-    """Return the logits of a padded batch in float32; shape (batch, num_labels). Labels in it are ignored."""
-    return model(**inputs_of(model, batch)).logits.float()  # type: ignore[no-any-return]
-
-
-def inputs_of(model: PreTrainedModel, batch: dict[str, NDArray[np.int64]]) -> dict[str, Any]:
-    """Return the columns of a padded batch that the model takes, on its device, and packed if the model reads that.
-
-    DistilBERT, for example, takes no token_type_ids.
-    """
-    accepted = set(inspect.signature(model.forward).parameters) - {"labels"}
-    batch = {name: array for name, array in batch.items() if name in accepted}
-    if attends_packed(model):
-        inputs: dict[str, Any] = pack_rows(batch, first_position=first_position(model.config))
-    else:
-        inputs = {name: torch.from_numpy(array) for name, array in batch.items()}
-    return {name: _moved(values, model.device) for name, values in inputs.items()}
-
-
-def _moved(values: Any, device: torch.device) -> Any:
-    if not isinstance(values, torch.Tensor):
-        return values
-    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)

@@ -18,6 +18,7 @@ from stages.metrics.classification import (
     unit_sums,
 )
 from stages.metrics.count_intervals import measure_counts
+from stages.metrics.least_width import widen_flat
 from stages.metrics.names import CALIBRATED
 from stages.metrics.row_intervals import label_rows, measure_mean, measure_ranking
 
@@ -68,7 +69,7 @@ def measure(
         estimates[f"{CALIBRATED}{name}"] = measure_mean(name, rows, calibrated, groups=groups, confidence=confidence)
     for name, probabilities in (("ece", models), (f"{CALIBRATED}ece", calibrated)):
         estimates[name] = measure_calibration(labels, probabilities, preds, groups=groups, bootstrap=bootstrap)
-    return estimates
+    return widen_flat(estimates, labels, groups, num_labels=num_labels, confidence=confidence)
 
 
 def difference(
@@ -108,7 +109,10 @@ def difference(
         return {name: ours[name] - theirs[name] for name in ours} | means(weights)
 
     ones = np.ones(len(sides[0]), dtype=np.int64)
-    return estimate(score, ones, bootstrap)
+    estimates = estimate(score, ones, bootstrap)
+    return widen_flat(
+        estimates, labels, groups, num_labels=num_labels, confidence=bootstrap.confidence, differences=True
+    )
 
 
 def resampled_units(rows: int, groups: Ints | None, *, seed: int, most: int = MOST_UNITS) -> Ints | None:

@@ -15,25 +15,32 @@ def describe_failures(report: Mapping[str, Any], names: Mapping[str, str] | None
     """Return a sentence for each failure of the model that ships, and of the other seeds; none for a useful model.
 
     Args:
-        report: The contents of the report's metrics.json.
+        report: The contents of the report's metrics.json, or of headline.json, which has no baselines.
         names: How to call the metrics; those that are missing are called as in the file.
     """
-    champion, collapsed = report.get("champion") or {}, report.get("collapsed") or {}
-    always = collapsed.get(str(champion.get("seed")))
-    sentences = []
-    if always is not None:
-        sentences.append(f"The model always predicts “{always}”: its answer does not depend on the text. {ADVICE}")
-    elif no_gain := _no_gain(report, names or {}):
-        sentences.append(no_gain)
-    others = [seed for seed in collapsed if seed != str(champion.get("seed"))]
-    if others:
-        seeds = f"{len(others)} of {len(report.get('seeds') or others)} seeds"
-        what = "predicts" if len(others) == 1 else "predict"
-        sentences.append(
-            f"{seeds} always {what} one label ({', '.join(others)}), which lowers the mean over the seeds."
-            f"{'' if always is not None else ' ' + ADVICE}"
-        )
-    return sentences
+    champion, others = describe_collapse(report)
+    return [sentence for sentence in (champion or _no_gain(report, names or {}), others) if sentence]
+
+
+def describe_collapse(report: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the sentences on a model that ships, and on other seeds, that predict one label; empty where none does.
+
+    Args:
+        report: As in `describe_failures`.
+    """
+    seed, collapsed = str((report.get("champion") or {}).get("seed")), report.get("collapsed") or {}
+    always, others = collapsed.get(seed), [other for other in collapsed if other != seed]
+    label = always[0] if isinstance(always, list) and always else always  # a list in headline.json: DVC shows no list
+    champion = (
+        f"The model always predicts “{label}”: its answer does not depend on the text. {ADVICE}" if always else ""
+    )
+    if not others:
+        return champion, ""
+    seeds = f"{len(others)} of {len(report.get('seeds') or others)} seeds"
+    return champion, (
+        f"{seeds} always {'predicts' if len(others) == 1 else 'predict'} one label ({', '.join(others)}), "
+        f"which lowers the mean over the seeds.{'' if champion else ' ' + ADVICE}"
+    )
 
 
 def _no_gain(report: Mapping[str, Any], names: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ RANGES = {  # lowest and highest value; of all others 0 and 1
     **dict.fromkeys(("log_loss", "mean_absolute_error"), (0.0, math.inf)),
     "brier": (0.0, 2.0),
 }
+SHOWN_STEP = 1e-3  # between two values that people see as different
 CALIBRATED = "calibrated_"  # before the name of a metric that is scored after temperature scaling
 
 

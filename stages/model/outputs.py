@@ -15,4 +15,6 @@ def named_outputs(config: PretrainedConfig) -> PretrainedConfig:
     for key, value in ANSWERS.items():
         if hasattr(config, key):
             setattr(config, key, value)
+    if getattr(config, "attention_type", None) == "block_sparse":
+        config.attention_type = "original_full"  # BigBird: sparse depends on the longest row of a batch, and on chance
     return config

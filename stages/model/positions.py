@@ -1,16 +1,39 @@
-"""Position embeddings of an encoder: the number of a row's first position, and how many tokens fit."""
+"""Positions of an encoder, as its table of position embeddings says: the first of a row, and how many tokens fit."""
 
-from transformers import PretrainedConfig
+import re
+from typing import Any
 
-OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")  # count from the id of the padding token plus 1
+from torch import Tensor
+from transformers import PretrainedConfig, PreTrainedModel
+
+TABLE = re.compile(r"(.*\.)?(embed_positions|position_embeddings|positions_embed|wpe)")
+LIMITS = ("max_position_embeddings", "n_positions", "max_seq_len")  # in a config whose model has no table
 
 
-def first_position(config: PretrainedConfig) -> int:
+def first_position(model: PreTrainedModel) -> int:
     """Return the number of a row's first position."""
-    return int(config.pad_token_id) + 1 if config.model_type in OFFSET_POSITIONS else 0
+    table, limit = _table(model), _limit(model.config)
+    if table is None:
+        return 0
+    if (offset := getattr(table, "offset", None)) is not None:  # OPT, BART
+        return int(offset)
+    if getattr(table, "padding_idx", None) is not None:  # RoBERTa, MPNet: they count from the padding token's id plus 1
+        return int(table.padding_idx) + 1
+    return max(0, len(table.weight) - limit) if limit else 0  # Nystromformer, YOSO: more rows than positions
 
 
-def max_tokens(config: PretrainedConfig) -> int | None:
+def max_tokens(model: PreTrainedModel) -> int | None:
     """Return how many tokens the encoder has positions for; None where there is no limit."""
-    positions: int | None = getattr(config, "max_position_embeddings", None)
-    return positions if positions is None else positions - first_position(config)
+    table = _table(model)
+    return _limit(model.config) if table is None else len(table.weight) - first_position(model)
+
+
+def _table(model: PreTrainedModel) -> Any:
+    """Return the encoder's table of one embedding per position; None where positions are computed or relative."""
+    tables = (module for name, module in model.base_model.named_modules() if TABLE.fullmatch(name))
+    return next((table for table in tables if isinstance(getattr(table, "weight", None), Tensor)), None)
+
+
+def _limit(config: PretrainedConfig) -> int | None:
+    limits = (getattr(config, name, None) for name in LIMITS)
+    return next((limit for limit in limits if isinstance(limit, int) and limit > 0), None)

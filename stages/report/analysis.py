@@ -1,5 +1,6 @@
 """The analysis of the results: baselines, slices and suspect labels, put together with the metrics."""
 
+from stages.files import read_json
 from stages.metrics.bootstrap import Bootstrap
 from stages.params import Params
 from stages.paths import Paths
@@ -25,5 +26,6 @@ def analyse(params: Params, paths: Paths, results: Results) -> tuple[Metrics, li
         baselines=score_baselines(results, baselines, bootstrap),
         slices=score_slices(slices, results.predictions, options.metric, confidence=options.confidence),
         suspects=suspects,
+        notes=read_json(paths.split_stats)["notes"],
     )
     return metrics, suspects

@@ -19,9 +19,10 @@ def headline(metrics: Metrics, results: Results, *, metric: str) -> dict[str, An
 
     Returns:
         `{"test": {name: {"mean", "low", "high", "seeds": [...]}}, "val": {metric: ...}, "seeds": [...],
-        "champion": {"seed", metric}}`: on test the headline metrics, on val the metric that chose the champion, the
-        seeds in the order of their values, and the champion's own value of it on the split that the report shows. A
-        split without rows is empty; without test rows val has all of them.
+        "champion": {"seed", metric}, "collapsed": {seed: [label]}}`: on test the headline metrics, on val the metric
+        that chose the champion, the seeds in the order of their values, the champion's own value of it on the split
+        that the report shows, and the label of each seed whose model predicts nothing else. A split without rows is
+        empty; without test rows val has all of them.
     """
     shown = headline_metrics(metric)
     names = {"test": shown, "val": [metric] if metrics.test else shown}
@@ -40,4 +41,5 @@ def headline(metrics: Metrics, results: Results, *, metric: str) -> dict[str, An
     }
     champion = results.champion.metrics[results.split][metric]
     content["seeds"] = [result.seed for result in results.seeds]
-    return content | {"champion": {"seed": results.champion.seed, metric: champion.value}}
+    content["champion"] = {"seed": results.champion.seed, metric: champion.value}
+    return content | {"collapsed": {seed: [label] for seed, label in metrics.collapsed.items()}}

@@ -56,8 +56,9 @@ class Metrics:
         metric: That leads, and chose the champion on val (`evaluate.metric`).
         seeds: That the means are of.
         champion: The model that the report is about, which ships.
-        collapsed: By seed, the label that its model predicts for every row of the report's split; a seed whose model
-            predicts several is not there.
+        notes: What is unusual about the splits, a sentence each.
+        collapsed: By seed, the label that its model predicts for every row of val and test, which have several; a seed
+            whose model predicts several is not there.
         val: Every metric over all seeds.
         test: Every metric over all seeds.
         seeds_share_of_variance: By metric on test (0 to 1); empty with one seed.
@@ -72,6 +73,7 @@ class Metrics:
     metric: str
     seeds: list[int]
     champion: Champion
+    notes: list[str]
     collapsed: dict[str, str]
     val: dict[str, MetricSummary]
     test: dict[str, MetricSummary]
@@ -92,6 +94,7 @@ def compute_metrics(
     baselines: dict[str, dict[str, BaselineScore]],
     slices: dict[str, dict[str, SliceScore]],
     suspects: Sequence[Suspect],
+    notes: Sequence[str],
 ) -> Metrics:
     """Return the contents of metrics.json.
 
@@ -102,6 +105,7 @@ def compute_metrics(
         baselines: From `score_baselines`.
         slices: From `score_slices`.
         suspects: Rows whose label is probably wrong.
+        notes: What is unusual about the splits.
     """
     champion, predictions = results.champion, results.predictions
     val, _ = summarise_seeds(results, "val", bootstrap)
@@ -110,6 +114,7 @@ def compute_metrics(
     return Metrics(
         metric=metric,
         seeds=[result.seed for result in results.seeds],
+        notes=list(notes),
         collapsed=_collapsed(results),
         champion=Champion(
             seed=champion.seed,
@@ -132,9 +137,17 @@ def compute_metrics(
 
 
 def _collapsed(results: Results) -> dict[str, str]:
-    """The label of each seed whose model predicts nothing else."""
-    predicted = {result.seed: np.unique(result.predictions[results.split].preds) for result in results.seeds}
-    return {str(seed): results.labels[preds[0]] for seed, preds in predicted.items() if len(preds) == 1}
+    """The label of each seed whose model predicts nothing else, though the rows have several."""
+    collapsed = {}
+    for result in results.seeds:
+        splits = result.predictions.values()
+        labels, preds = (
+            np.unique(np.concatenate(column))
+            for column in ([split.labels for split in splits], [split.preds for split in splits])
+        )
+        if len(preds) == 1 < len(labels):
+            collapsed[str(result.seed)] = results.labels[preds[0]]
+    return collapsed
 
 
 def _class_scores(results: Results) -> tuple[dict[str, ClassScore], dict[str, ClassScore]]:

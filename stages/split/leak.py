@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.errors import DataError
-from stages.split.inputs import SplitInputs
+from stages.split_inputs import SplitInputs
 
 OTHERS = {"val": ("train",), "test": ("train", "val")}  # splits that a row of val or test must not be in too
 

@@ -41,6 +41,7 @@ def stratify(
             stop = start + max(int(missing[number, index]), 0)
             assigned[candidates[start:stop]] = number
             start = stop
+    _spread_classes(assigned, label, component, shuffled, splits=len(targets))
     return assigned
 
 
@@ -60,6 +61,39 @@ def apportion(per_label: NDArray[np.int64], total: int, *, least: int) -> NDArra
     order = np.argsort(-(exact - whole), kind="stable")
     whole[order[: total - int(whole.sum())]] += 1
     return np.where((whole < least) & (per_label >= 2 * least) & (total > 0), least, whole)
+
+
+def _spread_classes(
+    assigned: NDArray[np.int64],
+    label: NDArray[np.int64],
+    component: NDArray[np.int64],
+    shuffled: NDArray[np.int64],
+    *,
+    splits: int,
+) -> None:
+    """Move components so that each class is in each split, where a class has components enough for that.
+
+    The smallest component of a class goes first; none is taken from a split that has no other one of its classes.
+    """
+    num_labels = int(label.max(initial=-1)) + 1
+    parts = np.unique(component * num_labels + label)
+    of_component, of_label = parts // max(num_labels, 1), parts % max(num_labels, 1)
+    split_of = np.zeros(int(component.max(initial=-1)) + 1, dtype=np.int64)
+    split_of[component] = assigned
+    held = np.zeros((splits, num_labels), dtype=np.int64)  # components of each class in each split
+    np.add.at(held, (split_of[of_component], of_label), 1)
+    rows, rank = np.bincount(component), np.empty(len(split_of), dtype=np.int64)
+    rank[component[shuffled[::-1]]] = np.arange(len(shuffled))[::-1]
+    for number, index in np.argwhere(held == 0).tolist():
+        candidates = of_component[of_label == index]
+        for candidate in candidates[np.lexsort((rank[candidates], rows[candidates]))].tolist():
+            classes, old = of_label[of_component == candidate], split_of[candidate]
+            if (held[old, classes] > 1).all():
+                held[old, classes] -= 1
+                held[number, classes] += 1
+                split_of[candidate] = number
+                break
+    assigned[:] = split_of[component]
 
 
 def _place_components(

@@ -2,8 +2,8 @@
 
 Reads:  data/download/dataset/rows.parquet; tokenizer.json and tokenizer_config.json of data/download/model (not the
         weights, so that another encoder with the same tokenizer reuses the tokens)
-Writes: data/tokenize/: tokens/tokens.arrow (id label group split text_key cluster tokens_cut input_ids, unpadded; for
-        pairs also token_type_ids), labels.json, lengths.csv, stats.json
+Writes: data/tokenize/: tokens/tokens.arrow (id label group split text_key cluster tokens_cut input_ids, unpadded; where
+        the encoder tells texts apart, also token_type_ids), labels.json, lengths.csv, stats.json
 Params: tokenize
 
 Example: python -m stages.tokenize

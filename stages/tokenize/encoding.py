@@ -60,14 +60,14 @@ def write_tokens(rows: Path, path: Path, *, opened: ModelTokenizer, max_length: 
     special = count_special_tokens(opened.tokenizer, pairs=pairs).count
     _check_max_length(max_length, limit=opened.max_length, special=special)
     lengths = Lengths(labels, max_length=max_length, truncation=truncation, limit=opened.max_length)
-    schema = _schema(pairs)
+    schema = _schema(opened.writes_types(pairs=pairs))
     with replace_file(path) as temporary, pa.ipc.new_stream(temporary, schema) as writer:
         rows_read = _rows_read_at_once(file)
         for number, batch in enumerate(file.iter_batches(batch_size=rows_read)):
             if number and number % PROGRESS == 0:
                 logger.info("%d of %d rows tokenized", number * rows_read, file.metadata.num_rows)
             texts = _texts(batch, pairs)
-            tokens, cut = encode(opened.tokenizer, texts, pairs=pairs, max_length=max_length, truncation=truncation)
+            tokens, cut = encode(opened, texts, pairs=pairs, max_length=max_length, truncation=truncation)
             label = pc.index_in(batch.column("label"), value_set=pa.array(labels, pa.string())).cast(pa.int32())
             writer.write_batch(pa.RecordBatch.from_arrays(_columns(batch, label, tokens, cut), schema=schema))
             unknown = _unknown_tokens(tokens, opened.unk_token_id)
@@ -100,7 +100,7 @@ def _rows_read_at_once(file: pq.ParquetFile) -> int:
     return max(1, min(BATCH, BATCH_BYTES // max(1, longest)))
 
 
-def _schema(pairs: bool) -> pa.Schema:
+def _schema(with_types: bool) -> pa.Schema:
     fields: list[tuple[str, Any]] = [
         ("id", pa.string()),
         ("label", pa.int32()),
@@ -111,7 +111,7 @@ def _schema(pairs: bool) -> pa.Schema:
         ("tokens_cut", pa.int32()),  # by truncation
         ("input_ids", pa.list_(pa.int32())),
     ]
-    return pa.schema(fields + ([("token_type_ids", pa.list_(pa.int8()))] if pairs else []))
+    return pa.schema(fields + ([("token_type_ids", pa.list_(pa.int8()))] if with_types else []))
 
 
 def _texts(batch: pa.RecordBatch, pairs: bool) -> list[Any]:

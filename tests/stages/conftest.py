@@ -178,7 +178,7 @@ def _write_splits(paths: Paths, given: list[str], labels: tuple[str, ...]) -> No
         "same_group": {"val": 65, "test": 66},
         "share": 0.0625,
     }
-    left_out = {"duplicates_dropped": 71, "left_out_as_leak": 72, "train_left_out": 73}
+    left_out = {"duplicates_dropped": 71, "left_out_as_leak": 72, "train_left_out": 73, "notes": ["a note, “<b>”"]}
     paths.split_stats.write_text(json.dumps({**stats, "official": ["test"], **left_out, "leak": leak}))
 
 

@@ -8,7 +8,7 @@ import pytest
 from tokenizers import Tokenizer, normalizers
 
 from stages.errors import ModelError
-from stages.tokenizer import encode, open_tokenizer
+from stages.tokenizer import ModelTokenizer, encode, open_tokenizer
 from tests.stages.word_tokenizer import save_tokenizer
 
 
@@ -58,12 +58,12 @@ def test_a_tokenizer_without_tokens_is_refused(folder: Path, pairs: bool, rows: 
     tokenizer.normalizer = normalizers.Replace("a", "")
     texts = [("b", "b")] if pairs else ["b"]
     with pytest.raises(ModelError, match=f"no token for {rows}, so it can't be the encoder's"):
-        encode(tokenizer, texts, pairs=pairs, max_length=9, truncation="head")
+        encode(ModelTokenizer(tokenizer, None, None), texts, pairs=pairs, max_length=9, truncation="head")
 
 
 def test_rows_are_encoded_cut_and_padded(folder: Path) -> None:
     texts = ["a b", "A zebra c d e", ""]
-    tokens, cut = encode(open_tokenizer(folder).tokenizer, texts, pairs=False, max_length=5, truncation="tail")
+    tokens, cut = encode(open_tokenizer(folder), texts, pairs=False, max_length=5, truncation="tail")
     assert [tokens.row(row).tolist() for row in range(3)] == [[2, 4, 5, 3], [2, 6, 7, 8, 3], [2, 3]]
     assert tokens.lengths.tolist() == [4, 5, 2]
     assert cut.tolist() == [0, 2, 0]
@@ -75,7 +75,7 @@ def test_rows_are_encoded_cut_and_padded(folder: Path) -> None:
 
 def test_pairs_have_the_types_of_their_tokens(folder: Path) -> None:
     texts = [("a b c d e", "f g"), ("a", "b")]
-    tokens, cut = encode(open_tokenizer(folder).tokenizer, texts, pairs=True, max_length=7, truncation="head")
+    tokens, cut = encode(open_tokenizer(folder), texts, pairs=True, max_length=7, truncation="head")
     assert [tokens.row(row).tolist() for row in range(2)] == [[2, 4, 5, 3, 9, 10, 3], [2, 4, 3, 5, 3]]
     assert tokens.pad(np.array([0, 1]), pad_token_id=0)["token_type_ids"].tolist() == [
         [0, 0, 0, 0, 1, 1, 1],

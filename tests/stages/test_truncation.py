@@ -3,7 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from stages.tokenizer import ModelTokenizer, encode
 from stages.truncation import SpecialTokens, cut, kept_slices, share_room
 
 SINGLE, PAIR = SpecialTokens(1, 0, 1), SpecialTokens(1, 1, 1)
@@ -26,8 +28,9 @@ def row(lengths: list[int], special: SpecialTokens, max_length: int, truncation:
         ([9], SpecialTokens(0, 0, 1), "tail", "45678C"),
         ([9, 1], PAIR, "head", "A01B0C"),
         ([1, 9], PAIR, "tail", "A0B78C"),
-        ([9, 9], PAIR, "head", "A01B0C"),
-        ([9, 9], PAIR, "head_tail", "A08B0C"),
+        ([9, 9], PAIR, "head", "A0B01C"),
+        ([9, 9], PAIR, "head_tail", "A0B08C"),
+        ([9, 8], PAIR, "head", "A01B0C"),
         ([9, 9], SpecialTokens(1, 2, 1), "tail", "A8BB8C"),
     ],
 )
@@ -60,6 +63,22 @@ def test_the_longer_text_of_a_pair_is_cut_first(first, second, room):
     assert left + right == min(first + second, room)
     if left < first and right < second:
         assert abs(left - right) <= 1
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(3, 24))
+def test_a_pair_is_cut_as_the_library_cuts_it(first, second, max_length):
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1, "b": 2, "s": 3}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="s $A s", pair="s $A s $B:1 s:1", special_tokens=[("s", 3)]
+    )
+    texts = [" ".join("a" * first), " ".join("b" * second)]
+    opened = ModelTokenizer(tokenizer, None, None)
+    ours, _ = encode(opened, [tuple(texts)], pairs=True, max_length=max_length, truncation="head")
+    tokenizer.enable_truncation(max_length)
+    theirs = tokenizer.encode(*texts)
+    assert ours.row(0).tolist() == theirs.ids
+    assert ours.token_type_ids[0].tolist() == theirs.type_ids
 
 
 def test_no_room_at_all():

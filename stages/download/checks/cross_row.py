@@ -1,13 +1,14 @@
-"""Checks that need all rows: equal and nearly equal texts, texts with several labels, and rare labels."""
+"""Checks that need all rows: equal and nearly equal texts, texts with several labels, unseen labels, rare labels."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from stages.download.checks.label_spelling import spelling_key
 from stages.download.checks.near_duplicates import find_clusters
-from stages.download.checks.rules import Problems, SourceRow
+from stages.download.checks.rules import Problems
 from stages.download.row_store import RowStore
 from stages.download.text_keys import normalise
 from stages.errors import DataError
@@ -39,9 +40,10 @@ def check_across_rows(
     aside: dict[int, str] = {}
     _apply("conflicting_labels", np.flatnonzero(_in_conflict(text, store.label)), store, problems, aside)
     repeats = np.arange(len(text)) != first[text]
-    _apply("duplicate_text", np.flatnonzero(repeats), store, problems, aside, earlier=first[text])
+    _apply("duplicate_text", np.flatnonzero(repeats), store, problems, aside, detail=_see(store, first[text]))
     near = (cluster >= 0) & (cluster != np.arange(len(text))) & ~repeats
-    _apply("near_duplicate", np.flatnonzero(near), store, problems, aside, earlier=cluster)
+    _apply("near_duplicate", np.flatnonzero(near), store, problems, aside, detail=_see(store, cluster))
+    _check_unseen(store, problems, aside)
     _check_labels(store, problems, aside, min_rows_per_label)
     return aside, cluster
 
@@ -86,7 +88,7 @@ def _apply(
     problems: Problems,
     aside: dict[int, str],
     *,
-    earlier: NDArray[np.int64] | None = None,
+    detail: Callable[[int], str] = lambda _: "",
 ) -> None:
     """Add the rows at `positions` to the problems, or to `aside`; rows that are set aside already break no other rule.
 
@@ -96,7 +98,7 @@ def _apply(
         store: All rows.
         problems: Collects the rows that break a rule.
         aside: Rule by position of each row that is to be set aside.
-        earlier: Position of the row that each row repeats, (rows,).
+        detail: What the message adds to the row at a position.
     """
     for position in positions.tolist():
         if position in aside:
@@ -104,13 +106,38 @@ def _apply(
         if problems.policy(rule) == "set_aside":
             aside[position] = rule  # `write_rows` writes it, because it reads the texts again
         else:
-            row = store.source_row(position)
-            detail = "" if earlier is None else _see(store.source_row(int(earlier[position])), row.file)
-            problems.add(rule, row, detail)
+            problems.add(rule, store.source_row(position), detail(position))
 
 
-def _see(row: SourceRow, file: str) -> str:
-    return f"see row {row.row}" if row.file == file else f"see {row.file} row {row.row}"
+def _see(store: RowStore, earlier: NDArray[np.int64]) -> Callable[[int], str]:
+    """Return a function from a row's position to where the row that it repeats is."""
+
+    def see(position: int) -> str:
+        row, first = store.source_row(position), store.source_row(int(earlier[position]))
+        return f"see row {first.row}" if row.file == first.file else f"see {first.file} row {first.row}"
+
+    return see
+
+
+def _check_unseen(store: RowStore, problems: Problems, aside: dict[int, str]) -> None:
+    """Check that each label of a row of an official val or test is that of a row that train can have."""
+    measured = np.array([split in ("val", "test") for split in store.splits], dtype=np.bool_)[store.file]
+    used = np.ones(len(measured), dtype=np.bool_)
+    used[list(aside)] = False
+    label, names = store.label, list(store.labels)
+    if not (used & ~measured).any():
+        return  # `split` names what is missing: the rows of train
+    seen = np.zeros(len(names), dtype=np.bool_)
+    seen[label[used & ~measured]] = True
+    spelled = {spelling_key(names[index]): names[index] for index in np.flatnonzero(seen)}
+
+    def detail(position: int) -> str:
+        name = names[label[position]]
+        alike = spelled.get(spelling_key(name))
+        return f"{short(name)}; train has {short(alike)}" if alike else short(name)
+
+    positions = np.flatnonzero(used & measured & ~seen[label])
+    _apply("unseen_label", positions, store, problems, aside, detail=detail)
 
 
 def _check_labels(store: RowStore, problems: Problems, aside: dict[int, str], least: int) -> None:

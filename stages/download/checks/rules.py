@@ -43,6 +43,11 @@ RULES = {
     "conflicting_labels": Rule("the same text also has another label", "Keep one label"),
     "duplicate_text": Rule("duplicates the text of an earlier row", "Delete it"),
     "near_duplicate": Rule("nearly duplicates the text of an earlier row", "Delete it"),
+    "unseen_label": Rule(
+        "no row for train has the label, so the model can't learn it",
+        "Add rows of it to a file with split: train, join it with another class in download.dataset.labels, give the "
+        "files no split so that all rows are divided anew",
+    ),
     "rare_label": Rule(
         "the label has fewer rows than download.dataset.checks.min_rows_per_label",
         "Add rows of this label, join it with another class in download.dataset.labels",
@@ -68,6 +73,7 @@ class Problems:
 
     Attributes:
         set_aside: Rows that are set aside, by rule.
+        advice: What a failure's message says after its rule's own advice, by rule.
     """
 
     def __init__(self, policies: Mapping[str, str], file: IO[str]) -> None:
@@ -77,6 +83,7 @@ class Problems:
         self._examples: dict[tuple[str, str], list[str]] = {}  # by file and rule
         self._counts: Counter[tuple[str, str]] = Counter()  # by file and rule
         self.set_aside: Counter[str] = Counter()
+        self.advice: dict[str, str] = {}
 
     def policy(self, rule: str) -> str:
         """Return what happens to rows that break the rule."""
@@ -135,7 +142,8 @@ class Problems:
             return f"{file}: {count} rows: {problem} (row {', '.join(examples)}{more})"
         if rule in self._policies:
             fix += f", or set download.dataset.checks.{rule}: set_aside"
-        return f"{file} row {', '.join(examples)}{more}: {problem}. {fix}."
+        advice = f" {self.advice[rule]}" if self.advice.get(rule) else ""
+        return f"{file} row {', '.join(examples)}{more}: {problem}. {fix}.{advice}"
 
 
 def printable(text: str | None) -> str:

@@ -45,7 +45,7 @@ def agrees(model: PreTrainedModel, tokens: Tokens, rows: NDArray[np.int64], *, p
     before = model.config._attn_implementation
     model.train(False)
     padded = {name: torch.from_numpy(values) for name, values in tokens.pad(rows, pad_token_id=pad_token_id).items()}
-    packed = pack(tokens, rows, first_position=first_position(model.config))
+    packed = pack(tokens, rows, first_position=first_position(model))
     try:
         with torch.autocast(model.device.type, dtype=torch.bfloat16):
             expected = _logits(model, padded).detach()

@@ -65,5 +65,12 @@ def test_a_model_that_is_useless_is_said_in_the_last_lines(tmp_path: Path, capsy
     assert "finetune.learning_rate" in line
 
 
+def test_what_is_unusual_about_the_splits_is_in_the_last_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = shown(write(tmp_path, notes=["test has no row of 'h\x1bam'", 3]), capsys, brief=True)
+    assert "test has no row of 'h�am'" in lines[-4:]
+
+
 def test_there_is_nothing_to_show_before_the_first_run(tmp_path: Path) -> None:
     assert not _show_results(tmp_path, brief=False)

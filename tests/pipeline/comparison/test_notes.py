@@ -14,13 +14,16 @@ from pipeline.comparison.verdicts import ComparisonOptions
 from tests.pipeline.comparison.builders import paired, predictions
 
 
-def side(name: str, *, stale: str = "", seeds: tuple[int, ...] = (1, 2), metrics: str = "test.mcc") -> Any:
+def side(
+    name: str, *, stale: str = "", seeds: tuple[int, ...] = (1, 2), metrics: str = "test.mcc", collapsed: str = ""
+) -> Any:
     return SimpleNamespace(
         name=name,
         stale=stale.split,
         seeds=list(seeds),
         metrics=dict.fromkeys(metrics.split(), None),
         complete=True,
+        report={"champion": {"seed": 1}, "collapsed": dict.fromkeys(collapsed.split(), "ham")},
     )
 
 
@@ -50,6 +53,13 @@ def test_results_made_with_former_code_are_named(stale: str, stages: str) -> Non
     note = f"the results of {stages} were made with code or parameters that have changed since. Update them: retune run"
     assert write_notes(side("v1", stale=stale), HEAD, SAME, "") == [f"v1: {note}"]
     assert write_notes(BASE, side("workspace", stale=stale), SAME, "") == [f"workspace: {note}"]
+
+
+@pytest.mark.parametrize("test", [SAME, None])
+def test_a_model_that_predicts_one_label_is_named_with_its_side(test: Any) -> None:
+    base, head = write_notes(side("v1", collapsed="1"), side("workspace", collapsed="2"), test, "")
+    assert base.startswith("v1: The model always predicts “ham”")
+    assert head.startswith("workspace: 1 of 1 seeds always predicts one label (2)")
 
 
 def test_notes_of_both_sides_come_before_the_reason_for_unpaired_rows() -> None:

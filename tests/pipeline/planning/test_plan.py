@@ -232,4 +232,6 @@ def test_json(project: Path) -> None:
         "state": "pending",
         "reasons": ["cut first"],
         "seconds": None,
+        "seconds_low": None,
+        "seconds_high": None,
     }

@@ -25,6 +25,8 @@ POLICIES = {
     "conflicting_labels": "warn",
     "near_duplicate": "warn",
     "rare_label": "fail",
+    "label_spelling": "warn",
+    "unseen_label": "fail",
 }
 
 

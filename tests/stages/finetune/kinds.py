@@ -66,6 +66,8 @@ SPECIFIC: dict[str, dict[str, Any]] = {
     "deberta-v2": COMMON,
     "distilbert": {"vocab_size": VOCABULARY, "dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32},
     "electra": COMMON | {"embedding_size": 8},
+    "falcon": {"vocab_size": VOCABULARY, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    | {"ffn_hidden_size": 32, "pad_token_id": 0},
     "flaubert": XLM,
     "fnet": COMMON,
     "funnel": {"vocab_size": VOCABULARY, "d_model": 16, "n_head": 2, "d_head": 8, "d_inner": 32, "pad_token_id": 0}

@@ -54,19 +54,19 @@ def test_rows_longer_than_the_positions(paths: Paths) -> None:
     with pytest.raises(
         ModelError, match=r"a row of \d\d tokens, but the encoder reads 32 at most. Set tokenize.max_length"
     ):
-        check_fit(load_encoder(paths.encoder, labels=LABELS).config, tokens)
+        check_fit(load_encoder(paths.encoder, labels=LABELS), tokens)
 
 
 def test_tokens_of_another_encoder(paths: Paths) -> None:
     write_encoder(paths.encoder, vocabulary=30)
     with pytest.raises(ModelError, match=r"token id \d\d, but the encoder embeds ids below 30. The tokenizer belongs"):
-        check_fit(load_encoder(paths.encoder, labels=LABELS).config, open_tokens(paths.tokens))
+        check_fit(load_encoder(paths.encoder, labels=LABELS), open_tokens(paths.tokens))
 
 
 def test_tokens_that_fit_pass(paths: Paths) -> None:
     tokens = open_tokens(paths.tokens)
-    config = load_encoder(paths.encoder, labels=LABELS).config
-    check_fit(config, dataclasses.replace(tokens, lengths=tokens.lengths))
+    model = load_encoder(paths.encoder, labels=LABELS)
+    check_fit(model, dataclasses.replace(tokens, lengths=tokens.lengths))
 
 
 def test_a_folder_without_a_model(paths: Paths) -> None:

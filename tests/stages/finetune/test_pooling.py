@@ -49,9 +49,13 @@ def pooling_file(paths: Paths, content: object) -> None:
     (paths.encoder / "1_Pooling/config.json").write_text(json.dumps(content))
 
 
-def chosen(paths: Paths, wanted: str) -> str | None:
+def chosen(paths: Paths, wanted: str, *, frozen: bool = True) -> str | None:
     return choose_pooling(
-        load_encoder(paths.encoder, labels=LABELS), paths.encoder, open_tokens(paths.tokens), wanted=wanted
+        load_encoder(paths.encoder, labels=LABELS),
+        paths.encoder,
+        open_tokens(paths.tokens),
+        wanted=wanted,
+        frozen=frozen,
     )
 
 
@@ -60,6 +64,7 @@ def test_auto_is_what_the_encoders_files_say(paths: Paths, content: object, expe
     if content is not None:
         pooling_file(paths, content)
     assert chosen(paths, "auto") == expected
+    assert chosen(paths, "auto", frozen=False) is None
 
 
 @pytest.mark.parametrize(
@@ -120,7 +125,7 @@ def test_a_model_of_ours_is_tuned_again_with_the_pooling_that_it_has(paths: Path
     main(params(max_epochs=1, head={"pooling": "last"}), paths, 7)
     for name in ("config.json", "model.safetensors"):
         (paths.encoder / name).write_bytes((paths.finetuned(7) / name).read_bytes())
-    assert chosen(paths, "auto") == "last"
+    assert chosen(paths, "auto", frozen=False) == "last"
     assert chosen(paths, "cls") is None
 
 

@@ -1,5 +1,6 @@
 """The Classifier: texts to labels, probabilities and embeddings."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_a_folder_is_a_string_too_and_no_text_is_no_prediction(project: Paths) -
 def test_order_stands_and_equal_texts_are_computed_once(project: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     classifier = Classifier.load(project.finetuned(1))
     seen: list[int] = []
-    original = classifier._tokenizer.encode_batch_fast
+    original = classifier._tokenizer.tokenizer.encode_batch_fast
 
     class Spy:
         def __getattr__(self, name: str) -> object:
@@ -62,7 +63,7 @@ def test_order_stands_and_equal_texts_are_computed_once(project: Paths, monkeypa
             seen.append(len(texts))
             return original(texts)
 
-    monkeypatch.setattr(classifier, "_tokenizer", Spy())
+    monkeypatch.setattr(classifier, "_tokenizer", dataclasses.replace(classifier._tokenizer, tokenizer=Spy()))
     many = [TEXTS[index % 5] for index in range(300)]
     probabilities = classifier.probabilities(many)
     assert seen == [5]

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from stages.errors import ModelError
-from stages.inference.loading import inputs_of, load_model, predict_tokens, read_behind
+from stages.inference.forward import inputs_of
+from stages.inference.loading import load_model, predict_tokens, read_behind
 from stages.model.packed import attend_packed, padded
 from stages.paths import Paths
 from stages.tokens import open_tokens

@@ -50,9 +50,9 @@ def test_a_difference_is_that_of_the_values_and_narrower_than_unpaired() -> None
 
 def test_a_model_does_not_differ_from_itself() -> None:
     model = _model(1, LABELS, skill=1.0)
-    assert {(lead.low, lead.value, lead.high) for lead in difference(LABELS, model, model, **OPTIONS).values()} == {
-        (0, 0, 0)
-    }
+    for name, lead in difference(LABELS, model, model, **OPTIONS).items():
+        assert lead.value == 0, name
+        assert -0.05 < lead.low < 0 < lead.high < 0.05, name  # other rows may show what none of these did
 
 
 @pytest.mark.parametrize(

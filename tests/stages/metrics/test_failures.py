@@ -7,7 +7,7 @@ import pytest
 from stages.metrics.failures import describe_failures
 
 
-def report(*, low: float = 0.1, high: float = 0.3, collapsed: dict[str, str] | None = None) -> dict[str, Any]:
+def report(*, low: float = 0.1, high: float = 0.3, collapsed: dict[str, Any] | None = None) -> dict[str, Any]:
     lead = {"value": 0.2, "difference": 0.125, "low": low, "high": high}
     return {
         "metric": "macro_f1",
@@ -34,6 +34,7 @@ def report(*, low: float = 0.1, high: float = 0.3, collapsed: dict[str, str] | N
             {"collapsed": {"1": "ham"}, "low": 0.0},
             ["The model is no better", "1 of 3 seeds always predicts one label (1)"],
         ),
+        ({"collapsed": {"2": ["ham"], "3": ["ham"]}}, ["The model always predicts “ham”", "1 of 3 seeds"]),  # headline
         ({"collapsed": {"2": "ham", "3": "ham"}}, ["The model always predicts “ham”", "1 of 3 seeds always predicts"]),
     ],
 )

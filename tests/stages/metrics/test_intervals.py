@@ -11,7 +11,7 @@ from benchmarks.statistics_intervals import METRICS, Cell, simulate
 from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.classification import row_values
 from stages.metrics.effective_rows import weigh_sample
-from stages.metrics.estimates import measure
+from stages.metrics.estimates import difference, measure
 from stages.metrics.names import value_range
 
 BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=1)
@@ -57,13 +57,49 @@ def test_an_interval_is_around_its_value_within_the_range_and_not_of_zero_width(
     result = measure(
         labels, [model], preds=[preds], temperatures=[1.0], ordered=classes > 2, groups=groups, bootstrap=BOOTSTRAP
     )
-    constant = len(np.unique(model[:, 1])) == 1  # such a model ranks no row above another, on any rows
     for name, interval in result.items():
         lowest, highest = value_range(name)
         assert lowest <= interval.low <= interval.value <= interval.high <= highest, name
-        if not (constant and name in ("auroc", "average_precision")):
-            assert interval.low < interval.high, name
+        assert f"{interval.low:.3f}" != f"{interval.high:.3f}", name
         assert np.isfinite(dataclasses.astuple(interval)).all(), name
+
+
+@pytest.mark.parametrize("classes", [2, 3, 12])
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 9, 20, 50, 300])
+@pytest.mark.parametrize("sure", [0.9, 1.0, "none"])
+@pytest.mark.parametrize("all_of_one_class", [False, True])
+@pytest.mark.parametrize("case", ["every row right", "every row wrong", "one label for all"])
+def test_no_interval_of_few_rows_is_shown_as_one_number(
+    case: str, all_of_one_class: bool, sure: float | str, rows: int, classes: int
+) -> None:
+    labels = np.zeros(rows, np.int64) if all_of_one_class else np.arange(rows) % classes
+    preds, _ = CASES[case](labels, classes)
+    level = 1 / classes if sure == "none" else float(sure)
+    model, baseline = probabilities(preds, classes, level), probabilities(np.zeros_like(preds), classes, 0.5)
+    options = {"ordered": classes > 2, "bootstrap": BOOTSTRAP}
+    measured = measure(labels, [model], preds=[preds], temperatures=[1.0], **options)
+    leads = [difference(labels, model, other, preds=preds, **options) for other in (baseline, model)]
+    for estimates in (measured, *leads):
+        for name, interval in estimates.items():
+            assert interval.low <= interval.value <= interval.high, name
+            assert f"{interval.low:.3f}" != f"{interval.high:.3f}", name
+
+
+def test_flat_intervals_are_narrow_with_many_rows_and_whole_where_one_class_measures_nothing() -> None:
+    labels = np.arange(9) % 2
+    same = probabilities(np.zeros_like(labels), 2, 0.8)
+    lead = difference(labels, same, same, ordered=False, bootstrap=BOOTSTRAP)["accuracy"]
+    limit = binomtest(0, 9).proportion_ci(0.95, method="exact").high
+    assert (lead.low, lead.value, lead.high) == (pytest.approx(-limit), 0.0, pytest.approx(limit))
+    many = np.arange(40_000) % 2
+    same = probabilities(np.zeros_like(many), 2, 0.8)
+    assert difference(many, same, same, ordered=False, bootstrap=BOOTSTRAP)["accuracy"].high < 1e-4
+    one = np.zeros(50, np.int64)
+    estimates = measure(
+        one, [probabilities(one, 2, 0.9)], preds=[one], temperatures=[1.0], ordered=False, bootstrap=BOOTSTRAP
+    )
+    for name in ("mcc", "kappa", "auroc", "average_precision"):
+        assert (estimates[name].low, estimates[name].high) == value_range(name)
 
 
 def mid_p(right: int, rows: int, chance: float) -> float:

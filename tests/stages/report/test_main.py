@@ -18,12 +18,13 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import ModelCard
 from ruamel.yaml import YAML
-from transformers import pipeline
+from transformers import AutoTokenizer, pipeline
 
 from stages.errors import ReportError
 from stages.evaluate.__main__ import main as evaluate
 from stages.files import write_json
 from stages.inference import Classifier
+from stages.metrics.failures import describe_collapse
 from stages.metrics.rule import Trial
 from stages.metrics.summary import parse_summaries
 from stages.params import read_params
@@ -285,11 +286,17 @@ def test_a_model_that_predicts_one_label_is_said_in_red_before_anything_else(pre
     assert 0 < page.index('<div class="alarm" role="alert">') < page.index(sentence) < page.index('id="answer"')
     assert sentence in (copy_project.report / "report.md").read_text().partition("## Metrics")[0]
     assert set(json.loads((copy_project.report / "metrics.json").read_text())["collapsed"]) == {"1", "2"}
+    assert describe_collapse(json.loads(copy_project.headline.read_text()))[0].startswith(sentence)
+
+
+def test_what_is_unusual_about_the_splits_is_said_before_the_metrics(reported: Paths) -> None:
+    assert "<strong>a note, “&lt;b&gt;”</strong>" in (reported.report / "report.html").read_text()
+    assert "a note, “" in (reported.report / "report.md").read_text().partition("## Metrics")[0]
 
 
 def test_an_alarm_is_raised_for_a_failure_and_for_nothing_else(reported: Paths) -> None:
     metrics = json.loads((reported.report / "metrics.json").read_text())
-    tables = {seed: pd.read_parquet(reported.predictions(seed)).query("split == 'test'") for seed in (1, 2)}
+    tables = {seed: pd.read_parquet(reported.predictions(seed)) for seed in (1, 2)}
     one_label = {str(seed) for seed, table in tables.items() if table["pred"].nunique() == 1}
     assert set(metrics["collapsed"]) == one_label
     chance = metrics["baselines"]["majority"]["macro_f1"]["low"] <= 0
@@ -338,6 +345,7 @@ def test_the_model_folder_says_how_to_decide(reported: Paths) -> None:
         "max_length": 128,
         "truncation": "head",
     }
+    assert AutoTokenizer.from_pretrained(reported.report / "model").model_max_length == 128
 
 
 def _measured(project: Paths) -> pd.DataFrame:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from stages.errors import DataError
-from stages.split.inputs import SplitInputs
 from stages.split.leak import find_leak, require_no_leak
+from stages.split_inputs import SplitInputs
 
 POSITIONS = {"train": np.array([0, 1]), "val": np.array([2, 3, 4]), "test": np.array([5, 6, 7])}
 ROWS = 8

@@ -53,7 +53,8 @@ def named() -> bytes:
         "text": {"dtype": "string", "_type": "Value"},
         "label": {"names": ["neg", "pos"], "_type": "ClassLabel"},
     }
-    table = pa.table({"text": ["bad", "good", "?"], "label": pa.array([0, 1, -1], pa.int64())})
+    texts = ["bad", "good", "?", "awful", "great", "hate it", "love it"]
+    table = pa.table({"text": texts, "label": pa.array([0, 1, -1, 0, 1, 0, 1], pa.int64())})
     table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
@@ -163,8 +164,8 @@ def test_class_names_are_kept_and_unlabelled_rows_reported(stage, tmp_path):
     done = stage("dataset", values)
     assert done.returncode == 0, done.stderr
     rows = pq.read_table(tmp_path / "data/download/dataset/rows.parquet")
-    assert rows.column("label").to_pylist() == ["neg", "pos"]
-    assert rows.column("split").to_pylist() == [None, None]
+    assert rows.column("label").to_pylist() == ["neg", "pos"] * 3
+    assert rows.column("split").to_pylist() == [None] * 6
     assert "not pinned" not in done.stderr
 
 

@@ -41,7 +41,7 @@ def test_packed_and_padded_give_the_same_loss_and_gradients(paths: Paths, kind: 
     loss, grads = loss_and_gradients(model, padded)
     first_token_only(model)
     attend_packed(model)
-    packed = pack(tokens, ROWS, first_position=first_position(model.config), filler=filler)
+    packed = pack(tokens, ROWS, first_position=first_position(model), filler=filler)
     assert packed["input_ids"].shape == (1, tokens.lengths[ROWS].sum() if filler is None else SMALLEST_STEP)
     found_loss, found_grads = loss_and_gradients(model, packed)  # type: ignore[arg-type]
     assert found_loss == pytest.approx(loss, abs=1e-5)

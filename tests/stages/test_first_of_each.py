@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.split.duplicates import first_of_each
+from stages.components import first_of_each
 
 
 @pytest.mark.parametrize(

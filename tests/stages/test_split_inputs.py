@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from stages.split.inputs import SplitInputs, read_inputs
+from stages.split_inputs import SplitInputs, read_inputs
 
 
 def read_rows(

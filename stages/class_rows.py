@@ -1,0 +1,156 @@
+"""Whether each class has rows for every split that is taken from the rows: told as soon as the rows are there."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from stages.components import connect_rows
+from stages.errors import DataError
+from stages.messages import examples, short
+from stages.schema import Split
+from stages.split_inputs import COLUMNS, SplitInputs, pool_rows
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """A class with too few rows that may be in different splits.
+
+    Attributes:
+        label: Its index.
+        rows: Its rows, without those of official val and test.
+        units: Sets of its rows that may be in different splits.
+        cause: rows, groups or duplicates: what makes the units too few.
+        position: A row of its largest unit.
+        different: Its different texts, but for case, character width and white space.
+    """
+
+    label: int
+    rows: int
+    units: int
+    cause: str
+    position: int
+    different: int
+
+
+def require_class_rows(
+    inputs: SplitInputs, labels: Sequence[str], options: Split, *, example: Callable[[int], str] | None = None
+) -> None:
+    """Check that each class has as many rows that may be in different splits as splits are taken from the rows.
+
+    Args:
+        inputs: Columns of all rows.
+        labels: Label names in class order.
+        options: Method, shares, and what happens to duplicates.
+        example: From a row's position to its text, for the message.
+
+    Raises:
+        DataError: A class has fewer. Or a split is neither that of a file nor has a share of the rows.
+    """
+    shortages, parts = find_shortages(inputs, len(labels), options)
+    if not shortages:
+        return
+    needed = " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
+    described = examples(shortages, show=lambda shortage: _describe(shortage, labels, options, example))
+    causes = {shortage.cause: shortage for shortage in reversed(shortages)}
+    fixes = [_fix(shortage, len(parts), options) for shortage in causes.values()]
+    raise DataError(
+        f"A class needs rows for {needed} (split.method: {options.method}), but: {described}. {' '.join(fixes)}"
+    )
+
+
+def require_class_rows_of_file(path: Path, options: Split) -> None:
+    """Check the rows of rows.parquet. Raises as `require_class_rows`."""
+    file = pq.ParquetFile(path)
+    labels: list[str] = json.loads(file.schema_arrow.metadata[b"labels"])
+    table = file.read(columns=list(COLUMNS))
+    encoded = table.column("label").combine_chunks().dictionary_encode()
+    index = np.array([labels.index(name) for name in encoded.dictionary.to_pylist()], dtype=np.int64)
+    number = table.schema.get_field_index("label")
+    table = table.set_column(number, "label", [index[encoded.indices.to_numpy()]])
+
+    def example(position: int) -> str:
+        for batch in file.iter_batches(columns=["text"]):
+            if position < len(batch):
+                break
+            position -= len(batch)
+        return str(batch.column(0)[position])
+
+    require_class_rows(SplitInputs.of(table), labels, options, example=example)
+
+
+def find_shortages(inputs: SplitInputs, num_labels: int, options: Split) -> tuple[list[Shortage], list[str]]:
+    """Return the classes with too few units, and the splits that need one of each. A class without any row is no one's.
+
+    Rows that share a group, or a text where `split.duplicates` is not keep, are one unit.
+    """
+    pool = pool_rows(inputs, options)
+    parts = ["train", *sorted(pool.shares, reverse=True)]
+    units = _units(inputs.label[pool.positions], pool.component, num_labels)
+    undropped = np.flatnonzero(np.isin(pool.official, ["train"] if options.method == "source" else ["", "train"]))
+    label = inputs.label[undropped]
+    rows = np.bincount(label, minlength=num_labels)
+    keys = (inputs.group[undropped], inputs.text_key[undropped], inputs.cluster[undropped])
+    of_group = _units(label, connect_rows(*keys, duplicates="keep"), num_labels)
+    together = connect_rows(*keys, duplicates=options.duplicates)
+    shortages = []
+    for index in np.flatnonzero((rows > 0) & (units < len(parts))).tolist():
+        own = np.flatnonzero(label == index)
+        largest = int(np.argmax(np.bincount(together[own])))
+        cause = "rows" if rows[index] < len(parts) else "groups" if of_group[index] < len(parts) else "duplicates"
+        shortages.append(
+            Shortage(
+                label=index,
+                rows=int(rows[index]),
+                units=int(of_group[index] if cause == "groups" else units[index]),
+                cause=cause,
+                position=int(undropped[own[together[own] == largest][0]]),
+                different=len(np.unique(inputs.text_key[undropped[own]])),
+            )
+        )
+    return shortages, parts
+
+
+def _units(label: Ints, component: Ints, num_labels: int) -> Ints:
+    """How many components have a row of each class; shape (num_labels,)."""
+    count = int(component.max(initial=0)) + 1
+    return np.bincount(np.unique(label * count + component) // count, minlength=num_labels).astype(np.int64)
+
+
+def _describe(shortage: Shortage, labels: Sequence[str], options: Split, example: Callable[[int], str] | None) -> str:
+    label, rows = short(labels[shortage.label]), shortage.rows
+    if shortage.cause == "rows":
+        return f"{label} has {rows} row{'' if rows == 1 else 's'}"
+    if shortage.cause == "groups":
+        return f"the {rows} rows of {label} are of {shortage.units} group{'' if shortage.units == 1 else 's'}"
+    such = f", such as {short(example(shortage.position))}" if example else ""
+    if not shortage.units:
+        return f"the {rows} rows of {label} all have texts of rows of val or test{such}"
+    alike = "equal" if shortage.different <= shortage.units else "nearly equal"
+    clusters = "one cluster" if shortage.units == 1 else f"{shortage.units} clusters"
+    return f"the {rows} rows of {label} are {clusters} of {alike} texts{such}"
+
+
+def _fix(shortage: Shortage, parts: int, options: Split) -> str:
+    if shortage.cause == "groups":
+        return (
+            "Rows of one group stay in one split: give rows of more groups, "
+            "or set download.dataset.columns.group: null."
+        )
+    if shortage.cause == "rows":
+        return (
+            "Add rows, join the class with another one in download.dataset.labels, or leave it out: set "
+            f"download.dataset.checks.rare_label: set_aside and min_rows_per_label: {parts}."
+        )
+    what = "keeps such texts in one split" if options.duplicates == "together" else "keeps one row of such texts"
+    apart = ", or download.dataset.checks.near_duplicate: ignore to take them for different texts"
+    return (
+        f"split.duplicates: {options.duplicates} {what}: set split.duplicates: keep to divide them (val and test then "
+        f"have texts of train){apart if shortage.different >= parts else ''}, or add rows with other texts."
+    )

@@ -1,0 +1,133 @@
+"""Labels that may be one class spelled several ways: in case, width, blanks, Unicode form or form of a number."""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from stages.download.checks.rules import Problems
+from stages.download.row_store import RowStore
+from stages.download.text_keys import normalise
+from stages.errors import DataError
+from stages.messages import examples, plain, short
+
+INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufe0e\ufe0f\ufeff]")
+NUMBER = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,4}))?")
+LONGEST_NUMBER = 40  # characters; more digits are an id, and no number was written in two forms of it
+WHOLE, WHOLE_AS_FLOAT = re.compile(r"[+-]?\d+"), re.compile(r"[+-]?\d+\.0")
+PANDAS = (
+    " pandas writes a column of whole numbers as 0.0, 1.0 where one of its cells is empty: "
+    "write the column as text or as Int64."
+)
+logger = logging.getLogger(__name__)
+
+
+def spelling_key(label: str) -> str:
+    """Return a key that is equal for spellings of one label: `Ham` and `ham `, `1`, `1.0`, `01` and `1e0`."""
+    text = normalise(INVISIBLE.sub("", label)) or ""
+    return _number_key(text) or text
+
+
+def float_note(labels: Sequence[str]) -> str:
+    """Return what wrote one whole number in two forms, `1` and `1.0`; empty where no label is in both."""
+    forms = (WHOLE, WHOLE_AS_FLOAT)
+    return PANDAS if all(any(form.fullmatch(label) for label in labels) for form in forms) else ""
+
+
+def check_spelling(
+    store: RowStore, problems: Problems, *, named: bool, label_order: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    """Find labels that may be one class, and warn of them, merge them in the store, or fail.
+
+    Names that a person has chosen are left alone: those of `download.dataset.labels`, and spellings that `label_order`
+    lists side by side.
+
+    Args:
+        store: All rows that can be used by themselves.
+        problems: Knows the policy.
+        named: Whether download.dataset.labels names the classes.
+        label_order: Of download.dataset.
+
+    Returns:
+        Rows of each spelling, by the spelling that most rows have (the first one read of equally frequent ones); where
+        they are merged, by the name of the class.
+
+    Raises:
+        DataError: The policy is `fail`, and a class is spelled several ways.
+    """
+    if named:
+        return {}
+    policy, rows = problems.policy("label_spelling"), _count(store)
+    groups: dict[str, list[str]] = {}
+    for label in sorted(rows, key=lambda label: -rows[label]):  # stable: of equally frequent ones the first read
+        groups.setdefault(spelling_key(label), []).append(label)
+    ordered: dict[str, list[str]] = {}
+    for label in label_order:
+        ordered.setdefault(spelling_key(label), []).append(label)
+    spellings = {}
+    for key, labels in groups.items():
+        chosen = ordered.get(key, [])
+        name = chosen[0] if len(chosen) == 1 and (policy == "merge" or chosen[0] in labels) else labels[0]
+        if len(chosen) < 2 and labels != [name] and (policy == "merge" or len(labels) > 1):
+            spellings[name] = {label: rows[label] for label in labels}
+    if spellings:
+        _act(store, problems, policy, spellings)
+    return spellings
+
+
+def _act(store: RowStore, problems: Problems, policy: str, spellings: Mapping[str, Mapping[str, int]]) -> None:
+    note = "".join({float_note(list(counts)): None for counts in spellings.values()})
+    if policy == "merge":
+        store.rename_labels({label: name for name, counts in spellings.items() for label in counts})
+        merged = examples(spellings, show=lambda name: f"{short(name)} has the rows of {_counts(spellings[name])}")
+        logger.info("label_spelling: merge: %s.%s", merged, note)
+        return
+    first = _first_rows(store)
+    shown = examples(spellings, show=lambda name: _counts(spellings[name], first))
+    advice = "set download.dataset.checks.label_spelling: merge, or give both one name in download.dataset.labels"
+    if policy == "fail":
+        problems.raise_failures()
+        raise DataError(
+            f"Labels differ only in their spelling: {shown}.{note} If they are one class, {advice}; if they are not, "
+            "give each a name of its own there, or set label_spelling: warn."
+        )
+    logger.warning(
+        "Labels that differ only in their spelling are classes of their own: %s.%s To join them, %s.",
+        shown,
+        note,
+        advice,
+    )
+
+
+def _counts(counts: Mapping[str, int], first: Mapping[str, str] | None = None) -> str:
+    return " and ".join(
+        f"{short(label)} ({rows} row{'' if rows == 1 else 's'}{f', the first: {first[label]}' if first else ''})"
+        for label, rows in counts.items()
+    )
+
+
+def _count(store: RowStore) -> dict[str, int]:
+    """Rows of each label, in the order in which the labels were read."""
+    counts = np.bincount(store.label, minlength=len(store.labels))
+    return {label: int(counts[index]) for label, index in store.labels.items()}
+
+
+def _first_rows(store: RowStore) -> dict[str, str]:
+    """Where the first row of each label is."""
+    positions = np.unique(store.label, return_index=True)[1]
+    rows = [store.source_row(int(position)) for position in positions]
+    return {label: f"{plain(row.file)} row {row.row}" for label, row in zip(store.labels, rows, strict=True)}
+
+
+def _number_key(text: str) -> str | None:
+    """The digits and the exponent of a decimal number, the same for each of its forms; None for other texts."""
+    match = NUMBER.fullmatch(text) if len(text) <= LONGEST_NUMBER else None
+    if match is None:
+        return None
+    sign, whole, part, exponent = match.groups("")
+    if not whole + part:
+        return None
+    digits = str(int(whole + part)).rstrip("0")
+    zeros = len(str(int(whole + part))) - len(digits)
+    return f"{sign.strip('+')}{digits}e{int(exponent or 0) - len(part) + zeros}" if digits else "0"
