@@ -27,14 +27,8 @@ POOLING_MODES = {  # their names by release: one word, or a flag for each
     "last": ("lasttoken", "pooling_mode_lasttoken"),
 }
 READ = (  # what is read of a folder; each is a regular file, or is not there
-<<<<<<< HEAD
-    *(*CONFIGS, WEIGHTS, INDEX, "tokenizer.json", "calibration.json"),
-    *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model"),
-    *("special_tokens_map.json", "added_tokens.json", POOLING),
-=======
-    *(*CONFIGS, WEIGHTS, INDEX, "calibration.json", "input.json"),
+    *(*CONFIGS, WEIGHTS, INDEX, "calibration.json", "input.json", POOLING),
     *(file for file in TOKENIZER_FILES if file not in CONFIGS),
->>>>>>> main
 )
 ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 SHARD = re.compile(r"[\w-][\w.-]*\.safetensors", re.ASCII)

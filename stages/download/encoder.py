@@ -15,23 +15,8 @@ from stages.errors import ModelError
 from stages.files import sha256 as sha256_of
 from stages.files import write_json
 from stages.messages import plain, short
-<<<<<<< HEAD
-from stages.model_config import read_object
-from stages.model_folder import (
-    CONFIG,
-    INDEX,
-    POOLING,
-    TOKENIZER_CONFIG,
-    WEIGHTS,
-    check_model_folder,
-    offline,
-    weight_files,
-)
-from stages.tokenizer_check import check_tokenizer, check_tokenizer_file, check_vocabulary, tokenizer_errors
-=======
 from stages.model_files import TOKENIZER_FILES
-from stages.model_folder import CONFIG, INDEX, WEIGHTS, check_model_folder, weight_files
->>>>>>> main
+from stages.model_folder import CONFIG, INDEX, POOLING, WEIGHTS, check_model_folder, weight_files
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +37,7 @@ def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
         ModelError: The model, package or folder does not exist, or does not hold exactly one model.
     """
     if is_hub(source):
-<<<<<<< HEAD
-        return fetch_hub_model(source, files=(CONFIG, TOKENIZER, TOKENIZER_CONFIG, *TOKENIZER_PARTS, POOLING, CARD))
-=======
-        return fetch_hub_model(source, files=(CONFIG, *TOKENIZER_FILES, CARD))
->>>>>>> main
+        return fetch_hub_model(source, files=(CONFIG, *TOKENIZER_FILES, POOLING, CARD))
     folder = _package_folder(source) if source.startswith(PACKAGE) else root / source
     try:
         is_folder = folder.is_dir()
@@ -111,15 +92,10 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None,
     for name in (CONFIG, *TOKENIZER_FILES):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, target / name)  # unchanged: equal files let other weights reuse the tokens
-<<<<<<< HEAD
     if (folder / POOLING).is_file():
         (target / POOLING).parent.mkdir()
         shutil.copyfile(folder / POOLING, target / POOLING)
-    _complete_tokenizer(target, source)
-    _require_tokenizer(target, source)
-=======
     complete_tokenizer(target, source)
->>>>>>> main
     if sha256 is None:
         logger.info("%s has no checksum in params.yaml. Pin its weights with sha256: %s", source, actual)
     described = {"source": source, "revision": revision, "sha256": actual, **read_card(folder)}

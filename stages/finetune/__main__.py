@@ -46,16 +46,11 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     inputs = read_inputs(paths)
     seed_everything(seed, verbose=False)
     model = load_encoder(paths.encoder, labels=inputs.labels)
-<<<<<<< HEAD
-    check_fit(model.config, inputs.tokens)
+    inputs = inputs.padded_on(padding_side(model.config))
+    check_fit(model, inputs.tokens)
     wanted, frozen = options.head.pooling, options.method == "frozen"
     pooling = choose_pooling(model, paths.encoder, inputs.tokens, wanted=wanted, frozen=frozen)
     apply_method(model, options, pooling)
-=======
-    inputs = inputs.padded_on(padding_side(model.config))
-    check_fit(model, inputs.tokens)
-    apply_method(model, options)
->>>>>>> main
     blocks = count_parameters(model)
     class_weights = label_weights(options.class_weights, labels=inputs.labels, train_labels=inputs.train_labels)
     started = time.monotonic()

@@ -72,7 +72,6 @@ def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
     return model
 
 
-<<<<<<< HEAD
 def pad_token_id(model: PreTrainedModel) -> int:
     """Return the id of the padding token; a decoder without one is told to pad with its end-of-text token."""
     if model.config.pad_token_id is None:
@@ -81,10 +80,7 @@ def pad_token_id(model: PreTrainedModel) -> int:
     return int(model.config.pad_token_id)
 
 
-def check_fit(config: PretrainedConfig, tokens: Tokens) -> None:
-=======
 def check_fit(model: PreTrainedModel, tokens: Tokens) -> None:
->>>>>>> main
     """Check that the encoder has a position for every token, an embedding for every token id, and an end to read.
 
     Raises:

@@ -25,11 +25,8 @@ from stages.inference.loading import load_model, read_behind
 from stages.inference.tokenizer import open_auto_tokenizer
 from stages.model.layers import first_token
 from stages.model.packed import padded
-<<<<<<< HEAD
-from stages.model.pooling import pool, pooling_of
-=======
 from stages.model.padding import choose_pad_token, padding_side
->>>>>>> main
+from stages.model.pooling import pool, pooling_of
 from stages.model.positions import max_tokens
 from stages.texts import check_texts, windows
 from stages.tokenizer import ModelTokenizer, encode

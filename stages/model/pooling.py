@@ -32,21 +32,19 @@ def pool(name: str, hidden: Tensor, attention_mask: Tensor | None, cu_seqlens: T
     Args:
         name: cls, mean or last.
         hidden: The encoder's output, (batch, tokens, width); (1, tokens of all rows, width) for packed rows.
-        attention_mask: 1 for tokens, 0 for padding after them, (batch, tokens); None: there is no padding.
+        attention_mask: 1 for tokens, 0 for padding on either side, (batch, tokens); None: there is no padding.
         cu_seqlens: Where each packed row starts and the last ends, (batch + 1,); None: rows are not packed.
     """
     if cu_seqlens is not None:
         if name == "mean":
             return mean_of_rows(hidden, cu_seqlens).to(hidden.dtype)
         return hidden[0].index_select(0, cu_seqlens[:-1] if name == "cls" else cu_seqlens[1:] - 1)
-    if name == "cls":
-        return hidden[:, 0]
-    mask = hidden.new_ones(hidden.shape[:2]) if attention_mask is None else attention_mask
-    lengths = mask.long().sum(1)  # (batch,)
-    if name == "last":
-        return hidden[torch.arange(len(hidden), device=hidden.device), lengths - 1]
+    mask = hidden.new_ones(hidden.shape[:2]).long() if attention_mask is None else attention_mask.long()
+    if name != "mean":
+        places = mask.argmax(1) if name == "cls" else mask.shape[1] - 1 - mask.flip(1).argmax(1)
+        return hidden[torch.arange(len(hidden), device=hidden.device), places]
     tokens = hidden.float().masked_fill(mask[..., None] == 0, 0.0)
-    return (tokens.sum(1) / lengths[:, None]).to(hidden.dtype)
+    return (tokens.sum(1) / mask.sum(1, keepdim=True)).to(hidden.dtype)
 
 
 def mean_of_rows(hidden: Tensor, cu_seqlens: Tensor) -> Tensor:

@@ -94,7 +94,7 @@ def test_packed_rows_give_the_same_logits(kind: str, pooling: str) -> None:
     expected = logits(model, ROWS)
     assert not first_token_only(model)
     attend_packed(model)
-    packed = pack_rows(padded(ROWS), first_position=first_position(model.config))
+    packed = pack_rows(padded(ROWS), first_position=first_position(model))
     with torch.no_grad():
         found = model(**packed).logits
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
