@@ -52,6 +52,9 @@ def test_a_rows_vector_is_of_its_tokens_alone_padded_or_packed(pooling: str) -> 
     for at, row in enumerate(rows):
         hidden[at, : len(row)], mask[at, : len(row)] = row, 1
     torch.testing.assert_close(pool(pooling, hidden, mask), expected)
+    for at, row in enumerate(rows):  # padded on the left
+        hidden[at], mask[at] = hidden[at].roll(8 - len(row), 0), mask[at].roll(8 - len(row), 0)
+    torch.testing.assert_close(pool(pooling, hidden, mask), expected)
     starts = torch.tensor([0, 3, 4, 10], dtype=torch.int32)
     torch.testing.assert_close(pool(pooling, torch.cat(rows)[None], None, starts), expected)
     torch.testing.assert_close(pool(pooling, rows[0][None], None), expected[:1])
