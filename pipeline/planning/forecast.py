@@ -14,7 +14,9 @@ STARTUP = 6.0  # seconds of a stage that no work explains: imports, loading, sav
 STARTUP_RANGE = (0.3, 1.3)  # times STARTUP
 SHORT = 0.1  # seconds; less is not measured well
 Z = 1.28  # an 80% range of a normal distribution
-USUAL_SPREAD = 0.2  # standard deviation of log seconds between equal runs on a machine that others use too
+USUAL_SPREAD = 0.3  # standard deviation of log seconds between equal runs on a machine that others use too
+SAME = 1.2  # runs whose work differs by less tell only one size
+MOST_DOUBT = 4.0  # in squares of the spread
 USUAL_RUNS = 3  # earlier runs that this assumption counts as
 
 
@@ -69,46 +71,64 @@ def forecast(runs: Sequence[Run], work: Work | None) -> Forecast | None:
         return None
     sized = [run for run in runs if run.work]
     if work is None or not sized:
-        seconds = median(run.seconds for run in runs)
-        return _ranged([seconds], [seconds], _spread(_error(run, seconds) for run in runs))
-    fits = _fits(sized)
-    spread = _spread(_error(run, _seconds(fits[0], run.work)) for run in sized)
-    return _ranged([_seconds(fit, work.most) for fit in fits], [_seconds(fit, work.least) for fit in fits], spread)
+        fits = [_Fit(median(run.seconds for run in runs), 0.0, 1 / len(runs))]
+        sized, work = list(runs), Work(0.0, 0.0)
+    else:
+        fits = _fits(sized)
+    spread = _spread(math.log(_long(run.seconds) / _long(fits[0].seconds(run.work))) for run in sized)
+    low = min(fit.seconds(work.least) * math.exp(-Z * spread * fit.doubt(work.least)) for fit in fits)
+    high = max(fit.seconds(work.most) * math.exp(Z * spread * fit.doubt(work.most)) for fit in fits)
+    return Forecast(fits[0].seconds(work.most), low, high)
 
 
-def _fits(runs: Sequence[Run]) -> list[tuple[float, float]]:
-    """Pairs of fixed seconds and seconds per unit of work: the likeliest, then further ones where only one is known."""
+@dataclass(frozen=True)
+class _Fit:
+    """Seconds as a fixed part and a part that grows with the work.
+
+    Attributes:
+        variance: Of the seconds at `center`, relative, in squares of the spread of the runs.
+        center: The work that the fit knows best.
+        growth: By which `variance` grows with the squared distance from `center`.
+    """
+
+    fixed: float
+    slope: float
+    variance: float
+    center: float = 0.0
+    growth: float = 0.0
+
+    def seconds(self, work: float) -> float:
+        return self.fixed + self.slope * work
+
+    def doubt(self, work: float) -> float:
+        """By which factor a forecast spreads more than the runs themselves: the fit has few of them, or others."""
+        return math.sqrt(1 + min(self.variance + self._extra(work), MOST_DOUBT))
+
+    def _extra(self, work: float) -> float:
+        return self.growth * (work - self.center) ** 2 / _long(self.seconds(work)) ** 2
+
+
+def _fits(runs: Sequence[Run]) -> list[_Fit]:
+    """The likeliest fit, then further ones where the runs have only one size. Least squares of the relative errors."""
     works = [run.work for run in runs]
-    if max(works) < 1.2 * min(works):
+    if max(works) < SAME * min(works):
         seconds, work = median(run.seconds for run in runs), median(works)
         starts = [min(STARTUP * factor, 0.9 * seconds) for factor in (1.0, *STARTUP_RANGE)]
-        return [(start, (seconds - start) / work) for start in starts]
-    weights = [1 / max(run.seconds, SHORT) ** 2 for run in runs]  # relative errors count, not seconds
-    total = sum(weights)
-    mean_work = sum(weight * run.work for weight, run in zip(weights, runs, strict=True)) / total
-    mean = sum(weight * run.seconds for weight, run in zip(weights, runs, strict=True)) / total
-    products = [
-        (weight * (run.work - mean_work) * (run.seconds - mean), weight * (run.work - mean_work) ** 2)
-        for weight, run in zip(weights, runs, strict=True)
-    ]
-    slope = sum(top for top, _ in products) / sum(bottom for _, bottom in products)
-    slope = min(max(slope, 0.0), mean / mean_work)
-    return [(mean - slope * mean_work, slope)]
+        return [_Fit(start, (seconds - start) / work, 1 / len(runs)) for start in starts]
+    weighted = [(1 / _long(run.seconds) ** 2, run) for run in runs]
+    total = sum(weight for weight, _ in weighted)
+    center = sum(weight * run.work for weight, run in weighted) / total
+    mean = sum(weight * run.seconds for weight, run in weighted) / total
+    width = sum(weight * (run.work - center) ** 2 for weight, run in weighted)
+    slope = sum(weight * (run.work - center) * (run.seconds - mean) for weight, run in weighted) / width
+    slope = min(max(slope, 0.0), mean / center)
+    return [_Fit(mean - slope * center, slope, 1 / len(runs), center, 1 / width)]
 
 
-def _seconds(fit: tuple[float, float], work: float) -> float:
-    return fit[0] + fit[1] * work
-
-
-def _error(run: Run, seconds: float) -> float:
-    return math.log(max(run.seconds, SHORT) / max(seconds, SHORT))
+def _long(seconds: float) -> float:
+    return max(seconds, SHORT)
 
 
 def _spread(errors: Iterable[float]) -> float:
     squares = [error**2 for error in errors]
     return math.sqrt((USUAL_RUNS * USUAL_SPREAD**2 + sum(squares)) / (USUAL_RUNS + len(squares)))
-
-
-def _ranged(most: Sequence[float], least: Sequence[float], spread: float) -> Forecast:
-    wide = math.exp(Z * spread)
-    return Forecast(most[0], min(least) / wide, max(most) * wide)

@@ -85,7 +85,7 @@ def test_one_size_assumes_a_usual_start_and_two_sizes_tell_it() -> None:
     assert one.seconds == pytest.approx(6 + 4 * 100)
     assert one.low < 220 < one.high / 4
     assert two.seconds == pytest.approx(109)
-    assert two.high - two.low < 80
+    assert two.high - two.low < one.high - one.low
 
 
 def test_runs_that_differ_widen_the_range() -> None:
