@@ -119,7 +119,7 @@ def give_head(model: PreTrainedModel, *, pooling: Pooling | None, hidden: int | 
         if hidden is not None:
             add_hidden_layer(model, hidden=hidden, dropout=dropout)
         return
-    width, classes = vector_width(model), int(model.config.num_labels)
+    width, classes = vector_width(model), int(model.config.num_labels or 0)
     plain = PooledHead(width, classes, dropout)
     pool_anew(model, pooling, plain if hidden is None else HiddenHead(width, hidden, classes, dropout))
     model.config.retune_head = {"hidden": hidden, "dropout": dropout, "pooling": pooling}
