@@ -2,9 +2,9 @@
 
 import contextlib
 import logging
-import re
-from collections import Counter
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,40 @@ from safetensors import SafetensorError, safe_open
 
 from stages.errors import ModelError
 
+POOLER = "pooler"
 FLOATS = ("F64", "F32", "F16", "BF16")  # types of weights that are computed with as they are
 MODULES_PER_TENSOR = 20  # of a model of transformers 2; where config.json asks for far more, building stops
 
 
-def check_fit_of_weights(folder: Path, config: dict[str, Any], *, weights: Sequence[Path], name: str) -> None:
+@dataclass(frozen=True)
+class Fit:
+    """How a model's weights fit the encoder that config.json describes, which they have whole.
+
+    Args:
+        unused: Names of weights that are of no use to that encoder: of a head for the model's own task.
+        of_language_model: Names of weights of the classifier's head that a language model has too: ModernBERT's is
+            pretrained, all but its output layer.
+        lacks_pooler: Whether the encoder's pooler is missing, as it is where the model's own task needs none.
+    """
+
+    unused: list[str]
+    of_language_model: list[str]
+    lacks_pooler: bool
+
+    def lines(self) -> list[str]:
+        """Return what fine-tuning makes of it, in a line each."""
+        lines = []
+        if self.unused:
+            lines.append(
+                f"the head starts anew: of the source's own task, {len(self.unused)} weights "
+                f"({', '.join(self.unused[:3])}) and the labels are not used"
+            )
+        if self.lacks_pooler:
+            lines.append("the source has no pooler: one starts anew, and is trained as a part of the head")
+        return lines
+
+
+def check_fit_of_weights(folder: Path, config: dict[str, Any], *, weights: Sequence[Path], name: str) -> Fit:
     """Check that config.json describes a text classifier's encoder, and the weights are all of that encoder's.
 
     Weights of a head, and of a pooler, may be missing: fine-tuning starts them anew.
@@ -64,7 +93,9 @@ def check_fit_of_weights(folder: Path, config: dict[str, Any], *, weights: Seque
             "Fetch or save the model again."
         ) from error
     prefix = f"{model_class.base_model_prefix}."
-    _compare(report, shapes, prefix=prefix, name=name)
+    parts = {part for part, _ in (*model.base_model.named_children(), *model.base_model.named_parameters())}
+    unexpected = {key for key in report["unexpected_keys"] if key not in no_floats and not _is_buffer(key, shapes)}
+    _compare(report, unexpected, parts=parts, prefix=prefix, name=name)
     parameters = {key.removeprefix(prefix) for key, _ in model.named_parameters()}
     for key, kind in no_floats.items():  # a buffer, such as position_ids, may be of integers
         if key.removeprefix(prefix) in parameters:
@@ -72,6 +103,23 @@ def check_fit_of_weights(folder: Path, config: dict[str, Any], *, weights: Seque
                 f"{name}: {key} has the type {kind} in model.safetensors, expected one of {', '.join(FLOATS)}. "
                 "Save the model again, not quantised."
             )
+    missing = set(report["missing_keys"])
+    present = {key for key, _ in model.named_parameters() if not key.startswith(prefix)} - missing
+    tuned = f"{output_layer(model)}.weight" in present  # for another task
+    return Fit(
+        unused=sorted((present if tuned else set()) | unexpected),
+        of_language_model=[] if tuned else sorted(present),
+        lacks_pooler=any(key.startswith(f"{prefix}{POOLER}.") for key in missing),
+    )
+
+
+def output_layer(model: Any) -> str | None:
+    """Return the name of a classifier's last linear layer outside its encoder; None: there is none."""
+    import torch
+
+    modules = (name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear))
+    outside = [name for name in modules if not name.startswith(f"{model.base_model_prefix}.")]
+    return outside[-1] if outside else None
 
 
 def _headers(weights: Sequence[Path], name: str) -> tuple[dict[str, list[int]], dict[str, str]]:
@@ -128,30 +176,39 @@ def _silent() -> Iterator[None]:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _compare(report: dict[str, Any], shapes: dict[str, list[int]], *, prefix: str, name: str) -> None:
-    """Refuse weights of the encoder that have another shape, are missing, or are of layers that it does not have."""
+def _is_buffer(key: str, shapes: dict[str, list[int]]) -> bool:
+    """Tell whether a tensor that no weight has the name of is a constant: older versions saved masks and positions."""
+    shape = shapes.get(key)  # None: transformers has changed the name
+    constant = shape is not None and (math.prod(shape) == 1 or shape[:2] == [1, 1])
+    return constant or key.endswith("inv_freq")
+
+
+def _compare(report: dict[str, Any], unexpected: set[str], *, parts: set[str], prefix: str, name: str) -> None:
+    """Refuse weights of the encoder that have another shape, are missing, or are more than it has.
+
+    Args:
+        report: What transformers says of the loading.
+        unexpected: Names of weights that the classifier doesn't have.
+        parts: Names of the encoder's own modules and parameters. More weights of these are refused; other parts, such
+            as the decoder of a whole Funnel, are not needed for a classifier.
+        prefix: Of the encoder's weights in a classifier.
+        name: What messages call the folder.
+    """
     for key, stored, expected in sorted(report["mismatched_keys"]):
         if key.startswith(prefix):
             raise ModelError(
                 f"{name}: {key} has the shape {list(stored)} in model.safetensors, {list(expected)} by config.json. "
                 "They are of different models. Fetch or save the model again."
             )
-    encoder = [key for key in report["missing_keys"] if key.startswith(prefix)]
-    missing = sorted(key for key in encoder if "pooler" not in key.split("."))
+    missing = sorted(key for key in report["missing_keys"] if key.startswith(prefix) and POOLER not in key.split("."))
     if missing:
         raise ModelError(
             f"{name}: model.safetensors lacks {len(missing)} weights of the encoder that config.json describes "
             f"({', '.join(missing[:3])}). Fetch or save the model again."
         )
-    unexpected = set(report["unexpected_keys"])
-    known = Counter(_without_numbers(key) for key in shapes if key not in unexpected)
-    surplus = sorted(key for key in unexpected if re.search(r"\.\d+\.", key) and known[_without_numbers(key)])
+    surplus = sorted(key for key in unexpected if key.removeprefix(prefix).partition(".")[0] in parts - {POOLER})
     if surplus:
         raise ModelError(
-            f"{name}: model.safetensors has {len(surplus)} weights of layers that config.json doesn't have "
+            f"{name}: model.safetensors has {len(surplus)} weights that the encoder of config.json doesn't have "
             f"({', '.join(surplus[:3])}). Fetch or save the model again."
         )
-
-
-def _without_numbers(key: str) -> str:
-    return re.sub(r"\.\d+(?=\.)", ".N", key)

@@ -148,20 +148,23 @@ def _json(path: Path, file_format: str) -> Sample:
             if is_array
             else read_json_lines(Lines(stream, name, dialect), name, dialect)
         )
-        return _count(Sample(file_format, encoding=encoding), map(_flat, _objects(rows)))
+        return _count(Sample(file_format, encoding=encoding), _objects(rows))
 
 
 def _objects(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
-    """The objects of rows of JSON; what is no object is left out.
+    """Yield the values of the rows that are objects.
 
     Raises:
-        ValueError: A row is no JSON.
+        ValueError: None is, and a row is broken; the message says how.
     """
+    problem, some = None, False
     for row in rows:
         if isinstance(row.cells, dict):
-            yield row.cells
-        elif row.problem and row.problem.startswith("not JSON"):
-            raise ValueError(f"row {row.number} is {row.problem}")
+            some = True
+            yield _flat(row.cells)
+        problem = problem or row.problem
+    if problem and not some:
+        raise ValueError(problem)
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

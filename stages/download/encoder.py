@@ -1,11 +1,14 @@
 """Find a pretrained encoder, refuse an unsafe one, and copy its config, tokenizer and safetensors."""
 
+import hashlib
 import importlib.util
 import logging
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+from stages.architectures import untried
 from stages.download.model_card import CARD, read_card
 from stages.download.sources.hub import fetch_hub_model, is_hub
 from stages.download.tokenizer_files import complete_tokenizer
@@ -13,19 +16,19 @@ from stages.errors import ModelError
 from stages.files import sha256 as sha256_of
 from stages.files import write_json
 from stages.messages import plain, short
+from stages.model_config import read_object
 from stages.model_files import TOKENIZER_FILES
-from stages.model_folder import check_model_folder
+from stages.model_folder import CONFIG, INDEX, POOLING, WEIGHTS, check_model_folder, weight_files
 
 logger = logging.getLogger(__name__)
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 PACKAGE = "package:"
 PICKLED = frozenset((".bin", ".pt", ".ckpt", ".h5"))
 MOST_FILES = 100_000  # a folder that is looked through for a model: `/` or a home would take minutes
 
 
 def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
-    """Return the folder of config.json and model.safetensors that `source` names, and its commit on the Hub.
+    """Return the folder of config.json and safetensors that `source` names, and its commit on the Hub.
 
     Args:
         source: `hf://ORG/NAME@REVISION`; `package:MODULE`, an installed package that has the weights (it is not
@@ -36,7 +39,7 @@ def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
         ModelError: The model, package or folder does not exist, or does not hold exactly one model.
     """
     if is_hub(source):
-        return fetch_hub_model(source, files=(CONFIG, WEIGHTS, *TOKENIZER_FILES, CARD))
+        return fetch_hub_model(source, files=(CONFIG, *TOKENIZER_FILES, POOLING, CARD))
     folder = _package_folder(source) if source.startswith(PACKAGE) else root / source
     try:
         is_folder = folder.is_dir()
@@ -49,7 +52,9 @@ def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
             f"download.model.source: {plain(source)} is not a folder. Give a folder, hf://ORG/NAME or package:MODULE."
         )
     files = _files_below(folder, source)
-    models = sorted(path.parent for path in files if path.name == WEIGHTS and path.with_name(CONFIG) in files)
+    models = sorted(
+        {path.parent for path in files if path.name in (WEIGHTS, INDEX) and path.with_name(CONFIG) in files}
+    )
     if folder in models:
         return folder, None
     if not models:
@@ -67,28 +72,46 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None,
         folder: What `locate_encoder` returned.
         target: An empty folder.
         source: What messages and source.json call it.
-        sha256: Checksum that model.safetensors must have; None: any.
+        sha256: Checksum that the weights must have, see `_checksum`; None: any.
         revision: Its commit on the Hub; None: it is not from the Hub.
 
     Raises:
         ModelError: The weights have another checksum, or `check_model_folder` refuses the folder.
     """
-    check_model_folder(folder, name=source)
-    shutil.copyfile(folder / WEIGHTS, target / WEIGHTS)
-    actual = sha256_of(target / WEIGHTS)
+    fit = check_model_folder(folder, name=source)
+    weights = [Path(shutil.copyfile(file, target / file.name)) for file in weight_files(folder, source)]
+    if weights[0].name != WEIGHTS:
+        shutil.copyfile(folder / INDEX, target / INDEX)
+    actual = _checksum(weights)
     if sha256 not in (None, actual):
+        named = WEIGHTS if len(weights) == 1 else f"the list of its {len(weights)} safetensors"
         raise ModelError(
-            f"{source}: model.safetensors has SHA-256 {actual}, but download.model.sha256 pins {sha256}. "
+            f"{source}: {named} has SHA-256 {actual}, but download.model.sha256 pins {sha256}. "
             "These are different weights, or they have changed. Fetch them again, or pin the new checksum."
         )
+    if (warning := untried(read_object(folder / CONFIG, source).get("model_type"))) is not None:
+        logger.warning("%s: %s", source, warning)
+    for line in fit.lines():
+        logger.info("%s: %s", source, line)
     for name in (CONFIG, *TOKENIZER_FILES):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, target / name)  # unchanged: equal files let other weights reuse the tokens
+    if (folder / POOLING).is_file():
+        (target / POOLING).parent.mkdir()
+        shutil.copyfile(folder / POOLING, target / POOLING)
     complete_tokenizer(target, source)
     if sha256 is None:
         logger.info("%s has no checksum in params.yaml. Pin its weights with sha256: %s", source, actual)
     described = {"source": source, "revision": revision, "sha256": actual, **read_card(folder)}
     write_json(target / "source.json", described)
+
+
+def _checksum(weights: Sequence[Path]) -> str:
+    """Return the SHA-256 of the weights' file; of several files, that of what `sha256sum` prints for them, by name."""
+    if len(weights) == 1:
+        return sha256_of(weights[0])
+    lines = "".join(f"{sha256_of(path)}  {path.name}\n" for path in sorted(weights))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _package_folder(source: str) -> Path:

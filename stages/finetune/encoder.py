@@ -1,5 +1,6 @@
 """The pretrained encoder with a classification head: loaded, checked against the tokens, saved as a plain model."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,20 +12,28 @@ from transformers.utils import logging as transformers_logging
 from stages.errors import ModelError
 from stages.files import replace_folder
 from stages.finetune.tokenizer_files import read_pad_token, save_tokenizer
+from stages.model.encoder_decoders import read_last_end
+from stages.model.heads import forget_task, start_head_anew
 from stages.model.outputs import named_outputs
 from stages.model.padding import choose_pad_token
 from stages.model.positions import max_tokens
 from stages.model_folder import check_model_folder, offline
 from stages.tokens import Tokens
 
+log = logging.getLogger(__name__)
+
 
 def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
     """Load the encoder with a new classification head for `labels`, in train mode.
 
+    The head is the same whatever the folder has beside the encoder: a classifier of other classes or of the same, a
+    language model, or nothing. None of it, nor the labels and the problem_type in config.json, is used.
+
     Raises:
         ModelError: transformers can't load the folder with a classification head.
     """
-    check_model_folder(folder, name=str(folder))
+    fit = check_model_folder(folder, name=str(folder))
+    random = torch.get_rng_state()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it would report the new head as missing weights
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
@@ -37,6 +46,7 @@ def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
                 label2id={label: index for index, label in enumerate(labels)},
             )
             config = named_outputs(config)
+            forget_task(config)
             model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 config=config,
@@ -52,16 +62,30 @@ def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
             f"{folder}: transformers cannot load it with a classification head ({reason}). "
             "Set download.model.source to an encoder of a class that transformers has."
         ) from error
+    torch.set_rng_state(random)  # so that the new head doesn't depend on what else transformers drew
+    start_head_anew(model, fit)
+    read_last_end(model)
+    for line in fit.lines():
+        log.info("%s", line)
     model.config.pad_token_id = choose_pad_token(model, *read_pad_token(folder))
     model.train()  # from_pretrained leaves it in eval mode, where Lightning would keep it: without dropout
     return model
 
 
+def pad_token_id(model: PreTrainedModel) -> int:
+    """Return the id of the padding token; a decoder without one is told to pad with its end-of-text token."""
+    if model.config.pad_token_id is None:
+        ends = model.config.eos_token_id
+        model.config.pad_token_id = ends[0] if isinstance(ends, list) else ends or 0
+    return int(model.config.pad_token_id)
+
+
 def check_fit(model: PreTrainedModel, tokens: Tokens) -> None:
-    """Check that the encoder has a position for every token and an embedding for every token id.
+    """Check that the encoder has a position for every token, an embedding for every token id, and an end to read.
 
     Raises:
-        ModelError: A row is longer than the encoder allows, or the rows were tokenized for another encoder.
+        ModelError: A row is longer than the encoder allows, or the rows were tokenized for another encoder, or the head
+            of an encoder-decoder finds no end token in a row.
     """
     longest, positions = int(tokens.lengths.max()), max_tokens(model)
     if positions is not None and longest > positions:
@@ -76,6 +100,14 @@ def check_fit(model: PreTrainedModel, tokens: Tokens) -> None:
             f"data/tokenize/tokens has token id {highest}, but the encoder embeds ids below {len(embeddings.weight)}. "
             "The tokenizer belongs to another model: set download.model.source to a folder with both."
         )
+    config = model.config
+    if config.is_encoder_decoder:
+        without = sum(config.eos_token_id not in tokens.row(row) for row in range(len(tokens.lengths)))
+        if without:
+            raise ModelError(
+                f"{without} rows of data/tokenize/tokens have no end token (id {config.eos_token_id}), where "
+                f"{config.model_type} classifies. Set download.model.source to a folder whose tokenizer adds it."
+            )
 
 
 def save_model(model: PreTrainedModel, folder: Path, *, encoder: Path) -> None:

@@ -1,22 +1,25 @@
 """Which weights train: the model's blocks, and the blocks that each method freezes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from torch import nn
 from transformers import PreTrainedModel
 
 from stages.errors import TrainingError
-from stages.model.layers import layers_of
+from stages.model.heads import new_pooler
+from stages.model.layers import input_embeddings, layers_of
 
 HEAD = "head"
 EMBEDDINGS = "embeddings"
 REST = "rest of the encoder"
-EMBEDDING_NAMES = ("embed", "wte", "wpe")
+EMBEDDING_NAMES = ("embed", "wpe")  # of positions, types, and the norm after them
 
 
 def blocks_of(model: PreTrainedModel) -> dict[str, list[nn.Parameter]]:
     """Return the model's parameters by block: embeddings, each layer, the rest of the encoder, head."""
     names = {id(p): f"layer {index}" for index, layer in enumerate(layers_of(model)) for p in layer.parameters()}
+    names |= {id(p): HEAD for p in _parameters(new_pooler(model))}
+    names |= {id(p): EMBEDDINGS for p in _parameters(input_embeddings(model))}
     for name, parameter in model.base_model.named_parameters():
         embeds = any(part in name for part in EMBEDDING_NAMES)
         names.setdefault(id(parameter), EMBEDDINGS if embeds else REST)
@@ -27,9 +30,11 @@ def blocks_of(model: PreTrainedModel) -> dict[str, list[nn.Parameter]]:
 
 
 def freeze_encoder(model: PreTrainedModel) -> None:
-    """Freeze everything but the head."""
+    """Freeze everything but the head, which a pooler that starts anew belongs to."""
     for parameter in model.base_model.parameters():
         parameter.requires_grad_(False)
+    for parameter in _parameters(new_pooler(model)):
+        parameter.requires_grad_(True)
     set_modes(model)
 
 
@@ -79,10 +84,23 @@ def check_something_trains(model: nn.Module) -> None:
         raise TrainingError("Every weight is frozen, so nothing can train. Set finetune.method to another method.")
 
 
-def _expected_modes(model: nn.Module, name: str = "", above: bool = True) -> Iterator[tuple[str, nn.Module, bool]]:
-    """Yield each module and whether it trains; a module without weights, such as dropout, follows its parent."""
+def _parameters(module: nn.Module | None) -> Iterator[nn.Parameter]:
+    return iter(()) if module is None else module.parameters()
+
+
+def _expected_modes(model: nn.Module) -> Iterable[tuple[str, nn.Module, bool]]:
+    """Return each module once, with its first name and whether it trains; XLM's layers share one activation."""
+    modes: dict[nn.Module, tuple[str, nn.Module, bool]] = {}
+    for name, module, trained in _places(model):
+        first, _, before = modes.get(module, (name, module, False))
+        modes[module] = (first, module, trained or before)
+    return modes.values()
+
+
+def _places(model: nn.Module, name: str = "", above: bool = True) -> Iterator[tuple[str, nn.Module, bool]]:
+    """Yield each place of a module and whether it trains; one without weights, such as dropout, follows its parent."""
     weights = [parameter.requires_grad for parameter in model.parameters()]
     trained = any(weights) if weights else above
     yield name, model, trained
     for child_name, child in model.named_children():
-        yield from _expected_modes(child, f"{name}.{child_name}".lstrip("."), trained)
+        yield from _places(child, f"{name}.{child_name}".lstrip("."), trained)

@@ -1,19 +1,63 @@
-"""A classification head with a hidden layer, which transformers' own classes do not have.
+"""The head of a classifier: what starts anew beside a source's encoder, and heads of ours.
 
-config.json of a saved model names such a head (`retune_head`). Its weights have shapes that transformers alone refuses
-to load; it would otherwise start with a random head.
+Ours has a hidden layer, or reads another vector than the architecture's own (see `pooling`). transformers' own classes
+have no such head: config.json of a saved model names it (`retune_head`). Its weights have shapes that transformers
+alone refuses to load; it would otherwise start with a random head.
 """
 
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig, PretrainedConfig, PreTrainedModel
 
 from stages.errors import ModelError
+from stages.messages import examples
 from stages.model.outputs import named_outputs
+from stages.model.pooling import PooledHead, Pooling, pool_anew, set_own_pooling, vector_width
+from stages.model_fit import POOLER, Fit, output_layer
+
+TASK_KEYS = ("problem_type", "finetuning_task", "task_specific_params", "retune_head")  # of config.json, beside labels
+
+
+def forget_task(config: PretrainedConfig) -> None:
+    """Remove from a config what describes the task that its model was tuned for, except its labels."""
+    for key in TASK_KEYS:
+        vars(config).pop(key, None)
+
+
+@torch.no_grad()
+def start_head_anew(model: PreTrainedModel, source: Fit) -> None:
+    """Draw new weights for the head, as transformers does for weights that a file lacks.
+
+    Args:
+        model: From `from_pretrained`, with whatever its source had for a head.
+        source: What the source has beside the encoder. A pooler that it lacks belongs to the head; see `new_pooler`.
+    """
+    marked: Any = model
+    marked.retune_source = source
+    pooler = new_pooler(model)
+    kept = set(model.base_model.modules()) - (set() if pooler is None else set(pooler.modules()))
+    for prefix, module in model.named_modules():
+        if module in kept:
+            continue
+        names = {f"{prefix}.{name}".lstrip("."): own for name, own in module.named_parameters(recurse=False)}
+        anew: list[Any] = [module, *(own for name, own in names.items() if name not in source.of_language_model)]
+        for part in anew:
+            part._is_hf_initialized = False
+    model.initialize_weights()  # type: ignore[no-untyped-call]
+
+
+def source_of(model: PreTrainedModel) -> Fit:
+    """Return what the model's source has beside the encoder; nothing where `start_head_anew` has not seen the model."""
+    source: Fit = getattr(model, "retune_source", Fit([], [], lacks_pooler=False))
+    return source
+
+
+def new_pooler(model: PreTrainedModel) -> nn.Module | None:
+    """Return the pooler if it started anew: it belongs to the head then, and trains whenever the head does."""
+    return model.base_model.get_submodule(POOLER) if source_of(model).lacks_pooler else None
 
 
 class HiddenHead(nn.Module):
@@ -37,7 +81,7 @@ class HiddenHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the logits, (batch, classes)."""
-        logits: Tensor = self.dropout(self.hidden(features).relu()) @ self.weight.T + self.bias
+        logits: Tensor = self.dropout(self.hidden(features).relu()) @ self.weight.flatten(0, -2).T + self.bias
         return logits
 
 
@@ -47,22 +91,42 @@ def add_hidden_layer(model: PreTrainedModel, *, hidden: int, dropout: float) -> 
     Raises:
         ModelError: The model has no linear layer outside its encoder.
     """
-    prefix = model.base_model_prefix + "."
-    outputs = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear)]
-    outputs = [name for name in outputs if not name.startswith(prefix)]
-    if not outputs:
+    output = output_layer(model)
+    if output is None:
         raise ModelError(
             f"finetune.head.hidden is {hidden}, but the head of {model.config.model_type} has no linear layer. "
             "Set finetune.head.hidden to null."
         )
-    last = model.get_submodule(outputs[-1])
+    last = model.get_submodule(output)
     head = HiddenHead(last.in_features, hidden, int(model.config.num_labels), dropout)  # type: ignore[arg-type]
-    model.set_submodule(outputs[-1], head.train(last.training))
+    model.set_submodule(output, head.train(last.training))
     model.config.retune_head = {"hidden": hidden, "dropout": dropout}
 
 
-def load_hidden_head(folder: Path) -> PreTrainedModel | None:
-    """Load a fine-tuned model whose head has a hidden layer, in eval mode; None for a plain head.
+def give_head(model: PreTrainedModel, *, pooling: Pooling | None, hidden: int | None, dropout: float) -> None:
+    """Give the model the head that is asked for, in place, and note it in the config.
+
+    Args:
+        model: A classifier of transformers.
+        pooling: What the head reads of the encoder's output; None: what the architecture's own head does.
+        hidden: Width of a hidden layer (>= 1); None: no hidden layer.
+        dropout: Within a head of ours (0 to 1).
+
+    Raises:
+        ModelError: The model has no linear layer outside its encoder.
+    """
+    if pooling is None or set_own_pooling(model, pooling):
+        if hidden is not None:
+            add_hidden_layer(model, hidden=hidden, dropout=dropout)
+        return
+    width, classes = vector_width(model), int(model.config.num_labels or 0)
+    plain = PooledHead(width, classes, dropout)
+    pool_anew(model, pooling, plain if hidden is None else HiddenHead(width, hidden, classes, dropout))
+    model.config.retune_head = {"hidden": hidden, "dropout": dropout, "pooling": pooling}
+
+
+def load_retune_head(folder: Path) -> PreTrainedModel | None:
+    """Load a fine-tuned model whose head is of ours, in eval mode; None for the architecture's own head.
 
     Raises:
         ModelError: The weights do not fit the config.
@@ -71,16 +135,28 @@ def load_hidden_head(folder: Path) -> PreTrainedModel | None:
     head: dict[str, Any] | None = getattr(config, "retune_head", None)
     if head is None:
         return None
-    model: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
-        config, dtype=torch.float32
+    plain: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
+
+    def start(self: PreTrainedModel, config: PretrainedConfig) -> None:
+        plain.__init__(self, config)
+        give_head(self, pooling=head.get("pooling"), hidden=head["hidden"], dropout=head["dropout"])
+
+    # A class, so that transformers itself reads the weights: it ties some, and converts the names of others
+    with_head: Any = type(plain.__name__, (plain,), {"__init__": start})
+    loaded, report = with_head.from_pretrained(
+        folder,
+        config=config,
+        local_files_only=True,
+        use_safetensors=True,
+        trust_remote_code=False,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+        dtype=torch.float32,
     )
-    add_hidden_layer(model, hidden=head["hidden"], dropout=head["dropout"])
-    try:
-        model.load_state_dict(load_file(folder / "model.safetensors"))
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
+    wrong = sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])})
+    if wrong:
         raise ModelError(
-            f"{folder}: model.safetensors does not fit config.json ({reason}). Fine-tune the model again."
-        ) from error
-    model.train(False)
+            f"{folder}: model.safetensors does not fit config.json ({examples(wrong)}). Fine-tune the model again."
+        )
+    model: PreTrainedModel = loaded.eval()
     return model

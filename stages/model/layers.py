@@ -1,6 +1,6 @@
 """The layers of an encoder, and a last layer that computes the first token of each row alone.
 
-The classification head reads no other output of the last layer. Keys and values of the other tokens are still
+A head that reads the first token reads no other output of the last layer. Keys and values of the other tokens are still
 computed, so the result is the same. The last layer's query, output and feed-forward products are computed for one token
 per row instead of all, which saves about an eighth of a six-layer encoder's work.
 """
@@ -14,13 +14,26 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from stages.model.pooling import pooling_of
+
 # Architectures with BERT's kind of layer and a head that reads the first token.
 ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
 
 
 def layers_of(model: PreTrainedModel) -> list[nn.Module]:
-    """Return the encoder's layers from the lowest to the highest; ALBERT, whose layers share weights, has one."""
-    return [layer for layers in _outermost_lists(model.base_model) for layer in layers]
+    """Return the encoder's layers from the lowest to the highest, those of a decoder above them.
+
+    ALBERT, whose layers share weights, has one.
+    """
+    return list(_layers(model.base_model))
+
+
+def input_embeddings(model: PreTrainedModel) -> nn.Module | None:
+    """Return the table of the token embeddings; None for CANINE, which hashes characters, and for kept features."""
+    try:
+        return model.get_input_embeddings()
+    except (NotImplementedError, AttributeError):  # DeBERTa and OPT ask the encoder, which features stand for
+        return None
 
 
 def first_token_only(model: PreTrainedModel) -> bool:
@@ -29,7 +42,8 @@ def first_token_only(model: PreTrainedModel) -> bool:
     The encoder then returns (batch, 1, width).
     """
     attends = model.config._attn_implementation in ALL_ATTENTION_FUNCTIONS.valid_keys()
-    if model.config.model_type not in ARCHITECTURES or model.config.is_decoder or not attends:
+    reads_first = pooling_of(model.config) is None and model.config.model_type in ARCHITECTURES
+    if not reads_first or model.config.is_decoder or not attends:
         return False
     last = layers_of(model)[-1]
     last.forward = MethodType(_forward, last)
@@ -66,9 +80,20 @@ def _forward(
     return output.transpose(0, 1) if isinstance(starts, Tensor) else output  # packed: (1, batch, width) so far
 
 
-def _outermost_lists(module: nn.Module) -> Iterator[nn.ModuleList]:
-    for child in module.children():
-        if isinstance(child, nn.ModuleList):
-            yield child
-        else:
-            yield from _outermost_lists(child)
+def _layers(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield the layers below a module, which stand in its outermost lists."""
+    children = list(module.children())
+    lists = [child for child in children if isinstance(child, nn.ModuleList) and not _only_tables(child)]
+    if len(lists) > 1 and len({len(parts) for parts in lists}) == 1:  # XLM has a list of attentions, one of norms, ...
+        yield from map(nn.ModuleList, zip(*lists, strict=True))
+    else:
+        for layers in lists:
+            for layer in layers:
+                yield from layer if isinstance(layer, nn.ModuleList) else [layer]  # Funnel has blocks of layers
+    for child in children:
+        if not isinstance(child, nn.ModuleList):
+            yield from _layers(child)
+
+
+def _only_tables(modules: nn.ModuleList) -> bool:
+    return all(isinstance(module, nn.Embedding) for module in modules)

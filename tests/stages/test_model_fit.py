@@ -8,10 +8,18 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, BertConfig
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    FunnelModel,
+)
 
 from stages.errors import ModelError
 from stages.model_folder import check_model_folder
+from tests.stages.finetune.kinds import kind_config, kind_model
 from tests.stages.finetune.tiny import tiny_models
 
 SECONDS = 5  # on a busy machine; what is refused takes milliseconds
@@ -51,7 +59,7 @@ def refused(folder: Path, message: str) -> None:
         ("num_hidden_layers", 0, "num_hidden_layers: 0, expected 1 to 1,000"),
         ("num_hidden_layers", 10**9, "num_hidden_layers: 1000000000, expected 1 to 1,000"),
         ("num_hidden_layers", "2", "can't build .*num_hidden_layers"),
-        ("num_hidden_layers", 1, r"has 16 weights of layers that config.json doesn't have \(bert.encoder.layer.1"),
+        ("num_hidden_layers", 1, r"has 16 weights that the encoder of config.json doesn't have \(bert.encoder.layer.1"),
         ("num_hidden_layers", 3, r"lacks 16 weights of the encoder"),
         ("num_hidden_layers", 900, "asks for more than 1,820 modules"),
         ("vocab_size", "40", "can't build .*vocab_size"),
@@ -101,11 +109,86 @@ def test_a_config_that_is_no_json_object(folder: Path, content: bytes, message: 
     refused(folder, message)
 
 
-def test_weights_of_renamed_modules_are_missing(folder: Path) -> None:
+RENAMED = ["albert", "bart", "bert", "distilbert", "gpt2", "nomic_bert", "roberta", "t5", "xlnet"]
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "model.encoder0.", "0.auto_model."])
+@pytest.mark.parametrize("part", ["encoder", "classifier"])
+@pytest.mark.parametrize("kind", RENAMED)
+def test_weights_of_other_names_are_missing(tmp_path: Path, kind: str, part: str, prefix: str) -> None:
     """transformers would start with random weights, and without a word."""
+    model = kind_model(kind)
+    (model if part == "classifier" else model.base_model).save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    save_file({f"{prefix}{name}": values for name, values in load_file(path).items()}, path, {"format": "pt"})
+    refused(tmp_path, r"lacks \d+ weights of the encoder that config.json describes")
+
+
+@pytest.mark.parametrize("part", ["encoder", "classifier"])
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("bert", "num_hidden_layers"),
+        ("roberta", "num_hidden_layers"),
+        ("gpt2", "n_layer"),
+        ("distilbert", "n_layers"),
+        ("t5", "num_decoder_layers"),
+        ("bart", "encoder_layers"),
+        ("nomic_bert", "num_hidden_layers"),
+        ("xlm", "n_layers"),
+    ],
+)
+def test_layers_that_config_json_leaves_out_are_refused(tmp_path: Path, kind: str, key: str, part: str) -> None:
+    model = kind_model(kind, **{key: 3})
+    (model if part == "classifier" else model.base_model).save_pretrained(tmp_path)
+    edit(tmp_path, **{key: 2})
+    refused(tmp_path, r"has \d+ weights that the encoder of config.json doesn't have")
+
+
+def test_the_config_of_another_architecture_is_refused(folder: Path) -> None:
+    kind_config("gpt2").save_pretrained(folder)
+    refused(folder, r"lacks \d+ weights of the encoder")
+
+
+@pytest.mark.parametrize("prefix", ["", "bert."])
+def test_weights_beside_those_of_a_layer_are_refused(folder: Path, prefix: str) -> None:
     path = folder / "model.safetensors"
-    save_file({f"_orig_mod.{name}": values for name, values in load_file(path).items()}, path, {"format": "pt"})
-    refused(folder, r"lacks 37 weights of the encoder that config.json describes")
+    weights = {name.replace("bert.", prefix, 1): values for name, values in load_file(path).items()}
+    weights[f"{prefix}encoder.layer.0.output.adapter.down.weight"] = torch.ones(4, 16)
+    save_file(weights, path, {"format": "pt"})
+    refused(folder, r"has 1 weights that the encoder .* doesn't have \(.*encoder.layer.0.output.adapter.down.weight\)")
+
+
+BUFFERS = {  # that earlier versions saved
+    "bert": {"embeddings.position_ids": torch.arange(512)[None]},
+    "gpt2": {"h.0.attn.bias": torch.ones(1, 1, 40, 40), "h.0.attn.masked_bias": torch.tensor(-1e4)},
+    "ctrl": {"h.0.attn.causal_mask": torch.ones(1, 1, 40, 40)},
+    "nomic_bert": {"layers.0.attn.rotary_emb.inv_freq": torch.ones(4)},
+}
+
+
+@pytest.mark.parametrize("kind", BUFFERS)
+def test_masks_and_positions_that_earlier_versions_saved_are_taken(tmp_path: Path, kind: str) -> None:
+    kind_model(kind).base_model.save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    save_file(load_file(path) | BUFFERS[kind], path, {"format": "pt"})
+    assert check_model_folder(tmp_path, name="theirs").unused == []
+
+
+def test_the_decoder_of_a_whole_funnel_is_not_needed(tmp_path: Path) -> None:
+    FunnelModel(kind_config("funnel")).save_pretrained(tmp_path)
+    assert any("decoder" in name for name in check_model_folder(tmp_path, name="theirs").unused)
+
+
+@pytest.mark.parametrize("kind", ["albert", "bart", "bert", "electra", "gpt2", "roberta", "t5", "xlnet"])
+def test_a_language_model_is_an_encoder_with_a_head_of_its_own(tmp_path: Path, kind: str) -> None:
+    """Tied weights are saved once."""
+    others = {"gpt2": AutoModelForCausalLM, "bart": AutoModelForSeq2SeqLM, "t5": AutoModelForSeq2SeqLM}
+    others |= {"xlnet": AutoModelForCausalLM}
+    others.get(kind, AutoModelForMaskedLM).from_config(kind_config(kind)).save_pretrained(tmp_path)
+    fit = check_model_folder(tmp_path, name="theirs")
+    assert fit.lacks_pooler == (kind in ("albert", "bert"))
+    assert not any(name.startswith(("encoder.", "bert.", "albert.")) for name in fit.unused)
 
 
 def test_one_missing_weight_of_the_encoder_is_named(folder: Path) -> None:

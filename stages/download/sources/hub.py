@@ -15,7 +15,8 @@ from stages.errors import DataError, ModelError, RetuneError
 logger = logging.getLogger(__name__)
 
 HUB = "hf://"
-WEIGHTS = "model.safetensors"
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+SHARDS = "model-*-of-*.safetensors"  # as save_pretrained names them
 SPLITS = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
 DATASET = re.compile(
     r"hf://datasets/(?P<repo>[\w.-]+/[\w.-]+)(?:/(?P<config>[^@]+))?(?:@(?P<revision>[^@]+))?", re.ASCII
@@ -69,7 +70,7 @@ def fetch_hub_model(source: str, *, files: Sequence[str]) -> tuple[Path, str]:
 
     Args:
         source: hf://ORG/NAME[@REVISION].
-        files: Names of the files; those that the model does not have are skipped.
+        files: Names of files beside the weights; those that the model does not have are skipped.
 
     Returns:
         The folder of the files, and the commit.
@@ -89,9 +90,10 @@ def fetch_hub_model(source: str, *, files: Sequence[str]) -> tuple[Path, str]:
     try:
         info = HfApi().model_info(repo, revision=revision)
         present = [file.rfilename for file in info.siblings or []]
-        if WEIGHTS not in present:
+        if WEIGHTS not in present and INDEX not in present:
             raise _no_safetensors(source, present)
-        folder = snapshot_download(repo, revision=info.sha, allow_patterns=list(files))
+        weights = [WEIGHTS] if WEIGHTS in present else [INDEX, SHARDS]
+        folder = snapshot_download(repo, revision=info.sha, allow_patterns=[*files, *weights])
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise _unreachable(ModelError, source, error, "download.model.source") from error
     _hint(source, revision, info.sha)
@@ -99,11 +101,6 @@ def fetch_hub_model(source: str, *, files: Sequence[str]) -> tuple[Path, str]:
 
 
 def _no_safetensors(source: str, present: list[str]) -> ModelError:
-    sharded = next((name for name in present if name.endswith(".safetensors.index.json")), None)
-    if sharded:
-        return ModelError(
-            f"{source} has its weights in several files ({sharded}). Choose a model that has them in one."
-        )
     pickled = next((name for name in present if name.endswith((".bin", ".pt", ".ckpt", ".h5", ".msgpack"))), None)
     others = f"only {pickled}, and loading a pickle can run any code" if pickled else "and no other weights"
     return ModelError(

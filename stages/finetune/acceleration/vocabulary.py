@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
+from stages.model.layers import input_embeddings
 from stages.tokens import Tokens
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ def compact_vocabulary(
     It gains nothing for a frozen table, unless that is unfrozen later (`even_if_frozen`). It can't be done for a table
     of a special class, or one that is tied to an output layer.
     """
-    full = model.get_input_embeddings()
+    full = input_embeddings(model)
     if not isinstance(full, nn.Embedding) or not (full.weight.requires_grad or even_if_frozen):
         return None
     modules = dict(model.named_modules(remove_duplicate=False))

@@ -1,15 +1,20 @@
 """Encoders come from packages and folders; what is unsafe or does not fit together is refused."""
 
+import hashlib
 import json
+import logging
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.numpy import save_file
+from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertForTokenClassification, BertModel, MraConfig, MraModel
 
 from stages.download.encoder import copy_encoder, locate_encoder
 from stages.errors import ModelError
@@ -31,6 +36,9 @@ def encoder(tmp_path: Path) -> Path:
     tokenizer.post_processor = processors.TemplateProcessing(single="$A:0", pair="$A:0 $B:1")
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling/config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    (folder / "1_Pooling/notes.txt").write_text("no use")
     (folder / "pytorch_model.bin").write_bytes(b"pickle")
     (folder / "modeling_own.py").write_text("raise SystemExit")
     save_weights(folder, vocab_size=5)
@@ -46,7 +54,8 @@ def copy(folder: Path, pin: str | None = None) -> Path:
 
 def test_copies_what_is_needed_and_nothing_else(encoder):
     target = copy(encoder, sha256(encoder / "model.safetensors"))
-    assert sorted(path.name for path in target.iterdir()) == [
+    assert sorted(path.relative_to(target).as_posix() for path in target.rglob("*.*")) == [
+        "1_Pooling/config.json",
         "config.json",
         "model.safetensors",
         "source.json",
@@ -251,3 +260,89 @@ def test_padding_and_truncation_of_the_last_use_are_not_the_tokenizers_own(encod
     tokenizer.enable_truncation(3)
     tokenizer.save(str(encoder / "tokenizer.json"))
     copy(encoder)
+
+
+def shard(folder: Path) -> list[str]:
+    """Save the encoder's weights in several files, as save_pretrained does with large ones; return their names."""
+    BertModel.from_pretrained(folder).save_pretrained(folder, max_shard_size="1KB")
+    (folder / "model.safetensors").unlink(missing_ok=True)
+    names = sorted(path.name for path in folder.glob("model-*.safetensors"))
+    assert len(names) > 1
+    return names
+
+
+def test_weights_in_several_files_are_found_and_copied_with_their_index(encoder, tmp_path):
+    weights = load_file(encoder / "model.safetensors")
+    names = shard(encoder)
+    assert locate_encoder("encoder", root=tmp_path) == (encoder, None)
+    target = copy(encoder)
+    assert {"model.safetensors.index.json", *names} < {path.name for path in target.iterdir()}
+    copied = BertModel.from_pretrained(target).state_dict()
+    assert all(torch.equal(copied[name], values) for name, values in weights.items())
+
+
+def test_the_checksum_of_several_files_is_that_of_what_sha256sum_prints(encoder):
+    names = shard(encoder)
+    listed = subprocess.run(["sha256sum", *names], cwd=encoder, capture_output=True, check=True).stdout
+    pin = hashlib.sha256(listed).hexdigest()
+    target = copy(encoder, pin)
+    assert json.loads((target / "source.json").read_text())["sha256"] == pin
+    shutil.rmtree(target)
+    with pytest.raises(ModelError, match=rf"the list of its {len(names)} safetensors has SHA-256 {pin}, but .* pins 0"):
+        copy(encoder, "0" * 64)
+
+
+def lost(folder: Path, names: list[str]) -> None:
+    (folder / names[-1]).unlink()
+
+
+def cut_short(folder: Path, names: list[str]) -> None:
+    (folder / names[-1]).write_bytes((folder / names[-1]).read_bytes()[:-4])
+
+
+def of_another_size(folder: Path, names: list[str]) -> None:
+    weights = {name: values[..., :-1] for name, values in load_file(folder / names[-1]).items()}
+    save_file({name: values.numpy() for name, values in weights.items()}, folder / names[-1])
+
+
+def emptied(folder: Path, names: list[str]) -> None:
+    save_file({}, folder / names[-1])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lost, r"model.safetensors.index.json names model-.*, which is missing"),
+        (cut_short, r"model-.*safetensors is damaged"),
+        (of_another_size, r"has the shape"),
+        (emptied, r"lacks \d+ weights of the encoder"),
+    ],
+)
+def test_every_file_of_the_weights_is_checked(encoder, spoil, message):
+    spoil(encoder, shard(encoder))
+    with pytest.raises(ModelError, match=message):
+        copy(encoder)
+
+
+def test_what_the_encoder_has_beside_it_is_said(encoder, caplog):
+    BertForTokenClassification(BertConfig.from_pretrained(encoder)).save_pretrained(encoder)
+    with caplog.at_level(logging.INFO):
+        copy(encoder)
+    assert "the encoder: the head starts anew: of the source's own task, 2 weights (classifier.bias" in caplog.text
+    assert "the encoder: the source has no pooler: one starts anew" in caplog.text
+
+
+def test_an_untried_architecture_is_said_so_and_a_tried_one_is_not(encoder, caplog, monkeypatch):
+    copy(encoder)
+    assert "untried" not in caplog.text
+    shutil.rmtree(encoder.parent / "target")
+    monkeypatch.setattr("stages.architectures.TRIED", frozenset({"roberta"}))
+    copy(encoder)
+    assert "the encoder: the architecture bert is untried (docs/architectures.md). Compare" in caplog.text
+
+
+def test_an_architecture_that_can_not_answer_is_refused(encoder):
+    sizes = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4}
+    MraModel(MraConfig(vocab_size=5, **sizes)).save_pretrained(encoder)
+    with pytest.raises(ModelError, match="the encoder: mra computes its attention with a kernel from the Hub"):
+        copy(encoder)

@@ -154,7 +154,13 @@ def dataset(file_format: str, member: str | None) -> dict[str, object]:
         "columns": {**dict.fromkeys(["text_pair", "id", "group"]), "text": "text", "label": "label", "slices": []},
         "labels": {},
         "label_order": [],
-        "checks": {**policies, "near_duplicate_similarity": 0.8, "min_rows_per_label": 1},
+        "checks": {
+            **policies,
+            "label_spelling": "warn",
+            "unseen_label": "fail",
+            "near_duplicate_similarity": 0.8,
+            "min_rows_per_label": 1,
+        },
     }
 
 

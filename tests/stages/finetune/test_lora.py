@@ -1,9 +1,12 @@
+import logging
+
 import pytest
 import torch
 
 from stages.errors import TrainingError
 from stages.finetune.lora import add_lora, merge_lora
 from stages.paths import Paths
+from tests.stages.finetune.kinds import kind_model
 from tests.stages.finetune.runs import batch, build, options, train
 from tests.stages.finetune.tiny import tiny_models
 
@@ -27,12 +30,48 @@ def test_only_the_matrices_and_the_head_move_and_merging_gives_the_same_plain_mo
     assert {name.split(".")[-2] for name in changed} == {"query", "value", "classifier"}
 
 
-def test_every_architecture_has_targets() -> None:
-    for model in tiny_models().values():
+WITHOUT_TARGETS_IN_PEFT = ["camembert", "ctrl", "fnet", "funnel", "gte", "longformer", "luke", "mbart", "mobilebert"]
+WITHOUT_TARGETS_IN_PEFT += ["mpnet", "nomic_bert", "roformer", "umt5", "xlm", "xlnet"]
+
+
+@pytest.mark.parametrize("kind", [*sorted(tiny_models()), "falcon"])  # Falcon's linear layers are of a class of its own
+def test_every_architecture_has_targets(kind: str) -> None:
+    model = tiny_models().get(kind) or kind_model(kind)
+    add_lora(model, options().lora)
+    assert any("lora_" in name for name, _ in model.named_parameters())
+    merge_lora(model)
+    assert not any("lora_" in name for name, _ in model.named_parameters())
+
+
+@pytest.mark.parametrize("kind", WITHOUT_TARGETS_IN_PEFT)
+def test_all_linear_layers_are_targets_where_peft_has_none(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    model = kind_model(kind)
+    before = {name: values.clone() for name, values in model.state_dict().items()}
+    linear = [name for name, module in model.base_model.named_modules() if type(module) is torch.nn.Linear]
+    linear = [name for name in linear if not name.startswith("pooler")]
+    with caplog.at_level(logging.INFO):
         add_lora(model, options().lora)
-        assert any("lora_" in name for name, _ in model.named_parameters())
-        merge_lora(model)
-        assert not any("lora_" in name for name, _ in model.named_parameters())
+    assert f"so all {len(linear)} linear layers of its encoder are" in caplog.text
+    assert sum(name.endswith("lora_A.default.weight") for name, _ in model.named_parameters()) == len(linear)
+    ids = torch.tensor([[2, 12, 30, 41, 3]])
+    model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.sum().backward()
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name and parameter.grad is not None:
+            parameter.data -= parameter.grad
+    merge_lora(model)
+    merged = model.state_dict()
+    assert merged.keys() == before.keys()
+    changed = {name for name in merged if not torch.equal(merged[name], before[name])}
+    assert changed
+    assert changed <= {f"{model.base_model_prefix}.{name}.weight" for name in linear}
+
+
+@pytest.mark.parametrize("kind", ["ibert", "squeezebert"])
+def test_an_encoder_without_linear_layers(kind: str) -> None:
+    with pytest.raises(
+        TrainingError, match=f"finetune.method is lora, but {kind} has no linear layers. Set finetune.method"
+    ):
+        add_lora(kind_model(kind), options().lora)
 
 
 def test_targets_that_do_not_exist() -> None:

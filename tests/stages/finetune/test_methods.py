@@ -14,7 +14,9 @@ from stages.finetune.methods import (
 )
 from stages.finetune.prepare import apply_method
 from stages.finetune.summary import count_parameters
+from stages.model.layers import layers_of
 from stages.paths import Paths
+from tests.stages.finetune.kinds import kind_model
 from tests.stages.finetune.runs import build, options, train
 from tests.stages.finetune.tiny import LABELS, tiny_models
 
@@ -112,3 +114,42 @@ def test_as_many_layers_are_frozen_as_the_options_say(paths: Paths, layers: int)
     apply_method(model, options(method="partial", frozen_layers=layers))
     frozen = {block for block, count in count_parameters(model).items() if count["frozen"]}
     assert frozen == {"embeddings", *(f"layer {index}" for index in range(layers))}
+
+
+KINDS = ["albert", "bart", "ctrl", "funnel", "mbart", "mt5", "nomic_bert", "roformer", "t5", "xlm", "xlnet"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_token_embeddings_are_in_the_block_of_embeddings(kind: str) -> None:
+    """Whatever it is called: in T5 and BART encoder and decoder share it, in CTRL its name is one letter."""
+    model = kind_model(kind)
+    tables = [parameter for parameter in blocks_of(model)["embeddings"] if parameter.ndim == 2]
+    assert any(parameter is model.get_input_embeddings().weight for parameter in tables)
+    apply_method(model, options(method="partial", frozen_layers=1))
+    assert not model.get_input_embeddings().weight.requires_grad
+    assert {block for block, count in count_parameters(model).items() if count["frozen"]} == {"embeddings", "layer 0"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "layers"),
+    [("albert", 1), ("bart", 4), ("bert", 2), ("flaubert", 3), ("funnel", 2), ("t5", 4), ("xlm", 3)],
+)
+def test_layers_are_counted_once(kind: str, layers: int) -> None:
+    """XLM keeps the parts of its layers in four lists, Funnel its layers in blocks."""
+    model = kind_model(kind, **({"n_layers": 3} if kind in ("xlm", "flaubert") else {}))
+    assert len(layers_of(model)) == layers
+    blocks = blocks_of(model)
+    assert [block for block in blocks if block.startswith("layer ")] == [f"layer {index}" for index in range(layers)]
+    sizes = {
+        sum(p.numel() for p in blocks[f"layer {index}"]) for index in range(layers if kind in ("xlm", "bert") else 1)
+    }
+    assert len(sizes) == 1
+
+
+@pytest.mark.parametrize("kind", ["flaubert", "xlm"])
+def test_a_module_that_layers_share_trains_if_one_of_them_does(kind: str) -> None:
+    model = kind_model(kind)
+    apply_method(model, options(method="partial", frozen_layers=1))
+    assert wrong_modes(model) == []
+    shared = [module for module in model.modules() if not list(module.parameters()) and "GELU" in type(module).__name__]
+    assert all(module.training for module in shared)

@@ -34,11 +34,18 @@ VOCABULARY = 60
 SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}
 
 
-def write_tokens(paths: Paths, *, rows: int = 120, longest: int = 20, seed: int = 0) -> Tokens:
-    """Write rows whose label shows in their tokens: word 10 + label stands among random ones."""
+def write_tokens(
+    paths: Paths, *, rows: int = 120, longest: int = 20, seed: int = 0, ends_inside: bool = False
+) -> Tokens:
+    """Write rows whose label shows in their tokens: word 10 + label stands among random ones.
+
+    With `ends_inside`, every third text has an end token within.
+    """
     random = np.random.default_rng(seed)
     labels = random.integers(len(LABELS), size=rows)
     ids = [_sentence(random, int(label), longest) for label in labels]
+    if ends_inside:
+        ids[::3] = [[*row[:2], SPECIAL["[SEP]"], *row[2:]] for row in ids[::3]]
     table = pa.table(
         {
             "id": [f"r{row}" for row in range(rows)],
@@ -78,6 +85,11 @@ def write_encoder(folder: Path, *, positions: int = 32, vocabulary: int = VOCABU
         attention_probs_dropout_prob=dropout,
     )
     BertModel(config).save_pretrained(folder)
+    write_tokenizer(folder)
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Write a tokenizer of as many words as VOCABULARY has."""
     words = SPECIAL | {f"w{index}": index for index in range(len(SPECIAL), VOCABULARY)}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()

