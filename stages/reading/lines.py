@@ -11,6 +11,8 @@ from stages.reading.dialect import Dialect
 
 MARK = "\ufeff"  # of byte order; within a file where files with such marks were joined
 LONGEST_OVER_LINES = 20_000_000  # characters of a row of several lines; a longer one is a quote that was never closed
+MOST_LINES = 100_000  # of a row; more are such a quote, too
+MOST_LINES_AGAIN = 5_000_000  # that are read again, for all broken rows of a file together
 MOST_READ_AGAIN = 100_000_000  # characters, for all broken rows of a file together
 
 
@@ -43,7 +45,7 @@ class Lines:
         self._stream, self._name, self._dialect = stream, name, dialect
         self._waiting: deque[str] = deque()  # to be read again
         self._row: list[str] = []
-        self._size = self._read_again = 0
+        self._size = self._read_again = self._lines_again = 0
         self.first = 1
 
     def __iter__(self) -> Iterator[str]:
@@ -54,7 +56,8 @@ class Lines:
         if not line:
             raise StopIteration
         self._size += len(line)
-        if self._row and self._size > min(self._dialect.longest, LONGEST_OVER_LINES):
+        longest = min(self._dialect.longest, LONGEST_OVER_LINES)
+        if self._row and (self._size > longest or len(self._row) >= MOST_LINES):
             self._waiting.appendleft(line)
             raise UnclosedQuoteError
         self._row.append(line)
@@ -93,7 +96,8 @@ class Lines:
             DataError: So much was read again that the quotes of the file mean something else.
         """
         self._read_again += sum(map(len, self._row[1:]))
-        if self._read_again > MOST_READ_AGAIN:
+        self._lines_again += len(self._row) - 1
+        if self._read_again > MOST_READ_AGAIN or self._lines_again > MOST_LINES_AGAIN:
             settings = self._dialect.settings
             raise DataError(
                 f"{self._name} row {self.first}: too many rows up to here open a quote and don't close it. "
