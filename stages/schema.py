@@ -125,6 +125,7 @@ class Split(Section):
 class Head(Section):
     """The classification head."""
 
+    pooling: Literal["auto", "cls", "mean", "last"]
     hidden: Positive | None
     dropout: Fraction
 

@@ -17,7 +17,7 @@ from pipeline.dataset.formats import PACKED
 from stages.errors import DataError
 from stages.reading.dialect import Dialect
 from stages.reading.json_rows import read_json, read_json_lines
-from stages.reading.lines import Lines
+from stages.reading.lines import Lines, Row
 from stages.reading.separated import SEPARATOR_LINE
 from stages.reading.values import present_keys, value_at
 from stages.reading.workbook import read_workbook
@@ -148,8 +148,23 @@ def _json(path: Path, file_format: str) -> Sample:
             if is_array
             else read_json_lines(Lines(stream, name, dialect), name, dialect)
         )
-        objects = (_flat(row.cells) for row in rows if isinstance(row.cells, dict))
-        return _count(Sample(file_format, encoding=encoding), objects)
+        return _count(Sample(file_format, encoding=encoding), _objects(rows))
+
+
+def _objects(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    """Yield the values of the rows that are objects.
+
+    Raises:
+        ValueError: None is, and a row is broken; the message says how.
+    """
+    problem, some = None, False
+    for row in rows:
+        if isinstance(row.cells, dict):
+            some = True
+            yield _flat(row.cells)
+        problem = problem or row.problem
+    if problem and not some:
+        raise ValueError(problem)
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from stages.files import write_json
 from stages.messages import plain, short
 from stages.model_config import read_object
 from stages.model_files import TOKENIZER_FILES
-from stages.model_folder import CONFIG, INDEX, WEIGHTS, check_model_folder, weight_files
+from stages.model_folder import CONFIG, INDEX, POOLING, WEIGHTS, check_model_folder, weight_files
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
         ModelError: The model, package or folder does not exist, or does not hold exactly one model.
     """
     if is_hub(source):
-        return fetch_hub_model(source, files=(CONFIG, *TOKENIZER_FILES, CARD))
+        return fetch_hub_model(source, files=(CONFIG, *TOKENIZER_FILES, POOLING, CARD))
     folder = _package_folder(source) if source.startswith(PACKAGE) else root / source
     try:
         is_folder = folder.is_dir()
@@ -96,6 +96,9 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None,
     for name in (CONFIG, *TOKENIZER_FILES):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, target / name)  # unchanged: equal files let other weights reuse the tokens
+    if (folder / POOLING).is_file():
+        (target / POOLING).parent.mkdir()
+        shutil.copyfile(folder / POOLING, target / POOLING)
     complete_tokenizer(target, source)
     if sha256 is None:
         logger.info("%s has no checksum in params.yaml. Pin its weights with sha256: %s", source, actual)

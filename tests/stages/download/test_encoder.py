@@ -36,6 +36,9 @@ def encoder(tmp_path: Path) -> Path:
     tokenizer.post_processor = processors.TemplateProcessing(single="$A:0", pair="$A:0 $B:1")
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling/config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    (folder / "1_Pooling/notes.txt").write_text("no use")
     (folder / "pytorch_model.bin").write_bytes(b"pickle")
     (folder / "modeling_own.py").write_text("raise SystemExit")
     save_weights(folder, vocab_size=5)
@@ -51,7 +54,8 @@ def copy(folder: Path, pin: str | None = None) -> Path:
 
 def test_copies_what_is_needed_and_nothing_else(encoder):
     target = copy(encoder, sha256(encoder / "model.safetensors"))
-    assert sorted(path.name for path in target.iterdir()) == [
+    assert sorted(path.relative_to(target).as_posix() for path in target.rglob("*.*")) == [
+        "1_Pooling/config.json",
         "config.json",
         "model.safetensors",
         "source.json",

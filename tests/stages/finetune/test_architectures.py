@@ -9,7 +9,7 @@ from transformers import AutoModelForSequenceClassification
 from stages.errors import ModelError
 from stages.finetune.__main__ import main
 from stages.inference.classifier import Classifier
-from stages.model.heads import load_hidden_head
+from stages.model.heads import load_retune_head
 from stages.params import Params
 from stages.paths import Paths
 from tests.stages.finetune.kinds import kind_model
@@ -42,7 +42,7 @@ def test_any_encoder_with_a_head_works_by_changing_its_name(paths: Paths, kind: 
 @pytest.mark.parametrize("kind", ["bert", "distilbert", "gpt2"])
 def test_a_frozen_encoder_keeps_its_weights_and_the_head_has_its_hidden_layer(paths: Paths, kind: str) -> None:
     train(paths, kind, params(method="frozen", head={"hidden": 20}))
-    model = load_hidden_head(paths.finetuned(7))
+    model = load_retune_head(paths.finetuned(7))
     assert model is not None
     assert model(IDS).logits.shape == (2, len(LABELS))
     before = tiny_models()[kind].base_model.state_dict()
