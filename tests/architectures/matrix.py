@@ -84,7 +84,7 @@ def try_architecture(name: str, folder: Path, columns: Sequence[str] = COLUMNS) 
         refusal = _attempt(lambda: _prepare(pairs, source, name, pairs=True))
         cells["pairs"] = refusal or _train_and_compare(pairs, "full", made)
     if "packed" in columns:
-        cells["packed"] = _packed([paths for paths in (single, pairs) if paths.finetuned(SEED).is_dir()], TOLERANCE)
+        cells["packed"] = _packed([paths for paths in (single, pairs) if paths.finetuned(SEED).is_dir()])
     return {column: cells.get(column, NOT_TRAINED) for column in columns}
 
 
