@@ -134,17 +134,17 @@ def test_a_hostile_tokenizer_is_refused_when_it_is_opened(folder: Path, case: st
 
 def test_an_expression_that_takes_too_long_is_one_line(folder: Path) -> None:
     change(folder, pre_tokenizer=SPLIT)
-    tokenizer = open_tokenizer(folder).tokenizer
+    opened = open_tokenizer(folder)
     with pytest.raises(ModelError, match="the model: tokenizer.json can't be used: .*") as error:
-        encode(tokenizer, ["a" * 60 + "b"], pairs=False, max_length=9, truncation="head")
+        encode(opened, ["a" * 60 + "b"], pairs=False, max_length=9, truncation="head")
     assert "\n" not in str(error.value)
 
 
 def test_special_tokens_that_leave_no_room_are_one_line(folder: Path) -> None:
-    tokenizer = open_tokenizer(folder).tokenizer
-    assert encode(tokenizer, ["a b"], pairs=False, max_length=2, truncation="head")[0].row(0).tolist() == [2, 3]
+    opened = open_tokenizer(folder)
+    assert encode(opened, ["a b"], pairs=False, max_length=2, truncation="head")[0].row(0).tolist() == [2, 3]
     with pytest.raises(ModelError, match="adds 2 tokens to a text, and 1 are read"):
-        encode(tokenizer, ["a b"], pairs=False, max_length=1, truncation="head")
+        encode(opened, ["a b"], pairs=False, max_length=1, truncation="head")
 
 
 STEPS: dict[str, Callable[[Tokenizer], None]] = {
@@ -167,7 +167,7 @@ def test_steps_of_published_tokenizers_are_taken(folder: Path, name: str) -> Non
     if "BPE" in name:
         tokenizer.post_processor = None
     tokenizer.save(str(path))
-    tokens, _ = encode(open_tokenizer(folder).tokenizer, ["a b"], pairs=False, max_length=9, truncation="head")
+    tokens, _ = encode(open_tokenizer(folder), ["a b"], pairs=False, max_length=9, truncation="head")
     assert len(tokens.row(0))
 
 
