@@ -1,5 +1,5 @@
 # `make run` and `make test` need nothing but Python 3.11 or newer: they set up .venv first.
-.PHONY: run help setup test test-journeys test-faults test-orders check audit clean bench bench-data
+.PHONY: run help setup test test-journeys test-architectures test-faults test-orders check audit clean bench bench-data
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -11,7 +11,7 @@ run: setup  ## run the stages that must run, and show the results
 	@test -n "$$VIRTUAL_ENV" || echo "The retune command, in this shell: source .venv/bin/activate"
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s%s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-20s%s\n", $$1, $$2}' Makefile
 
 setup: .venv/ready  ## make .venv with the pinned dependencies
 
@@ -30,6 +30,9 @@ test: setup  ## every test, three at a time because many only wait for a process
 
 test-journeys: setup  ## what the docs tell a person to do, done in fresh copies: two machines, a merge, a sweep, workers (10 minutes)
 	RETUNE_TEST_WORKERS=2 pytest tests/journeys -n 2 --dist loadfile
+
+test-architectures: setup  ## every architecture with every method beside plain transformers; writes docs/architectures.md (10 minutes)
+	RETUNE_ARCHITECTURES=1 pytest tests/architectures -n auto --dist worksteal -q
 
 test-faults: setup  ## kills, damage, full disks: 38 minutes at most, counted (docs/reliability.md)
 	RETUNE_FAULTS=1 pytest tests/faults -n 2 --dist worksteal -q

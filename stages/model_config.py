@@ -31,6 +31,7 @@ CODE_KEYS = {  # letters of a key, in lower case -> what transformers would do
 }
 IMPLEMENTATION = re.compile(r"implementation(internal)?")  # in a key: how layers are computed, _attn_implementation
 IMPLEMENTATIONS = (None, "eager", "sdpa")  # any other may be downloaded from the Hub
+POOLINGS = ("cls", "mean", "last")  # what a head of ours reads of a row's vectors
 FREE_KEYS = {  # values may be any text: transformers shows them and does nothing else with them
     "_name_or_path",
     "name_or_path",
@@ -107,7 +108,7 @@ def check_config(config: dict[str, Any], name: str) -> None:
             )
         if isinstance(item, int):
             _check_number(key, item, name)
-    _check_hidden_head(config, name)
+    _check_head(config, name)
 
 
 def check_labels(config: dict[str, Any], name: str) -> None:
@@ -147,15 +148,19 @@ def _check_number(key: str, value: int, name: str) -> None:
         )
 
 
-def _check_hidden_head(config: dict[str, Any], name: str) -> None:
+def _check_head(config: dict[str, Any], name: str) -> None:
     head = config.get("retune_head")
     if head is None:
         return
     hidden = head.get("hidden") if isinstance(head, dict) else None
     dropout = head.get("dropout") if isinstance(head, dict) else None
-    if type(hidden) is not int or not 1 <= hidden <= 1_000_000 or type(dropout) not in (int, float):
+    pooling = head.get("pooling") if isinstance(head, dict) else None
+    plain = hidden is None and pooling is not None
+    sized = plain or (type(hidden) is int and 1 <= hidden <= 1_000_000)
+    if not sized or pooling not in (None, *POOLINGS) or type(dropout) not in (int, float):
         raise ModelError(
-            f"{name}: config.json has retune_head: {str(head)[:100]}, expected hidden and dropout. Fine-tune it again."
+            f"{name}: config.json has retune_head: {str(head)[:100]}, expected hidden and dropout, and pooling if any. "
+            "Fine-tune it again."
         )
 
 

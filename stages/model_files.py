@@ -15,21 +15,22 @@ TOKENIZER_FILES = (
 )
 
 
-def is_present(path: Path, name: str) -> bool:
-    """Return whether a file of the model that messages call `name` is there.
+def is_present(path: Path, name: str, *, shown: str | None = None) -> bool:
+    """Return whether a file of the model that messages call `name` is there; they call the file `shown`, or its name.
 
     Raises:
         ModelError: Something of its name is there that is no regular file.
     """
+    file = shown or path.name
     if not os.path.lexists(path):
         return False
     try:
         require_regular(path.stat(), path)
     except SpecialFileError as error:
-        raise ModelError(f"{name}: {path.name} is {error.kind}, not a file. {REPAIR}") from error
+        raise ModelError(f"{name}: {file} is {error.kind}, not a file. {REPAIR}") from error
     except FileNotFoundError as error:
-        raise ModelError(f"{name}: {path.name} is a link to a file that is missing. {REPAIR}") from error
+        raise ModelError(f"{name}: {file} is a link to a file that is missing. {REPAIR}") from error
     except (OSError, RuntimeError) as error:  # a link that leads to itself, a folder that may not be read
         reason = (isinstance(error, OSError) and error.strerror) or error
-        raise ModelError(f"{name}: {path.name} can't be read: {reason}. {REPAIR}") from error
+        raise ModelError(f"{name}: {file} can't be read: {reason}. {REPAIR}") from error
     return True

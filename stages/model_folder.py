@@ -2,7 +2,7 @@
 
 Every way to a model goes through `check_model_folder`: download@model, finetune, evaluate, predict, and embed. What
 transformers reads of a checked folder is this list: `config.json`, the tokenizer's files, `model.safetensors`, or
-`model.safetensors.index.json` and the safetensors that it names.
+`model.safetensors.index.json` and the safetensors that it names, and what sentence-transformers says of pooling.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from stages.architectures import check_architecture
 from stages.errors import ModelError
 from stages.messages import short
 from stages.model_config import check_config, check_keys, read_object
@@ -19,9 +20,15 @@ from stages.special_files import leads_outside
 
 CONFIG, TOKENIZER_CONFIG, WEIGHTS = "config.json", "tokenizer_config.json", "model.safetensors"
 INDEX = "model.safetensors.index.json"
+POOLING = "1_Pooling/config.json"  # of sentence-transformers: what the encoder was trained for
 CONFIGS = (CONFIG, TOKENIZER_CONFIG, "generation_config.json", "processor_config.json", "preprocessor_config.json")
+POOLING_MODES = {  # their names by release: one word, or a flag for each
+    "cls": ("cls", "pooling_mode_cls_token"),
+    "mean": ("mean", "pooling_mode_mean_tokens"),
+    "last": ("lasttoken", "pooling_mode_lasttoken"),
+}
 READ = (  # what is read of a folder; each is a regular file, or is not there
-    *(*CONFIGS, WEIGHTS, INDEX, "calibration.json"),
+    *(*CONFIGS, WEIGHTS, INDEX, "calibration.json", "input.json", POOLING),
     *(file for file in TOKENIZER_FILES if file not in CONFIGS),
 )
 ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
@@ -49,7 +56,7 @@ def check_model_folder(folder: Path, *, name: str) -> Fit:
                 "Merge it into that model (merge_and_unload), save that, and use its folder."
             )
     _refuse_links(folder, name)
-    present = {file for file in READ if is_present(folder / file, name)}
+    present = {file for file in READ if is_present(folder / file, name, shown=file)}
     for file in CONFIGS:
         if file in present:
             check_keys(read_object(folder / file, name), file, name)
@@ -58,6 +65,7 @@ def check_model_folder(folder: Path, *, name: str) -> Fit:
         raise ModelError(f"{name}: config.json is missing. Fetch or save the model again.")
     config = read_object(folder / CONFIG, name)
     check_config(config, name)
+    check_architecture(config.get("model_type"), name)
     _check_tokenizer_config(folder, name)
     with offline():
         return check_fit_of_weights(folder, config, weights=weights, name=name)
@@ -71,6 +79,29 @@ def weight_files(folder: Path, name: str) -> list[Path]:
     """
     shards = _shards(folder, name) if is_present(folder / INDEX, name) else []
     return [folder / WEIGHTS] if is_present(folder / WEIGHTS, name) else [folder / shard for shard in shards]
+
+
+def pooling_of_folder(folder: Path, *, sentence_transformers: bool) -> str | None:
+    """Return what the files of a checked folder say that its head reads; None: nothing, or what we don't have.
+
+    A model of ours names it in config.json, one of sentence-transformers in 1_Pooling/config.json.
+
+    Args:
+        folder: A model's folder.
+        sentence_transformers: Whether to read the second, too.
+
+    Returns:
+        cls, mean or last.
+    """
+    head = read_object(folder / CONFIG, str(folder)).get("retune_head")
+    if head is not None or not (sentence_transformers and is_present(folder / POOLING, str(folder))):
+        return (head or {}).get("pooling")
+    content = read_object(folder / POOLING, str(folder))
+    modes = {key for key, value in content.items() if key.startswith("pooling_mode_") and value is True}
+    if isinstance(mode := content.get("pooling_mode"), str):
+        modes.add(mode)
+    poolings = [pooling for pooling, names in POOLING_MODES.items() if modes and modes <= set(names)]
+    return poolings[0] if poolings else None
 
 
 @contextlib.contextmanager
@@ -87,10 +118,11 @@ def offline() -> Iterator[None]:
 
 
 def _refuse_links(folder: Path, name: str) -> None:
-    for path in sorted(folder.iterdir()):
+    for path in (*sorted(folder.iterdir()), folder / POOLING):
         if target := leads_outside(path, folder):
             raise ModelError(
-                f"{name}: {path.name} is a link to {target}, outside the model's folder. Copy the file there."
+                f"{name}: {path.relative_to(folder)} is a link to {target}, outside the model's folder. "
+                "Copy the file there."
             )
 
 

@@ -85,11 +85,12 @@ class Checks(Section):
 class Dataset(Section):
     files: Annotated[list[SourceFile], Field(min_length=1)]
     folder: LocalPath
-    format: Literal["csv", "tsv", "jsonl", "lines", "folders", "parquet", "arrow", "hf"]
+    format: Literal["csv", "tsv", "jsonl", "json", "excel", "lines", "folders", "parquet", "arrow", "hf"]
     encoding: str
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None
     header: bool
     quoting: bool
+    sheet: str | int | None = None
     columns: Columns
     labels: dict[str | int, str]
     label_order: list[str]
@@ -124,6 +125,7 @@ class Split(Section):
 class Head(Section):
     """The classification head."""
 
+    pooling: Literal["auto", "cls", "mean", "last"]
     hidden: Positive | None
     dropout: Fraction
 

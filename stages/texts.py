@@ -1,5 +1,7 @@
 """Texts of any origin: why one can't be classified, and windows of bounded size over many."""
 
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,6 +10,19 @@ from stages.errors import DataError
 WINDOW_ROWS = 4_096  # rows that are sorted by length together, and among which equal texts are computed once
 WINDOW_CHARACTERS = 2_000_000  # ends a window too: an encoding takes some hundred bytes per token
 
+INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}  # Unicode categories: controls, formats (zero width, soft hyphen), blanks
+# Letters and marks without a shape: fillers of Hangul, Khmer and Braille, joiners, and variation selectors.
+SHAPELESS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+
+
+def is_blank(text: str) -> bool:
+    """Return whether nothing of a text can be seen: it is empty, or has only blanks and invisible characters."""
+    return text.isspace() or all(
+        unicodedata.category(character) in INVISIBLE or SHAPELESS.match(character) for character in text
+    )
+
 
 def text_problem(text: object) -> str | None:
     """Return why `text` can't be classified, or None where it can."""
@@ -15,7 +30,7 @@ def text_problem(text: object) -> str | None:
         return "text is missing"
     if not isinstance(text, str):
         return f"expected a string, got {type(text).__name__}"
-    if not text or text.isspace():
+    if is_blank(text):
         return "text is empty"
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):  # lone surrogates
         return "text is not valid Unicode"

@@ -85,7 +85,8 @@ def encode(
 ) -> tuple[Tokens, NDArray[np.int64]]:
     """Encode texts, or (text, text_pair) tuples, and cut the rows that are too long.
 
-    Of a text of more than LONG_TEXT characters, only the parts that can be kept are tokenized.
+    Of a text of more than LONG_TEXT characters, only the parts that can be kept are tokenized. Of a pair of two such
+    texts, either may get the odd token.
 
     Args:
         opened: The tokenizer.

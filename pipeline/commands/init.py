@@ -23,7 +23,7 @@ NEEDED = {"text": "the texts", "label": "their labels"}  # fields that a file mu
 
 def init(
     file: Annotated[
-        Path, typer.Argument(help="CSV, TSV, JSONL, Parquet or Arrow, also packed; or a folder of a folder per class.")
+        Path, typer.Argument(help="CSV, TSV, JSON, JSONL, Excel, Parquet or Arrow; or a folder of a folder per class.")
     ],
     text: Annotated[str | None, typer.Option(help="Column of the texts.")] = None,
     label: Annotated[str | None, typer.Option(help="Column of their labels.")] = None,

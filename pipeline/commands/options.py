@@ -9,18 +9,30 @@ Overrides = Annotated[
     list[str] | None, typer.Option("-S", "--set", metavar="KEY=YAML", help="Set a key of params.yaml; may be repeated.")
 ]
 
-# of `retune predict` and `retune embed`
-InputFile = Annotated[str | None, typer.Option(help="CSV, TSV, JSONL, Parquet or text lines; - is standard input.")]
-TextColumn = Annotated[str, typer.Option(help="Column of the texts.")]
-PairColumn = Annotated[str | None, typer.Option(help="Column of the second texts, for a model of pairs.")]
+# of `retune predict` and `retune embed`; what is not said is as the data of the model was written
+InputFile = Annotated[
+    str | None, typer.Option(help="CSV, TSV, JSON, JSON lines, Parquet, Excel or text lines; - is standard input.")
+]
+TextColumn = Annotated[
+    str | None, typer.Option(help="Column of the texts; review.body: in an object. Default: the model's, else text.")
+]
+PairColumn = Annotated[
+    str | None, typer.Option(help="Column of the second texts, for a model of pairs; default: the model's.")
+]
+Delimiter = Annotated[str | None, typer.Option(help="Between the fields of CSV and TSV; default: the model's.")]
+Header = Annotated[
+    bool | None, typer.Option("--header/--no-header", help="Do CSV, TSV and Excel begin with the column names?")
+]
+Quoting = Annotated[bool | None, typer.Option("--quoting/--no-quoting", help='Is " a quote in CSV and TSV?')]
+Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook, by name or number (from 0); default: the first.")]
 OutputFile = Annotated[Path | None, typer.Option(help="File to write; default: standard output.")]
 EmbeddingsFile = Annotated[Path | None, typer.Option(help="Parquet file to write.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")]
 ModelFolder = Annotated[Path | None, typer.Option(help="Folder of a model; default: data/report/model.")]
 Format = Annotated[
-    str | None, typer.Option("--format", help="csv, tsv, jsonl, parquet or lines; default: by the file name.")
+    str | None, typer.Option("--format", help="csv, tsv, jsonl, json, parquet, excel or lines; default: by the name.")
 ]
-Encoding = Annotated[str | None, typer.Option(help="Encoding of a text file that is not UTF-8.")]
+Encoding = Annotated[str | None, typer.Option(help="Encoding of a text file; default: the model's, else UTF-8.")]
 SpreadsheetSafe = Annotated[
     bool, typer.Option("--spreadsheet-safe", help="CSV and TSV: an apostrophe before what a spreadsheet would compute.")
 ]

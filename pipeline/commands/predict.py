@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.commands.options import (
+    Delimiter,
     EmbeddingsFile,
     Encoding,
     Format,
+    Header,
     InputFile,
     ModelFolder,
     OutputFile,
     PairColumn,
     Prefix,
+    Quoting,
     Resume,
+    Sheet,
     SpreadsheetSafe,
     TextColumn,
 )
@@ -30,20 +34,27 @@ def predict(
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to classify.")] = None,
     every_label: Annotated[bool, typer.Option("--all", help="Add the probability of every label.")] = False,
     file: InputFile = None,
-    column: TextColumn = "text",
+    column: TextColumn = None,
     pair_column: PairColumn = None,
     out: OutputFile = None,
     resume: Resume = False,
     model: ModelFolder = None,
     file_format: Format = None,
     encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    header: Header = None,
+    quoting: Quoting = None,
+    sheet: Sheet = None,
     prefix: Prefix = "",
     spreadsheet_safe: SpreadsheetSafe = False,
 ) -> None:
-    """Classify texts, or the rows of a CSV, TSV, JSONL, Parquet or text file, with the model of the last run.
+    """Classify texts, or the rows of a file, with the model of the last run.
+
+    A file is read as the data of the model was written, unless its name or an option says something else.
 
     Example: `retune predict "It crashes."` or `retune predict --file in.csv --column text --out out.csv`
     """
+    from pipeline.prediction.input_format import InputOptions
     from pipeline.prediction.request import PredictionRequest
     from pipeline.prediction.run import predict_rows
 
@@ -55,10 +66,7 @@ def predict(
             file=file,
             out=out,
             model=folder,
-            column=column,
-            pair_column=pair_column,
-            format=file_format,
-            encoding=encoding,
+            options=InputOptions(file_format, encoding, delimiter, header, quoting, sheet, column, pair_column),
             prefix=prefix,
             spreadsheet_safe=spreadsheet_safe,
             resume=resume,
@@ -73,19 +81,24 @@ def predict(
 
 def embed(
     file: InputFile = None,
-    column: TextColumn = "text",
+    column: TextColumn = None,
     pair_column: PairColumn = None,
     out: EmbeddingsFile = None,
     resume: Resume = False,
     model: ModelFolder = None,
     file_format: Format = None,
     encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    header: Header = None,
+    quoting: Quoting = None,
+    sheet: Sheet = None,
     prefix: Prefix = "",
 ) -> None:
     """Write the sentence embedding of each row of a file to Parquet: the mean of the tuned encoder's token vectors.
 
     Example: `retune embed --file in.csv --column text --out embeddings.parquet`
     """
+    from pipeline.prediction.input_format import InputOptions
     from pipeline.prediction.request import PredictionRequest
     from pipeline.prediction.run import embed_rows
 
@@ -95,10 +108,7 @@ def embed(
         file=file,
         out=out,
         model=model or _last_model(),
-        column=column,
-        pair_column=pair_column,
-        format=file_format,
-        encoding=encoding,
+        options=InputOptions(file_format, encoding, delimiter, header, quoting, sheet, column, pair_column),
         prefix=prefix,
         resume=resume,
     )

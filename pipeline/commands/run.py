@@ -55,7 +55,12 @@ def run(
         text = recipes.changed_params(root, recipe=recipe, overrides=overrides or ())
         if text is not None:
             params_file.write_params(root, text, replace=recipe is not None)
-        console.print("Nothing has changed: nothing to run.")
+        comments = any(plan.comments for plan in plans)
+        console.print(
+            "Only comments or layout of code changed: nothing to run. To record that in dvc.lock: retune accept"
+            if comments
+            else "Nothing has changed: nothing to run."
+        )
     else:
         from pipeline.local.launch import run_flow
 

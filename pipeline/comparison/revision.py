@@ -10,7 +10,7 @@ import pyarrow as pa
 from pipeline.comparison.result_files import read_labels, read_rows, read_seed
 from pipeline.comparison.revision_files import FILES, RevisionFiles
 from pipeline.comparison.seed_predictions import SeedPredictions, merge_seeds
-from pipeline.planning.reasons import input_reasons
+from pipeline.planning.reasons import comment_changes, input_reasons
 from pipeline.repository.results import IN_GIT, belongs, damage_of, parse_report
 from stages.errors import PipelineError
 from stages.metrics.names import SPLITS
@@ -103,7 +103,8 @@ class Revision(RevisionFiles):
             entry = self.project.locked(stage.name)
             code = {path: self.project.digest(path) for path in stage.deps if path.startswith("stages/")}
             params = {file: {key: self.project.param(file, key) for key in keys} for file, keys in stage.params.items()}
-            if input_reasons(self.project, stage, entry, code, params):
+            comments = comment_changes(self.project, stage, entry, code) if entry else {}
+            if input_reasons(self.project, stage, entry, code, params, comments=comments):
                 names.append(stage.name)
         return names
 

@@ -8,6 +8,7 @@ from pipeline.dataset.formats import known_format
 from pipeline.dataset.implied import title_of
 from pipeline.dataset.sample import Sample, read_sample
 from stages.errors import DataError
+from stages.reading.system_files import is_system_file
 
 
 def describe(file: Path) -> Sample:
@@ -17,7 +18,9 @@ def describe(file: Path) -> Sample:
         DataError: It is no file or folder that can be read; the message says what to do.
     """
     if file.is_dir():
-        children = [child for child in file.iterdir() if not child.name.startswith(".")]
+        if shard := _saved_file(file):
+            return read_sample(shard, "arrow")
+        children = [child for child in file.iterdir() if not is_system_file(child.name)]
         if len(children) < 2 or not all(child.is_dir() for child in children):
             raise DataError(
                 f"{file} is a folder, but not one of a folder of text files per class. Name a file in it, or several "
@@ -34,10 +37,17 @@ def describe(file: Path) -> Sample:
         )
     if file_format is None:
         raise DataError(
-            f"{file}: the end of its name says no format. Rename it: .csv, .tsv, .jsonl, .parquet or .arrow "
-            "(before .gz, .zst, .bz2 or .xz, if it is packed)."
+            f"{file}: the end of its name says no format. Rename it: .csv, .tsv, .jsonl, .json, .xlsx, .parquet or "
+            ".arrow (before .gz, .zst, .bz2 or .xz, if it is packed)."
         )
     return read_sample(file, file_format)
+
+
+def _saved_file(folder: Path) -> Path | None:
+    """Return the first Arrow file of a data set that `datasets` saved with save_to_disk; None: it is another folder."""
+    if not any((folder / name).is_file() for name in ("state.json", "dataset_dict.json")):
+        return None
+    return next(iter(sorted(folder.glob("data-*.arrow")) or sorted(folder.glob("*/data-*.arrow"))), None)
 
 
 def params_of(sample: Sample, columns: Mapping[str, str | int | None], *, path: str) -> dict[str, Any]:
@@ -57,6 +67,7 @@ def params_of(sample: Sample, columns: Mapping[str, str | int | None], *, path: 
         "download.dataset.delimiter": sample.delimiter,
         "download.dataset.header": sample.header,
         "download.dataset.quoting": True,
+        "download.dataset.sheet": None,
         **{f"download.dataset.columns.{field}": column for field, column in fields.items()},
         "download.dataset.columns.slices": [],
         "download.dataset.labels": {},

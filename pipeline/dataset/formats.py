@@ -11,18 +11,18 @@ FORMATS = {
     ".tsv": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "json",
+    ".xlsx": "excel",
+    ".xlsm": "excel",
     ".parquet": "parquet",
     ".arrow": "arrow",
     ".feather": "arrow",
     ".txt": "lines",
 }
 PACKED = (".gz", ".zst", ".bz2", ".xz")
-WORKBOOK = "an Excel workbook. Save its sheet as CSV (UTF-8), and give that file"
 ODD = {  # suffix -> what the file is, and what to do
-    ".xlsx": WORKBOOK,
-    ".xls": WORKBOOK,
+    ".xls": "an old Excel workbook. Save it as xlsx, and give that file",
     ".ods": "an OpenDocument spreadsheet. Save its sheet as CSV (UTF-8), and give that file",
-    ".json": "JSON. Save it as JSON lines, an object per line, in a file named .jsonl, and give that file",
     ".pdf": "a PDF. Save its texts in a CSV file, and give that file",
     ".docx": "a Word document. Save its texts in a CSV file, and give that file",
     ".pkl": "a Python pickle, which can run code. Save it as Parquet (pandas: to_parquet), and give that file",

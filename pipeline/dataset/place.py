@@ -11,6 +11,7 @@ from pipeline.repository import dvc_command, git
 from pipeline.repository.project import Project
 from stages.errors import DataError
 from stages.files import replace_file, replace_folder
+from stages.reading.system_files import is_system_file
 from stages.special_files import SpecialFileError, open_regular
 
 MINE = "data/mine"  # git ignores all in it but the `.dvc` files
@@ -66,7 +67,7 @@ def _copy(file: Path, root: Path, path: str, *, force: bool) -> None:
         )
     if file.is_dir():
         with replace_folder(target) as folder:
-            shutil.copytree(file, folder, dirs_exist_ok=True)
+            shutil.copytree(file, folder, dirs_exist_ok=True, ignore=lambda _, names: filter(is_system_file, names))
         return
     try:
         with open_regular(file) as source, replace_file(target) as temporary, temporary.open("wb") as copy:

@@ -4,7 +4,6 @@ import codecs
 import csv
 import io
 import itertools
-import json
 import lzma
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,12 @@ import pyarrow.parquet as pq
 
 from pipeline.dataset.formats import PACKED
 from stages.errors import DataError
+from stages.reading.dialect import Dialect
+from stages.reading.json_rows import read_json, read_json_lines
+from stages.reading.lines import Lines, Row
+from stages.reading.separated import SEPARATOR_LINE
+from stages.reading.values import present_keys, value_at
+from stages.reading.workbook import read_workbook
 from stages.special_files import SpecialFileError, open_regular
 
 ROWS = 100_000  # that are looked at: a file sorted by label shows its labels late
@@ -84,12 +89,20 @@ def read_sample(path: Path, file_format: str) -> Sample:
 
     Args:
         path: The file; gzip, zstd, bzip2 and xz are unpacked.
-        file_format: csv, tsv, jsonl, parquet or arrow.
+        file_format: csv, tsv, jsonl, json, excel, parquet or arrow.
 
     Raises:
         DataError: It can't be read in this format, or has no rows.
     """
-    readers = {"parquet": _parquet, "arrow": _arrow, "jsonl": _json_lines, "csv": _separated, "tsv": _separated}
+    readers = {
+        "parquet": _parquet,
+        "arrow": _arrow,
+        "jsonl": _json,
+        "json": _json,
+        "excel": _workbook,
+        "csv": _separated,
+        "tsv": _separated,
+    }
     try:
         sample = readers[file_format](path, file_format)
     except SpecialFileError as error:
@@ -120,11 +133,55 @@ def _arrow(path: Path, file_format: str) -> Sample:
         return _count(Sample(file_format), _table_rows(batches))
 
 
-def _json_lines(path: Path, file_format: str) -> Sample:
+def _json(path: Path, file_format: str) -> Sample:
+    """Rows of JSON lines, or of one array, which may be named .jsonl."""
     encoding = _encoding(path)
     with _open_text(path, encoding) as stream:
-        values = (json.loads(line) for line in stream if line.strip())
-        return _count(Sample(file_format, encoding=encoding), (value for value in values if isinstance(value, dict)))
+        start = next((line.strip() for line in stream if line.strip()), "")
+    if start.startswith("[") and start[1:].lstrip()[:1] in ("{", ""):
+        file_format = "json"
+    with _open_text(path, encoding) as stream:
+        name, dialect = str(path), Dialect(file_format)
+        is_array = file_format == "json"
+        rows = (
+            read_json(stream, name, dialect)
+            if is_array
+            else read_json_lines(Lines(stream, name, dialect), name, dialect)
+        )
+        return _count(Sample(file_format, encoding=encoding), _objects(rows))
+
+
+def _objects(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    """Yield the values of the rows that are objects.
+
+    Raises:
+        ValueError: None is, and a row is broken; the message says how.
+    """
+    problem, some = None, False
+    for row in rows:
+        if isinstance(row.cells, dict):
+            some = True
+            yield _flat(row.cells)
+        problem = problem or row.problem
+    if problem and not some:
+        raise ValueError(problem)
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a row, those of the objects in it by names such as `review.body`."""
+    return {key: value_at(row, key) for key in present_keys(row)}
+
+
+def _workbook(path: Path, file_format: str) -> Sample:
+    with open_regular(path) as file:
+        names, rows = read_workbook(file, str(path), Dialect(file_format, header=False))
+        first = next(rows, None)
+        cells = ["" if cell is None else str(cell) for cell in first.cells or ()] if first else names
+        header = _is_header(cells)
+        keys: list[str | int] = [*cells] if header else [*range(len(cells))]
+        body = rows if header or first is None else itertools.chain([first], rows)
+        dicts = (dict(zip(keys, row.cells or (), strict=True)) for row in body)
+        return _count(Sample(file_format, header=header), dicts)
 
 
 def _separated(path: Path, file_format: str) -> Sample:
@@ -132,7 +189,9 @@ def _separated(path: Path, file_format: str) -> Sample:
     csv.field_size_limit(LONGEST_FIELD)
     with _open_text(path, encoding) as stream:
         first = list(itertools.islice(stream, LINES))
-        delimiter = _delimiter(first) if file_format == "csv" else usual
+        named = SEPARATOR_LINE.fullmatch(first[0]) if first else None  # a line that is for Excel
+        first = first[1:] if named else first
+        delimiter = named[1] if named else _delimiter(first) if file_format == "csv" else usual
         rows = (row for row in csv.reader(itertools.chain(first, stream), delimiter=delimiter) if row)
         names = next(rows, [])
         header = _is_header(names)
@@ -207,7 +266,7 @@ def _is_number(value: str) -> bool:
 
 def _table_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
     for batch in batches:
-        yield from batch.to_pylist()
+        yield from map(_flat, batch.to_pylist())
 
 
 def _count(sample: Sample, rows: Iterable[Mapping[Any, Any]]) -> Sample:

@@ -48,6 +48,7 @@ class Runner:
         self._processes: dict[str, Running] = {}
         self._gpus: dict[str, str] = {}
         self._started: dict[str, Any] = {}  # stage -> the inputs that it ran with
+        self._work: dict[str, float] = {}  # stage -> how much it computes, as planned when it started
         self._unusable: set[str] = set()  # damaged objects of the remote
         self._stopping = threading.Event()
         self._guard = threading.Lock()
@@ -92,6 +93,7 @@ class Runner:
             if not self._is_first_time(stage):
                 break
             self.running.add(stage.name)
+            self._work[stage.name] = self.plans[stage.name].work
             chosen.append(stage.name)
         return chosen
 
@@ -175,7 +177,8 @@ class Runner:
         self._gpus.pop(name, None)
         self.outcomes[name] = outcome
         if not outcome.error:
-            workspace.note_success(self.root, name, None if outcome.restored else outcome.seconds)
+            seconds = None if outcome.restored else outcome.seconds
+            workspace.note_success(self.root, name, seconds, self._work.get(name, 0.0))
         self.plan()
 
     def stop(self) -> None:

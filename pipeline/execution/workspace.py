@@ -113,10 +113,13 @@ def prune(root: Path, project: Project) -> list[str]:
     return removed
 
 
-def note_success(root: Path, stage: str, seconds: float | None) -> None:
-    """Note how long a stage took (None: it was restored), and copy dvc.lock for a later repair."""
+def note_success(root: Path, stage: str, seconds: float | None, work: float = 0.0) -> None:
+    """Note how long a stage took (None: it was restored) and with how much work (0: unknown).
+
+    Also copy dvc.lock for a later repair.
+    """
     if seconds is not None:
-        note_duration(root, stage, seconds)
+        note_duration(root, stage, seconds, work)
     with contextlib.suppress(PipelineError, FileNotFoundError):
         text = (root / "dvc.lock").read_text(encoding="utf-8")
         parse_lock(text)

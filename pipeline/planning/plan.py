@@ -3,15 +3,17 @@
 The rules are DVC's (a property test compares them with `dvc repro`): a stage is *fresh* if its command, dependencies,
 parameters and outputs equal those in dvc.lock, and *restored* if the run-cache has the result for its key; otherwise it
 *runs*. A stage downstream of one that runs is *pending*: if the upstream outputs turn out identical, it stays fresh.
+One rule is ours: code that changed in comments alone is no change, and `retune accept` makes DVC agree.
 """
 
 import posixpath
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
-from pipeline.planning.reasons import input_reasons, output_reasons
+from pipeline.planning.forecast import Forecaster
+from pipeline.planning.reasons import comment_changes, input_reasons, output_reasons
 from pipeline.repository.digests import Digest, Digests, PathIndex, files_under, folder_digest
 from pipeline.repository.graph import Graph, LockEntry, ParamValues, Stage
 from pipeline.repository.snapshot import MISSING, Snapshot, Where
@@ -29,10 +31,14 @@ class StagePlan:
         waits_for: The upstream stages whose result decides whether a `pending` stage runs.
         where: Where the result of a `restored` stage is.
         seconds: Expected time; None if unknown, 0 if nothing is computed.
+        range: From how many seconds to how many it takes in 80% of the cases; None if `seconds` is None or 0.
+        work: How much it computes, in the unit of `planning/work`; 0: unknown.
         outs: The digests that its outputs will have; empty if only a run can tell.
         deps: The digests that its dependencies have or will have, as far as they are known.
         params: The current values of its parameters.
         forced: The caller asked for a run, whatever dvc.lock says.
+        comments: The Python files that differ from dvc.lock in comments and layout alone, which is no reason to run.
+        acceptable: They are all that differs, and no output does: `retune accept` may record them in dvc.lock.
     """
 
     stage: str
@@ -41,15 +47,30 @@ class StagePlan:
     waits_for: tuple[str, ...] = ()
     where: Where | None = None
     seconds: float | None = 0.0
+    range: tuple[float, float] | None = field(default=None, compare=False)
+    work: float = field(default=0.0, compare=False)
     outs: Digests = field(default_factory=dict)
     deps: Digests = field(default_factory=dict)
     params: ParamValues = field(default_factory=dict)
     forced: bool = False
+    comments: tuple[str, ...] = ()
+    acceptable: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the plan says beside the reasons: which code differs in comments alone."""
+        if not self.comments:
+            return ()
+        if self.acceptable:
+            return ("only comments or layout changed: retune accept records it",)
+        return tuple(f"{name} changed in comments or layout only" for name in self.comments)
 
     def as_json(self) -> dict[str, Any]:
         """The stage's entry in `retune plan --json`."""
-        reasons = [*self.reasons, *(f"{name} first" for name in self.waits_for)]
-        return {"stage": self.stage, "state": self.state, "reasons": reasons, "seconds": self.seconds}
+        reasons = [*self.reasons, *self.notes, *(f"{name} first" for name in self.waits_for)]
+        low, high = self.range or (self.seconds, self.seconds)
+        times = {"seconds": self.seconds, "seconds_low": low, "seconds_high": high}
+        return {"stage": self.stage, "state": self.state, "reasons": reasons, **times}
 
 
 def make_plan(
@@ -64,13 +85,16 @@ def make_plan(
         running: Stages that run at this moment: their files are not read.
     """
     plans: dict[str, StagePlan] = {}
+    forecaster = Forecaster(graph, snapshot)
     outs_of = {stage.name: stage.outs for stage in graph.stages}
     for stage in graph.stages:
         if stage.name in running:
-            plans[stage.name] = StagePlan(stage.name, "runs", ("running now",), seconds=snapshot.seconds(stage))
+            plans[stage.name] = StagePlan(stage.name, "runs", ("running now",))
         else:
             parents = {name: outs_of[name] for name in graph.parents[stage.name]}
             plans[stage.name] = _plan_stage(snapshot, stage, parents, plans, force=stage.name in force)
+        if plans[stage.name].state in ("runs", "pending"):
+            plans[stage.name] = _with_times(plans[stage.name], stage, forecaster)
     return tuple(plans.values())
 
 
@@ -107,21 +131,40 @@ def _plan_stage(
     }
     params = read_values(snapshot, stage)
     entry = snapshot.locked(stage.name)
-    changed = input_reasons(snapshot, stage, entry, deps, params)
-    reasons = tuple(map(redact, (*changed, *(output_reasons(snapshot, stage, entry) if entry else ()))))
+    comments = comment_changes(snapshot, stage, entry, deps) if entry else {}
+    changed = input_reasons(snapshot, stage, entry, deps, params, comments=comments)
+    outputs = output_reasons(snapshot, stage, entry) if entry else []
+    reasons = tuple(map(redact, (*changed, *outputs)))
     known_deps = {path: digest for path, digest in deps.items() if digest}
-    plan = partial(StagePlan, stage.name, deps=known_deps, params=params)
+    plan = partial(
+        StagePlan,
+        stage.name,
+        deps=known_deps,
+        params=params,
+        comments=tuple(name for files in comments.values() for name in files),
+        acceptable=bool(comments) and not (blocked or reasons),
+    )
     if blocked:
-        return plan("pending", reasons, blocked, seconds=snapshot.seconds(stage))
+        return plan("pending", reasons, blocked)
     if force:
-        return plan("runs", ("refresh requested", *reasons), seconds=snapshot.seconds(stage), forced=True)
+        return plan("runs", ("refresh requested", *reasons), forced=True)
     if entry and not reasons:
         return plan("fresh", outs=_outs(stage, entry))
     if len(known_deps) == len(stage.deps):
-        recorded = snapshot.recorded(stage, None if changed else entry, known_deps, params)
+        recorded = snapshot.recorded(stage, None if changed or comments else entry, known_deps, params)
         if recorded:
             return plan("restored", reasons, where=recorded.where, outs=_outs(stage, recorded.entry))
-    return plan("runs", reasons, seconds=snapshot.seconds(stage))
+    return plan("runs", reasons)
+
+
+def _with_times(plan: StagePlan, stage: Stage, forecaster: Forecaster) -> StagePlan:
+    """The plan of a stage that runs, or may run, with its expected time."""
+    expected, work = forecaster.of(stage), forecaster.work(stage)
+    amount = work.most if work else 0.0
+    if expected is None:
+        return replace(plan, seconds=None, work=amount)
+    seconds, low, high = (round(value, 1) for value in (expected.seconds, expected.low, expected.high))
+    return replace(plan, seconds=seconds, range=(low, high), work=amount)
 
 
 def _outs(stage: Stage, entry: LockEntry) -> dict[str, Digest]:

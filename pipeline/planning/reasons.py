@@ -1,7 +1,7 @@
 """Why a stage is not fresh: every difference between it and dvc.lock, by name."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pipeline.repository.digests import Digest, Digests
@@ -11,7 +11,13 @@ from stages.redaction import redact
 
 
 def input_reasons(
-    snapshot: Snapshot, stage: Stage, entry: LockEntry | None, deps: Mapping[str, Digest | None], params: ParamValues
+    snapshot: Snapshot,
+    stage: Stage,
+    entry: LockEntry | None,
+    deps: Mapping[str, Digest | None],
+    params: ParamValues,
+    *,
+    comments: Collection[str] = (),
 ) -> list[str]:
     """The differences in command, dependencies and parameters.
 
@@ -21,6 +27,7 @@ def input_reasons(
         entry: Its entry in dvc.lock.
         deps: The digest that each known dependency has or will have; None if it does not exist.
         params: The current values.
+        comments: The dependencies that are no difference: see `comment_changes`.
     """
     missing = [f"{path} missing" for path, digest in deps.items() if digest is None]
     if entry is None:
@@ -30,7 +37,7 @@ def input_reasons(
         before = entry.deps.get(path)
         if now and before is None:
             reasons.append(f"{path} is a new dependency")
-        elif now and before and now.md5 != before.md5:
+        elif now and before and now.md5 != before.md5 and path not in comments:
             reasons += [f"{name} changed" for name in _changed_files(snapshot, path, before, now)]
     for file, values in params.items():
         old = entry.params.get(file, {})
@@ -38,6 +45,40 @@ def input_reasons(
             name = key if file == "params.yaml" else f"{file}:{key}"
             reasons += value_changes(name, old.get(key, MISSING), values.get(key, MISSING))
     return reasons
+
+
+def comment_changes(
+    snapshot: Snapshot, stage: Stage, entry: LockEntry, deps: Mapping[str, Digest | None]
+) -> dict[str, tuple[str, ...]]:
+    """The dependencies that differ from dvc.lock in comments and layout of Python files alone, each with these files.
+
+    Args:
+        snapshot: The state of the project.
+        stage: The stage in dvc.yaml.
+        entry: Its entry in dvc.lock.
+        deps: The digest that each known dependency has or will have; None if it does not exist.
+    """
+    changes = {}
+    for path, now in deps.items():
+        before = entry.deps.get(path)
+        if now and before and now.md5 != before.md5:
+            files = _former_files(snapshot, path, before, now)
+            if files and all(
+                name.endswith(".py") and old and snapshot.only_comments(stage, name, old) for name, old in files.items()
+            ):
+                changes[path] = tuple(files)
+    return changes
+
+
+def _former_files(snapshot: Snapshot, path: str, before: Digest, now: Digest) -> dict[str, Digest | None] | None:
+    """The files of a dependency that differ, each with its former digest; None if a folder's are unknown."""
+    if not before.is_folder and not now.is_folder:
+        return {path: before}
+    old = snapshot.folder_files(before, path) if before.is_folder else None
+    new = snapshot.folder_files(now, path) if now.is_folder else None
+    if old is None or new is None:
+        return None
+    return {f"{path}/{name}": old.get(name) for name in sorted({*old, *new}) if _md5(old, name) != _md5(new, name)}
 
 
 def output_reasons(snapshot: Snapshot, stage: Stage, entry: LockEntry) -> list[str]:
@@ -78,11 +119,10 @@ def value_changes(key: str, before: Any, now: Any) -> list[str]:
 
 def _changed_files(snapshot: Snapshot, path: str, before: Digest, now: Digest) -> list[str]:
     """The paths of the files that differ; `path` itself for a file, or if the folder's former files are unknown."""
-    old = snapshot.folder_files(before, path) if before.is_folder else None
-    new = snapshot.folder_files(now, path) if now.is_folder else None
-    if old is None or new is None:
+    files = _former_files(snapshot, path, before, now)
+    if files is None:
         return [path]
-    names = [f"{path}/{name}" for name in sorted({*old, *new}) if _md5(old, name) != _md5(new, name)]
+    names = list(files)
     if len(names) <= 4:  # "1 more file" would be no shorter than its name
         return names
     return [*names[:3], f"{len(names) - 3} more files of {path}"]

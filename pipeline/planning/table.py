@@ -20,7 +20,7 @@ def plan_table(plans: Sequence[StagePlan]) -> Table:
     table.add_column("why")
     waits_for = {plan.stage: set(plan.waits_for) for plan in plans}
     for plan in plans:
-        why = _shorten(list(plan.reasons))
+        why = [*_shorten(list(plan.reasons)), *_shorten(list(plan.notes))]
         above = {name for parent in plan.waits_for for name in waits_for.get(parent, ())}
         nearest = [name for name in plan.waits_for if name not in above]  # their own rows name the others
         if nearest:
@@ -41,9 +41,12 @@ def summary(plans: Sequence[StagePlan]) -> str:
     unknown = [plan for plan in todo if plan.seconds is None]
     if len(unknown) == len(todo):
         return "Expected: unknown, none of these stages has run here before."
-    most = "at most " if any(plan.state == "pending" for plan in todo) else ""
+    known = [plan.range for plan in todo if plan.range]
+    low, high = (format_duration(sum(side)) for side in zip(*known, strict=True)) if known else ("", "")
+    between = f" ({low} to {high})" if low != high else ""
+    less = ", less if a result above a pending stage turns out the same" if "pending" in {p.state for p in todo} else ""
     more = f", plus {_enumerate([plan.stage for plan in unknown])} (never run here)" if unknown else ""
-    return f"Expected: {most}{format_duration(expected_seconds(todo))}{more}."
+    return f"Expected: {format_duration(expected_seconds(todo))}{between}{more}{less}."
 
 
 def _shorten(reasons: list[str]) -> list[str]:

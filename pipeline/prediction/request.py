@@ -12,15 +12,15 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.prediction.input_format import FORMATS, STDIN, InputOptions
 from pipeline.prediction.places import open_file
-from pipeline.prediction.records import DELIMITERS
-from pipeline.prediction.windows import FORMATS
 from pipeline.prediction.writers import ParquetWriter, TextWriter, Writer
 from stages.errors import DataError
 from stages.files import sha256
+from stages.reading.dialect import DELIMITERS
 from stages.tokenizer_check import LARGEST
 
-STDIN = "-"
+JSON = ("jsonl", "json")
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,10 @@ class PredictionRequest:
     """The rows to read, the model, and the file to write.
 
     Args:
-        file: CSV, TSV, JSONL, Parquet or text lines; `-` is standard input.
+        file: CSV, TSV, JSON, JSON lines, Parquet, a workbook or text lines; `-` is standard input.
         out: The file to write; None: standard output.
         model: The model's folder.
-        column: Column of the texts.
-        pair_column: Column of the second texts, for a model of pairs.
-        format: Of `file`: csv, tsv, jsonl, parquet or lines; None: by its name.
-        encoding: Of a text file, by Python's name; None: UTF-8.
+        options: How `file` is read; what they don't say is as its name and the model say.
         prefix: Start of the names of the added columns.
         spreadsheet_safe: Write texts so that no spreadsheet takes one for a formula? For CSV and TSV.
         resume: Continue an interrupted run?
@@ -43,10 +40,7 @@ class PredictionRequest:
     file: str
     out: Path | None
     model: Path
-    column: str = "text"
-    pair_column: str | None = None
-    format: str | None = None
-    encoding: str | None = None
+    options: InputOptions = InputOptions()  # noqa: RUF009 (it is frozen)
     prefix: str = ""
     spreadsheet_safe: bool = False
     resume: bool = False
@@ -57,39 +51,21 @@ class PredictionRequest:
         return "standard input" if self.file == STDIN else self.file
 
 
-def input_format(request: PredictionRequest) -> str:
-    """Return the format of the input.
-
-    Raises:
-        DataError: It is not known, or can't be read from standard input.
-    """
-    name = request.format or FORMATS.get(Path(request.file).suffix.lower())
-    if request.file == STDIN and name is None:
-        return "csv"
-    if name is None or name not in FORMATS.values():
-        formats = ", ".join(dict.fromkeys(FORMATS.values()))
-        raise DataError(f"{request.input_name}: the format is not known. Give one with --format: {formats}.")
-    if request.file == STDIN and name == "parquet":
-        raise DataError("Parquet can't be read from standard input. Give the file with --file.")
-    return name
-
-
-def writer_for(request: PredictionRequest) -> Writer:
-    """Return the writer of the output's format.
+def writer_for(request: PredictionRequest, read: str) -> Writer:
+    """Return the writer of the output's format, for an input of the format `read`.
 
     Raises:
         DataError: The output has no known format, or can't hold that of the input.
     """
-    read = input_format(request)
     if request.out is None:
-        name = read if read in ("csv", "tsv", "jsonl") else "csv"
+        name = "jsonl" if read in JSON else read if read in DELIMITERS else "csv"
     else:
         name = FORMATS.get(request.out.suffix.lower(), "lines")
-    if name == "lines":
+    if name not in (*DELIMITERS, "jsonl", "parquet"):
         raise DataError(f"--out {request.out}: the format is not known. Give a name in .csv, .tsv, .jsonl or .parquet.")
-    if name in DELIMITERS and read == "jsonl":
+    if name in DELIMITERS and read in JSON:
         raise DataError(
-            "JSON lines have no fixed columns, so they can't become CSV. Give --out FILE.jsonl or FILE.parquet."
+            "JSON objects have no fixed columns, so they can't become CSV. Give --out FILE.jsonl or FILE.parquet."
         )
     if request.spreadsheet_safe and name not in DELIMITERS:
         raise DataError(f"--spreadsheet-safe is for CSV and TSV, and the output is {name}. Leave it out.")
@@ -120,6 +96,8 @@ def input_size(file: BinaryIO, request: PredictionRequest, file_format: str) -> 
     """Return the size of the open input: bytes, or rows of Parquet; None: not known."""
     if request.file == STDIN:
         return None
+    if file_format == "excel":
+        return None
     if file_format != "parquet":
         return os.fstat(file.fileno()).st_size
     try:
@@ -130,12 +108,14 @@ def input_size(file: BinaryIO, request: PredictionRequest, file_format: str) -> 
 
 def run_identity(file: BinaryIO, request: PredictionRequest, options: Mapping[str, object]) -> dict[str, object]:
     """Return what must be equal for a run to continue an interrupted one, by the name that messages give it."""
+    said = request.options
     identity: dict[str, object] = {
         "input": None if request.file == STDIN else _hash(file),
         "model": _folder_hash(request.model),
-        "--column": [request.column, request.pair_column],
-        "--format": request.format,
-        "--encoding": request.encoding,
+        "--column": [said.column, said.pair_column],
+        "--format": said.format,
+        "--encoding": said.encoding,
+        "--delimiter, --header, --quoting or --sheet": [said.delimiter, said.header, said.quoting, said.sheet],
         "--prefix": request.prefix,
         "--spreadsheet-safe": request.spreadsheet_safe,
     }

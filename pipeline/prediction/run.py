@@ -11,13 +11,13 @@ from typing import BinaryIO
 import pyarrow as pa
 from rich.console import Console
 
+from pipeline.prediction.input_format import STDIN, TEXT, InputFormat, format_of, resolve
 from pipeline.prediction.model import Load, TextModel
 from pipeline.prediction.places import check_out
 from pipeline.prediction.progress import RowProgress
+from pipeline.prediction.records import peek
 from pipeline.prediction.request import (
-    STDIN,
     PredictionRequest,
-    input_format,
     input_size,
     open_input,
     run_identity,
@@ -25,6 +25,7 @@ from pipeline.prediction.request import (
 )
 from pipeline.prediction.resume import Counts, PartialOutput
 from pipeline.prediction.windows import Window, WindowReader
+from stages.data_format import read_data_format
 from stages.errors import DataError
 from stages.texts import text_problem
 
@@ -85,14 +86,21 @@ def _run(
     *,
     options: Mapping[str, object],
 ) -> None:
-    file_format, writer = input_format(request), writer_for(request)
+    data_format = read_data_format(request.model) if request.model.is_dir() else None
+    file_format = format_of(request.file, request.options, data_format)
+    writer = writer_for(request, file_format)
     with open_input(request) as file, contextlib.ExitStack() as stack:
+        read = resolve(
+            request.file, request.options, data_format, peek(file, request.input_name) if file_format in TEXT else b""
+        )
+        if read.taken:
+            log.info("%s is read as the model's data was written: %s", request.input_name, ", ".join(read.taken))
         partial = _partial_output(file, request, options)
         if partial and partial.finished:
             log.info("%s is finished: there is nothing to resume.", request.out)
             return
         counts = stack.enter_context(partial).counts if partial else Counts()
-        windows = stack.enter_context(contextlib.closing(_windows(file, request, file_format, skip=counts.rows)))
+        windows = stack.enter_context(contextlib.closing(_windows(file, request, read, skip=counts.rows)))
         first = list(itertools.islice(windows, 1))  # most of what can be wrong with the input shows here
         model = load(request.model)
         compute = compute_with(model)
@@ -129,11 +137,9 @@ def _partial_output(file: BinaryIO, request: PredictionRequest, options: Mapping
 
 
 def _windows(
-    file: BinaryIO, request: PredictionRequest, file_format: str, *, skip: int
+    file: BinaryIO, request: PredictionRequest, read: InputFormat, *, skip: int
 ) -> Generator[Window, None, None]:
-    column = "text" if file_format == "lines" else request.column
-    reader = WindowReader(request.input_name, file_format, file, column, request.pair_column, request.encoding)
-    return reader.windows(skip=skip)
+    return WindowReader(request.input_name, file, read).windows(skip=skip)
 
 
 def _print(data: bytes) -> None:

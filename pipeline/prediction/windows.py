@@ -1,26 +1,21 @@
 """Read the rows of a file or of standard input in windows of bounded size, so that memory stays constant."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from pipeline.prediction.input_format import InputFormat
 from pipeline.prediction.parquet import open_parquet, tables
-from pipeline.prediction.records import Record, open_text, read_records
+from pipeline.prediction.records import Record, open_text, read_records, read_sheet
 from stages.errors import DataError
-from stages.messages import NAMES, examples, plain
+from stages.messages import NAMES, examples, short
+from stages.reading.nested import Steps, leaves, steps_to, values_at
+from stages.reading.values import NotTextError, alike_names, as_text, find_column, present_keys, value_at
+from stages.shown import shorten
 from stages.texts import WINDOW_CHARACTERS, WINDOW_ROWS
-
-FORMATS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".txt": "lines",
-}
 
 
 @dataclass(frozen=True)
@@ -28,7 +23,7 @@ class Window:
     """Consecutive rows.
 
     Args:
-        texts: Their texts as read, not checked.
+        texts: Their texts, not checked; None: the row has none.
         text_pairs: Their second texts; None: no column of second texts was given.
         problems: Why a row's form can't be read; None: it can.
         data: The rows with all their columns: a table, or a list of mappings (JSON lines).
@@ -55,19 +50,13 @@ class WindowReader:
 
     Args:
         name: What messages call it.
-        format: csv, tsv, jsonl, parquet or lines.
         file: The open file, at its start.
-        column: Column of the texts.
-        pair_column: Column of the second texts, for a model of pairs.
-        encoding: Of a text format; None: UTF-8.
+        read: How it is read.
     """
 
     name: str
-    format: str
     file: BinaryIO
-    column: str
-    pair_column: str | None = None
-    encoding: str | None = None
+    read: InputFormat
 
     def windows(self, skip: int = 0) -> Generator[Window, None, None]:
         """Yield the windows of the rows after the first `skip` (>= 0) rows.
@@ -75,11 +64,12 @@ class WindowReader:
         Raises:
             DataError: The file is empty, has another format or encoding, or lacks the column.
         """
+        readers = {"parquet": self._parquet, "excel": self._workbook}
         try:
-            yield from self._parquet(skip) if self.format == "parquet" else self._text(skip)
+            yield from readers.get(self.read.dialect.format, self._text)(skip)
         except UnicodeError as error:
             raise DataError(
-                f"{self.name} is not {self.encoding}: {error}. Give the file's encoding with --encoding."
+                f"{self.name} is not {self.read.dialect.encoding}: {error}. Give the file's encoding with --encoding."
             ) from error
         except OSError as error:
             raise DataError(
@@ -87,80 +77,132 @@ class WindowReader:
             ) from error
 
     def _text(self, skip: int) -> Iterator[Window]:
-        stream = open_text(self.file, name=self.name, kind=self.format, encoding=self.encoding)
+        stream = open_text(self.file, name=self.name, dialect=self.read.dialect, checked=self.read.checked)
         try:
-            names, records = read_records(stream, name=self.name, kind=self.format)
+            names, records = read_records(stream, name=self.name, dialect=self.read.dialect)
             if names is not None:
-                check_columns(self.name, names, self._columns)
-            number = -1
-            for number, rows in enumerate(_bounded(islice(records, skip, None), empty=names is not None and not skip)):
-                position = self.file.tell() if self.file.seekable() else 0
-                if names is not None:
-                    yield self._separated_window(rows, names, position)
-                else:
-                    yield self._object_window(rows, position, check=number == 0 and not skip)
-            if number < 0 and not skip:
-                raise DataError(f"{self.name} has only blank lines. Give a file with rows.")
+                yield from self._separated(names, records, skip)
+            else:
+                yield from self._objects(records, skip)
         finally:
             stream.detach()  # else the file, maybe standard input, is closed when the stream is garbage-collected
 
-    def _separated_window(self, rows: list[Record], names: list[str], position: int) -> Window:
-        columns = [[row.cells[index] for row in rows] for index in range(len(names))]
-        texts = [columns[names.index(column)] for column in self._columns]
-        data = pa.Table.from_arrays([_strings(cells) for cells in columns], names=names)
-        window = self._window(texts, [row.problem for row in rows], data, position)
-        return replace(window, has_bytes=any(kind == pa.binary() for kind in data.schema.types))
+    def _workbook(self, skip: int) -> Iterator[Window]:
+        yield from self._separated(*read_sheet(self.file, name=self.name, dialect=self.read.dialect), skip)
 
-    def _object_window(self, rows: list[Record], position: int, *, check: bool) -> Window:
-        """A window of JSON lines, where each row has its own keys."""
-        objects, problems = [row.cells for row in rows], [row.problem for row in rows]
-        if check:
-            self._check_keys(objects, problems)
-        texts = [[row.get(column) for row in objects] for column in self._columns]
-        return replace(self._window(texts, problems, objects, position), lines=[row.line for row in rows])
+    def _separated(self, names: list[str], records: Iterator[Record], skip: int) -> Iterator[Window]:
+        positions = [self._position(names, choices) for choices in self._choices]
+        for rows in _bounded(islice(records, skip, None), empty=not skip):
+            yield self._separated_window(rows, names, positions)
+
+    def _position(self, names: list[str], choices: Sequence[str]) -> int:
+        for column in choices:
+            position = find_column(self.name, names, column)
+            if position is not None:
+                return position
+        raise missing_column(self.name, choices[0], names)
+
+    def _objects(self, records: Iterator[Record], skip: int) -> Iterator[Window]:
+        """The windows of JSON, where each row has its own keys."""
+        columns: list[str] | None = None
+        for rows in _bounded(islice(records, skip, None), empty=False):
+            objects, problems = [row.cells for row in rows], [row.problem for row in rows]
+            if columns is None:
+                columns = self._keys(objects, problems, refuse=not skip)
+            values = [[value_at(row, column) for row in objects] for column in columns]
+            yield replace(self._window(values, problems, objects, self._place), lines=[row.line for row in rows])
+        if columns is None and not skip:
+            raise DataError(f"{self.name} has no rows, or only blank lines. Give a file with rows.")
+
+    @property
+    def _place(self) -> int:
+        return self.file.tell() if self.file.seekable() else 0
+
+    def _separated_window(self, rows: list[Record], names: list[str], positions: list[int]) -> Window:
+        columns = [[row.cells[index] for row in rows] for index in range(len(names))]
+        data = pa.Table.from_arrays([_strings(cells) for cells in columns], names=names)
+        texts = [columns[position] for position in positions]
+        window = self._window(texts, [row.problem for row in rows], data, self._place)
+        return replace(window, has_bytes=any(kind == pa.binary() for kind in data.schema.types))
 
     def _parquet(self, skip: int) -> Generator[Window, None, None]:
         file = open_parquet(self.file, self.name)
-        check_columns(self.name, file.schema_arrow.names, self._columns)
-        for column in self._columns:
-            _check_text_type(self.name, column, file.schema_arrow.field(column).type)
+        paths = [self._steps(file.schema_arrow, choices) for choices in self._choices]
         position = skip
         for table in tables(self.file, file, self.name, skip=skip):
             position += len(table)
-            texts = [table.column(column).to_pylist() for column in self._columns]
+            texts = [_python_values(self.name, table, steps) for steps in paths]
             yield self._window(texts, [None] * len(table), table, position)
 
+    def _steps(self, schema: pa.Schema, choices: Sequence[str]) -> Steps:
+        for column in choices:
+            steps = steps_to(self.name, schema, column)
+            if steps is not None:
+                _check_text_type(self.name, column, schema, steps)
+                return steps
+        raise missing_column(self.name, choices[0], [".".join(leaf) for leaf in leaves(schema)])
+
     def _window(
-        self, texts: list[list[Any]], problems: list[str | None], data: pa.Table | list[dict[str, Any]], position: int
+        self, values: list[list[Any]], problems: list[str | None], data: pa.Table | list[dict[str, Any]], position: int
     ) -> Window:
-        return Window(texts[0], texts[1] if len(texts) > 1 else None, problems, data, position)
+        """A window whose values are texts; a value that has no text form is a problem of its row."""
+        problems = list(problems)
+        columns = [
+            _texts(column, problems, prefix) for column, prefix in zip(values, ("", "second text: "), strict=False)
+        ]
+        return Window(columns[0], columns[1] if len(columns) > 1 else None, problems, data, position)
 
     @property
-    def _columns(self) -> list[str]:
-        return [self.column] if self.pair_column is None else [self.column, self.pair_column]
+    def _choices(self) -> list[Sequence[str]]:
+        """Names of the column of the texts, and of that of the second texts."""
+        pair = self.read.pair_column
+        return [self.read.columns] if pair is None else [self.read.columns, [pair]]
 
-    def _check_keys(self, objects: list[dict[str, Any]], problems: list[str | None]) -> None:
-        """Raise where all rows lack the key of the texts; where only some lack it, the error is theirs."""
+    def _keys(self, objects: list[dict[str, Any]], problems: list[str | None], *, refuse: bool) -> list[str]:
+        """Return the keys of the texts. Where only some rows lack one, the error is theirs.
+
+        Raises:
+            DataError: All rows of the first window lack it.
+        """
         read = [row for row, problem in zip(objects, problems, strict=True) if problem is None]
-        if not read:
+        if not read and refuse:
             raise DataError(f"{self.name} is not JSON lines: {problems[0]}. Give the file's format with --format.")
-        check_columns(self.name, list(dict.fromkeys(key for row in read for key in row)), self._columns)
+        present = list(dict.fromkeys(key for row in read for key in present_keys(row)))
+        keys: list[str] = []
+        for choices in self._choices:
+            known = [key for key in choices if key in present or alike_names(present, key)]
+            if not known and refuse:
+                raise missing_column(self.name, choices[0], present)
+            keys.append((known or list(choices))[0])
+        return keys
 
 
-def check_columns(name: str, names: list[str], wanted: Iterable[str]) -> None:
-    """Check that a file has each of the columns once.
+def missing_column(name: str, column: str, names: Sequence[str]) -> DataError:
+    """Return the error for a column that an input lacks; names are in quotes, so that blanks in them show."""
+    shown = examples(names, most=NAMES)
+    return DataError(f"{name} has no column {short(column)}. It has: {shown}. Choose one with --column.")
 
-    Raises:
-        DataError: It lacks one, or has one twice.
-    """
-    for column in wanted:
-        if column not in names:
-            raise DataError(
-                f"{name} has no column {column!r}. It has: {examples(names, most=NAMES, show=plain)}. Choose one with "
-                "--column."
-            )
-        if names.count(column) > 1:
-            raise DataError(f"{name} has {names.count(column)} columns {column!r}. Give each column a name of its own.")
+
+def _texts(values: list[Any], problems: list[str | None], prefix: str) -> list[str | None]:
+    """Return values as texts; note in `problems` of which rows that is impossible."""
+    texts: list[str | None] = []
+    for row, value in enumerate(values):
+        try:
+            texts.append(as_text(value))
+        except NotTextError as error:
+            texts.append(None)
+            problems[row] = problems[row] or f"{prefix}{error}"
+    return texts
+
+
+def _python_values(name: str, table: pa.Table, steps: Steps) -> list[Any]:
+    column = values_at(table, steps)
+    try:
+        values: list[Any] = column.to_pylist()
+    except (pa.ArrowException, ValueError, ArithmeticError, LookupError) as error:  # a date of the year 10,000
+        reason = shorten(str(error), 200)
+        raise DataError(f"{name}: a value of the column {steps[-1]!r} can't be read: {reason}. Correct it.") from error
+    return values
 
 
 def _bounded(records: Iterable[Record], *, empty: bool) -> Iterator[list[Record]]:
@@ -178,16 +220,20 @@ def _bounded(records: Iterable[Record], *, empty: bool) -> Iterator[list[Record]
         yield window
 
 
-def _strings(cells: list[str]) -> pa.Array:
+def _strings(cells: list[str | None]) -> pa.Array:
     """A column of strings; or of bytes where some could not be decoded, because Arrow can't hold lone surrogates."""
     try:
         return pa.array(cells, pa.string())
     except UnicodeEncodeError:
-        return pa.array([cell.encode("utf-8", "surrogateescape") for cell in cells], pa.binary())
+        return pa.array(
+            [None if cell is None else cell.encode("utf-8", "surrogateescape") for cell in cells], pa.binary()
+        )
 
 
-def _check_text_type(name: str, column: str, kind: pa.DataType) -> None:
+def _check_text_type(name: str, column: str, schema: pa.Schema, steps: Steps) -> None:
+    kind = schema.field(schema.names.index(steps[0])).type
+    for step in steps[1:]:
+        kind = kind.field(step).type
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
-    if not any(test(kind) for test in tests):
+    if pa.types.is_nested(kind):
         raise DataError(f"{name}: the column {column!r} has the type {kind}, not text. Choose another with --column.")

@@ -9,11 +9,11 @@ from typing import Any, Protocol, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.prediction.records import DELIMITERS
 from pipeline.prediction.windows import Window
 from stages.errors import DataError
 from stages.files import csv_writer
 from stages.messages import short
+from stages.reading.dialect import DELIMITERS
 from stages.shown import shorten, spreadsheet_safe
 
 ROW_GROUP = 65_536  # rows of a row group in the joined Parquet file
@@ -203,7 +203,7 @@ def _table_of(data: pa.Table, *, has_bytes: bool) -> pa.Table:
     if not has_bytes:
         return data
     columns = [
-        pa.array([value.decode("utf-8", "replace") for value in column.to_pylist()])
+        pa.array([None if value is None else value.decode("utf-8", "replace") for value in column.to_pylist()])
         if column.type == pa.binary()
         else column
         for column in data.columns

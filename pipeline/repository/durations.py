@@ -1,13 +1,19 @@
-"""How long each stage took before: noted after a run, read by a plan."""
+"""How long each stage took before, and with how much work: noted after a run, read by a plan."""
 
+import csv
+import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pipeline.repository.memory import read_memory
+from pipeline.repository.snapshot import Run
 from stages.files import write_json
 from stages.paths import Paths
 
 HISTORY = ".retune/seconds.json"  # stage -> seconds of its last run, with whatever parameters
+RUNS = ".retune/durations.json"  # stage without its item -> its last runs, each [seconds, work]
+KEPT = 20  # runs
 
 
 def read_durations(root: Path) -> dict[str, float]:
@@ -16,9 +22,22 @@ def read_durations(root: Path) -> dict[str, float]:
     return {stage: seconds for stage, seconds in noted if isinstance(seconds, int | float) and seconds >= 0}
 
 
-def note_duration(root: Path, stage: str, seconds: float) -> None:
-    """Note how long a stage took."""
+def read_runs(root: Path) -> dict[str, tuple[Run, ...]]:
+    """The last runs of each group of stages on this machine, oldest first."""
+    noted = read_memory(root / RUNS).items()
+    return {
+        group: tuple(run for item in runs if (run := _run(item))) for group, runs in noted if isinstance(runs, list)
+    }
+
+
+def note_duration(root: Path, stage: str, seconds: float, work: float = 0.0) -> None:
+    """Note how long a stage took, and with how much work (0: unknown)."""
     write_json(root / HISTORY, {**read_durations(root), stage: round(seconds, 1)})
+    if work:
+        group, noted = stage.partition("@")[0], read_runs(root)
+        runs = [*noted.get(group, ()), Run(round(seconds, 2), work)][-KEPT:]
+        listed = {**noted, group: runs}
+        write_json(root / RUNS, {name: [[run.seconds, run.work] for run in runs] for name, runs in listed.items()})
 
 
 def known_duration(root: Path, stage: str, durations: Mapping[str, float]) -> float | None:
@@ -27,3 +46,21 @@ def known_duration(root: Path, stage: str, durations: Mapping[str, float]) -> fl
         return durations[stage]
     seconds = read_memory(Paths(root).timing(stage)).get("seconds")
     return float(seconds) if isinstance(seconds, int | float) else None
+
+
+def read_lengths(root: Path) -> dict[int, int]:
+    """Tokens per row -> rows, as tokenize counted them before it truncated; empty if that is unknown here."""
+    try:
+        with Paths(root).lengths.open(encoding="utf-8", newline="") as file:
+            return {int(row["tokens"]): int(row["rows"]) for row in csv.DictReader(file)}
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):  # TypeError: a row with too few fields
+        return {}
+
+
+def _run(item: Any) -> Run | None:
+    """A noted run; None if it is damaged."""
+    if not (isinstance(item, list) and len(item) == 2):
+        return None
+    if not all(isinstance(value, int | float) and math.isfinite(value) and value > 0 for value in item):
+        return None
+    return Run(float(item[0]), float(item[1]))

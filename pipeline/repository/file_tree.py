@@ -23,6 +23,7 @@ from stages.errors import PipelineError
 
 MAX_BYTES = 20_000_000  # of a text; dvc.lock has about 1,000 for each stage
 SEARCHED_COMMITS = 10  # of those that changed a folder, when its former files are looked for
+SEARCHED_VERSIONS = 100  # of a file, when its former content is looked for
 
 
 class _Overlay:
@@ -89,6 +90,24 @@ class FileTree:
         Raises:
             PipelineError: It is a folder or a pipe, is too large, or is not UTF-8.
         """
+        content = self.read_bytes(name)
+        if content is None:
+            return None
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise PipelineError(
+                f"{name} in {self.name} is not UTF-8 (line {line}). Save it as UTF-8, or restore it: "
+                f"git checkout -- {name}"
+            ) from error
+
+    def read_bytes(self, name: str) -> bytes | None:
+        """The content of a file, or None if there is no such file.
+
+        Raises:
+            PipelineError: It is a folder or a pipe, or is too large.
+        """
         path = self.path(name)
         if not self.fs.exists(path):
             return None
@@ -101,14 +120,12 @@ class FileTree:
                 f"{name} in {self.name} has more than {MAX_BYTES // 10**6} MB, too much for a file in git. Restore it: "
                 f"git checkout -- {name}"
             )
-        try:
-            return content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = content.count(b"\n", 0, error.start) + 1
-            raise PipelineError(
-                f"{name} in {self.name} is not UTF-8 (line {line}). Save it as UTF-8, or restore it: "
-                f"git checkout -- {name}"
-            ) from error
+        return content
+
+    def former_content(self, name: str, md5: str) -> bytes | None:
+        """The content that a file had when its MD5 was this, from the last commits that changed it; None if in none."""
+        contents = git.former_contents(Path(self._repo.root_dir), self.rev or "HEAD", name, most=SEARCHED_VERSIONS)
+        return next((text for text in contents if hashlib.md5(text, usedforsecurity=False).hexdigest() == md5), None)
 
     def is_file(self, name: str) -> bool:
         """Whether there is a file of this name."""

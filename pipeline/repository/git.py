@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,6 +160,23 @@ def show(root: Path, commit: str, path: str) -> str | None:
     """The text of a file (its path relative to `root`) in a commit, or None if the commit has no such file."""
     done = _call(root, "show", "--end-of-options", f"{commit}:./{path}")
     return done.stdout if done.returncode == 0 else None
+
+
+def former_contents(root: Path, commit: str, path: str, *, most: int) -> Iterator[bytes]:
+    """The contents that a file had in the last `most` commits up to `commit` that changed it, newest first.
+
+    None outside a git repository, and none of those that a shallow clone lacks.
+    """
+    log = _call(
+        root, "log", "-m", "--full-history", f"--max-count={most}", "--raw", "--no-abbrev", "--no-renames", "--format=",
+        "--end-of-options", commit, "--", f"./{path}",
+    )  # fmt: skip
+    blobs = dict.fromkeys(line.split()[3] for line in log.stdout.splitlines() if line.startswith(":"))
+    for blob in blobs:
+        if blob.strip("0"):  # zeros: the commit deleted it
+            done = subprocess.run(["git", "cat-file", "blob", blob], cwd=root, capture_output=True, check=False)
+            if done.returncode == 0:
+                yield done.stdout
 
 
 def unknown_revision(rev: str) -> PipelineError:

@@ -9,7 +9,7 @@ from stages.files import read_json
 
 FOLDER = ".retune"
 FOLDERS = (FOLDER, f"{FOLDER}/logs", f"{FOLDER}/listings", f"{FOLDER}/checkpoints", f"{FOLDER}/features")
-FILES = ("run.lock", "run.json", "seconds.json", "params.yaml", "dvc.lock", "dvc.lock.damaged")
+FILES = ("run.lock", "run.json", "seconds.json", "durations.json", "params.yaml", "dvc.lock", "dvc.lock.damaged")
 MOVED = ".moved"
 log = logging.getLogger(__name__)
 

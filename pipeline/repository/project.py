@@ -10,15 +10,16 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.repository.code_changes import reads_code, same_code
 from pipeline.repository.digests import Digest, Digests, PathIndex
-from pipeline.repository.durations import known_duration, read_durations
+from pipeline.repository.durations import known_duration, read_durations, read_lengths, read_runs
 from pipeline.repository.dvc_yaml import read_graph, read_params
 from pipeline.repository.file_tree import FileTree
 from pipeline.repository.graph import LockEntry, ParamValues, Stage
 from pipeline.repository.leftovers import find_leftovers
 from pipeline.repository.lock import RawEntry, hold_dvc, parse_entry, parse_lock
 from pipeline.repository.opening import open_repo
-from pipeline.repository.snapshot import MISSING, Recorded
+from pipeline.repository.snapshot import MISSING, Recorded, Run
 from pipeline.repository.sources import Source, find_sources, with_sources
 from pipeline.repository.sources import State as SourceState
 from pipeline.repository.storage.store import Store
@@ -53,7 +54,7 @@ class Project:
         self.graph = read_graph(self._tree)
         self._outs = {out for stage in self.graph.stages for out in stage.outs}
         self._lock = self._read_lock()
-        self._durations = read_durations(root)
+        self._durations, self._runs = read_durations(root), read_runs(root)
 
     def close(self) -> None:
         """Release what DVC holds open."""
@@ -116,6 +117,26 @@ class Project:
         """See `Snapshot.folder_files`."""
         return self.store.folder_files(folder) or self._tree.former_files(folder, path)
 
+    def only_comments(self, stage: Stage, path: str, before: Digest) -> bool:
+        """See `Snapshot.only_comments`."""
+        return self._same_code(path, before.md5) and not any(map(self._reads_code, self._code(stage.deps)))
+
+    @functools.cache  # noqa: B019
+    def _same_code(self, path: str, md5: str) -> bool:
+        now, before = self._tree.read_bytes(path), self._tree.former_content(path, md5)
+        return now is not None and before is not None and same_code(before, now)
+
+    @functools.cache  # noqa: B019
+    def _code(self, deps: tuple[str, ...]) -> tuple[str, ...]:
+        """The Python files among dependencies and in them; what a stage writes is no code."""
+        sources = [dep for dep in deps if dep not in self._outs]
+        inside = [f"{dep}/{name}" for dep in sources if not dep.endswith(".py") for name in self._tree.files(dep)]
+        return tuple(path for path in [*sources, *inside] if path.endswith(".py"))
+
+    @functools.cache  # noqa: B019
+    def _reads_code(self, path: str) -> bool:
+        return reads_code(self._tree.read_bytes(path) or b"")
+
     def param(self, file: str, key: str) -> Any:
         """See `Snapshot.param`."""
         values = self._params(file)
@@ -135,6 +156,14 @@ class Project:
         """See `Snapshot.seconds`."""
         own = known_duration(self.root, stage.name, self._durations)
         return own if own is not None else self._group_seconds(stage.group)
+
+    def runs(self, stage: Stage) -> tuple[Run, ...]:
+        """See `Snapshot.runs`."""
+        return self._runs.get(stage.group, ())
+
+    def lengths(self) -> Mapping[int, int]:
+        """See `Snapshot.lengths`."""
+        return read_lengths(self.root)
 
     @functools.cache  # noqa: B019
     def _group_seconds(self, group: str) -> float | None:

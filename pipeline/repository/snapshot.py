@@ -1,5 +1,6 @@
 """The protocol of everything that a plan may read, so that planning itself opens no file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
@@ -18,6 +19,14 @@ class Recorded:
     where: Where
 
 
+@dataclass(frozen=True)
+class Run:
+    """An earlier run on this machine; `planning/work` says what the unit of its work is; 0: unknown."""
+
+    seconds: float
+    work: float = 0.0
+
+
 class Snapshot(Protocol):
     """The state of a project that a plan reads; `project.Project` implements it for a DVC repository."""
 
@@ -32,6 +41,15 @@ class Snapshot(Protocol):
 
     def folder_files(self, folder: Digest, path: str) -> Digests | None:
         """The files of the folder with this digest, now or formerly at `path`; None if no cache or commit has it."""
+
+    def only_comments(self, stage: Stage, path: str, before: Digest) -> bool:
+        """Whether a Python file that the stage reads differs from its former state in comments and layout alone.
+
+        Args:
+            stage: The stage.
+            path: The file, which is one of its dependencies or lies in one.
+            before: The file's former digest.
+        """
 
     def param(self, file: str, key: str) -> Any:
         """The value of a parameter, or MISSING; an empty key returns the whole file."""
@@ -51,3 +69,9 @@ class Snapshot(Protocol):
 
     def seconds(self, stage: Stage) -> float | None:
         """How long the stage took before, or None if it never ran here."""
+
+    def runs(self, stage: Stage) -> tuple[Run, ...]:
+        """The last runs of the stage's group of which the work is known, oldest first."""
+
+    def lengths(self) -> Mapping[int, int]:
+        """Tokens per row -> rows, as they were last counted here; empty if nobody has counted."""

@@ -87,4 +87,5 @@ def _read_options(dataset: Dataset) -> ReadOptions:
         header=dataset.header,
         quoting=dataset.quoting,
         columns=columns | slice_fields(dataset.columns.slices),
+        sheet=dataset.sheet,
     )

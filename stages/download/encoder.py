@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from stages.architectures import untried
 from stages.download.model_card import CARD, read_card
 from stages.download.sources.hub import fetch_hub_model, is_hub
 from stages.download.tokenizer_files import complete_tokenizer
@@ -15,8 +16,9 @@ from stages.errors import ModelError
 from stages.files import sha256 as sha256_of
 from stages.files import write_json
 from stages.messages import plain, short
+from stages.model_config import read_object
 from stages.model_files import TOKENIZER_FILES
-from stages.model_folder import CONFIG, INDEX, WEIGHTS, check_model_folder, weight_files
+from stages.model_folder import CONFIG, INDEX, POOLING, WEIGHTS, check_model_folder, weight_files
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
         ModelError: The model, package or folder does not exist, or does not hold exactly one model.
     """
     if is_hub(source):
-        return fetch_hub_model(source, files=(CONFIG, *TOKENIZER_FILES, CARD))
+        return fetch_hub_model(source, files=(CONFIG, *TOKENIZER_FILES, POOLING, CARD))
     folder = _package_folder(source) if source.startswith(PACKAGE) else root / source
     try:
         is_folder = folder.is_dir()
@@ -87,11 +89,16 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None,
             f"{source}: {named} has SHA-256 {actual}, but download.model.sha256 pins {sha256}. "
             "These are different weights, or they have changed. Fetch them again, or pin the new checksum."
         )
+    if (warning := untried(read_object(folder / CONFIG, source).get("model_type"))) is not None:
+        logger.warning("%s: %s", source, warning)
     for line in fit.lines():
         logger.info("%s: %s", source, line)
     for name in (CONFIG, *TOKENIZER_FILES):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, target / name)  # unchanged: equal files let other weights reuse the tokens
+    if (folder / POOLING).is_file():
+        (target / POOLING).parent.mkdir()
+        shutil.copyfile(folder / POOLING, target / POOLING)
     complete_tokenizer(target, source)
     if sha256 is None:
         logger.info("%s has no checksum in params.yaml. Pin its weights with sha256: %s", source, actual)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.download.readers.record import ReadOptions, Record
+from stages.download.readers.saved import SavedSplit, chosen_splits, saved_splits
 from stages.download.readers.tables import read_arrow, read_hub_split, read_parquet, within_limit
 from stages.download.readers.text_files import read_folders, read_text_file
 from stages.download.sources.archive import unpack
@@ -88,14 +89,27 @@ def open_inputs(
                 logger.info("%s has no checksum in params.yaml. Pin it with sha256: %s", whole.source, whole.sha256)
             unpacked = folder / str(index)
             unpacked.mkdir()
-            path = unpack(whole.path, member=file.member, name=whole.source, scratch=unpacked, limit=unpack_limit)
-            yield _input(path, whole, options, file, unpack_limit)
+            path = unpack(
+                whole.path,
+                member=file.member,
+                name=whole.source,
+                scratch=unpacked,
+                limit=unpack_limit,
+                workbook=options.format == "excel",
+            )
+            saved = saved_splits(path, whole.source) if options.format == "arrow" and path.is_dir() else []
+            if saved:
+                yield from _saved_inputs(saved, whole, options, file, unpack_limit)
+            else:
+                yield _input(path, whole, options, file, unpack_limit)
 
 
 def _input(path: Path, whole: Fetched, options: ReadOptions, file: SourceFile, limit: int) -> InputFile:
     name = whole.source if file.member is None else f"{whole.source}:{plain(file.member)}"
     label, columns = _label_and_columns(options, name, file.label)
     if options.format != "folders" and path.is_dir():
+        if saved_splits(path, name):
+            raise DataError(f"{name} is a data set of `datasets`. Set download.dataset.format: arrow.")
         raise DataError(f"{name} is a folder. Name the files in it with a pattern such as {name}/*.csv.")
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{name} is empty (0 bytes). Give a file with rows.")
@@ -110,6 +124,29 @@ def _input(path: Path, whole: Fetched, options: ReadOptions, file: SourceFile, l
         file.split,
         label,
     )
+
+
+def _saved_inputs(
+    saved: Sequence[SavedSplit], whole: Fetched, options: ReadOptions, file: SourceFile, limit: int
+) -> Iterator[InputFile]:
+    """One input per Arrow file of the splits of a data set that `save_to_disk` wrote."""
+    splits = chosen_splits(saved, file.member, SPLITS, whole.source)
+    for split in splits:
+        # as on the Hub: several splits are the official ones
+        official = SPLITS.get(split.name or "") if file.member is None and len(splits) > 1 else None
+        label, columns = _label_and_columns(options, whole.source, file.label)
+        for path in split.files:
+            name = f"{whole.source}/{path.relative_to(whole.path).as_posix()}"
+            read = replace(options, columns=columns)
+            records = read_arrow(path, name=name, options=read, classes=split.classes)
+            yield InputFile(
+                name,
+                within_limit(records, limit, name),
+                columns,
+                {"source": whole.source, "member": split.name, "sha256": whole.sha256, "bytes": whole.bytes},
+                file.split or official,
+                label,
+            )
 
 
 def _hub_inputs(file: SourceFile, options: ReadOptions) -> Iterator[InputFile]:

@@ -1,6 +1,5 @@
 """Local sources, opened only if they are regular files, and all files below a folder."""
 
-import re
 import stat
 from io import BufferedReader
 from pathlib import Path
@@ -8,10 +7,8 @@ from typing import NamedTuple
 
 from stages.errors import DataError
 from stages.messages import plain
+from stages.reading.system_files import is_system_file
 from stages.special_files import SpecialFileError, leads_outside, open_regular, require_regular
-
-# Hidden files and folders, as `.DS_Store`, `._x`, `.git` and `.gitkeep`, and what Windows and zip programs leave.
-SYSTEM = re.compile(r"\..*|thumbs\.db|desktop\.ini|__MACOSX", re.IGNORECASE | re.DOTALL)
 
 
 def open_file(path: Path, name: str) -> BufferedReader:
@@ -58,7 +55,7 @@ def files_below(folder: Path, name: str, *, watched: Path | None = None) -> Fold
     waiting = [(folder, frozenset[tuple[int, int]]())]
     while waiting:
         path, above = waiting.pop()
-        if path != folder and SYSTEM.fullmatch(path.name):
+        if path != folder and is_system_file(path.name):
             skipped.append(path)
             continue
         inside = f"{name}/{path.relative_to(folder).as_posix()}" if path != folder else name

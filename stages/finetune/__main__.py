@@ -24,6 +24,7 @@ from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import detect_device, process_rank
 from stages.finetune.encoder import check_fit, load_encoder, save_model
 from stages.finetune.inputs import input_files, read_inputs
+from stages.finetune.pooling import choose_pooling
 from stages.finetune.prepare import apply_method, prepared
 from stages.finetune.summary import count_parameters, training_stats, write_curve
 from stages.finetune.training.checkpoints import key_of, open_folder
@@ -47,11 +48,13 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     model = load_encoder(paths.encoder, labels=inputs.labels)
     inputs = inputs.padded_on(padding_side(model.config))
     check_fit(model, inputs.tokens)
-    apply_method(model, options)
+    wanted, frozen = options.head.pooling, options.method == "frozen"
+    pooling = choose_pooling(model, paths.encoder, inputs.tokens, wanted=wanted, frozen=frozen)
+    apply_method(model, options, pooling)
     blocks = count_parameters(model)
     class_weights = label_weights(options.class_weights, labels=inputs.labels, train_labels=inputs.train_labels)
     started = time.monotonic()
-    files = key_of({}, input_files(paths))
+    files = key_of({"pooling": pooling}, input_files(paths))  # the encoder's files may decide it
     features = paths.features / f"{key_of({'inputs': files, 'device': device.kind, 'content': CONTENT})}.safetensors"
     folder = open_folder(paths.checkpoints, seed, key_of({"inputs": files, "options": options.model_dump(mode="json")}))
     with prepared(model, inputs, options, device, features=features) as ready:
@@ -66,7 +69,11 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
         sys.exit()  # the first process writes what all have trained
     save_model(model, paths.finetuned(seed), encoder=paths.encoder)
     write_curve(paths.curve(seed), fitted.curve)
-    notes = ready.notes | {"class_weights": class_weights, "source": dataclasses.asdict(source_of(model))}
+    notes = (
+        ready.notes
+        | {"pooling": pooling or "the architecture's own"}
+        | {"class_weights": class_weights, "source": dataclasses.asdict(source_of(model))}
+    )
     write_json(paths.finetune_stats(seed), training_stats(inputs, fitted, blocks, method=options.method, notes=notes))
     return {"prepare_seconds": round(fit_started - started, 2), "train_seconds": round(train_seconds, 2)}
 

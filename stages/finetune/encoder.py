@@ -72,6 +72,14 @@ def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
     return model
 
 
+def pad_token_id(model: PreTrainedModel) -> int:
+    """Return the id of the padding token; a decoder without one is told to pad with its end-of-text token."""
+    if model.config.pad_token_id is None:
+        ends = model.config.eos_token_id
+        model.config.pad_token_id = ends[0] if isinstance(ends, list) else ends or 0
+    return int(model.config.pad_token_id)
+
+
 def check_fit(model: PreTrainedModel, tokens: Tokens) -> None:
     """Check that the encoder has a position for every token, an embedding for every token id, and an end to read.
 

@@ -59,9 +59,14 @@ def merge_lora(model: PreTrainedModel) -> None:
     """Add the low-rank products to the frozen weights and remove the matrices: the model is a plain one again."""
     from peft.tuners.lora import LoraLayer
 
-    for name, layer in [(name, module) for name, module in model.named_modules() if isinstance(module, LoraLayer)]:
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
+    for layer in layers.values():
         layer.merge(safe_merge=True)
-        model.set_submodule(name, layer.get_base_layer())
+    for name, layer in layers.items():
+        if not any(
+            name.startswith(f"{outer}.") for outer in layers
+        ):  # one may lie in another, as in DeepSeek's experts
+            model.set_submodule(name, layer.get_base_layer())
 
 
 def _targets(model: PreTrainedModel, target_modules: str | Sequence[str]) -> list[str]:

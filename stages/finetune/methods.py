@@ -1,6 +1,6 @@
 """Which weights train: the model's blocks, and the blocks that each method freezes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from torch import nn
 from transformers import PreTrainedModel
@@ -88,10 +88,19 @@ def _parameters(module: nn.Module | None) -> Iterator[nn.Parameter]:
     return iter(()) if module is None else module.parameters()
 
 
-def _expected_modes(model: nn.Module, name: str = "", above: bool = True) -> Iterator[tuple[str, nn.Module, bool]]:
-    """Yield each module and whether it trains; a module without weights, such as dropout, follows its parent."""
+def _expected_modes(model: nn.Module) -> Iterable[tuple[str, nn.Module, bool]]:
+    """Return each module once, with its first name and whether it trains; XLM's layers share one activation."""
+    modes: dict[nn.Module, tuple[str, nn.Module, bool]] = {}
+    for name, module, trained in _places(model):
+        first, _, before = modes.get(module, (name, module, False))
+        modes[module] = (first, module, trained or before)
+    return modes.values()
+
+
+def _places(model: nn.Module, name: str = "", above: bool = True) -> Iterator[tuple[str, nn.Module, bool]]:
+    """Yield each place of a module and whether it trains; one without weights, such as dropout, follows its parent."""
     weights = [parameter.requires_grad for parameter in model.parameters()]
     trained = any(weights) if weights else above
     yield name, model, trained
     for child_name, child in model.named_children():
-        yield from _expected_modes(child, f"{name}.{child_name}".lstrip("."), trained)
+        yield from _places(child, f"{name}.{child_name}".lstrip("."), trained)

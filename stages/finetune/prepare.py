@@ -20,12 +20,14 @@ from stages.finetune.acceleration.vocabulary import ShrinkUnused, compact_vocabu
 from stages.finetune.batches import TokenRows
 from stages.finetune.data_module import Rows
 from stages.finetune.devices import Device, compile_layers, process_rank
+from stages.finetune.encoder import pad_token_id
 from stages.finetune.inputs import Inputs
 from stages.finetune.lora import add_lora, merge_lora
 from stages.finetune.methods import check_something_trains, freeze_encoder, freeze_lowest, set_modes
-from stages.model.heads import add_hidden_layer
+from stages.model.heads import give_head
 from stages.model.layers import first_token_only
 from stages.model.packed import ROW_OUTPUTS, attend_packed, can_pack
+from stages.model.pooling import Pooling, pooling_of
 from stages.model.positions import first_position
 from stages.schema import Finetune
 
@@ -50,10 +52,15 @@ class Prepared:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-def apply_method(model: PreTrainedModel, options: Finetune) -> None:
-    """Give the model its head, and freeze the weights that `finetune.method` does not train."""
-    if options.head.hidden is not None:
-        add_hidden_layer(model, hidden=options.head.hidden, dropout=options.head.dropout)
+def apply_method(model: PreTrainedModel, options: Finetune, pooling: Pooling | None = None) -> None:
+    """Give the model its head, and freeze the weights that `finetune.method` does not train.
+
+    Args:
+        model: From `load_encoder`.
+        options: Section finetune of params.yaml.
+        pooling: From `choose_pooling`.
+    """
+    give_head(model, pooling=pooling, hidden=options.head.hidden, dropout=options.head.dropout)
     if options.method in ("frozen", "gradual"):
         freeze_encoder(model)
     elif options.method == "partial":
@@ -86,9 +93,9 @@ def prepared(
             yield _frozen_rows(stack, model, inputs, pad_token_id=pad, file=features)
             return
         notes: dict[str, Any] = {}
-        one_vector = first_token_only(model) or model.config.model_type in ROW_OUTPUTS
+        one_vector = first_token_only(model) or model.config.model_type in ROW_OUTPUTS or pooling_of(model.config)
         bf16_gpu = device.kind == "cuda" and device.precision == "bf16-mixed"  # the packed kernels have no float32
-        packed = options.packing and bf16_gpu and can_pack(model) and one_vector
+        packed = options.packing and bf16_gpu and can_pack(model) and bool(one_vector)
         if options.packing and bf16_gpu and not packed:
             log.info("packing is off: the attention of %s needs padded rows", model.config.model_type)
         packed = packed and agrees(model, inputs.tokens, inputs.train[:SAMPLE_ROWS], pad_token_id=pad)
@@ -98,7 +105,9 @@ def prepared(
         callbacks: list[Callback] = []
         if options.compact_vocabulary and device.kind != "mps":  # MPS has no float64
             rows, size = np.concatenate([inputs.train, inputs.val]), int(model.config.vocab_size)
-            used = used_ids(inputs.tokens, rows, size=size, always=[pad])
+            start_token = getattr(model.config, "decoder_start_token_id", None)  # a decoder begins every row with it
+            always = [pad] if start_token is None else [pad, int(start_token)]
+            used = used_ids(inputs.tokens, rows, size=size, always=always)
             compacted = compact_vocabulary(model, used, even_if_frozen=options.method == "gradual")
             if compacted is not None:
                 stack.callback(restore_vocabulary, model, compacted)
@@ -112,14 +121,6 @@ def prepared(
         yield Prepared(train, val, callbacks, notes)
         if options.method == "lora":
             stack.callback(merge_lora, model)
-
-
-def pad_token_id(model: PreTrainedModel) -> int:
-    """Return the id of the padding token; a decoder without one is told to pad with its end-of-text token."""
-    if model.config.pad_token_id is None:
-        ends = model.config.eos_token_id
-        model.config.pad_token_id = ends[0] if isinstance(ends, list) else ends or 0
-    return int(model.config.pad_token_id)
 
 
 def _frozen_rows(

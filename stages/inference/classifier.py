@@ -26,6 +26,7 @@ from stages.inference.tokenizer import open_auto_tokenizer
 from stages.model.layers import first_token
 from stages.model.packed import padded
 from stages.model.padding import choose_pad_token, padding_side
+from stages.model.pooling import pool, pooling_of
 from stages.model.positions import max_tokens
 from stages.texts import check_texts, windows
 from stages.tokenizer import ModelTokenizer, encode
@@ -127,8 +128,8 @@ class Classifier:
     def embed(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
         """Return sentence embeddings of the fine-tuned encoder; shape (rows, hidden_size). Arguments as for a call.
 
-        An embedding is the mean of the last layer over the text's tokens, special tokens included. It is not
-        normalised: compare embeddings by cosine.
+        An embedding is the mean of the last layer over the text's tokens, special tokens included; where config.json
+        has retune_head.pooling, that vector, which the head reads. It is not normalised: compare embeddings by cosine.
 
         Source: mean pooling, Reimers and Gurevych, Sentence-BERT (2019), section 3.
         """
@@ -187,11 +188,14 @@ class Classifier:
 
     @torch.inference_mode()
     def _pool(self, batch: Batch) -> torch.Tensor:
-        inputs = inputs_of(self._model, batch)
-        hidden = self._model.base_model(**inputs).last_hidden_state.float()  # (batch, tokens, hidden)
-        mask = inputs["attention_mask"].unsqueeze(-1).float()  # (batch, tokens, 1)
-        mean: torch.Tensor = (hidden * mask).sum(1) / mask.sum(1)
-        return mean
+        hidden = self._model.base_model(**inputs_of(self._model, batch)).last_hidden_state.float()
+        mask = torch.from_numpy(batch["attention_mask"]).to(hidden)  # (batch, tokens); FNet takes none itself
+        if hidden.shape[:2] != mask.shape:
+            raise ModelError(
+                f"An embedding is the mean over a text's tokens, but the last layer of {self._model.config.model_type} "
+                "has no vector for each token. Use a model of another architecture for embeddings."
+            )
+        return pool(pooling_of(self._model.config) or "mean", hidden, mask)
 
 
 def _labels(model: PreTrainedModel) -> list[str]:

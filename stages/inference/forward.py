@@ -13,7 +13,7 @@ from stages.model.positions import first_position, max_tokens
 from stages.tokens import Tokens
 
 PROBE = 16  # tokens of padding that a row is tried with
-TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-4}  # between logits, relative to the largest; rounding is 3e-6
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-5}  # between logits, relative to the largest; rounding is 3e-6
 HALF_TOLERANCE = 0.05  # in 16 bits
 
 

@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 from stages.errors import ModelError
 from stages.inference.forward import logits_of, reads_padding
 from stages.model.encoder_decoders import read_last_end
-from stages.model.heads import load_hidden_head
+from stages.model.heads import load_retune_head
 from stages.model.layers import first_token
 from stages.model.outputs import named_outputs
 from stages.model.packed import attend_packed, can_pack, gpu_can_pack
@@ -49,8 +49,8 @@ def load_model(folder: Path) -> PreTrainedModel:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         with offline():
-            if (with_hidden_layer := load_hidden_head(folder)) is not None:
-                return placed(with_hidden_layer)
+            if (with_head := load_retune_head(folder)) is not None:
+                return placed(with_head)
             config = named_outputs(AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
             model, report = AutoModelForSequenceClassification.from_pretrained(
                 folder,

@@ -1,7 +1,8 @@
-"""The head of a classifier: what starts anew beside a source's encoder, and a head with a hidden layer.
+"""The head of a classifier: what starts anew beside a source's encoder, and heads of ours.
 
-transformers' own classes have no such head: config.json of a saved model names it (`retune_head`). Its weights have
-shapes that transformers alone refuses to load; it would otherwise start with a random head.
+Ours has a hidden layer, or reads another vector than the architecture's own (see `pooling`). transformers' own classes
+have no such head: config.json of a saved model names it (`retune_head`). Its weights have shapes that transformers
+alone refuses to load; it would otherwise start with a random head.
 """
 
 from pathlib import Path
@@ -14,6 +15,7 @@ from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig, 
 from stages.errors import ModelError
 from stages.messages import examples
 from stages.model.outputs import named_outputs
+from stages.model.pooling import PooledHead, Pooling, pool_anew, set_own_pooling, vector_width
 from stages.model_fit import POOLER, Fit, output_layer
 
 TASK_KEYS = ("problem_type", "finetuning_task", "task_specific_params", "retune_head")  # of config.json, beside labels
@@ -79,7 +81,7 @@ class HiddenHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the logits, (batch, classes)."""
-        logits: Tensor = self.dropout(self.hidden(features).relu()) @ self.weight.T + self.bias
+        logits: Tensor = self.dropout(self.hidden(features).relu()) @ self.weight.flatten(0, -2).T + self.bias
         return logits
 
 
@@ -101,8 +103,30 @@ def add_hidden_layer(model: PreTrainedModel, *, hidden: int, dropout: float) -> 
     model.config.retune_head = {"hidden": hidden, "dropout": dropout}
 
 
-def load_hidden_head(folder: Path) -> PreTrainedModel | None:
-    """Load a fine-tuned model whose head has a hidden layer, in eval mode; None for a plain head.
+def give_head(model: PreTrainedModel, *, pooling: Pooling | None, hidden: int | None, dropout: float) -> None:
+    """Give the model the head that is asked for, in place, and note it in the config.
+
+    Args:
+        model: A classifier of transformers.
+        pooling: What the head reads of the encoder's output; None: what the architecture's own head does.
+        hidden: Width of a hidden layer (>= 1); None: no hidden layer.
+        dropout: Within a head of ours (0 to 1).
+
+    Raises:
+        ModelError: The model has no linear layer outside its encoder.
+    """
+    if pooling is None or set_own_pooling(model, pooling):
+        if hidden is not None:
+            add_hidden_layer(model, hidden=hidden, dropout=dropout)
+        return
+    width, classes = vector_width(model), int(model.config.num_labels or 0)
+    plain = PooledHead(width, classes, dropout)
+    pool_anew(model, pooling, plain if hidden is None else HiddenHead(width, hidden, classes, dropout))
+    model.config.retune_head = {"hidden": hidden, "dropout": dropout, "pooling": pooling}
+
+
+def load_retune_head(folder: Path) -> PreTrainedModel | None:
+    """Load a fine-tuned model whose head is of ours, in eval mode; None for the architecture's own head.
 
     Raises:
         ModelError: The weights do not fit the config.
@@ -115,11 +139,11 @@ def load_hidden_head(folder: Path) -> PreTrainedModel | None:
 
     def start(self: PreTrainedModel, config: PretrainedConfig) -> None:
         plain.__init__(self, config)
-        add_hidden_layer(self, hidden=head["hidden"], dropout=head["dropout"])
+        give_head(self, pooling=head.get("pooling"), hidden=head["hidden"], dropout=head["dropout"])
 
     # A class, so that transformers itself reads the weights: it ties some, and converts the names of others
-    with_hidden_layer: Any = type(plain.__name__, (plain,), {"__init__": start})
-    loaded, report = with_hidden_layer.from_pretrained(
+    with_head: Any = type(plain.__name__, (plain,), {"__init__": start})
+    loaded, report = with_head.from_pretrained(
         folder,
         config=config,
         local_files_only=True,

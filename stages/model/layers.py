@@ -1,6 +1,6 @@
 """The layers of an encoder, and a last layer that computes the first token of each row alone.
 
-The classification head reads no other output of the last layer. Keys and values of the other tokens are still
+A head that reads the first token reads no other output of the last layer. Keys and values of the other tokens are still
 computed, so the result is the same. The last layer's query, output and feed-forward products are computed for one token
 per row instead of all, which saves about an eighth of a six-layer encoder's work.
 """
@@ -13,6 +13,8 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from stages.model.pooling import pooling_of
 
 # Architectures with BERT's kind of layer and a head that reads the first token.
 ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
@@ -27,10 +29,10 @@ def layers_of(model: PreTrainedModel) -> list[nn.Module]:
 
 
 def input_embeddings(model: PreTrainedModel) -> nn.Module | None:
-    """Return the table of the token embeddings; None for CANINE, which hashes characters instead."""
+    """Return the table of the token embeddings; None for CANINE, which hashes characters, and for kept features."""
     try:
         return model.get_input_embeddings()
-    except NotImplementedError:
+    except (NotImplementedError, AttributeError):  # DeBERTa and OPT ask the encoder, which features stand for
         return None
 
 
@@ -40,7 +42,8 @@ def first_token_only(model: PreTrainedModel) -> bool:
     The encoder then returns (batch, 1, width).
     """
     attends = model.config._attn_implementation in ALL_ATTENTION_FUNCTIONS.valid_keys()
-    if model.config.model_type not in ARCHITECTURES or model.config.is_decoder or not attends:
+    reads_first = pooling_of(model.config) is None and model.config.model_type in ARCHITECTURES
+    if not reads_first or model.config.is_decoder or not attends:
         return False
     last = layers_of(model)[-1]
     last.forward = MethodType(_forward, last)

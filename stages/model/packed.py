@@ -1,8 +1,9 @@
 """Rows one after the other in a single sequence, without padding; attention stays inside each row.
 
 The sequence ends as one vector per row, which the head takes as it is: BERT's kin get it from their last layer
-(`layers.first_token_only`), the others from a hook on the module that `ROW_OUTPUTS` names. MPNet and DeBERTa
-add a bias for each pair of tokens to the scores, which no kernel for packed rows takes: their rows are padded.
+(`layers.first_token_only`), the others from a hook on the module that `ROW_OUTPUTS` names, a head of ours from
+`pooling.pool`. MPNet and DeBERTa add a bias for each pair of tokens to the scores, which no kernel for packed rows
+takes: their rows are padded.
 """
 
 import inspect
@@ -18,6 +19,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.modeling_outputs import BaseModelOutput
 
 from stages.model.layers import ARCHITECTURES
+from stages.model.pooling import mean_of_rows, pooling_of
 
 try:
     from torch.nn.attention.varlen import varlen_attn
@@ -125,7 +127,8 @@ def attend_packed(model: PreTrainedModel) -> None:
     AttentionInterface.register(ATTENTION, attention)
     AttentionMaskInterface.register(ATTENTION, _no_mask)
     model.set_attn_implementation(ATTENTION)
-    if (name := ROW_OUTPUTS.get(model.config.model_type)) is not None:
+    name = ROW_OUTPUTS.get(model.config.model_type)
+    if name is not None and pooling_of(model.config) is None:
         module = model.base_model.get_submodule(name) if name else model.base_model
         if _one_vector_per_row not in module._forward_hooks.values():
             module.register_forward_hook(_one_vector_per_row, with_kwargs=True)
@@ -147,11 +150,6 @@ def padded(model: PreTrainedModel) -> Iterator[None]:
     finally:
         if packed:
             model.set_attn_implementation(ATTENTION)
-
-
-def mean_of_rows(hidden: Tensor, cu_seqlens: Tensor) -> Tensor:
-    """Return the mean over the tokens of each row: (1, tokens, width) to (batch, width)."""
-    return torch.segment_reduce(hidden[0].float(), "mean", offsets=cu_seqlens.long(), axis=0, unsafe=True)
 
 
 def row_of_each(starts: Tensor) -> Tensor:

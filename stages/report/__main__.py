@@ -29,7 +29,7 @@ def main(params: Params, paths: Paths) -> None:
     results = read_results(paths, params.seeds, params.evaluate)
     metrics, suspects = analyse(params, paths, results)
     context = build_context(params, paths, results, metrics, suspects)
-    write_model(paths, results, params.tokenize, card=render_card(context))
+    write_model(paths, results, params.tokenize, params.download.dataset, card=render_card(context))
     write_text(paths.report / "report.html", render_html(context))
     write_text(paths.report / "report.md", render_markdown(context))
     write_text(paths.report / "suspects.csv", suspects_csv(suspects))

@@ -210,9 +210,7 @@ def test_a_format_that_is_set_stays() -> None:
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("a.xlsx", "an Excel workbook. Save its sheet as CSV"),
-        ("A.XLS", "an Excel workbook"),
-        ("a.json", "JSON. Save it as JSON lines"),
+        ("A.XLS", "an old Excel workbook. Save it as xlsx"),
         ("a.zip", "an archive. Unpack it"),
         ("a.tar.gz", "an archive. Unpack it"),
         ("a.pkl", "a Python pickle"),
@@ -221,6 +219,11 @@ def test_a_format_that_is_set_stays() -> None:
 def test_an_odd_file_is_named(name: str, kind: str) -> None:
     with pytest.raises(DataError, match=f"'{name}' is {kind}"):
         set_values("default", f"{OWN}{name}")
+
+
+@pytest.mark.parametrize(("name", "file_format"), [("a.XLSX", "excel"), ("a.json", "json"), ("a.JSONL", "jsonl")])
+def test_a_format_is_guessed_from_the_name(name: str, file_format: str) -> None:
+    assert set_values("default", f"{OWN}{name}")["download"]["dataset"]["format"] == file_format
 
 
 def test_values_that_are_there_stay_as_they_are_written() -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from stages import long_texts
+from stages import tokenizer as stage
 from stages.long_texts import shorten
-from stages.tokenizer import ModelTokenizer, encode, open_tokenizer
+from stages.tokenizer import ModelTokenizer, open_tokenizer
 from tests.stages.word_tokenizer import save_tokenizer
 
 CORPUS = [
@@ -98,8 +99,12 @@ def soon(monkeypatch):
         monkeypatch.setattr(long_texts, name, value)
 
 
+def encode(tokenizer, texts, **settings):
+    return stage.encode(ModelTokenizer(tokenizer, None, None), texts, **settings)
+
+
 def encoded(tokenizer, texts, **settings):
-    tokens, cut = encode(ModelTokenizer(tokenizer, None, None), texts, **settings)
+    tokens, cut = encode(tokenizer, texts, **settings)
     return [tokens.row(row).tolist() for row in range(len(texts))], cut
 
 
@@ -110,9 +115,9 @@ def encoded(tokenizer, texts, **settings):
 @example(texts=[" " * 999 + "fox " + " " * 999, "the " + "\n" * 999 + "dog"], max_length=16, pairs=True)
 def test_the_tokens_that_are_kept_are_those_of_the_whole_text(soon, tokenizer, truncation, texts, max_length, pairs):
     rows = [tuple(texts), tuple(reversed(texts))] if pairs else texts
-    max_length = max(max_length, 4)
-    max_length += pairs and (max_length - 3) % 2  # no odd token, which the longer text keeps: of parts, another may be
-    arguments = {"pairs": pairs, "max_length": max_length, "truncation": truncation}
+    # Room for as many tokens of each text of a pair: an odd one is the longer text's, and both are very long here
+    max_length = max_length | 1 if pairs else max_length
+    arguments = {"pairs": pairs, "max_length": max(max_length, 4 + pairs), "truncation": truncation}
     part, cut = encoded(tokenizer, rows, **arguments)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(long_texts, "LONG_TEXT", 1 << 60)
@@ -124,13 +129,13 @@ def test_the_tokens_that_are_kept_are_those_of_the_whole_text(soon, tokenizer, t
 def test_texts_that_are_not_long_are_counted_exactly(tokenizer):
     text = "the quick brown fox " * 2_000
     whole = len(tokenizer.encode(text))
-    assert encoded(tokenizer, [text], pairs=False, max_length=16, truncation="head")[1].tolist() == [whole - 16]
+    assert encode(tokenizer, [text], pairs=False, max_length=16, truncation="head")[1].tolist() == [whole - 16]
 
 
 def test_the_tokens_cut_from_a_long_text_are_estimated(tokenizer):
     text = "the quick brown fox jumps over it, 12 times; " * 30_000
     whole = len(tokenizer.encode(text))
-    cut = encoded(tokenizer, [text], pairs=False, max_length=16, truncation="head_tail")[1]
+    cut = encode(tokenizer, [text], pairs=False, max_length=16, truncation="head_tail")[1]
     assert cut[0] == pytest.approx(whole - 16, rel=0.02)
 
 
@@ -175,7 +180,7 @@ def test_windows_of_texts_are_tokenized_one_after_the_other(tmp_path, monkeypatc
             sizes.append(sum(map(len, rows)))
             return tokenizer.encode_batch_fast(rows, **settings)
 
-    tokens, _ = encode(ModelTokenizer(Watched(), None, None), texts, pairs=False, max_length=8, truncation="tail")
+    tokens, _ = encode(Watched(), texts, pairs=False, max_length=8, truncation="tail")
     assert max(sizes) <= 2_000_000 < sum(sizes)
     assert [tokens.row(row).tolist() for row in (0, 1, 2)] == [[2, 4, 5, 6, 3], [2, 3], [2, 7, 7, 7, 7, 7, 7, 3]]
     assert tokens.lengths.tolist() == [5, 2, 8, 8, 3] * 3
@@ -186,7 +191,8 @@ import re, sys
 from pathlib import Path
 from stages.tokenizer import encode, open_tokenizer
 text = "".join(map(chr, range(0x4E00, 0x6000))) * 4_400 + " the end of it" * 2_000_000
-encode(open_tokenizer(Path(sys.argv[1])), [text], pairs=False, max_length=512, truncation="head_tail")
+tokenizer = open_tokenizer(Path(sys.argv[1]))
+encode(tokenizer, [text], pairs=False, max_length=512, truncation="head_tail")
 # Not ru_maxrss, which counts the parent too
 print(int(re.search("VmHWM:.*?([0-9]+)", Path("/proc/self/status").read_text())[1]) // 1024)
 """

@@ -131,6 +131,7 @@ def index(target: str) -> Callable[[Path], None]:
 
 def linked(file: str) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
+        (folder / file).parent.mkdir(exist_ok=True)
         (folder / file).unlink(missing_ok=True)
         (folder / file).symlink_to(folder.parent / "other" / file)
 
@@ -183,6 +184,8 @@ TRICKS: dict[str, tuple[Callable[[Path], None], str]] = {
     "index of what is missing": (index("none.safetensors"), "none.safetensors, which is missing"),
     "linked config": (linked(config), "config.json is a link to .*, outside"),
     "linked weights": (linked("model.safetensors"), "model.safetensors is a link to .*, outside"),
+    "linked folder": (linked("1_Pooling"), "1_Pooling is a link to .*, outside"),
+    "linked pooling": (linked("1_Pooling/config.json"), "1_Pooling/config.json is a link to .*, outside"),
     "linked tokenizer": (linked("tokenizer.json"), "tokenizer.json is a link to .*, outside"),
 }
 
@@ -274,6 +277,7 @@ def test_what_is_no_file_is_neither_read_nor_missing(
     folder: Path, load: Callable[[Path], object], file: str, kind: str
 ) -> None:
     make, message = SPECIAL[kind]
+    (folder / file).parent.mkdir(exist_ok=True)
     (folder / file).unlink(missing_ok=True)
     make(folder / file)
     with pytest.raises(ModelError, match=f"{re.escape(file)} {message}"):

@@ -134,17 +134,17 @@ def test_a_hostile_tokenizer_is_refused_when_it_is_opened(folder: Path, case: st
 
 def test_an_expression_that_takes_too_long_is_one_line(folder: Path) -> None:
     change(folder, pre_tokenizer=SPLIT)
-    opened = open_tokenizer(folder)
+    tokenizer = open_tokenizer(folder)
     with pytest.raises(ModelError, match="the model: tokenizer.json can't be used: .*") as error:
-        encode(opened, ["a" * 60 + "b"], pairs=False, max_length=9, truncation="head")
+        encode(tokenizer, ["a" * 60 + "b"], pairs=False, max_length=9, truncation="head")
     assert "\n" not in str(error.value)
 
 
 def test_special_tokens_that_leave_no_room_are_one_line(folder: Path) -> None:
-    opened = open_tokenizer(folder)
-    assert encode(opened, ["a b"], pairs=False, max_length=2, truncation="head")[0].row(0).tolist() == [2, 3]
+    tokenizer = open_tokenizer(folder)
+    assert encode(tokenizer, ["a b"], pairs=False, max_length=2, truncation="head")[0].row(0).tolist() == [2, 3]
     with pytest.raises(ModelError, match="adds 2 tokens to a text, and 1 are read"):
-        encode(opened, ["a b"], pairs=False, max_length=1, truncation="head")
+        encode(tokenizer, ["a b"], pairs=False, max_length=1, truncation="head")
 
 
 STEPS: dict[str, Callable[[Tokenizer], None]] = {

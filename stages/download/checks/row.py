@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 
 from stages.download.labels import LabelNames
 from stages.download.readers.record import Record, encodable
+from stages.texts import is_blank
 
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # all but tab and line ends
 
@@ -28,9 +29,9 @@ def broken_rules(
     cells = (record.text, record.text_pair, value, record.id, record.group, *record.slices)
     if not all(encodable(cell) for cell in cells if cell):
         yield "broken_encoding", ""
-    if not record.text or record.text.isspace():
+    if is_blank(record.text or ""):
         yield "empty_text", ""
-    if "text_pair" in columns and (not record.text_pair or record.text_pair.isspace()):
+    if "text_pair" in columns and is_blank(record.text_pair or ""):
         yield "empty_text", "text_pair"
     if not value:
         yield "missing_label", ""

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from stages.columns import SLICE_PREFIX
 from stages.errors import DataError
-from stages.messages import NAMES, examples, plain, short
+from stages.messages import NAMES, examples, short
+from stages.reading.dialect import Dialect
+from stages.reading.values import NotTextError, as_text, find_column
 
 LONGEST = 100_000_000  # characters of a row of a text file, and of a cell; what reads and checks them needs a multiple
 
@@ -30,13 +31,14 @@ class ReadOptions:
     """How a file is read.
 
     Args:
-        format: csv, tsv, jsonl, lines, folders, parquet, arrow or hf.
+        format: csv, tsv, jsonl, json, excel, lines, folders, parquet, arrow or hf.
         encoding: Of the text formats, by Python's name.
         delimiter: Between the fields of csv and tsv; None: a comma, a tab.
-        header: Is the first row of a csv or tsv file the names of the columns?
+        header: Is the first row of a csv, tsv or excel file the names of the columns?
         quoting: Is `"` a quote in csv and tsv?
         columns: Column of the file by field of a record (`text`, `label`, ...); the field of a slice column is `slice:`
-            and its name.
+            and its name; `a.b` is the field b of the column a.
+        sheet: Of a workbook, by name or number; None: the first.
     """
 
     format: str
@@ -45,6 +47,14 @@ class ReadOptions:
     header: bool
     quoting: bool
     columns: Mapping[str, str | int]
+    sheet: str | int | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the text of the file, or the workbook, is written."""
+        return Dialect(
+            self.format, self.encoding, self.delimiter, self.header, self.quoting, self.sheet, longest=LONGEST
+        )
 
     @property
     def slice_columns(self) -> list[str]:
@@ -63,56 +73,37 @@ def params_key(field: str) -> str:
 
 
 def missing_column(name: str, field: str, column: str | int, present: Sequence[str]) -> DataError:
-    """Return the error for a column that a file does not have."""
-    shown = examples(present, most=NAMES, show=plain)
+    """Return the error for a column that a file does not have; names are in quotes, so that blanks in them show."""
+    shown = examples(present, most=NAMES)
     return DataError(f"{name} has no column {short(column)}. It has: {shown}. Correct {params_key(field)}.")
 
 
-def ambiguous_column(name: str, column: str | int, present: Sequence[str]) -> DataError:
-    """Return the error for a column name that a file has several times."""
-    times = present.count(str(column))
-    return DataError(f"{name} has {times} columns {short(column)}. Give each column a name of its own.")
-
-
-def require_columns(name: str, options: ReadOptions, present: Iterable[str]) -> None:
-    """Check that a file has the columns.
+def positions_of(name: str, options: ReadOptions, present: Sequence[str]) -> dict[str, int]:
+    """Return the position of each column among the names of a file's columns, by field.
 
     Raises:
         DataError: One is missing, or there several times; the message lists those that are present.
     """
-    present = list(present)
+    positions: dict[str, int] = {}
     for field, column in options.columns.items():
-        if str(column) not in present:
+        position = find_column(name, present, str(column))
+        if position is None:
             raise missing_column(name, field, column, present)
-        if present.count(str(column)) > 1:
-            raise ambiguous_column(name, column, present)
+        positions[field] = position
+    return positions
 
 
 def typed_record(row: int, values: Mapping[str, Any]) -> Record:
-    """Return the record of typed values (JSON, tables): numbers and booleans become text, 3.0 becomes 3."""
+    """Return the record of typed values (JSON, tables): numbers, booleans and dates become text, 3.0 becomes 3."""
     cells: dict[str, str | None] = {}
     for field, value in values.items():
-        if isinstance(value, bool):
-            cells[field] = str(value).lower()
-        elif isinstance(value, float):
-            cells[field] = None if value != value else str(int(value)) if value.is_integer() else str(value)
-        elif value is None or isinstance(value, str):
-            cells[field] = value
-        elif isinstance(value, int):
-            cells[field] = str(value)
-        elif isinstance(value, Decimal):
-            cells[field] = _plain_decimal(value)
-        elif field.startswith(SLICE_PREFIX):
-            cells[field] = str(value)  # a date, a list: slices only compare values
-        else:
-            return Record(row, None, problem=f"{field}: expected a string or a number, got {type(value).__name__}")
+        try:
+            cells[field] = as_text(value)
+        except NotTextError as error:
+            if not field.startswith(SLICE_PREFIX):
+                return Record(row, None, problem=f"{field}: {error}")
+            cells[field] = str(value)  # a list: slices only compare values
     return record_of(row, cells)
-
-
-def _plain_decimal(value: Decimal) -> str:
-    """Return a decimal number as text without the zeros that end it: 1.50 is 1.5, and 100 stays 100."""
-    digits = f"{value if value else abs(value):f}"  # never -0
-    return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
 def record_of(row: int, cells: Mapping[str, str | None]) -> Record:

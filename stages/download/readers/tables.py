@@ -1,7 +1,7 @@
 """Read the rows of tables whose columns have types: Parquet, Arrow, and data sets of the Hub."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.download.readers.columns import ROWS, rows_at_once, rows_of
-from stages.download.readers.record import ReadOptions, Record, require_columns, typed_record
+from stages.download.readers.record import ReadOptions, Record, missing_column, typed_record
 from stages.download.regular_files import open_file
 from stages.errors import DataError
 from stages.parquet_rows import BUFFER, bytes_per_row, column_chunks, has_dictionary
+from stages.reading.nested import Steps, leaves, steps_to, values_at
 
 MOST_ROWS = 100_000_000  # of a table; a header of some bytes can claim any number
 
@@ -33,22 +34,25 @@ def read_parquet(path: Path, *, name: str, options: ReadOptions) -> Iterator[Rec
         file = pq.ParquetFile(opened, buffer_size=BUFFER, page_checksum_verification=True)
         promised = file.metadata.num_rows
         _check_rows(promised, name)
-        require_columns(name, options, file.schema_arrow.names)
+        paths = _paths(name, options, file.schema_arrow)
         rows = 0
-        for record in _records(_parquet_batches(opened, file, options), options, name):
+        for record in _records(_parquet_batches(opened, file, paths), paths, name):
             rows = record.row
             yield record
         if rows != promised:
             raise pa.ArrowInvalid(f"it promises {promised:,} rows and has {rows:,}")
 
 
-def read_arrow(path: Path, *, name: str, options: ReadOptions) -> Iterator[Record]:
+def read_arrow(
+    path: Path, *, name: str, options: ReadOptions, classes: Mapping[str, Sequence[str]] | None = None
+) -> Iterator[Record]:
     """Read the rows of an Arrow IPC file or stream, as `datasets` and Feather write them, in their order.
 
     Args:
         path: The file on disk.
         name: What messages call it.
         options: Its columns.
+        classes: Class names of the columns that hold class indices.
 
     Raises:
         DataError: It can't be read as Arrow, or lacks a column.
@@ -58,9 +62,9 @@ def read_arrow(path: Path, *, name: str, options: ReadOptions) -> Iterator[Recor
         is_file = opened.read(6) == b"ARROW1"
         opened.seek(0)
         reader = pa.ipc.open_file(opened) if is_file else pa.ipc.open_stream(opened)
-        require_columns(name, options, reader.schema.names)
+        paths = _paths(name, options, reader.schema)
         batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else iter(reader)
-        yield from _records(batches, options, name)
+        yield from _records(batches, paths, name, classes)
 
 
 def read_hub_split(split: Any, *, name: str, options: ReadOptions) -> Iterator[Record]:
@@ -74,16 +78,12 @@ def read_hub_split(split: Any, *, name: str, options: ReadOptions) -> Iterator[R
     Raises:
         DataError: It lacks a column.
     """
-    require_columns(name, options, split.column_names)
-    classes: dict[str, Callable[[int], str]] = {
-        field: split.features[str(column)].int2str
-        for field, column in options.columns.items()
-        if hasattr(split.features[str(column)], "int2str")
-    }
-    columns = list(dict.fromkeys(str(column) for column in options.columns.values()))
+    paths = _paths(name, options, split.features.arrow_schema)
+    columns = list(dict.fromkeys(steps[0] for steps in paths.values()))
+    classes = {column: split.features[column].names for column in columns if hasattr(split.features[column], "names")}
     tables = split.select_columns(columns).with_format("arrow").iter(ROWS)
     with _damage_named(name, "Arrow"):
-        yield from _records((batch for table in tables for batch in table.to_batches()), options, name, classes)
+        yield from _records((batch for table in tables for batch in table.to_batches()), paths, name, classes)
 
 
 def within_limit(records: Iterator[Record], limit: int, name: str) -> Iterator[Record]:
@@ -118,8 +118,23 @@ def _damage_named(name: str, kind: str) -> Iterator[None]:
         ) from error
 
 
-def _parquet_batches(opened: BinaryIO, file: pq.ParquetFile, options: ReadOptions) -> Iterator[pa.RecordBatch]:
-    columns = list(dict.fromkeys(str(column) for column in options.columns.values()))
+def _paths(name: str, options: ReadOptions, schema: pa.Schema) -> dict[str, Steps]:
+    """Return what leads to the values of each field of a record: a column, or a field of the structs in one.
+
+    Raises:
+        DataError: A column is missing, or there several times.
+    """
+    paths: dict[str, Steps] = {}
+    for field, column in options.columns.items():
+        steps = steps_to(name, schema, str(column))
+        if steps is None:
+            raise missing_column(name, field, column, [".".join(leaf) for leaf in leaves(schema)])
+        paths[field] = steps
+    return paths
+
+
+def _parquet_batches(opened: BinaryIO, file: pq.ParquetFile, paths: Mapping[str, Steps]) -> Iterator[pa.RecordBatch]:
+    columns = list(dict.fromkeys(map(".".join, paths.values())))
     for group in range(file.num_row_groups):
         rows = rows_at_once(_bytes_per_row(opened, file, group, columns))
         yield from file.iter_batches(batch_size=rows, row_groups=[group], columns=columns)
@@ -140,9 +155,18 @@ def _longest_value(opened: BinaryIO, file: pq.ParquetFile, group: int, columns: 
     """Return the bytes of the longest value in the dictionaries of some columns."""
     coded = pq.ParquetFile(opened, metadata=file.metadata, buffer_size=BUFFER, read_dictionary=columns)
     batch = next(coded.iter_batches(batch_size=1, row_groups=[group], columns=columns), None)
-    arrays = [] if batch is None else [array for array in batch.columns if isinstance(array, pa.DictionaryArray)]
+    arrays = [] if batch is None else list(_dictionaries(batch.columns))
     longest: list[int] = [pc.max(pc.binary_length(array.dictionary)).as_py() or 0 for array in arrays]
     return max(longest, default=0)
+
+
+def _dictionaries(arrays: Iterable[pa.Array]) -> Iterator[pa.DictionaryArray]:
+    """Yield the arrays with a dictionary, those in structs included."""
+    for array in arrays:
+        if isinstance(array, pa.DictionaryArray):
+            yield array
+        elif isinstance(array, pa.StructArray):
+            yield from _dictionaries(array.flatten())
 
 
 def _check_rows(rows: int, name: str) -> None:
@@ -152,24 +176,26 @@ def _check_rows(rows: int, name: str) -> None:
 
 def _records(
     batches: Iterator[pa.RecordBatch],
-    options: ReadOptions,
+    paths: Mapping[str, Steps],
     name: str,
-    classes: dict[str, Callable[[int], str]] | None = None,
+    classes: Mapping[str, Sequence[str]] | None = None,
 ) -> Iterator[Record]:
-    row, columns, total = 0, [str(column) for column in options.columns.values()], 0
+    names_of = {field: classes[steps[0]] for field, steps in paths.items() if classes and steps[0] in classes}
+    row = total = 0
     for batch in batches:
         total += len(batch)
         _check_rows(total, name)
-        for cells in rows_of(batch, columns):
+        batch.validate()
+        flat = pa.RecordBatch.from_arrays([values_at(batch, steps) for steps in paths.values()], names=list(paths))
+        for cells in rows_of(flat, list(paths)):
             row += 1
-            yield _record(row, dict(zip(options.columns, cells, strict=True)), classes or {})
+            yield _record(row, dict(zip(paths, cells, strict=True)), names_of)
 
 
-def _record(row: int, values: dict[str, Any], classes: dict[str, Callable[[int], str]]) -> Record:
-    for field, name_of in classes.items():
+def _record(row: int, values: dict[str, Any], names_of: Mapping[str, Sequence[str]]) -> Record:
+    for field, names in names_of.items():
         index = values[field]
-        try:
-            values[field] = None if index is None or index < 0 else name_of(index)  # -1 means: no label
-        except ValueError:
+        if index is not None and index >= len(names):
             return Record(row, None, problem=f"{field}: {index} is no class of the data set")
+        values[field] = None if index is None or index < 0 else names[index]  # -1 means: no label
     return typed_record(row, values)

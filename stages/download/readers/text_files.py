@@ -1,36 +1,34 @@
-"""Read the rows of text files: CSV, TSV, JSON lines, plain lines, and folders of text files."""
+"""Read the rows of text files and workbooks, and of folders of text files."""
 
-import csv
 import io
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from stages.download.readers.record import (
     LONGEST,
     ReadOptions,
     Record,
-    ambiguous_column,
     encodable,
     missing_column,
     params_key,
+    positions_of,
     record_of,
-    require_columns,
     typed_record,
 )
 from stages.download.regular_files import files_below, open_file
 from stages.errors import DataError
 from stages.messages import plain, short
+from stages.reading.json_rows import read_json, read_json_lines
+from stages.reading.lines import Lines, Row, decode
+from stages.reading.separated import read_separated
+from stages.reading.values import present_keys, value_at
+from stages.reading.workbook import read_workbook
 
 MOST_KEYS = 10_000  # of JSON objects that are remembered for a message
-LONGEST_INTEGER = 4_000  # digits
-DELIMITERS = {"csv": ",", "tsv": "\t"}
-LONGEST_FIELD = 10_000_000  # characters of a csv field; a longer one is a quote that was never closed
 
 
 def read_text_file(path: Path, *, name: str, options: ReadOptions) -> Iterator[Record]:
-    """Read the rows of a csv, tsv, jsonl or lines file in their order, in constant memory.
+    """Read the rows of a csv, tsv, jsonl, json, lines or excel file in their order, in bounded memory.
 
     Args:
         path: The file on disk.
@@ -40,11 +38,13 @@ def read_text_file(path: Path, *, name: str, options: ReadOptions) -> Iterator[R
     Raises:
         DataError: The file is empty, is not of this format, or lacks a column.
     """
-    readers = {"csv": _separated, "tsv": _separated, "jsonl": _json_lines, "lines": _lines}
     with open_file(path, name) as file:
-        lines = _Lines(decode(file, options.encoding), name)
+        if options.format == "excel":
+            names, rows = read_workbook(file, name, options.dialect)
+            yield from _records(names, rows, name, options)
+            return
         try:
-            yield from readers[options.format](lines, name, options)
+            yield from _text_rows(decode(file, options.dialect), name, options)
         except UnicodeError as error:
             raise DataError(
                 f"{name} can't be read as {options.encoding}: {error}. "
@@ -73,147 +73,72 @@ def read_folders(path: Path, *, name: str, options: ReadOptions) -> Iterator[Rec
             raise DataError(f"{name}: the file {plain(parts[0])} is not in the folder of a class. Move it into one.")
         with open_file(file, f"{name}/{'/'.join(parts)}") as binary:
             try:
-                text = decode(binary, options.encoding).read(LONGEST + 1)
+                text = decode(binary, options.dialect).read(LONGEST + 1)
             except UnicodeError as error:
                 yield Record(row, None, id="/".join(parts), problem=f"it is not {options.encoding}: {error}")
                 continue
         yield record_of(row, {"text": text, "label": parts[0], "id": "/".join(parts)})
 
 
-def decode(file: BinaryIO, encoding: str) -> io.TextIOWrapper:
-    """Return a text stream; bytes that can't be decoded become lone surrogates, so that messages can name the row.
-
-    Raises:
-        DataError: Python has no such text encoding.
-    """
-    try:
-        codec = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
-        return io.TextIOWrapper(file, encoding=codec, errors="surrogateescape", newline="")
-    except (LookupError, ValueError) as error:  # ValueError: a name with a NUL
-        raise DataError(
-            f"download.dataset.encoding: Python has no text encoding {short(encoding)}. "
-            "Give one such as utf-8, latin-1, cp1252 or utf-16."
-        ) from error
-
-
-class _Lines:
-    """The lines of a text stream, without the risk that a file without line ends is read in one piece.
-
-    Args:
-        stream: With its line ends as they are.
-        name: What messages call it.
-
-    Attributes:
-        row: Line that the row being read starts on; the reader sets it with `next_row`.
-    """
-
-    def __init__(self, stream: io.TextIOWrapper, name: str) -> None:
-        self._stream, self._name = stream, name
-        self.row, self._left = 1, LONGEST
-
-    def next_row(self, row: int) -> None:
-        """Say that the lines read so far are whole rows."""
-        self.row, self._left = row, LONGEST
-
-    def __iter__(self) -> Iterator[str]:
-        while line := self._stream.readline(self._left + 1):
-            self._left -= len(line)
-            if self._left < 0:
-                raise DataError(
-                    f"{self._name} row {self.row} is longer than {LONGEST:,} characters. Give each row a line of "
-                    "its own, or correct download.dataset.format."
-                )
-            yield line
+def _text_rows(stream: io.TextIOWrapper, name: str, options: ReadOptions) -> Iterator[Record]:
+    if options.format == "json":
+        yield from _objects(read_json(stream, name, options.dialect), name, options)
+        return
+    lines = Lines(stream, name, options.dialect)
+    if options.format == "jsonl":
+        yield from _objects(read_json_lines(lines, name, options.dialect), name, options)
+    elif options.format == "lines":
+        for line in lines:
+            yield record_of(lines.first, {"text": line.rstrip("\r\n")})
+            lines.next_row()
+    else:
+        names, rows = read_separated(lines, name, options.dialect)
+        yield from _records(names, rows, name, options)
 
 
-def _separated(lines: _Lines, name: str, options: ReadOptions) -> Iterator[Record]:
-    csv.field_size_limit(LONGEST_FIELD)
-    reader = _csv_reader(lines, options)
-    names, positions = None, {}
-    try:
-        for fields in reader:
-            row, is_header = lines.row, names is None and options.header
-            lines.next_row(reader.line_num + 1)
-            if not fields:  # a blank line
-                continue
-            if names is None:
-                names = fields if options.header else [str(number) for number in range(len(fields))]
-                positions = _positions(names, name, options)
-            if is_header:
-                continue
-            if len(fields) == len(names):
-                yield record_of(row, {field: fields[position] for field, position in positions.items()})
-            else:
-                yield Record(row, None, problem=f"{len(fields)} fields, but the first line has {len(names)}")
-    except csv.Error as error:
-        raise DataError(
-            f"{name} row {lines.row} is not {options.format.upper()}: {error}. Close the quote, "
-            "or set download.dataset.quoting: false where quotes are plain characters."
-        ) from error
-
-
-def _csv_reader(lines: _Lines, options: ReadOptions) -> Any:
-    delimiter, quote = options.delimiter or DELIMITERS[options.format], '"' if options.quoting else None
-    if delimiter in ("\r", "\n", quote):
-        raise DataError(
-            f"download.dataset.delimiter: {delimiter!r} can't be between fields. Give the character that is."
-        )
-    if quote is None:
-        return csv.reader(iter(lines), delimiter=delimiter, quotechar=None, quoting=csv.QUOTE_NONE, strict=True)
-    return csv.reader(iter(lines), delimiter=delimiter, strict=True)
-
-
-def _positions(names: Sequence[str], name: str, options: ReadOptions) -> dict[str, int]:
-    """Position in a row of the file of each field of a record."""
-    if options.header and not all(map(encodable, names)):
+def _records(names: list[str], rows: Iterator[Row], name: str, options: ReadOptions) -> Iterator[Record]:
+    """The records of rows whose cells are in the order of the names."""
+    if not names:
+        return
+    if not all(map(encodable, names)):
         raise DataError(
             f"{name} row 1: the header is not {options.encoding}. Set download.dataset.encoding to the file's encoding."
         )
-    positions = {}
+    if not options.header:
+        _refuse_names(name, options, len(names))
+    positions = positions_of(name, options, names)
+    for row in rows:
+        if row.problem is None and isinstance(row.cells, list):
+            yield record_of(row.number, {field: row.cells[position] for field, position in positions.items()})
+        else:
+            yield Record(row.number, None, problem=row.problem)
+
+
+def _refuse_names(name: str, options: ReadOptions, width: int) -> None:
     for field, column in options.columns.items():
-        if isinstance(column, str) and not options.header:
+        if isinstance(column, str):
             raise DataError(
                 f"{params_key(field)}: {short(column)} is a name, but {name} has no header. "
-                f"Give a number from 0 to {len(names) - 1}, or set download.dataset.header: true."
+                f"Give a number from 0 to {width - 1}, or set download.dataset.header: true."
             )
-        matches = [position for position, present in enumerate(names) if present == str(column)]
-        if len(matches) > 1:
-            raise ambiguous_column(name, column, names)
-        if not matches:
-            raise missing_column(name, field, column, names)
-        positions[field] = matches[0]
-    return positions
 
 
-def _lines(lines: _Lines, name: str, options: ReadOptions) -> Iterator[Record]:
-    for row, line in enumerate(lines, start=1):
-        lines.next_row(row + 1)
-        yield record_of(row, {"text": line.rstrip("\r\n")})
-
-
-def _json_lines(lines: _Lines, name: str, options: ReadOptions) -> Iterator[Record]:
-    seen: dict[str, None] = {}  # a row may lack a key, so a column is missing only where all rows lack it
-    needed, read = set(map(str, options.columns.values())), False
-    for row, line in enumerate(lines, start=1):
-        lines.next_row(row + 1)
-        if not line.strip():
-            continue
-        try:
-            values = json.loads(line, parse_int=_integer)
-            if not isinstance(values, dict):
-                yield Record(row, None, problem=f"expected a JSON object, got {type(values).__name__}")
-                continue
-            record = typed_record(row, {field: values.get(str(column)) for field, column in options.columns.items()})
-        except (ValueError, RecursionError) as error:
-            yield Record(row, None, problem=f"not JSON: {error}")
+def _objects(rows: Iterator[Row], name: str, options: ReadOptions) -> Iterator[Record]:
+    """The records of objects; a row may lack a key, so a column is missing only where all rows lack it."""
+    seen: dict[str, None] = {}  # keys, for a message
+    missing = {field: str(column) for field, column in options.columns.items()}  # in all rows up to here
+    read = False
+    for row in rows:
+        if not isinstance(row.cells, dict):
+            yield Record(row.number, None, problem=row.problem)
             continue
         read = True
-        seen.update(dict.fromkeys(needed & values.keys() if len(seen) > MOST_KEYS else values))
-        yield record
-    if read:
-        require_columns(name, options, filter(encodable, seen))
-
-
-def _integer(digits: str) -> int | str:
-    """Python refuses to convert very long numbers; a row only needs their digits."""
-    return int(digits) if len(digits) <= LONGEST_INTEGER else digits
+        values = {field: value_at(row.cells, str(column)) for field, column in options.columns.items()}
+        if missing:
+            keys = present_keys(row.cells)
+            missing = {f: column for f, column in missing.items() if values[f] is None and column not in keys}
+            if len(seen) < MOST_KEYS:
+                seen.update(dict.fromkeys(keys))
+        yield typed_record(row.number, values)
+    for field, column in missing.items() if read else ():
+        raise missing_column(name, field, column, list(filter(encodable, seen)))

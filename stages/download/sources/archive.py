@@ -19,6 +19,7 @@ import pyarrow as pa
 from stages.download.regular_files import open_file
 from stages.errors import DataError
 from stages.messages import NAMES, examples, plain, short
+from stages.reading.system_files import in_system_folder
 
 COMPRESSIONS = {  # by the first bytes, because the file's name may be wrong
     "gzip": re.compile(rb"\x1f\x8b"),
@@ -43,7 +44,7 @@ MOST_MEMBERS = 2_000_000  # of an archive; zipfile and tarfile keep about a kilo
 LARGEST_HEADER = 256_000_000  # bytes; the directory of a zip with so many members is smaller
 
 
-def unpack(path: Path, *, member: str | None, name: str, scratch: Path, limit: int) -> Path:
+def unpack(path: Path, *, member: str | None, name: str, scratch: Path, limit: int, workbook: bool = False) -> Path:
     """Return the path of the plain file: the unpacked `member` or content, or `path` itself where nothing is packed.
 
     Args:
@@ -52,6 +53,7 @@ def unpack(path: Path, *, member: str | None, name: str, scratch: Path, limit: i
         name: What messages call it.
         scratch: Existing folder to unpack into; a member's own name is never used, so it can't point elsewhere.
         limit: Bytes that a file may unpack to, because a small archive can fill a disk.
+        workbook: Is the plain file a workbook, which is a zip itself?
 
     Raises:
         DataError: It is damaged, encrypted, not an archive or too large, has no such member, or what comes out is
@@ -64,7 +66,8 @@ def unpack(path: Path, *, member: str | None, name: str, scratch: Path, limit: i
         path = _extract(path, member, name, scratch / "member", limit)
         name = f"{name}:{plain(member)}"
     plain_file = _decompress(path, name, scratch / "plain", limit)
-    _refuse_packed(plain_file, name, in_archive=member is not None)
+    if not workbook:
+        _refuse_packed(plain_file, name, in_archive=member is not None)
     return plain_file
 
 
@@ -82,7 +85,7 @@ def _refuse_packed(path: Path, name: str, *, in_archive: bool) -> None:
     if archive in ("zip", "tar") and not in_archive:
         raise DataError(
             f"{name} is a {archive} file. Name the file in it as `member` in download.dataset.files. "
-            "Save a workbook (xlsx, ods) as CSV."
+            "For a workbook (xlsx), set download.dataset.format: excel."
         )
     if archive:
         raise DataError(f"{name} is a {archive} file. Unpack it yourself, and give the path of the file in it.")
@@ -184,7 +187,7 @@ def _find_member(member: str, present: Collection[str], name: str) -> str:
     for candidate in present:
         if _without_dots(candidate) == _without_dots(member):
             return candidate
-    shown = examples(present, most=NAMES, show=plain)
+    shown = examples([name for name in present if not in_system_folder(name)], most=NAMES, show=plain)
     raise DataError(f"{name} has no member {short(member)}. It has: {shown}. Correct `member`.")
 
 

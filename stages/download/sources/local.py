@@ -1,5 +1,6 @@
 """Local sources: a path, or a pattern and the files that match it."""
 
+import logging
 import os
 from collections.abc import Iterator
 from itertools import takewhile
@@ -8,8 +9,11 @@ from pathlib import Path
 from stages.download.readers.record import encodable
 from stages.download.regular_files import refuse_link_outside, unreadable
 from stages.errors import DataError
-from stages.messages import plain, short
+from stages.messages import examples, plain, short
+from stages.reading.system_files import in_system_folder, is_system_file
 from stages.redaction import redact_shapes
+
+logger = logging.getLogger(__name__)
 
 
 def find_local(source: str, *, root: Path, watched: str) -> Iterator[tuple[str, Path]]:
@@ -44,19 +48,32 @@ def find_local(source: str, *, root: Path, watched: str) -> Iterator[tuple[str, 
 
 def _matches(source: str, root: Path, watched: str) -> Iterator[tuple[str, Path]]:
     path, parts = root / source, Path(source).parts
-    plain = list(takewhile(lambda part: not _is_pattern(part), parts))
-    folder = root.joinpath(*plain)
+    fixed = list(takewhile(lambda part: not _is_pattern(part), parts))
+    folder = root.joinpath(*fixed)
     _require_watched(folder, source, root / watched, watched)
-    if path.exists() or len(plain) == len(parts):
+    if path.exists() or len(fixed) == len(parts):
         if not path.exists():
             raise DataError(f"{source} is missing. Correct download.dataset.files, or put the file there.")
         yield source, path
         return
-    matches = [match for match in folder.glob(str(Path(*parts[len(plain) :]))) if not match.is_dir()]
+    matches = [match for match in folder.glob(str(Path(*parts[len(fixed) :]))) if not match.is_dir()]
+    matches, skipped = _without_system_files(matches, folder, parts[len(fixed) :])
+    if skipped:
+        shown = examples(skipped, show=plain)
+        logger.warning("%s: %d hidden files or files of the system are not read: %s", source, len(skipped), shown)
     if not matches:
         raise DataError(f"{source} matches no file. Correct the pattern in download.dataset.files.")
     for match in sorted(matches):
         yield (match if Path(source).is_absolute() else match.relative_to(root)).as_posix(), match
+
+
+def _without_system_files(matches: list[Path], folder: Path, pattern: tuple[str, ...]) -> tuple[list[Path], list[str]]:
+    """Return the matches of a pattern that are data, and the names of the others; the pattern itself can name some."""
+    if any(is_system_file(part) for part in pattern):
+        return matches, []
+    names = {match: match.relative_to(folder).as_posix() for match in matches}
+    data = [match for match in matches if not in_system_folder(names[match])]
+    return data, sorted(names[match] for match in names.keys() - set(data))
 
 
 def _require_watched(path: Path, source: str, folder: Path, watched: str) -> None:

@@ -42,7 +42,8 @@ class KeptFeatures(nn.Module):
 
     def __init__(self, encoder: nn.Module, output_class: type[ModelOutput]) -> None:
         super().__init__()
-        self.pooler = getattr(encoder, POOLER, None)
+        pooler = getattr(encoder, POOLER, None)
+        self.pooler = None if isinstance(pooler, nn.Identity) else pooler  # a head of ours reads none
         self.activation = None
         if isinstance(self.pooler, nn.Linear):  # ALBERT and BigBird have its activation beside it
             self.activation = getattr(encoder, "pooler_activation", None) or getattr(encoder, "activation", None)
@@ -58,16 +59,28 @@ class KeptFeatures(nn.Module):
         return output
 
 
-@torch.no_grad()
 def find_head_input(model: PreTrainedModel, sample: dict[str, Tensor]) -> HeadInput:
-    """Return the vector that the head reads: of those there are, the one that gives the whole model's logits.
+    """Return the vector that the head reads; arguments as for `closest_vector`.
+
+    Raises:
+        ModelError: No single vector does: the head reads more of the encoder's output.
+    """
+    head_input = closest_vector(model, sample)
+    if head_input is None:
+        raise ModelError(
+            f"finetune.method is frozen, which keeps one vector per row, but the head of {model.config.model_type} "
+            "reads more. Set finetune.method to partial, and finetune.frozen_layers to the number of its layers."
+        )
+    return head_input
+
+
+@torch.no_grad()
+def closest_vector(model: PreTrainedModel, sample: dict[str, Tensor]) -> HeadInput | None:
+    """Return the vector, of those there are, that gives the whole model's logits; None: no single one does.
 
     Args:
         model: An encoder with its head.
         sample: A padded batch of rows that differ in length, on the model's device.
-
-    Raises:
-        ModelError: No single vector does: the head reads more of the encoder's output.
     """
     with evaluated(model):
         output, expected = run_whole(model, sample)
@@ -77,12 +90,7 @@ def find_head_input(model: PreTrainedModel, sample: dict[str, Tensor]) -> HeadIn
                 features = vectors_of(name, model, output, sample)
                 errors[name] = (model(inputs_embeds=features[:, None]).logits - expected).abs().max().item()
     best = min(errors, key=errors.__getitem__)
-    if not errors[best] <= TOLERANCE:
-        raise ModelError(
-            f"finetune.method is frozen, which keeps one vector per row, but the head of {model.config.model_type} "
-            "reads more. Set finetune.method to partial, and finetune.frozen_layers to the number of its layers."
-        )
-    return HeadInput(best, type(output))
+    return HeadInput(best, type(output)) if errors[best] <= TOLERANCE else None
 
 
 @contextmanager

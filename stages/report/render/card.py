@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from stages.data_format import write_data_format
 from stages.errors import ReportError
 from stages.files import read_json, replace_folder, write_json, write_text
 from stages.metrics.names import headline_metrics
@@ -14,7 +15,7 @@ from stages.report.render.context import Context
 from stages.report.render.glossary import NAMES
 from stages.report.render.page import environment
 from stages.report.results import Results
-from stages.schema import Tokenize
+from stages.schema import Dataset, Tokenize
 
 HUB_METRICS = {  # ours -> the metric of https://huggingface.co/evaluate-metric that computes it, and its arguments
     "macro_f1": ("f1", {"average": "macro"}),
@@ -22,13 +23,13 @@ HUB_METRICS = {  # ours -> the metric of https://huggingface.co/evaluate-metric 
 }
 
 
-def write_model(paths: Paths, results: Results, tokenize: Tokenize, *, card: str) -> None:
-    """Copy the champion's folder to data/report/model and add its card and calibration.json.
+def write_model(paths: Paths, results: Results, tokenize: Tokenize, dataset: Dataset, *, card: str) -> None:
+    """Copy the champion's folder to data/report/model and add its card, calibration.json and input.json.
 
     calibration.json says how to predict as in training. `temperature` divides the logits. If the scaled probability of
     `positive` is at least `threshold`, the answer is `positive`; without a threshold it is the most probable label.
-    `max_length` and `truncation` say how long texts are cut. The tokenizer gets
-    the same limit, for transformers.
+    `max_length` and `truncation` say how long texts are cut. The tokenizer gets the same limit, for transformers.
+    input.json says how the data was written, so that predictions read files of the same kind without options.
 
     Raises:
         ReportError: The champion's weights are missing.
@@ -49,6 +50,7 @@ def write_model(paths: Paths, results: Results, tokenize: Tokenize, *, card: str
             shutil.copyfile(file, folder / file.name)  # not its mode: DVC's links are read-only
         write_text(folder / "README.md", card)
         write_json(folder / "calibration.json", calibration)
+        write_data_format(folder, dataset)
         tokenizer_config = folder / "tokenizer_config.json"
         if tokenizer_config.exists():
             write_json(tokenizer_config, read_json(tokenizer_config) | {"model_max_length": tokenize.max_length})

@@ -225,7 +225,7 @@ def test_the_workspace_is_head_and_stays_untouched(project: Path, tmp_path: Path
     assert compare(root, "many").verdict == "identical"
     compare(root, "base", "worse")
     assert write_times(root) == before
-    (root / "stages/evaluate/metrics.py").write_text("# other code\n")
+    (root / "stages/evaluate/metrics.py").write_text("other = 1\n")
     assert any("evaluate@1" in note and "retune run" in note for note in compare(root, "many").notes)
 
 

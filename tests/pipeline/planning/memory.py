@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.repository.digests import Digest, Digests, files_under
 from pipeline.repository.graph import LockEntry, ParamValues, Stage
-from pipeline.repository.snapshot import MISSING, Recorded
+from pipeline.repository.snapshot import MISSING, Recorded, Run
 
 
 @dataclass
@@ -20,6 +20,9 @@ class MemorySnapshot:
         cache: md5 of everything in the local cache.
         records: Stage -> its result in the run-cache.
         times: Stage -> its duration in seconds.
+        noted: Group of stages -> its last runs.
+        tokens: Tokens per row -> rows.
+        comments: Python files, each with its former md5, that differ in comments alone.
         lookups: The arguments of every call of `recorded`.
     """
 
@@ -30,6 +33,9 @@ class MemorySnapshot:
     cache: set[str] = field(default_factory=set)
     records: dict[str, Recorded] = field(default_factory=dict)
     times: dict[str, float] = field(default_factory=dict)
+    noted: dict[str, tuple[Run, ...]] = field(default_factory=dict)
+    tokens: dict[int, int] = field(default_factory=dict)
+    comments: set[tuple[str, str]] = field(default_factory=set)
     lookups: list[tuple[str, LockEntry | None, Digests, ParamValues]] = field(default_factory=list)
 
     def locked(self, stage: str) -> LockEntry | None:
@@ -44,6 +50,9 @@ class MemorySnapshot:
     def folder_files(self, folder: Digest, path: str) -> Digests | None:
         return self.folders.get((path, folder.md5))
 
+    def only_comments(self, stage: Stage, path: str, before: Digest) -> bool:
+        return (path, before.md5) in self.comments
+
     def param(self, file: str, key: str) -> Any:
         return self.values.get(file, MISSING) if key == "" else self.values.get(file, {}).get(key, MISSING)
 
@@ -56,3 +65,9 @@ class MemorySnapshot:
 
     def seconds(self, stage: Stage) -> float | None:
         return self.times.get(stage.name)
+
+    def runs(self, stage: Stage) -> tuple[Run, ...]:
+        return self.noted.get(stage.group, ())
+
+    def lengths(self) -> dict[int, int]:
+        return self.tokens

@@ -65,7 +65,7 @@ TABLE = [
     ("report section", parameter("report.title=Other"), {"report"}),
     ("evaluate section", parameter("evaluate.confidence=0.9"), {"evaluate@42", "report"}),
     ("finetune section", parameter("finetune.learning_rate=3e-3"), MODELLING),
-    ("code of finetune", text("stages/finetune/summary.py", r"\Z", "# a note\n"), MODELLING),
+    ("code of finetune", text("stages/finetune/summary.py", r"\Z", "NOTE = 1\n"), MODELLING),
     ("split section", parameter("split.seed=7"), {"split", *MODELLING}),
     ("tokenize section", parameter("tokenize.max_length=8"), AFTER_ROWS),
     ("weights only", parameter("download.model.source=other_weights"), {"download@model", *MODELLING}),

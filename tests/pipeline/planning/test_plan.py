@@ -109,7 +109,7 @@ def test_an_output_that_the_cache_lost_is_computed_again(project: Path) -> None:
 
 
 def test_early_cut_off_shows_once_the_stage_has_run(project: Path) -> None:
-    toy.edit(project, "code/one.py", "1", "1  # a comment")
+    toy.edit(project, "code/one.py", "1", "2")
     assert in_state(states(project), "runs") == {"cut"}
     assert in_state(states(project), "pending") == {"train@1", "train@2", "report"}
     toy.dvc(project, "repro", "-s", "cut")
@@ -232,4 +232,6 @@ def test_json(project: Path) -> None:
         "state": "pending",
         "reasons": ["cut first"],
         "seconds": None,
+        "seconds_low": None,
+        "seconds_high": None,
     }

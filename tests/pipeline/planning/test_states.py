@@ -122,6 +122,8 @@ def test_a_pending_stage_has_its_own_reasons_too() -> None:
         "state": "pending",
         "reasons": [*train.reasons, "cut first"],
         "seconds": 40.0,
+        "seconds_low": 25.0,
+        "seconds_high": 64.0,
     }
 
 
@@ -178,6 +180,50 @@ def test_a_file_of_a_restored_folder_is_compared_as_it_will_be(
         snapshot.folders["data/cut", folder.md5] = files
     train = plans(snapshot)["train"]
     assert (train.state, train.reasons) == (state, reasons)
+
+
+def with_comment(snapshot: MemorySnapshot) -> MemorySnapshot:
+    """The same project where `code.py`, which train reads, has changed in comments alone."""
+    train = snapshot.lock["train"]
+    snapshot.lock["train"] = replace(train, deps={**train.deps, "code.py": Digest("old")})
+    snapshot.tree["code.py"] = Digest("new")
+    snapshot.comments.add(("code.py", "old"))
+    return snapshot
+
+
+COMMENTED = build_graph(
+    [replace(stage, deps=(*stage.deps, "code.py")) if stage.name == "train" else stage for stage in GRAPH.stages]
+)
+
+
+def commented(snapshot: MemorySnapshot) -> dict[str, StagePlan]:
+    return {plan.stage: plan for plan in make_plan(COMMENTED, with_comment(snapshot))}
+
+
+def test_a_comment_is_no_change() -> None:
+    planned = commented(finished())
+    assert [plan.state for plan in planned.values()] == ["fresh"] * 4
+    assert (planned["train"].comments, planned["train"].acceptable) == (("code.py",), True)
+
+
+def test_a_comment_is_no_excuse_for_anything_else() -> None:
+    snapshot = finished()
+    snapshot.values["params.yaml"]["rate"] = 0.2
+    train = commented(snapshot)["train"]
+    assert (train.state, train.reasons, train.acceptable) == ("runs", ("rate 0.1 -> 0.2",), False)
+    assert train.notes == ("code.py changed in comments or layout only",)
+
+
+def test_a_comment_below_a_stage_that_runs_can_not_be_accepted_yet() -> None:
+    snapshot = finished()
+    snapshot.values["params.yaml"]["cut"] = 6
+    train = commented(snapshot)["train"]
+    assert (train.state, train.reasons, train.acceptable) == ("pending", (), False)
+
+
+def test_a_result_that_is_missing_is_not_restored_under_the_hash_of_the_former_code() -> None:
+    train = commented(without(finished(), "train"))["train"]
+    assert (train.state, train.acceptable) == ("runs", False)  # DVC would not find it either
 
 
 def test_a_missing_dependency_is_never_restored() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.prediction.request import PredictionRequest
 from pipeline.prediction.run import predict_rows
 from stages.inference.classifier import Classifier
+from tests.pipeline.prediction.rows import request_of
 
 
 @pytest.fixture(autouse=True)
@@ -21,9 +21,8 @@ def predict(model: Path, tmp_path: Path) -> Callable[..., Path]:
     """Return a function that runs `retune predict --file ... --out ...` in this process."""
 
     def run(file: Path, out: str, *, every_label: bool = False, **options: object) -> Path:
-        predict_rows(
-            PredictionRequest(str(file), tmp_path / out, model, **options), Classifier.load, every_label=every_label
-        )  # type: ignore[arg-type]
+        request = request_of(str(file), tmp_path / out, model, **options)
+        predict_rows(request, Classifier.load, every_label=every_label)
         return tmp_path / out
 
     return run

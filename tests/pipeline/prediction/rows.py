@@ -1,15 +1,27 @@
 """Rows for predictions, as files and read back, and the command in a process of its own."""
 
 import csv
+import dataclasses
 import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+from pipeline.prediction.input_format import InputOptions
+from pipeline.prediction.request import PredictionRequest
 
 WORDS = ["good", "bad", "crash", "love", "money", "slow"]
 
 
 TEXTS = ["good app", "bad, crash", 'he said "free money"', "two\nlines", "ünïcode 🙂", "good app"]
+
+
+def request_of(file: str, out: Path | None, model: Path, **options: Any) -> PredictionRequest:
+    """The request of a command line with these options."""
+    names = {field.name for field in dataclasses.fields(InputOptions)}
+    read = InputOptions(**{name: options.pop(name) for name in names & options.keys()})
+    return PredictionRequest(file, out, model, read, **options)
 
 
 def write_csv(path: Path, texts: list[str], **columns: list[str]) -> Path:

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.prediction.request import PredictionRequest
 from pipeline.prediction.run import predict_rows
 from stages.errors import RetuneError
 from stages.texts import check_texts
+from tests.pipeline.prediction.rows import request_of
 
 FUZZ = settings(
     max_examples=int(120 * float(os.environ.get("RETUNE_FUZZ_EXAMPLES", "1"))),
@@ -104,9 +104,7 @@ def predict(content: bytes, kind: str, out_kind: str, **options: object) -> Path
     """Return the output, in a folder with nothing else but the input; None where the run was refused."""
     folder = Path(tempfile.mkdtemp(dir=os.environ["XDG_STATE_HOME"]))
     (folder / "in").write_bytes(content)
-    request = PredictionRequest(
-        str(folder / "in"), folder / f"out.{out_kind}", folder / "model", format=kind, **options
-    )  # type: ignore[arg-type]
+    request = request_of(str(folder / "in"), folder / f"out.{out_kind}", folder / "model", format=kind, **options)
     try:
         predict_rows(request, lambda _: Model(), every_label=True)  # type: ignore[arg-type,return-value]
     except RetuneError as error:

@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.prediction import parquet
+from pipeline.prediction.input_format import InputFormat
+from pipeline.prediction.records import dialect_of
 from pipeline.prediction.windows import WindowReader
 from pipeline.prediction.writers import ParquetWriter
 from stages import parquet_rows
@@ -72,12 +74,14 @@ BOMBS: dict[str, tuple[Callable[[Path], None], str]] = {  # and what is said of 
 SCRIPT = """
 import re, sys
 from pathlib import Path
+from pipeline.prediction.input_format import InputFormat
+from pipeline.prediction.records import dialect_of
 from pipeline.prediction.windows import WindowReader
 from stages.errors import DataError
 rows = 0
 with open(sys.argv[1], "rb") as file:
     try:
-        for window in WindowReader("in.parquet", "parquet", file, "text").windows():
+        for window in WindowReader("in.parquet", file, InputFormat(dialect_of("parquet"))).windows():
             rows += len(window)
         print(rows, "rows")
     except DataError as error:
@@ -122,7 +126,7 @@ def columns() -> dict[str, pa.Array]:
 
 def read(path: Path, skip: int = 0) -> pa.Table:
     with path.open("rb") as file:
-        windows = list(WindowReader("in.parquet", "parquet", file, "text").windows(skip=skip))
+        windows = list(WindowReader("in.parquet", file, InputFormat(dialect_of("parquet"))).windows(skip=skip))
     return pa.concat_tables(window.data for window in windows)
 
 
@@ -152,7 +156,7 @@ def test_windows_end_by_rows_and_bytes_wherever_row_groups_and_an_earlier_run_en
 
     def ends(skip: int) -> list[int]:
         with (tmp_path / "in.parquet").open("rb") as file:
-            windows = list(WindowReader("in.parquet", "parquet", file, "text").windows(skip=skip))
+            windows = list(WindowReader("in.parquet", file, InputFormat(dialect_of("parquet"))).windows(skip=skip))
         assert [text for window in windows for text in window.texts] == texts[skip:]
         return [window.position for window in windows]
 
@@ -201,6 +205,8 @@ def test_a_column_with_two_names_is_refused(tmp_path: Path) -> None:
 
 FOOTERS = """
 import os, sys
+from pipeline.prediction.input_format import InputFormat
+from pipeline.prediction.records import dialect_of
 from pipeline.prediction.windows import WindowReader
 from stages.errors import DataError
 good, damaged = open(sys.argv[1], "rb").read(), sys.argv[1] + ".damaged"
@@ -212,7 +218,7 @@ for position in range(len(good) - 8 - int.from_bytes(good[-8:-4], "little"), len
             file.write(data)
         try:
             with open(damaged, "rb") as file:
-                for window in WindowReader("in.parquet", "parquet", file, "text").windows():
+                for window in WindowReader("in.parquet", file, InputFormat(dialect_of("parquet"))).windows():
                     pass
         except DataError:
             pass

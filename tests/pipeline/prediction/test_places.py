@@ -11,6 +11,7 @@ from stat import S_ISDIR
 
 import pytest
 
+from pipeline.prediction.input_format import InputOptions
 from pipeline.prediction.places import open_file
 from pipeline.prediction.request import PredictionRequest
 from pipeline.prediction.resume import Counts, PartialOutput
@@ -105,7 +106,7 @@ def test_an_output_that_can_not_be(
     (place.parent / "soft-model").symlink_to(model)
     before = listing(place.parent)
     with pytest.raises(DataError, match=message):
-        command(PredictionRequest(str(file), place / name, model, format="csv"))
+        command(PredictionRequest(str(file), place / name, model, InputOptions(format="csv")))
     assert listing(place.parent) == before
 
 
@@ -152,7 +153,11 @@ def test_an_input_that_can_not_be(
 ) -> None:
     before = listing(place.parent)
     with pytest.raises(DataError, match=message):
-        command(PredictionRequest(str(place / name), place / "out.parquet", place.parent / "model", format="csv"))
+        command(
+            PredictionRequest(
+                str(place / name), place / "out.parquet", place.parent / "model", InputOptions(format="csv")
+            )
+        )
     assert listing(place.parent) == before
 
 
@@ -180,7 +185,7 @@ REFUSED = {  # contents of the input, name of the output, message
     "a column twice for jsonl": ("text,n,n\ngood,1,2\n", "out.jsonl", "Two columns have the name 'n'"),
     "an added name": ("text,error\ngood,1\n", "out.csv", "already has a column 'error'"),
     "the label's name": ("text,probability_spam\ngood,1\n", "out.csv", "already has a column 'probability_spam'"),
-    "a first line that is none": ('text,"a"b\ngood,1\n', "out.csv", "line 1 is not CSV"),
+    "a first line that is none": ('text,"a"b\ngood,1\n', "out.csv", "row 1 is not CSV"),
 }
 
 

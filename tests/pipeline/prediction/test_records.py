@@ -12,15 +12,15 @@ from tests.pipeline.prediction.rows import read_csv, write_csv
 
 def test_a_bad_json_line_gets_its_error(predict: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text(
-        '{"text": "good"}\nnot json\n[1]\n{"text": 5}\n{"other": 1}\n\n{"text": "\\ud800"}\n'
+        '{"text": "good"}\nnot json\n[1]\n{"text": {}}\n{"other": 1}\n\n{"text": "\\ud800"}\n'
     )
     lines = predict(tmp_path / "in.jsonl", "out.jsonl").read_text(encoding="utf-8").splitlines()
     errors = [json.loads(line)["error"] for line in lines]
     assert errors[0] is None
-    assert errors[1].startswith("line 2 is not JSON")
+    assert errors[1].startswith("line 2: not JSON")
     assert errors[2:] == [
         "line 3: expected a JSON object, got list",
-        "expected a string, got int",
+        "expected a string or a number, got dict",
         "text is missing",
         "text is not valid Unicode",
     ]
@@ -37,7 +37,7 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "missing column": (
         "in.csv",
         b"body,stars\ngood,5\n",
-        r"in\.csv has no column 'text'. It has: body, stars\. .*--column",
+        r"in\.csv has no column 'text'. It has: 'body', 'stars'\. .*--column",
     ),
     "column twice": ("in.csv", b"text,text\ngood,bad\n", r"has 2 columns 'text'"),
     "empty": ("in.csv", b"", r"in\.csv is empty \(0 bytes\)"),
@@ -46,23 +46,20 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "gzip": ("in.jsonl", b"\x1f\x8b....", r"in\.jsonl: expected jsonl, got gzip"),
     "parquet as csv": ("in.csv", b"PAR1....", r"in\.csv: expected csv, got Parquet"),
     "csv as parquet": ("in.parquet", b"text\ngood\n", r"in\.parquet can't be read as Parquet"),
-    "csv as jsonl": ("in.jsonl", b"text\ngood\n", r"in\.jsonl is not JSON lines: line 1 is not JSON"),
+    "csv as jsonl": ("in.jsonl", b"text\ngood\n", r"in\.jsonl is not JSON lines: line 1: not JSON"),
     "latin-1": ("in.csv", b"text\ngood\ncaf\xe9 bad\n", r"line 3 is not UTF-8 \(byte 0xe9\)\. .*--encoding cp1252"),
     "utf-16": (
         "in.csv",
         "text\ngood\n".encode("utf-16"),
         r"in\.csv: expected UTF-8, got UTF-16\. Add: --encoding utf-16",
     ),
-    "unclosed quote": ("in.csv", b'text\n"good\nbad\n', r"in\.csv line 2 opens a quote that is never closed"),
     "name clash": ("in.csv", b"text,error\ngood,no\n", r"already has a column 'error'.*--prefix"),
-    "json keys": ("in.jsonl", b'{"body": "good"}\n', r"has no column 'text'. It has: body"),
-    "a line too long": ("in.csv", b"text\n" + b"x" * 1_000_001, r"line 2 has more than 1,000,000 characters"),
-    "a header too long": ("in.csv", b"a," * 500_001, r"line 1 has more than 1,000,000 characters"),
-    "a row too long": ("in.csv", b"text\n" + b'"\n",' * 250_001, r"line 2 opens a quote that is never closed"),
-    "a quote too long": ("in.csv", b'text\n"' + b"abc\n" * 250_001, r"line 2 opens a quote that is never closed"),
-    "a JSON line too long": ("in.jsonl", b"[" * 1_000_001, r"line 1 has more than 1,000,000 characters"),
-    "a text too long": ("in.txt", b"x" * 1_000_001, r"line 1 has more than 1,000,000 characters"),
-    "only blank lines": ("in.jsonl", b"\n\n", r"in\.jsonl has only blank lines"),
+    "json keys": ("in.jsonl", b'{"body": "good"}\n', r"has no column 'text'. It has: 'body'"),
+    "a line too long": ("in.csv", b"text\n" + b"x" * 1_000_001, r"row 2 is longer than 1,000,000 characters"),
+    "a header too long": ("in.csv", b"a," * 500_001, r"row 1 is longer than 1,000,000 characters"),
+    "a JSON line too long": ("in.jsonl", b"[" * 1_000_001, r"row 1 is longer than 1,000,000 characters"),
+    "a text too long": ("in.txt", b"x" * 1_000_001, r"row 1 is longer than 1,000,000 characters"),
+    "only blank lines": ("in.jsonl", b"\n\n", r"in\.jsonl has no rows, or only blank lines"),
     "unknown format": ("in.docx", b"text\n", r"in\.docx: the format is not known\. Give one with --format: csv"),
 }
 
@@ -104,14 +101,14 @@ def test_a_file_that_is_not_in_the_encoding_is_named(
         predict(tmp_path / "in.csv", "out.csv", encoding=encoding)
 
 
-@pytest.mark.parametrize("line", ['{"text": "good", "n": ' + "9" * 5_000 + "}", "[" * 100_000, "{", "nul", '"\\u12"'])
+@pytest.mark.parametrize("line", ["[" * 100_000, "{", "nul", '"\\u12"'])
 def test_a_line_that_python_can_not_read_is_an_error_of_its_row(
     predict: Callable[..., Path], tmp_path: Path, line: str
 ) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "good"}\n' + line + '\n{"text": "bad"}\n')
     rows = [json.loads(row) for row in predict(tmp_path / "in.jsonl", "out.jsonl").read_text().splitlines()]
     assert [row["error"] is None for row in rows] == [True, False, True]
-    assert rows[1]["error"].startswith("line 2 is not JSON")
+    assert rows[1]["error"].startswith("line 2: not JSON")
     assert rows[1]["line"] == line
 
 

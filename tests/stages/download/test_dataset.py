@@ -263,11 +263,11 @@ BAD = {
     "header alone": ({"content": b"text,label\n"}, r"data/rows.csv has no rows"),
     "missing column": (
         {"content": b"body,label\na,1\n"},
-        r"data/rows.csv has no column 'text'. It has: body, label. Correct download.dataset.columns.text",
+        r"data/rows.csv has no column 'text'. It has: 'body', 'label'. Correct download.dataset.columns.text",
     ),
     "missing column of jsonl": (
         {"content": b'{"body": "a", "label": 1}\n', "file_format": "jsonl"},
-        r"data/rows.jsonl has no column 'text'. It has: body, label",
+        r"data/rows.jsonl has no column 'text'. It has: 'body', 'label'",
     ),
     "column twice": (
         {"content": b"text,text,label\na,b,1\n"},
@@ -275,15 +275,15 @@ BAD = {
     ),
     "column number out of range": (
         {"content": b"a\tb\n", "file_format": "tsv", "header": False, "columns": {"text": 0, "label": 2}},
-        r"has no column 2. It has: 0, 1. Correct download.dataset.columns.label",
+        r"has no column 2. It has: '0', '1'. Correct download.dataset.columns.label",
     ),
     "missing column to be kept": (
         {"content": b"text,label\na,1\n", "columns": {**PLAIN, "slices": ["version"]}},
-        r"data/rows.csv has no column 'version'. It has: text, label. Correct download.dataset.columns.slices",
+        r"data/rows.csv has no column 'version'. It has: 'text', 'label'. Correct download.dataset.columns.slices",
     ),
     "missing column to be kept, of parquet": (
         {"content": as_parquet(), "file_format": "parquet", "columns": {**PLAIN, "slices": ["version"]}},
-        r"has no column 'version'. It has: label, text. Correct download.dataset.columns.slices",
+        r"has no column 'version'. It has: 'label', 'text'. Correct download.dataset.columns.slices",
     ),
     "columns of plain lines": (
         {
@@ -360,9 +360,12 @@ BAD = {
     ),
     "ragged row": (
         {"content": b"text,label\na,x\nb,y,z\n"},
-        r"row 3 \(3 fields, but the first line has 2\): can't be read",
+        r"row 3 \(3 fields, but the header has 2\): can't be read",
     ),
-    "quote not closed": ({"content": b'text,label\na,x\n"b,y\nc,x\n'}, r"row 3 is not CSV: .* Close the quote, or set"),
+    "quote not closed": (
+        {"content": b'text,label\na,x\n"b,y\nc,x\n'},
+        r"row 3 \(it opens a quote that is never closed\): can't be read. .*quoting",
+    ),
     "no json": ({"content": b'{"text": "a", "label": 1}\n{text\n', "file_format": "jsonl"}, r"row 2 \(not JSON: "),
     "json without an object": (
         {"content": b"[1]\n", "file_format": "jsonl"},

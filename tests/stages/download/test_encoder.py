@@ -14,7 +14,7 @@ import torch
 from safetensors.numpy import save_file
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertForTokenClassification, BertModel
+from transformers import BertConfig, BertForTokenClassification, BertModel, MraConfig, MraModel
 
 from stages.download.encoder import copy_encoder, locate_encoder
 from stages.errors import ModelError
@@ -36,6 +36,9 @@ def encoder(tmp_path: Path) -> Path:
     tokenizer.post_processor = processors.TemplateProcessing(single="$A:0", pair="$A:0 $B:1")
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling/config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    (folder / "1_Pooling/notes.txt").write_text("no use")
     (folder / "pytorch_model.bin").write_bytes(b"pickle")
     (folder / "modeling_own.py").write_text("raise SystemExit")
     save_weights(folder, vocab_size=5)
@@ -51,7 +54,8 @@ def copy(folder: Path, pin: str | None = None) -> Path:
 
 def test_copies_what_is_needed_and_nothing_else(encoder):
     target = copy(encoder, sha256(encoder / "model.safetensors"))
-    assert sorted(path.name for path in target.iterdir()) == [
+    assert sorted(path.relative_to(target).as_posix() for path in target.rglob("*.*")) == [
+        "1_Pooling/config.json",
         "config.json",
         "model.safetensors",
         "source.json",
@@ -326,3 +330,19 @@ def test_what_the_encoder_has_beside_it_is_said(encoder, caplog):
         copy(encoder)
     assert "the encoder: the head starts anew: of the source's own task, 2 weights (classifier.bias" in caplog.text
     assert "the encoder: the source has no pooler: one starts anew" in caplog.text
+
+
+def test_an_untried_architecture_is_said_so_and_a_tried_one_is_not(encoder, caplog, monkeypatch):
+    copy(encoder)
+    assert "untried" not in caplog.text
+    shutil.rmtree(encoder.parent / "target")
+    monkeypatch.setattr("stages.architectures.TRIED", frozenset({"roberta"}))
+    copy(encoder)
+    assert "the encoder: the architecture bert is untried (docs/architectures.md). Compare" in caplog.text
+
+
+def test_an_architecture_that_can_not_answer_is_refused(encoder):
+    sizes = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4}
+    MraModel(MraConfig(vocab_size=5, **sizes)).save_pretrained(encoder)
+    with pytest.raises(ModelError, match="the encoder: mra computes its attention with a kernel from the Hub"):
+        copy(encoder)

@@ -35,7 +35,7 @@ def table() -> pa.Table:
         "parts": pa.array([["a", "é"] * (row % 3) for row in range(count)]),
         "record": pa.array([{"a": row, "b": "x"} for row in range(count)]),
         "score": pa.array([row / 7 for row in range(count)], pa.float32()),
-        "raw": pa.array([b"\xff" * (row % 4) for row in range(count)], pa.binary()),
+        "raw": pa.array(["é".encode() * (row % 4) for row in range(count)], pa.binary()),
         "price": pa.array(range(count), pa.decimal128(12, 2)),
         "long": pa.array([f"{row}" * 30 for row in range(count)], pa.large_string()),
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer
+from transformers import AlbertTokenizer, AutoTokenizer
 
 from stages.download.tokenizer_files import complete_tokenizer
 from stages.errors import ModelError
@@ -191,3 +191,12 @@ def test_files_of_another_folder_are_not_read(tmp_path: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps({"vocab_file": str(other), "tokenizer_file": str(other)}))
     complete_tokenizer(folder, "the encoder")
     assert Tokenizer.from_file(str(folder / "tokenizer.json")).token_to_id("secret") is None
+
+
+def test_scores_whose_last_digit_changes_when_they_are_read_are_no_other_tokenizer(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "albert")
+    special = [(token, 0.0) for token in ("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]")]
+    scores = [("i", -3.7426586326501057), ("u", -3.8322623138461), ("G", -9.13451424258762), ("a", -3.0)]
+    AlbertTokenizer(vocab=[*special, *scores]).save_pretrained(folder)
+    complete_tokenizer(folder, "the encoder")
+    assert open_tokenizer(folder).tokenizer.encode("i").tokens[0] == "[CLS]"

@@ -9,7 +9,7 @@ from transformers import AutoModelForSequenceClassification
 from stages.errors import ModelError
 from stages.finetune.__main__ import main
 from stages.inference.classifier import Classifier
-from stages.model.heads import load_hidden_head
+from stages.model.heads import load_retune_head
 from stages.params import Params
 from stages.paths import Paths
 from tests.stages.finetune.kinds import kind_model
@@ -19,11 +19,12 @@ from tests.stages.finetune.tiny import LABELS, tiny_models, write_tokens
 IDS = torch.tensor([[2, 12, 30, 41, 3], [2, 11, 14, 15, 3]])
 
 
-def train(paths: Paths, kind: str, options: Params) -> None:
-    """Fine-tune one of the tiny models as the encoder."""
+def train(paths: Paths, kind: str, options: Params, **changes: Any) -> None:
+    """Fine-tune one of the tiny models as the encoder, with some changes of its config."""
     for name in ("config.json", "model.safetensors"):
         (paths.encoder / name).unlink()
-    (tiny_models().get(kind) or kind_model(kind)).base_model.save_pretrained(paths.encoder)
+    model = tiny_models().get(kind) if not changes else None
+    (model or kind_model(kind, **changes)).base_model.save_pretrained(paths.encoder)
     main(options, paths, 7)
 
 
@@ -41,7 +42,7 @@ def test_any_encoder_with_a_head_works_by_changing_its_name(paths: Paths, kind: 
 @pytest.mark.parametrize("kind", ["bert", "distilbert", "gpt2"])
 def test_a_frozen_encoder_keeps_its_weights_and_the_head_has_its_hidden_layer(paths: Paths, kind: str) -> None:
     train(paths, kind, params(method="frozen", head={"hidden": 20}))
-    model = load_hidden_head(paths.finetuned(7))
+    model = load_retune_head(paths.finetuned(7))
     assert model is not None
     assert model(IDS).logits.shape == (2, len(LABELS))
     before = tiny_models()[kind].base_model.state_dict()
@@ -89,3 +90,12 @@ def test_rows_without_an_end_are_refused_before_training(paths: Paths) -> None:
         ModelError, match=r"120 rows of data/tokenize/tokens have no end token \(id 5\), where bart class"
     ):
         main(params(), paths, 7)
+
+
+@pytest.mark.parametrize("kind", ["bart", "t5"])
+def test_a_decoder_may_begin_with_a_token_that_no_text_holds(paths: Paths, kind: str) -> None:
+    train(paths, kind, params(max_epochs=1), decoder_start_token_id=5)
+    notes = json.loads(paths.finetune_stats(7).read_text())
+    assert "vocabulary" in json.dumps(notes), "the embeddings of the tokens in use alone were trained"
+    model = AutoModelForSequenceClassification.from_pretrained(paths.finetuned(7))
+    assert model(IDS).logits.isfinite().all()

@@ -144,3 +144,12 @@ def test_layers_are_counted_once(kind: str, layers: int) -> None:
         sum(p.numel() for p in blocks[f"layer {index}"]) for index in range(layers if kind in ("xlm", "bert") else 1)
     }
     assert len(sizes) == 1
+
+
+@pytest.mark.parametrize("kind", ["flaubert", "xlm"])
+def test_a_module_that_layers_share_trains_if_one_of_them_does(kind: str) -> None:
+    model = kind_model(kind)
+    apply_method(model, options(method="partial", frozen_layers=1))
+    assert wrong_modes(model) == []
+    shared = [module for module in model.modules() if not list(module.parameters()) and "GELU" in type(module).__name__]
+    assert all(module.training for module in shared)

@@ -22,7 +22,7 @@ from stages.model.heads import add_hidden_layer, new_pooler, source_of
 from stages.paths import Paths
 from tests.stages.finetune.kinds import kind_config, kind_model
 from tests.stages.finetune.runs import params
-from tests.stages.finetune.tiny import LABELS
+from tests.stages.finetune.tiny import LABELS, write_tokenizer
 
 CLASSES = {  # what a classifier of another task says in its config.json
     "two classes": {"num_labels": 2},
@@ -44,6 +44,7 @@ KINDS += ["xlm", "xlnet"]
 def load(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     """Save a source and load it as the encoder of LABELS, with the seed of every test."""
     model.save_pretrained(folder)
+    write_tokenizer(folder)
     torch.manual_seed(5)
     return load_encoder(folder, labels=LABELS)
 

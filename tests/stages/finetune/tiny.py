@@ -85,6 +85,11 @@ def write_encoder(folder: Path, *, positions: int = 32, vocabulary: int = VOCABU
         attention_probs_dropout_prob=dropout,
     )
     BertModel(config).save_pretrained(folder)
+    write_tokenizer(folder)
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Write a tokenizer of as many words as VOCABULARY has."""
     words = SPECIAL | {f"w{index}": index for index in range(len(SPECIAL), VOCABULARY)}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()

@@ -42,7 +42,7 @@ def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     model = load_encoder(folder / "encoder", labels=LABELS).eval()
     for name, parameter in model.named_parameters():  # the head is new, and so small that texts would hardly differ
         if not name.startswith(f"{model.base_model_prefix}.") and parameter.ndim > 1:
-            torch.nn.init.normal_(parameter, std=0.3)
+            torch.nn.init.normal_(parameter, std=0.1)
     save_model(model, folder / "tuned", encoder=folder / "encoder")
     return kind, folder / "tuned"
 

@@ -12,7 +12,7 @@ from transformers import (
 )
 
 from stages.errors import ModelError
-from stages.model.heads import add_hidden_layer, load_hidden_head
+from stages.model.heads import add_hidden_layer, load_retune_head
 from stages.model_folder import check_model_folder
 from tests.stages.finetune.kinds import kind_model
 
@@ -26,7 +26,7 @@ def test_saved_and_loaded_again(tmp_path: Path, hidden: int) -> None:
     add_hidden_layer(model, hidden=hidden, dropout=0.2)
     assert model.classifier.hidden.weight.shape == (hidden, 16)
     model.save_pretrained(tmp_path)
-    loaded = load_hidden_head(tmp_path)
+    loaded = load_retune_head(tmp_path)
     assert loaded is not None
     assert torch.equal(loaded(IDS).logits, model(IDS).logits)
     assert not loaded.training
@@ -50,7 +50,7 @@ def test_the_last_linear_layer_is_the_one_replaced() -> None:
 
 def test_a_plain_head_is_none_of_its_business(tmp_path: Path) -> None:
     BertForSequenceClassification(BertConfig(hidden_size=16, **SMALL)).save_pretrained(tmp_path)
-    assert load_hidden_head(tmp_path) is None
+    assert load_retune_head(tmp_path) is None
 
 
 def test_weights_that_do_not_fit(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_weights_that_do_not_fit(tmp_path: Path) -> None:
     text = (tmp_path / "config.json").read_text().replace('"hidden": 8', '"hidden": 9')
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(ModelError, match=r"model.safetensors does not fit config.json"):
-        load_hidden_head(tmp_path)
+        load_retune_head(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_any_architecture_is_read_again_with_its_hidden_layer(tmp_path: Path, ki
     add_hidden_layer(model, hidden=7, dropout=0.2)
     model.eval().save_pretrained(tmp_path)
     check_model_folder(tmp_path, name="ours")
-    loaded = load_hidden_head(tmp_path)
+    loaded = load_retune_head(tmp_path)
     assert loaded is not None
     assert loaded.state_dict().keys() == model.state_dict().keys()
     assert torch.equal(loaded(IDS).logits, model(IDS).logits)
@@ -85,6 +85,6 @@ def test_a_hidden_layer_in_several_files_is_read(tmp_path: Path) -> None:
     add_hidden_layer(model, hidden=7, dropout=0.2)
     model.save_pretrained(tmp_path, max_shard_size="2KB")
     assert not (tmp_path / "model.safetensors").exists()
-    loaded = load_hidden_head(tmp_path)
+    loaded = load_retune_head(tmp_path)
     assert loaded is not None
     assert torch.equal(loaded(IDS).logits, model(IDS).logits)

@@ -1,0 +1,134 @@
+"""How long a stage will take: from earlier runs, scaled by how much work it has now, with a range."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from pipeline.planning.work import USED, Work, stage_work
+from pipeline.repository.graph import Graph, Stage
+from pipeline.repository.snapshot import Run, Snapshot
+
+STARTUP = 6.0  # seconds of a stage that no work explains: imports, loading, saving (measured: 3 to 8)
+STARTUP_RANGE = (0.3, 1.3)  # times STARTUP
+SHORT = 0.1  # seconds; less is not measured well
+Z = 1.28  # an 80% range of a normal distribution
+USUAL_SPREAD = 0.3  # standard deviation of log seconds between equal runs on a machine that others use too
+SAME = 1.2  # runs whose work differs by less tell only one size
+MOST_DOUBT = 4.0  # in squares of the spread
+USUAL_RUNS = 3  # earlier runs that this assumption counts as
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Expected seconds, and the range that should hold 80% of the runs."""
+
+    seconds: float
+    low: float
+    high: float
+
+
+class Forecaster:
+    """Forecasts of the stages of one plan.
+
+    Args:
+        graph: The stages.
+        snapshot: The state of the project.
+    """
+
+    def __init__(self, graph: Graph, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._lengths = snapshot.lengths()
+        values = {name: snapshot.param("params.yaml", name) for name in USED}
+        self._now = {name: value for name, value in values.items() if isinstance(value, Mapping)}
+        self._locked: dict[str, Any] = {}
+        for stage in graph.stages if self._lengths else ():
+            entry = snapshot.locked(stage.name)
+            self._locked |= entry.params.get("params.yaml", {}) if entry else {}
+
+    def work(self, stage: Stage) -> Work | None:
+        """The work of a stage with the current parameters."""
+        return stage_work(stage.group, self._now, self._lengths)
+
+    def of(self, stage: Stage) -> Forecast | None:
+        """How long a stage would take now; None if it never ran here."""
+        runs, work = self._snapshot.runs(stage), self.work(stage)
+        if not runs:  # nothing but the seconds of its last run, which had the parameters of dvc.lock
+            seconds = self._snapshot.seconds(stage)
+            then = stage_work(stage.group, {**self._now, **self._locked}, self._lengths)
+            runs = () if seconds is None else (Run(seconds, then.most if then else 0.0),)
+        return forecast(runs, work)
+
+
+def forecast(runs: Sequence[Run], work: Work | None) -> Forecast | None:
+    """The seconds of a stage with so much work, or None without an earlier run.
+
+    Two sizes of earlier runs tell the fixed part from that which grows with the work. With one size a usual fixed part
+    is assumed, and the range covers the usual ones.
+    """
+    if not runs:
+        return None
+    sized = [run for run in runs if run.work]
+    if work is None or not sized:
+        fits = [_Fit(median(run.seconds for run in runs), 0.0, 1 / len(runs))]
+        sized, work = list(runs), Work(0.0, 0.0)
+    else:
+        fits = _fits(sized)
+    spread = _spread(math.log(_long(run.seconds) / _long(fits[0].seconds(run.work))) for run in sized)
+    low = min(fit.seconds(work.least) * math.exp(-Z * spread * fit.doubt(work.least)) for fit in fits)
+    high = max(fit.seconds(work.most) * math.exp(Z * spread * fit.doubt(work.most)) for fit in fits)
+    return Forecast(fits[0].seconds(work.most), low, high)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Seconds as a fixed part and a part that grows with the work.
+
+    Attributes:
+        variance: Of the seconds at `center`, relative, in squares of the spread of the runs.
+        center: The work that the fit knows best.
+        growth: By which `variance` grows with the squared distance from `center`.
+    """
+
+    fixed: float
+    slope: float
+    variance: float
+    center: float = 0.0
+    growth: float = 0.0
+
+    def seconds(self, work: float) -> float:
+        return self.fixed + self.slope * work
+
+    def doubt(self, work: float) -> float:
+        """By which factor a forecast spreads more than the runs themselves: the fit has few of them, or others."""
+        return math.sqrt(1 + min(self.variance + self._extra(work), MOST_DOUBT))
+
+    def _extra(self, work: float) -> float:
+        return self.growth * (work - self.center) ** 2 / _long(self.seconds(work)) ** 2
+
+
+def _fits(runs: Sequence[Run]) -> list[_Fit]:
+    """The likeliest fit, then further ones where the runs have only one size. Least squares of the relative errors."""
+    works = [run.work for run in runs]
+    if max(works) < SAME * min(works):
+        seconds, work = median(run.seconds for run in runs), median(works)
+        starts = [min(STARTUP * factor, 0.9 * seconds) for factor in (1.0, *STARTUP_RANGE)]
+        return [_Fit(start, (seconds - start) / work, 1 / len(runs)) for start in starts]
+    weighted = [(1 / _long(run.seconds) ** 2, run) for run in runs]
+    total = sum(weight for weight, _ in weighted)
+    center = sum(weight * run.work for weight, run in weighted) / total
+    mean = sum(weight * run.seconds for weight, run in weighted) / total
+    width = sum(weight * (run.work - center) ** 2 for weight, run in weighted)
+    slope = sum(weight * (run.work - center) * (run.seconds - mean) for weight, run in weighted) / width
+    slope = min(max(slope, 0.0), mean / center)
+    return [_Fit(mean - slope * center, slope, 1 / len(runs), center, 1 / width)]
+
+
+def _long(seconds: float) -> float:
+    return max(seconds, SHORT)
+
+
+def _spread(errors: Iterable[float]) -> float:
+    squares = [error**2 for error in errors]
+    return math.sqrt((USUAL_RUNS * USUAL_SPREAD**2 + sum(squares)) / (USUAL_RUNS + len(squares)))

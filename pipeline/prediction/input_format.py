@@ -1,0 +1,151 @@
+"""How an input is read: as options say, else as its name says, else as the data of the model was written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.prediction.records import contradicts, dialect_of
+from stages.data_format import DataFormat
+from stages.errors import DataError
+from stages.reading.dialect import Dialect
+from stages.reading.lines import is_utf8
+
+STDIN = "-"
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".xlsx": "excel",
+    ".xlsm": "excel",
+    ".txt": "lines",
+}
+SEPARATED = ("csv", "tsv")
+TEXT = (*SEPARATED, "jsonl", "json", "lines")  # formats that have an encoding
+WHOLE = ("parquet", "excel")  # formats that can't be read from a stream
+COLUMN = "text"  # of the texts, where nobody named one
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """How the command line says that an input is read; None: not said."""
+
+    format: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    header: bool | None = None
+    quoting: bool | None = None
+    sheet: str | None = None
+    column: str | None = None
+    pair_column: str | None = None
+
+
+@dataclass(frozen=True)
+class InputFormat:
+    """How an input is read.
+
+    Args:
+        dialect: How it is written.
+        checked: Are its first bytes checked for UTF-8, because nobody named an encoding?
+        columns: Names of the column of the texts; the first that the input has is taken.
+        pair_column: Column of the second texts, for a model of pairs.
+        taken: What was taken from the model, in words.
+    """
+
+    dialect: Dialect
+    checked: bool = True
+    columns: tuple[str, ...] = (COLUMN,)
+    pair_column: str | None = None
+    taken: tuple[str, ...] = field(default=())
+
+
+def format_of(file: str, options: InputOptions, model: DataFormat | None) -> str:
+    """Return the format of an input.
+
+    Raises:
+        DataError: It is not known, or can't be read from standard input.
+    """
+    name = options.format or FORMATS.get(Path(file).suffix.lower())
+    if name is None and model and model.format in FORMATS.values() and not (file == STDIN and model.format in WHOLE):
+        name = model.format
+    if file == STDIN and name is None:
+        return "csv"
+    if name is None or name not in FORMATS.values():
+        formats = ", ".join(dict.fromkeys(FORMATS.values()))
+        shown = "standard input" if file == STDIN else file
+        raise DataError(f"{shown}: the format is not known. Give one with --format: {formats}.")
+    if file == STDIN and name in WHOLE:
+        shown = {"parquet": "Parquet", "excel": "A workbook"}[name]
+        raise DataError(f"{shown} can't be read from standard input. Give the file with --file.")
+    return name
+
+
+def resolve(file: str, options: InputOptions, model: DataFormat | None, head: bytes) -> InputFormat:
+    """Return how an input is read.
+
+    Args:
+        file: Its name; `-` is standard input.
+        options: What the command line says.
+        model: How the data of the model was written; None: not known.
+        head: The first bytes of the input.
+
+    Raises:
+        DataError: The format is not known.
+    """
+    name = format_of(file, options, model)
+    model = model or DataFormat()
+    same = name == model.format or (name in SEPARATED and model.format in SEPARATED)
+    encoding, checked = options.encoding or "utf-8", options.encoding is None
+    if (
+        checked
+        and name in TEXT
+        and model.format in TEXT
+        and not is_utf8(model.encoding)
+        and not contradicts(head, model.encoding)
+    ):
+        encoding, checked = model.encoding, False
+    delimiter = "\t" if options.delimiter == "\\t" else options.delimiter  # as people write a tab in a shell
+    delimiter = delimiter or (model.delimiter if name == model.format else None)
+    header = (model.header if same else True) if options.header is None else options.header
+    quoting = (model.quoting if same else True) if options.quoting is None else options.quoting
+    sheet: str | int | None = options.sheet if options.sheet is not None else model.sheet if same else None
+    if isinstance(sheet, str) and options.sheet is not None and sheet.isdecimal():
+        sheet = int(sheet)
+    dialect = dialect_of(name, encoding=encoding, delimiter=delimiter, header=header, quoting=quoting, sheet=sheet)
+    numbered = name in (*SEPARATED, "excel") and not header
+    text, pair = (_column(column, numbered=numbered) for column in (model.text, model.text_pair))
+    if name == "lines":
+        columns: tuple[str, ...] = (COLUMN,)
+        pair_column = None
+    else:
+        fallbacks = dict.fromkeys(filter(None, [text, "0" if numbered else COLUMN]))
+        columns = (options.column,) if options.column else tuple(fallbacks)
+        pair_column = options.pair_column or pair
+    found = InputFormat(dialect, checked, columns, pair_column)
+    return InputFormat(dialect, checked, columns, pair_column, tuple(_taken(found, options)))
+
+
+def _column(column: str | int | None, *, numbered: bool) -> str | None:
+    """The column of the model's data, if such columns have it: a number where there is no header, else a name."""
+    return None if column is None or isinstance(column, int) != numbered else str(column)
+
+
+def _taken(found: InputFormat, options: InputOptions) -> Iterator[str]:
+    """Yield what differs from the usual and was not said on the command line, so the model said it."""
+    dialect = found.dialect
+    if options.delimiter is None and dialect.delimiter:
+        yield f"fields divided by {dialect.delimiter!r} (--delimiter)"
+    if options.encoding is None and not is_utf8(dialect.encoding):
+        yield f"encoding {dialect.encoding} (--encoding)"
+    if options.header is None and not dialect.header:
+        yield "no header (--header)"
+    if options.quoting is None and not dialect.quoting:
+        yield "no quotes (--quoting)"
+    if options.sheet is None and dialect.sheet is not None:
+        yield f"sheet {dialect.sheet!r} (--sheet)"
+    if options.column is None and found.columns[0] != COLUMN:
+        yield f"texts in the column {found.columns[0]!r} (--column)"
+    if options.pair_column is None and found.pair_column:
+        yield f"second texts in {found.pair_column!r} (--pair-column)"

@@ -1,0 +1,51 @@
+"""Compares two states of a Python file: whether they differ in more than comments, layout and docstrings."""
+
+import ast
+import re
+import warnings
+
+# Code that reads code: to it a docstring, a comment or the number of a line may be data.
+READS_CODE = re.compile(
+    rb"\.__doc__|attribute_docstrings|getdoc|getcomments|getsource|findsource|linecache|f_lineno|co_firstlineno"
+)
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # ValueError: null bytes, or a number too long
+
+
+def same_code(before: bytes, now: bytes) -> bool:
+    """Whether two Python files have the same syntax tree, docstrings left out, and so do the same.
+
+    The docstring of a module that names `__doc__` is code: there it is what `--help` prints. So is a line `#!`, which
+    chooses the interpreter, and a line that declares the encoding where it changes a text.
+    Other docstrings are comments unless code of the stage `reads_code`, which the caller checks.
+    """
+    if _interpreter(before) != _interpreter(now):
+        return False
+    try:
+        return _syntax(before) == _syntax(now)
+    except UNREADABLE:
+        return False
+
+
+def reads_code(source: bytes) -> bool:
+    """Whether a Python file may read docstrings of other objects, source code or line numbers."""
+    return READS_CODE.search(source) is not None
+
+
+def _interpreter(source: bytes) -> bytes:
+    return source.split(b"\n", 1)[0].rstrip() if source.startswith(b"#!") else b""
+
+
+def _syntax(source: bytes) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # such as "\d" in a text that is no raw one
+        tree = ast.parse(source)
+    names_own = any(isinstance(node, ast.Name) and node.id == "__doc__" for node in ast.walk(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and not (names_own and node is tree) and _has_docstring(node):
+            del node.body[0]
+    return ast.dump(tree)
+
+
+def _has_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return ast.get_docstring(node, clean=False) is not None

@@ -1,0 +1,180 @@
+"""A comment is no change: what the plan says, what `retune accept` records, and that DVC then agrees."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.commands.plan import plan_changes
+from pipeline.planning.plan import StagePlan
+from tests.pipeline import toy
+from tests.pipeline.commands.in_process import Commands, Done
+
+Edit = Callable[[Path], None]
+
+
+@pytest.fixture
+def committed(project: Path) -> Path:
+    """The toy project after a run, with dvc.lock in git; `cut` reads work.py and the folder code/."""
+    toy.git(project, "add", "-A")
+    toy.git(project, "commit", "-qm", "Results")
+    return project
+
+
+@pytest.fixture
+def retune(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    return Commands(monkeypatch, capfd)
+
+
+def append(root: Path, name: str, text: str) -> None:
+    (root / name).write_text((root / name).read_text() + text)
+
+
+def plans(root: Path) -> dict[str, StagePlan]:
+    return {plan.stage: plan for plan in plan_changes(root)}
+
+
+def commit_change(root: Path, name: str, text: str) -> None:
+    append(root, name, text)
+    toy.git(root, "commit", "-qam", f"Change {name}")
+
+
+COMMENTS: dict[str, tuple[Edit, set[str]]] = {  # and the stages that read the file
+    "a file": (lambda root: append(root, "work.py", "# done\n"), {"cut", "train@1", "report"}),
+    "in a commit": (lambda root: commit_change(root, "work.py", "# done\n"), {"cut", "train@1", "report"}),
+    "a folder": (lambda root: append(root, "code/one.py", "# one\n"), {"cut"}),
+    "two files of a folder": (
+        lambda root: [append(root, f"code/{name}.py", "# comment\n") for name in ("one", "two")],  # type: ignore[dict-item, return-value]
+        {"cut"},
+    ),
+}
+REAL: dict[str, Edit] = {
+    "code": lambda root: append(root, "code/one.py", "# one\nx = 1\n"),
+    "a file added to a folder": lambda root: [append(root, "code/one.py", "#\n"), (root / "code/three.py").touch()],  # type: ignore[dict-item, return-value]
+    "a file removed from it": lambda root: [append(root, "code/one.py", "#\n"), (root / "code/two.py").unlink()],  # type: ignore[dict-item, return-value]
+    "another kind of file": lambda root: append(root, "pins.txt", "# comment\n"),
+    "code that reads docstrings": lambda root: append(root, "code/one.py", "# getdoc\n"),
+}
+
+
+@pytest.mark.parametrize(("edit", "readers"), COMMENTS.values(), ids=COMMENTS)
+def test_a_comment_is_no_change(committed: Path, edit: Edit, readers: set[str]) -> None:
+    edit(committed)
+    shutil.rmtree(committed / ".retune", ignore_errors=True)  # as in a clone: git alone knows the former files
+    planned = plans(committed)
+    assert {plan.state for plan in planned.values()} == {"fresh"}
+    assert readers <= {name for name, plan in planned.items() if plan.acceptable}
+    assert planned["cut"].as_json()["reasons"] == ["only comments or layout changed: retune accept records it"]
+
+
+@pytest.mark.parametrize("edit", REAL.values(), ids=REAL)
+def test_anything_else_is_a_change(committed: Path, edit: Edit) -> None:
+    edit(committed)
+    planned = plans(committed)
+    assert "runs" in {plan.state for plan in planned.values()}
+    assert not any(plan.acceptable for plan in planned.values())
+
+
+def test_code_that_git_never_had_is_a_change(committed: Path) -> None:
+    toy.git(committed, "checkout", "-q", "--orphan", "new")
+    append(committed, "work.py", "# done\n")
+    toy.git(committed, "commit", "-qam", "A history that begins here")
+    assert plans(committed)["cut"].reasons == ("work.py changed",)
+
+
+def test_accept_makes_dvc_agree_and_runs_nothing(committed: Path, retune: Callable[..., Done]) -> None:
+    append(committed, "work.py", "# done\n")
+    outputs = toy.hashes(committed)
+    done = retune(committed, "accept")
+    assert (done.code, done.out.splitlines()[-1]) == (
+        0,
+        "dvc.lock has the new hashes. Commit it; with a remote: dvc push --run-cache",
+    )
+    assert "cut: accepted work.py" in done.out
+    assert toy.hashes(committed) == outputs
+    assert "Data and pipelines are up to date" in toy.dvc(committed, "status")
+    assert "Running stage" not in toy.dvc(committed, "repro")
+    assert toy.trace(committed) == []
+    assert not any(plan.comments for plan in plans(committed).values())
+    again = retune(committed, "accept")
+    assert (again.code, again.out.partition(":")[0]) == (0, "Nothing to accept")
+
+
+def test_the_result_is_in_the_run_cache_under_its_new_key(committed: Path, retune: Callable[..., Done]) -> None:
+    append(committed, "work.py", "# done\n")
+    assert retune(committed, "accept").code == 0
+    outputs = toy.hashes(committed)
+    (committed / "dvc.lock").unlink()  # as on a branch that never ran these stages
+    shutil.rmtree(committed / "data")
+    assert {plan.state for plan in plans(committed).values()} == {"restored"}
+    assert "Running stage" not in toy.dvc(committed, "repro")
+    assert toy.hashes(committed) == outputs
+
+
+def test_another_machine_restores_what_was_accepted(
+    committed: Path, tmp_path: Path, retune: Callable[..., Done]
+) -> None:
+    toy.add_remote(committed, str(tmp_path / "remote"))
+    append(committed, "work.py", "# done\n")
+    assert retune(committed, "accept").code == 0
+    toy.dvc(committed, "push", "--run-cache")
+    metrics = ["data/timing", "data/cut/stats.json", "data/train/1/curve.csv", "data/train/2/curve.csv"]
+    toy.git(committed, "add", "-f", ".dvc/config", "dvc.lock", "work.py", *metrics)
+    toy.git(committed, "commit", "-qm", "A comment")
+    clone = tmp_path / "clone"
+    toy.git(tmp_path, "clone", "-q", str(committed), str(clone))
+    assert {(plan.state, plan.where) for plan in plans(clone).values()} == {("restored", "remote")}
+    toy.dvc(clone, "pull")
+    assert "Running stage" not in toy.dvc(clone, "repro")
+
+
+def test_accept_refuses_a_stage_where_more_changed_and_takes_the_others(
+    committed: Path, retune: Callable[..., Done]
+) -> None:
+    append(committed, "work.py", "# done\n")
+    toy.edit(committed, "params.yaml", "title: toy", "title: other")
+    done = retune(committed, "accept")
+    assert done.code == 1
+    assert done.lines == [
+        "error: Not accepted, because more has changed than comments or layout: report (report.title toy -> other). "
+        "Run them: retune run."
+    ]
+    assert "train@2: accepted work.py" in done.out
+    assert plans(committed)["report"].as_json()["reasons"] == [
+        "report.title toy -> other",
+        "work.py changed in comments or layout only",
+    ]
+    assert toy.dvc(committed, "repro").count("Running stage") == 1
+
+
+def test_accept_refuses_outputs_that_are_not_there_and_says_how_to_bring_them(
+    committed: Path, retune: Callable[..., Done]
+) -> None:
+    append(committed, "work.py", "# done\n")
+    (committed / "data/report/report.md").unlink()
+    done = retune(committed, "accept", "report")
+    assert done.code == 1
+    assert done.lines[0].endswith(
+        "report (output data/report/report.md missing). Run them: retune run. "
+        "Outputs that are missing: dvc checkout, or dvc pull."
+    )
+    toy.dvc(committed, "checkout")
+    assert plans(committed)["report"].acceptable
+    assert retune(committed, "accept").code == 0
+    assert "Running stage" not in toy.dvc(committed, "repro")
+
+
+def test_a_run_leaves_alone_what_changed_in_comments(committed: Path, retune: Callable[..., Done]) -> None:
+    append(committed, "work.py", "# done\n")
+    lock = (committed / "dvc.lock").read_text()
+    done = retune(committed, "run")
+    assert done.code == 0
+    assert "retune accept" in " ".join(done.out.split())
+    assert (committed / "dvc.lock").read_text() == lock
+
+
+def test_a_comment_in_params_is_no_change_and_needs_no_accept(committed: Path) -> None:
+    append(committed, "params.yaml", "# done\n")
+    assert not any(plan.comments or plan.reasons for plan in plans(committed).values())
+    assert "Data and pipelines are up to date" in toy.dvc(committed, "status")

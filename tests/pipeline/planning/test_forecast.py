@@ -1,0 +1,131 @@
+"""Expected times: they scale with the work, and their ranges hold what happens."""
+
+import random
+from typing import Any
+
+import pytest
+
+from pipeline.planning.forecast import Forecast, forecast
+from pipeline.planning.plan import make_plan
+from pipeline.planning.work import Work, stage_work
+from pipeline.repository.graph import LockEntry, Stage, build_graph
+from pipeline.repository.snapshot import Run
+from tests.pipeline.planning.memory import MemorySnapshot
+
+LENGTHS = {10: 100, 50: 100, 200: 10}
+BASE: dict[str, dict[str, Any]] = {
+    "tokenize": {"max_length": 128},
+    "split": {"val": 0.1, "test": 0.1, "train_fraction": 1.0},
+    "finetune": {"method": "full", "max_epochs": 4, "batch_size": 16, "patience": None, "limit_train_batches": None},
+    "evaluate": {"resamples": 2000},
+}
+
+
+def work(group: str, section: str = "finetune", lengths: dict[int, int] = LENGTHS, **values: Any) -> float:
+    found = stage_work(group, {**BASE, section: {**BASE[section], **values}}, lengths)
+    assert found is not None
+    return found.most
+
+
+@pytest.mark.parametrize(
+    ("group", "section", "values", "least", "most"),
+    [
+        ("finetune", "finetune", {"max_epochs": 100}, 25, 25),
+        ("finetune", "finetune", {"max_epochs": 1}, 0.25, 0.25),
+        ("finetune", "split", {"train_fraction": 0.5}, 0.45, 0.6),  # val is read whole
+        ("finetune", "finetune", {"limit_train_share": 0.5}, 0.45, 0.6),
+        ("finetune", "finetune", {"limit_train_batches": 2}, 0.15, 0.35),
+        ("finetune", "tokenize", {"max_length": 20}, 0.2, 0.6),
+        ("finetune", "tokenize", {"max_length": 500}, 1.05, 1.2),  # few rows are longer than 128
+        ("finetune", "finetune", {"batch_size": 1}, 1.5, 5),
+        ("finetune", "finetune", {"batch_size": 64}, 0.6, 1),
+        ("finetune", "finetune", {"method": "frozen"}, 0.01, 0.2),
+        ("finetune", "finetune", {"learning_rate": 1.0}, 1, 1),
+        ("evaluate", "evaluate", {"resamples": 20000}, 1.1, 10),
+        ("evaluate", "tokenize", {"max_length": 20}, 0.2, 0.7),
+        ("tokenize", "finetune", {"max_epochs": 100}, 1, 1),
+    ],
+)
+def test_the_work_scales_with_what_changed(
+    group: str, section: str, values: dict[str, Any], least: float, most: float
+) -> None:
+    assert least <= work(group, section, **values) / work(group) <= most
+
+
+@pytest.mark.parametrize("group", ["download", "tokenize", "split", "finetune", "evaluate", "report"])
+def test_twice_the_rows_are_twice_the_work(group: str) -> None:
+    twice = {length: 2 * rows for length, rows in LENGTHS.items()}
+    assert work(group, lengths=twice) == pytest.approx(2 * work(group))
+    assert stage_work(group, BASE, {}) is None
+
+
+@pytest.mark.parametrize("value", [None, "many", True, -1, float("nan"), float("inf"), 10**400, [], {}])
+@pytest.mark.parametrize("key", ["max_epochs", "batch_size", "patience", "limit_train_share"])
+def test_a_value_that_the_stage_will_refuse_breaks_no_plan(key: str, value: Any) -> None:
+    assert work("finetune", **{key: value}) > 0
+    assert stage_work("finetune", {"finetune": value}, LENGTHS)
+
+
+def test_training_that_may_stop_early_widens_the_range_downwards() -> None:
+    sections = {**BASE, "finetune": {**BASE["finetune"], "max_epochs": 50, "patience": 2}}
+    found = stage_work("finetune", sections, LENGTHS)
+    assert found is not None
+    assert found.least == pytest.approx(found.most * 3 / 50)
+    expected = forecast([Run(20, found.most)], found)
+    assert expected is not None
+    assert expected.low < 8 < expected.seconds == pytest.approx(20)
+
+
+def test_one_size_assumes_a_usual_start_and_two_sizes_tell_it() -> None:
+    hundred = Work(100, 100)
+    one = forecast([Run(10, 1)], hundred)
+    two = forecast([Run(10, 1), Run(19, 10)], hundred)
+    assert one is not None
+    assert two is not None
+    assert one.seconds == pytest.approx(6 + 4 * 100)
+    assert one.low < 220 < one.high / 4
+    assert two.seconds == pytest.approx(109)
+    assert two.high - two.low < one.high - one.low
+
+
+def test_runs_that_differ_widen_the_range() -> None:
+    alike, unlike = (forecast([Run(seconds, 1) for seconds in runs], Work(1, 1)) for runs in ((9, 10, 11), (5, 10, 20)))
+    assert alike is not None
+    assert unlike is not None
+    assert unlike.low < alike.low < 10 < alike.high < unlike.high
+
+
+@pytest.mark.parametrize("runs", [[Run(0, 1)], [Run(0, 0)], [Run(1, 1), Run(0, 5)], [Run(9, 1), Run(1, 9)]])
+def test_odd_earlier_runs_give_a_forecast_all_the_same(runs: list[Run]) -> None:
+    expected = forecast(runs, Work(1000, 1000))
+    assert expected is not None
+    assert 0 <= expected.low <= expected.seconds <= expected.high
+
+
+def test_without_an_earlier_run_nothing_is_known() -> None:
+    assert forecast([], Work(1, 1)) is None
+    assert forecast([Run(8)], None) == forecast([Run(8)], Work(5, 5))
+
+
+def test_80_percent_of_the_ranges_hold_over_random_changes() -> None:
+    chance, runs, held = random.Random(0), [], 0
+    for _ in range(40):
+        size = chance.choice([1, 2, 4, 8, 16]) * chance.uniform(0.5, 1.5)
+        seconds = (5 + 3 * size) * chance.lognormvariate(0, 0.2)
+        expected: Forecast | None = forecast(runs, Work(size, size))
+        held += expected is not None and expected.low <= seconds <= expected.high
+        runs.append(Run(seconds, size))
+    assert held >= 32
+
+
+def test_a_plan_scales_the_last_run_by_the_parameters_of_dvc_lock() -> None:
+    stage = Stage("finetune@1", "train", params={"params.yaml": ("finetune",)}, outs=("model",))
+    lock = {"finetune@1": LockEntry("train", {}, {"params.yaml": {"finetune": {"max_epochs": 1}}}, {})}
+    snapshot = MemorySnapshot(
+        lock=lock, values={"params.yaml": {"finetune": {"max_epochs": 100}}}, times={"finetune@1": 20.0}, tokens=LENGTHS
+    )
+    (plan,) = make_plan(build_graph([stage]), snapshot)
+    assert plan.seconds == pytest.approx(6 + 14 * 100)
+    assert plan.range is not None
+    assert plan.range[0] < plan.seconds < plan.range[1]
+    assert set(plan.as_json()) == {"stage", "state", "reasons", "seconds", "seconds_low", "seconds_high"}
