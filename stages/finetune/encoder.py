@@ -21,7 +21,6 @@ from stages.model.outputs import named_outputs
 from stages.model.padding import choose_pad_token
 from stages.model.positions import max_tokens
 from stages.model_folder import check_model_folder, offline
-from stages.shown import shorten
 from stages.tokens import Tokens
 
 log = logging.getLogger(__name__)
@@ -133,7 +132,7 @@ def check_computes(model: PreTrainedModel, tokens: Tokens) -> None:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(
             f"{model.config.model_type} can't compute a row of {tokens.lengths.max()} tokens beside one of "
-            f"{tokens.lengths.min()} as its config.json says ({shorten(reason, 200)}). Correct config.json, lower "
+            f"{tokens.lengths.min()} as its config.json says ({reason[:200]}). Correct config.json, lower "
             "tokenize.max_length, or choose another model."
         ) from error
     if not logits.isfinite().all():
