@@ -17,8 +17,9 @@ def shorten(text: str, *, count_tokens: Callable[[str], int], max_length: int, t
     """Return the start and the end of a long text, as far as truncation can keep their tokens.
 
     The tokens that truncation keeps are those of the whole text. They can differ only where MOST characters have less
-    than max_length tokens, where the cut is in a word of more than REACH characters, and with a unigram tokenizer that
-    does not split texts into words, whose choice of a token can depend on one at any distance.
+    than max_length tokens, where the cut is in a word of more than REACH characters, with a unigram tokenizer that does
+    not split texts into words, whose choice of a token can depend on one at any distance, and in which text of a pair
+    keeps an odd token: the longer one of the parts does.
 
     Args:
         text: Longer than LONG_TEXT.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -27,17 +28,20 @@ from stages.finetune.class_weights import label_weights
 from stages.finetune.devices import detect_device
 from stages.finetune.encoder import load_encoder
 from stages.finetune.lora import add_lora
+from stages.finetune.pooling import choose_pooling
 from stages.finetune.training.loggers import make_loggers
 from stages.finetune.training.optimizer import make_schedule
 from stages.finetune.training.trainer import make_trainer
 from stages.metrics.classification import cell_features, score_sums
 from stages.metrics.estimates import are_ordered
 from stages.metrics.names import headline_metrics
+from stages.model.pooling import pool
 from stages.params import read_params
 from stages.paths import Paths
 from stages.schema import Params, Section, SourceFile
 from stages.split.division import divide
 from stages.split_inputs import SplitInputs
+from stages.tokens import open_tokens
 from stages.truncation import cut
 from tests.stages.download.checks.cases import CASES, UNUSABLE
 from tests.stages.finetune.tiny import LABELS, write_encoder, write_tokens
@@ -147,7 +151,11 @@ def unseen_label(policy: str, folder: Path) -> Any:
 def file_format(name: str, folder: Path) -> Any:
     """The same two rows, written in each format."""
     table = pa.table({"text": [text for text, _ in ROWS], "label": [label for _, label in ROWS]})
-    arrow, parquet = io.BytesIO(), io.BytesIO()
+    arrow, parquet, excel = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    workbook = openpyxl.Workbook()
+    for row in [("text", "label"), *ROWS]:
+        workbook.active.append(row)
+    workbook.save(excel)
     pq.write_table(table, parquet)
     with pa.ipc.new_stream(arrow, table.schema) as writer:
         writer.write_table(table)
@@ -155,6 +163,8 @@ def file_format(name: str, folder: Path) -> Any:
         "csv": b'text,label\n"good, really",yes\nbad thing,no\n',
         "tsv": b"text\tlabel\ngood, really\tyes\nbad thing\tno\n",
         "jsonl": b"".join(json.dumps({"text": text, "label": label}).encode() + b"\n" for text, label in ROWS),
+        "json": json.dumps([{"text": text, "label": label} for text, label in ROWS]).encode(),
+        "excel": excel.getvalue(),
         "parquet": parquet.getvalue(),
         "arrow": arrow.getvalue(),
     }
@@ -297,6 +307,20 @@ def precision(name: str, folder: Path) -> Any:
     return device(precision=name)
 
 
+def pooling(name: str, folder: Path) -> Any:
+    """What a head reads of an encoder that was trained for its mean, frozen and not."""
+    paths = Paths(folder)
+    write_tokens(paths)
+    write_encoder(paths.encoder)
+    (paths.encoder / "1_Pooling").mkdir()
+    (paths.encoder / "1_Pooling/config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    model, tokens = load_encoder(paths.encoder, labels=LABELS), open_tokens(paths.tokens)
+    hidden = torch.arange(8.0).reshape(1, 4, 2)
+    mask = torch.tensor([[1, 1, 1, 0]])
+    chosen = [choose_pooling(model, paths.encoder, tokens, wanted=name, frozen=frozen) for frozen in (True, False)]
+    return [pool(choice or "cls", hidden, mask).tolist() for choice in chosen]
+
+
 def strategy(name: str, folder: Path) -> Any:
     """How Lightning shares the work of a single device."""
     options = PARAMS.finetune.model_copy(update={"strategy": name, "accelerator": "cpu"})
@@ -342,6 +366,7 @@ EFFECTS: dict[str, Effect] = {
     "finetune.accelerator": accelerator,
     "finetune.precision": precision,
     "finetune.strategy": strategy,
+    "finetune.head.pooling": pooling,
     "evaluate.metric": metric,
     "evaluate.ordered": ordered,
     "report.gate.fail_on": fail_on,

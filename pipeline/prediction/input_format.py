@@ -1,12 +1,14 @@
 """How an input is read: as options say, else as its name says, else as the data of the model was written."""
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.prediction.records import contradicts, dialect_of
 from stages.data_format import DataFormat
 from stages.errors import DataError
+from stages.messages import NAMES, examples, short
 from stages.reading.dialect import Dialect
 from stages.reading.lines import is_utf8
 
@@ -25,6 +27,7 @@ FORMATS = {
 SEPARATED = ("csv", "tsv")
 TEXT = (*SEPARATED, "jsonl", "json", "lines")  # formats that have an encoding
 WHOLE = ("parquet", "excel")  # formats that can't be read from a stream
+DELIMITERS = (";", "\t", "|", ",")  # that a file is often divided by
 COLUMN = "text"  # of the texts, where nobody named one
 
 
@@ -149,3 +152,23 @@ def _taken(found: InputFormat, options: InputOptions) -> Iterator[str]:
         yield f"texts in the column {found.columns[0]!r} (--column)"
     if options.pair_column is None and found.pair_column:
         yield f"second texts in {found.pair_column!r} (--pair-column)"
+
+
+def missing_column(name: str, column: str, names: Sequence[str], *, separated: bool = False) -> DataError:
+    """Return the error for a column that an input lacks; names are in quotes, so that blanks in them show.
+
+    Args:
+        name: Of the input.
+        column: The column.
+        names: Of the columns that there are.
+        separated: Is the input divided by a delimiter, which may be another one?
+    """
+    other = next((mark for mark in DELIMITERS if separated and len(names) == 1 and mark in names[0]), None)
+    if other is not None:
+        return DataError(
+            f"{name} has one column, {short(names[0])}, and looks divided by {other!r}. "
+            f"Add: --delimiter {shlex.quote(other)}"
+        )
+    return DataError(
+        f"{name} has no column {short(column)}. It has: {examples(names, most=NAMES)}. Choose one with --column."
+    )

@@ -14,7 +14,13 @@ from stages.reading.workbook import read_workbook
 
 LONGEST = 10_000_000  # characters of a row: more is another format, or a quote that was never closed
 HEAD = 65_536  # bytes that are checked before anything is read
-MAGIC = {b"PAR1": "Parquet", b"PK\x03\x04": "a zip or a workbook", b"\x1f\x8b": "gzip"}
+MAGIC = {  # first bytes -> what such a file is, and what to do about it
+    b"PAR1": ("Parquet", "Add: --format parquet"),
+    b"PK\x03\x04": ("a zip or a workbook", "Unpack it, or add: --format excel"),
+    b"\x1f\x8b": ("gzip", "Unpack it."),
+    b"\x28\xb5\x2f\xfd": ("zstd", "Unpack it."),
+    b"ARROW1": ("Arrow, which only training reads", "Save it as Parquet."),
+}
 WIDE = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF32_BE: "utf-32"}
 MOST_NULS = 0.1  # of the first bytes; text in UTF-16 has half
 
@@ -138,7 +144,7 @@ def check_head(head: bytes, *, name: str, kind: str, checked: bool) -> None:
         raise DataError(f"{name} is empty (0 bytes). Give a file with rows.")
     actual = next((actual for magic, actual in MAGIC.items() if head.startswith(magic)), None)
     if actual:
-        raise DataError(f"{name}: expected {kind}, got {actual}. Unpack it, or give its format with --format.")
+        raise DataError(f"{name}: expected {kind}, got {actual[0]}. {actual[1]}")
     wide = next((wide for bom, wide in WIDE.items() if head.startswith(bom)), None)
     if checked and wide:
         raise DataError(f"{name}: expected UTF-8, got {wide.upper()}. Add: --encoding {wide}")

@@ -1,5 +1,6 @@
 """Read the rows of a file or of standard input in windows of bounded size, so that memory stays constant."""
 
+import logging
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -7,15 +8,17 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from pipeline.prediction.input_format import InputFormat
+from pipeline.prediction.input_format import SEPARATED, InputFormat, missing_column
 from pipeline.prediction.parquet import open_parquet, tables
 from pipeline.prediction.records import Record, open_text, read_records, read_sheet
 from stages.errors import DataError
-from stages.messages import NAMES, examples, short
+from stages.messages import short
 from stages.reading.nested import Steps, leaves, steps_to, values_at
 from stages.reading.values import NotTextError, alike_names, as_text, find_column, present_keys, value_at
 from stages.shown import shorten
 from stages.texts import WINDOW_CHARACTERS, WINDOW_ROWS
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,14 @@ class WindowReader:
         for column in choices:
             position = find_column(self.name, names, column)
             if position is not None:
+                self._say(column, choices)
                 return position
-        raise missing_column(self.name, choices[0], names)
+        raise missing_column(self.name, choices[0], names, separated=self.read.dialect.format in SEPARATED)
+
+    def _say(self, column: str, choices: Sequence[str]) -> None:
+        """Say which column is read where it is not the one that was looked for first."""
+        if column != choices[0]:
+            log.info("%s has no column %s: %s is read (--column).", self.name, short(choices[0]), short(column))
 
     def _objects(self, records: Iterator[Record], skip: int) -> Iterator[Window]:
         """The windows of JSON, where each row has its own keys."""
@@ -139,6 +148,7 @@ class WindowReader:
             steps = steps_to(self.name, schema, column)
             if steps is not None:
                 _check_text_type(self.name, column, schema, steps)
+                self._say(column, choices)
                 return steps
         raise missing_column(self.name, choices[0], [".".join(leaf) for leaf in leaves(schema)])
 
@@ -174,13 +184,8 @@ class WindowReader:
             if not known and refuse:
                 raise missing_column(self.name, choices[0], present)
             keys.append((known or list(choices))[0])
+            self._say(keys[-1], choices)
         return keys
-
-
-def missing_column(name: str, column: str, names: Sequence[str]) -> DataError:
-    """Return the error for a column that an input lacks; names are in quotes, so that blanks in them show."""
-    shown = examples(names, most=NAMES)
-    return DataError(f"{name} has no column {short(column)}. It has: {shown}. Choose one with --column.")
 
 
 def _texts(values: list[Any], problems: list[str | None], prefix: str) -> list[str | None]:

@@ -22,7 +22,7 @@ from stages.finetune.acceleration.features import CONTENT
 from stages.finetune.class_weights import label_weights
 from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import detect_device, process_rank
-from stages.finetune.encoder import check_fit, load_encoder, save_model
+from stages.finetune.encoder import check_computes, check_fit, load_encoder, save_model
 from stages.finetune.inputs import input_files, read_inputs
 from stages.finetune.pooling import choose_pooling
 from stages.finetune.prepare import apply_method, prepared
@@ -48,6 +48,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     model = load_encoder(paths.encoder, labels=inputs.labels)
     inputs = inputs.padded_on(padding_side(model.config))
     check_fit(model, inputs.tokens)
+    check_computes(model, inputs.tokens)
     wanted, frozen = options.head.pooling, options.method == "frozen"
     pooling = choose_pooling(model, paths.encoder, inputs.tokens, wanted=wanted, frozen=frozen)
     apply_method(model, options, pooling)

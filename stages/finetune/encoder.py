@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from stages.errors import ModelError
 from stages.files import replace_folder
+from stages.finetune.acceleration.head_input import evaluated
 from stages.finetune.tokenizer_files import read_pad_token, save_tokenizer
+from stages.messages import examples
 from stages.model.encoder_decoders import read_last_end
 from stages.model.heads import forget_task, start_head_anew
 from stages.model.outputs import named_outputs
@@ -108,6 +111,34 @@ def check_fit(model: PreTrainedModel, tokens: Tokens) -> None:
                 f"{without} rows of data/tokenize/tokens have no end token (id {config.eos_token_id}), where "
                 f"{config.model_type} classifies. Set download.model.source to a folder whose tokenizer adds it."
             )
+
+
+@torch.no_grad()
+def check_computes(model: PreTrainedModel, tokens: Tokens) -> None:
+    """Check that the model computes the longest row beside the shortest: some architectures refuse what they can't.
+
+    Raises:
+        ModelError: It stops with an error of transformers or PyTorch, or the logits are not finite.
+    """
+    rows = np.array([tokens.lengths.argmax(), tokens.lengths.argmin()])
+    batch = tokens.pad(rows, pad_token_id=pad_token_id(model))
+    del batch["labels"]
+    try:
+        with evaluated(model):
+            logits: torch.Tensor = model(**{name: torch.from_numpy(values) for name, values in batch.items()}).logits
+    except torch.OutOfMemoryError:
+        raise
+    except (ArithmeticError, LookupError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(
+            f"{model.config.model_type} can't compute a row of {tokens.lengths.max()} tokens beside one of "
+            f"{tokens.lengths.min()} as its config.json says ({reason[:200]}). Correct config.json, lower "
+            "tokenize.max_length, or choose another model."
+        ) from error
+    if not logits.isfinite().all():
+        broken = [name for name, weight in model.named_parameters() if not weight.isfinite().all()]
+        what = f"has weights that are not finite numbers ({examples(broken)})" if broken else "gives no finite numbers"
+        raise ModelError(f"data/download/model {what}. Fetch or save the model again, or choose another.")
 
 
 def save_model(model: PreTrainedModel, folder: Path, *, encoder: Path) -> None:

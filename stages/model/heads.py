@@ -25,6 +25,8 @@ def forget_task(config: PretrainedConfig) -> None:
     """Remove from a config what describes the task that its model was tuned for, except its labels."""
     for key in TASK_KEYS:
         vars(config).pop(key, None)
+    if getattr(config, "is_decoder", False):  # a language model of an encoder's kind, whose first token sees no other
+        config.is_decoder = bool(getattr(type(config)(), "is_decoder", False))
 
 
 @torch.no_grad()

@@ -126,6 +126,8 @@ def _rows_of_object(text: "_Json") -> Iterator[Row]:
             break
         text.take(",")
     text.take("}")
+    if found is None and text.peek() == "{":
+        raise text.error(f"an object per line is another format: {text.setting('jsonl')}")
     if found is None:
         raise text.error("it is one object without an array of rows. From pandas: to_json(orient='records')")
 

@@ -51,7 +51,7 @@ def _shown(cell: Cell, name: str, notes: Mapping[str, int]) -> str:
 
 def _general(cell: Cell, name: str) -> str:
     """The reason without the architecture's name and the list of its layers, so that like ones are one note."""
-    return re.sub(r", from \[.*?\]", "", re.sub(rf"\b{re.escape(name)}\b", "ARCHITECTURE", cell.why))
+    return re.sub(r", from \[.*?\]", "", re.sub(rf"\b{re.escape(name)}\b", "NAME", cell.why))
 
 
 def _notes(cells: Cells) -> dict[str, int]:

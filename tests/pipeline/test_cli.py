@@ -61,7 +61,14 @@ def test_plan_as_json(inside: Path) -> None:
     toy.edit(inside, "params.yaml", "2.0e-5", "3e-5")
     found = json.loads(CliRunner().invoke(app, ["plan", "--json", "train"]).output)
     assert [line["stage"] for line in found] == ["download@rows", "download@model", "cut", "train@1", "train@2"]
-    assert found[3] == {"stage": "train@1", "state": "runs", "reasons": ["train.rate 2e-05 -> 3e-05"], "seconds": None}
+    assert found[3] == {
+        "stage": "train@1",
+        "state": "runs",
+        "reasons": ["train.rate 2e-05 -> 3e-05"],
+        "seconds": None,
+        "seconds_low": None,
+        "seconds_high": None,
+    }
 
 
 def test_plan_of_another_revision(inside: Path) -> None:

@@ -15,7 +15,7 @@ SIZES: dict[int, str] = {  # of any config that has the key
     4: "num_attention_heads n_head n_heads num_heads encoder_attention_heads decoder_attention_heads rotary_dim",
     8: "head_dim d_head d_kv attention_head_size local_attention",
     32: "hidden_size d_model n_embd dim emb_dim word_embed_proj_dim embedding_size intra_bottleneck_size "
-    "true_hidden_size entity_emb_size moe_intermediate_size",
+    "true_hidden_size input_embedding_size output_embedding_size entity_emb_size moe_intermediate_size",
     64: "intermediate_size d_ff d_inner dff hidden_dim encoder_ffn_dim decoder_ffn_dim ffn_dim n_inner",
     66: "max_position_embeddings n_positions max_seq_len",
     1: "num_experts_per_tok num_hidden_groups",

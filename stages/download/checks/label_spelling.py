@@ -2,6 +2,7 @@
 
 import logging
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from stages.messages import examples, plain, short
 
 INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufe0e\ufe0f\ufeff]")
 NUMBER = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,4}))?")
+SHOWN = 100  # characters of a label in a message
 LONGEST_NUMBER = 40  # characters; more digits are an id, and no number was written in two forms of it
 WHOLE, WHOLE_AS_FLOAT = re.compile(r"[+-]?\d+"), re.compile(r"[+-]?\d+\.0")
 PANDAS = (
@@ -101,8 +103,13 @@ def _act(store: RowStore, problems: Problems, policy: str, spellings: Mapping[st
 
 
 def _counts(counts: Mapping[str, int], first: Mapping[str, str] | None = None) -> str:
+    shown = {label: short(label) for label in counts}
+    if len({unicodedata.normalize("NFC", text) for text in shown.values()}) < len(
+        shown
+    ):  # they look alike: é in one character, and in two
+        shown = {label: ascii(label[:SHOWN]) for label in counts}
     return " and ".join(
-        f"{short(label)} ({rows} row{'' if rows == 1 else 's'}{f', the first: {first[label]}' if first else ''})"
+        f"{shown[label]} ({rows} row{'' if rows == 1 else 's'}{f', the first: {first[label]}' if first else ''})"
         for label, rows in counts.items()
     )
 

@@ -1,13 +1,19 @@
 """Text files and streams row by row: malformed rows, and files in another format or encoding."""
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from pipeline.prediction.run import predict_rows
 from stages.errors import DataError
-from tests.pipeline.prediction.rows import read_csv, write_csv
+from stages.files import write_json
+from stages.inference.classifier import Classifier
+from tests.pipeline.prediction.rows import read_csv, request_of, write_csv
 
 
 def test_a_bad_json_line_gets_its_error(predict: Callable[..., Path], tmp_path: Path) -> None:
@@ -45,6 +51,17 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "zip": ("in.csv", b"PK\x03\x04....", r"in\.csv: expected csv, got a zip"),
     "gzip": ("in.jsonl", b"\x1f\x8b....", r"in\.jsonl: expected jsonl, got gzip"),
     "parquet as csv": ("in.csv", b"PAR1....", r"in\.csv: expected csv, got Parquet"),
+    "parquet, what to do": ("in.csv", b"PAR1....", r"got Parquet\. Add: --format parquet$"),
+    "gzip, what to do": ("in.csv", b"\x1f\x8b....", r"got gzip\. Unpack it\.$"),
+    "arrow": ("in.csv", b"ARROW1..", r"got Arrow, which only training reads\. Save it as Parquet"),
+    **{
+        f"divided by {mark}": (
+            "in.csv",
+            f"text{mark}label\ngood{mark}5\n".encode(),
+            rf"has one column, .* and looks divided by .*\. Add: --delimiter '?{re.escape(mark)}'?$",
+        )
+        for mark in (";", "|", "\t")
+    },
     "csv as parquet": ("in.parquet", b"text\ngood\n", r"in\.parquet can't be read as Parquet"),
     "csv as jsonl": ("in.jsonl", b"text\ngood\n", r"in\.jsonl is not JSON lines: line 1: not JSON"),
     "latin-1": ("in.csv", b"text\ngood\ncaf\xe9 bad\n", r"line 3 is not UTF-8 \(byte 0xe9\)\. .*--encoding cp1252"),
@@ -137,3 +154,24 @@ def test_messages_about_many_columns_are_short(
     with pytest.raises(DataError, match=r"has no column 'text'") as error:
         predict(tmp_path / f"in.{kind}", "out.jsonl")
     assert len(str(error.value)) < 2_000
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_another_column_than_that_of_the_model_is_named(
+    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """Texts of training were in `body`; the column `text` is taken where there is none of that name."""
+    folder = Path(shutil.copytree(model, tmp_path / "named"))
+    write_json(folder / "input.json", {"format": "csv", "text": "body"})
+    source = tmp_path / f"in.{kind}"
+    table = pd.DataFrame({"text": ["good", "bad"]})
+    if kind == "csv":
+        table.to_csv(source, index=False)
+    elif kind == "jsonl":
+        table.to_json(source, orient="records", lines=True)
+    else:
+        table.to_parquet(source)
+    caplog.set_level("INFO", logger="pipeline")
+    predict_rows(request_of(str(source), tmp_path / f"out.{kind}", folder), Classifier.load, every_label=False)
+    said = [message for message in caplog.messages if "has no column 'body': 'text' is read (--column)" in message]
+    assert len(said) == 1

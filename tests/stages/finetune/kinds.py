@@ -64,6 +64,10 @@ SPECIFIC: dict[str, dict[str, Any]] = {
     "ctrl": {"vocab_size": VOCABULARY, "n_embd": 16, "n_layer": 2, "n_head": 2, "dff": 32, "n_positions": 40}
     | {"pad_token_id": 0},
     "deberta-v2": COMMON,
+    "deepseek_v3": COMMON
+    | {"kv_lora_rank": 8, "q_lora_rank": 8, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8}
+    | {"n_routed_experts": 4, "n_shared_experts": 1, "moe_intermediate_size": 16, "topk_group": 1, "n_group": 1}
+    | {"num_experts_per_tok": 2, "first_k_dense_replace": 1},
     "distilbert": {"vocab_size": VOCABULARY, "dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32},
     "electra": COMMON | {"embedding_size": 8},
     "falcon": {"vocab_size": VOCABULARY, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}

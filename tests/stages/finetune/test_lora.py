@@ -66,6 +66,22 @@ def test_all_linear_layers_are_targets_where_peft_has_none(kind: str, caplog: py
     assert changed <= {f"{model.base_model_prefix}.{name}.weight" for name in linear}
 
 
+def test_adapters_in_one_another_are_merged_once() -> None:
+    """Those of DeepSeek's experts are."""
+    model = kind_model("deepseek_v3")
+    names = set(model.state_dict())
+    add_lora(model, options().lora)
+    for name, parameter in model.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    model.eval()
+    ids = torch.tensor([[2, 12, 30, 41, 3]])
+    before = model(input_ids=ids).logits
+    merge_lora(model)
+    assert torch.allclose(model(input_ids=ids).logits, before, atol=1e-5)
+    assert set(model.state_dict()) == names
+
+
 @pytest.mark.parametrize("kind", ["ibert", "squeezebert"])
 def test_an_encoder_without_linear_layers(kind: str) -> None:
     with pytest.raises(

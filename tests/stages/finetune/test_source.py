@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
     AutoModelForMaskedLM,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
@@ -15,6 +17,7 @@ from transformers import (
     PreTrainedModel,
 )
 
+from stages.errors import ModelError
 from stages.finetune.__main__ import main
 from stages.finetune.encoder import load_encoder
 from stages.inference.classifier import Classifier
@@ -211,3 +214,40 @@ def test_a_pooler_that_is_there_is_a_part_of_the_frozen_encoder(paths: Paths) ->
     main(params(max_epochs=1, method="frozen", learning_rate=1e-2), paths, 7)
     tuned = AutoModelForSequenceClassification.from_pretrained(paths.finetuned(7)).base_model
     assert all(torch.equal(values, before[name]) for name, values in tuned.state_dict().items())
+
+
+def test_a_language_model_of_an_encoders_kind_reads_all_tokens(tmp_path: Path) -> None:
+    source = AutoModelForCausalLM.from_config(kind_config("bert", is_decoder=True))
+    loaded = load(source, tmp_path).eval()
+    ids = torch.tensor([[2, 10, 11, 3], [2, 10, 20, 3]])
+    with torch.no_grad():
+        first, second = loaded(input_ids=ids).logits
+    assert loaded.config.is_decoder is False
+    assert not torch.equal(first, second)
+
+
+IMPOSSIBLE: dict[str, tuple[str, dict[str, Any], str]] = {
+    "a table of fixed size": ("mpnet", {"relative_attention_num_buckets": 2}, "index out of range"),
+    "no language": ("xmod", {"languages": ["en_XX", "de_DE"], "default_language": None}, "language"),
+    "lengths that don't fit": ("nystromformer", {"num_landmarks": 8, "segment_means_seq_len": 24}, "size"),
+}
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+def test_what_an_architecture_can_not_compute_is_one_line_before_training(paths: Paths, case: str) -> None:
+    kind, options, message = IMPOSSIBLE[case]
+    sizes = {"vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes |= {"intermediate_size": 32, "max_position_embeddings": 48, "pad_token_id": 0}
+    config = AutoConfig.for_model(kind, **sizes | options)
+    put(paths, AutoModelForSequenceClassification.from_config(config).base_model)
+    with pytest.raises(ModelError, match=f"^{kind} can't compute a row of .* tokens .*{message}.*choose another model"):
+        main(params(max_epochs=1), paths, 7)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_named(paths: Paths, value: float) -> None:
+    source = kind_model("bert").base_model
+    source.encoder.layer[1].output.dense.weight.data[0] = value
+    put(paths, source)
+    with pytest.raises(ModelError, match=r"not finite numbers \(.*layer\.1\.output\.dense\.weight.*\)\. Fetch"):
+        main(params(max_epochs=1), paths, 7)

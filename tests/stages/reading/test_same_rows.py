@@ -181,7 +181,7 @@ NO_ARRAYS = {
     b"[": "Expecting|end of the file",
     b'[{"text": "a"': "line 1 is not JSON",
     b'[{"text": "a"} {"text": "b"}]': "expected ], got '{'",
-    b'{"text": "a"}\n{"text": "b"}\n': "without an array of rows",
+    b'{"text": "a"}\n{"text": "b"}\n': "an object per line is another format",
     b'{"text": "a"}': "without an array of rows",
     b'{"a": [{"text": "a"}], "b": [{"text": "a"}]}': "both 'a' and 'b' are arrays",
     b'[{"text": "a", "label": 1}] x': "more follows its end",

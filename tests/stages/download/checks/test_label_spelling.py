@@ -48,6 +48,14 @@ def test_different_labels_have_different_keys(labels: list[str]) -> None:
     assert len({spelling_key(label) for label in labels}) == len(labels)
 
 
+@pytest.mark.parametrize("policy", ["warn", "merge"])
+def test_labels_that_look_alike_are_shown_by_their_characters(read: Any, policy: str, caplog: Any) -> None:
+    caplog.set_level(logging.INFO)
+    read(rows("caf\u00e9", "cafe\u0301", "caf\u00e9", "x", "x"), policies={"label_spelling": policy})
+    assert r"caf\xe9" in caplog.text
+    assert r"cafe\u0301" in caplog.text
+
+
 @pytest.mark.parametrize("kind", ALIKE)
 def test_merge_joins_them_under_the_most_frequent_spelling(read: Any, kind: str, caplog: Any) -> None:
     caplog.set_level(logging.INFO)
@@ -71,7 +79,8 @@ def test_a_warning_names_them_with_rows_and_leaves_them(read: Any, kind: str, ca
     result = read(rows(first, first, second, "other"))
     assert len(result.labels) == 3
     (warning,) = [line for line in caplog.messages if "only in their spelling" in line]
-    assert f"(2 rows, the first: data/rows.csv row 2) and {second!r} (1 row, the first: data/rows.csv row 4)" in warning
+    shown = ascii(second) if kind == "Unicode form" else repr(second)
+    assert f"(2 rows, the first: data/rows.csv row 2) and {shown} (1 row, the first: data/rows.csv row 4)" in warning
     assert "label_spelling: merge" in warning
     assert result.stats["warnings"]["label_spelling"] == 1
 
