@@ -5,20 +5,8 @@ from urllib.parse import urlsplit
 
 from stages.errors import DataError
 from stages.messages import short
+from stages.reading.suffixes import SUFFIXES
 
-FORMATS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".xlsx": "excel",
-    ".xlsm": "excel",
-    ".parquet": "parquet",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".txt": "lines",
-}
 PACKED = (".gz", ".zst", ".bz2", ".xz")
 ODD = {  # suffix -> what the file is, and what to do
     ".xls": "an old Excel workbook. Save it as xlsx, and give that file",
@@ -51,4 +39,4 @@ def known_format(source: str, member: str | None = None) -> str | None:
     suffix = PurePosixPath(name).suffix
     if suffix in ODD:
         raise DataError(f"{short(source)} is {ODD[suffix]}.")
-    return FORMATS.get(suffix)
+    return SUFFIXES.get(suffix)

@@ -5,7 +5,7 @@ import csv
 import io
 import itertools
 import lzma
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.dataset.dialect_guess import find_delimiter, is_header, is_number
 from pipeline.dataset.formats import PACKED
 from stages.errors import DataError
 from stages.reading.dialect import Dialect
@@ -26,8 +27,6 @@ from stages.special_files import SpecialFileError, open_regular
 ROWS = 100_000  # that are looked at: a file sorted by label shows its labels late
 HEAD = 1 << 20  # bytes that tell the encoding
 LINES = 50  # that tell the delimiter
-DELIMITERS = ",;\t|"  # the first of equally good ones is taken
-LONGEST_NAME = 80  # characters of a column's name; what is longer is a text, so there is no header
 MOST_VALUES = 10_000  # of a column that are told apart
 LONGEST_FIELD = 10_000_000  # characters, as the stage reads them
 
@@ -57,7 +56,7 @@ class Column:
             return
         self.filled += 1
         self.characters += len(value)
-        self.numbers = self.numbers and _is_number(value)
+        self.numbers = self.numbers and is_number(value)
         if len(self.values) < MOST_VALUES:
             self.values[value] = None
 
@@ -177,7 +176,7 @@ def _workbook(path: Path, file_format: str) -> Sample:
         names, rows = read_workbook(file, str(path), Dialect(file_format, header=False))
         first = next(rows, None)
         cells = ["" if cell is None else str(cell) for cell in first.cells or ()] if first else names
-        header = _is_header(cells)
+        header = is_header(cells)
         keys: list[str | int] = [*cells] if header else [*range(len(cells))]
         body = rows if header or first is None else itertools.chain([first], rows)
         dicts = (dict(zip(keys, row.cells or (), strict=True)) for row in body)
@@ -191,10 +190,10 @@ def _separated(path: Path, file_format: str) -> Sample:
         first = list(itertools.islice(stream, LINES))
         named = SEPARATOR_LINE.fullmatch(first[0]) if first else None  # a line that is for Excel
         first = first[1:] if named else first
-        delimiter = named[1] if named else _delimiter(first) if file_format == "csv" else usual
+        delimiter = named[1] if named else find_delimiter(first) if file_format == "csv" else usual
         rows = (row for row in csv.reader(itertools.chain(first, stream), delimiter=delimiter) if row)
         names = next(rows, [])
-        header = _is_header(names)
+        header = is_header(names)
         keys: list[str | int] = [*names] if header else [*range(len(names))]
         body = rows if header else itertools.chain([names], rows)
         sample = Sample(
@@ -233,35 +232,6 @@ def _encoding(path: Path) -> str:
     except UnicodeDecodeError:
         return "cp1252"
     return "utf-8"
-
-
-def _delimiter(lines: Sequence[str]) -> str:
-    """The character that divides the most of the first lines into as many columns as the very first, two or more."""
-    return max(DELIMITERS, key=lambda delimiter: _alike(lines, delimiter))
-
-
-def _alike(lines: Sequence[str], delimiter: str) -> tuple[int, int]:
-    """How many rows have the width of the first one, and that width; nothing if it is one column."""
-    widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
-    return (widths.count(widths[0]), widths[0]) if widths and widths[0] > 1 else (0, 0)
-
-
-def _is_header(names: Sequence[str]) -> bool:
-    """Whether the first row holds names: none is a number, a text, or there twice."""
-    filled = [name.strip() for name in names if name.strip()]
-    return (
-        bool(filled)
-        and len(set(filled)) == len(filled)
-        and not any(_is_number(name) or len(name) > LONGEST_NAME for name in filled)
-    )
-
-
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
 
 
 def _table_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:

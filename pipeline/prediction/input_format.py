@@ -11,19 +11,10 @@ from stages.errors import DataError
 from stages.messages import NAMES, examples, short
 from stages.reading.dialect import Dialect
 from stages.reading.lines import is_utf8
+from stages.reading.suffixes import SUFFIXES
 
 STDIN = "-"
-FORMATS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".parquet": "parquet",
-    ".xlsx": "excel",
-    ".xlsm": "excel",
-    ".txt": "lines",
-}
+FORMATS = {suffix: name for suffix, name in SUFFIXES.items() if name != "arrow"}  # only training reads Arrow
 SEPARATED = ("csv", "tsv")
 TEXT = (*SEPARATED, "jsonl", "json", "lines")  # formats that have an encoding
 WHOLE = ("parquet", "excel")  # formats that can't be read from a stream

@@ -1,0 +1,37 @@
+"""The delimiter of a CSV file and whether it has a header, guessed from its first lines."""
+
+import csv
+from collections.abc import Sequence
+
+DELIMITERS = ",;\t|"  # the first of equally good ones is taken
+LONGEST_NAME = 80  # characters of a column's name; what is longer is a text, so there is no header
+
+
+def find_delimiter(lines: Sequence[str]) -> str:
+    """The character that divides the most of the first lines into as many columns as the very first, two or more."""
+    return max(DELIMITERS, key=lambda delimiter: _alike(lines, delimiter))
+
+
+def _alike(lines: Sequence[str], delimiter: str) -> tuple[int, int]:
+    """How many rows have the width of the first one, and that width; nothing if it is one column."""
+    widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
+    return (widths.count(widths[0]), widths[0]) if widths and widths[0] > 1 else (0, 0)
+
+
+def is_header(names: Sequence[str]) -> bool:
+    """Whether the first row holds names: none is a number, a text, or there twice."""
+    filled = [name.strip() for name in names if name.strip()]
+    return (
+        bool(filled)
+        and len(set(filled)) == len(filled)
+        and not any(is_number(name) or len(name) > LONGEST_NAME for name in filled)
+    )
+
+
+def is_number(value: str) -> bool:
+    """Whether a cell can be read as a number."""
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
