@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from stages.errors import DataError
-from stages.reading.dialect import DELIMITERS, OPTIONS, Dialect
+from stages.reading.dialect import OPTIONS, Dialect
 from stages.reading.json_rows import read_json, read_json_lines
 from stages.reading.lines import Lines, Row, decode
 from stages.reading.separated import read_separated
@@ -93,8 +93,7 @@ def read_records(stream: io.TextIOWrapper, *, name: str, dialect: Dialect) -> tu
         return None, map(_object, read_json_lines(lines, name, dialect))
     if dialect.format == "lines":
         return ["text"], _plain_lines(lines)
-    names, rows = read_separated(lines, name, dialect)
-    delimiter = dialect.delimiter or DELIMITERS[dialect.format]
+    names, rows, delimiter = read_separated(lines, name, dialect)
     return names, (_cells(row, len(names), delimiter) for row in rows)
 
 

@@ -92,7 +92,7 @@ def _text_rows(stream: io.TextIOWrapper, name: str, options: ReadOptions) -> Ite
             yield record_of(lines.first, {"text": line.rstrip("\r\n")})
             lines.next_row()
     else:
-        names, rows = read_separated(lines, name, options.dialect)
+        names, rows, _ = read_separated(lines, name, options.dialect)
         yield from _records(names, rows, name, options)
 
 
