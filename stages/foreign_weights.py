@@ -1,4 +1,4 @@
-"""Why weights don't fit the config.json beside them, and a sign that weights that do fit are of another architecture."""
+"""Why weights don't fit the config.json beside them, and a sign that those that do are of another architecture."""
 
 import re
 from collections import Counter

@@ -17,9 +17,9 @@ HEAD = 65_536  # bytes that are checked before anything is read
 MAGIC = {  # first bytes -> what such a file is, and what to do about it
     b"PAR1": ("Parquet", "Add: --format parquet"),
     b"PK\x03\x04": ("a zip or a workbook", "Unpack it, or add: --format excel"),
-    b"\x1f\x8b": ("gzip", "Unpack it."),
-    b"\x28\xb5\x2f\xfd": ("zstd", "Unpack it."),
-    b"ARROW1": ("Arrow, which only training reads", "Save it as Parquet."),
+    b"\x1f\x8b": ("gzip", "Unpack it: gunzip FILE, or send it unpacked: gunzip -c FILE | retune predict --file -"),
+    b"\x28\xb5\x2f\xfd": ("zstd", "Unpack it: zstd -d FILE"),
+    b"ARROW1": ("Arrow", "Add: --format arrow"),
 }
 WIDE = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF32_BE: "utf-32"}
 MOST_NULS = 0.1  # of the first bytes; text in UTF-16 has half

@@ -42,7 +42,7 @@ def read_separated(lines: Lines, name: str, dialect: Dialect) -> Separated:
     if first is None:
         return Separated([], iter(()), delimiter)
     broken: list[Row] = []  # before the first row that tells how many columns there are
-    while not dialect.header and first.cells is None and len(broken) < MOST_BROKEN:
+    while not dialect.header and len(broken) < MOST_BROKEN and (first.cells is None or (broken and _is_rest(first))):
         broken.append(first)
         first = next(parsed, None) or broken[0]
     if not isinstance(first.cells, list):
@@ -71,11 +71,16 @@ def _checked(rows: Iterator[Row], width: int, of: str) -> Iterator[Row]:
             broken = row.number
         elif len(row.cells) != width:
             problem = f"{len(row.cells)} fields, but {of} has {width}"
-        elif broken and row.raw.count('"') % 2:
+        elif broken and _is_rest(row):
             problem = f"can be the rest of row {broken}, whose quotes are broken"
         else:
             broken = 0
         yield row if problem is None else row._replace(problem=problem)
+
+
+def _is_rest(row: Row) -> bool:
+    """Tell whether a row can be the rest of one with broken quotes."""
+    return row.raw.count('"') % 2 == 1
 
 
 def _parse(lines: Lines, delimiter: str, dialect: Dialect) -> Iterator[Row]:

@@ -150,7 +150,9 @@ def test_the_encoder_of_an_encoder_decoder_alone_is_named(tmp_path: Path, kind: 
         kind, vocab_size=40, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2, decoder_start_token_id=0
     )
     {"t5": T5EncoderModel, "mt5": MT5EncoderModel}[kind](config).save_pretrained(tmp_path)
-    refused(tmp_path, r"lacks \d+ weights .*It holds the encoder alone, .* reads the decoder too\. Choose a folder of the")
+    refused(
+        tmp_path, r"lacks \d+ weights .*It holds the encoder alone, .* reads the decoder too\. Choose a folder of the"
+    )
 
 
 KIN = ["roberta", "xlm-roberta", "camembert", "mpnet", "bert", "electra"]

@@ -15,11 +15,11 @@ from stages.download.readers.record import (
     record_of,
     typed_record,
 )
-from stages.download.regular_files import files_below, open_file
 from stages.errors import DataError
 from stages.messages import plain, short
 from stages.reading.json_rows import read_json, read_json_lines
 from stages.reading.lines import Lines, Row, decode
+from stages.reading.regular_files import files_below, open_file
 from stages.reading.separated import read_separated
 from stages.reading.values import present_keys, value_at
 from stages.reading.workbook import read_workbook

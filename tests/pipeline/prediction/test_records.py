@@ -53,7 +53,7 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "parquet as csv": ("in.csv", b"PAR1....", r"in\.csv: expected csv, got Parquet"),
     "parquet, what to do": ("in.csv", b"PAR1....", r"got Parquet\. Add: --format parquet$"),
     "gzip, what to do": ("in.csv", b"\x1f\x8b....", r"got gzip\. Unpack it\.$"),
-    "arrow": ("in.csv", b"ARROW1..", r"got Arrow, which only training reads\. Save it as Parquet"),
+    "arrow": ("in.csv", b"ARROW1..", r"got Arrow\. Add: --format arrow"),
     **{
         f"divided by {mark}": (
             "in.csv",
