@@ -65,6 +65,14 @@ class FolderFiles(io.BytesIO):
             yield Record([name, text], problem, len(name) + len(text))
 
 
+def is_folder(file: str) -> bool:
+    """Return whether a path names a folder."""
+    try:
+        return Path(file).is_dir()
+    except (OSError, ValueError, RuntimeError):  # a name that is too long: `open_file` says so
+        return False
+
+
 def folder_format(folder: Path, said: str | None) -> str:
     """Return how a folder is read: arrow where `save_to_disk` wrote it, else folders, a text per file.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.prediction.folders import folder_format
+from pipeline.prediction.folders import folder_format, is_folder
 from pipeline.prediction.records import contradicts, dialect_of
 from stages.data_format import DataFormat
 from stages.errors import DataError
@@ -63,7 +63,7 @@ def format_of(file: str, options: InputOptions, model: DataFormat | None) -> str
     Raises:
         DataError: It is not known, or can't be read from standard input.
     """
-    if file != STDIN and Path(file).is_dir():
+    if file != STDIN and is_folder(file):
         return folder_format(Path(file), options.format)
     path = Path(file)
     path = path.with_suffix("") if path.suffix.lower() in PACKED else path

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.prediction.folders import FolderFiles
+from pipeline.prediction.folders import FolderFiles, is_folder
 from pipeline.prediction.input_format import STDIN, TEXT, InputOptions
 from pipeline.prediction.packed import unpacked
 from pipeline.prediction.places import open_file
@@ -93,7 +93,7 @@ def open_input(request: PredictionRequest, file_format: str) -> Iterator[BinaryI
         return
     if request.resume and request.out is None:
         raise DataError("--resume needs the file of the interrupted run. Give it with --out.")
-    if Path(request.file).is_dir():
+    if is_folder(request.file):
         yield FolderFiles(Path(request.file), file_format)
         return
     with open_file(Path(request.file)) as file:
