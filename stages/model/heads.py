@@ -99,8 +99,8 @@ def add_hidden_layer(model: PreTrainedModel, *, hidden: int, dropout: float) -> 
             f"finetune.head.hidden is {hidden}, but the head of {model.config.model_type} has no linear layer. "
             "Set finetune.head.hidden to null."
         )
-    last = model.get_submodule(output)
-    head = HiddenHead(last.in_features, hidden, int(model.config.num_labels), dropout)  # type: ignore[arg-type]
+    last: Any = model.get_submodule(output)
+    head = HiddenHead(last.in_features, hidden, int(model.config.num_labels), dropout)
     if last.bias is None:  # transformers alone would ignore the bias, and take weights of its own width
         head.weight = nn.Parameter(head.weight.detach()[None])
     model.set_submodule(output, head.train(last.training))
