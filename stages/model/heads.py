@@ -100,7 +100,7 @@ def add_hidden_layer(model: PreTrainedModel, *, hidden: int, dropout: float) -> 
             "Set finetune.head.hidden to null."
         )
     last: Any = model.get_submodule(output)
-    head = HiddenHead(last.in_features, hidden, int(model.config.num_labels), dropout)
+    head = HiddenHead(last.in_features, hidden, int(model.config.num_labels or 0), dropout)
     if last.bias is None:  # transformers alone would ignore the bias, and take weights of its own width
         head.weight = nn.Parameter(head.weight.detach()[None])
     model.set_submodule(output, head.train(last.training))
