@@ -35,6 +35,10 @@ class Fit:
     lacks_pooler: bool
     doubt: str | None = None
 
+    def facts(self) -> dict[str, Any]:
+        """Return what stats.json says of it: all but the doubt, which is a message."""
+        return {"unused": self.unused, "of_language_model": self.of_language_model, "lacks_pooler": self.lacks_pooler}
+
     def lines(self) -> list[str]:
         """Return what fine-tuning makes of it, in a line each."""
         lines = []
