@@ -89,7 +89,7 @@ def _run(
     data_format = read_data_format(request.model) if request.model.is_dir() else None
     file_format = format_of(request.file, request.options, data_format)
     writer = writer_for(request, file_format)
-    with open_input(request) as file, contextlib.ExitStack() as stack:
+    with open_input(request, file_format) as file, contextlib.ExitStack() as stack:
         read = resolve(
             request.file, request.options, data_format, peek(file, request.input_name) if file_format in TEXT else b""
         )

@@ -4,16 +4,20 @@ import logging
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
+from pipeline.prediction.arrow import arrow_tables
+from pipeline.prediction.folders import COLUMNS, FolderFiles
 from pipeline.prediction.input_format import SEPARATED, InputFormat, missing_column
 from pipeline.prediction.parquet import open_parquet, tables
 from pipeline.prediction.records import Record, open_text, read_records, read_sheet
 from stages.errors import DataError
 from stages.messages import short
+from stages.reading.dialect import OPTIONS
 from stages.reading.nested import Steps, leaves, steps_to, values_at
+from stages.reading.regular_files import open_file
 from stages.reading.values import NotTextError, alike_names, as_text, find_column, present_keys, value_at
 from stages.shown import shorten
 from stages.texts import WINDOW_CHARACTERS, WINDOW_ROWS
@@ -67,7 +71,12 @@ class WindowReader:
         Raises:
             DataError: The file is empty, has another format or encoding, or lacks the column.
         """
-        readers = {"parquet": self._parquet, "excel": self._workbook}
+        readers = {
+            "parquet": self._parquet,
+            "arrow": self._arrow,
+            "excel": self._workbook,
+            "folders": self._folder,
+        }
         try:
             yield from readers.get(self.read.dialect.format, self._text)(skip)
         except UnicodeError as error:
@@ -92,6 +101,9 @@ class WindowReader:
 
     def _workbook(self, skip: int) -> Iterator[Window]:
         yield from self._separated(*read_sheet(self.file, name=self.name, dialect=self.read.dialect), skip)
+
+    def _folder(self, skip: int) -> Iterator[Window]:
+        yield from self._separated(COLUMNS, cast(FolderFiles, self.file).texts(self.read.dialect), skip)
 
     def _separated(self, names: list[str], records: Iterator[Record], skip: int) -> Iterator[Window]:
         positions = [self._position(names, choices) for choices in self._choices]
@@ -136,9 +148,24 @@ class WindowReader:
 
     def _parquet(self, skip: int) -> Generator[Window, None, None]:
         file = open_parquet(self.file, self.name)
-        paths = [self._steps(file.schema_arrow, choices) for choices in self._choices]
+        yield from self._tables(tables(self.file, file, self.name, skip=skip), skip)
+
+    def _arrow(self, skip: int) -> Generator[Window, None, None]:
+        yield from self._tables(arrow_tables(self._arrow_files(), skip=skip), skip)
+
+    def _arrow_files(self) -> Iterator[tuple[str, BinaryIO]]:
+        if not isinstance(self.file, FolderFiles):
+            yield self.name, self.file
+            return
+        for path in self.file.files:
+            with open_file(path, str(path), OPTIONS) as file:
+                yield str(path), file
+
+    def _tables(self, tables: Iterable[pa.Table], skip: int) -> Generator[Window, None, None]:
+        paths: list[Steps] = []
         position = skip
-        for table in tables(self.file, file, self.name, skip=skip):
+        for table in tables:
+            paths = paths or [self._steps(table.schema, choices) for choices in self._choices]
             position += len(table)
             texts = [_python_values(self.name, table, steps) for steps in paths]
             yield self._window(texts, [None] * len(table), table, position)

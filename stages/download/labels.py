@@ -4,7 +4,8 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from stages.download.checks.label_spelling import float_note, spelling_key
+from stages.download.checks.label_spelling import float_note
+from stages.download.checks.spelling_key import spelling_key
 from stages.errors import DataError
 from stages.messages import examples, short
 

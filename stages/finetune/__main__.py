@@ -9,7 +9,6 @@ A run that was killed resumes from its last checkpoint (.retune/checkpoints) if 
 Example: python -m stages.finetune --seed 42
 """
 
-import dataclasses
 import logging
 import sys
 import time
@@ -73,7 +72,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     notes = (
         ready.notes
         | {"pooling": pooling or "the architecture's own"}
-        | {"class_weights": class_weights, "source": dataclasses.asdict(source_of(model))}
+        | {"class_weights": class_weights, "source": source_of(model).facts()}
     )
     write_json(paths.finetune_stats(seed), training_stats(inputs, fitted, blocks, method=options.method, notes=notes))
     return {"prepare_seconds": round(fit_started - started, 2), "train_seconds": round(train_seconds, 2)}

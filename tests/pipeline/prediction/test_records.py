@@ -49,11 +49,11 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "empty": ("in.csv", b"", r"in\.csv is empty \(0 bytes\)"),
     "binary": ("in.csv", b"text\n\x00\x01\x02", r"in\.csv: expected csv, got a binary file \(byte 0 at position 5\)"),
     "zip": ("in.csv", b"PK\x03\x04....", r"in\.csv: expected csv, got a zip"),
-    "gzip": ("in.jsonl", b"\x1f\x8b....", r"in\.jsonl: expected jsonl, got gzip"),
+    "gzip": ("in.jsonl", b"\x1f\x8b....", r"in\.jsonl is packed, and damaged"),
     "parquet as csv": ("in.csv", b"PAR1....", r"in\.csv: expected csv, got Parquet"),
     "parquet, what to do": ("in.csv", b"PAR1....", r"got Parquet\. Add: --format parquet$"),
-    "gzip, what to do": ("in.csv", b"\x1f\x8b....", r"got gzip\. Unpack it\.$"),
-    "arrow": ("in.csv", b"ARROW1..", r"got Arrow, which only training reads\. Save it as Parquet"),
+    "zstd, what to do": ("in.csv", b"\x28\xb5\x2f\xfd....", r"got zstd\. Unpack it: zstd -d FILE$"),
+    "arrow": ("in.csv", b"ARROW1..", r"got Arrow\. Add: --format arrow"),
     **{
         f"divided by {mark}": (
             "in.csv",
