@@ -138,7 +138,7 @@ class FinetuneModule(LightningModule):
         self.val_metrics.reset()
 
     def configure_optimizers(self) -> Any:
-        """Return fused AdamW and a schedule that steps with every batch."""
+        """Return AdamW, fused where the gradients are not scaled, and a schedule that steps with every batch."""
         groups = parameter_groups(
             self.model,
             learning_rate=self.hparams["learning_rate"],
@@ -147,7 +147,8 @@ class FinetuneModule(LightningModule):
         )
         if self.hparams["frozen_epochs"] is None:  # no weight is unfrozen later
             groups = [group | {"params": [p for p in group["params"] if p.requires_grad]} for group in groups]
-        optimizer = torch.optim.AdamW([group for group in groups if group["params"]], fused=True)
+        scaled = self.trainer.scaler is not None  # fused AdamW would undo that itself, after the gradients are clipped
+        optimizer = torch.optim.AdamW([group for group in groups if group["params"]], fused=not scaled)
         rates = make_schedule(
             optimizer,
             kind=self.hparams["schedule"],
@@ -173,6 +174,8 @@ class FinetuneModule(LightningModule):
         if not alone or self.device.type != "cuda" or trainer.precision != "bf16-mixed":
             return None
         if not attends_packed(self.model) or self.hparams["frozen_epochs"] is not None:
+            return None
+        if self.model.is_activation_checkpointing:  # it would compute layers again with the weights, not their copies
             return None
         optimizer: Any = self.optimizers(use_pl_optimizer=False)
         clip = float(trainer.gradient_clip_val or 0.0)
