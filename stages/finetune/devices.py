@@ -80,8 +80,9 @@ def checkpoint_layers(model: PreTrainedModel) -> None:
     Raises:
         TrainingError: transformers can't do that for the architecture.
     """
+    enable = getattr(model, "activation_checkpointing_enable", None)  # the name that transformers 5.0 does not have
     try:
-        model.activation_checkpointing_enable({"use_reentrant": False})
+        (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
     except ValueError as error:
         raise TrainingError(
             f"finetune.gradient_checkpointing is true, but transformers has none for {model.config.model_type}. "

@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassMatthewsCorrCoef
 from transformers import PreTrainedModel
 
@@ -16,6 +16,7 @@ from stages.finetune.acceleration.steps import Steps
 from stages.finetune.batches import NOT_FOR_THE_MODEL, STEP_LABELS
 from stages.finetune.methods import unfreeze, wrong_modes
 from stages.finetune.training.optimizer import make_schedule, parameter_groups
+from stages.finetune.training.weighted_mean import WeightedMean
 from stages.model.packed import attends_packed
 from stages.schema import Finetune
 
@@ -56,9 +57,9 @@ class FinetuneModule(LightningModule):
         self.steps: Steps | None = None  # whole steps, where the device and the options allow
         weights = torch.ones(num_labels) if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights, persistent=False)
-        self.train_loss = MeanMetric(nan_strategy="disable")  # any other strategy waits for the GPU at every step
+        self.train_loss = WeightedMean()
         self.train_loss.persistent(True)  # so that a checkpoint within an epoch holds it
-        self.val_loss = MeanMetric(nan_strategy="disable")
+        self.val_loss = WeightedMean()
         self.val_metrics = MetricCollection(
             {
                 "accuracy": MulticlassAccuracy(num_labels, average="micro"),
@@ -175,8 +176,8 @@ class FinetuneModule(LightningModule):
             return None
         if not attends_packed(self.model) or self.hparams["frozen_epochs"] is not None:
             return None
-        if self.model.is_activation_checkpointing:  # it would compute layers again with the weights, not their copies
-            return None
+        if any(getattr(layer, "gradient_checkpointing", False) for layer in self.model.modules()):
+            return None  # layers would be computed again with the weights, not with their copies
         optimizer: Any = self.optimizers(use_pl_optimizer=False)
         clip = float(trainer.gradient_clip_val or 0.0)
         return Steps(self.model, self._train_losses, optimizer, gradient_clip=clip)

@@ -1,10 +1,11 @@
 """A fine-tune as a plain loop of PyTorch, and the stage's own with the loss of each of its steps."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from lightning.pytorch import seed_everything
@@ -39,10 +40,12 @@ class Training:
     Args:
         losses: Of each optimizer step.
         weights: At its end, by the name that the saved model has for them.
+        curve: The loss of each epoch, the mean over its rows, weighted by class.
     """
 
     losses: list[float] = field(default_factory=list)
     weights: dict[str, Tensor] = field(default_factory=dict)
+    curve: list[float] = field(default_factory=list)
 
 
 def write_kind(paths: Paths, kind: str) -> None:
@@ -77,6 +80,7 @@ def plain_loop(paths: Paths, options: Finetune, *, class_weights: list[float] | 
         if options.method == "gradual":
             for parameter in model.base_model.parameters():
                 parameter.requires_grad_(epoch >= options.frozen_epochs)
+        sums = torch.zeros(2)
         for step in steps:
             number = len(done.losses)
             for group, rate in zip(optimizer.param_groups, highest, strict=True):
@@ -88,7 +92,8 @@ def plain_loop(paths: Paths, options: Finetune, *, class_weights: list[float] | 
             losses = nn.functional.cross_entropy(
                 model(**batch).logits, labels, reduction="none", label_smoothing=smoothing
             )
-            loss = (losses * of_class[labels]).sum() / of_class[labels].sum()
+            parts = torch.stack([(losses * of_class[labels]).sum(), of_class[labels].sum()])
+            loss, sums = parts[0] / parts[1], sums + parts.detach()
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), options.gradient_clip)
@@ -98,6 +103,7 @@ def plain_loop(paths: Paths, options: Finetune, *, class_weights: list[float] | 
             for name, parameter in model.named_parameters():
                 before = average.weights.get(name, parameter.detach())
                 average.weights[name] = decay * before + (1 - decay) * parameter.detach()
+        done.curve.append(float(sums[0] / sums[1]))
     done.weights = _merged(model, average.weights)
     return done
 
@@ -155,17 +161,24 @@ def stage_training(paths: Paths, params: Params, *, dies_at: int | None = None) 
             assert keep.losses, "it had begun"
             assert any(paths.checkpoints.rglob("last-*.ckpt"))
         stage.main(params, paths, SEED)
-    return Training(keep.losses, load_file(paths.finetuned(SEED) / "model.safetensors"))
+    return replace(read_training(paths), losses=keep.losses)
+
+
+def read_training(paths: Paths) -> Training:
+    """Return what a run of the stage wrote; the losses of its steps are not among that."""
+    curve = pd.read_csv(paths.curve(SEED)).train_loss
+    return Training([], load_file(paths.finetuned(SEED) / "model.safetensors"), list(curve))
 
 
 def assert_equal(found: Training, expected: Training, *, tolerance: float = 1e-5) -> None:
     """Check that two trainings had the same losses and end with the same weights."""
     assert found.losses == pytest.approx(expected.losses, abs=tolerance)
-    assert_same_weights(found, expected, tolerance=tolerance)
+    assert_same_end(found, expected, tolerance=tolerance)
 
 
-def assert_same_weights(found: Training, expected: Training, *, tolerance: float = 1e-5) -> None:
-    """Check that two trainings end with the same weights."""
+def assert_same_end(found: Training, expected: Training, *, tolerance: float = 1e-5) -> None:
+    """Check that two trainings had the same loss in each epoch, and end with the same weights."""
+    assert found.curve == pytest.approx(expected.curve, abs=tolerance)
     assert found.weights.keys() == expected.weights.keys()
     for name, values in expected.weights.items():
         torch.testing.assert_close(
