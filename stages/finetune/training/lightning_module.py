@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from stages.errors import TrainingError
 from stages.finetune.acceleration.steps import Steps
-from stages.finetune.batches import NOT_FOR_THE_MODEL, STEP_LABELS
+from stages.finetune.batches import NOT_FOR_THE_MODEL, STEP_LABELS, TIMES
 from stages.finetune.methods import unfreeze, wrong_modes
 from stages.finetune.training.optimizer import make_schedule, parameter_groups
 from stages.finetune.training.weighted_mean import WeightedMean
@@ -106,7 +106,7 @@ class FinetuneModule(LightningModule):
             self.train_loss.update(losses, weights)
             return loss
         losses, weights = self._train_losses(self(batch), batch["labels"])
-        self.train_loss.update(losses.detach(), weights)
+        self.train_loss.update(losses.detach(), weights / batch[TIMES] if TIMES in batch else weights)
         return (losses * weights).sum() / self._total_weight(batch, weights)
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:

@@ -51,7 +51,7 @@ def test_label_smoothing_is_that_of_the_cross_entropy(paths: Paths, share: float
 
 def configured(module: FinetuneModule, *, steps: int = 10) -> tuple[list[dict[str, Any]], list[float]]:
     """Return the optimizer's groups as they start, and the head's rate at each step."""
-    module._trainer = SimpleNamespace(estimated_stepping_batches=steps)  # type: ignore[assignment]
+    module._trainer = SimpleNamespace(scaler=None, estimated_stepping_batches=steps)  # type: ignore[assignment]
     chosen = module.configure_optimizers()
     optimizer, schedule = chosen["optimizer"], chosen["lr_scheduler"]["scheduler"]
     groups = [dict(group) for group in optimizer.param_groups]
