@@ -25,6 +25,7 @@ from stages.finetune.encoder import check_computes, check_fit, load_encoder, sav
 from stages.finetune.inputs import input_files, read_inputs
 from stages.finetune.pooling import choose_pooling
 from stages.finetune.prepare import apply_method, prepared
+from stages.finetune.stuck import describe_stuck
 from stages.finetune.summary import count_parameters, training_stats, write_curve
 from stages.finetune.training.checkpoints import key_of, open_folder
 from stages.finetune.training.fit import fit
@@ -34,6 +35,8 @@ from stages.model.heads import source_of
 from stages.model.padding import padding_side
 from stages.params import Params
 from stages.paths import Paths
+
+log = logging.getLogger(__name__)
 
 
 def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
@@ -69,8 +72,12 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
         sys.exit()  # the first process writes what all have trained
     save_model(model, paths.finetuned(seed), encoder=paths.encoder)
     write_curve(paths.curve(seed), fitted.curve)
+    stuck = describe_stuck(fitted, inputs, options, class_weights=class_weights)
+    if stuck:
+        log.warning("%s", stuck)
     notes = (
         ready.notes
+        | ({"stuck": stuck} if stuck else {})
         | {"pooling": pooling or "the architecture's own"}
         | {"class_weights": class_weights, "source": source_of(model).facts()}
     )

@@ -23,7 +23,7 @@ def describe_failures(report: Mapping[str, Any], names: Mapping[str, str] | None
         names: How to call the metrics; those that are missing are called as in the file.
     """
     champion, others = describe_collapse(report)
-    return [sentence for sentence in (champion or _no_gain(report, names or {}), others) if sentence]
+    return [sentence for sentence in (champion or _stuck(report) or _no_gain(report, names or {}), others) if sentence]
 
 
 def describe_collapse(report: Mapping[str, Any]) -> tuple[str, str]:
@@ -36,7 +36,9 @@ def describe_collapse(report: Mapping[str, Any]) -> tuple[str, str]:
     always, others = collapsed.get(seed), [other for other in collapsed if other != seed]
     label = always[0] if isinstance(always, list) and always else always  # a list in headline.json: DVC shows no list
     champion = (
-        f"The model always predicts “{label}”: its answer does not depend on the text. {ADVICE}" if always else ""
+        f"The model always predicts “{label}”: its answer does not depend on the text. {_stuck(report) or ADVICE}"
+        if always
+        else ""
     )
     if not others:
         return champion, ""
@@ -45,6 +47,12 @@ def describe_collapse(report: Mapping[str, Any]) -> tuple[str, str]:
         f"{seeds} always {'predicts' if len(others) == 1 else 'predict'} one label ({', '.join(others)}), "
         f"which lowers the mean over the seeds.{'' if champion else ' ' + ADVICE}"
     )
+
+
+def _stuck(report: Mapping[str, Any]) -> str:
+    """The sentences on a loss that did not fall for the model that ships; empty where it fell."""
+    sentences = (report.get("stuck") or {}).get(str((report.get("champion") or {}).get("seed")))
+    return sentences if isinstance(sentences, str) else ""
 
 
 def _no_gain(report: Mapping[str, Any], names: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ def report(
     high: float = 0.3,
     collapsed: dict[str, Any] | None = None,
     tfidf: tuple[float, float] = (0.01, 0.2),
+    stuck: Any = None,
 ) -> dict[str, Any]:
     lead = {"value": 0.2, "difference": 0.125, "low": low, "high": high}
     words = {"value": 0.6, "difference": sum(tfidf) / 2, "low": tfidf[0], "high": tfidf[1]}
@@ -22,6 +23,7 @@ def report(
         "champion": {"seed": 2},
         "collapsed": collapsed or {},
         "baselines": {"majority": {"macro_f1": lead}, "tfidf": {"macro_f1": words}},
+        "stuck": stuck or {},
     }
 
 
@@ -48,6 +50,8 @@ def report(
             ["The model is no better", "1 of 3 seeds always predicts one label (1)"],
         ),
         ({"collapsed": {"2": ["ham"], "3": ["ham"]}}, ["The model always predicts “ham”", "1 of 3 seeds"]),  # headline
+        ({"stuck": {"2": "The loss did not fall: lower finetune.learning_rate."}}, ["The loss did not fall"]),
+        ({"stuck": {"2": ["damaged"], "3": "of another seed"}}, []),
         ({"collapsed": {"2": "ham", "3": "ham"}}, ["The model always predicts “ham”", "1 of 3 seeds always predicts"]),
     ],
 )
@@ -65,3 +69,10 @@ def test_the_metric_is_called_as_the_reader_calls_it() -> None:
         "Macro F1 0.325 against 0.200, a difference that may be chance (interval of the difference -0.100 to 0.300)"
         in sentence
     )
+
+
+def test_a_collapse_says_the_cause_that_its_loss_tells() -> None:
+    sentences = describe_failures(report(collapsed={"2": "ham"}, stuck={"2": "The loss did not fall: raise it."}))
+    assert sentences == [
+        "The model always predicts “ham”: its answer does not depend on the text. The loss did not fall: raise it."
+    ]
