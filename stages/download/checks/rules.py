@@ -23,8 +23,8 @@ class Rule(NamedTuple):
 RULES = {
     "malformed_row": Rule(
         "can't be read",
-        "Correct it, give a column of another type as text, set delimiter, header and quoting of download.dataset as "
-        "a file of text has them",
+        "Correct it, set delimiter, header and quoting of download.dataset as the file has them (CSV), name another "
+        "column (JSON, tables)",
     ),
     "broken_encoding": Rule(
         "has bytes that are not text in this encoding", "Set download.dataset.encoding to the file's encoding"
