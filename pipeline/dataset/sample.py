@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,21 +11,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.dataset.dialect_guess import find_delimiter, is_header, is_number
-from pipeline.dataset.opening import find_encoding, open_text
+from pipeline.dataset.dialect_guess import FirstRow, find_delimiter, is_number, refuse_layout
+from pipeline.dataset.opening import find_encoding, open_text, refuse_other
 from stages.errors import DataError
-from stages.reading.dialect import Dialect
+from stages.reading.dialect import DELIMITERS, Dialect
 from stages.reading.json_rows import read_json, read_json_lines
 from stages.reading.lines import Lines, Row
-from stages.reading.separated import SEPARATOR_LINE
-from stages.reading.values import present_keys, value_at
+from stages.reading.separated import SEPARATOR_LINE, read_separated
+from stages.reading.values import NotTextError, as_text, present_keys, value_at
 from stages.reading.workbook import read_workbook
 from stages.special_files import SpecialFileError, open_regular
 
 ROWS = 100_000  # that are looked at: a file sorted by label shows its labels late
 LINES = 50  # that tell the delimiter
 MOST_VALUES = 10_000  # of a column that are told apart
-LONGEST_FIELD = 10_000_000  # characters, as the stage reads them
 
 
 @dataclass
@@ -70,6 +70,8 @@ class Sample:
         rows: How many were looked at.
         guessed: The encoding is a guess, which nothing in the file says.
         delimiter: None: that of the format.
+        twice: Names that several columns have; these are left out.
+        lists: Names of the columns of lists; these are left out.
     """
 
     format: str
@@ -79,6 +81,8 @@ class Sample:
     guessed: bool = False
     delimiter: str | None = None
     header: bool = True
+    twice: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
 
 
 def read_sample(path: Path, file_format: str) -> Sample:
@@ -101,6 +105,8 @@ def read_sample(path: Path, file_format: str) -> Sample:
         "tsv": _separated,
     }
     try:
+        with open_regular(path) as file:
+            refuse_other(path, file.peek(100))
         sample = readers[file_format](path, file_format)
     except SpecialFileError as error:
         raise DataError(f"{path} is {error.kind}, not a file with rows. Name a file.") from error
@@ -171,37 +177,51 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _workbook(path: Path, file_format: str) -> Sample:
     with open_regular(path) as file:
-        names, rows = read_workbook(file, str(path), Dialect(file_format, header=False))
-        first = next(rows, None)
-        cells = ["" if cell is None else str(cell) for cell in first.cells or ()] if first else names
-        header = is_header(cells)
-        keys: list[str | int] = [*cells] if header else [*range(len(cells))]
-        body = rows if header or first is None else itertools.chain([first], rows)
-        dicts = (dict(zip(keys, row.cells or (), strict=True)) for row in body)
-        return _count(Sample(file_format, header=header), dicts)
+        _, rows = read_workbook(file, str(path), Dialect(file_format, header=False))
+        return _table(Sample(file_format), rows)
 
 
 def _separated(path: Path, file_format: str) -> Sample:
-    (encoding, guessed), usual = find_encoding(path), "," if file_format == "csv" else "\t"
-    csv.field_size_limit(LONGEST_FIELD)
+    (encoding, guessed), usual, name = find_encoding(path), DELIMITERS[file_format], str(path)
     with open_text(path, encoding) as stream:
         first = list(itertools.islice(stream, LINES))
-        named = SEPARATOR_LINE.fullmatch(first[0]) if first else None  # a line that is for Excel
-        first = first[1:] if named else first
-        delimiter = named[1] if named else find_delimiter(first) if file_format == "csv" else usual
-        rows = (row for row in csv.reader(itertools.chain(first, stream), delimiter=delimiter) if row)
-        names = next(rows, [])
-        header = is_header(names)
-        keys: list[str | int] = [*names] if header else [*range(len(names))]
-        body = rows if header else itertools.chain([names], rows)
-        sample = Sample(
-            file_format,
-            encoding=encoding,
-            guessed=guessed,
-            delimiter=None if delimiter == usual else delimiter,
-            header=header,
-        )
-        return _count(sample, (dict(zip(keys, row, strict=True)) for row in body if len(row) == len(keys)))
+    named = SEPARATOR_LINE.fullmatch(first[0]) if first else None  # a line that is for Excel
+    delimiter = named[1] if named else find_delimiter(first, usual)
+    if not named:
+        refuse_layout(name, first, delimiter)
+    with open_text(path, encoding) as stream:
+        dialect = Dialect(file_format, delimiter=delimiter, header=False)
+        _, rows, _ = read_separated(Lines(stream, name, dialect), name, dialect)
+        found = None if delimiter == usual else delimiter
+        return _table(Sample(file_format, encoding=encoding, guessed=guessed, delimiter=found), rows)
+
+
+def _table(sample: Sample, rows: Iterable[Row]) -> Sample:
+    """The sample with the columns of rows of cells, of which the first may have their names."""
+    good = (["" if cell is None else str(cell) for cell in row.cells or ()] for row in rows if row.problem is None)
+    cells = next(good, None)
+    if cells is None:
+        return sample
+    first = FirstRow(cells)
+    body = first.watch(good) if first.header else itertools.chain([cells], good)
+    is_body = not first.header
+    counted = _count(sample, (dict(enumerate(row)) for row in body))
+    if not any(column.filled for column in counted.columns):
+        return sample
+    if is_body:
+        return replace(counted, header=False)
+    if not first.header:
+        columns = counted.columns or tuple(map(Column, range(len(cells))))
+        for column, cell in zip(columns, cells, strict=True):
+            column.add(cell)
+        return replace(counted, columns=columns, rows=counted.rows + 1, header=False)
+    twice = tuple(name for name, count in Counter(cells).items() if count > 1 and name.strip())
+    columns = tuple(
+        replace(column, name=cells[int(column.name)])
+        for column in counted.columns
+        if cells[int(column.name)] not in twice
+    )
+    return replace(counted, columns=columns, twice=twice)
 
 
 def _table_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
@@ -210,12 +230,19 @@ def _table_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
 
 
 def _count(sample: Sample, rows: Iterable[Mapping[Any, Any]]) -> Sample:
-    """The sample with what stands in the columns of its first rows; lists and the like are left out."""
+    """The sample with what stands in the columns of its first rows; values of lists and the like are left out."""
     columns: dict[str | int, Column] = {}
+    lists: dict[str, None] = {}
     number = 0
     for row in itertools.islice(rows, ROWS):
         number += 1
         for name, value in row.items():
-            if value is None or isinstance(value, str | int | float):
-                columns.setdefault(name, Column(name)).add("" if value is None else str(value))
-    return replace(sample, columns=tuple(columns.values()), rows=number)
+            try:
+                text = as_text(value) or ""
+            except NotTextError:
+                if isinstance(value, list):
+                    lists[str(name)] = None
+                continue
+            columns.setdefault(name, Column(name)).add(text)
+    kept = tuple(column for column in columns.values() if column.filled or column.name not in lists)
+    return replace(sample, columns=kept, rows=number, lists=tuple(lists))
