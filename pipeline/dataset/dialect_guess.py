@@ -87,14 +87,21 @@ class FirstRow:
     def __init__(self, cells: Sequence[str]) -> None:
         self.cells = cells
         self.header = is_header(cells)
-        self._telling = any(map(looks_like_name, cells))
 
     def watch(self, rows: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
-        """Yield the other rows; where one has a cell of the first, and no name looks like one, there is no header."""
+        """Yield the rows below a header, else all rows; the first comes last where only the others tell.
+
+        It is no header where another row has a cell of it, and no name looks like one.
+        """
+        watched = self.header and not any(map(looks_like_name, self.cells))
+        if not self.header:
+            yield self.cells
         for row in rows:
-            if self.header and not self._telling and list(row) != list(self.cells):
+            if watched and self.header and list(row) != list(self.cells):
                 self.header = not any(a == b and a.strip() for a, b in zip(row, self.cells, strict=False))
             yield row
+        if watched and not self.header:
+            yield self.cells
 
 
 def is_number(value: str) -> bool:

@@ -203,18 +203,11 @@ def _table(sample: Sample, rows: Iterable[Row]) -> Sample:
     if cells is None:
         return sample
     first = FirstRow(cells)
-    body = first.watch(good) if first.header else itertools.chain([cells], good)
-    is_body = not first.header
-    counted = _count(sample, (dict(enumerate(row)) for row in body))
+    counted = _count(sample, (dict(enumerate(row)) for row in first.watch(good)))
     if not any(column.filled for column in counted.columns):
         return sample
-    if is_body:
-        return replace(counted, header=False)
     if not first.header:
-        columns = counted.columns or tuple(map(Column, range(len(cells))))
-        for column, cell in zip(columns, cells, strict=True):
-            column.add(cell)
-        return replace(counted, columns=columns, rows=counted.rows + 1, header=False)
+        return replace(counted, header=False)
     twice = tuple(name for name, count in Counter(cells).items() if count > 1 and name.strip())
     columns = tuple(
         replace(column, name=cells[int(column.name)])

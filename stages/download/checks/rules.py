@@ -139,7 +139,7 @@ class Problems:
         more = f" and {count - len(examples)} more" if count > len(examples) else ""
         problem, fix = RULES[rule]
         if self.policy(rule) == "warn":
-            return f"{file}: {count} rows: {problem} (row {', '.join(examples)}{more})"
+            return f"{file}: {count} row{'s' if count != 1 else ''}: {problem} (row {', '.join(examples)}{more})"
         if rule in self._policies:
             fix += f", or set download.dataset.checks.{rule}: set_aside"
         advice = f" {self.advice[rule]}" if self.advice.get(rule) else ""

@@ -45,8 +45,8 @@ GOOD: dict[str, tuple[str, Callable[[Path], object], dict[str, object]]] = {  # 
     **{
         f"csv in {encoding} without a mark": (
             "a.csv",
-            lambda path, encoding=encoding: path.write_text(CSV, encoding),
-            {"encoding": encoding},
+            lambda path, encoding=encoding: path.write_text(CSV + '"Ādaži",1\n', encoding),
+            {"encoding": encoding, "rows": 10},
         )
         for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
     },
