@@ -139,9 +139,8 @@ def test_names_from_the_data_are_shown_as_they_are(own: Path, command: Commands,
 
 
 def test_what_is_a_guess_is_said(own: Path, command: Commands, tmp_path: Path) -> None:
-    (tmp_path / "rows.csv").write_bytes(
-        b"great caf\xe9 in town,good\nbad coffee in town,good\nso-so tea at home,bad\n" * 3
-    )
+    rows = b"great caf\xe9 in town,good\nbad coffee in town,good\nso-so tea at home,bad\nno tea at all,bad\n"
+    (tmp_path / "rows.csv").write_bytes(rows)
     done = command(own, "init", str(tmp_path / "rows.csv"))
     assert done.code == 0, done.err
     assert "cp1252 is a guess, as the file is not UTF-8" in done.out
@@ -183,7 +182,12 @@ REFUSED = {
     "no label": (
         "text\na long text\nanother long text\n",
         [],
-        r"Which column has their labels\? The file has: text. Add: --label",
+        r"one column, 'text', and so none for the label",
+    ),
+    "no label among several": (
+        "text,other\na long text,x\nanother long text,y\n",
+        [],
+        r"Which column has their labels\? The file has: text, other. Add: --label",
     ),
     "no text": ("a,b\n1,2\n1,2\n", ["--label", "a"], "Which column has the texts?"),
     "another column": (ROWS, ["--text", "bdy"], "There is no column bdy for the text. The file has: review_id, body"),
