@@ -95,8 +95,8 @@ def _files_of_classes(path: Path, name: str) -> list[Path]:
     if all_are_splits(classes) and any(len(file.relative_to(path).parts) > 2 for file in texts):
         entries = ", ".join(f"{{source: {name}/{folder}, split: {official_split(folder)}}}" for folder in classes)
         raise DataError(
-            f"{name}: the classes would be {examples(classes, show=plain)}, which are names of splits. Give each folder "
-            f"an entry of its own: download.dataset.files: [{entries}]. If they are classes, rename the folders."
+            f"{name}: the classes would be {examples(classes, show=plain)}, which are names of splits. Give each "
+            f"folder an entry: download.dataset.files: [{entries}]. If they are classes, rename the folders."
         )
     return texts
 

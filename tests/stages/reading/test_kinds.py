@@ -94,7 +94,7 @@ SPLIT_NAMES = {  # splits of a data set -> what each is used as, and what is sai
     "train eval": ({"train": "train", "eval": "val"}, "saved: read are the splits train, eval (as val)"),
     "train dev test": (
         {"train": "train", "dev": "val", "test": "test"},
-        "read are the splits train, dev (as val), test",
+        "splits train, dev (as val), test",
     ),
     "Train Validation": ({"Train": "train", "Validation": "val"}, "Train (as train), Validation (as val)"),
     "training testing": ({"training": "train", "testing": "test"}, "training (as train), testing (as test)"),
