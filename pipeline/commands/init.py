@@ -105,6 +105,12 @@ def _show(placed: "Placed", sample: "Sample", columns: dict[str, str | int | Non
     if sample.encoding != "utf-8" or sample.delimiter or not sample.header:
         header = "" if sample.header else ", no header"
         console.print(f"  read as {sample.encoding}, divided by {sample.delimiter or ','!r}{header}", markup=False)
+    if sample.guessed:
+        console.print(
+            f"  {sample.encoding} is a guess, as the file is not UTF-8. Where its letters look wrong: retune init FILE "
+            "-S download.dataset.encoding=NAME",
+            markup=False,
+        )
     console.print("params.yaml describes it. To change a column: retune init FILE --label COLUMN")
     console.print("Next: retune run. To share the data: git add --all, git commit, dvc push")
 

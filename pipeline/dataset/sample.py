@@ -1,10 +1,7 @@
 """The first rows of a data file: its encoding and delimiter, its columns, and what stands in them."""
 
-import codecs
 import csv
-import io
 import itertools
-import lzma
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.dataset.dialect_guess import find_delimiter, is_header, is_number
-from pipeline.dataset.formats import PACKED
+from pipeline.dataset.opening import find_encoding, open_text
 from stages.errors import DataError
 from stages.reading.dialect import Dialect
 from stages.reading.json_rows import read_json, read_json_lines
@@ -25,7 +22,6 @@ from stages.reading.workbook import read_workbook
 from stages.special_files import SpecialFileError, open_regular
 
 ROWS = 100_000  # that are looked at: a file sorted by label shows its labels late
-HEAD = 1 << 20  # bytes that tell the encoding
 LINES = 50  # that tell the delimiter
 MOST_VALUES = 10_000  # of a column that are told apart
 LONGEST_FIELD = 10_000_000  # characters, as the stage reads them
@@ -72,6 +68,7 @@ class Sample:
 
     Attributes:
         rows: How many were looked at.
+        guessed: The encoding is a guess, which nothing in the file says.
         delimiter: None: that of the format.
     """
 
@@ -79,6 +76,7 @@ class Sample:
     columns: tuple[Column, ...] = ()
     rows: int = 0
     encoding: str = "utf-8"
+    guessed: bool = False
     delimiter: str | None = None
     header: bool = True
 
@@ -134,12 +132,12 @@ def _arrow(path: Path, file_format: str) -> Sample:
 
 def _json(path: Path, file_format: str) -> Sample:
     """Rows of JSON lines, or of one array, which may be named .jsonl."""
-    encoding = _encoding(path)
-    with _open_text(path, encoding) as stream:
+    encoding, guessed = find_encoding(path)
+    with open_text(path, encoding) as stream:
         start = next((line.strip() for line in stream if line.strip()), "")
     if start.startswith("[") and start[1:].lstrip()[:1] in ("{", ""):
         file_format = "json"
-    with _open_text(path, encoding) as stream:
+    with open_text(path, encoding) as stream:
         name, dialect = str(path), Dialect(file_format)
         is_array = file_format == "json"
         rows = (
@@ -147,7 +145,7 @@ def _json(path: Path, file_format: str) -> Sample:
             if is_array
             else read_json_lines(Lines(stream, name, dialect), name, dialect)
         )
-        return _count(Sample(file_format, encoding=encoding), _objects(rows))
+        return _count(Sample(file_format, encoding=encoding, guessed=guessed), _objects(rows))
 
 
 def _objects(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
@@ -184,9 +182,9 @@ def _workbook(path: Path, file_format: str) -> Sample:
 
 
 def _separated(path: Path, file_format: str) -> Sample:
-    encoding, usual = _encoding(path), "," if file_format == "csv" else "\t"
+    (encoding, guessed), usual = find_encoding(path), "," if file_format == "csv" else "\t"
     csv.field_size_limit(LONGEST_FIELD)
-    with _open_text(path, encoding) as stream:
+    with open_text(path, encoding) as stream:
         first = list(itertools.islice(stream, LINES))
         named = SEPARATOR_LINE.fullmatch(first[0]) if first else None  # a line that is for Excel
         first = first[1:] if named else first
@@ -197,41 +195,13 @@ def _separated(path: Path, file_format: str) -> Sample:
         keys: list[str | int] = [*names] if header else [*range(len(names))]
         body = rows if header else itertools.chain([names], rows)
         sample = Sample(
-            file_format, encoding=encoding, delimiter=None if delimiter == usual else delimiter, header=header
+            file_format,
+            encoding=encoding,
+            guessed=guessed,
+            delimiter=None if delimiter == usual else delimiter,
+            header=header,
         )
         return _count(sample, (dict(zip(keys, row, strict=True)) for row in body if len(row) == len(keys)))
-
-
-def _open_bytes(path: Path) -> Any:
-    """Open a file, unpacked as its name says."""
-    file, suffix = open_regular(path), path.suffix.lower()
-    if suffix == ".xz":
-        return lzma.open(file)
-    if suffix in PACKED:
-        return pa.CompressedInputStream(file, {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}[suffix])
-    return file
-
-
-def _open_text(path: Path, encoding: str) -> io.TextIOWrapper:
-    codec = "utf-8-sig" if encoding == "utf-8" else encoding
-    return io.TextIOWrapper(_open_bytes(path), encoding=codec, errors="replace", newline="")
-
-
-def _encoding(path: Path) -> str:
-    """The encoding of a text file, by its first bytes: what is neither UTF-8 nor UTF-16 is taken for cp1252."""
-    with _open_bytes(path) as file:
-        head = bytes(file.read(HEAD))
-    if not head:
-        raise DataError(f"{path} is empty (0 bytes). Give a file with rows.")
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if b"\0" in head:
-        raise ValueError(f"it is a binary file (byte 0 at position {head.index(0)})")
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)  # it may end within a letter
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
 
 
 def _table_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:

@@ -37,8 +37,18 @@ def write_zstd(path: Path) -> None:
 GOOD: dict[str, tuple[str, Callable[[Path], object], dict[str, object]]] = {  # name, how it is written, what is seen
     "csv": ("a.csv", lambda path: path.write_text(CSV), {}),
     "csv with a mark": ("a.csv", lambda path: path.write_text(CSV, "utf-8-sig"), {}),
-    "csv of Windows": ("a.csv", lambda path: path.write_text(CSV, "cp1252"), {"encoding": "cp1252"}),
+    "csv of Windows": ("a.csv", lambda path: path.write_text(CSV, "cp1252"), {"encoding": "cp1252", "guessed": True}),
     "csv in UTF-16": ("a.csv", lambda path: path.write_text(CSV, "utf-16"), {"encoding": "utf-16"}),
+    **{
+        f"csv in {encoding} without a mark": (
+            "a.csv",
+            lambda path, encoding=encoding: path.write_text(CSV, encoding),
+            {"encoding": encoding},
+        )
+        for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+    },
+    "csv in UTF-32": ("a.csv", lambda path: path.write_text(CSV, "utf-32"), {"encoding": "utf-32"}),
+    "a bad byte in UTF-8": ("a.csv", lambda path: path.write_bytes(CSV.encode() + b'"caf\xe9",1\n'), {"rows": 10}),
     "CRLF": ("a.csv", lambda path: path.write_text(CSV, newline="\r\n"), {}),
     "semicolons": ("a.csv", lambda path: path.write_text(SEMICOLON), {"delimiter": ";"}),
     "tabs in a csv": ("a.csv", lambda path: path.write_text(TSV), {"delimiter": "\t"}),
@@ -59,11 +69,13 @@ def test_how_a_file_is_read(tmp_path: Path, case: str) -> None:
     write(tmp_path / name)
     sample = describe(tmp_path / name)
     body, stars = sample.columns
-    expected = {"format": "csv", "encoding": "utf-8", "delimiter": None, "header": True} | seen
+    usual = {"format": "csv", "encoding": "utf-8", "guessed": False, "delimiter": None, "header": True, "rows": 9}
+    expected = usual | seen
     assert {key: getattr(sample, key) for key in expected} == expected
-    assert (body.name, stars.name, sample.rows) == ("body", "stars", 9)
+    assert (body.name, stars.name) == ("body", "stars")
     assert next(iter(body.values)) == "größer, 0"
-    assert (stars.filled, list(stars.values), stars.numbers, body.numbers) == (9, ["1", "2"], True, False)
+    assert (stars.filled, list(stars.values)) == (sample.rows, ["1", "2"])
+    assert (stars.numbers, body.numbers) == (True, False)
 
 
 HEADERS = {
