@@ -1,7 +1,9 @@
-"""The delimiter of a CSV file and whether it has a header, guessed from its first lines."""
+"""The delimiter of a CSV file, whether it has a header, and which JSON a file is, guessed from the first lines."""
 
 import csv
-from collections.abc import Sequence
+import itertools
+import json
+from collections.abc import Iterable, Sequence
 
 DELIMITERS = ",;\t|"  # the first of equally good ones is taken
 LONGEST_NAME = 80  # characters of a column's name; what is longer is a text, so there is no header
@@ -35,3 +37,23 @@ def is_number(value: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def json_format(lines: Iterable[str], named: str) -> str:
+    """Whether JSON is an array (`json`) or an object per line (`jsonl`); what the name says where both can be.
+
+    Args:
+        lines: Of the file.
+        named: The format that the file's name stands for.
+    """
+    first, second = itertools.islice(itertools.chain((line.strip() for line in lines if line.strip()), ("", "")), 2)
+    if first.startswith("["):
+        return "json" if first[1:].lstrip()[:1] in ("{", "") else named
+    return "jsonl" if second.startswith("{") and _is_object(first) else named
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -10,18 +10,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.dataset.dialect_guess import find_delimiter, is_header, is_number
+from pipeline.dataset.dialect_guess import find_delimiter, is_header, is_number, json_format
 from pipeline.dataset.opening import find_encoding, open_text
+from pipeline.dataset.sheets import other_sheet
 from stages.errors import DataError
 from stages.reading.dialect import Dialect
 from stages.reading.json_rows import read_json, read_json_lines
 from stages.reading.lines import Lines, Row
 from stages.reading.separated import SEPARATOR_LINE
 from stages.reading.values import present_keys, value_at
-from stages.reading.workbook import read_workbook
+from stages.reading.workbook import read_workbook, sheet_names
 from stages.special_files import SpecialFileError, open_regular
 
 ROWS = 100_000  # that are looked at: a file sorted by label shows its labels late
+NOTHING: Mapping[str, Any] = {}
 LINES = 50  # that tell the delimiter
 MOST_VALUES = 10_000  # of a column that are told apart
 LONGEST_FIELD = 10_000_000  # characters, as the stage reads them
@@ -70,6 +72,9 @@ class Sample:
         rows: How many were looked at.
         guessed: The encoding is a guess, which nothing in the file says.
         delimiter: None: that of the format.
+        splits: Split of each folder of a folder; empty: it has no such folders.
+        notes: What else a person may want to know: its name, and the text.
+        sheets: Names of the sheets of a workbook.
     """
 
     format: str
@@ -79,14 +84,24 @@ class Sample:
     guessed: bool = False
     delimiter: str | None = None
     header: bool = True
+    quoting: bool = True
+    sheet: str | int | None = None
+    sheets: tuple[str, ...] = ()
+    splits: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[tuple[str, str], ...] = ()
+
+    def with_notes(self, *notes: tuple[str, str]) -> "Sample":
+        """The sample with those notes that have a text."""
+        return replace(self, notes=tuple(note for note in notes if note[1]))
 
 
-def read_sample(path: Path, file_format: str) -> Sample:
+def read_sample(path: Path, file_format: str, given: Mapping[str, Any] = NOTHING) -> Sample:
     """Look at the first rows of a file.
 
     Args:
         path: The file; gzip, zstd, bzip2 and xz are unpacked.
         file_format: csv, tsv, jsonl, json, excel, parquet or arrow.
+        given: What a person has set of how it is read, by key of download.dataset; the rest is guessed.
 
     Raises:
         DataError: It can't be read in this format, or has no rows.
@@ -101,7 +116,7 @@ def read_sample(path: Path, file_format: str) -> Sample:
         "tsv": _separated,
     }
     try:
-        sample = readers[file_format](path, file_format)
+        sample = readers[file_format](path, file_format, given)
     except SpecialFileError as error:
         raise DataError(f"{path} is {error.kind}, not a file with rows. Name a file.") from error
     except FileNotFoundError as error:
@@ -112,16 +127,21 @@ def read_sample(path: Path, file_format: str) -> Sample:
         problem = " ".join(str(error).split())
         raise DataError(f"{path} can't be read as {file_format}: {problem}. Correct the file, or its name.") from error
     if not sample.rows:
-        raise DataError(f"{path} has no rows. Give a file with rows.")
+        raise DataError(f"{path} has no rows. Give a file with rows{other_sheet(sample.sheets, sample.sheet)}.")
     return sample
 
 
-def _parquet(path: Path, file_format: str) -> Sample:
+def _encoding(path: Path, given: Mapping[str, Any]) -> tuple[str, bool]:
+    """The encoding that a person has set, or that of the first bytes; and whether it is a guess."""
+    return (given["encoding"], False) if "encoding" in given else find_encoding(path)
+
+
+def _parquet(path: Path, file_format: str, _: Mapping[str, Any]) -> Sample:
     with open_regular(path) as file:
         return _count(Sample(file_format), _table_rows(pq.ParquetFile(file).iter_batches(batch_size=1000)))
 
 
-def _arrow(path: Path, file_format: str) -> Sample:
+def _arrow(path: Path, file_format: str, _: Mapping[str, Any]) -> Sample:
     with open_regular(path) as file:
         is_file = file.read(6) == b"ARROW1"
         file.seek(0)
@@ -130,13 +150,12 @@ def _arrow(path: Path, file_format: str) -> Sample:
         return _count(Sample(file_format), _table_rows(batches))
 
 
-def _json(path: Path, file_format: str) -> Sample:
-    """Rows of JSON lines, or of one array, which may be named .jsonl."""
-    encoding, guessed = find_encoding(path)
-    with open_text(path, encoding) as stream:
-        start = next((line.strip() for line in stream if line.strip()), "")
-    if start.startswith("[") and start[1:].lstrip()[:1] in ("{", ""):
-        file_format = "json"
+def _json(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample:
+    """Rows of JSON lines, or of one array, whichever the name says."""
+    encoding, guessed = _encoding(path, given)
+    if "format" not in given:
+        with open_text(path, encoding) as stream:
+            file_format = json_format(stream, file_format)
     with open_text(path, encoding) as stream:
         name, dialect = str(path), Dialect(file_format)
         is_array = file_format == "json"
@@ -169,29 +188,35 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value_at(row, key) for key in present_keys(row)}
 
 
-def _workbook(path: Path, file_format: str) -> Sample:
+def _workbook(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample:
     with open_regular(path) as file:
-        names, rows = read_workbook(file, str(path), Dialect(file_format, header=False))
+        sheets, sheet = sheet_names(file, str(path)), given.get("sheet")
+        names, rows = read_workbook(file, str(path), Dialect(file_format, header=False, sheet=sheet))
         first = next(rows, None)
         cells = ["" if cell is None else str(cell) for cell in first.cells or ()] if first else names
-        header = is_header(cells)
+        header = given.get("header", is_header(cells))
         keys: list[str | int] = [*cells] if header else [*range(len(cells))]
         body = rows if header or first is None else itertools.chain([first], rows)
         dicts = (dict(zip(keys, row.cells or (), strict=True)) for row in body)
-        return _count(Sample(file_format, header=header), dicts)
+        return _count(Sample(file_format, header=header, sheet=sheet, sheets=tuple(sheets)), dicts)
 
 
-def _separated(path: Path, file_format: str) -> Sample:
-    (encoding, guessed), usual = find_encoding(path), "," if file_format == "csv" else "\t"
+def _separated(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample:
+    (encoding, guessed), usual = _encoding(path, given), "," if file_format == "csv" else "\t"
+    quoting = given.get("quoting", True)
     csv.field_size_limit(LONGEST_FIELD)
     with open_text(path, encoding) as stream:
         first = list(itertools.islice(stream, LINES))
         named = SEPARATOR_LINE.fullmatch(first[0]) if first else None  # a line that is for Excel
         first = first[1:] if named else first
-        delimiter = named[1] if named else find_delimiter(first) if file_format == "csv" else usual
-        rows = (row for row in csv.reader(itertools.chain(first, stream), delimiter=delimiter) if row)
+        if "delimiter" in given:
+            delimiter = given["delimiter"] or usual
+        else:
+            delimiter = named[1] if named else find_delimiter(first) if file_format == "csv" else usual
+        style = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
+        rows = (row for row in csv.reader(itertools.chain(first, stream), delimiter=delimiter, quoting=style) if row)
         names = next(rows, [])
-        header = is_header(names)
+        header = given.get("header", is_header(names))
         keys: list[str | int] = [*names] if header else [*range(len(names))]
         body = rows if header else itertools.chain([names], rows)
         sample = Sample(
@@ -200,6 +225,7 @@ def _separated(path: Path, file_format: str) -> Sample:
             guessed=guessed,
             delimiter=None if delimiter == usual else delimiter,
             header=header,
+            quoting=quoting,
         )
         return _count(sample, (dict(zip(keys, row, strict=True)) for row in body if len(row) == len(keys)))
 
