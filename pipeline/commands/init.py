@@ -68,7 +68,7 @@ def init(
 
 def _columns(sample: "Sample", options: dict[str, str | None]) -> dict[str, str | int | None]:
     """The column for each field: as the options say, as a person answers, or as it is guessed."""
-    from pipeline.dataset.columns import column_named, guess_columns, show_names
+    from pipeline.dataset.columns import column_named, guess_columns, show_names, why_none
     from pipeline.dataset.sheets import other_sheet
 
     if not sample.columns:
@@ -86,6 +86,8 @@ def _columns(sample: "Sample", options: dict[str, str | None]) -> dict[str, str 
             )
             name = answer if answer == NONE or any(str(column.name) == answer for column in sample.columns) else None
         if name is None and guess is None and field in NEEDED:
+            if why := why_none(sample, field):
+                raise DataError(f"{why.removesuffix('.')}{other_sheet(sample.sheets, sample.sheet)}.")
             raise DataError(
                 f"Which column has {NEEDED[field]}? The file has: {show_names(sample.columns)}. Add: --{field} COLUMN"
                 f"{other_sheet(sample.sheets, sample.sheet)}"
@@ -113,7 +115,7 @@ def _show(placed: "Placed", sample: "Sample", columns: dict[str, str | int | Non
     if table.row_count:
         show_table(table)
     if sample.encoding != "utf-8" or sample.delimiter or not sample.header:
-        header = "" if sample.header else ", no header"
+        header = "" if sample.header else ", no header (if it has one: -S download.dataset.header=true)"
         console.print(f"  read as {sample.encoding}, divided by {sample.delimiter or ','!r}{header}", markup=False)
     if sample.guessed:
         console.print(
@@ -130,7 +132,8 @@ def _about(sample: "Sample", field: str, name: str | int | None) -> str:
     column = next((column for column in sample.columns if column.name == name), None)
     if column is None:
         return ""
-    blank = f"; blank in {sample.rows - column.filled} rows" if column.filled < sample.rows else ""
+    blanks = sample.rows - column.filled
+    blank = f"; blank in {blanks} row{'s' if blanks != 1 else ''}" if blanks else ""
     if field in ("label", "group"):
         return f"{len(column.values)} values: {examples(list(column.values), show=plain)}{blank}"
     return f"{column.mean_length:.0f} characters on average{blank}" if field in ("text", "text_pair") else ""

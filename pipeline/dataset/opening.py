@@ -7,11 +7,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.dataset.formats import PACKED
 from stages.errors import DataError
 from stages.reading.encodings import USUAL, encoding_of
+from stages.reading.packed import LONGEST, compression_of
 from stages.special_files import open_regular
 
+OTHERS = {  # first bytes, in small letters -> what the file is, and what to do
+    b"version https://git-lfs.": "a pointer of git-lfs, not the data. Fetch it: git lfs pull",
+    b"<!doctype html": "an HTML page, not data. Download the file itself.",
+    b"<html": "an HTML page, not data. Download the file itself.",
+}
+ZIP = b"PK\3\4"
 HEAD = 1 << 20  # bytes that tell the encoding
 
 
@@ -19,13 +25,16 @@ def find_encoding(path: Path) -> tuple[str, bool]:
     """The encoding of a text file, by its first bytes, and whether it is a guess.
 
     Raises:
-        DataError: The file is empty.
+        DataError: The file is empty, or not data.
         ValueError: It is binary.
     """
     with _open_bytes(path) as file:
         head = bytes(file.read(HEAD))
     if not head:
         raise DataError(f"{path} is empty (0 bytes). Give a file with rows.")
+    if head.startswith(ZIP):
+        raise ValueError("it is a zip or a workbook. Unpack it, or name it .xlsx")
+    refuse_other(path, head)
     encoding = encoding_of(head)
     if encoding.name is None or (0 in head and encoding.name in ("utf-8", USUAL)):
         raise ValueError(f"it is a binary file (byte 0 at position {head.index(0)})")
@@ -38,11 +47,22 @@ def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(_open_bytes(path), encoding=codec, errors="replace", newline="")
 
 
+def refuse_other(path: Path, head: bytes) -> None:
+    """Check that a file is no other thing than data, by its first bytes.
+
+    Raises:
+        DataError: It is; the message says what to do.
+    """
+    start = head.lstrip()[:100].lower()
+    for magic, what in OTHERS.items():
+        if start.startswith(magic):
+            raise DataError(f"{path} is {what}")
+
+
 def _open_bytes(path: Path) -> Any:
-    """Open a file, unpacked as its name says."""
-    file, suffix = open_regular(path), path.suffix.lower()
-    if suffix == ".xz":
+    """Open a file, unpacked as its first bytes say, because its name may be wrong."""
+    file = open_regular(path)
+    kind = compression_of(file.peek(LONGEST))
+    if kind == "xz":
         return lzma.open(file)
-    if suffix in PACKED:
-        return pa.CompressedInputStream(file, {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}[suffix])
-    return file
+    return file if kind is None else pa.CompressedInputStream(file, kind)

@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,58 +11,22 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.dataset.dialect_guess import find_delimiter, is_header, is_number, json_format
-from pipeline.dataset.opening import find_encoding, open_text
+from pipeline.dataset.column import Column
+from pipeline.dataset.dialect_guess import FirstRow, find_delimiter, json_format, refuse_layout
+from pipeline.dataset.opening import find_encoding, open_text, refuse_other
 from pipeline.dataset.sheets import other_sheet
 from stages.errors import DataError
-from stages.reading.dialect import Dialect
+from stages.reading.dialect import DELIMITERS, Dialect
 from stages.reading.json_rows import read_json, read_json_lines
 from stages.reading.lines import Lines, Row
-from stages.reading.separated import SEPARATOR_LINE
-from stages.reading.values import present_keys, value_at
+from stages.reading.separated import SEPARATOR_LINE, read_separated
+from stages.reading.values import NotTextError, as_text, present_keys, value_at
 from stages.reading.workbook import read_workbook, sheet_names
 from stages.special_files import SpecialFileError, open_regular
 
 ROWS = 100_000  # that are looked at: a file sorted by label shows its labels late
 NOTHING: Mapping[str, Any] = {}
 LINES = 50  # that tell the delimiter
-MOST_VALUES = 10_000  # of a column that are told apart
-LONGEST_FIELD = 10_000_000  # characters, as the stage reads them
-
-
-@dataclass
-class Column:
-    """What stands in one column.
-
-    Attributes:
-        name: Its name, or its number (from 0) where there is no header.
-        filled: Rows in which it is not blank.
-        characters: Of all its values.
-        values: The distinct ones, up to MOST_VALUES.
-        numbers: Are all of them numbers?
-    """
-
-    name: str | int
-    filled: int = 0
-    characters: int = 0
-    values: dict[str, None] = field(default_factory=dict)
-    numbers: bool = True
-
-    def add(self, value: str) -> None:
-        """Take the value of one row into account."""
-        value = value.strip()
-        if not value:
-            return
-        self.filled += 1
-        self.characters += len(value)
-        self.numbers = self.numbers and is_number(value)
-        if len(self.values) < MOST_VALUES:
-            self.values[value] = None
-
-    @property
-    def mean_length(self) -> float:
-        """Characters of a value, on average."""
-        return self.characters / max(1, self.filled)
 
 
 @dataclass(frozen=True)
@@ -75,6 +40,8 @@ class Sample:
         splits: Split of each folder of a folder; empty: it has no such folders.
         notes: What else a person may want to know: its name, and the text.
         sheets: Names of the sheets of a workbook.
+        twice: Names that several columns have; these are left out.
+        lists: Names of the columns of lists; these are left out.
     """
 
     format: str
@@ -89,6 +56,8 @@ class Sample:
     sheets: tuple[str, ...] = ()
     splits: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[tuple[str, str], ...] = ()
+    twice: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
 
     def with_notes(self, *notes: tuple[str, str]) -> "Sample":
         """The sample with those notes that have a text."""
@@ -116,6 +85,8 @@ def read_sample(path: Path, file_format: str, given: Mapping[str, Any] = NOTHING
         "tsv": _separated,
     }
     try:
+        with open_regular(path) as file:
+            refuse_other(path, file.peek(100))
         sample = readers[file_format](path, file_format, given)
     except SpecialFileError as error:
         raise DataError(f"{path} is {error.kind}, not a file with rows. Name a file.") from error
@@ -191,43 +162,49 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
 def _workbook(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample:
     with open_regular(path) as file:
         sheets, sheet = sheet_names(file, str(path)), given.get("sheet")
-        names, rows = read_workbook(file, str(path), Dialect(file_format, header=False, sheet=sheet))
-        first = next(rows, None)
-        cells = ["" if cell is None else str(cell) for cell in first.cells or ()] if first else names
-        header = given.get("header", is_header(cells))
-        keys: list[str | int] = [*cells] if header else [*range(len(cells))]
-        body = rows if header or first is None else itertools.chain([first], rows)
-        dicts = (dict(zip(keys, row.cells or (), strict=True)) for row in body)
-        return _count(Sample(file_format, header=header, sheet=sheet, sheets=tuple(sheets)), dicts)
+        _, rows = read_workbook(file, str(path), Dialect(file_format, header=False, sheet=sheet))
+        return _table(Sample(file_format, sheet=sheet, sheets=tuple(sheets)), rows, given.get("header"))
 
 
 def _separated(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample:
-    (encoding, guessed), usual = _encoding(path, given), "," if file_format == "csv" else "\t"
+    (encoding, guessed), usual, name = _encoding(path, given), DELIMITERS[file_format], str(path)
     quoting = given.get("quoting", True)
-    csv.field_size_limit(LONGEST_FIELD)
     with open_text(path, encoding) as stream:
         first = list(itertools.islice(stream, LINES))
-        named = SEPARATOR_LINE.fullmatch(first[0]) if first else None  # a line that is for Excel
-        first = first[1:] if named else first
-        if "delimiter" in given:
-            delimiter = given["delimiter"] or usual
-        else:
-            delimiter = named[1] if named else find_delimiter(first) if file_format == "csv" else usual
-        style = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
-        rows = (row for row in csv.reader(itertools.chain(first, stream), delimiter=delimiter, quoting=style) if row)
-        names = next(rows, [])
-        header = given.get("header", is_header(names))
-        keys: list[str | int] = [*names] if header else [*range(len(names))]
-        body = rows if header else itertools.chain([names], rows)
-        sample = Sample(
-            file_format,
-            encoding=encoding,
-            guessed=guessed,
-            delimiter=None if delimiter == usual else delimiter,
-            header=header,
-            quoting=quoting,
-        )
-        return _count(sample, (dict(zip(keys, row, strict=True)) for row in body if len(row) == len(keys)))
+    named = SEPARATOR_LINE.fullmatch(first[0]) if first else None  # a line that is for Excel
+    if "delimiter" in given:
+        delimiter = given["delimiter"] or usual
+    else:
+        delimiter = named[1] if named else find_delimiter(first, usual)
+    if not named and "delimiter" not in given:
+        refuse_layout(name, first, delimiter)
+    with open_text(path, encoding) as stream:
+        dialect = Dialect(file_format, delimiter=delimiter, header=False, quoting=quoting)
+        _, rows, _ = read_separated(Lines(stream, name, dialect), name, dialect)
+        found = None if delimiter == usual else delimiter
+        sample = Sample(file_format, encoding=encoding, guessed=guessed, delimiter=found, quoting=quoting)
+        return _table(sample, rows, given.get("header"))
+
+
+def _table(sample: Sample, rows: Iterable[Row], header: bool | None) -> Sample:
+    """The sample with the columns of rows of cells; whether the first has their names is set, or seen (None)."""
+    good = (["" if cell is None else str(cell) for cell in row.cells or ()] for row in rows if row.problem is None)
+    cells = next(good, None)
+    if cells is None:
+        return sample
+    first = FirstRow(cells, header)
+    counted = _count(sample, (dict(enumerate(row)) for row in first.watch(good)))
+    if not any(column.filled for column in counted.columns):
+        return sample
+    if not first.header:
+        return replace(counted, header=False)
+    twice = tuple(name for name, count in Counter(cells).items() if count > 1 and name.strip())
+    columns = tuple(
+        replace(column, name=cells[int(column.name)])
+        for column in counted.columns
+        if cells[int(column.name)] not in twice
+    )
+    return replace(counted, columns=columns, twice=twice)
 
 
 def _table_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
@@ -236,12 +213,19 @@ def _table_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
 
 
 def _count(sample: Sample, rows: Iterable[Mapping[Any, Any]]) -> Sample:
-    """The sample with what stands in the columns of its first rows; lists and the like are left out."""
+    """The sample with what stands in the columns of its first rows; values of lists and the like are left out."""
     columns: dict[str | int, Column] = {}
+    lists: dict[str, None] = {}
     number = 0
     for row in itertools.islice(rows, ROWS):
         number += 1
         for name, value in row.items():
-            if value is None or isinstance(value, str | int | float):
-                columns.setdefault(name, Column(name)).add("" if value is None else str(value))
-    return replace(sample, columns=tuple(columns.values()), rows=number)
+            try:
+                text = as_text(value) or ""
+            except NotTextError:
+                if isinstance(value, list):
+                    lists[str(name)] = None
+                continue
+            columns.setdefault(name, Column(name)).add(text)
+    kept = tuple(column for column in columns.values() if column.filled or column.name not in lists)
+    return replace(sample, columns=kept, rows=number, lists=tuple(lists))

@@ -24,7 +24,8 @@ from pipeline.prediction.request import (
     writer_for,
 )
 from pipeline.prediction.resume import Counts, PartialOutput
-from pipeline.prediction.windows import Window, WindowReader
+from pipeline.prediction.window import Window
+from pipeline.prediction.windows import WindowReader
 from stages.data_format import read_data_format
 from stages.errors import DataError
 from stages.texts import text_problem

@@ -61,7 +61,7 @@ def _wide(head: bytes) -> str | None:
             continue
         zeros = letters[place::width].count(0)
         others = letters[width - 1 - place :: width].count(0)
-        if zeros > MOST_NULS * len(letters) / width and not others and _decodes(letters, name):
+        if zeros > MOST_NULS * len(letters) / width and 20 * others < zeros and _decodes(letters, name):
             return name
     return None
 

@@ -140,6 +140,26 @@ def test_names_from_the_data_are_shown_as_they_are(own: Path, command: Commands,
     assert command(own, "plan").code == 0
 
 
+def test_what_is_a_guess_is_said(own: Path, command: Commands, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(
+        b"great caf\xe9 in town,good\nbad coffee in town,good\nso-so tea at home,bad\n" * 3
+    )
+    done = command(own, "init", str(tmp_path / "rows.csv"))
+    assert done.code == 0, done.err
+    assert "cp1252 is a guess, as the file is not UTF-8" in done.out
+    assert "-S download.dataset.encoding=NAME" in done.out
+    assert "no header (if it has one: -S download.dataset.header=true)" in done.out
+    assert params(own).download.dataset.header is False
+
+
+def test_why_a_file_has_no_labels(own: Path, command: Commands, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,label,label\n" + "a long enough text,x,y\n" * 3)
+    done = command(own, "init", str(tmp_path / "rows.csv"))
+    assert done.code == 1
+    assert "Several columns are named 'label'. Give each column a name of its own." in done.err
+    assert "--label COLUMN" not in done.err
+
+
 def test_in_a_terminal_it_asks(own: Path, command: Commands, reviews: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, "", "lable", "author", "none", "none")  # Enter takes the guess; a column that is not there
     done = command(own, "init", str(reviews))

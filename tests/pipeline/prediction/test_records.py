@@ -143,7 +143,7 @@ def test_a_line_that_python_can_not_read_is_an_error_of_its_row(
 def test_values_that_parquet_can_not_hold_are_named(
     predict: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: object, early: bool
 ) -> None:
-    monkeypatch.setattr("pipeline.prediction.windows.WINDOW_ROWS", 1)
+    monkeypatch.setattr("pipeline.prediction.window.WINDOW_ROWS", 1)
     rows = [{"text": "good", "n": 1}, {"text": "bad", "n": value}]
     if early and value not in ("x",):
         rows = rows[1:]

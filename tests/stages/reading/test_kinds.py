@@ -66,7 +66,7 @@ def test_a_pattern_matches_no_system_files(tmp_path: Path, caplog: pytest.LogCap
         (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "data" / name).write_text(f"text,label\n{name},x\nother {name},y\n")
     assert download(tmp_path, "data/**/*.csv", format="csv")["rows_in"] == 4
-    assert "3 hidden files or files of the system are not read: ._a.csv, __MACOSX/a.csv, ~$b.csv" in caplog.text
+    assert "not read, as they are hidden or of the system (3): ._a.csv, __MACOSX/a.csv, ~$b.csv" in caplog.text
 
 
 def saved(folder: Path, splits: list[str] | None) -> None:

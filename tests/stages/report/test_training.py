@@ -43,7 +43,7 @@ def test_every_method_has_a_sentence() -> None:
             {"monitor": {"name": "val.loss", "value": None}, "best_epoch": 1, "epochs": 1},
             {"fast_dev_run": True},
             "epochs",
-            "1 of at most 2; the weights of epoch 1 were kept (no epoch was chosen)",
+            "1 of at most 4; the weights of epoch 1 were kept (no epoch was chosen)",
         ),
         ({}, {"warmup_ratio": 0.0, "schedule": "cosine"}, "learning rate", "0.0002, cosine"),
         (
