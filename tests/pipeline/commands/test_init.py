@@ -299,6 +299,43 @@ def test_what_is_no_file_in_a_folder_is_refused(own: Path, command: Commands, tm
     assert not (own / "data/mine/films").exists()
 
 
+def test_folders_of_splits(own: Path, command: Commands, tmp_path: Path) -> None:
+    for name in ("train/good/1.txt", "train/bad/1.txt", "test/good/1.txt", "test/bad/1.txt", "README"):
+        (tmp_path / "films" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "films" / name).write_text(name)
+    done = command(own, "init", str(tmp_path / "films"))
+    assert done.code == 0, done.err
+    lines = [" ".join(line.split()) for line in done.out.splitlines()]
+    assert lines[1:4] == [
+        "classes 2: bad, good",
+        "splits test (as test), train (as train)",
+        "not read 1 beside the folders of classes: README",
+    ]
+    files = params(own).download.dataset.files
+    assert [(file.source, file.split) for file in files] == [
+        ("data/mine/films/test", "test"),
+        ("data/mine/films/train", "train"),
+    ]
+
+
+def test_what_is_set_of_how_a_file_is_read_holds(own: Path, command: Commands, tmp_path: Path) -> None:
+    (tmp_path / "rows.dat").write_text("".join(f"text number {n}~{n % 2}\n" for n in range(9)))
+    values = ["format=csv", "delimiter='~'", "header=false"]
+    options = [part for value in values for part in ("-S", f"download.dataset.{value}")]
+    done = command(own, "init", str(tmp_path / "rows.dat"), *options)
+    assert done.code == 0, done.err
+    dataset = params(own).download.dataset
+    assert (dataset.format, dataset.delimiter, dataset.header) == ("csv", "~", False)
+    assert (dataset.columns.text, dataset.columns.label) == (0, 1)
+
+
+def test_a_wrong_setting_of_how_a_file_is_read_is_refused_first(own: Path, command: Commands, reviews: Path) -> None:
+    done = command(own, "init", str(reviews), "-S", "download.dataset.encoding=utf-9")
+    assert (done.code, done.out) == (1, "")
+    assert "download.dataset.encoding" in done.err
+    assert not (own / "data/mine/App_Reviews.csv").exists()
+
+
 def test_use_says_what_it_wrote(own: Path, command: Commands) -> None:
     five = ["seeds=[1,2]", "split.val=0.2", "split.test=0.2", "tokenize.max_length=64", "finetune.learning_rate=5e-5"]
     done = command(own, "use", "default", *[part for value in five for part in ("-S", value)])
