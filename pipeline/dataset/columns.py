@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from pipeline.dataset.column import MOST_VALUES, Column
 from pipeline.dataset.names import NAMED, words_of
-from pipeline.dataset.sample import MOST_VALUES, Column, Sample
+from pipeline.dataset.sample import Sample
 from stages.errors import DataError
 from stages.messages import NAMES, examples, plain, short
 

@@ -1,6 +1,8 @@
-"""The delimiter of a CSV file, and whether the first row is a header, guessed from the first lines."""
+"""The delimiter of a CSV file, whether the first row is a header, and which JSON a file is, by the first lines."""
 
 import csv
+import itertools
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -79,21 +81,25 @@ def is_header(names: Sequence[str]) -> bool:
 class FirstRow:
     """The first row of a table, watched while the others are read: is it a row like them?
 
+    Args:
+        cells: Of the row.
+        header: What a person says; None: it is told by the rows.
+
     Attributes:
         cells: Of the row.
         header: Does it hold names? Known when the rows have been read.
     """
 
-    def __init__(self, cells: Sequence[str]) -> None:
-        self.cells = cells
-        self.header = is_header(cells)
+    def __init__(self, cells: Sequence[str], header: bool | None = None) -> None:
+        self.cells, self._set = cells, header is not None
+        self.header = is_header(cells) if header is None else header
 
     def watch(self, rows: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
         """Yield the rows below a header, else all rows; the first comes last where only the others tell.
 
         It is no header where another row has a cell of it, and no name looks like one.
         """
-        watched = self.header and not any(map(looks_like_name, self.cells))
+        watched = self.header and not self._set and not any(map(looks_like_name, self.cells))
         if not self.header:
             yield self.cells
         for row in rows:
@@ -111,3 +117,23 @@ def is_number(value: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def json_format(lines: Iterable[str], named: str) -> str:
+    """Whether JSON is an array (`json`) or an object per line (`jsonl`); what the name says where both can be.
+
+    Args:
+        lines: Of the file.
+        named: The format that the file's name stands for.
+    """
+    first, second = itertools.islice(itertools.chain((line.strip() for line in lines if line.strip()), ("", "")), 2)
+    if first.startswith("["):
+        return "json" if first[1:].lstrip()[:1] in ("{", "") else named
+    return "jsonl" if second.startswith("{") and _is_object(first) else named
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False

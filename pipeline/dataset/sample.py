@@ -11,55 +11,22 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.dataset.dialect_guess import FirstRow, find_delimiter, is_number, refuse_layout
+from pipeline.dataset.column import Column
+from pipeline.dataset.dialect_guess import FirstRow, find_delimiter, json_format, refuse_layout
 from pipeline.dataset.opening import find_encoding, open_text, refuse_other
+from pipeline.dataset.sheets import other_sheet
 from stages.errors import DataError
 from stages.reading.dialect import DELIMITERS, Dialect
 from stages.reading.json_rows import read_json, read_json_lines
 from stages.reading.lines import Lines, Row
 from stages.reading.separated import SEPARATOR_LINE, read_separated
 from stages.reading.values import NotTextError, as_text, present_keys, value_at
-from stages.reading.workbook import read_workbook
+from stages.reading.workbook import read_workbook, sheet_names
 from stages.special_files import SpecialFileError, open_regular
 
 ROWS = 100_000  # that are looked at: a file sorted by label shows its labels late
+NOTHING: Mapping[str, Any] = {}
 LINES = 50  # that tell the delimiter
-MOST_VALUES = 10_000  # of a column that are told apart
-
-
-@dataclass
-class Column:
-    """What stands in one column.
-
-    Attributes:
-        name: Its name, or its number (from 0) where there is no header.
-        filled: Rows in which it is not blank.
-        characters: Of all its values.
-        values: The distinct ones, up to MOST_VALUES.
-        numbers: Are all of them numbers?
-    """
-
-    name: str | int
-    filled: int = 0
-    characters: int = 0
-    values: dict[str, None] = field(default_factory=dict)
-    numbers: bool = True
-
-    def add(self, value: str) -> None:
-        """Take the value of one row into account."""
-        value = value.strip()
-        if not value:
-            return
-        self.filled += 1
-        self.characters += len(value)
-        self.numbers = self.numbers and is_number(value)
-        if len(self.values) < MOST_VALUES:
-            self.values[value] = None
-
-    @property
-    def mean_length(self) -> float:
-        """Characters of a value, on average."""
-        return self.characters / max(1, self.filled)
 
 
 @dataclass(frozen=True)
@@ -70,6 +37,9 @@ class Sample:
         rows: How many were looked at.
         guessed: The encoding is a guess, which nothing in the file says.
         delimiter: None: that of the format.
+        splits: Split of each folder of a folder; empty: it has no such folders.
+        notes: What else a person may want to know: its name, and the text.
+        sheets: Names of the sheets of a workbook.
         twice: Names that several columns have; these are left out.
         lists: Names of the columns of lists; these are left out.
     """
@@ -81,16 +51,26 @@ class Sample:
     guessed: bool = False
     delimiter: str | None = None
     header: bool = True
+    quoting: bool = True
+    sheet: str | int | None = None
+    sheets: tuple[str, ...] = ()
+    splits: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[tuple[str, str], ...] = ()
     twice: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
 
+    def with_notes(self, *notes: tuple[str, str]) -> "Sample":
+        """The sample with those notes that have a text."""
+        return replace(self, notes=tuple(note for note in notes if note[1]))
 
-def read_sample(path: Path, file_format: str) -> Sample:
+
+def read_sample(path: Path, file_format: str, given: Mapping[str, Any] = NOTHING) -> Sample:
     """Look at the first rows of a file.
 
     Args:
         path: The file; gzip, zstd, bzip2 and xz are unpacked.
         file_format: csv, tsv, jsonl, json, excel, parquet or arrow.
+        given: What a person has set of how it is read, by key of download.dataset; the rest is guessed.
 
     Raises:
         DataError: It can't be read in this format, or has no rows.
@@ -107,7 +87,7 @@ def read_sample(path: Path, file_format: str) -> Sample:
     try:
         with open_regular(path) as file:
             refuse_other(path, file.peek(100))
-        sample = readers[file_format](path, file_format)
+        sample = readers[file_format](path, file_format, given)
     except SpecialFileError as error:
         raise DataError(f"{path} is {error.kind}, not a file with rows. Name a file.") from error
     except FileNotFoundError as error:
@@ -118,16 +98,21 @@ def read_sample(path: Path, file_format: str) -> Sample:
         problem = " ".join(str(error).split())
         raise DataError(f"{path} can't be read as {file_format}: {problem}. Correct the file, or its name.") from error
     if not sample.rows:
-        raise DataError(f"{path} has no rows. Give a file with rows.")
+        raise DataError(f"{path} has no rows. Give a file with rows{other_sheet(sample.sheets, sample.sheet)}.")
     return sample
 
 
-def _parquet(path: Path, file_format: str) -> Sample:
+def _encoding(path: Path, given: Mapping[str, Any]) -> tuple[str, bool]:
+    """The encoding that a person has set, or that of the first bytes; and whether it is a guess."""
+    return (given["encoding"], False) if "encoding" in given else find_encoding(path)
+
+
+def _parquet(path: Path, file_format: str, _: Mapping[str, Any]) -> Sample:
     with open_regular(path) as file:
         return _count(Sample(file_format), _table_rows(pq.ParquetFile(file).iter_batches(batch_size=1000)))
 
 
-def _arrow(path: Path, file_format: str) -> Sample:
+def _arrow(path: Path, file_format: str, _: Mapping[str, Any]) -> Sample:
     with open_regular(path) as file:
         is_file = file.read(6) == b"ARROW1"
         file.seek(0)
@@ -136,13 +121,12 @@ def _arrow(path: Path, file_format: str) -> Sample:
         return _count(Sample(file_format), _table_rows(batches))
 
 
-def _json(path: Path, file_format: str) -> Sample:
-    """Rows of JSON lines, or of one array, which may be named .jsonl."""
-    encoding, guessed = find_encoding(path)
-    with open_text(path, encoding) as stream:
-        start = next((line.strip() for line in stream if line.strip()), "")
-    if start.startswith("[") and start[1:].lstrip()[:1] in ("{", ""):
-        file_format = "json"
+def _json(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample:
+    """Rows of JSON lines, or of one array, whichever the name says."""
+    encoding, guessed = _encoding(path, given)
+    if "format" not in given:
+        with open_text(path, encoding) as stream:
+            file_format = json_format(stream, file_format)
     with open_text(path, encoding) as stream:
         name, dialect = str(path), Dialect(file_format)
         is_array = file_format == "json"
@@ -175,34 +159,40 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value_at(row, key) for key in present_keys(row)}
 
 
-def _workbook(path: Path, file_format: str) -> Sample:
+def _workbook(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample:
     with open_regular(path) as file:
-        _, rows = read_workbook(file, str(path), Dialect(file_format, header=False))
-        return _table(Sample(file_format), rows)
+        sheets, sheet = sheet_names(file, str(path)), given.get("sheet")
+        _, rows = read_workbook(file, str(path), Dialect(file_format, header=False, sheet=sheet))
+        return _table(Sample(file_format, sheet=sheet, sheets=tuple(sheets)), rows, given.get("header"))
 
 
-def _separated(path: Path, file_format: str) -> Sample:
-    (encoding, guessed), usual, name = find_encoding(path), DELIMITERS[file_format], str(path)
+def _separated(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample:
+    (encoding, guessed), usual, name = _encoding(path, given), DELIMITERS[file_format], str(path)
+    quoting = given.get("quoting", True)
     with open_text(path, encoding) as stream:
         first = list(itertools.islice(stream, LINES))
     named = SEPARATOR_LINE.fullmatch(first[0]) if first else None  # a line that is for Excel
-    delimiter = named[1] if named else find_delimiter(first, usual)
-    if not named:
+    if "delimiter" in given:
+        delimiter = given["delimiter"] or usual
+    else:
+        delimiter = named[1] if named else find_delimiter(first, usual)
+    if not named and "delimiter" not in given:
         refuse_layout(name, first, delimiter)
     with open_text(path, encoding) as stream:
-        dialect = Dialect(file_format, delimiter=delimiter, header=False)
+        dialect = Dialect(file_format, delimiter=delimiter, header=False, quoting=quoting)
         _, rows, _ = read_separated(Lines(stream, name, dialect), name, dialect)
         found = None if delimiter == usual else delimiter
-        return _table(Sample(file_format, encoding=encoding, guessed=guessed, delimiter=found), rows)
+        sample = Sample(file_format, encoding=encoding, guessed=guessed, delimiter=found, quoting=quoting)
+        return _table(sample, rows, given.get("header"))
 
 
-def _table(sample: Sample, rows: Iterable[Row]) -> Sample:
-    """The sample with the columns of rows of cells, of which the first may have their names."""
+def _table(sample: Sample, rows: Iterable[Row], header: bool | None) -> Sample:
+    """The sample with the columns of rows of cells; whether the first has their names is set, or seen (None)."""
     good = (["" if cell is None else str(cell) for cell in row.cells or ()] for row in rows if row.problem is None)
     cells = next(good, None)
     if cells is None:
         return sample
-    first = FirstRow(cells)
+    first = FirstRow(cells, header)
     counted = _count(sample, (dict(enumerate(row)) for row in first.watch(good)))
     if not any(column.filled for column in counted.columns):
         return sample

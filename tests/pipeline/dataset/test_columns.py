@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.dataset.column import Column
 from pipeline.dataset.columns import column_named, guess_columns, why_none
-from pipeline.dataset.sample import Column, Sample
+from pipeline.dataset.sample import Sample
 from stages.errors import DataError
 
 ROWS = 60

@@ -198,4 +198,4 @@ def test_what_can_not_be_read_is_one_error(tmp_path: Path, case: str) -> None:
 
 def test_a_folder_per_class(tmp_path: Path) -> None:
     folder_of(tmp_path, "good/1.txt", "bad/1.txt")
-    assert describe(tmp_path) == Sample("folders")
+    assert describe(tmp_path) == Sample("folders", notes=(("classes", "2: bad, good"),))
