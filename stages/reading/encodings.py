@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from collections import Counter
 from typing import NamedTuple
 
 MARKS = {  # of byte order, the longer first: that of UTF-32 begins like that of UTF-16
@@ -13,6 +14,7 @@ MARKS = {  # of byte order, the longer first: that of UTF-32 begins like that of
 }
 WIDE = {"utf-16-le": (2, 1), "utf-16-be": (2, 0), "utf-32-le": (4, 3), "utf-32-be": (4, 0)}  # width, where Latin has 0
 MOST_NULS = 0.1  # of the bytes of a text that is not wide; UTF-16 of Latin letters has half
+SAME_BLOCKS = 0.9  # of the letters of a wide text are in two blocks of 256
 BAD = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, as surrogateescape shows them
 OTHER = re.compile("[^\x00-\x7f\udc80-\udcff]")  # letters beyond ASCII
 USUAL = "cp1252"  # of files that are not UTF-8: as Windows writes them in Western Europe and America
@@ -59,9 +61,13 @@ def _wide(head: bytes) -> str | None:
         letters = head[: len(head) // width * width]
         if width == 4 and 2 * letters.count(0) < len(letters):
             continue
-        zeros = letters[place::width].count(0)
+        blocks = Counter(letters[place::width])  # of an alphabet there are two: its own, and that of ASCII
         others = letters[width - 1 - place :: width].count(0)
-        if zeros > MOST_NULS * len(letters) / width and 20 * others < zeros and _decodes(letters, name):
+        if (
+            sum(count for _, count in blocks.most_common(2)) >= SAME_BLOCKS * len(letters) / width
+            and 20 * others < blocks[0]
+            and _decodes(letters, name)
+        ):
             return name
     return None
 

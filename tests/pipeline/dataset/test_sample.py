@@ -50,6 +50,11 @@ GOOD: dict[str, tuple[str, Callable[[Path], object], dict[str, object]]] = {  # 
         )
         for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
     },
+    "Cyrillic in UTF-16 without a mark": (
+        "a.csv",
+        lambda path: path.write_text(CSV + '"Как дела, и что нового в городе",1\n' * 9, "utf-16-le"),
+        {"encoding": "utf-16-le", "rows": 18},
+    ),
     "csv in UTF-32": ("a.csv", lambda path: path.write_text(CSV, "utf-32"), {"encoding": "utf-32"}),
     "a bad byte in UTF-8": ("a.csv", lambda path: path.write_bytes(CSV.encode() + b'"caf\xe9",1\n'), {"rows": 10}),
     "CRLF": ("a.csv", lambda path: path.write_text(CSV, newline="\r\n"), {}),
