@@ -1,6 +1,7 @@
 """The first rows of a data file: its encoding and delimiter, its columns, and what stands in them."""
 
 import csv
+import io
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +19,7 @@ from pipeline.dataset.sheets import other_sheet
 from stages.errors import DataError
 from stages.reading.dialect import DELIMITERS, Dialect
 from stages.reading.json_rows import read_json, read_json_lines
-from stages.reading.lines import Lines, Row
+from stages.reading.lines import Lines, Row, decode
 from stages.reading.separated import SEPARATOR_LINE, read_separated
 from stages.reading.values import NotTextError, as_text, present_keys, value_at
 from stages.reading.workbook import read_workbook, sheet_names
@@ -104,7 +105,10 @@ def read_sample(path: Path, file_format: str, given: Mapping[str, Any] = NOTHING
 
 def _encoding(path: Path, given: Mapping[str, Any]) -> tuple[str, bool]:
     """The encoding that a person has set, or that of the first bytes; and whether it is a guess."""
-    return (given["encoding"], False) if "encoding" in given else find_encoding(path)
+    if "encoding" not in given:
+        return find_encoding(path)
+    decode(io.BytesIO(), Dialect("lines", given["encoding"]))  # refuses what Python does not know
+    return given["encoding"], False
 
 
 def _parquet(path: Path, file_format: str, _: Mapping[str, Any]) -> Sample:
