@@ -80,7 +80,7 @@ def test_cold_then_nothing_then_a_learning_rate(deployed: ToyProject, api: Api, 
 def test_the_schedule_fires(deployed: ToyProject, api: Api) -> None:
     from prefect.client.schemas.schedules import IntervalSchedule
 
-    deployed.create(text="scheduled\n")
+    deployed.create()
     deployment = api.client.read_deployment_by_name("coordinate/coordinate")
     assert {schedule.slug: schedule.active for schedule in deployment.schedules} == {
         "nightly": False,
@@ -130,7 +130,7 @@ def starts(project: ToyProject, stage: str) -> int:
 def test_stage_engine_worker_coordinator_and_server_are_killed(
     deployed: ToyProject, machines: Machines, api: Api, sig: signal.Signals
 ) -> None:
-    deployed.create(text=f"{sig}\n")
+    deployed.create()
     for stage in ("download", "evaluate@1", "report"):
         deployed.slow(stage, SLOW)
     deployed.slow("finetune@1", 3 * SLOW)
@@ -166,7 +166,7 @@ def test_stage_engine_worker_coordinator_and_server_are_killed(
 def test_a_cancelled_coordinator_stops_its_stages(deployed: ToyProject, machines: Machines, api: Api) -> None:
     from prefect.states import Cancelling
 
-    deployed.create(text="cancelled\n")
+    deployed.create()
     deployed.slow("download", 500)
     run_id = api.coordinate(deployed)
     stage_process(deployed, "download")
@@ -183,7 +183,7 @@ def test_a_cancelled_coordinator_stops_its_stages(deployed: ToyProject, machines
 
 @LONG
 def test_two_coordinators_at_once(deployed: ToyProject, machines: Machines, api: Api) -> None:
-    deployed.create(text="twice\n")
+    deployed.create()
     runs = [api.coordinate_now(deployed) for _ in range(2)]
     for run_id in runs:
         assert api.end(run_id).is_completed()
@@ -197,7 +197,7 @@ def engine_of(api: Api, machines: Machines, stage: str) -> psutil.Process:
 
 
 def test_retrain_in_one_folder(deployed: ToyProject, api: Api) -> None:
-    deployed.create(text="one machine\n")
+    deployed.create()
     deployment = api.client.read_deployment_by_name("retrain/retrain")
     where = {"working_dir": str(deployed.work)}
     params = {"finetune.learning_rate": 3e-5}
