@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from datetime import timedelta
+from uuid import UUID
 
 import psutil
 import pytest
@@ -39,8 +40,10 @@ def test_cold_then_nothing_then_a_learning_rate(deployed: ToyProject, api: Api, 
     machines.start_worker("gpu-2", limit=1)
     for seed in (1, 2):
         deployed.slow(f"finetune@{seed}", 50)
-    state = api.end(api.coordinate(deployed))
+    run_id = api.coordinate(deployed)
+    state = api.end(run_id)
     assert state.is_completed(), state.message
+    assert_shows_its_stages(api, run_id, deployed)
     finetunes, evaluates = ["finetune@1", "finetune@2"], ["evaluate@1", "evaluate@2"]
     assert sorted(deployed.ran()) == sorted(["download", *finetunes, *evaluates, "report"])
     assert {event["stage"]: event["gpu"] for event in deployed.events() if event["gpu"]} == dict.fromkeys(
@@ -74,6 +77,16 @@ def test_cold_then_nothing_then_a_learning_rate(deployed: ToyProject, api: Api, 
     assert message.startswith("Retrain: finetune@1, finetune@2, evaluate@1, evaluate@2, report\n")
     assert "macro_f1" in message
     assert deployed.head("main") == head
+
+
+def assert_shows_its_stages(api: Api, run_id: UUID, deployed: ToyProject) -> None:
+    """The run says of what it is, and its stages are runs of their own, to which its log leads."""
+    assert api.client.read_flow_run(run_id).name == f"main at {deployed.head('main')[:12]}"
+    stages = {run.name: run for run in api.children(run_id)}
+    assert set(stages) == set(deployed.ran()), "the runs of the stages are subflow runs"
+    lines = wait_for(lambda: [line for line in api.logs(run_id) if "submitted to the pool" in line], 60)
+    assert {line.split()[0] for line in lines} == set(stages)
+    assert all(str(stages[line.split()[0]].id) in line for line in lines)
 
 
 @MINUTES
