@@ -47,7 +47,8 @@ def read_text_file(path: Path, *, name: str, options: ReadOptions) -> Iterator[R
             yield from _records(names, rows, name, options)
             return
         try:
-            yield from _text_rows(decode(file, options.dialect), name, options)
+            with decode(file, options.dialect) as text:
+                yield from _text_rows(text, name, options)
         except UnicodeError as error:
             raise DataError(
                 f"{name} can't be read as {options.encoding}: {error}. "
@@ -74,7 +75,8 @@ def read_folders(path: Path, *, name: str, options: ReadOptions) -> Iterator[Rec
         parts = file.relative_to(path).parts
         with open_file(file, f"{name}/{'/'.join(parts)}") as binary:
             try:
-                text = decode(binary, options.dialect).read(LONGEST + 1)
+                with decode(binary, options.dialect) as stream:
+                    text = stream.read(LONGEST + 1)
             except UnicodeError as error:
                 yield Record(row, None, id="/".join(parts), problem=f"it is not {options.encoding}: {error}")
                 continue
