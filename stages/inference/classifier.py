@@ -24,10 +24,11 @@ from stages.inference.forward import inputs_of, logits_of, reads_padding
 from stages.inference.loading import load_model, read_behind
 from stages.inference.tokenizer import open_auto_tokenizer
 from stages.model.layers import first_token
+from stages.model.outputs import compute_errors
 from stages.model.packed import padded
 from stages.model.padding import choose_pad_token, padding_side
 from stages.model.pooling import pool, pooling_of
-from stages.model.positions import max_tokens
+from stages.model.positions import max_tokens, table_tokens
 from stages.texts import check_texts, windows
 from stages.tokenizer import ModelTokenizer, encode
 from stages.tokenizer_check import check_embedded, check_vocabulary
@@ -73,7 +74,9 @@ class Classifier:
         self._tokenizer = tokenizer
         self._calibration = calibration
         probe, _ = self._encode(["a"], pairs=False)
-        self._equal_lengths = reads_padding(model, probe, np.arange(1))
+        what = f"{model.config.model_type} can't compute a text"
+        with compute_errors(what, advice="Correct config.json, or use another model."):
+            self._equal_lengths = reads_padding(model, probe, np.arange(1))
 
     @classmethod
     def load(cls, folder: str | Path = "data/report/model") -> "Classifier":
@@ -94,7 +97,8 @@ class Classifier:
                 f"{folder}/config.json: the model does not choose one label of several. Use a single-label classifier."
             )
         opened = _fitted(open_auto_tokenizer(folder), model, str(folder))
-        calibration = read_calibration(folder, labels=labels, longest=_longest(opened.max_length, model))
+        longest = _longest(opened.max_length, model)
+        calibration = read_calibration(folder, labels=labels, longest=longest, most=table_tokens(model))
         return cls(model, opened, calibration)
 
     def __call__(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> list[Prediction]:
