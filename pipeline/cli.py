@@ -9,8 +9,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from pipeline.commands import accept, compare, deploy, doctor, init, plan, predict, run, status
+from pipeline.commands.loopback import bypass_proxies
 from pipeline.commands.terminal import leave
-from pipeline.execution.proxies import bypass_proxies
 from stages.errors import RetuneError, explain
 from stages.out_of_memory import full_memory_explained
 from stages.redaction import redact_output

@@ -370,7 +370,7 @@ def test_modules_after_the_encoder_are_named_as_unused(encoder, caplog):
     shutil.rmtree(encoder.parent / "target")
     modules(encoder, Transformer="", Pooling="1_Pooling", Dense="2_Dense")
     target = copy(encoder)
-    assert "sentence-transformers has more after the encoder (Dense), which is not used" in caplog.text
+    assert "sentence-transformers has more after the encoder ('Dense'), which is not used" in caplog.text
     assert not (target / "modules.json").exists()
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pipeline.commands.loopback import bypass_proxies
 from pipeline.execution import proxies
-from pipeline.execution.proxies import bypass_proxies
 from pipeline.execution.stage_process import stage_environment
 from tests.pipeline import toy
 
