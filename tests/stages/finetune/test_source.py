@@ -38,7 +38,13 @@ CLASSES = {  # what a classifier of another task says in its config.json
     "a task of its own": {"finetuning_task": "sst2", "task_specific_params": {"summarization": {"max_length": 9}}},
 }
 OF_CONFIG = {"id2label", "label2id", "classifier_dropout", "classifier_pooling", "classifier_activation"}
-OF_CONFIG |= {"classifier_bias", "seq_classif_dropout", "transformers_version", "summary_proj_to_labels"}
+OF_CONFIG |= {
+    "classifier_bias",
+    "classifier_dropout_prob",
+    "seq_classif_dropout",
+    "transformers_version",
+    "summary_proj_to_labels",
+}
 HEADS = {
     "token classifier": AutoModelForTokenClassification,
     "question answering": AutoModelForQuestionAnswering,
