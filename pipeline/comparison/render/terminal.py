@@ -99,7 +99,7 @@ def _flips(comparison: Comparison) -> list[Text]:
     flips = comparison.flips
     if flips is None:
         return []
-    lines = [f"predictions: {flips.fixed:,} rows fixed, {flips.broken:,} broken, {flips.wrong:,} wrong in both"]
+    lines = [wording.flips_title(flips).replace("Predictions", "predictions")]
     for kind, counts in (("class", flips.classes), ("slice", flips.slices)):
         lines += [f"  {wording.flip_sentence(kind, count)}" for count in counts[:FEW] if count.fixed + count.broken]
     lines += [f"  fixed  {_flipped_row(row)}" for row in flips.fixed_rows[:FEW]]
