@@ -19,7 +19,7 @@ import pytest
 from stages.download import collect
 from stages.download.readers import record, tables, text_files
 from stages.download.readers.columns import rows_at_once
-from stages.download.sources import archive
+from stages.download.sources import members as archive_members
 from stages.errors import DataError
 from stages.messages import examples, plain, short
 
@@ -168,7 +168,7 @@ def small(monkeypatch):
     """Limits that small files reach, so that what is just allowed can be tested too."""
     for module in (record, text_files):
         monkeypatch.setattr(module, "LONGEST", 50)
-    monkeypatch.setattr(archive, "MOST_MEMBERS", 3)
+    monkeypatch.setattr(archive_members, "MOST_MEMBERS", 3)
     monkeypatch.setattr(tables, "MOST_ROWS", 3)
 
 

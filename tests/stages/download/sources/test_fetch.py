@@ -247,7 +247,7 @@ BAD = {
     ),
     "utf-16 read as utf-8": (
         {"content": ROWS.decode().encode("utf-16")},
-        r"data/rows.csv row 1: the header is not utf-8. Set download.dataset.encoding",
+        r"data/rows.csv is UTF-16, and is to be read as utf-8. Set download.dataset.encoding: utf-16, or save it",
     ),
     "json of one long list": (
         {"content": b'[{"text": "a", "label": 1}]\n', "file_format": "jsonl"},
