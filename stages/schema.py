@@ -92,6 +92,7 @@ class Dataset(Section):
     quoting: bool
     sheet: str | int | None = None
     columns: Columns
+    target: Literal["auto", "classes", "label_set", "ordered", "number"]
     labels: dict[str | int, str]
     label_order: list[str]
     checks: Checks
@@ -157,6 +158,7 @@ class Finetune(Section):
     gradient_clip: Annotated[float, Field(ge=0)]
     label_smoothing: Fraction
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
+    loss: Literal["auto", "mse", "huber"]
     class_weights: Literal["none", "balanced"] | dict[str | int, Annotated[float, Field(gt=0)]]
     monitor: Literal["val.loss", "val.accuracy", "val.macro_f1", "val.mcc"]
     patience: Positive | None

@@ -15,6 +15,7 @@ from stages.metrics.summary import MetricValue
 from stages.paths import Paths
 from stages.predictions import Predictions, read_predictions
 from stages.schema import Evaluate
+from stages.targets.target import read_target
 
 IMBALANCED = 0.6  # share of the most frequent label above which accuracy looks better than the model is
 
@@ -86,7 +87,7 @@ def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Resu
         raise ReportError(
             f"{paths.predictions(first.seed)} has no rows. Set split.val or split.test to a share above 0."
         )
-    labels = read_json(paths.labels)
+    labels = read_target(paths.labels).labels
     champion = choose_champion(results, evaluate.metric)
     return Results(labels, are_ordered(labels, evaluate.ordered), results, champion)
 

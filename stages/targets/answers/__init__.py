@@ -1,0 +1,32 @@
+"""From a model's logits to its answers, for evaluate and inference: on the device, so it needs PyTorch."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from stages.targets.answers import classes
+from stages.targets.target import Kind
+
+
+class Answers(Protocol):
+    """What differs between the kinds where a model answers; a module per kind has it.
+
+    Attributes:
+        PROBLEM: problem_type in config.json of a saved model; None: none, or that of classes.
+    """
+
+    @property
+    def PROBLEM(self) -> str | None: ...  # noqa: N802  (a constant of a module)
+
+    def answers(self, logits: Tensor, *, temperature: float = 1.0) -> Tensor:
+        """Return the answer of each row, (batch, outputs), from logits in float32 of the same shape."""
+
+
+ANSWERS: Mapping[Kind, Answers] = {"classes": classes}
+
+
+def answers_of(config: Any) -> Answers:
+    """Return how a model with this config.json answers."""
+    problem = getattr(config, "problem_type", None)
+    return next((kind for kind in ANSWERS.values() if problem == kind.PROBLEM), classes)
