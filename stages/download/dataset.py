@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stages.download.checks.cross_row import check_across_rows
 from stages.download.checks.label_spelling import check_spelling
-from stages.download.checks.rules import Problems
+from stages.download.checks.rules import Problems, Rule
 from stages.download.collect import collect_rows
 from stages.download.inputs import open_inputs
 from stages.download.labels import LabelNames
@@ -39,6 +39,7 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
         (folder / "set_aside.csv").open("w", encoding="utf-8", newline="") as set_aside,
     ):
         problems = Problems(checks.model_dump(exclude={"min_rows_per_label", "near_duplicate_similarity"}), set_aside)
+        problems.rules["unknown_label"] = Rule(*kind.UNKNOWN)
         inputs = list(
             open_inputs(
                 dataset.files,

@@ -56,6 +56,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     wanted, frozen = options.head.pooling, options.method == "frozen"
     pooling = choose_pooling(model, paths.encoder, inputs.tokens, wanted=wanted, frozen=frozen)
     apply_method(model, options, pooling)
+    training.check_head(model)
     blocks = count_parameters(model)
     class_weights = label_weights(options.class_weights, labels=inputs.labels, train_labels=inputs.train_labels)
     started = time.monotonic()

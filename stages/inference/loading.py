@@ -81,7 +81,7 @@ def placed(model: PreTrainedModel) -> PreTrainedModel:
     read_last_end(model)
     if not torch.cuda.is_available():
         return model
-    bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    bf16 = torch.cuda.is_bf16_supported(including_emulation=False) and answers_of(model.config).HALF_PRECISION
     model.to("cuda", torch.bfloat16 if bf16 else torch.float32)  # type: ignore[arg-type]
     if bf16 and gpu_can_pack() and can_pack(model):
         attend_packed(model)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stages.targets.rows import classes
+from stages.targets.rows import classes, number
 from stages.targets.target import Kind, Target
 
 
@@ -16,12 +16,16 @@ class Rows(Protocol):
 
     Attributes:
         CHECKS: The checks of labels (download.dataset.checks) that make sense for this kind.
+        UNKNOWN: What is wrong with a label that can't be stored, and how to fix it, as messages say it.
         IN_EVERY_SPLIT: Whether each of `Target.labels` needs rows in train, val and test.
         VALUES: Type of the column `target` of tokens.arrow; None: the index of a label says all that a model learns.
     """
 
     @property
     def CHECKS(self) -> frozenset[str]: ...  # noqa: N802  (a constant of a module)
+
+    @property
+    def UNKNOWN(self) -> tuple[str, str]: ...  # noqa: N802
 
     @property
     def IN_EVERY_SPLIT(self) -> bool: ...  # noqa: N802
@@ -51,4 +55,4 @@ class Rows(Protocol):
         """Return what a model learns of each stored label, of the type `VALUES`."""
 
 
-ROWS: Mapping[Kind, Rows] = {"classes": classes}
+ROWS: Mapping[Kind, Rows] = {"classes": classes, "number": number}

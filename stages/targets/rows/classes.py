@@ -13,6 +13,7 @@ from stages.messages import examples, short
 from stages.targets.target import Target
 
 CHECKS = frozenset({"label_spelling", "conflicting_labels", "unseen_label", "rare_label"})
+UNKNOWN = ("the label is not in download.dataset.labels", "Add the label there")
 IN_EVERY_SPLIT = True
 VALUES: pa.DataType | None = None
 

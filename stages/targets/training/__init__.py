@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from stages.schema import Finetune
 from stages.targets.target import Kind, Target
-from stages.targets.training import classes
+from stages.targets.training import classes, number
 
 Undo = Callable[[PreTrainedModel], None]
 
@@ -38,6 +38,13 @@ class Training(Protocol):
 
         Raises:
             ParamsError: An option makes no sense for this kind.
+        """
+
+    def check_head(self, model: PreTrainedModel) -> None:
+        """Check that the model's head can give the answers.
+
+        Raises:
+            ModelError: It can't.
         """
 
     def learned(self, values: NDArray[Any], train: NDArray[np.int64]) -> tuple[NDArray[Any], Undo]:
@@ -73,4 +80,4 @@ class Training(Protocol):
         """Return the metrics of val by their name without `val.`; they are updated with logits and labels."""
 
 
-TRAINING: Mapping[Kind, Training] = {"classes": classes}
+TRAINING: Mapping[Kind, Training] = {"classes": classes, "number": number}
