@@ -3,8 +3,8 @@
     {"temperature": T, "threshold": t | null, "positive": label | null, "max_length": tokens, "truncation": "head"}
 
 Where the model gives a number, half_width (of the interval around it) and its confidence are in place of the first
-three. Without the file, or a key of it: temperature 1, the most probable label, no interval, as many tokens as the model
-reads, and the head of a longer text.
+three. Without the file, or a key of it: temperature 1, the most probable label, no interval, as many tokens as the
+model reads, and the head of a longer text.
 """
 
 from collections.abc import Sequence
