@@ -89,13 +89,18 @@ def _copy(file: Path, root: Path, path: str, *, force: bool) -> None:
         )
     if file.is_dir():
         with replace_folder(target) as folder:
-            shutil.copytree(file, folder, dirs_exist_ok=True, ignore=lambda _, names: filter(is_system_file, names))
+            shutil.copytree(file, folder, dirs_exist_ok=True, ignore=_system_files)
         return
     try:
         with open_regular(file) as source, replace_file(target) as temporary, temporary.open("wb") as copy:
             shutil.copyfileobj(source, copy)
     except SpecialFileError as error:
         raise DataError(f"{file} is {error.kind}, not a file with rows. Name a file.") from error
+
+
+def _system_files(_: str, names: list[str]) -> set[str]:
+    """Those of a folder's names that are not copied; a set, because copytree looks at them once for each name."""
+    return {name for name in names if is_system_file(name)}
 
 
 def _is_kept(root: Path, path: str) -> bool:

@@ -274,9 +274,8 @@ def test_a_link_out_of_a_folder_is_refused_before_anything_is_copied(
         assert (done.code, list((own / "data/mine").rglob("*l.txt"))) == (0, []), "what is hidden is not copied"
         return
     assert (done.code, done.out, len(done.lines)) == (1, "", 1), done.err
-    assert re.search(
-        rf"{re.escape(name)} leads by a link to .*/private.*Copy the file there, delete the link\.", done.err
-    )
+    assert re.search(r" leads |the folder\. In a data set", done.err), "paths are cut where they are long"
+    assert "Copy the file there, delete the link." in done.err
     assert toy.git(own, "status", "--porcelain", "--ignored") == before
     assert not (own / "data/mine/films").exists()
 

@@ -152,12 +152,24 @@ ENTITIES = (
     + b"".join(f'<!ENTITY {chr(98 + n)} "{f"&{chr(97 + n)};" * 10}">'.encode() for n in range(9))
     + b"]>"
 )
+
+
+def marked(*, flags: int = 0, method: int = 8) -> bytes:
+    """A workbook whose directory says of each part that it has these flags, and is packed by this method."""
+    first, *entries = as_workbook(TABLE).split(b"PK\x01\x02")
+    fields = flags.to_bytes(2, "little") + method.to_bytes(2, "little")
+    return b"PK\x01\x02".join([first, *(entry[:4] + fields + entry[8:] for entry in entries)])
+
+
 WORKBOOKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "no zip": (lambda: b"text,label\na,b\n", "can't be read as a workbook"),
     "old": (lambda: b"\xd0\xcf\x11\xe0" + bytes(600), "old workbook"),
     "cut": (lambda: as_workbook(TABLE)[:-100], "can't be read as a workbook"),
     "another zip": (lambda: repacked(lambda name, data: data if "theme" in name else None), "no Excel workbook"),
     "no XML": (lambda: repacked(lambda name, data: b"x" if "sheet1" in name else data), "can't be read as a workbook"),
+    "encrypted": (lambda: marked(flags=1), "can't be read as a workbook: .*encrypted"),
+    "patched": (lambda: marked(flags=32), "can't be read as a workbook: compressed patched data"),
+    "packed in an unknown way": (lambda: marked(method=99), "can't be read as a workbook: That compression method"),
     "entities": (
         lambda: repacked(
             lambda name, data: ENTITIES + data.replace(b"first text", b"&j;") if "sheet1" in name else data
