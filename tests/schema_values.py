@@ -21,7 +21,7 @@ from pipeline.comparison.gate import Gate, check_rules
 from stages.download import inputs as download_inputs
 from stages.download.dataset import write_dataset
 from stages.download.sources.hub import HubDataset
-from stages.errors import DataError, TrainingError
+from stages.errors import DataError, ParamsError, TrainingError
 from stages.files import sha256
 from stages.finetune.__main__ import main as finetune
 from stages.finetune.class_weights import label_weights
@@ -35,12 +35,15 @@ from stages.finetune.training.trainer import make_trainer
 from stages.metrics.classification import cell_features, score_sums
 from stages.metrics.estimates import are_ordered
 from stages.metrics.names import headline_metrics
+from stages.metrics.regression import number_scores
 from stages.model.pooling import pool
 from stages.params import read_params
 from stages.paths import Paths
 from stages.schema import Params, Section, SourceFile
 from stages.split.division import divide
 from stages.split_inputs import SplitInputs
+from stages.targets.target import KINDS, METRICS, Target
+from stages.targets.training import TRAINING
 from stages.tokens import open_tokens
 from stages.truncation import cut
 from tests.stages.download.checks.cases import CASES, UNUSABLE
@@ -110,7 +113,7 @@ def read(
 ) -> Any:
     """Read a data set of one file with this content, or of other files, and return its stats.json."""
     columns = {"text": "text", "label": "label", "id": None, "group": None, "text_pair": None, "slices": []}
-    options = {key: value for key, value in settings.items() if key in ("labels", "checks")}
+    options = {key: value for key, value in settings.items() if key in ("labels", "checks", "target")}
     (folder / "data").mkdir(exist_ok=True)
     (folder / "data/rows").write_bytes(content)
     dataset = changed(
@@ -146,6 +149,21 @@ def unseen_label(policy: str, folder: Path) -> Any:
         return "fails"
     assert stats["set_aside"] or stats["warnings"], "the rule did nothing"
     return stats["labels"], stats["set_aside"], stats["warnings"]
+
+
+def target(kind: str, folder: Path) -> Any:
+    """What rows with numbers and with words as labels are, or that the kind can't be learned."""
+    found = []
+    for labels in (["0.5", "1.5", "2.5"], ["a", "b", "c"]):
+        content = b"text,label\n" + b"".join(b"t%d,%s\n" % (row, labels[row % 3].encode()) for row in range(30))
+        try:
+            (folder / labels[0]).mkdir()
+            found.append(read(folder / labels[0], "csv", content, target=kind)["labels"])
+        except (DataError, ParamsError) as error:
+            if kind not in KINDS:
+                raise
+            found.append(str(error))
+    return found
 
 
 def file_format(name: str, folder: Path) -> Any:
@@ -207,7 +225,7 @@ def rows_to_split(official: list[str | None] | None = None) -> SplitInputs:
 
 def divided(inputs: SplitInputs, **values: Any) -> dict[str, list[int]]:
     options = changed(PARAMS.split, **{"val": 0.2, "test": 0.2, "max_leak": 1.0, **values})
-    return {name: rows.tolist() for name, rows in divide(inputs, ["a", "b"], options)[0].items()}
+    return {name: rows.tolist() for name, rows in divide(inputs, Target("classes", ["a", "b"]), options)[0].items()}
 
 
 def official_split(name: str, folder: Path) -> Any:
@@ -249,9 +267,23 @@ def finetune_method(name: str, folder: Path) -> Any:
 
 
 def monitor(name: str, folder: Path) -> Any:
+    """What chose the best epoch, of classes; of a number, which metric would."""
+    if name not in TRAINING["classes"].MONITORS:
+        return type(TRAINING["number"].val_metrics(1)[name.removeprefix("val.")]).__name__
     chosen = trained(folder, monitor=name)[1]["monitor"]
     assert chosen["value"] is not None
     return chosen["name"]
+
+
+def loss(name: str, folder: Path) -> Any:
+    """The loss of a number that is 3 standard deviations off, and whether classes have it."""
+    options = PARAMS.finetune.model_copy(update={"loss": name})
+    of_number = TRAINING["number"].losses(torch.tensor([[3.0]]), torch.tensor([0.0]), loss=name, smoothing=0.0)
+    try:
+        TRAINING["classes"].check_options(options)
+    except ParamsError as error:
+        return of_number.tolist(), str(error)
+    return of_number.tolist(), "classes too"
 
 
 def schedule(name: str, folder: Path) -> Any:
@@ -335,7 +367,9 @@ def loggers(name: str, folder: Path) -> Any:
 
 
 def metric(name: str, folder: Path) -> Any:
-    """The value of the metric that leads."""
+    """The value of the metric that leads, of classes or of numbers."""
+    if name in METRICS["number"]:
+        return float(number_scores(np.ones(3), np.array([1.0, 2.0, 4.0]), np.array([1.0, 3.0, 3.5]))[name])
     labels, preds = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 2, 2])
     sums: NDArray[Any] = cell_features(labels, preds, num_labels=3).sum(axis=0)
     return float(score_sums(sums, num_labels=3)[headline_metrics(name)[0]])
@@ -352,6 +386,7 @@ def fail_on(name: str, folder: Path) -> Any:
 EFFECTS: dict[str, Effect] = {
     "download.dataset.files.split": official_split,
     "download.dataset.format": file_format,
+    "download.dataset.target": target,
     **{f"download.dataset.checks.{rule}": check(rule) for rule in CASES},
     "download.dataset.checks.label_spelling": label_spelling,
     "download.dataset.checks.unseen_label": unseen_label,
@@ -360,6 +395,7 @@ EFFECTS: dict[str, Effect] = {
     "split.duplicates": split_duplicates,
     "finetune.method": finetune_method,
     "finetune.lora.target_modules": lora_targets,
+    "finetune.loss": loss,
     "finetune.schedule": schedule,
     "finetune.class_weights": class_weights,
     "finetune.monitor": monitor,

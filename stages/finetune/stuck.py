@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stages.finetune.inputs import Inputs
 from stages.finetune.training.fit import Fitted
 from stages.schema import Finetune
+from stages.targets.training import TRAINING
 
 FEW_STEPS = 30  # of the optimizer: fewer seldom teach an encoder anything
 LOW_RATES = {"frozen": 1e-4, "lora": 2e-5}  # below them a loss barely moves; other methods train at 1e-5 to 5e-4
@@ -19,7 +19,7 @@ def describe_stuck(
 ) -> str | None:
     """Return a sentence and the likeliest cause if the loss did not fall; None if it did.
 
-    It did not fall if no epoch's loss, on train or on val, is below that of the same probabilities for every text.
+    It did not fall if no epoch's loss, on train or on val, is below that of the same answer to every text.
 
     Args:
         fitted: The outcome of the training.
@@ -31,29 +31,16 @@ def describe_stuck(
         return None
     labels, smoothing = inputs.tokens.labels, options.label_smoothing
     weights = np.ones(len(inputs.labels)) if class_weights is None else np.array(class_weights)
-    guess = constant_loss(inputs.train_labels, weights, smoothing=smoothing)
+    constant_loss = TRAINING[inputs.target.kind].constant_loss
+    guess = constant_loss(inputs.train_labels, weights, loss=options.loss, smoothing=smoothing)
     best = min(row["train_loss"] for row in fitted.curve)
     val = [row["val_loss"] for row in fitted.curve if "val_loss" in row]
-    if best < guess or (val and min(val) < constant_loss(labels[inputs.val], weights)):
+    if best < guess or (val and min(val) < constant_loss(labels[inputs.val], weights, loss=options.loss)):
         return None
     return (
         f"The loss did not fall: on train it was {best:.3f} at best, and the same answer to every text has "
         f"{guess:.3f}. {_likeliest_cause(options, fitted.steps)}"
     )
-
-
-def constant_loss(labels: NDArray[np.int64], class_weights: NDArray[np.float64], *, smoothing: float = 0.0) -> float:
-    """Return the least mean cross-entropy of the same probabilities for every row: the entropy of the targets.
-
-    Args:
-        labels: Label index of each row; shape (rows,), one or more.
-        class_weights: Of each class in the mean; shape (classes,).
-        smoothing: Share of each target (0 to 1) that is spread evenly over all classes.
-    """
-    sums = np.bincount(labels, minlength=len(class_weights)) * class_weights
-    targets = (1 - smoothing) * sums / sums.sum() + smoothing / len(sums)
-    present = targets[targets > 0]
-    return float(-(present * np.log(present)).sum())
 
 
 def _likeliest_cause(options: Finetune, steps: int) -> str:

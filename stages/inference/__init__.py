@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stages.inference.classifier import Classifier, Prediction
+    from stages.inference.classes import Prediction
+    from stages.inference.classifier import Classifier
+    from stages.inference.number import NumberPrediction
 
-__all__ = ["Classifier", "Prediction"]
+__all__ = ["Classifier", "NumberPrediction", "Prediction"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,12 +4,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.comparison.flips import FlipCount, FlippedRow
+from pipeline.comparison.flips import FlipCount, FlipNames, FlippedRow
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.render import wording
 from pipeline.comparison.render.markup import code, escape, fold, table
 from pipeline.comparison.render.strips import bar
 from pipeline.comparison.result import Comparison
-from pipeline.comparison.verdicts import MetricRow
 from stages.metrics.summary import format_change, format_value
 from stages.redaction import redact
 
@@ -134,17 +134,19 @@ def _flips(comparison: Comparison) -> list[str]:
     title = wording.flips_title(flips)
     if not flips.fixed + flips.broken:
         return [f"{title}."]
+    names = flips.names
+    slices = [count for count in flips.slices if count.fixed + count.broken]
     parts = [
         "These are the predictions of the two champions, the models that ship.",
-        _flip_counts("class", flips.classes),
-        _flip_counts("slice of the test rows", [count for count in flips.slices if count.fixed + count.broken]),
-        _flipped_rows("Fixed rows with the largest gain in the probability of their label", flips.fixed_rows),
-        _flipped_rows("Broken rows with the largest loss", flips.broken_rows),
+        _flip_counts(names.label, flips.classes, names),
+        _flip_counts("slice of the test rows", slices, names),
+        _flipped_rows(f"{names.fixed.capitalize()} rows with the largest {names.gain}", flips.fixed_rows),
+        _flipped_rows(f"{names.broken.capitalize()} rows with the largest loss", flips.broken_rows),
     ]
     return [fold(title, "\n\n".join(part for part in parts if part))]
 
 
-def _flip_counts(heading: str, counts: Sequence[FlipCount]) -> str:
+def _flip_counts(heading: str, counts: Sequence[FlipCount], names: FlipNames) -> str:
     shown, more = wording.at_most(counts, ROWS)
     longest = max((max(count.fixed, count.broken) for count in shown), default=0)
     cells = [
@@ -158,7 +160,7 @@ def _flip_counts(heading: str, counts: Sequence[FlipCount]) -> str:
     ]
     if more:
         cells.append([f"and {more} more", "", "", ""])
-    return table([heading, "rows", "fixed", "broken"], cells, right=(1,)) if cells else ""
+    return table([heading, "rows", names.fixed, names.broken], cells, right=(1,)) if cells else ""
 
 
 def _flipped_rows(title: str, rows: Sequence[FlippedRow]) -> str:
@@ -166,7 +168,7 @@ def _flipped_rows(title: str, rows: Sequence[FlippedRow]) -> str:
         return ""
     with_text = any(row.text is not None for row in rows)
     cells = [
-        [code(row.id), code(row.label), f"{code(row.base)} → {code(row.head)}", f"{row.gain:+.2f}"]
+        [code(row.id), code(row.label), f"{code(row.base)} → {code(row.head)}", wording.gain(row)]
         + ([code(row.text or "", limit=TEXT)] if with_text else [])
         for row in rows
     ]

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.comparison.changes import Changes
-from pipeline.comparison.flips import FlipCount, Flips
+from pipeline.comparison.flips import FlipCount, FlipNames, FlippedRow, Flips
 from pipeline.comparison.gate import RuleResult
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.result import Comparison
-from pipeline.comparison.verdicts import MetricRow
 from stages.metrics.summary import format_change, format_value
 from stages.shown import shorten
 
@@ -126,14 +126,19 @@ def interval(row: MetricRow) -> str:
 
 def flips_title(flips: Flips) -> str:
     """Return `Predictions: 3 rows fixed, 4 broken, 15 wrong in both`."""
-    return f"Predictions: {_count(flips.fixed, 'row')} fixed, {flips.broken:,} broken, {flips.wrong:,} wrong in both"
+    names, better = flips.names, _count(flips.fixed, "row")
+    return f"Predictions: {better} {names.fixed}, {flips.broken:,} {names.broken}, {flips.wrong:,} {names.wrong}"
 
 
-def flip_sentence(kind: str, count: FlipCount) -> str:
+def flip_sentence(kind: str, count: FlipCount, names: FlipNames) -> str:
     """Return `class 5: 4 fixed, 3 broken of 18 rows`."""
-    return (
-        f"{kind} {shorten(count.name, 40)}: {count.fixed} fixed, {count.broken} broken of {_count(count.rows, 'row')}"
-    )
+    rows = _count(count.rows, "row")
+    return f"{kind} {shorten(count.name, 40)}: {count.fixed} {names.fixed}, {count.broken} {names.broken} of {rows}"
+
+
+def gain(row: FlippedRow) -> str:
+    """Return `+0.52`, with two digits at least."""
+    return f"{row.gain:+.2f}" if abs(row.gain) >= 0.01 else f"{row.gain:+.2g}"
 
 
 def changes_title(changes: Changes) -> str:

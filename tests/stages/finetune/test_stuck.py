@@ -9,9 +9,10 @@ import torch
 
 from stages.finetune.__main__ import main
 from stages.finetune.inputs import read_inputs
-from stages.finetune.stuck import constant_loss, describe_stuck
+from stages.finetune.stuck import describe_stuck
 from stages.finetune.training.fit import Fitted
 from stages.paths import Paths
+from stages.targets.training.classes import constant_loss
 from tests.stages.finetune.runs import options, params
 
 LABELS = np.array([0, 0, 0, 1, 1, 2])
