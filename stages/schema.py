@@ -177,8 +177,7 @@ class Finetune(Section):
 
 
 class Evaluate(Section):
-    metric: Literal["accuracy", "macro_f1", "mcc", "r2", "mean_absolute_error"]
-    ordered: Literal["auto", "yes", "no"]
+    metric: Literal["auto", "accuracy", "macro_f1", "mcc", "quadratic_kappa", "r2", "mean_absolute_error"]
     batch_size: Positive
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     resamples: Annotated[int, Field(ge=100, le=1_000_000)]

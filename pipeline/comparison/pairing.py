@@ -1,6 +1,6 @@
 """Pairs the rows of two revisions by id, so that both are measured on the same rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ class PairedRows:
         head: Head's predictions for these rows.
         split_rows: Rows of the whole split in base and in head.
         relabelled: Number of rows whose label differs.
+        ordered: Whether head's classes are in a row.
     """
 
     label_names: list[str]
@@ -30,6 +31,7 @@ class PairedRows:
     head: SeedPredictions
     split_rows: tuple[int, int]
     relabelled: int
+    ordered: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -66,7 +68,8 @@ def pair_split(base: Revision, head: Revision, split: str) -> PairedRows | None:
         PipelineError: The label sets differ, so the two solve different tasks.
         UnavailableError: Predictions or label names are neither in the cache nor in a remote.
     """
-    base_names, head_names = base.label_names(), head.label_names()
+    head_classes = head.classes()
+    base_names, head_names = base.classes().labels, head_classes.labels
     if set(base_names) != set(head_names):
         extra = ((base, set(base_names) - set(head_names)), (head, set(head_names) - set(base_names)))
         only = "; ".join(f"only {side.name} has {', '.join(sorted(names)[:5])}" for side, names in extra if names)
@@ -75,7 +78,8 @@ def pair_split(base: Revision, head: Revision, split: str) -> PairedRows | None:
             "Compare with a revision that has the same labels."
         )
     base_predictions = base.predictions[split].reorder_labels(base_names, head_names)
-    return pair_by_id(base_predictions, head.predictions[split], head_names)
+    pairs = pair_by_id(base_predictions, head.predictions[split], head_names)
+    return pairs and replace(pairs, ordered=head_classes.in_order)
 
 
 def pair_by_id(base: SeedPredictions, head: SeedPredictions, label_names: list[str]) -> PairedRows | None:

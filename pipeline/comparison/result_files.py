@@ -16,12 +16,12 @@ from stages.targets.target import Target
 DAMAGE = (  # what readers raise for a file that holds anything
     *(pa.ArrowException, OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError, OverflowError),
 )
-COMPARED = frozenset({"classes"})  # kinds of targets
+COMPARED = frozenset({"classes", "ordered"})  # kinds of targets
 COLUMNS = ("id", "text", "label")  # of rows.parquet that a comparison reads
 
 
-def read_labels(path: Path, *, name: str) -> list[str]:
-    """The names of the classes, in order.
+def read_classes(path: Path, *, name: str) -> Target:
+    """The classes, and whether they are in a row.
 
     Args:
         path: labels.json.
@@ -37,7 +37,7 @@ def read_labels(path: Path, *, name: str) -> list[str]:
             f"{name}: the label is a {target.kind}, which retune compare does not judge yet. "
             "Show how the headline metrics changed with: dvc metrics diff"
         )
-    return target.labels
+    return target
 
 
 def read_seed(path: Path, *, name: str, num_labels: int) -> dict[str, Predictions]:

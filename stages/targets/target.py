@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from stages.errors import ParamsError
 from stages.files import read_json
 
 Kind = Literal["classes", "label_set", "ordered", "number"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+LEADING: Mapping[Kind, str] = {"classes": "macro_f1", "ordered": "quadratic_kappa", "number": "r2"}
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,24 @@ class Target:
     kind: Kind
     labels: list[str]
     edges: list[float] = field(default_factory=list)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the classes are in a row, so that an error can be large or small."""
+        return self.kind == "ordered"
+
+    def leading(self, metric: str) -> str:
+        """Return the metric that leads: evaluate.metric, or for auto that of the kind.
+
+        Raises:
+            ParamsError: The metric needs classes in a row, and these are not.
+        """
+        if metric == "quadratic_kappa" and not self.in_order:
+            raise ParamsError(
+                "evaluate.metric: quadratic_kappa needs classes in a row, but the labels are not taken for ordered. "
+                "Set evaluate.metric: auto, or download.dataset.target: ordered."
+            )
+        return LEADING[self.kind] if metric == "auto" else metric
 
     def to_json(self) -> Any:
         """Return the content of labels.json; for classes a plain list of their names, as older files have it."""

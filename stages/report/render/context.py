@@ -86,7 +86,7 @@ def build_context(
         metrics: The contents of metrics.json.
         suspects: Rows whose label is probably wrong, most suspicious first.
     """
-    metric, labels, predictions = params.evaluate.metric, results.labels, results.predictions
+    metric, labels, predictions = results.metric, results.labels, results.predictions
     headline = "mcc" if results.imbalanced and metric == "accuracy" else metric
     matrix = confusion_matrix(predictions.labels, predictions.preds, labels=range(len(labels)))
     mistakes = confident_mistakes(predictions, labels, results.champion.rule, limit=params.report.mistakes)

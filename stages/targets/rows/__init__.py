@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stages.targets.rows import classes, number
+from stages.targets.rows import classes, number, ordered
 from stages.targets.target import Kind, Target
 
 
@@ -55,4 +55,4 @@ class Rows(Protocol):
         """Return what a model learns of each stored label, of the type `VALUES`."""
 
 
-ROWS: Mapping[Kind, Rows] = {"classes": classes, "number": number}
+ROWS: Mapping[Kind, Rows] = {"classes": classes, "ordered": ordered, "number": number}

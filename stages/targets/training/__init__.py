@@ -80,4 +80,4 @@ class Training(Protocol):
         """Return the metrics of val by their name without `val.`; they are updated with logits and labels."""
 
 
-TRAINING: Mapping[Kind, Training] = {"classes": classes, "number": number}
+TRAINING: Mapping[Kind, Training] = {"classes": classes, "ordered": classes, "number": number}
