@@ -38,7 +38,7 @@ from stages.paths import Paths
 from stages.schema import Params, Section, SourceFile
 from stages.split.division import divide
 from stages.split_inputs import SplitInputs
-from stages.targets.target import Target
+from stages.targets.target import KINDS, Target
 from stages.targets.training import TRAINING
 from stages.tokens import open_tokens
 from stages.truncation import cut
@@ -148,14 +148,17 @@ def unseen_label(policy: str, folder: Path) -> Any:
 
 
 def target(kind: str, folder: Path) -> Any:
-    """What rows with numbers as labels are, or that the kind can't be learned."""
-    try:
-        stats = read(
-            folder, "csv", b"text,label\n" + b"".join(b"t%d,%d.5\n" % (n, n % 3) for n in range(30)), target=kind
-        )
-    except (DataError, ParamsError) as error:
-        return str(error)
-    return stats["labels"]
+    """What rows with numbers and with words as labels are, or that the kind can't be learned."""
+    found = []
+    for labels in (["0.5", "1.5", "2.5"], ["a", "b", "c"]):
+        content = b"text,label\n" + b"".join(b"t%d,%s\n" % (row, labels[row % 3].encode()) for row in range(30))
+        try:
+            found.append(read(folder, "csv", content, target=kind)["labels"])
+        except (DataError, ParamsError) as error:
+            if kind not in KINDS:
+                raise
+            found.append(str(error))
+    return found
 
 
 def file_format(name: str, folder: Path) -> Any:
@@ -259,23 +262,23 @@ def finetune_method(name: str, folder: Path) -> Any:
 
 
 def monitor(name: str, folder: Path) -> Any:
+    """What chose the best epoch, of classes; of a number, which metric would."""
+    if name not in TRAINING["classes"].MONITORS:
+        return type(TRAINING["number"].val_metrics(1)[name.removeprefix("val.")]).__name__
     chosen = trained(folder, monitor=name)[1]["monitor"]
     assert chosen["value"] is not None
     return chosen["name"]
 
 
 def loss(name: str, folder: Path) -> Any:
-    """The loss of rows with an error of 3, and of a label as the default has it."""
+    """The loss of a number that is 3 standard deviations off, and whether classes have it."""
     options = PARAMS.finetune.model_copy(update={"loss": name})
-    outputs, labels = torch.tensor([[3.0]]), torch.tensor([0.0])
-    losses = []
-    for kind in TRAINING.values():
-        try:
-            kind.check_options(options)
-            losses.append("accepted")
-        except ParamsError as error:
-            losses.append(str(error))
-    return losses, outputs, labels
+    of_number = TRAINING["number"].losses(torch.tensor([[3.0]]), torch.tensor([0.0]), loss=name, smoothing=0.0)
+    try:
+        TRAINING["classes"].check_options(options)
+    except ParamsError as error:
+        return of_number.tolist(), str(error)
+    return of_number.tolist(), "classes too"
 
 
 def schedule(name: str, folder: Path) -> Any:

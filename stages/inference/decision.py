@@ -2,8 +2,9 @@
 
     {"temperature": T, "threshold": t | null, "positive": label | null, "max_length": tokens, "truncation": "head"}
 
-Without the file, or a key of it: temperature 1, the most probable label, as many tokens as the model reads, and the
-head of a longer text.
+Where the model gives a number, half_width (of the interval around it) and its confidence are in place of the first
+three. Without the file, or a key of it: temperature 1, the most probable label, no interval, as many tokens as the
+model reads, and the head of a longer text.
 """
 
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ class _File(BaseModel):
     temperature: float = Field(default=1.0, ge=1e-6, le=1e6, allow_inf_nan=False)  # fits are within 0.01 and 100
     threshold: float | None = Field(default=None, ge=0, le=1)
     positive: str | None = None
+    half_width: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     max_length: int | None = Field(default=None, ge=2)
     truncation: Literal["head", "tail", "head_tail"] = "head"
 
@@ -45,6 +47,8 @@ class Calibration:
         positive: The label that the threshold is for.
         max_length: Tokens per text at most, special tokens included.
         truncation: What is kept of a longer text: head, tail or head_tail.
+        half_width: Of a model of a number: how far the true one is from the prediction at most, with the confidence
+            of the intervals; None: unknown.
 
     Source: temperature scaling, Guo et al., On Calibration of Modern Neural Networks (2017), section 4.2.
     """
@@ -54,6 +58,7 @@ class Calibration:
     positive: str | None
     max_length: int
     truncation: str
+    half_width: float | None = None
 
     def decide(self, probabilities: NDArray[np.float32], labels: Sequence[str]) -> NDArray[np.int64]:
         """Return the label index of each row of (rows, num_labels) calibrated probabilities; shape (rows,)."""
@@ -85,4 +90,6 @@ def read_calibration(folder: Path, *, labels: Sequence[str], longest: int) -> Ca
             f"{', '.join(labels)}. {REPAIR}"
         )
     length = min(longest, values.max_length or longest)
-    return Calibration(values.temperature, values.threshold, values.positive, length, values.truncation)
+    return Calibration(
+        values.temperature, values.threshold, values.positive, length, values.truncation, values.half_width
+    )

@@ -10,7 +10,12 @@ from stages.files import read_json
 
 Kind = Literal["classes", "label_set", "ordered", "number"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-LEADING: Mapping[Kind, str] = {"classes": "macro_f1", "ordered": "quadratic_kappa", "number": "r2"}
+CLASS_METRICS = ("macro_f1", "accuracy", "mcc")
+METRICS: Mapping[Kind, tuple[str, ...]] = {  # what evaluate.metric may be; for auto the first
+    **dict.fromkeys(("classes", "label_set"), CLASS_METRICS),
+    "ordered": ("quadratic_kappa", *CLASS_METRICS),
+    "number": ("r2", "mean_absolute_error"),
+}
 
 
 @dataclass(frozen=True)
@@ -33,17 +38,9 @@ class Target:
         return self.kind == "ordered"
 
     def leading(self, metric: str) -> str:
-        """Return the metric that leads: evaluate.metric, or for auto that of the kind.
-
-        Raises:
-            ParamsError: The metric needs classes in a row, and these are not.
-        """
-        if metric == "quadratic_kappa" and not self.in_order:
-            raise ParamsError(
-                "evaluate.metric: quadratic_kappa needs classes in a row, but the labels are not taken for ordered. "
-                "Set evaluate.metric: auto, or download.dataset.target: ordered."
-            )
-        return LEADING[self.kind] if metric == "auto" else metric
+        """Return the metric that leads: evaluate.metric, or for auto that of the kind. Raises as `check_metric`."""
+        check_metric(self, metric)
+        return METRICS[self.kind][0] if metric == "auto" else metric
 
     def to_json(self) -> Any:
         """Return the content of labels.json; for classes a plain list of their names, as older files have it."""
@@ -69,6 +66,19 @@ class Target:
         if not isinstance(edges, list) or not all(isinstance(edge, int | float) for edge in edges):
             raise ValueError("expected a list of numbers as the edges")
         return cls(kind, labels, edges)
+
+
+def check_metric(target: Target, metric: str) -> None:
+    """Check that evaluate.metric is one of the kind.
+
+    Raises:
+        ParamsError: It is one of another kind.
+    """
+    if metric not in ("auto", *METRICS[target.kind]):
+        raise ParamsError(
+            f"evaluate.metric: {metric} does not measure this label ({target.kind}). "
+            f"Set one of: auto, {', '.join(METRICS[target.kind])}."
+        )
 
 
 def read_target(path: Path) -> Target:

@@ -23,11 +23,16 @@ def outputs(target: Target) -> list[str]:
 
 
 def check_options(options: Finetune) -> None:
-    """Check that the loss is the cross-entropy.
+    """Check that the loss is the cross-entropy, and the monitor one of classes.
 
     Raises:
         ParamsError: It is another one.
     """
+    if options.monitor not in MONITORS:
+        raise ParamsError(
+            f"finetune.monitor: {options.monitor} is of numbers, but the label is a class. "
+            f"Set one of: {', '.join(MONITORS)}."
+        )
     if options.loss != "auto":
         raise ParamsError(f"finetune.loss: {options.loss} is for numbers. Set finetune.loss: auto for classes.")
 

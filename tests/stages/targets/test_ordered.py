@@ -95,5 +95,5 @@ def test_the_metric_that_leads(kind: str, metric: str, leads: str) -> None:
 
 @pytest.mark.parametrize("kind", ["classes", "number"])
 def test_quadratic_kappa_needs_an_order(kind: str) -> None:
-    with pytest.raises(ParamsError, match="quadratic_kappa needs classes in a row.*Set evaluate.metric: auto"):
+    with pytest.raises(ParamsError, match=f"quadratic_kappa does not measure this label .{kind}.. Set one of: auto, "):
         Target(kind, ["a", "b"]).leading("quadratic_kappa")  # type: ignore[arg-type]
