@@ -22,10 +22,10 @@ def describe(counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequ
         DataError: As of classes; or the order is unknown, or there are two classes.
     """
     target = replace(classes.describe(counts, names=names, order=order), kind="ordered")
-    words = [value for value in names or counts if not _is_finite(value)]
+    words = sorted(value for value in names or counts if not _is_finite(value))
     if words and not order:
         raise DataError(
-            f"download.dataset.target is ordered, but [{examples(words)}] are no numbers, so their order is unknown. "
+            f"download.dataset.target is ordered, but [{examples(words)}] are not numbers, so their order is unknown. "
             "Give it from low to high, such as download.dataset.label_order: [low, mid, high], correct these rows, or "
             "set download.dataset.target: classes."
         )

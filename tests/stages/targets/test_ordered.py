@@ -65,11 +65,11 @@ def test_the_order_is_given_or_that_of_numbers(
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        (["good", "bad", "fair"], r"\['bad', 'fair', 'good'\] are no numbers, so their order is unknown. Give it from"),
-        (["1", "2", "3", "n/a"], r"\['n/a'\] are no numbers, so their order is unknown.*correct these rows"),
-        (["1", "2", "nan"], r"\['nan'\] are no numbers"),
-        (["1", "2", "inf"], r"\['inf'\] are no numbers"),
-        (["1", "2"], r"the rows have 2 labels \['1', '2'\], and an order needs 3. Set .*target: classes"),
+        (["good", "bad", "fair"], r"\['bad', 'fair', 'good'\] are not numbers, so their order is unknown. Give it from"),
+        (["1", "2", "3", "n/a"], r"\['n/a'\] are not numbers, so their order is unknown.*correct these rows"),
+        (["1", "2", "nan"], r"\['nan'\] are not numbers"),
+        (["1", "2", "inf"], r"\['inf'\] are not numbers"),
+        (["1", "2"], r"the rows have 2 labels \('1', '2'\), and an order needs 3. Set .*target: classes"),
         (["1"], "All rows have the label '1'"),
     ],
 )
