@@ -7,7 +7,7 @@ from sklearn.metrics import confusion_matrix
 
 from stages.metrics.caveats import by_reason
 from stages.metrics.failures import describe_failures
-from stages.metrics.names import HEADLINE, SPLITS
+from stages.metrics.names import SPLITS
 from stages.params import Params
 from stages.paths import Paths
 from stages.report.charts.figures import Charts, make_charts
@@ -133,7 +133,7 @@ def _rough(results: Results, split: str) -> dict[str, list[str]]:
 
 def _metric_names(results: Results, headline: str) -> list[str]:
     """Return all metrics, the headline first; accuracy comes late if most rows have the same label."""
-    first = ["mcc", "macro_f1", "balanced_accuracy"] if results.imbalanced else [*HEADLINE]
+    first = ["mcc", "macro_f1", "balanced_accuracy"] if results.imbalanced else headline_metrics(headline)
     return list(dict.fromkeys([headline, *first, *results.champion.metrics[results.split]]))
 
 

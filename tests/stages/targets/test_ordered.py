@@ -65,7 +65,10 @@ def test_the_order_is_given_or_that_of_numbers(
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        (["good", "bad", "fair"], r"\['bad', 'fair', 'good'\] are not numbers, so their order is unknown. Give it from"),
+        (
+            ["good", "bad", "fair"],
+            r"\['bad', 'fair', 'good'\] are not numbers, so their order is unknown. Give it from",
+        ),
         (["1", "2", "3", "n/a"], r"\['n/a'\] are not numbers, so their order is unknown.*correct these rows"),
         (["1", "2", "nan"], r"\['nan'\] are not numbers"),
         (["1", "2", "inf"], r"\['inf'\] are not numbers"),

@@ -1,0 +1,69 @@
+"""The report of classes in a row, as stars are: what leads, and in which order the classes stand."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from sklearn.metrics import cohen_kappa_score, mean_absolute_error
+
+from stages.evaluate import __main__ as evaluate
+from stages.params import read_params
+from stages.paths import Paths
+from stages.report.__main__ import main
+from stages.targets.target import Target
+from tests.stages.report.predictions import predict, read_test
+from tests.stages.report.render.documents import tables
+
+STARS = ("8", "9", "10", "11")
+
+
+@pytest.fixture(scope="module")
+def reported(make_project: Callable[..., Paths]) -> Paths:
+    """A report of ordered classes whose order is not that of their names, with the parameters that are shipped."""
+    paths = make_project(labels=STARS, rows=300, seeds=(1,))
+    paths.labels.write_text(json.dumps(Target("ordered", list(STARS)).to_json()), encoding="utf-8")
+    params = read_params(paths.params)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "predict_tokens", predict)
+        evaluate.main(params, paths, 1)
+    main(params, paths)
+    return paths
+
+
+def names_and_orders(paths: Paths) -> tuple[list[int], list[int]]:
+    """The distances along the row of labels and predicted labels of test."""
+    labels, preds = read_test(paths)
+    return [STARS.index(label) for label in labels], [STARS.index(pred) for pred in preds]
+
+
+def test_quadratic_kappa_leads_then_the_mean_absolute_error(reported: Paths) -> None:
+    page = (reported.report / "report.html").read_text(encoding="utf-8")
+    assert "<strong>Quadratic kappa</strong> of the model that ships" in page
+    headline = json.loads(reported.headline.read_text())
+    assert list(headline["test"]) == ["quadratic_kappa", "mean_absolute_error", "accuracy", "macro_f1", "mcc"]
+    assert list(headline["val"]) == ["quadratic_kappa"]
+    labels, preds = names_and_orders(reported)
+    test = json.loads(reported.all_metrics.read_text())["champion"]["test"]
+    assert test["quadratic_kappa"]["value"] == pytest.approx(cohen_kappa_score(labels, preds, weights="quadratic"))
+    assert test["mean_absolute_error"]["value"] == pytest.approx(mean_absolute_error(labels, preds))
+
+
+def test_the_lead_over_the_baselines_is_in_the_metric_that_leads(reported: Paths) -> None:
+    baselines = json.loads(reported.all_metrics.read_text())["baselines"]
+    assert {"quadratic_kappa", "mean_absolute_error"} <= baselines["tfidf"].keys()
+    assert baselines["majority"]["quadratic_kappa"]["value"] == 0
+
+
+def test_the_confusion_matrix_is_in_order(reported: Paths) -> None:
+    page = (reported.report / "report.html").read_text(encoding="utf-8")
+    heading, *rows = tables(page, "Confusion matrix on test")
+    assert heading[1:] == list(STARS)
+    assert [row[0] for row in rows] == list(STARS)
+
+
+def test_each_class_has_its_probability(reported: Paths) -> None:
+    from stages.predictions import read_predictions
+
+    probabilities = read_predictions(reported.predictions(1))["test"].probabilities
+    assert probabilities.shape[1] == len(STARS)
+    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
