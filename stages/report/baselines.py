@@ -121,9 +121,8 @@ def score_baselines(
 def _score(results: Results, baseline: Floats32, bootstrap: Bootstrap) -> dict[str, BaselineScore]:
     labels, model = results.predictions.labels, results.predictions.probabilities
     counts = np.ones(len(labels), dtype=np.int64)
-    values = count_scores(
-        counts, labels, np.argmax(baseline, axis=1), num_labels=baseline.shape[1], ordered=results.ordered
-    )
+    preds, num_labels = np.argmax(baseline, axis=1), baseline.shape[1]
+    values = count_scores(counts, labels, preds, num_labels=num_labels, ordered=results.ordered)
     values |= mean_scores(row_values(labels, baseline))(counts)
     leads = difference(
         labels,

@@ -7,7 +7,7 @@ from sklearn.metrics import confusion_matrix
 
 from stages.metrics.caveats import by_reason
 from stages.metrics.failures import describe_failures
-from stages.metrics.names import SPLITS
+from stages.metrics.names import SPLITS, headline_metrics
 from stages.params import Params
 from stages.paths import Paths
 from stages.report.charts.figures import Charts, make_charts
