@@ -87,7 +87,7 @@ class Classifier:
 
     def __call__(
         self, texts: Sequence[str], text_pairs: Sequence[str] | None = None
-    ) -> list[Prediction] | list[NumberPrediction]:
+    ) -> Sequence[Prediction | NumberPrediction]:
         """Classify texts, or give the number of each.
 
         Args:
