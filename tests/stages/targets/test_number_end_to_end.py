@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import pipeline as hub_pipeline
 
-from pipeline.comparison.result_files import read_labels
+from pipeline.comparison.result_files import read_classes
 from pipeline.prediction.run import predict_rows
 from pipeline.recipes import compose
 from stages.download.__main__ import main as download
@@ -181,4 +181,4 @@ def test_a_metric_of_classes_is_refused_early(stage: str, project: Paths) -> Non
 
 def test_compare_says_that_it_does_not_judge_numbers(project: Paths) -> None:
     with pytest.raises(PipelineError, match="the label is a number, which retune compare does not judge yet"):
-        read_labels(project.labels, name="labels.json")
+        read_classes(project.labels, name="labels.json")
