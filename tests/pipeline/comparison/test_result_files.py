@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.comparison.result_files import read_labels, read_rows, read_seed
+from pipeline.comparison.result_files import read_classes, read_rows, read_seed
 from stages.errors import PipelineError
 from stages.predictions import Predictions, write_predictions
 
@@ -33,12 +33,12 @@ def text(value: str) -> Callable[[Path], Any]:
 
 ROWS = {"id": ["a"], "text": ["x"], "label": ["y"]}
 DAMAGED: dict[str, tuple[Callable[..., Any], Callable[[Path], Any]]] = {
-    "labels: half a file": (read_labels, text("[")),
-    "labels: an object": (read_labels, text("{}")),
-    "labels: numbers": (read_labels, text("[1, 2]")),
-    "labels: twice": (read_labels, text('["a", "a"]')),
-    "labels: deep": (read_labels, text("[" * 200_000)),
-    "labels: a folder": (read_labels, Path.mkdir),
+    "labels: half a file": (read_classes, text("[")),
+    "labels: an object": (read_classes, text("{}")),
+    "labels: numbers": (read_classes, text("[1, 2]")),
+    "labels: twice": (read_classes, text('["a", "a"]')),
+    "labels: deep": (read_classes, text("[" * 200_000)),
+    "labels: a folder": (read_classes, Path.mkdir),
     "seed: no table": (read_seed, text("x")),
     "seed: empty": (read_seed, text("")),
     "seed: no probabilities": (read_seed, write_table(seed_table(probabilities=None))),
@@ -68,7 +68,7 @@ def test_what_is_damaged_is_said_in_one_line(tmp_path: Path, case: str) -> None:
 
 def test_sound_files_are_read(tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text(json.dumps(["ham", "spam"]))
-    assert read_labels(tmp_path / "labels.json", name="x") == ["ham", "spam"]
+    assert read_classes(tmp_path / "labels.json", name="x").labels == ["ham", "spam"]
     pq.write_table(pa.table(ROWS), tmp_path / "rows.parquet")
     assert read_rows(tmp_path / "rows.parquet", name="x").to_pydict() == ROWS
     split = Predictions(np.array([0]), ["a"], np.array([1]), np.array([[0.25, 0.75]], np.float32), tokens=np.array([3]))
