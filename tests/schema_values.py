@@ -153,7 +153,8 @@ def target(kind: str, folder: Path) -> Any:
     for labels in (["0.5", "1.5", "2.5"], ["a", "b", "c"]):
         content = b"text,label\n" + b"".join(b"t%d,%s\n" % (row, labels[row % 3].encode()) for row in range(30))
         try:
-            found.append(read(folder, "csv", content, target=kind)["labels"])
+            (folder / labels[0]).mkdir()
+            found.append(read(folder / labels[0], "csv", content, target=kind)["labels"])
         except (DataError, ParamsError) as error:
             if kind not in KINDS:
                 raise
