@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from datasets import Dataset as HubRows
+from numpy.typing import NDArray
 
 from pipeline.comparison.gate import Gate, check_rules
 from stages.download import inputs as download_inputs
@@ -31,7 +32,9 @@ from stages.finetune.pooling import choose_pooling
 from stages.finetune.training.loggers import make_loggers
 from stages.finetune.training.optimizer import make_schedule
 from stages.finetune.training.trainer import make_trainer
+from stages.metrics.classification import cell_features, score_sums
 from stages.metrics.names import headline_metrics
+from stages.metrics.regression import number_scores
 from stages.model.pooling import pool
 from stages.params import read_params
 from stages.paths import Paths
@@ -363,11 +366,19 @@ def loggers(name: str, folder: Path) -> Any:
 
 
 def metric(name: str, folder: Path) -> Any:
-    """The metrics that lead for each kind of target, or that the kind lacks the metric."""
+    """The metrics that lead for each kind of target and the value of the first, or that the kind lacks the metric."""
+    labels, preds = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 2, 2])
+    sums: NDArray[Any] = cell_features(labels, preds, num_labels=3).sum(axis=0)
+    values = {
+        "number": number_scores(np.ones(3), np.array([1.0, 2.0, 4.0]), np.array([1.0, 3.0, 3.5])),
+        "classes": score_sums(sums, num_labels=3),
+        "ordered": score_sums(sums, num_labels=3, ordered=True),
+    }
     found: list[Any] = []
-    for kind in ("classes", "ordered", "number"):
+    for kind, scores in values.items():
         try:
-            found.append(headline_metrics(Target(kind, ["1", "2", "3"]).leading(name)))  # type: ignore[arg-type]
+            names = headline_metrics(Target(kind, ["1", "2", "3"]).leading(name))  # type: ignore[arg-type]
+            found.append((names, float(scores[names[0]])))
         except ParamsError as error:
             found.append(str(error))
     return found
