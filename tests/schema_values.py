@@ -266,7 +266,9 @@ def finetune_method(name: str, folder: Path) -> Any:
 
 
 def monitor(name: str, folder: Path) -> Any:
-    """What chose the best epoch, of classes; of a number, which metric would."""
+    """What chose the best epoch, of classes; of others, which metric would."""
+    if name in TRAINING["ordered"].MONITORS.keys() - TRAINING["classes"].MONITORS.keys():
+        return type(TRAINING["ordered"].val_metrics(3)[name.removeprefix("val.")]).__name__
     if name not in TRAINING["classes"].MONITORS:
         return type(TRAINING["number"].val_metrics(1)[name.removeprefix("val.")]).__name__
     chosen = trained(folder, monitor=name)[1]["monitor"]

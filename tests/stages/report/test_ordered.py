@@ -1,8 +1,11 @@
 """The report of classes in a row, as stars are: what leads, and in which order the classes stand."""
 
+import html
 import json
+import re
 from collections.abc import Callable
 
+import pandas as pd
 import pytest
 from sklearn.metrics import cohen_kappa_score, mean_absolute_error
 
@@ -12,15 +15,17 @@ from stages.paths import Paths
 from stages.report.__main__ import main
 from stages.targets.target import Target
 from tests.stages.report.predictions import predict, read_test
-from tests.stages.report.render.documents import tables
+from tests.stages.report.render.documents import cells, tables
 
 STARS = ("8", "9", "10", "11")
 
 
-@pytest.fixture(scope="module")
-def reported(make_project: Callable[..., Paths]) -> Paths:
-    """A report of ordered classes whose order is not that of their names, with the parameters that are shipped."""
+def report(make_project: Callable[..., Paths], *, metric: str) -> Paths:
+    """A report of ordered classes whose order is not that of their names."""
     paths = make_project(labels=STARS, rows=300, seeds=(1,))
+    curve = pd.read_csv(paths.curve(1))
+    curve.assign(val_quadratic_kappa=curve.val_mcc).to_csv(paths.curve(1), index=False)
+    paths.params.write_text(paths.params.read_text().replace("metric: macro_f1", f"metric: {metric}"))
     paths.labels.write_text(json.dumps(Target("ordered", list(STARS)).to_json()), encoding="utf-8")
     params = read_params(paths.params)
     with pytest.MonkeyPatch.context() as patch:
@@ -28,6 +33,11 @@ def reported(make_project: Callable[..., Paths]) -> Paths:
         evaluate.main(params, paths, 1)
     main(params, paths)
     return paths
+
+
+@pytest.fixture(scope="module")
+def reported(make_project: Callable[..., Paths]) -> Paths:
+    return report(make_project, metric="auto")
 
 
 def names_and_orders(paths: Paths) -> tuple[list[int], list[int]]:
@@ -67,3 +77,27 @@ def test_each_class_has_its_probability(reported: Paths) -> None:
     probabilities = read_predictions(reported.predictions(1))["test"].probabilities
     assert probabilities.shape[1] == len(STARS)
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_beside_another_metric_stand_those_that_know_the_order(make_project: Callable[..., Paths]) -> None:
+    paths = report(make_project, metric="macro_f1")
+    page = (paths.report / "report.html").read_text(encoding="utf-8")
+    assert "<strong>Macro F1</strong> of the model that ships" in page
+    champion = json.loads(paths.all_metrics.read_text())["champion"]["test"]
+    sentence = (
+        "The labels are in order: quadratic kappa {:.3f} (interval {:.3f} to {:.3f}), mean absolute error {:.3f} ("
+    )
+    kappa = champion["quadratic_kappa"]
+    expected = sentence.format(kappa["value"], kappa["low"], kappa["high"], champion["mean_absolute_error"]["value"])
+    answer = html.unescape(re.sub(r"<[^>]*>", "", page[page.index('id="answer"') : page.index('class="identity"')]))
+    assert expected in answer
+    assert expected in (paths.report / "report.md").read_text(encoding="utf-8")
+    for section, names in (("metrics", slice(1, 4)), ("baselines", slice(1, 3))):
+        start = page.index(f'<section id="{section}">')
+        table = [row[0] for row in cells(page[start : page.index("</table>", start)])]
+        assert table[names] == ["Macro F1", "Quadratic kappa", "Mean absolute error"][section == "baselines" :]
+
+
+def test_the_headline_of_another_metric_is_that_of_classes(make_project: Callable[..., Paths]) -> None:
+    headline = json.loads(report(make_project, metric="macro_f1").headline.read_text())
+    assert list(headline["test"]) == ["macro_f1", "accuracy", "mcc"]
