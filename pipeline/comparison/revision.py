@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.comparison.result_files import read_classes, read_rows, read_seed
+from pipeline.comparison.result_files import read_rows, read_seed, read_target
 from pipeline.comparison.revision_files import FILES, RevisionFiles
 from pipeline.comparison.seed_predictions import SeedPredictions, merge_seeds
 from pipeline.planning.reasons import comment_changes, input_reasons
@@ -109,9 +109,15 @@ class Revision(RevisionFiles):
                 names.append(stage.name)
         return names
 
-    def classes(self) -> Target:
-        """The classes, in order; raises a PipelineError if the file is damaged."""
-        return read_classes(self.fetch(FILES.labels), name=self.called(FILES.labels))
+    @cached_property
+    def target(self) -> Target:
+        """What the labels are.
+
+        Raises:
+            UnavailableError: labels.json is neither in the cache nor in a remote.
+            PipelineError: It is damaged, or of a kind that is not compared.
+        """
+        return read_target(self.fetch(FILES.labels), name=self.called(FILES.labels))
 
     @cached_property
     def predictions(self) -> dict[str, SeedPredictions]:
@@ -151,4 +157,4 @@ class Revision(RevisionFiles):
         return read_rows(self.fetch(FILES.rows), name=self.called(FILES.rows))
 
     def _read_seed(self, path: Path) -> dict[str, Predictions]:
-        return read_seed(self.fetch(path), name=self.called(path), num_labels=len(self.classes().labels))
+        return read_seed(self.fetch(path), name=self.called(path), target=self.target)

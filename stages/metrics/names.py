@@ -6,7 +6,7 @@ from collections.abc import Collection
 SPLITS = ("test", "val")  # in the order in which their metrics are shown
 HEADLINE = ("accuracy", "macro_f1", "mcc")  # `evaluate.metric` comes before them
 OF_ORDERED = ("quadratic_kappa", "mean_absolute_error")  # before them, where the classes are in a row
-OF_NUMBERS = ("r2", "mean_absolute_error", "spearman")  # the same, where the label is a number
+OF_NUMBERS = ("r2", "mean_absolute_error", "root_mean_squared_error")  # the same, where the label is a number
 LOWER_IS_BETTER = frozenset({"mean_absolute_error", "root_mean_squared_error", "log_loss", "brier", "ece"})
 RANGES = {  # lowest and highest value; of all others 0 and 1
     **dict.fromkeys(("mcc", "kappa", "quadratic_kappa", "pearson", "spearman"), (-1.0, 1.0)),

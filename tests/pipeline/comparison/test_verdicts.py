@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from pipeline.comparison.earlier_results import SeedSpread
+from pipeline.comparison.paired_rows import PairedRows
 from pipeline.comparison.seed_predictions import SeedPredictions
 from pipeline.comparison.verdicts import (
     ComparisonOptions,
@@ -158,15 +159,19 @@ def test_a_seed_whose_temperature_is_unknown_leaves_calibrated_metrics_unpaired(
     assert rows.keys() == {name for name in METRICS if not name.startswith("calibrated_")}
 
 
+def in_order(rows: PairedRows) -> PairedRows:
+    return replace(rows, target=replace(rows.target, kind="ordered"))
+
+
 @pytest.mark.parametrize("ordered", [True, False])
 def test_ordered_classes_have_their_metrics_too(ordered: bool) -> None:
-    pairs = replace(paired(model(40), model(10)), ordered=ordered)
+    pairs = in_order(paired(model(40), model(10))) if ordered else paired(model(40), model(10))
     rows = {row.name for row in compare_paired(pairs, "test", OPTIONS)}
     assert ({"test.quadratic_kappa", "test.mean_absolute_error"} <= rows) == ordered
 
 
 def test_quadratic_kappa_and_the_mean_error_are_judged_first_where_they_lead() -> None:
-    pairs = replace(paired(several(60, 61), several(10, 11)), ordered=True)
+    pairs = in_order(paired(several(60, 61), several(10, 11)))
     rows = compare_paired(pairs, "test", replace(OPTIONS, metric="quadratic_kappa"))
     judged = [row.name.removeprefix("test.") for row in rows if row.verdict]
     assert judged == ["quadratic_kappa", "mean_absolute_error", "accuracy", "macro_f1", "mcc"]

@@ -11,11 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import pipeline as hub_pipeline
 
-from pipeline.comparison.result_files import read_classes
 from pipeline.prediction.run import predict_rows
 from pipeline.recipes import compose
 from stages.download.__main__ import main as download
-from stages.errors import ModelError, ParamsError, PipelineError
+from stages.errors import ModelError, ParamsError
 from stages.evaluate.__main__ import main as evaluate
 from stages.finetune.__main__ import main as finetune
 from stages.inference import Classifier, NumberPrediction
@@ -43,6 +42,7 @@ VALUES = [
     "finetune.max_epochs=20",
     "finetune.learning_rate=0.003",
     "finetune.patience=null",
+    "evaluate.metric=r2",
     "evaluate.resamples=119",
 ]
 
@@ -82,7 +82,11 @@ def test_it_learns(project: Paths) -> None:
     assert metrics["test"]["r2"]["mean"] > 0.3
     assert metrics["baselines"]["mean"]["r2"]["value"] < 0.1
     assert metrics["champion"]["test"]["mean_absolute_error"]["value"] < 1_000
-    assert list(json.loads(project.headline.read_text())["test"]) == ["r2", "mean_absolute_error", "spearman"]
+    assert list(json.loads(project.headline.read_text())["test"]) == [
+        "r2",
+        "mean_absolute_error",
+        "root_mean_squared_error",
+    ]
 
 
 def test_transformers_answers_in_the_unit_of_the_data(project: Paths) -> None:
@@ -177,8 +181,3 @@ def test_a_metric_of_classes_is_refused_early(stage: str, project: Paths) -> Non
     run |= {"finetune": lambda: finetune(params, project, 1), "evaluate": lambda: evaluate(params, project, 1)}
     with pytest.raises(ParamsError, match="evaluate.metric: macro_f1 does not measure this label"):
         run[stage]()
-
-
-def test_compare_says_that_it_does_not_judge_numbers(project: Paths) -> None:
-    with pytest.raises(PipelineError, match="the label is a number, which retune compare does not judge yet"):
-        read_classes(project.labels, name="labels.json")
