@@ -31,6 +31,7 @@ SHARES: Mapping[str, tuple[float, ...]] = {
     "3% in the first": (0.03, 0.07, 0.15, 0.3, 0.45),
     "3 classes": (0.25, 0.5, 0.25),
 }
+MANY = 300_000  # rows that tell a metric to 0.002
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,12 @@ def losses(found: Draw, classes: int) -> dict[str, float]:
 
 
 @cache
-def factor_of(task: Task, metric: str, loss: float) -> float:
+def factor_of(shares: str, error: float, metric: str, loss: float) -> float:
     """Return by how much head's errors are larger if the metric of very many rows is worse by `loss`."""
-    many, low, high = replace(task, rows=1_000_000, group=1, seeds=1, shared=1.0, shift=0.0), 1.0, 4.0
-    for _ in range(16):
+    many, low, high = Task(MANY, shares, error, seeds=1, shared=1.0), 1.0, 4.0
+    for _ in range(14):
         middle = (low + high) / 2
-        worse = losses(draw(many, middle, np.random.default_rng(1)), task.classes)[metric] > loss
+        worse = losses(draw(many, middle, np.random.default_rng(1)), many.classes)[metric] > loss
         low, high = (low, middle) if worse else (middle, high)
     return high
 
@@ -123,7 +124,7 @@ def false_passes(task: Task, simulations: int, loss: float) -> dict[str, float]:
     """Return how often a change that loses as much as the gate allows and no less is passed."""
     rates = {}
     for name in OF_ORDERED:
-        generator, factor, passed = np.random.default_rng(0), factor_of(task, name, loss), 0
+        generator, factor, passed = np.random.default_rng(0), factor_of(task.shares, task.error, name, loss), 0
         for _ in range(simulations):
             difference = differences(draw(task, factor, generator), task.classes, for_bounds=True)[name]
             low, high = difference.interval(0.95)

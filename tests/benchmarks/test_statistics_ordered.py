@@ -35,7 +35,7 @@ def test_a_loss_of_the_limit_seldom_passes(task: Task, seeds: int, shared: float
 @pytest.mark.parametrize("metric", ["quadratic_kappa", "mean_absolute_error"])
 def test_the_simulated_loss_is_the_one_that_is_asked_for(metric: str) -> None:
     task = Task(1_000_000, "as of app reviews", seeds=1)
-    found = draw(task, factor_of(task, metric, 0.05), np.random.default_rng(3))
+    found = draw(task, factor_of(task.shares, task.error, metric, 0.05), np.random.default_rng(3))
     assert losses(found, task.classes)[metric] == pytest.approx(0.05, abs=0.004)
 
 

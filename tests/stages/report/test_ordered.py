@@ -40,19 +40,13 @@ def reported(make_project: Callable[..., Paths]) -> Paths:
     return report(make_project, metric="auto")
 
 
-def names_and_orders(paths: Paths) -> tuple[list[int], list[int]]:
-    """The distances along the row of labels and predicted labels of test."""
-    labels, preds = read_test(paths)
-    return [STARS.index(label) for label in labels], [STARS.index(pred) for pred in preds]
-
-
 def test_quadratic_kappa_leads_then_the_mean_absolute_error(reported: Paths) -> None:
     page = (reported.report / "report.html").read_text(encoding="utf-8")
     assert "<strong>Quadratic kappa</strong> of the model that ships" in page
     headline = json.loads(reported.headline.read_text())
     assert list(headline["test"]) == ["quadratic_kappa", "mean_absolute_error", "accuracy", "macro_f1", "mcc"]
     assert list(headline["val"]) == ["quadratic_kappa"]
-    labels, preds = names_and_orders(reported)
+    labels, preds = read_test(reported)  # places in the row of classes
     test = json.loads(reported.all_metrics.read_text())["champion"]["test"]
     assert test["quadratic_kappa"]["value"] == pytest.approx(cohen_kappa_score(labels, preds, weights="quadratic"))
     assert test["mean_absolute_error"]["value"] == pytest.approx(mean_absolute_error(labels, preds))
