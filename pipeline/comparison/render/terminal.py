@@ -99,7 +99,7 @@ def _flips(comparison: Comparison) -> list[Text]:
     flips = comparison.flips
     if flips is None:
         return []
-    lines = [f"predictions: {wording.flips_sentence(flips)}"]
+    lines = [wording.flips_title(flips).replace("Predictions", "predictions")]
     for kind, counts in ((flips.names.label, flips.classes), ("slice", flips.slices)):
         shown = [count for count in counts[:FEW] if count.fixed + count.broken]
         lines += [f"  {wording.flip_sentence(kind, count, flips.names)}" for count in shown]

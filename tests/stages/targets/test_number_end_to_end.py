@@ -11,6 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import pipeline as hub_pipeline
 
+from pipeline.comparison.paired_rows import pair_by_id
+from pipeline.comparison.result_files import read_seed, read_target
+from pipeline.comparison.seed_predictions import merge_seeds
+from pipeline.comparison.verdicts import ComparisonOptions, compare_paired
 from pipeline.prediction.run import predict_rows
 from pipeline.recipes import compose
 from stages.download.__main__ import main as download
@@ -181,3 +185,16 @@ def test_a_metric_of_classes_is_refused_early(stage: str, project: Paths) -> Non
     run |= {"finetune": lambda: finetune(params, project, 1), "evaluate": lambda: evaluate(params, project, 1)}
     with pytest.raises(ParamsError, match="evaluate.metric: macro_f1 does not measure this label"):
         run[stage]()
+
+
+def test_compare_reads_what_the_stages_wrote(project: Paths) -> None:
+    target = read_target(project.labels, name="labels.json")
+    seeds = {seed: read_seed(project.predictions(seed), name="predictions", target=target) for seed in SEEDS}
+    side = merge_seeds({seed: splits["test"] for seed, splits in seeds.items()}, name="test")
+    rows = pair_by_id(side, side, target)
+    assert rows is not None
+    report = json.loads(project.all_metrics.read_text())["test"]
+    compared = compare_paired(rows, "test", ComparisonOptions(metric="r2", confidence=0.95))
+    assert {row.name: row.base for row in compared} == {
+        f"test.{name}": pytest.approx(entry["mean"], abs=1e-6) for name, entry in report.items()
+    }
