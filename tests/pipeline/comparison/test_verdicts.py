@@ -228,7 +228,8 @@ def test_test_rows_of_one_class_alone_leave_every_metric_of_the_headline_undecid
         predictions(ids, labels, [[0.2, 0.7, 0.1]] * count + [[sure, 0.1, 0.9 - sure]] * (rows - count))
         for count, sure in zip(wrong, (0.8, 0.6), strict=True)
     )
-    first = compare_paired(paired(base, head, ["1", "2", "3"]), "test", ComparisonOptions(metric, 0.95))[0]
+    pairs = in_order(paired(base, head, ["1", "2", "3"]))
+    first = compare_paired(pairs, "test", ComparisonOptions(metric, 0.95))[0]
     assert (first.name, first.verdict) == (f"test.{metric}", "within noise")
     assert first.low is not None
     assert first.high is not None
