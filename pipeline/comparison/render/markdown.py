@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.comparison.flips import FlipCount, FlipNames, FlippedRow
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.render import wording
 from pipeline.comparison.render.markup import code, escape, fold, table
 from pipeline.comparison.render.strips import bar
 from pipeline.comparison.result import Comparison
-from pipeline.comparison.verdicts import MetricRow
 from stages.metrics.summary import format_change, format_value
 from stages.redaction import redact
 

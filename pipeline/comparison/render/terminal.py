@@ -7,10 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.comparison.flips import FlippedRow
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.render import wording
 from pipeline.comparison.render.strips import interval_strips
 from pipeline.comparison.result import Comparison
-from pipeline.comparison.verdicts import MetricRow
 from stages.metrics.summary import format_change, format_value
 from stages.redaction import redact
 from stages.shown import shorten, visible

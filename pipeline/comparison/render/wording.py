@@ -6,8 +6,8 @@ from typing import Any
 from pipeline.comparison.changes import Changes
 from pipeline.comparison.flips import FlipCount, FlipNames, FlippedRow, Flips
 from pipeline.comparison.gate import RuleResult
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.result import Comparison
-from pipeline.comparison.verdicts import MetricRow
 from stages.metrics.summary import format_change, format_value
 from stages.shown import shorten
 

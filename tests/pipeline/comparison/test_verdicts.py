@@ -9,11 +9,11 @@ import pytest
 from scipy import stats
 
 from pipeline.comparison.earlier_results import SeedSpread
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.paired_rows import PairedRows
 from pipeline.comparison.seed_predictions import SeedPredictions
 from pipeline.comparison.verdicts import (
     ComparisonOptions,
-    MetricRow,
     compare_intervals,
     compare_paired,
     overall_verdict,

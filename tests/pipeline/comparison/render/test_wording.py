@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 
 from pipeline.comparison.changes import Changes, DataChange
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.render import wording
 from pipeline.comparison.render.strips import BAR, STRIP, bar, interval_strips, strip
 from pipeline.comparison.statistics.power import Needs
-from pipeline.comparison.verdicts import MetricRow
 from stages.shown import shorten
 from tests.pipeline.comparison.builders import comparison
 

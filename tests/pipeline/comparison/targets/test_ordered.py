@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from pipeline.comparison.gate import Gate, check_rules
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.pairing import pair_split
 from pipeline.comparison.targets import COMPARED, classes, ordered
-from pipeline.comparison.verdicts import ComparisonOptions, MetricRow, compare_paired
+from pipeline.comparison.verdicts import ComparisonOptions, compare_paired
 from stages.errors import PipelineError
 from stages.targets.target import Target
 from tests.pipeline.comparison.builders import predictions
