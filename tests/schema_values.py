@@ -368,7 +368,7 @@ def loggers(name: str, folder: Path) -> Any:
 
 
 def metric(name: str, folder: Path) -> Any:
-    """The metrics that lead for each kind of target and the value of the first, or that the kind lacks the metric."""
+    """The metrics that lead for each kind of target and the value of the first, or refused."""
     labels, preds = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 2, 2])
     sums: NDArray[Any] = cell_features(labels, preds, num_labels=3).sum(axis=0)
     values = {
@@ -381,8 +381,10 @@ def metric(name: str, folder: Path) -> Any:
         try:
             names = headline_metrics(Target(kind, ["1", "2", "3"]).leading(name))  # type: ignore[arg-type]
             found.append((names, float(scores[names[0]])))
-        except ParamsError as error:
-            found.append(str(error))
+        except ParamsError:
+            found.append("refused")
+    if found == ["refused"] * len(values):
+        raise ParamsError(f"no kind of target has the metric {name}")
     return found
 
 
