@@ -37,6 +37,7 @@ PATTERNS = {  # keys whose text must match a pattern -> what to expect, in words
     "max_drop": "a metric such as test.mcc",
 }
 MOVED = {  # keys of older files -> where they are now
+    "evaluate.ordered": "download.dataset.target (ordered, classes)",
     "finetune.num_workers": "machine.num_workers",
     "finetune.checkpoint_minutes": "machine.checkpoint_minutes",
     "finetune.loggers": "machine.loggers",

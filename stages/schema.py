@@ -162,7 +162,9 @@ class Finetune(Section):
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
     loss: Literal["auto", "mse", "huber"]
     class_weights: Literal["none", "balanced"] | dict[str | int, Annotated[float, Field(gt=0)]]
-    monitor: Literal["val.loss", "val.accuracy", "val.macro_f1", "val.mcc", "val.r2", "val.pearson"]
+    monitor: Literal[
+        "val.loss", "val.accuracy", "val.macro_f1", "val.mcc", "val.quadratic_kappa", "val.r2", "val.pearson"
+    ]
     patience: Positive | None
     accelerator: Literal["auto", "cpu", "gpu"]
     devices: Positive
@@ -180,8 +182,7 @@ class Finetune(Section):
 
 
 class Evaluate(Section):
-    metric: Literal["accuracy", "macro_f1", "mcc", "r2", "mean_absolute_error"]
-    ordered: Literal["auto", "yes", "no"]
+    metric: Literal["auto", "accuracy", "macro_f1", "mcc", "quadratic_kappa", "r2", "mean_absolute_error"]
     batch_size: Positive
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     resamples: Annotated[int, Field(ge=100, le=1_000_000)]

@@ -33,7 +33,6 @@ from stages.finetune.training.loggers import make_loggers
 from stages.finetune.training.optimizer import make_schedule
 from stages.finetune.training.trainer import make_trainer
 from stages.metrics.classification import cell_features, score_sums
-from stages.metrics.estimates import are_ordered
 from stages.metrics.names import headline_metrics
 from stages.metrics.regression import number_scores
 from stages.model.pooling import pool
@@ -42,7 +41,7 @@ from stages.paths import Paths
 from stages.schema import Params, Section, SourceFile
 from stages.split.division import divide
 from stages.split_inputs import SplitInputs
-from stages.targets.target import KINDS, METRICS, Target
+from stages.targets.target import KINDS, Target
 from stages.targets.training import TRAINING
 from stages.tokens import open_tokens
 from stages.truncation import cut
@@ -267,7 +266,9 @@ def finetune_method(name: str, folder: Path) -> Any:
 
 
 def monitor(name: str, folder: Path) -> Any:
-    """What chose the best epoch, of classes; of a number, which metric would."""
+    """What chose the best epoch, of classes; of others, which metric would."""
+    if name in TRAINING["ordered"].MONITORS.keys() - TRAINING["classes"].MONITORS.keys():
+        return type(TRAINING["ordered"].val_metrics(3)[name.removeprefix("val.")]).__name__
     if name not in TRAINING["classes"].MONITORS:
         return type(TRAINING["number"].val_metrics(1)[name.removeprefix("val.")]).__name__
     chosen = trained(folder, monitor=name)[1]["monitor"]
@@ -367,16 +368,24 @@ def loggers(name: str, folder: Path) -> Any:
 
 
 def metric(name: str, folder: Path) -> Any:
-    """The value of the metric that leads, of classes or of numbers."""
-    if name in METRICS["number"]:
-        return float(number_scores(np.ones(3), np.array([1.0, 2.0, 4.0]), np.array([1.0, 3.0, 3.5]))[name])
+    """The metrics that lead for each kind of target and the value of the first, or refused."""
     labels, preds = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 2, 2])
     sums: NDArray[Any] = cell_features(labels, preds, num_labels=3).sum(axis=0)
-    return float(score_sums(sums, num_labels=3)[headline_metrics(name)[0]])
-
-
-def ordered(name: str, folder: Path) -> Any:
-    return are_ordered(["1", "2", "3"], name), are_ordered(["a", "b", "c"], name)
+    values = {
+        "number": number_scores(np.ones(3), np.array([1.0, 2.0, 4.0]), np.array([1.0, 3.0, 3.5])),
+        "classes": score_sums(sums, num_labels=3),
+        "ordered": score_sums(sums, num_labels=3, ordered=True),
+    }
+    found: list[Any] = []
+    for kind, scores in values.items():
+        try:
+            names = headline_metrics(Target(kind, ["1", "2", "3"]).leading(name))  # type: ignore[arg-type]
+            found.append((names, float(scores[names[0]])))
+        except ParamsError:
+            found.append("refused")
+    if found == ["refused"] * len(values):
+        raise ParamsError(f"no kind of target has the metric {name}")
+    return found
 
 
 def fail_on(name: str, folder: Path) -> Any:
@@ -404,7 +413,6 @@ EFFECTS: dict[str, Effect] = {
     "finetune.strategy": strategy,
     "finetune.head.pooling": pooling,
     "evaluate.metric": metric,
-    "evaluate.ordered": ordered,
     "report.gate.fail_on": fail_on,
     "machine.loggers": loggers,
 }

@@ -13,7 +13,7 @@ from pipeline.repository import git
 from pipeline.repository.results import HEADLINE, IN_GIT, RunResults, metrics_of_commit, read_results
 from stages.errors import PipelineError
 from stages.metrics.names import HEADLINE as HEADLINE_METRICS
-from stages.metrics.names import headline_metrics, metric_name
+from stages.metrics.names import OF_NUMBERS, OF_ORDERED, headline_metrics, leading_metric, metric_name
 from stages.metrics.summary import MetricSummary
 from stages.params import parse_mapping
 from stages.yaml_file import read_text
@@ -88,6 +88,8 @@ def choose_metrics(root: Path, commits: Sequence[CommitMetrics], metric: str | N
     path = root / "params.yaml"
     section = parse_mapping(read_text(path) or "", name=str(path)).get("evaluate")
     first = section.get("metric", "macro_f1") if isinstance(section, Mapping) else "macro_f1"
+    if first == "auto":
+        first = leading_metric({name.removeprefix("test.") for name in known})
     names = [metric_name("test", name) for name in headline_metrics(first)]
     return [name for name in names if name in known] or known[:1]
 
@@ -99,7 +101,7 @@ def as_json(commits: Sequence[CommitMetrics]) -> list[dict[str, Any]]:
 
 def in_headline(metric: str) -> bool:
     """Whether git alone has a metric's history."""
-    return metric.removeprefix("test.") in HEADLINE_METRICS
+    return metric.removeprefix("test.") in (*HEADLINE_METRICS, *OF_ORDERED, *OF_NUMBERS)
 
 
 def _of_commit(commit: str, date: str, subject: str, results: RunResults) -> CommitMetrics:

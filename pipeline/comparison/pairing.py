@@ -14,8 +14,9 @@ def pair_split(base: Revision, head: Revision, split: str) -> PairedRows | None:
         UnavailableError: Predictions or label names are neither in the cache nor in a remote.
     """
     before, after = base.target, head.target
-    if before.kind != after.kind:
-        kinds = (f"the label of {side.name} is {COMPARED[side.target.kind].NAME}" for side in (base, head))
+    names = [COMPARED[side.target.kind].NAME for side in (base, head)]
+    if names[0] != names[1]:
+        kinds = (f"the label of {side.name} is {name}" for side, name in zip((base, head), names, strict=True))
         raise PipelineError(
             f"The labels differ ({', '.join(kinds)}): metrics of different tasks can't be compared. "
             "Compare with a revision that has the same labels."

@@ -12,6 +12,7 @@ from pipeline.comparison.statistics.intervals import NORMAL, subtract_intervals
 from pipeline.comparison.statistics.metric_values import Ints, MetricValues
 from pipeline.comparison.statistics.power import POWER, min_detectable, needed
 from pipeline.comparison.targets import COMPARED
+from pipeline.repository.results import RunResults
 from stages.metrics.names import headline_metrics, lower_is_better, metric_name, value_range
 from stages.metrics.summary import MetricSummary
 
@@ -23,7 +24,6 @@ class ComparisonOptions:
     Attributes:
         metric: The first headline metric.
         confidence: Of the bounds that the gate tests (0.5 to 1).
-        ordered: Are the classes ordered? auto, yes or no.
         level: Of the verdicts: how small a p-value must be (0 to 1); the intervals' confidence is 1 - level.
         seeds: Number of seeds of base and of head.
         spread: Of the seeds of earlier results; None where it is unknown.
@@ -31,7 +31,6 @@ class ComparisonOptions:
 
     metric: str
     confidence: float
-    ordered: str = "auto"
     level: float = 0.05
     seeds: tuple[int, int] = (2, 2)
     spread: SeedSpread | None = None
@@ -46,10 +45,12 @@ def read_options(head: Revision, base: Revision) -> ComparisonOptions:
     """Read the options from `evaluate` in head's params.yaml, and what it lacks from base's."""
     values = {**(base.params.get("evaluate") or {}), **(head.params.get("evaluate") or {})}
     confidence = float(values.get("confidence", 0.95))
+    metric = str(values.get("metric", "macro_f1"))
+    if metric == "auto":
+        metric = RunResults.parse(head.report).metric or "macro_f1"
     return ComparisonOptions(
-        metric=str(values.get("metric", "macro_f1")),
+        metric=metric,
         confidence=confidence,
-        ordered=str(values.get("ordered", "auto")),
         level=1 - confidence,
         seeds=(len(base.seeds), len(head.seeds)),
     )
@@ -59,7 +60,7 @@ def compare_paired(rows: PairedRows, split: str, options: ComparisonOptions) -> 
     """Compare every metric that predictions give on the same rows; the headline gets verdicts."""
     kind = COMPARED[rows.target.kind]
     headline, compared = headline_metrics(options.metric), []
-    for values in kind.metric_values(rows, ordered=options.ordered):
+    for values in kind.metric_values(rows):
         name = metric_name(split, values.name)
         if rows.identical:
             base, head = (float(side.mean()) * values.unit for side in (values.base, values.head))

@@ -22,4 +22,8 @@ class Evaluation(Protocol):
         """Return the predictions of val and test as they are stored, and the content of metrics.json."""
 
 
-EVALUATIONS: Mapping[Kind, Evaluation] = {"classes": classes.evaluate, "number": number.evaluate}
+EVALUATIONS: Mapping[Kind, Evaluation] = {
+    "classes": classes.evaluate,
+    "ordered": classes.evaluate,
+    "number": number.evaluate,
+}

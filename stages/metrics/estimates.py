@@ -1,6 +1,5 @@
 """All metrics of one or more classifiers on the same rows, with intervals, and paired differences of two."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,11 +22,6 @@ from stages.metrics.row_intervals import RANKING, label_rows, measure_mean, meas
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MOST_UNITS = 10_000
-
-
-def are_ordered(labels: list[str], ordered: str) -> bool:
-    """Say whether the classes have an order: by `ordered` (yes, no), or for auto if all of 3 or more are numbers."""
-    return ordered == "yes" or (ordered == "auto" and len(labels) > 2 and all(map(_is_number, labels)))
 
 
 def measure(
@@ -133,10 +127,3 @@ def resampled_units(rows: int, groups: Ints | None, *, seed: int, most: int = MO
     if count > most:
         numbers = (np.random.default_rng(seed).permutation(count) % most)[numbers]
     return numbers
-
-
-def _is_number(name: str) -> bool:
-    try:
-        return math.isfinite(float(name))
-    except ValueError:
-        return False

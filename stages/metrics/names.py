@@ -1,9 +1,11 @@
 """How metrics are named, which ones lead, and for which ones lower is better."""
 
 import math
+from collections.abc import Collection
 
 SPLITS = ("test", "val")  # in the order in which their metrics are shown
 HEADLINE = ("accuracy", "macro_f1", "mcc")  # `evaluate.metric` comes before them
+OF_ORDERED = ("quadratic_kappa", "mean_absolute_error")  # before them, where the classes are in a row
 OF_NUMBERS = ("r2", "mean_absolute_error", "root_mean_squared_error")  # the same, where the label is a number
 LOWER_IS_BETTER = frozenset({"mean_absolute_error", "root_mean_squared_error", "log_loss", "brier", "ece"})
 RANGES = {  # lowest and highest value; of all others 0 and 1
@@ -23,7 +25,14 @@ def metric_name(split: str, metric: str) -> str:
 
 def headline_metrics(metric: str) -> list[str]:
     """Return the metrics that lead: `metric`, then the usual ones."""
+    if metric == "quadratic_kappa":
+        return [*OF_ORDERED, *HEADLINE]
     return list(dict.fromkeys([metric, *(OF_NUMBERS if metric in OF_NUMBERS else HEADLINE)]))
+
+
+def leading_metric(names: Collection[str]) -> str:
+    """Return the metric that leads where `evaluate.metric` is auto, by the metrics that the results have."""
+    return next((metric for metric in ("quadratic_kappa", "r2") if metric in names), "macro_f1")
 
 
 def lower_is_better(name: str) -> bool:

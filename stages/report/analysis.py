@@ -22,9 +22,9 @@ def analyse(params: Params, paths: Paths, results: Results) -> tuple[Metrics, li
     metrics = compute_metrics(
         results,
         bootstrap,
-        metric=options.metric,
+        metric=results.metric,
         baselines=score_baselines(results, baselines, bootstrap),
-        slices=score_slices(slices, results.predictions, options.metric, confidence=options.confidence),
+        slices=score_slices(slices, results.predictions, results.metric, confidence=options.confidence),
         suspects=suspects,
         notes=read_json(paths.split_stats)["notes"],
     )

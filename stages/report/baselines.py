@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.classification import count_scores, row_values
 from stages.metrics.estimates import difference
+from stages.metrics.names import OF_ORDERED
 from stages.metrics.summary import exact
 from stages.paths import Paths
 from stages.report.results import Results
@@ -19,7 +20,7 @@ from stages.report.rows import read_texts, read_train
 Ints = NDArray[np.int64]
 Floats32 = NDArray[np.float32]
 
-COMPARED = ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss")
+COMPARED = (*OF_ORDERED, "accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss")
 MAX_FEATURES = 50_000  # the most frequent words and pairs of words
 MAX_WEIGHTS = 10_000_000  # features times classes: the solver holds several arrays of them, 2,000 classes took 5 GB
 
@@ -120,7 +121,8 @@ def score_baselines(
 def _score(results: Results, baseline: Floats32, bootstrap: Bootstrap) -> dict[str, BaselineScore]:
     labels, model = results.predictions.labels, results.predictions.probabilities
     counts = np.ones(len(labels), dtype=np.int64)
-    values = count_scores(counts, labels, np.argmax(baseline, axis=1), num_labels=baseline.shape[1])
+    preds, num_labels = np.argmax(baseline, axis=1), baseline.shape[1]
+    values = count_scores(counts, labels, preds, num_labels=num_labels, ordered=results.ordered)
     values |= {name: of_rows.mean() for name, of_rows in row_values(labels, baseline).items()}
     leads = difference(
         labels,
@@ -132,7 +134,7 @@ def _score(results: Results, baseline: Floats32, bootstrap: Bootstrap) -> dict[s
         bootstrap=bootstrap,
     )
     scores = {}
-    for name in COMPARED:
+    for name in (name for name in COMPARED if name in leads):
         lead = leads[name]
         numbers = (float(values[name]), lead.value, lead.low, lead.high)
         scores[name] = BaselineScore(*map(exact, numbers))

@@ -27,5 +27,5 @@ def write_report(params: Params, paths: Paths) -> None:
     write_text(paths.report / "report.md", render_markdown(context))
     write_text(paths.report / "suspects.csv", suspects_csv(suspects))
     write_json(paths.all_metrics, dataclasses.asdict(metrics))
-    write_json(paths.headline, headline(metrics, results, metric=params.evaluate.metric))
+    write_json(paths.headline, headline(metrics, results))
     log.info("best seed on val: %s; report: %s", results.champion.seed, paths.report / "report.html")

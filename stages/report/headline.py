@@ -7,7 +7,7 @@ from stages.report.metrics import Metrics
 from stages.report.results import Results
 
 
-def headline(metrics: Metrics, results: Results, *, metric: str) -> dict[str, Any]:
+def headline(metrics: Metrics, results: Results) -> dict[str, Any]:
     """Return the content of headline.json.
 
     DVC shows every number as a column, and no list: so each seed's value is in the file, but not among the columns.
@@ -15,7 +15,6 @@ def headline(metrics: Metrics, results: Results, *, metric: str) -> dict[str, An
     Args:
         metrics: The content of metrics.json.
         results: Of all seeds.
-        metric: `evaluate.metric`, which leads.
 
     Returns:
         `{"test": {name: {"mean", "low", "high", "seeds": [...]}}, "val": {metric: ...}, "seeds": [...],
@@ -24,6 +23,7 @@ def headline(metrics: Metrics, results: Results, *, metric: str) -> dict[str, An
         that the report shows, and the label of each seed whose model predicts nothing else. A split without rows is
         empty; without test rows val has all of them.
     """
+    metric = results.metric
     shown = headline_metrics(metric)
     names = {"test": shown, "val": [metric] if metrics.test else shown}
     content: dict[str, Any] = {

@@ -9,4 +9,8 @@ from stages.targets.target import Kind
 
 Report = Callable[[Params, Paths], None]  # writes every file of data/report
 
-REPORTS: Mapping[Kind, Report] = {"classes": classes.write_report, "number": number.write_report}
+REPORTS: Mapping[Kind, Report] = {
+    "classes": classes.write_report,
+    "ordered": classes.write_report,
+    "number": number.write_report,
+}

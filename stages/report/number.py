@@ -36,7 +36,7 @@ def write_report(params: Params, paths: Paths) -> None:
     metrics = compute_metrics(
         results,
         bootstrap,
-        metric=options.metric,
+        metric=results.metric,
         baselines=score_baselines(results, baselines, bootstrap),
         slices=slices,
         suspects=suspects,

@@ -8,7 +8,6 @@ import pandas as pd
 
 from stages.errors import ReportError
 from stages.files import read_json
-from stages.metrics.estimates import are_ordered
 from stages.metrics.names import lower_is_better
 from stages.metrics.rule import DecisionRule, Trial
 from stages.metrics.summary import MetricValue
@@ -51,6 +50,7 @@ class Results:
 
     labels: list[str]
     ordered: bool  # whether the labels have an order, as stars do
+    metric: str  # that leads
     seeds: list[SeedResult]
     champion: SeedResult
 
@@ -78,9 +78,9 @@ def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Resu
     """
     results = [_read_seed(paths, seed) for seed in seeds]
     require_same_rows(paths, [(result.seed, result.predictions) for result in results])
-    labels = read_target(paths.labels).labels
-    champion = choose_champion(results, evaluate.metric)
-    return Results(labels, are_ordered(labels, evaluate.ordered), results, champion)
+    target = read_target(paths.labels)
+    metric = target.leading(evaluate.metric)
+    return Results(target.labels, target.in_order, metric, results, choose_champion(results, metric))
 
 
 def require_same_rows(paths: Paths, seeds: Sequence[tuple[int, Mapping[str, Predictions]]]) -> None:

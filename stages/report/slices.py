@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from stages.metrics.classification import count_scores
+from stages.metrics.names import OF_ORDERED
 from stages.metrics.slices import Slices
 from stages.metrics.summary import exact
 from stages.predictions import Predictions
@@ -138,7 +139,8 @@ def _shrink(excess: Floats, variances: Floats) -> Floats:
 def _metric(predictions: Predictions, mask: Mask, metric: str, *, num_labels: int) -> float:
     labels, preds = predictions.labels[mask], predictions.preds[mask]
     counts = np.ones(len(labels), dtype=np.int64)
-    return exact(count_scores(counts, labels, preds, num_labels=num_labels)[metric])
+    scores = count_scores(counts, labels, preds, num_labels=num_labels, ordered=metric in OF_ORDERED)
+    return exact(scores[metric])
 
 
 def _exact_interval(share: float, rows: float, tail: float) -> tuple[float, float]:

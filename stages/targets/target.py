@@ -10,9 +10,10 @@ from stages.files import read_json
 
 Kind = Literal["classes", "label_set", "ordered", "number"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-CLASS_METRICS = ("accuracy", "macro_f1", "mcc")
-METRICS: Mapping[Kind, tuple[str, ...]] = {  # what evaluate.metric may be
-    **dict.fromkeys(("classes", "label_set", "ordered"), CLASS_METRICS),
+CLASS_METRICS = ("macro_f1", "accuracy", "mcc")
+METRICS: Mapping[Kind, tuple[str, ...]] = {  # what evaluate.metric may be; for auto the first
+    **dict.fromkeys(("classes", "label_set"), CLASS_METRICS),
+    "ordered": ("quadratic_kappa", *CLASS_METRICS),
     "number": ("r2", "mean_absolute_error"),
 }
 
@@ -30,6 +31,16 @@ class Target:
     kind: Kind
     labels: list[str]
     edges: list[float] = field(default_factory=list)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the classes are in a row, so that an error can be large or small."""
+        return self.kind == "ordered"
+
+    def leading(self, metric: str) -> str:
+        """Return the metric that leads: evaluate.metric, or for auto that of the kind. Raises as `check_metric`."""
+        check_metric(self, metric)
+        return METRICS[self.kind][0] if metric == "auto" else metric
 
     def to_json(self) -> Any:
         """Return the content of labels.json; for classes a plain list of their names, as older files have it."""
@@ -63,10 +74,10 @@ def check_metric(target: Target, metric: str) -> None:
     Raises:
         ParamsError: It is one of another kind.
     """
-    if metric not in METRICS[target.kind]:
+    if metric not in ("auto", *METRICS[target.kind]):
         raise ParamsError(
             f"evaluate.metric: {metric} does not measure this label ({target.kind}). "
-            f"Set one of: {', '.join(METRICS[target.kind])}."
+            f"Set one of: auto, {', '.join(METRICS[target.kind])}."
         )
 
 

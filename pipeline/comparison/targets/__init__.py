@@ -9,7 +9,7 @@ from pipeline.comparison.flips import Flips
 from pipeline.comparison.paired_rows import PairedRows
 from pipeline.comparison.seed_predictions import SeedPredictions
 from pipeline.comparison.statistics.metric_values import MetricValues
-from pipeline.comparison.targets import classes, number
+from pipeline.comparison.targets import classes, number, ordered
 from stages.predictions import Predictions
 from stages.targets.target import Kind, Target
 
@@ -18,7 +18,7 @@ class Compared(Protocol):
     """What differs between the kinds where results are compared; a module per kind has it.
 
     Attributes:
-        NAME: What messages call a label of this kind.
+        NAME: What messages call a label of this kind; kinds of one name are compared with each other.
     """
 
     @property
@@ -44,8 +44,8 @@ class Compared(Protocol):
             PipelineError: The two solve different tasks.
         """
 
-    def metric_values(self, rows: PairedRows, *, ordered: str) -> Iterator[MetricValues]:
-        """Yield every metric that rows give; `ordered` is `evaluate.ordered`."""
+    def metric_values(self, rows: PairedRows) -> Iterator[MetricValues]:
+        """Yield every metric that rows give."""
 
     def is_biased(self, metric: str, rows: PairedRows) -> bool:
         """Whether these rows make a metric too high, and a weaker model's more: then no bound of a drop holds."""
@@ -70,4 +70,4 @@ class Compared(Protocol):
         """Return by what name rows with these labels of rows.parquet are counted."""
 
 
-COMPARED: Mapping[Kind, Compared] = {"classes": classes, "number": number}
+COMPARED: Mapping[Kind, Compared] = {"classes": classes, "ordered": ordered, "number": number}

@@ -14,7 +14,6 @@ from stages.errors import PipelineError
 from stages.metrics import caveats
 from stages.metrics.calibration import expected_calibration_error
 from stages.metrics.classification import brier_scores, log_losses
-from stages.metrics.estimates import are_ordered
 from stages.predictions import Predictions
 from stages.targets.target import Target
 
@@ -51,12 +50,9 @@ def align(base: SeedPredictions, targets: tuple[Target, Target], names: tuple[st
     return base.reorder_labels(before, after)
 
 
-def metric_values(rows: PairedRows, *, ordered: str) -> Iterator[of_rows.MetricValues]:
+def metric_values(rows: PairedRows) -> Iterator[of_rows.MetricValues]:
     """Yield every metric of labels and of probabilities."""
-    names = rows.target.labels
-    return of_rows.metric_values(
-        rows.labels, rows.base, rows.head, num_labels=len(names), ordered=are_ordered(names, ordered)
-    )
+    return of_rows.metric_values(rows.labels, rows.base, rows.head, num_labels=len(rows.target.labels), ordered=False)
 
 
 def is_biased(metric: str, rows: PairedRows) -> bool:

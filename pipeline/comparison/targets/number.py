@@ -35,7 +35,7 @@ def align(base: SeedPredictions, targets: tuple[Target, Target], names: tuple[st
     return base
 
 
-def metric_values(rows: PairedRows, *, ordered: str) -> Iterator[MetricValues]:
+def metric_values(rows: PairedRows) -> Iterator[MetricValues]:
     """Yield every metric of numbers."""
     sides = (side.preds.astype(np.float64) for side in (rows.base, rows.head))
     return number_metric_values(rows.labels.astype(np.float64), *sides)

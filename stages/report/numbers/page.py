@@ -95,7 +95,7 @@ def build_context(
     shown = list(suspects)[: params.report.suspects]
     positions = sorted({row.position for row in [*largest, *shown]}) if params.report.show_text else []
     provenance = read_provenance(paths, params, results.champion.seed)
-    names = list(dict.fromkeys([params.evaluate.metric, *results.champion.metrics[results.split]]))
+    names = list(dict.fromkeys([results.metric, *results.champion.metrics[results.split]]))
     return Context(
         params=params,
         results=results,

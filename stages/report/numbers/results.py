@@ -54,6 +54,7 @@ class Results:
     """All seeds, and the champion: the one that is best on val."""
 
     labels: list[str]  # the ranges that rows are counted by
+    metric: str  # that leads
     seeds: list[SeedResult]
     champion: SeedResult
 
@@ -76,11 +77,13 @@ def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Resu
     """
     results = [_read_seed(paths, seed) for seed in seeds]
     require_same_rows(paths, [(result.seed, result.predictions) for result in results])
-    metric, best = evaluate.metric, min if lower_is_better(evaluate.metric) else max
+    target = read_target(paths.labels)
+    metric = target.leading(evaluate.metric)
+    best = min if lower_is_better(metric) else max
     champion = results[0]
     if all(metric in result.metrics["val"] for result in results):
         champion = best(results, key=lambda result: result.metrics["val"][metric].value)
-    return Results(read_target(paths.labels).labels, results, champion)
+    return Results(target.labels, metric, results, champion)
 
 
 def _read_seed(paths: Paths, seed: int) -> SeedResult:

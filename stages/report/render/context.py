@@ -7,7 +7,7 @@ from sklearn.metrics import confusion_matrix
 
 from stages.metrics.caveats import by_reason
 from stages.metrics.failures import describe_failures
-from stages.metrics.names import HEADLINE, SPLITS
+from stages.metrics.names import OF_ORDERED, SPLITS, headline_metrics
 from stages.params import Params
 from stages.paths import Paths
 from stages.report.charts.figures import Charts, make_charts
@@ -54,6 +54,7 @@ class Context:
         failures: What makes the model useless, a sentence each.
         target: Where the labels come from.
         headline: The metric at the top of the report.
+        beside: The metrics of classes in order that are shown beside another headline.
         metric_names: All metrics, the headline first.
         rough: Why intervals are rough, each reason once.
         slices: Column and value of each slice, weakest first.
@@ -75,6 +76,7 @@ class Context:
     failures: list[str]
     target: str
     headline: str
+    beside: list[str]
     metric_names: list[str]
     rough: list[Rough]
     slices: list[tuple[str, str]]
@@ -102,7 +104,7 @@ def build_context(
         metrics: The contents of metrics.json.
         suspects: Rows whose label is probably wrong, most suspicious first.
     """
-    metric, labels, predictions = params.evaluate.metric, results.labels, results.predictions
+    metric, labels, predictions = results.metric, results.labels, results.predictions
     headline = "mcc" if results.imbalanced and metric == "accuracy" else metric
     matrix = confusion_matrix(predictions.labels, predictions.preds, labels=range(len(labels)))
     mistakes = confident_mistakes(predictions, labels, results.champion.rule, limit=params.report.mistakes)
@@ -115,6 +117,7 @@ def build_context(
         failures=describe_failures(asdict(metrics), NAMES),
         target=describe_target(params),
         headline=headline,
+        beside=[name for name in OF_ORDERED if results.ordered and headline not in OF_ORDERED],
         metric_names=_metric_names(results, headline),
         rough=_rough(results),
         slices=_weakest_first(metrics),
@@ -155,8 +158,9 @@ def _rough(results: Results) -> list[Rough]:
 
 def _metric_names(results: Results, headline: str) -> list[str]:
     """Return all metrics, the headline first; accuracy comes late if most rows have the same label."""
-    first = ["mcc", "macro_f1", "balanced_accuracy"] if results.imbalanced else [*HEADLINE]
-    return list(dict.fromkeys([headline, *first, *results.champion.metrics[results.split]]))
+    first = ["mcc", "macro_f1", "balanced_accuracy"] if results.imbalanced else headline_metrics(headline)
+    in_order = OF_ORDERED if results.ordered else ()
+    return list(dict.fromkeys([headline, *in_order, *first, *results.champion.metrics[results.split]]))
 
 
 def _weakest_classes(metrics: Metrics) -> list[str]:

@@ -27,7 +27,7 @@ class Answers(Protocol):
         """Return the answer of each row, (batch, outputs), from logits in float32 of the same shape."""
 
 
-ANSWERS: Mapping[Kind, Answers] = {"classes": classes, "number": number}
+ANSWERS: Mapping[Kind, Answers] = {"classes": classes, "ordered": classes, "number": number}
 
 
 def kind_of(config: Any) -> Kind:

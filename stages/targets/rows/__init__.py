@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from stages.errors import DataError
-from stages.targets.rows import classes, number
+from stages.targets.rows import classes, number, ordered
 from stages.targets.target import Kind, Target
 
 
@@ -59,7 +59,7 @@ class Rows(Protocol):
         """Return what a model learns of each stored label, of the type `VALUES`."""
 
 
-ROWS: Mapping[Kind, Rows] = {"classes": classes, "number": number}
+ROWS: Mapping[Kind, Rows] = {"classes": classes, "ordered": ordered, "number": number}
 
 
 def read_rows_target(rows: Path) -> Target:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from stages.errors import DataError, ParamsError
 from stages.messages import examples
 from stages.targets.rows import ROWS, Rows
+from stages.targets.rows.ordered import FEWEST as FEWEST_IN_ORDER
 from stages.targets.target import KINDS, Kind
 
 log = logging.getLogger(__name__)
@@ -53,8 +54,10 @@ def choose_kind(declared: str, labels: Collection[str], *, named: bool) -> Kind:
 
 def _look(labels: Collection[str]) -> Kind:
     numbers = {label: number for label in labels if (number := _number(label)) is not None}
-    if not any(number != int(number) for number in numbers.values()):
-        return "classes"
+    if all(number == int(number) for number in numbers.values()):
+        values = sorted(set(numbers.values()))
+        in_a_row = len(values) >= FEWEST_IN_ORDER and values[-1] - values[0] == len(values) - 1
+        return "ordered" if in_a_row and len(numbers) == len(labels) else "classes"
     names = [label for label in labels if label not in numbers]
     if not names:
         return "number"
@@ -68,6 +71,8 @@ def _look(labels: Collection[str]) -> Kind:
 
 
 def _say(kind: Kind, labels: Collection[str]) -> tuple[str, str]:
+    if kind == "ordered":
+        return "classes in order", f"whole numbers in a row, {examples(sorted(labels, key=float), most=5)}"
     return f"a {kind}", f"{len(labels)} different ones, such as {examples(list(labels), most=3)}"
 
 

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from stages.schema import Finetune
 from stages.targets.target import Kind, Target
-from stages.targets.training import classes, number
+from stages.targets.training import classes, number, ordered
 
 Undo = Callable[[PreTrainedModel], None]
 
@@ -92,4 +92,4 @@ class Training(Protocol):
         """Return the metrics of val by their name without `val.`; they are updated with logits and labels."""
 
 
-TRAINING: Mapping[Kind, Training] = {"classes": classes, "number": number}
+TRAINING: Mapping[Kind, Training] = {"classes": classes, "ordered": ordered, "number": number}

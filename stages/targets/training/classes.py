@@ -1,5 +1,6 @@
 """Learning one of several classes: cross-entropy."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -22,16 +23,17 @@ def outputs(target: Target) -> list[str]:
     return target.labels
 
 
-def check_options(options: Finetune) -> None:
+def check_options(options: Finetune, *, monitors: Collection[str] = MONITORS) -> None:
     """Check that the loss is the cross-entropy, and the monitor one of classes.
 
     Raises:
         ParamsError: It is another one.
     """
-    if options.monitor not in MONITORS:
+    if options.monitor not in monitors:
+        of = "numbers" if options.monitor != "val.quadratic_kappa" else "classes in order"
         raise ParamsError(
-            f"finetune.monitor: {options.monitor} is of numbers, but the label is a class. "
-            f"Set one of: {', '.join(MONITORS)}."
+            f"finetune.monitor: {options.monitor} is of {of}, but the label is a class. "
+            f"Set one of: {', '.join(monitors)}."
         )
     if options.loss != "auto":
         raise ParamsError(f"finetune.loss: {options.loss} is for numbers. Set finetune.loss: auto for classes.")

@@ -10,6 +10,7 @@ from scipy import stats
 
 from pipeline.comparison.earlier_results import SeedSpread
 from pipeline.comparison.metric_row import MetricRow
+from pipeline.comparison.paired_rows import PairedRows
 from pipeline.comparison.seed_predictions import SeedPredictions
 from pipeline.comparison.verdicts import (
     ComparisonOptions,
@@ -158,10 +159,23 @@ def test_a_seed_whose_temperature_is_unknown_leaves_calibrated_metrics_unpaired(
     assert rows.keys() == {name for name in METRICS if not name.startswith("calibrated_")}
 
 
-@pytest.mark.parametrize("ordered", ["yes", "no", "auto"])
-def test_ordered_classes_have_their_metrics_too(ordered: str) -> None:
-    rows = verdicts(model(40), model(10), ordered=ordered)
-    assert ({"quadratic_kappa", "mean_absolute_error"} <= rows.keys()) == (ordered == "yes")
+def in_order(rows: PairedRows) -> PairedRows:
+    return replace(rows, target=replace(rows.target, kind="ordered"))
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_ordered_classes_have_their_metrics_too(ordered: bool) -> None:
+    pairs = in_order(paired(model(40), model(10))) if ordered else paired(model(40), model(10))
+    rows = {row.name for row in compare_paired(pairs, "test", OPTIONS)}
+    assert ({"test.quadratic_kappa", "test.mean_absolute_error"} <= rows) == ordered
+
+
+def test_quadratic_kappa_and_the_mean_error_are_judged_first_where_they_lead() -> None:
+    pairs = in_order(paired(several(60, 61), several(10, 11)))
+    rows = compare_paired(pairs, "test", replace(OPTIONS, metric="quadratic_kappa"))
+    judged = [row.name.removeprefix("test.") for row in rows if row.verdict]
+    assert judged == ["quadratic_kappa", "mean_absolute_error", "accuracy", "macro_f1", "mcc"]
+    assert {row.verdict for row in rows if row.verdict} == {"better"}
 
 
 @pytest.mark.parametrize(("rows_each", "biased"), [(3, {"test.average_precision"}), (4, set())])
@@ -214,7 +228,8 @@ def test_test_rows_of_one_class_alone_leave_every_metric_of_the_headline_undecid
         predictions(ids, labels, [[0.2, 0.7, 0.1]] * count + [[sure, 0.1, 0.9 - sure]] * (rows - count))
         for count, sure in zip(wrong, (0.8, 0.6), strict=True)
     )
-    first = compare_paired(paired(base, head, ["1", "2", "3"]), "test", ComparisonOptions(metric, 0.95))[0]
+    pairs = in_order(paired(base, head, ["1", "2", "3"]))
+    first = compare_paired(pairs, "test", ComparisonOptions(metric, 0.95))[0]
     assert (first.name, first.verdict) == (f"test.{metric}", "within noise")
     assert first.low is not None
     assert first.high is not None
@@ -266,16 +281,17 @@ def test_rows_that_belong_together_widen_the_interval() -> None:
 @pytest.mark.parametrize(
     ("head", "base", "expected"),
     [
-        ({}, {}, ("macro_f1", 0.95, "auto")),
-        ({"evaluate": None}, {"evaluate": {"metric": "mcc"}}, ("mcc", 0.95, "auto")),
-        ({"evaluate": {"ordered": "no"}}, {"evaluate": {"ordered": "yes"}}, ("macro_f1", 0.95, "no")),
-        ({"evaluate": {"confidence": 0.9}}, {"evaluate": {"confidence": 0.8}}, ("macro_f1", 0.9, "auto")),
+        ({}, {}, ("macro_f1", 0.95)),
+        ({"evaluate": None}, {"evaluate": {"metric": "mcc"}}, ("mcc", 0.95)),
+        ({"evaluate": {"metric": "auto"}}, {"evaluate": {"metric": "mcc"}}, ("quadratic_kappa", 0.95)),
+        ({"evaluate": {"confidence": 0.9}}, {"evaluate": {"confidence": 0.8}}, ("macro_f1", 0.9)),
     ],
 )
 def test_options_are_those_of_head_then_of_base(head: Any, base: Any, expected: tuple[object, ...]) -> None:
-    sides = (SimpleNamespace(params=head, seeds=[1, 2]), SimpleNamespace(params=base, seeds=[3]))
+    report = {"metric": "quadratic_kappa"}
+    sides = (SimpleNamespace(params=head, seeds=[1, 2], report=report), SimpleNamespace(params=base, seeds=[3]))
     options = read_options(*sides)  # type: ignore[arg-type]
-    assert (options.metric, options.confidence, options.ordered) == expected
+    assert (options.metric, options.confidence) == expected
     assert options.level == pytest.approx(1 - options.confidence)
     assert options.seeds == (1, 2)
 

@@ -5,7 +5,7 @@ import pytest
 
 from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.classification import row_values
-from stages.metrics.estimates import are_ordered, difference, measure, resampled_units
+from stages.metrics.estimates import difference, measure, resampled_units
 
 OPTIONS = {"ordered": False, "bootstrap": Bootstrap(resamples=500, confidence=0.95, seed=1)}
 
@@ -67,20 +67,6 @@ def test_a_model_does_not_differ_from_itself() -> None:
     for name, lead in difference(LABELS, model, model, **OPTIONS).items():
         assert lead.value == 0, name
         assert -0.05 < lead.low < 0 < lead.high < 0.05, name  # other rows may show what none of these did
-
-
-@pytest.mark.parametrize(
-    ("labels", "told", "ordered"),
-    [
-        (["1", "2", "3"], "auto", True),
-        (["0", "1"], "auto", False),
-        (["a", "b", "c"], "auto", False),
-        (["a", "b", "c"], "yes", True),
-        (["1", "2", "3"], "no", False),
-    ],
-)
-def test_order_is_told_or_seen_in_the_names(labels: list[str], told: str, ordered: bool) -> None:
-    assert are_ordered(labels, told) == ordered
 
 
 def test_the_names_and_their_order() -> None:

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import cohen_kappa_score
 
 from stages.errors import DataError, ModelError, ParamsError
 from stages.finetune.encoder import load_encoder
 from stages.model.heads import give_head
 from stages.params import read_params
-from stages.targets.training import classes, number
+from stages.targets.training import classes, number, ordered
 from tests.stages.finetune.tiny import tiny_models, write_encoder
 
 OPTIONS = read_params(Path(__file__).parents[3] / "recipes/default.yaml").finetune
@@ -87,6 +88,9 @@ def test_no_constant_number_has_a_lower_loss(loss: str) -> None:
         (number, {"class_weights": "balanced"}, "finetune.class_weights is for classes"),
         (number, {"label_smoothing": 0.1}, "finetune.label_smoothing is for classes"),
         (classes, {"monitor": "val.r2"}, "finetune.monitor: val.r2 is of numbers"),
+        (classes, {"monitor": "val.quadratic_kappa"}, "finetune.monitor: val.quadratic_kappa is of classes in order"),
+        (ordered, {"monitor": "val.pearson"}, "finetune.monitor: val.pearson is of numbers.*, val.quadratic_kappa"),
+        (ordered, {"loss": "huber"}, "finetune.loss: huber is for numbers"),
         (classes, {"loss": "huber"}, "finetune.loss: huber is for numbers"),
     ],
 )
@@ -102,3 +106,22 @@ def test_metrics_of_val_are_over_all_rows() -> None:
             metric.update(torch.tensor(outputs), torch.tensor(labels))
     assert float(metrics["r2"].compute()) == pytest.approx(1 - 2 / (14 / 3))
     assert float(metrics["pearson"].compute()) == pytest.approx(np.corrcoef([1, 2, 5], [1, 3, 4])[0, 1])
+
+
+def test_quadratic_kappa_of_val_is_over_all_rows() -> None:
+    metric = ordered.val_metrics(4)["quadratic_kappa"]
+    labels, preds = np.array([0, 1, 2, 3, 3, 0, 2]), np.array([0, 2, 2, 1, 3, 0, 3])
+    for rows in (slice(0, 4), slice(4, 7)):
+        metric.update(torch.eye(4)[preds[rows]], torch.from_numpy(labels[rows]))
+    assert float(metric.compute()) == pytest.approx(cohen_kappa_score(labels, preds, weights="quadratic"))
+
+
+def test_quadratic_kappa_of_rows_that_are_all_of_one_class_is_0() -> None:
+    metric = ordered.val_metrics(3)["quadratic_kappa"]
+    metric.update(torch.eye(3)[[1, 1]], torch.tensor([1, 1]))
+    assert float(metric.compute()) == 0
+
+
+def test_ordered_classes_are_learned_as_classes_are() -> None:
+    differs = {name for name in ordered.__all__ if getattr(ordered, name) is not getattr(classes, name, None)}
+    assert differs == {"MONITORS", "check_options", "val_metrics"}

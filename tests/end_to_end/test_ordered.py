@@ -1,0 +1,90 @@
+"""What the recipe of ordered classes gives: the bundled reviews, two commits compared, and texts predicted."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.comparison.compare import compare
+from pipeline.comparison.result import Comparison
+from stages.inference.classifier import Classifier
+from tests.end_to_end import bundled
+from tests.pipeline import outcomes
+from tests.pipeline.comparison.commands import retune
+from tests.pipeline.toy import git
+
+pytestmark = pytest.mark.slow
+
+GOOD, BAD = "Love it, best app I have ever used!", "Crashes every time and lost all my data. Useless."
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two commits: `asleep` hardly learns, `learned` is as the recipe has it, and is the workspace."""
+    root = outcomes.create(tmp_path_factory.mktemp("ordered") / "project")
+    bundled.run(root, "stars", "finetune.max_epochs=1", "finetune.learning_rate=1e-7")
+    outcomes.commit(root, "Hardly anything")
+    git(root, "tag", "asleep")
+    bundled.run(root, "stars", stages=bundled.STAGES[4:])
+    outcomes.commit(root, "As the recipe has it")
+    git(root, "tag", "learned")
+    return root
+
+
+@pytest.fixture(scope="module")
+def compared(project: Path) -> Comparison:
+    return compare(
+        project,
+        "asleep",
+        "learned",
+        max_drop=["test.mean_absolute_error=1", "test.quadratic_kappa=0"],
+        require=["test.quadratic_kappa > 0.4"],
+    )
+
+
+def test_it_beats_the_baselines(project: Path) -> None:
+    metrics = json.loads((project / "data/report/metrics.json").read_text())
+    for name in ("majority", "tfidf"):
+        assert metrics["baselines"][name]["quadratic_kappa"]["low"] > 0, name
+        assert metrics["baselines"][name]["mean_absolute_error"]["high"] < 0, name
+
+
+def test_learning_is_judged(compared: Comparison) -> None:
+    names = [row.name.removeprefix("test.") for row in compared.headline]
+    assert names == ["quadratic_kappa", "mean_absolute_error", "accuracy", "macro_f1", "mcc"]
+    kappa, error, *_ = compared.headline
+    assert kappa.verdict == "differ"  # one seed per side
+    assert kappa.low > 0  # type: ignore[operator]
+    assert error.high < 0  # type: ignore[operator]
+    assert error.gained
+    assert compared.passed, compared.gate
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (
+            ["compare", "asleep", "learned"],
+            ["these two models differ: test.quadratic_kappa", "test.mean_absolute_error"],
+        ),
+        (["compare", "asleep", "learned", "--markdown"], ["quadratic_kappa", "mean_absolute_error"]),
+        (["compare", "learned", "asleep", "--max-drop", "test.mean_absolute_error=0.1"], ["rises by at most 0.1"]),
+        (["log"], ["quadratic_kappa", "mean_absolute_error"]),
+        (["results"], ["quadratic_kappa", "mean_absolute_error"]),
+    ],
+)
+def test_the_commands_show_the_metrics_that_know_the_order(
+    arguments: list[str], shown: list[str], project: Path
+) -> None:
+    done = retune(project, *arguments)
+    assert done.returncode == (3 if "--max-drop" in arguments else 0), done.stderr
+    for text in shown:
+        assert text in done.stdout
+
+
+def test_the_saved_model_gives_a_class(project: Path) -> None:
+    good, bad = Classifier.load(project / "data/report/model")([GOOD, BAD])
+    assert int(good.label) > int(bad.label)
+    done = retune(project, "predict", GOOD)
+    assert done.returncode == 0, done.stderr
+    assert good.label in done.stdout
