@@ -38,7 +38,7 @@ def score_sets(sums: Floats, *, num_labels: int) -> dict[str, Floats]:
         num_labels: Number of labels.
 
     Returns:
-        micro_f1, macro_f1, micro_precision, micro_recall, sample_f1, subset_accuracy and hamming_loss; shape (...) each.
+        micro_f1, macro_f1, micro_precision, micro_recall, sample_f1, subset_accuracy, hamming_loss; shape (...) each.
 
     Source:
         Tsoumakas, Katakis, Vlahavas, "Mining multi-label data", 2010 (all but the macro average's exception).

@@ -49,7 +49,9 @@ def test_metrics_are_those_of_scikit_learn(seed: int) -> None:
     assert set_losses(labels, model.probabilities)["brier"].mean() == pytest.approx(
         sk.mean_squared_error(labels, model.probabilities), rel=1e-5
     )
-    assert label_confusions(labels, model.preds).tolist() == sk.multilabel_confusion_matrix(labels, model.preds).tolist()
+    assert (
+        label_confusions(labels, model.preds).tolist() == sk.multilabel_confusion_matrix(labels, model.preds).tolist()
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -87,7 +89,8 @@ def test_several_models_are_averaged() -> None:
     labels, first = draw_rows(80, seed=1)
     second = SetModel(first.probabilities[::-1], first.calibrated[::-1], first.preds[::-1])
     both, *single = (
-        measure_sets(labels, models, groups=None, bootstrap=BOOTSTRAP) for models in ([first, second], [first], [second])
+        measure_sets(labels, models, groups=None, bootstrap=BOOTSTRAP)
+        for models in ([first, second], [first], [second])
     )
     for name, estimate in both.items():
         assert estimate.value == pytest.approx(np.mean([one[name].value for one in single]))
@@ -97,9 +100,7 @@ def test_rows_of_one_group_are_worth_less() -> None:
     labels, model = draw_rows(50, seed=2)
     repeated = SetModel(*(np.tile(values, (4, 1)) for values in (model.probabilities, model.calibrated, model.preds)))
     of_rows = measure_sets(labels, [model], groups=None, bootstrap=BOOTSTRAP)
-    of_groups = measure_sets(
-        np.tile(labels, (4, 1)), [repeated], groups=np.tile(np.arange(50), 4), bootstrap=BOOTSTRAP
-    )
+    of_groups = measure_sets(np.tile(labels, (4, 1)), [repeated], groups=np.tile(np.arange(50), 4), bootstrap=BOOTSTRAP)
     for name in ("micro_f1", "macro_f1", "subset_accuracy", "average_precision"):
         widths = [estimate.high - estimate.low for estimate in (of_rows[name], of_groups[name])]
         assert widths[1] == pytest.approx(widths[0], rel=0.15)
@@ -120,7 +121,9 @@ def test_intervals_lie_within_the_range_and_have_a_width(of: float) -> None:
 
 def test_the_interval_contains_the_truth_about_as_often_as_it_says() -> None:
     labels, model = draw_rows(200_000, seed=4)
-    truth = {name: value.value for name, value in measure_sets(labels, [model], groups=None, bootstrap=BOOTSTRAP).items()}
+    truth = {
+        name: value.value for name, value in measure_sets(labels, [model], groups=None, bootstrap=BOOTSTRAP).items()
+    }
     names = ("micro_f1", "macro_f1", "sample_f1", "subset_accuracy", "hamming_loss", "average_precision")
     inside = dict.fromkeys(names, 0)
     for seed in range(150):
