@@ -64,6 +64,7 @@ from stages.model.layers import first_token, first_token_only
 from stages.model.packed import attend_packed
 from stages.model.positions import first_position
 from stages.params import read_params
+from stages.targets.target import Target
 from stages.tokens import BATCH_TOKENS, Tokens
 
 DEFAULT = Path(__file__).parents[1] / "recipes/default.yaml"
@@ -384,7 +385,7 @@ def seconds_of_ours(
         changes = {"batch_size": batch, "max_epochs": epochs, "learning_rate": 2e-5, "warmup_ratio": 0.0}
         changes |= {"packing": way != "padded", "compile": way == "compiled", "patience": None}
         options = defaults.finetune.model_copy(update=changes)
-        device, inputs = detect_device(options), Inputs(["0", "1"], tokens, rows, rows[:batch])
+        device, inputs = detect_device(options), Inputs(Target("classes", ["0", "1"]), tokens, rows, rows[:batch])
         ready = stack.enter_context(prepared(model, inputs, options, device, features=folder / "features.safetensors"))
         if ON_GPU and way != "padded" and not ready.notes.get("packed"):
             raise RuntimeError("rows can't be packed on this GPU; the log says why")

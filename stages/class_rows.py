@@ -14,6 +14,8 @@ from stages.errors import DataError
 from stages.messages import examples, short
 from stages.schema import Split
 from stages.split_inputs import COLUMNS, SplitInputs, pool_rows
+from stages.targets.rows import ROWS
+from stages.targets.target import Target
 
 Ints = NDArray[np.int64]
 
@@ -40,21 +42,22 @@ class Shortage:
 
 
 def require_class_rows(
-    inputs: SplitInputs, labels: Sequence[str], options: Split, *, example: Callable[[int], str] | None = None
+    inputs: SplitInputs, target: Target, options: Split, *, example: Callable[[int], str] | None = None
 ) -> None:
     """Check that each class has as many rows that may be in different splits as splits are taken from the rows.
 
     Args:
         inputs: Columns of all rows.
-        labels: Label names in class order.
+        target: The classes; of a kind whose labels need not be in every split, nothing is checked.
         options: Method, shares, and what happens to duplicates.
         example: From a row's position to its text, for the message.
 
     Raises:
         DataError: A class has fewer. Or a split is neither that of a file nor has a share of the rows.
     """
+    labels = target.labels
     shortages, parts = find_shortages(inputs, len(labels), options)
-    if not shortages:
+    if not shortages or not ROWS[target.kind].IN_EVERY_SPLIT:
         return
     needed = " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
     described = examples(shortages, show=lambda shortage: _describe(shortage, labels, options, example))
@@ -68,12 +71,10 @@ def require_class_rows(
 def require_class_rows_of_file(path: Path, options: Split) -> None:
     """Check the rows of rows.parquet. Raises as `require_class_rows`."""
     file = pq.ParquetFile(path)
-    labels: list[str] = json.loads(file.schema_arrow.metadata[b"labels"])
+    target = Target.of_json(json.loads(file.schema_arrow.metadata[b"labels"]))
     table = file.read(columns=list(COLUMNS))
-    encoded = table.column("label").combine_chunks().dictionary_encode()
-    index = np.array([labels.index(name) for name in encoded.dictionary.to_pylist()], dtype=np.int64)
-    number = table.schema.get_field_index("label")
-    table = table.set_column(number, "label", [index[encoded.indices.to_numpy()]])
+    index = ROWS[target.kind].index(table.column("label").combine_chunks(), target)
+    table = table.set_column(table.schema.get_field_index("label"), "label", [index.astype(np.int64)])
 
     def example(position: int) -> str:
         for batch in file.iter_batches(columns=["text"]):
@@ -82,7 +83,7 @@ def require_class_rows_of_file(path: Path, options: Split) -> None:
             position -= len(batch)
         return str(batch.column(0)[position])
 
-    require_class_rows(SplitInputs.of(table), labels, options, example=example)
+    require_class_rows(SplitInputs.of(table), target, options, example=example)
 
 
 def find_shortages(inputs: SplitInputs, num_labels: int, options: Split) -> tuple[list[Shortage], list[str]]:

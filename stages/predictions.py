@@ -1,8 +1,12 @@
-"""predictions.parquet: a model's probabilities and the predicted label for every row of val and test."""
+"""predictions.parquet: a model's probabilities and the predicted label for every row of val and test.
+
+Where the label is a number, it is in `labels` and `decided` as it is, and `probabilities` has the model's only output.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,26 +24,27 @@ class Predictions:
     Attributes:
         positions: Positions of the rows in rows.parquet; shape (rows,).
         ids: Ids of the rows; length rows.
-        labels: Label of each row; shape (rows,).
+        labels: Label index, or number, of each row; shape (rows,).
         probabilities: Shape (rows, num_labels).
         tokens: Tokens of each row, special tokens included; shape (rows,). None in a file of an older version.
         groups: Equal for rows that belong together (see `stages/components.py`), so that chance in which rows were
             drawn counts them once; shape (rows,). None: each row is its own, as in a file of an older version.
-        decided: Label of each row by the model's decision rule; shape (rows,). None in a file of an older version.
+        decided: Label of each row by the model's decision rule, or its predicted number; shape (rows,). None in a file
+            of an older version.
     """
 
     positions: NDArray[np.int64]
     ids: Sequence[str]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     probabilities: NDArray[np.float32]
     tokens: NDArray[np.int64] | None = None
     groups: NDArray[np.int64] | None = None
-    decided: NDArray[np.int64] | None = None
+    decided: NDArray[Any] | None = None
 
     @property
-    def preds(self) -> NDArray[np.int64]:
+    def preds(self) -> NDArray[Any]:
         """Predicted label of each row: as decided, else the most probable one; shape (rows,)."""
-        preds: NDArray[np.int64] = np.argmax(self.probabilities, axis=1) if self.decided is None else self.decided
+        preds: NDArray[Any] = np.argmax(self.probabilities, axis=1) if self.decided is None else self.decided
         return preds
 
     def __len__(self) -> int:
@@ -64,15 +69,16 @@ def read_predictions(path: Path) -> dict[str, Predictions]:
 def _table(name: str, split: Predictions) -> pa.Table:
     rows, num_labels = split.probabilities.shape
     flat = pa.array(split.probabilities.ravel(), pa.float32())
+    label_type = pa.float64() if np.issubdtype(split.labels.dtype, np.floating) else pa.int32()
     return pa.table(
         {
             "position": split.positions,
             "id": pa.array(split.ids, pa.string()),
             "split": pa.array([name] * rows, pa.string()),
-            "label": pa.array(split.labels, pa.int32()),
+            "label": pa.array(split.labels, label_type),
             "tokens": pa.array(split.tokens, pa.int32()),
             "group": pa.array(np.arange(rows) if split.groups is None else split.groups, pa.int64()),
-            "pred": pa.array(split.preds, pa.int32()),
+            "pred": pa.array(split.preds, label_type),
             "probabilities": pa.FixedSizeListArray.from_arrays(flat, num_labels),
         }
     )
@@ -84,12 +90,18 @@ def _predictions(table: pa.Table) -> Predictions:
     return Predictions(
         positions=table["position"].to_numpy(),
         ids=table["id"].to_pylist(),
-        labels=table["label"].to_numpy().astype(np.int64),
+        labels=_labels(table["label"]),
         probabilities=flat.reshape(-1, width),
         tokens=_integers(table, "tokens"),
         groups=_integers(table, "group"),
-        decided=_integers(table, "pred"),
+        decided=_labels(table["pred"]) if "pred" in table.column_names else None,
     )
+
+
+def _labels(column: pa.ChunkedArray) -> NDArray[Any]:
+    """Numbers as they are, indices of classes as 64-bit integers; shape (rows,)."""
+    values: NDArray[Any] = column.to_numpy()
+    return values if pa.types.is_floating(column.type) else values.astype(np.int64)
 
 
 def _integers(table: pa.Table, column: str) -> NDArray[np.int64] | None:

@@ -92,6 +92,7 @@ class Dataset(Section):
     quoting: bool
     sheet: str | int | None = None
     columns: Columns
+    target: Literal["auto", "classes", "label_set", "ordered", "number"]
     labels: dict[str | int, str]
     label_order: list[str]
     checks: Checks
@@ -157,8 +158,9 @@ class Finetune(Section):
     gradient_clip: Annotated[float, Field(ge=0)]
     label_smoothing: Fraction
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
+    loss: Literal["auto", "mse", "huber"]
     class_weights: Literal["none", "balanced"] | dict[str | int, Annotated[float, Field(gt=0)]]
-    monitor: Literal["val.loss", "val.accuracy", "val.macro_f1", "val.mcc"]
+    monitor: Literal["val.loss", "val.accuracy", "val.macro_f1", "val.mcc", "val.r2", "val.pearson"]
     patience: Positive | None
     accelerator: Literal["auto", "cpu", "gpu"]
     devices: Positive
@@ -175,7 +177,7 @@ class Finetune(Section):
 
 
 class Evaluate(Section):
-    metric: Literal["accuracy", "macro_f1", "mcc"]
+    metric: Literal["accuracy", "macro_f1", "mcc", "r2", "mean_absolute_error"]
     ordered: Literal["auto", "yes", "no"]
     batch_size: Positive
     confidence: Annotated[float, Field(gt=0.5, lt=1)]

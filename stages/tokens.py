@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 T = TypeVar("T", bound=np.generic)
-Batch = dict[str, NDArray[np.int64]]  # input_ids, attention_mask, ... of a batch, each (batch, tokens)
+Batch = dict[str, NDArray[Any]]  # input_ids, attention_mask, ... of a batch, each (batch, tokens)
 
 BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}  # padded tokens per forward pass; on a CPU as many as fit its cache
 TOKENS_FILE = "tokens.arrow"  # an Arrow IPC stream: datasets.Dataset.from_file() opens it too
@@ -22,7 +22,7 @@ class Tokens:
     """Token ids of rows; those of data/tokenize/tokens are in the order of rows.parquet.
 
     Args:
-        labels: Label index of each row; shape (rows,).
+        labels: Label index of each row, shape (rows,), or what else its kind of target has.
         lengths: Tokens in each row, special tokens included; shape (rows,).
         starts: Position of each row's first token in its chunk; shape (rows,).
         chunks: Chunk of each row; shape (rows,).
@@ -31,7 +31,7 @@ class Tokens:
         padding_side: Where `pad` puts padding, as the model needs it: right or left.
     """
 
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     lengths: NDArray[np.int64]
     starts: NDArray[np.int64]
     chunks: NDArray[np.int64]
@@ -92,7 +92,7 @@ def open_tokens(folder: Path) -> Tokens:
     chunks = table.column("input_ids").chunks
     lengths = [np.diff(_offsets(chunk)) for chunk in chunks]
     return Tokens(
-        labels=table.column("label").to_numpy().astype(np.int64),
+        labels=_learned(table),
         lengths=_join(lengths),
         starts=_join([_offsets(chunk)[:-1] for chunk in chunks]),
         chunks=np.repeat(np.arange(len(chunks)), [len(chunk) for chunk in chunks]),
@@ -140,6 +140,14 @@ def batches_by_tokens(lengths: NDArray[np.int64], batch_tokens: int) -> list[NDA
 def of_equal_length(batches: Sequence[NDArray[np.int64]], lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Cut batches of rows sorted by length wherever the length changes, so that no row is padded."""
     return [part for rows in batches for part in np.split(rows, np.flatnonzero(np.diff(lengths[rows])) + 1)]
+
+
+def _learned(table: pa.Table) -> NDArray[Any]:
+    """The column that models learn: `target` where the kind of target has one, else the label index."""
+    if "target" not in table.column_names:
+        return np.asarray(table.column("label").to_numpy().astype(np.int64))
+    column = table.column("target").combine_chunks()
+    return np.asarray(column.to_numpy(zero_copy_only=False))
 
 
 def _offsets(chunk: pa.ListArray) -> NDArray[np.int64]:

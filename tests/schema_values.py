@@ -21,7 +21,7 @@ from pipeline.comparison.gate import Gate, check_rules
 from stages.download import inputs as download_inputs
 from stages.download.dataset import write_dataset
 from stages.download.sources.hub import HubDataset
-from stages.errors import DataError, TrainingError
+from stages.errors import DataError, ParamsError, TrainingError
 from stages.files import sha256
 from stages.finetune.__main__ import main as finetune
 from stages.finetune.class_weights import label_weights
@@ -41,6 +41,8 @@ from stages.paths import Paths
 from stages.schema import Params, Section, SourceFile
 from stages.split.division import divide
 from stages.split_inputs import SplitInputs
+from stages.targets.target import Target
+from stages.targets.training import TRAINING
 from stages.tokens import open_tokens
 from stages.truncation import cut
 from tests.stages.download.checks.cases import CASES, UNUSABLE
@@ -110,7 +112,7 @@ def read(
 ) -> Any:
     """Read a data set of one file with this content, or of other files, and return its stats.json."""
     columns = {"text": "text", "label": "label", "id": None, "group": None, "text_pair": None, "slices": []}
-    options = {key: value for key, value in settings.items() if key in ("labels", "checks")}
+    options = {key: value for key, value in settings.items() if key in ("labels", "checks", "target")}
     (folder / "data").mkdir(exist_ok=True)
     (folder / "data/rows").write_bytes(content)
     dataset = changed(
@@ -146,6 +148,17 @@ def unseen_label(policy: str, folder: Path) -> Any:
         return "fails"
     assert stats["set_aside"] or stats["warnings"], "the rule did nothing"
     return stats["labels"], stats["set_aside"], stats["warnings"]
+
+
+def target(kind: str, folder: Path) -> Any:
+    """What rows with numbers as labels are, or that the kind can't be learned."""
+    try:
+        stats = read(
+            folder, "csv", b"text,label\n" + b"".join(b"t%d,%d.5\n" % (n, n % 3) for n in range(30)), target=kind
+        )
+    except (DataError, ParamsError) as error:
+        return str(error)
+    return stats["labels"]
 
 
 def file_format(name: str, folder: Path) -> Any:
@@ -207,7 +220,7 @@ def rows_to_split(official: list[str | None] | None = None) -> SplitInputs:
 
 def divided(inputs: SplitInputs, **values: Any) -> dict[str, list[int]]:
     options = changed(PARAMS.split, **{"val": 0.2, "test": 0.2, "max_leak": 1.0, **values})
-    return {name: rows.tolist() for name, rows in divide(inputs, ["a", "b"], options)[0].items()}
+    return {name: rows.tolist() for name, rows in divide(inputs, Target("classes", ["a", "b"]), options)[0].items()}
 
 
 def official_split(name: str, folder: Path) -> Any:
@@ -252,6 +265,20 @@ def monitor(name: str, folder: Path) -> Any:
     chosen = trained(folder, monitor=name)[1]["monitor"]
     assert chosen["value"] is not None
     return chosen["name"]
+
+
+def loss(name: str, folder: Path) -> Any:
+    """The loss of rows with an error of 3, and of a label as the default has it."""
+    options = PARAMS.finetune.model_copy(update={"loss": name})
+    outputs, labels = torch.tensor([[3.0]]), torch.tensor([0.0])
+    losses = []
+    for kind in TRAINING.values():
+        try:
+            kind.check_options(options)
+            losses.append("accepted")
+        except ParamsError as error:
+            losses.append(str(error))
+    return losses, outputs, labels
 
 
 def schedule(name: str, folder: Path) -> Any:
@@ -352,6 +379,7 @@ def fail_on(name: str, folder: Path) -> Any:
 EFFECTS: dict[str, Effect] = {
     "download.dataset.files.split": official_split,
     "download.dataset.format": file_format,
+    "download.dataset.target": target,
     **{f"download.dataset.checks.{rule}": check(rule) for rule in CASES},
     "download.dataset.checks.label_spelling": label_spelling,
     "download.dataset.checks.unseen_label": unseen_label,
@@ -360,6 +388,7 @@ EFFECTS: dict[str, Effect] = {
     "split.duplicates": split_duplicates,
     "finetune.method": finetune_method,
     "finetune.lora.target_modules": lora_targets,
+    "finetune.loss": loss,
     "finetune.schedule": schedule,
     "finetune.class_weights": class_weights,
     "finetune.monitor": monitor,

@@ -27,7 +27,7 @@ from stages.schema import Section
 ROOT = Path(__file__).parents[1]
 STAGES = ["download", "tokenize", "split", "finetune", "evaluate", "report"]
 HALLWAY = {path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"}
-SHARED_ROOMS = {"metrics", "model", "inference", "reading"}  # what stages share, beside the hallway
+SHARED_ROOMS = {"metrics", "model", "inference", "reading", "targets"}  # what stages share, beside the hallway
 ARROWS = {  # room of pipeline/ -> the rooms that it may import
     "yaml_edit": set(),
     "recipes": {"yaml_edit", "dataset"},
@@ -48,6 +48,7 @@ ARROWS["cli"] = {"commands"}
 LOADS_A_MODEL = ROOT / "pipeline/commands/predict.py"  # the only module of pipeline/ that may reach stages.inference
 EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/__init__.py": "holds a docstring",
+    "stages/targets/__init__.py": "holds a docstring",
     "stages/inference/__init__.py": "holds a docstring and names that are imported when asked for",
     "stages/errors.py": "messages alone",
     "stages/architectures.py": "refuses a model, or warns of it",
@@ -252,6 +253,54 @@ def test_stages_know_nothing_of_the_pipeline_and_of_each_other(path: Path) -> No
             assert rest[0] in HALLWAY | SHARED_ROOMS | {room}, f"imports {name}"
 
 
+def names_a_kind(node: ast.AST) -> bool:
+    """Whether an expression is the name of a kind of target, or holds one in a tuple, list or set."""
+    if isinstance(node, ast.Tuple | ast.List | ast.Set):
+        return any(map(names_a_kind, node.elts))
+    return isinstance(node, ast.Constant) and node.value in ("label_set", "ordered", "number")
+
+
+def asks_for_a_kind(source: str) -> list[int]:
+    """The lines that compare something with the name of a kind, or with `.kind` of a target, or match on it."""
+    lines = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            of_target = any(
+                isinstance(side, ast.Attribute) and side.attr == "kind" and "target" in ast.unparse(side.value)
+                for side in sides
+            )
+            if any(map(names_a_kind, sides)) or (of_target and not isinstance(node.ops[0], ast.In | ast.NotIn)):
+                lines.append(node.lineno)
+        elif isinstance(node, ast.MatchValue) and names_a_kind(node.value):
+            lines.append(node.value.lineno)
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ('if target.kind == "number": pass', [1]),
+        ('x = 1 if kind in ("ordered", "number") else 2', [1]),
+        ("if target.kind != other: pass", [1]),
+        ('match kind:\n    case "label_set":\n        pass', [2]),
+        ("EVALUATIONS[target.kind](raw)", []),
+        ("if device.kind == 'cuda': pass", []),
+    ],
+)
+def test_a_question_for_the_kind_is_noticed(source: str, lines: list[int]) -> None:
+    assert asks_for_a_kind(source) == lines
+
+
+@pytest.mark.parametrize(
+    "path", modules("stages") + modules("pipeline"), ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_what_depends_on_the_kind_of_target_is_looked_up_by_its_name(path: Path) -> None:
+    if path.is_relative_to(ROOT / "stages/targets"):
+        return
+    assert asks_for_a_kind(path.read_text(encoding="utf-8")) == []
+
+
 def room_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[1].removesuffix(".py")
 
@@ -273,7 +322,7 @@ def test_the_pipeline_knows_nothing_of_torch_not_even_through_another_module(pat
     if path == LOADS_A_MODEL:
         assert "stages.inference" in imports(path)
         return
-    allowed = HALLWAY | {"metrics", "reading", "__init__"}
+    allowed = HALLWAY | {"metrics", "reading", "targets", "__init__"}
     for file in closure(path, without=LOADS_A_MODEL):
         heavy = {name.split(".")[0] for name in imports(file)} & HEAVY
         assert not heavy, f"{file.relative_to(ROOT)} imports {heavy}"

@@ -11,10 +11,12 @@ import pyarrow.parquet as pq
 
 from stages.errors import PipelineError
 from stages.predictions import Predictions, read_predictions
+from stages.targets.target import Target
 
 DAMAGE = (  # what readers raise for a file that holds anything
     *(pa.ArrowException, OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError, OverflowError),
 )
+COMPARED = frozenset({"classes"})  # kinds of targets
 COLUMNS = ("id", "text", "label")  # of rows.parquet that a comparison reads
 
 
@@ -26,15 +28,16 @@ def read_labels(path: Path, *, name: str) -> list[str]:
         name: What messages call it.
 
     Raises:
-        PipelineError: It is damaged.
+        PipelineError: It is damaged, or of a kind of target that is not compared.
     """
     with _report_damage(name):
-        labels = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-            raise ValueError("expected a list of texts")
-        if len(set(labels)) != len(labels):
-            raise ValueError("a label stands in it twice")
-    return labels
+        target = Target.of_json(json.loads(path.read_text(encoding="utf-8")))
+    if target.kind not in COMPARED:
+        raise PipelineError(
+            f"{name}: the label is a {target.kind}, which retune compare does not judge yet. "
+            "Show how the headline metrics changed with: dvc metrics diff"
+        )
+    return target.labels
 
 
 def read_seed(path: Path, *, name: str, num_labels: int) -> dict[str, Predictions]:

@@ -5,14 +5,17 @@ from pathlib import Path
 
 from stages.download.checks.cross_row import check_across_rows
 from stages.download.checks.label_spelling import check_spelling
-from stages.download.checks.rules import Problems
+from stages.download.checks.rules import Problems, Rule
 from stages.download.collect import collect_rows
 from stages.download.inputs import open_inputs
 from stages.download.labels import LabelNames
 from stages.download.readers.record import ReadOptions, slice_fields
+from stages.download.row_store import RowStore
 from stages.download.writer import write_rows
 from stages.files import write_json
 from stages.schema import Dataset
+from stages.targets.rows import ROWS, Rows
+from stages.targets.rows.choice import choose_kind, declared_rows
 
 
 def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: int) -> None:
@@ -29,12 +32,14 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
     """
     options = _read_options(dataset)
     labels = {str(value): name for value, name in dataset.labels.items()}
-    checks, names = dataset.checks, LabelNames(labels, merge=dataset.checks.label_spelling == "merge")
+    checks, kind = dataset.checks, declared_rows(dataset.target)
+    names = LabelNames(labels, merge=checks.label_spelling == "merge", kind=kind)
     with (
         tempfile.TemporaryDirectory() as scratch,
         (folder / "set_aside.csv").open("w", encoding="utf-8", newline="") as set_aside,
     ):
         problems = Problems(checks.model_dump(exclude={"min_rows_per_label", "near_duplicate_similarity"}), set_aside)
+        problems.rules["unknown_label"] = Rule(*kind.UNKNOWN)
         inputs = list(
             open_inputs(
                 dataset.files,
@@ -53,12 +58,14 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
             slice_columns=options.slice_columns,
         )
         problems.advice["unknown_label"] = names.advice
-        spellings = names.log_merged() | check_spelling(
-            store, problems, named=bool(labels), label_order=dataset.label_order
-        )
+        kind = settle_kind(store, dataset)
+        spellings = names.log_merged()
+        if "label_spelling" in kind.CHECKS:
+            spellings |= check_spelling(store, problems, named=bool(labels), label_order=dataset.label_order)
         aside, cluster = check_across_rows(
             store,
             problems,
+            label_checks=kind.CHECKS,
             min_rows_per_label=checks.min_rows_per_label,
             similarity=checks.near_duplicate_similarity,
         )
@@ -66,6 +73,7 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
         stats = write_rows(
             store,
             folder / "rows.parquet",
+            kind=kind,
             labels=labels,
             label_order=dataset.label_order,
             aside=aside,
@@ -76,6 +84,18 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
     write_json(folder / "stats.json", stats)
     sources = [{**file.provenance, "rows": rows} for file, rows in zip(inputs, store.counts, strict=True)]
     write_json(folder / "source.json", {"files": sources})
+
+
+def settle_kind(store: RowStore, dataset: Dataset) -> Rows:
+    """Return the kind of the labels, which are stored in its form from here on.
+
+    Raises:
+        DataError: `auto` can't tell the kind.
+    """
+    named = bool(dataset.labels or dataset.label_order)
+    kind = ROWS[choose_kind(dataset.target, store.labels, named=named)]
+    store.rename_labels({label: kind.stored(label) or label for label in store.labels})
+    return kind
 
 
 def _read_options(dataset: Dataset) -> ReadOptions:

@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from stages.download.checks.rules import Problems
-from stages.download.labels import in_class_order
 from stages.download.row_store import COLUMNS, RowStore
 from stages.errors import DataError
+from stages.targets.rows import Rows
+from stages.targets.target import Target
 
 READ_COLUMNS = ("id", "text", "text_pair", "label", "group", "split")
 DERIVED_COLUMNS = (
@@ -28,6 +29,7 @@ def write_rows(
     store: RowStore,
     path: Path,
     *,
+    kind: Rows,
     labels: Mapping[str, str],
     label_order: Sequence[str],
     aside: Mapping[int, str],
@@ -40,6 +42,7 @@ def write_rows(
     Args:
         store: All rows that can be used by themselves.
         path: The file to write.
+        kind: Of the target.
         labels: New name of each label value; empty: the values are the names.
         label_order: The names in class order; empty: the order of the label values.
         aside: By position of each row that is set aside, the rule that it breaks.
@@ -51,7 +54,7 @@ def write_rows(
         stats.json.
 
     Raises:
-        DataError: All rows are set aside, or those that are not have one label.
+        DataError: All rows are set aside, or a model can't learn the labels of those that are not.
     """
     used = np.ones(len(cluster), dtype=np.bool_)
     used[list(aside)] = False
@@ -62,8 +65,8 @@ def write_rows(
             f"No row is left to use: all {sum(store.counts)} are set aside ({dict(sorted(reasons.items()))}). "
             "Correct the rows, or set download.dataset.checks so that fewer are set aside."
         )
-    order = in_class_order(counts, labels, label_order)
-    schema = _schema(store, order)
+    target = kind.describe(counts, names=labels, order=label_order)
+    schema = _schema(store, target)
     files, file = pa.array(store.files, pa.string()), store.file
     names, label = pa.array(store.labels, pa.string()), store.label
     cluster = _without_singletons(cluster, used)
@@ -91,7 +94,7 @@ def write_rows(
         "rows_used": int(used.sum()),
         "set_aside": dict(sorted(problems.set_aside.items())),
         "warnings": problems.warnings | _other_spellings(spellings, problems),
-        "labels": {label: counts[label] for label in order},
+        "labels": _rows_per_label(counts, kind, target),
         "spellings": spellings,
         "duplicates": _duplicates(text_key[used], exact_key[used], cluster[used]),
     }
@@ -109,9 +112,15 @@ def _other_spellings(spellings: Mapping[str, Mapping[str, int]], problems: Probl
     return {"label_spelling": rows} if rows and problems.policy("label_spelling") == "warn" else {}
 
 
-def _schema(store: RowStore, labels: Sequence[str]) -> pa.Schema:
+def _rows_per_label(counts: Mapping[str, int], kind: Rows, target: Target) -> dict[str, int]:
+    index = kind.index(pa.array(counts, pa.string()), target)
+    rows = np.bincount(index, weights=list(counts.values()), minlength=len(target.labels))
+    return {label: int(count) for label, count in zip(target.labels, rows, strict=True)}
+
+
+def _schema(store: RowStore, target: Target) -> pa.Schema:
     read, slices = (((name, pa.string()) for name in names) for names in (READ_COLUMNS, store.slice_columns))
-    metadata = {"labels": json.dumps(labels, ensure_ascii=False)}
+    metadata = {"labels": json.dumps(target.to_json(), ensure_ascii=False)}
     return pa.schema([*read, *DERIVED_COLUMNS, *slices], metadata=metadata)
 
 

@@ -14,39 +14,27 @@ from transformers import PreTrainedModel
 
 from stages import entry
 from stages.components import read_components
-from stages.evaluate.metrics import calibration_rows, measure_splits
-from stages.evaluate.plots import write_calibration, write_confusion
-from stages.evaluate.rule import decide, describe_trial, fit_rule
-from stages.files import read_json, write_json
+from stages.evaluate.kinds import EVALUATIONS
+from stages.files import write_json
 from stages.inference.loading import load_model, predict_tokens
-from stages.metrics.bootstrap import Bootstrap
-from stages.metrics.estimates import are_ordered
 from stages.metrics.names import metric_name
 from stages.params import Params
 from stages.paths import Paths
 from stages.predictions import Predictions, write_predictions
+from stages.targets.target import read_target
 from stages.tokens import open_tokens, read_column, read_positions
 
 log = logging.getLogger(__name__)
 
 
 def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
-    options, labels = params.evaluate, read_json(paths.labels)
+    options, target = params.evaluate, read_target(paths.labels)
     model = load_model(paths.finetuned(seed))
     start = time.perf_counter()
     raw = predict_splits(paths, model, batch_size=options.batch_size, duplicates=params.split.duplicates)
     seconds = time.perf_counter() - start
-    bootstrap = Bootstrap(options.resamples, options.confidence, options.seed)
-    ordered = are_ordered(labels, options.ordered)
-    rule, trial = fit_rule(raw["val"], metric=options.metric, seed=options.seed)
-    if trial:
-        log.info("%s", describe_trial(trial, metric=options.metric))
-    splits = {name: decide(split, rule) for name, split in raw.items()}
-    metrics = measure_splits(splits, labels, rule, trial, ordered=ordered, bootstrap=bootstrap)
-    calibration = calibration_rows(splits["test"], rule)
+    splits, metrics = EVALUATIONS[target.kind](raw, target, options, folder=paths.evaluation(seed))
     write_predictions(paths.predictions(seed), splits)
-    write_confusion(paths.evaluation(seed) / "confusion.csv", splits["test"], labels)
-    write_calibration(paths.evaluation(seed) / "calibration.csv", calibration)
     write_json(paths.metrics(seed), metrics)
     for split in splits:
         if value := metrics[split].get(options.metric):  # a split without rows has no metrics

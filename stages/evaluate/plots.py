@@ -13,7 +13,12 @@ from stages.predictions import Predictions
 def write_confusion(path: Path, predictions: Predictions, labels: list[str]) -> None:
     """Write the names of each row's label and predicted label, as DVC's confusion template reads them."""
     names = pa.array(labels, pa.string())
-    table = pa.table({"label": names.take(predictions.labels), "predicted": names.take(predictions.preds)})
+    write_pairs(path, names.take(predictions.labels), names.take(predictions.preds))
+
+
+def write_pairs(path: Path, labels: pa.Array, predicted: pa.Array) -> None:
+    """Write a row per example: the name of its label, and that of the predicted one."""
+    table = pa.table({"label": labels, "predicted": predicted})
     with replace_file(path) as temporary:
         pcsv.write_csv(table, temporary, pcsv.WriteOptions(quoting_style="needed"))
 

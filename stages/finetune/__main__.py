@@ -35,6 +35,7 @@ from stages.model.heads import source_of
 from stages.model.padding import padding_side
 from stages.params import Params
 from stages.paths import Paths
+from stages.targets.training import TRAINING
 
 
 def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
@@ -44,14 +45,18 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     options, machine, device = params.finetune, params.machine, detect_device(params.finetune)
     loggers = make_loggers(machine.loggers, paths.root / ".retune/logs" / f"finetune-{seed}")
     inputs = read_inputs(paths)
+    training = TRAINING[inputs.target.kind]
+    training.check_options(options)
+    learned, in_own_unit = training.learned(inputs.tokens.labels, inputs.train)
     seed_everything(seed, verbose=False)
-    model = load_encoder(paths.encoder, labels=inputs.labels)
-    inputs = inputs.padded_on(padding_side(model.config))
+    model = load_encoder(paths.encoder, labels=training.outputs(inputs.target), problem_type=training.PROBLEM)
+    inputs = inputs.with_labels(learned).padded_on(padding_side(model.config))
     check_fit(model, inputs.tokens)
     check_computes(model, inputs.tokens)
     wanted, frozen = options.head.pooling, options.method == "frozen"
     pooling = choose_pooling(model, paths.encoder, inputs.tokens, wanted=wanted, frozen=frozen)
     apply_method(model, options, pooling)
+    training.check_head(model)
     blocks = count_parameters(model)
     class_weights = label_weights(options.class_weights, labels=inputs.labels, train_labels=inputs.train_labels)
     started = time.monotonic()
@@ -59,7 +64,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     features = paths.features / f"{key_of({'inputs': files, 'device': device.kind, 'content': CONTENT})}.safetensors"
     folder = open_folder(paths.checkpoints, seed, key_of({"inputs": files, "options": options.model_dump(mode="json")}))
     with prepared(model, inputs, options, device, features=features) as ready:
-        module = make_module(model, options, class_weights=class_weights)
+        module = make_module(model, options, kind=inputs.target.kind, class_weights=class_weights)
         data = FinetuneData(ready.train, ready.val, options, device, seed=seed, num_workers=machine.num_workers)
         fit_started = time.monotonic()
         fitted = fit(
@@ -68,6 +73,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
         train_seconds = time.monotonic() - fit_started
     if process_rank():
         sys.exit()  # the first process writes what all have trained
+    in_own_unit(model)
     save_model(model, paths.finetuned(seed), encoder=paths.encoder)
     write_curve(paths.curve(seed), fitted.curve)
     notes = (

@@ -26,8 +26,13 @@ from stages.tokens import Tokens
 log = logging.getLogger(__name__)
 
 
-def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
+def load_encoder(folder: Path, *, labels: Sequence[str], problem_type: str | None = None) -> PreTrainedModel:
     """Load the encoder with a new classification head for `labels`, in train mode.
+
+    Args:
+        folder: Of the pretrained encoder.
+        labels: Names of the head's outputs.
+        problem_type: As transformers names it; None: one of several classes.
 
     The head is the same whatever the folder has beside the encoder: a classifier of other classes or of the same, a
     language model, or nothing. None of it, nor the labels and the problem_type in config.json, is used.
@@ -50,6 +55,8 @@ def load_encoder(folder: Path, *, labels: Sequence[str]) -> PreTrainedModel:
             )
             config = named_outputs(config)
             forget_task(config)
+            if problem_type is not None:
+                config.problem_type = problem_type
             model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 config=config,

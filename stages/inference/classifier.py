@@ -28,6 +28,7 @@ from stages.model.packed import padded
 from stages.model.padding import choose_pad_token, padding_side
 from stages.model.pooling import pool, pooling_of
 from stages.model.positions import max_tokens
+from stages.targets.answers import answers_of
 from stages.texts import check_texts, windows
 from stages.tokenizer import ModelTokenizer, encode
 from stages.tokenizer_check import check_embedded, check_vocabulary
@@ -183,8 +184,8 @@ class Classifier:
         return dataclasses.replace(tokens, padding_side=padding_side(self._model.config)), cut
 
     def _classify(self, batch: Batch) -> torch.Tensor:
-        logits = logits_of(self._model, batch) / self._calibration.temperature  # (batch, num_labels)
-        return logits.softmax(-1)
+        logits = logits_of(self._model, batch)  # (batch, num_labels)
+        return answers_of(self._model.config).answers(logits, temperature=self._calibration.temperature)
 
     @torch.inference_mode()
     def _pool(self, batch: Batch) -> torch.Tensor:

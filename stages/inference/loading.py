@@ -26,6 +26,7 @@ from stages.model.padding import padding_side
 from stages.model_config import check_labels, read_object
 from stages.model_files import is_present
 from stages.model_folder import check_model_folder, offline
+from stages.targets.answers import answers_of
 from stages.tokens import BATCH_TOKENS, Tokens, batches_by_length, batches_by_tokens, of_equal_length
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # one file, or the index of several
@@ -80,7 +81,7 @@ def placed(model: PreTrainedModel) -> PreTrainedModel:
     read_last_end(model)
     if not torch.cuda.is_available():
         return model
-    bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    bf16 = torch.cuda.is_bf16_supported(including_emulation=False) and answers_of(model.config).HALF_PRECISION
     model.to("cuda", torch.bfloat16 if bf16 else torch.float32)  # type: ignore[arg-type]
     if bf16 and gpu_can_pack() and can_pack(model):
         attend_packed(model)
@@ -106,7 +107,7 @@ def _require_files(folder: Path) -> None:
 def predict_tokens(
     model: PreTrainedModel, tokens: Tokens, positions: NDArray[np.int64], *, batch_size: int
 ) -> NDArray[np.float32]:
-    """Return the class probabilities of some rows, in their order; rows with the same tokens are computed once.
+    """Return the model's answers for some rows, in their order; rows with the same tokens are computed once.
 
     Args:
         model: From `load_model`.
@@ -115,7 +116,7 @@ def predict_tokens(
         batch_size: Rows of like length per forward pass (>= 1).
 
     Returns:
-        Shape (rows, num_labels).
+        The probabilities of the classes, or what else the kind of target has; shape (rows, outputs).
     """
     tokens = dataclasses.replace(tokens, padding_side=padding_side(model.config))
     distinct, same_as = tokens.distinct(positions)
@@ -125,15 +126,15 @@ def predict_tokens(
     if len(distinct) and reads_padding(model, tokens, distinct):
         batches = of_equal_length(batches, lengths)
     pad = model.config.pad_token_id or 0
-    probabilities = np.zeros((len(distinct), int(model.config.num_labels or 0)), dtype=np.float32)
+    answers = answers_of(model.config).answers
+    results_of = np.zeros((len(distinct), int(model.config.num_labels or 0)), dtype=np.float32)
     with first_token(model):
         results = (
-            (indices, logits_of(model, tokens.pad(distinct[indices], pad_token_id=pad)).softmax(-1))
-            for indices in batches
+            (indices, answers(logits_of(model, tokens.pad(distinct[indices], pad_token_id=pad)))) for indices in batches
         )
         for indices, values in read_behind(results):
-            probabilities[indices] = values
-    return probabilities[same_as]
+            results_of[indices] = values
+    return results_of[same_as]
 
 
 def read_behind(

@@ -4,10 +4,12 @@ import math
 
 SPLITS = ("test", "val")  # in the order in which their metrics are shown
 HEADLINE = ("accuracy", "macro_f1", "mcc")  # `evaluate.metric` comes before them
-LOWER_IS_BETTER = frozenset({"mean_absolute_error", "log_loss", "brier", "ece"})
+OF_NUMBERS = ("r2", "mean_absolute_error", "spearman")  # the same, where the label is a number
+LOWER_IS_BETTER = frozenset({"mean_absolute_error", "root_mean_squared_error", "log_loss", "brier", "ece"})
 RANGES = {  # lowest and highest value; of all others 0 and 1
-    **dict.fromkeys(("mcc", "kappa", "quadratic_kappa"), (-1.0, 1.0)),
-    **dict.fromkeys(("log_loss", "mean_absolute_error"), (0.0, math.inf)),
+    **dict.fromkeys(("mcc", "kappa", "quadratic_kappa", "pearson", "spearman"), (-1.0, 1.0)),
+    **dict.fromkeys(("log_loss", "mean_absolute_error", "root_mean_squared_error"), (0.0, math.inf)),
+    "r2": (-math.inf, 1.0),
     "brier": (0.0, 2.0),
 }
 SHOWN_STEP = 1e-3  # between two values that people see as different
@@ -21,7 +23,7 @@ def metric_name(split: str, metric: str) -> str:
 
 def headline_metrics(metric: str) -> list[str]:
     """Return the metrics that lead: `metric`, then the usual ones."""
-    return list(dict.fromkeys([metric, *HEADLINE]))
+    return list(dict.fromkeys([metric, *(OF_NUMBERS if metric in OF_NUMBERS else HEADLINE)]))
 
 
 def lower_is_better(name: str) -> bool:

@@ -7,35 +7,15 @@ Params  all: the report shows them
 Example: python -m stages.report
 """
 
-import dataclasses
-import logging
-
 from stages import entry
-from stages.files import write_json, write_text
 from stages.params import Params
 from stages.paths import Paths
-from stages.report.analysis import analyse
-from stages.report.headline import headline
-from stages.report.render.card import render_card, write_model
-from stages.report.render.context import build_context
-from stages.report.render.page import render_html, render_markdown
-from stages.report.results import read_results
-from stages.report.suspects import suspects_csv
-
-log = logging.getLogger(__name__)
+from stages.report.kinds import REPORTS
+from stages.targets.target import read_target
 
 
 def main(params: Params, paths: Paths) -> None:
-    results = read_results(paths, params.seeds, params.evaluate)
-    metrics, suspects = analyse(params, paths, results)
-    context = build_context(params, paths, results, metrics, suspects)
-    write_model(paths, results, params.tokenize, params.download.dataset, card=render_card(context))
-    write_text(paths.report / "report.html", render_html(context))
-    write_text(paths.report / "report.md", render_markdown(context))
-    write_text(paths.report / "suspects.csv", suspects_csv(suspects))
-    write_json(paths.all_metrics, dataclasses.asdict(metrics))
-    write_json(paths.headline, headline(metrics, results, metric=params.evaluate.metric))
-    log.info("best seed on val: %s; report: %s", results.champion.seed, paths.report / "report.html")
+    REPORTS[read_target(paths.labels).kind](params, paths)
 
 
 if __name__ == "__main__":

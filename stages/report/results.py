@@ -1,6 +1,6 @@
 """The results of all seeds, read from the files of the earlier stages and checked to belong together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from stages.metrics.summary import MetricValue
 from stages.paths import Paths
 from stages.predictions import Predictions, read_predictions
 from stages.schema import Evaluate
+from stages.targets.target import read_target
 
 IMBALANCED = 0.6  # share of the most frequent label above which accuracy looks better than the model is
 
@@ -74,21 +75,39 @@ def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Resu
         ReportError: A file is missing, the seeds were evaluated on different rows, or val and test are both empty.
     """
     results = [_read_seed(paths, seed) for seed in seeds]
-    first, *others = results
-    for split, predictions in first.predictions.items():
-        for result in others:
-            if not np.array_equal(result.predictions[split].positions, predictions.positions):
-                raise ReportError(
-                    f"{paths.predictions(result.seed)}: its {split} rows differ from those of seed {first.seed}. "
-                    "Evaluate all seeds on the same split: dvc repro"
-                )
-    if not any(len(predictions) for predictions in first.predictions.values()):
-        raise ReportError(
-            f"{paths.predictions(first.seed)} has no rows. Set split.val or split.test to a share above 0."
-        )
-    labels = read_json(paths.labels)
+    require_same_rows(paths, [(result.seed, result.predictions) for result in results])
+    labels = read_target(paths.labels).labels
     champion = choose_champion(results, evaluate.metric)
     return Results(labels, are_ordered(labels, evaluate.ordered), results, champion)
+
+
+def require_same_rows(paths: Paths, seeds: Sequence[tuple[int, Mapping[str, Predictions]]]) -> None:
+    """Check that all seeds were evaluated on the same rows, of which there are some.
+
+    Raises:
+        ReportError: They were not.
+    """
+    (first, splits), *others = seeds
+    for split, predictions in splits.items():
+        for seed, other in others:
+            if not np.array_equal(other[split].positions, predictions.positions):
+                raise ReportError(
+                    f"{paths.predictions(seed)}: its {split} rows differ from those of seed {first}. "
+                    "Evaluate all seeds on the same split: dvc repro"
+                )
+    if not any(len(predictions) for predictions in splits.values()):
+        raise ReportError(f"{paths.predictions(first)} has no rows. Set split.val or split.test to a share above 0.")
+
+
+def require_files(paths: Paths, seed: int) -> None:
+    """Check that finetune and evaluate wrote what the report reads of a seed.
+
+    Raises:
+        ReportError: A file is missing.
+    """
+    for path in (paths.metrics(seed), paths.predictions(seed), paths.curve(seed), paths.finetune_stats(seed)):
+        if not path.is_file():
+            raise ReportError(f"{path} is missing. Create it with: dvc repro")
 
 
 def choose_champion(results: Sequence[SeedResult], metric: str) -> SeedResult:
@@ -103,9 +122,7 @@ def choose_champion(results: Sequence[SeedResult], metric: str) -> SeedResult:
 
 
 def _read_seed(paths: Paths, seed: int) -> SeedResult:
-    for path in (paths.metrics(seed), paths.predictions(seed), paths.curve(seed), paths.finetune_stats(seed)):
-        if not path.is_file():
-            raise ReportError(f"{path} is missing. Create it with: dvc repro")
+    require_files(paths, seed)
     written = read_json(paths.metrics(seed))
     fitted = written["calibration"]
     return SeedResult(

@@ -1,6 +1,7 @@
 """Rows of the data set: their texts, and the slices that they belong to."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -29,7 +30,7 @@ def read_slices(paths: Paths, split: Predictions) -> Slices:
     return cut_slices({name: table[name] for name in names}, tokens=split.tokens, tokens_cut=tokens_cut)
 
 
-def read_train(paths: Paths) -> tuple[list[str], Ints]:
-    """Read the texts and label indices of train."""
+def read_train(paths: Paths) -> tuple[list[str], NDArray[Any]]:
+    """Read the texts and labels of train: indices of classes, or numbers."""
     positions = read_positions(paths.split("train"))
     return read_texts(paths, positions), open_tokens(paths.tokens).labels[positions]

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,7 @@ def summarise_seeds(
     if not len(first.predictions[split]):
         return {}, {}
     if not others:
-        return {name: _summary(value, None) for name, value in first.metrics[split].items()}, {}
+        return {name: summary_of(value, None) for name, value in first.metrics[split].items()}, {}
     estimates = measure(
         first.predictions[split].labels,
         [result.predictions[split].probabilities for result in results.seeds],
@@ -47,11 +47,24 @@ def summarise_seeds(
         groups=first.predictions[split].groups,
         bootstrap=bootstrap,
     )
+    seeds = [result.metrics[split] for result in results.seeds]
+    return summarise(estimates, seeds, confidence=bootstrap.confidence)
+
+
+def summarise(
+    estimates: Mapping[str, Estimate], seeds: Sequence[Mapping[str, MetricValue]], *, confidence: float
+) -> tuple[dict[str, MetricSummary], dict[str, float]]:
+    """Return every metric over the seeds, and the seeds' share of its variance; see `summarise_seeds`.
+
+    Args:
+        estimates: Of the mean over the seeds.
+        seeds: Each seed's metrics.
+        confidence: Of the intervals (0 to 1).
+    """
     summaries, shares = {}, {}
     for metric, mean in estimates.items():
-        seeds = [result.metrics[split][metric] for result in results.seeds]
-        spread = Spread.of(mean, seeds, confidence=bootstrap.confidence)
-        summaries[metric] = _summary(_clip(metric, widen(mean, spread, confidence=bootstrap.confidence)), spread.sd)
+        spread = Spread.of(mean, [values[metric] for values in seeds], confidence=confidence)
+        summaries[metric] = summary_of(_clip(metric, widen(mean, spread, confidence=confidence)), spread.sd)
         shares[metric] = round(spread.share, 2)
     return summaries, shares
 
@@ -123,6 +136,7 @@ def _clip(metric: str, estimate: Estimate) -> Estimate:
     return dataclasses.replace(estimate, low=max(lowest, estimate.low), high=min(highest, estimate.high))
 
 
-def _summary(estimate: Estimate | MetricValue, sd: float | None) -> MetricSummary:
+def summary_of(estimate: Estimate | MetricValue, sd: float | None) -> MetricSummary:
+    """Return a metric as metrics.json has it over all seeds."""
     value, low, high = exact(estimate.value), exact(estimate.low), exact(estimate.high)
     return MetricSummary(value, None if sd is None else exact(sd), low, high)

@@ -10,11 +10,12 @@ Example: python -m stages.split
 import logging
 
 from stages import entry
-from stages.files import read_json, write_json
+from stages.files import write_json
 from stages.params import Params
 from stages.paths import Paths
 from stages.split.division import divide, write_positions
 from stages.split_inputs import read_inputs
+from stages.targets.target import read_target
 from stages.tokens import TOKENS_FILE
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 def main(params: Params, paths: Paths) -> None:
     inputs = read_inputs(paths.tokens / TOKENS_FILE)
-    positions, stats = divide(inputs, read_json(paths.labels), params.split)
+    positions, stats = divide(inputs, read_target(paths.labels), params.split)
     for note in stats["notes"]:
         log.warning("%s", note)
     for name, rows in positions.items():

@@ -19,6 +19,7 @@ def check_classes(
     *,
     shares: Mapping[str, float],
     method: str,
+    in_every_split: bool = True,
 ) -> list[str]:
     """Return what is unusual about the classes of the splits, a sentence each.
 
@@ -28,9 +29,11 @@ def check_classes(
         labels: Label names in class order.
         shares: Share (0 to 1) of each split that is taken from these rows.
         method: As split.method.
+        in_every_split: Whether each class needs rows in each split.
 
     Raises:
-        DataError: A class has rows for train, and none is in train or in a split that is taken from these rows.
+        DataError: train has no row. Or a class has rows for train, and none is in train or in a split that is taken
+            from these rows.
     """
     if not counts["train"].any():
         raise DataError("train has no row: each file has split: val or test. Give a file split: train, or none.")
@@ -53,6 +56,8 @@ def check_classes(
                 f"{name} has {rows.sum()} of {pool.sum()} rows, though split.{name} is {shares[name]:g}: "
                 "each class needs a row there. With more rows per class it has its share."
             )
+    if not in_every_split:
+        return []
     if problems:
         raise DataError(f"Classes have no row in a split: {'; '.join(problems)}. {_advise(shares, method)}")
     unseen = [label for label, count in zip(labels, pool, strict=True) if not count]

@@ -18,16 +18,16 @@ from stages.split.hashing import assign_by_hash, keep_one_split
 from stages.split.leak import find_leak, require_no_leak
 from stages.split.stratify import apportion, stratify
 from stages.split_inputs import SPLITS, Pool, SplitInputs, pool_rows
+from stages.targets.rows import ROWS
+from stages.targets.target import Target
 
 
-def divide(
-    inputs: SplitInputs, labels: Sequence[str], options: Split
-) -> tuple[dict[str, NDArray[np.int64]], dict[str, Any]]:
+def divide(inputs: SplitInputs, target: Target, options: Split) -> tuple[dict[str, NDArray[np.int64]], dict[str, Any]]:
     """Return the positions of train, val and test, and statistics of the division.
 
     Args:
         inputs: Columns of all rows.
-        labels: Label names in class order.
+        target: The classes, or the ranges that rows are divided by.
         options: Method, shares, seed, and what happens to duplicates and leaks.
 
     Returns:
@@ -36,8 +36,8 @@ def divide(
     Raises:
         DataError: A class has no row in a split, a split is missing, or too many rows leak.
     """
-    pool = pool_rows(inputs, options)
-    require_class_rows(inputs, labels, options)
+    pool, labels = pool_rows(inputs, options), target.labels
+    require_class_rows(inputs, target, options)
     positions, leaking = _assign(inputs, pool, options)
     leak = find_leak(positions, inputs)
     train = positions["train"]
@@ -49,6 +49,7 @@ def divide(
         labels,
         shares=pool.shares,
         method=options.method,
+        in_every_split=ROWS[target.kind].IN_EVERY_SPLIT,
     )
     require_no_leak(leak, max_leak=options.max_leak)
     stats = {

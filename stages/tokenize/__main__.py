@@ -13,7 +13,7 @@ from stages import entry
 from stages.files import replace_folder, write_json, write_text
 from stages.params import Params
 from stages.paths import Paths
-from stages.tokenize.encoding import read_labels, write_tokens
+from stages.tokenize.encoding import read_rows_target, write_tokens
 from stages.tokenizer import open_tokenizer
 from stages.tokens import TOKENS_FILE
 
@@ -27,7 +27,7 @@ def main(params: Params, paths: Paths) -> None:
             max_length=params.tokenize.max_length,
             truncation=params.tokenize.truncation,
         )
-    write_json(paths.labels, read_labels(paths.rows))
+    write_json(paths.labels, read_rows_target(paths.rows).to_json())
     write_text(paths.lengths, lengths.histogram())
     write_json(paths.token_stats, lengths.stats())
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from stages.errors import DataError, ParamsError
 from stages.files import replace_file
+from stages.targets.rows import ROWS
+from stages.targets.target import Target
 from stages.tokenize.lengths import Lengths
 from stages.tokenizer import ModelTokenizer, encode
 from stages.tokens import Tokens
@@ -25,8 +26,8 @@ BATCH_BYTES = 200_000_000  # of texts read at once, about
 PROGRESS = 25  # batches between two lines of the log
 
 
-def read_labels(rows: Path) -> list[str]:
-    """Return the label names of rows.parquet, in class order.
+def read_rows_target(rows: Path) -> Target:
+    """Return the target of rows.parquet.
 
     Raises:
         DataError: The file's schema has no label names.
@@ -34,8 +35,7 @@ def read_labels(rows: Path) -> list[str]:
     metadata = pq.read_schema(rows).metadata or {}
     if b"labels" not in metadata:
         raise DataError(f"{rows} has no label names in its schema. Write it again with: dvc repro download@dataset")
-    labels: list[str] = json.loads(metadata[b"labels"])
-    return labels
+    return Target.of_json(json.loads(metadata[b"labels"]))
 
 
 def write_tokens(rows: Path, path: Path, *, opened: ModelTokenizer, max_length: int, truncation: str) -> Lengths:
@@ -54,13 +54,14 @@ def write_tokens(rows: Path, path: Path, *, opened: ModelTokenizer, max_length: 
     Raises:
         ParamsError: `max_length` is more than the encoder takes, or leaves no room for a text.
     """
-    labels = read_labels(rows)
+    target = read_rows_target(rows)
+    kind = ROWS[target.kind]
     file = pq.ParquetFile(rows)
     pairs = _has_pairs(file)
     special = count_special_tokens(opened.tokenizer, pairs=pairs).count
     _check_max_length(max_length, limit=opened.max_length, special=special)
-    lengths = Lengths(labels, max_length=max_length, truncation=truncation, limit=opened.max_length)
-    schema = _schema(opened.writes_types(pairs=pairs))
+    lengths = Lengths(target.labels, max_length=max_length, truncation=truncation, limit=opened.max_length)
+    schema = _schema(opened.writes_types(pairs=pairs), kind.VALUES)
     with replace_file(path) as temporary, pa.ipc.new_stream(temporary, schema) as writer:
         rows_read = _rows_read_at_once(file)
         for number, batch in enumerate(file.iter_batches(batch_size=rows_read)):
@@ -68,10 +69,12 @@ def write_tokens(rows: Path, path: Path, *, opened: ModelTokenizer, max_length: 
                 logger.info("%d of %d rows tokenized", number * rows_read, file.metadata.num_rows)
             texts = _texts(batch, pairs)
             tokens, cut = encode(opened, texts, pairs=pairs, max_length=max_length, truncation=truncation)
-            label = pc.index_in(batch.column("label"), value_set=pa.array(labels, pa.string())).cast(pa.int32())
-            writer.write_batch(pa.RecordBatch.from_arrays(_columns(batch, label, tokens, cut), schema=schema))
+            label = kind.index(batch.column("label"), target)
+            columns = _columns(batch, pa.array(label), tokens, cut)
+            columns += [] if kind.VALUES is None else [kind.values(batch.column("label"), target)]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
             unknown = _unknown_tokens(tokens, opened.unk_token_id)
-            lengths.add(label.to_numpy(), tokens.lengths + cut, unknown=unknown, special=special)
+            lengths.add(label, tokens.lengths + cut, unknown=unknown, special=special)
     return lengths
 
 
@@ -100,7 +103,7 @@ def _rows_read_at_once(file: pq.ParquetFile) -> int:
     return max(1, min(BATCH, BATCH_BYTES // max(1, longest)))
 
 
-def _schema(with_types: bool) -> pa.Schema:
+def _schema(with_types: bool, values: pa.DataType | None) -> pa.Schema:
     fields: list[tuple[str, Any]] = [
         ("id", pa.string()),
         ("label", pa.int32()),
@@ -111,7 +114,8 @@ def _schema(with_types: bool) -> pa.Schema:
         ("tokens_cut", pa.int32()),  # by truncation
         ("input_ids", pa.list_(pa.int32())),
     ]
-    return pa.schema(fields + ([("token_type_ids", pa.list_(pa.int8()))] if with_types else []))
+    fields += [("token_type_ids", pa.list_(pa.int8()))] if with_types else []
+    return pa.schema(fields + ([] if values is None else [("target", values)]))
 
 
 def _texts(batch: pa.RecordBatch, pairs: bool) -> list[Any]:

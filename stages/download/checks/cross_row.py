@@ -1,6 +1,6 @@
 """Checks that need all rows: equal and nearly equal texts, texts with several labels, unseen labels, rare labels."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -16,13 +16,14 @@ from stages.messages import examples, short
 
 
 def check_across_rows(
-    store: RowStore, problems: Problems, *, min_rows_per_label: int, similarity: float
+    store: RowStore, problems: Problems, *, label_checks: Collection[str], min_rows_per_label: int, similarity: float
 ) -> tuple[dict[int, str], NDArray[np.int64]]:
     """Check the rows against each other.
 
     Args:
         store: All rows that can be used by themselves.
         problems: Collects the rows that break a rule.
+        label_checks: The checks of labels that make sense for the kind of target.
         min_rows_per_label: Rows (>= 1) that every label should have.
         similarity: Least Jaccard similarity (0 to 1) of texts that are nearly equal.
 
@@ -38,13 +39,16 @@ def check_across_rows(
         else -np.ones_like(text)
     )
     aside: dict[int, str] = {}
-    _apply("conflicting_labels", np.flatnonzero(_in_conflict(text, store.label)), store, problems, aside)
+    if "conflicting_labels" in label_checks:
+        _apply("conflicting_labels", np.flatnonzero(_in_conflict(text, store.label)), store, problems, aside)
     repeats = np.arange(len(text)) != first[text]
     _apply("duplicate_text", np.flatnonzero(repeats), store, problems, aside, detail=_see(store, first[text]))
     near = (cluster >= 0) & (cluster != np.arange(len(text))) & ~repeats
     _apply("near_duplicate", np.flatnonzero(near), store, problems, aside, detail=_see(store, cluster))
-    _check_unseen(store, problems, aside)
-    _check_labels(store, problems, aside, min_rows_per_label)
+    if "unseen_label" in label_checks:
+        _check_unseen(store, problems, aside)
+    if "rare_label" in label_checks:
+        _check_labels(store, problems, aside, min_rows_per_label)
     return aside, cluster
 
 

@@ -35,7 +35,7 @@ RULES = {
     ),
     "empty_text": Rule("the text is empty", "Give it a text"),
     "missing_label": Rule("the label is empty", "Give it a label"),
-    "unknown_label": Rule("the label is not in download.dataset.labels", "Add the label there"),
+    "unknown_label": Rule("the label is of no known value", "Correct it"),  # in the words of each kind of target
     "missing_id": Rule("the id is empty", "Give it an id, or set download.dataset.columns.id: null"),
     "duplicate_id": Rule(
         "has the id of an earlier row", "Give it an id of its own, set download.dataset.columns.id: null"
@@ -73,6 +73,7 @@ class Problems:
 
     Attributes:
         set_aside: Rows that are set aside, by rule.
+        rules: What is wrong with a row that breaks a rule, by rule.
         advice: What a failure's message says after its rule's own advice, by rule.
     """
 
@@ -83,6 +84,7 @@ class Problems:
         self._examples: dict[tuple[str, str], list[str]] = {}  # by file and rule
         self._counts: Counter[tuple[str, str]] = Counter()  # by file and rule
         self.set_aside: Counter[str] = Counter()
+        self.rules = dict(RULES)
         self.advice: dict[str, str] = {}
 
     def policy(self, rule: str) -> str:
@@ -137,7 +139,7 @@ class Problems:
     def _message(self, file: str, rule: str) -> str:
         count, examples = self._counts[file, rule], self._examples[file, rule]
         more = f" and {count - len(examples)} more" if count > len(examples) else ""
-        problem, fix = RULES[rule]
+        problem, fix = self.rules[rule]
         if self.policy(rule) == "warn":
             return f"{file}: {count} rows: {problem} (row {', '.join(examples)}{more})"
         if rule in self._policies:

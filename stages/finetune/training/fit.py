@@ -21,8 +21,6 @@ from stages.schema import Finetune, Machine
 
 log = logging.getLogger(__name__)
 
-MONITOR_MODES = {"val.loss": "min", "val.accuracy": "max", "val.macro_f1": "max", "val.mcc": "max"}
-
 
 @dataclass(frozen=True)
 class Fitted:
@@ -72,12 +70,12 @@ def fit(
         TrainingError: One row alone does not fit in the GPU's memory, or the loss is NaN or infinite.
     """
     start = {name: values.detach().cpu().clone() for name, values in module.state_dict().items()}
-    parts = 1
+    parts, mode = 1, module.monitors[options.monitor]
     while True:
         data.split_batches(parts)
-        epochs, best = EpochLog(), _best_epoch(folder / str(parts), options)
+        epochs, best = EpochLog(), _best_epoch(folder / str(parts), options, mode)
         resume = Resume(folder / str(parts), minutes=machine.checkpoint_minutes, batches=data.train_batches)
-        chosen = [SeedSteps(seed), WatchLoss(), epochs, *callbacks, *_optional_callbacks(options), best, resume]
+        chosen = [SeedSteps(seed), WatchLoss(), epochs, *callbacks, *_optional_callbacks(options, mode), best, resume]
         trainer = make_trainer(options, device, callbacks=chosen, loggers=loggers, parts=parts)
         if run_trainer(trainer, module, data, checkpoint=resume.find_previous()):
             break
@@ -99,22 +97,21 @@ def fit(
     return Fitted(epochs.curve, best_epoch, options.monitor, value, data.real_token_share())
 
 
-def _best_epoch(folder: Path, options: Finetune) -> BestEpoch:
+def _best_epoch(folder: Path, options: Finetune, mode: str) -> BestEpoch:
     """Return the callback that keeps the weights of the best epoch."""
     return BestEpoch(
         folder,
         monitor=options.monitor,
-        mode=MONITOR_MODES[options.monitor],
+        mode=mode,
         weights_only=options.ema_decay is None,  # Lightning saves the average in whole checkpoints only
     )
 
 
-def _optional_callbacks(options: Finetune) -> list[Callback]:
+def _optional_callbacks(options: Finetune, mode: str) -> list[Callback]:
     callbacks: list[Callback] = []
     if options.ema_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=options.ema_decay))
     if options.patience is not None:
-        mode = MONITOR_MODES[options.monitor]
         callbacks.append(EarlyStopping(options.monitor, mode=mode, patience=options.patience))
     return callbacks
 

@@ -1,6 +1,6 @@
 """The model as Lightning trains it: loss, metrics, optimizer and schedule."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -8,7 +8,6 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassMatthewsCorrCoef
 from transformers import PreTrainedModel
 
 from stages.errors import TrainingError
@@ -18,14 +17,17 @@ from stages.finetune.methods import unfreeze, wrong_modes
 from stages.finetune.training.optimizer import make_schedule, parameter_groups
 from stages.model.packed import attends_packed
 from stages.schema import Finetune
+from stages.targets.target import Kind
+from stages.targets.training import TRAINING
 
 
 class FinetuneModule(LightningModule):
-    """A sequence classifier of transformers, fine-tuned with cross-entropy and AdamW.
+    """A sequence classifier of transformers, fine-tuned with the loss of its kind of target and AdamW.
 
     Args:
         model: Takes input_ids and attention_mask, (batch, tokens), and returns an object with `logits`.
-        num_labels: Number of classes.
+        num_labels: Number of the model's outputs: of classes.
+        kind: Of the target.
         learning_rate: The highest of the schedule.
         weight_decay: Of matrices; biases and norms have none.
         layer_decay: A layer's rate is this times the rate of the layer above; 1: all layers have the same.
@@ -33,6 +35,7 @@ class FinetuneModule(LightningModule):
         warmup_ratio: Share of all steps (0 to 1) in which the rate rises.
         class_weights: Weight of each class in the loss; None: all weigh the same.
         label_smoothing: Share of the target (0 to 1) that is spread evenly over all classes, in training.
+        loss: `auto`, the one of the kind, or another one that it has.
         frozen_epochs: Epochs after which frozen weights train as well; None: they stay frozen.
     """
 
@@ -41,6 +44,7 @@ class FinetuneModule(LightningModule):
         model: nn.Module,
         *,
         num_labels: int,
+        kind: Kind = "classes",
         learning_rate: float,
         weight_decay: float,
         layer_decay: float = 1.0,
@@ -48,25 +52,25 @@ class FinetuneModule(LightningModule):
         warmup_ratio: float = 0.0,
         class_weights: Sequence[float] | None = None,
         label_smoothing: float = 0.0,
+        loss: str = "auto",
         frozen_epochs: int | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["model"])
         self.model: Any = model
+        self._training = TRAINING[kind]
         self.steps: Steps | None = None  # whole steps, where the device and the options allow
         weights = torch.ones(num_labels) if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights, persistent=False)
         self.train_loss = MeanMetric(nan_strategy="disable")  # any other strategy waits for the GPU at every step
         self.train_loss.persistent(True)  # so that a checkpoint within an epoch holds it
         self.val_loss = MeanMetric(nan_strategy="disable")
-        self.val_metrics = MetricCollection(
-            {
-                "accuracy": MulticlassAccuracy(num_labels, average="micro"),
-                "macro_f1": MulticlassF1Score(num_labels, average="macro"),
-                "mcc": MulticlassMatthewsCorrCoef(num_labels),
-            },
-            prefix="val.",
-        )
+        self.val_metrics = MetricCollection(dict(self._training.val_metrics(num_labels)), prefix="val.")
+
+    @property
+    def monitors(self) -> Mapping[str, str]:
+        """The metrics that may choose the best epoch, and whether the best is the min or the max."""
+        return self._training.MONITORS
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """Return the logits, (batch, classes)."""
@@ -186,26 +190,35 @@ class FinetuneModule(LightningModule):
         """
         if STEP_LABELS not in batch:
             return weights.sum()
-        total: Tensor = self.class_weights[batch[STEP_LABELS]].sum()  # type: ignore[index]
+        total = self._weights(batch[STEP_LABELS]).sum()
         return total / (self.trainer.accumulate_grad_batches * self.trainer.world_size)
 
     def _train_losses(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return self._losses(logits, labels, smoothing=self.hparams["label_smoothing"])
 
     def _losses(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
-        """Return each row's cross-entropy and its weight, both (batch,)."""
-        weights: Tensor = self.class_weights[labels]  # type: ignore[index]
-        losses = nn.functional.cross_entropy(logits.float(), labels, reduction="none", label_smoothing=smoothing)
+        """Return each row's loss and its weight, both (batch,)."""
+        weights = self._weights(labels)
+        losses = self._training.losses(logits.float(), labels, loss=self.hparams["loss"], smoothing=smoothing)
         return losses, weights
+
+    def _weights(self, labels: Tensor) -> Tensor:
+        class_weights: Any = self.class_weights
+        return self._training.weights(labels, class_weights)
 
 
 def make_module(
-    model: PreTrainedModel, options: Finetune, *, class_weights: Sequence[float] | None = None
+    model: PreTrainedModel,
+    options: Finetune,
+    *,
+    kind: Kind = "classes",
+    class_weights: Sequence[float] | None = None,
 ) -> FinetuneModule:
     """Return the module that trains `model` as `options` say."""
     return FinetuneModule(
         model,
         num_labels=int(model.config.num_labels or 0),
+        kind=kind,
         learning_rate=options.learning_rate,
         weight_decay=options.weight_decay,
         layer_decay=options.layer_decay,
@@ -213,5 +226,6 @@ def make_module(
         warmup_ratio=options.warmup_ratio,
         class_weights=class_weights,
         label_smoothing=options.label_smoothing,
+        loss=options.loss,
         frozen_epochs=options.frozen_epochs if options.method == "gradual" else None,
     )

@@ -35,9 +35,6 @@ def write_model(paths: Paths, results: Results, tokenize: Tokenize, dataset: Dat
         ReportError: The champion's weights are missing.
     """
     champion = results.champion
-    source = paths.finetuned(champion.seed)
-    if not (source / "model.safetensors").is_file():
-        raise ReportError(f"{source}/model.safetensors is missing. Create it with: dvc repro (or dvc pull)")
     calibration = {
         "temperature": champion.rule.temperature,
         "threshold": champion.rule.threshold,
@@ -45,11 +42,25 @@ def write_model(paths: Paths, results: Results, tokenize: Tokenize, dataset: Dat
         "max_length": tokenize.max_length,
         "truncation": tokenize.truncation,
     }
+    copy_model(paths, champion.seed, calibration, tokenize, dataset, card=card)
+
+
+def copy_model(
+    paths: Paths, seed: int, calibration: Mapping[str, object], tokenize: Tokenize, dataset: Dataset, *, card: str
+) -> None:
+    """Copy a seed's folder to data/report/model and add its card, calibration.json and input.json.
+
+    Raises:
+        ReportError: The seed's weights are missing.
+    """
+    source = paths.finetuned(seed)
+    if not (source / "model.safetensors").is_file():
+        raise ReportError(f"{source}/model.safetensors is missing. Create it with: dvc repro (or dvc pull)")
     with replace_folder(paths.report / "model") as folder:
         for file in sorted(source.iterdir()):  # not copytree, whose error for a full disk has no number
             shutil.copyfile(file, folder / file.name)  # not its mode: DVC's links are read-only
         write_text(folder / "README.md", card)
-        write_json(folder / "calibration.json", calibration)
+        write_json(folder / "calibration.json", dict(calibration))
         write_data_format(folder, dataset)
         tokenizer_config = folder / "tokenizer_config.json"
         if tokenizer_config.exists():

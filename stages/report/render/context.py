@@ -97,7 +97,7 @@ def build_context(
         results=results,
         metrics=metrics,
         failures=describe_failures(asdict(metrics), NAMES),
-        target=_target(params),
+        target=describe_target(params),
         headline=headline,
         metric_names=_metric_names(results, headline),
         rough={split: _rough(results, split) for split in SPLITS},
@@ -108,7 +108,7 @@ def build_context(
         confusions=frequent_confusions(matrix, labels, limit=CONFUSIONS),
         mistakes=mistakes,
         suspects=top_suspects,
-        texts=_texts_by_position(paths, sorted(positions)) if params.report.show_text and positions else {},
+        texts=read_shown_texts(paths, sorted(positions)) if params.report.show_text and positions else {},
         charts=make_charts(
             paths, results, metrics, metric=metric, headline=headline, mcc_per_batch=params.report.mcc_per_batch
         ),
@@ -117,7 +117,8 @@ def build_context(
     )
 
 
-def _target(params: Params) -> str:
+def describe_target(params: Params) -> str:
+    """Return where the labels come from, in words."""
     column = params.download.dataset.columns.label
     if column is None:
         return "the label of each file or folder"
@@ -149,7 +150,8 @@ def _weakest_first(metrics: Metrics) -> list[tuple[str, str]]:
     return sorted(scores, key=lambda key: (*weakness(scores[key]), *key))
 
 
-def _texts_by_position(paths: Paths, positions: list[int]) -> dict[int, str]:
+def read_shown_texts(paths: Paths, positions: list[int]) -> dict[int, str]:
+    """Return the texts at some positions as a report shows them: very long ones are cut."""
     texts = read_texts(paths, positions)
     cut = [text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…" for text in texts]
     return dict(zip(positions, cut, strict=True))

@@ -18,15 +18,20 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def render_html(context: Context) -> str:
     """Return report.html: one file that loads nothing else."""
-    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    template = environment().get_template("report.html.j2")
-    return template.render(vars(context), style=Markup(style), script=Markup(script), script_hash=script_hash)
+    return render("report.html.j2", context)
 
 
 def render_markdown(context: Context) -> str:
     """Return report.md, for GitHub."""
-    return environment().get_template("report.md.j2").render(vars(context))
+    return render("report.md.j2", context)
+
+
+def render(template: str, context: object) -> str:
+    """Return a template with the variables of a context; it may also use the style and the script of the page."""
+    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    shared = {"style": Markup(style), "script": Markup(script), "script_hash": script_hash}
+    return environment().get_template(template).render(vars(context) | shared)
 
 
 def environment() -> Environment:

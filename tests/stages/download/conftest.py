@@ -102,6 +102,7 @@ def read(tmp_path: Path) -> Callable[..., Result]:
                 "quoting": quoting,
                 "columns": {**dict.fromkeys(("label", "text_pair", "id", "group")), "slices": [], **fields},
                 "labels": labels or {},
+                "target": "auto",
                 "label_order": list(label_order),
                 "checks": {
                     **POLICIES,

@@ -152,6 +152,7 @@ def dataset(file_format: str, member: str | None) -> dict[str, object]:
         "quoting": True,
         "columns": {**dict.fromkeys(["text_pair", "id", "group"]), "text": "text", "label": "label", "slices": []},
         "labels": {},
+        "target": "auto",
         "label_order": [],
         "checks": {
             **policies,

@@ -29,6 +29,7 @@ def dataset_of(source: str, *, text: str | int = "text", label: str | int = "lab
             "folder": "data",
             "columns": columns,
             "labels": {},
+            "target": "auto",
             "label_order": [],
             "checks": {**checks, "min_rows_per_label": 1, "near_duplicate_similarity": 0.8},
             **usual,

@@ -11,8 +11,7 @@ import pytest
 from stages.class_rows import require_class_rows_of_file
 from stages.errors import DataError
 from stages.schema import Split
-from stages.split.division import divide
-from tests.stages.split.test_division import LABELS, SHARES, inputs
+from tests.stages.split.test_division import LABELS, SHARES, divide, inputs
 
 CAUSES = ["rows", "groups", "duplicates: together", "duplicates: drop", "near duplicates"]
 SETS = [["train"], ["train", "val"], ["train", "test"], ["train", "val", "test"]]

@@ -1,5 +1,7 @@
 """Every row stands in one split at most, each class has its share, and what belongs together stays together."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,8 +11,10 @@ from hypothesis import strategies as st
 
 from stages.errors import DataError
 from stages.schema import Split
-from stages.split.division import divide, write_positions
+from stages.split import division
+from stages.split.division import write_positions
 from stages.split_inputs import SplitInputs
+from stages.targets.target import Target
 
 LABELS = ["a", "b", "c"]
 SHARES = {
@@ -22,6 +26,10 @@ SHARES = {
     "train_fraction": 1.0,
     "max_leak": 1.0,
 }
+
+
+def divide(rows: SplitInputs, labels: list[str], options: Split) -> Any:
+    return division.divide(rows, Target("classes", labels), options)
 
 
 def inputs(label, text_key=None, group=None, split=None, cluster=None, content=None) -> SplitInputs:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from stages.errors import DataError, ParamsError
+from stages.targets.target import Target
 from stages.tokenize import encoding
-from stages.tokenize.encoding import read_labels, write_tokens
+from stages.tokenize.encoding import read_rows_target, write_tokens
 from stages.tokenizer import open_tokenizer
 from stages.tokens import open_tokens
 
@@ -102,10 +103,10 @@ def test_no_room_for_a_text(tokenize, rows):
 
 def test_rows_without_label_names(rows):
     path = rows(["a"])
-    assert read_labels(path) == ["no", "yes"]
+    assert read_rows_target(path) == Target("classes", ["no", "yes"])
     pq.write_table(pq.read_table(path).replace_schema_metadata({}), path)
     with pytest.raises(
         DataError,
         match=r"rows.parquet has no label names in its schema. Write it again with: dvc repro download@dataset",
     ):
-        read_labels(path)
+        read_rows_target(path)

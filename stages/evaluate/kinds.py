@@ -1,0 +1,25 @@
+"""How the predictions of each kind of target are measured: by the module that has the kind's name."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from stages.evaluate import classes, number
+from stages.predictions import Predictions
+from stages.schema import Evaluate
+from stages.targets.target import Kind, Target
+
+
+class Evaluation(Protocol):
+    """Fits on val what turns a model's output into its answer, and measures the answers.
+
+    It also writes confusion.csv and calibration.csv into `folder`: dvc.yaml names them for every kind.
+    """
+
+    def __call__(
+        self, raw: Mapping[str, Predictions], target: Target, options: Evaluate, *, folder: Path
+    ) -> tuple[Mapping[str, Predictions], dict[str, Any]]:
+        """Return the predictions of val and test as they are stored, and the content of metrics.json."""
+
+
+EVALUATIONS: Mapping[Kind, Evaluation] = {"classes": classes.evaluate, "number": number.evaluate}

@@ -1,0 +1,12 @@
+"""How the results of each kind of target are reported: by the module that has the kind's name."""
+
+from collections.abc import Callable, Mapping
+
+from stages.params import Params
+from stages.paths import Paths
+from stages.report import classes, number
+from stages.targets.target import Kind
+
+Report = Callable[[Params, Paths], None]  # writes every file of data/report
+
+REPORTS: Mapping[Kind, Report] = {"classes": classes.write_report, "number": number.write_report}

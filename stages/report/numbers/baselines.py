@@ -1,0 +1,77 @@
+"""Baselines of a number, fitted on train: the mean, and ridge regression on TF-IDF."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import Ridge
+
+from stages.metrics.bootstrap import Bootstrap
+from stages.metrics.regression import METRICS, number_differences, number_scores
+from stages.metrics.summary import exact
+from stages.paths import Paths
+from stages.report.baselines import MAX_FEATURES, BaselineScore
+from stages.report.numbers.results import Results
+from stages.report.rows import read_texts, read_train
+
+Floats = NDArray[np.float64]
+
+
+def predict_baselines(paths: Paths, results: Results, *, max_train_rows: int) -> dict[str, Floats]:
+    """Return the numbers that each baseline predicts for the rows of the report's split; shape (rows,) each.
+
+    Args:
+        paths: Of the project.
+        results: Of all seeds.
+        max_train_rows: TF-IDF is fitted on at most this many rows of train; 0 leaves it out.
+    """
+    texts, numbers = read_train(paths)
+    rows = results.predictions.positions
+    baselines = {"mean": np.full(len(rows), float(np.mean(numbers)))}
+    if max_train_rows:
+        baselines["tfidf_ridge"] = predict_tfidf(
+            texts, numbers.astype(np.float64), read_texts(paths, rows), max_train_rows=max_train_rows, seed=0
+        )
+    return baselines
+
+
+def predict_tfidf(
+    train_texts: Sequence[str], numbers: Floats, texts: Sequence[str], *, max_train_rows: int, seed: int
+) -> Floats:
+    """Fit ridge regression on TF-IDF of words and pairs of words, and predict `texts`; shape (rows,).
+
+    Args:
+        train_texts: Texts of train.
+        numbers: Their numbers; shape (train rows,).
+        texts: Texts to predict.
+        max_train_rows: A larger train is sampled down to this many rows (>= 1).
+        seed: Of the sampling.
+    """
+    rows = np.arange(len(numbers))
+    if len(rows) > max_train_rows:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, max_train_rows, replace=False))
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=MAX_FEATURES)
+    try:
+        words = vectorizer.fit_transform([train_texts[row] for row in rows.tolist()])
+    except ValueError:  # no text contains a word of two or more letters
+        return np.full(len(texts), float(numbers.mean()))
+    model = Ridge(alpha=1.0, solver="sparse_cg", tol=1e-6).fit(words, numbers[rows])
+    return np.asarray(model.predict(vectorizer.transform(texts)), dtype=np.float64)
+
+
+def score_baselines(
+    results: Results, baselines: Mapping[str, Floats], bootstrap: Bootstrap
+) -> dict[str, dict[str, BaselineScore]]:
+    """Return each baseline's metrics on the rows of the champion, and the champion's lead with its interval."""
+    predictions = results.predictions
+    numbers, model = predictions.labels.astype(np.float64), predictions.preds.astype(np.float64)
+    scores = {}
+    for name, baseline in baselines.items():
+        values = number_scores(np.ones(len(numbers)), numbers, baseline)
+        leads = number_differences(numbers, model, baseline, groups=predictions.groups, bootstrap=bootstrap)
+        scores[name] = {
+            metric: BaselineScore(*map(exact, (values[metric], lead.value, lead.low, lead.high)))
+            for metric, lead in ((metric, leads[metric]) for metric in METRICS)
+        }
+    return scores

@@ -1,0 +1,167 @@
+"""metrics.json and headline.json where the label is a number."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stages.metrics.bootstrap import Bootstrap
+from stages.metrics.names import headline_metrics
+from stages.metrics.regression import measure_numbers
+from stages.metrics.summary import MetricSummary, MetricValue, exact
+from stages.report.baselines import BaselineScore
+from stages.report.numbers.residuals import Residual, SliceScore
+from stages.report.numbers.results import Results
+from stages.report.summary import summarise, summary_of
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model of the seed that is best on val.
+
+    Attributes:
+        seed: Of its fine-tuning.
+        half_width: How far from a prediction the number is at most, with the confidence of the intervals; None: val has
+            too few rows.
+        coverage: Share of test within that, as value, low and high; None without test rows or half width.
+        test: Its metrics.
+        val: Its metrics.
+    """
+
+    seed: int
+    half_width: float | None
+    coverage: dict[str, float] | None
+    test: dict[str, MetricValue]
+    val: dict[str, MetricValue]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """metrics.json: each field is a key, in this order.
+
+    Args:
+        target: What the label is.
+        metric: That leads, and chose the champion on val (`evaluate.metric`).
+        seeds: That the means are of.
+        champion: The model that the report is about, which ships.
+        notes: What is unusual about the splits, a sentence each.
+        collapsed: By seed, the number that its model predicts for every row of val and test.
+        val: Every metric over all seeds.
+        test: Every metric over all seeds.
+        seeds_share_of_variance: By metric on test (0 to 1); empty with one seed.
+        baselines: By baseline and metric.
+        slices: By column and value.
+        rows: Of the report's split.
+        suspects: Rows of val and test, and how many have a number that is far from its prediction.
+    """
+
+    target: str
+    metric: str
+    seeds: list[int]
+    champion: Champion
+    notes: list[str]
+    collapsed: dict[str, str]
+    val: dict[str, MetricSummary]
+    test: dict[str, MetricSummary]
+    seeds_share_of_variance: dict[str, float]
+    baselines: dict[str, dict[str, BaselineScore]]
+    slices: dict[str, dict[str, SliceScore]]
+    rows: int
+    suspects: dict[str, int]
+
+
+def compute_metrics(
+    results: Results,
+    bootstrap: Bootstrap,
+    *,
+    metric: str,
+    baselines: dict[str, dict[str, BaselineScore]],
+    slices: dict[str, dict[str, SliceScore]],
+    suspects: Sequence[Residual],
+    notes: Sequence[str],
+) -> Metrics:
+    """Return the contents of metrics.json; arguments as the attributes of `Metrics`."""
+    champion = results.champion
+    val, _ = summarise_split(results, "val", bootstrap)
+    test, shares = summarise_split(results, "test", bootstrap)
+    return Metrics(
+        target="number",
+        metric=metric,
+        seeds=[result.seed for result in results.seeds],
+        champion=Champion(
+            seed=champion.seed,
+            half_width=champion.half_width,
+            coverage=champion.coverage,
+            test=champion.metrics["test"],
+            val=champion.metrics["val"],
+        ),
+        notes=list(notes),
+        collapsed=_collapsed(results),
+        val=val,
+        test=test,
+        seeds_share_of_variance=shares,
+        baselines=baselines,
+        slices=slices,
+        rows=len(results.predictions),
+        suspects={"rows": sum(map(len, champion.predictions.values())), "found": len(suspects)},
+    )
+
+
+def summarise_split(
+    results: Results, split: str, bootstrap: Bootstrap
+) -> tuple[dict[str, MetricSummary], dict[str, float]]:
+    """Return every metric of a split over the seeds, and the seeds' share of its variance; see `summarise`."""
+    first, *others = results.seeds
+    predictions = first.predictions[split]
+    if not len(predictions):
+        return {}, {}
+    if not others:
+        return {name: summary_of(value, None) for name, value in first.metrics[split].items()}, {}
+    models = [result.predictions[split].preds.astype(np.float64) for result in results.seeds]
+    numbers = predictions.labels.astype(np.float64)
+    estimates = measure_numbers(numbers, models, groups=predictions.groups, bootstrap=bootstrap)
+    seeds = [result.metrics[split] for result in results.seeds]
+    return summarise(estimates, seeds, confidence=bootstrap.confidence)
+
+
+def headline(metrics: Metrics, results: Results) -> dict[str, Any]:
+    """Return the content of headline.json, as that of classes has it; see `stages/report/headline.py`."""
+    shown, metric = headline_metrics(metrics.metric), metrics.metric
+    names = {"test": shown, "val": [metric] if metrics.test else shown}
+    summaries: Mapping[str, Mapping[str, MetricSummary]] = {"test": metrics.test, "val": metrics.val}
+    content: dict[str, Any] = {
+        split: {
+            name: {
+                "mean": summaries[split][name].mean,
+                "low": summaries[split][name].low,
+                "high": summaries[split][name].high,
+                "seeds": [result.metrics[split][name].value for result in results.seeds],
+            }
+            for name in names[split]
+            if name in summaries[split]
+        }
+        for split in names
+    }
+    content["seeds"] = metrics.seeds
+    content["champion"] = {
+        "seed": metrics.champion.seed,
+        metric: results.champion.metrics[results.split][metric].value,
+    }
+    return content | {"collapsed": {seed: [label] for seed, label in metrics.collapsed.items()}}
+
+
+def _collapsed(results: Results) -> dict[str, str]:
+    """The number of each seed whose model predicts nothing else: to four digits, equal for all rows."""
+    collapsed = {}
+    for result in results.seeds:
+        preds, numbers = (
+            np.concatenate(columns)
+            for columns in (
+                [split.preds for split in result.predictions.values()],
+                [split.labels for split in result.predictions.values()],
+            )
+        )
+        if np.ptp(preds) < 1e-4 * np.ptp(numbers):
+            collapsed[str(result.seed)] = f"{exact(preds.mean()):.4g}"
+    return collapsed

@@ -1,0 +1,198 @@
+"""report.html, report.md and the model card where the label is a number."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from huggingface_hub import EvalResult, ModelCardData
+
+from stages.metrics.failures import ADVICE
+from stages.metrics.summary import SHOWN
+from stages.params import Params
+from stages.paths import Paths
+from stages.report.charts.axes import LEFT, RIGHT, WIDTH, Frame, Scale, round_ticks, vertical_scale
+from stages.report.charts.bars import BarChart, histogram
+from stages.report.charts.interval import IntervalChart, interval_chart
+from stages.report.charts.lines import LineChart, epoch_chart
+from stages.report.data_summary import DataSummary, read_data_summary
+from stages.report.numbers.metrics import Metrics
+from stages.report.numbers.residuals import Residual
+from stages.report.numbers.results import Results
+from stages.report.provenance import Provenance, read_provenance
+from stages.report.render.context import describe_target, read_shown_texts
+from stages.report.render.glossary import NAMES
+
+MOST_POINTS = 400  # of the residual plot
+HUB_METRICS = {"mean_absolute_error": "mae", "pearson": "pearsonr", "spearman": "spearmanr", "r2": "r_squared"}
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Points in viewBox units, each with a tooltip; `zero` is where a residual is 0."""
+
+    frame: Frame
+    points: list[tuple[float, float, str]]
+    zero: float
+
+
+@dataclass(frozen=True)
+class Charts:
+    """All charts of report.html."""
+
+    headline: IntervalChart
+    losses: LineChart
+    metric: LineChart
+    residuals: Scatter
+    lengths: BarChart
+
+
+@dataclass(frozen=True)
+class Context:
+    """The variables of the templates; those of the same name are as for classes."""
+
+    params: Params
+    results: Results
+    metrics: Metrics
+    failures: list[str]
+    target: str
+    metric_names: list[str]
+    baseline_names: dict[str, str]
+    largest: list[Residual]
+    suspects: list[Residual]
+    texts: dict[int, str]
+    charts: Charts
+    data: DataSummary
+    provenance: Provenance
+    front_matter: str
+
+
+BASELINES = {"mean": "Mean of train", "tfidf_ridge": "TF-IDF + ridge regression"}
+
+
+def build_context(
+    params: Params,
+    paths: Paths,
+    results: Results,
+    metrics: Metrics,
+    *,
+    ranked: Sequence[Residual],
+    suspects: Sequence[Residual],
+) -> Context:
+    """Gather the values that the templates show.
+
+    Args:
+        params: Of the project.
+        paths: Of the project.
+        results: Of all seeds.
+        metrics: The contents of metrics.json.
+        ranked: From `ranked_residuals`.
+        suspects: From `suspects_of`.
+    """
+    largest = [row for row in ranked if row.split == results.split][: params.report.mistakes]
+    shown = list(suspects)[: params.report.suspects]
+    positions = sorted({row.position for row in [*largest, *shown]}) if params.report.show_text else []
+    provenance = read_provenance(paths, params, results.champion.seed)
+    names = list(dict.fromkeys([params.evaluate.metric, *results.champion.metrics[results.split]]))
+    return Context(
+        params=params,
+        results=results,
+        metrics=metrics,
+        failures=_failures(metrics, results.split),
+        target=describe_target(params),
+        metric_names=names,
+        baseline_names={key: BASELINES[key] for key in metrics.baselines},
+        largest=largest,
+        suspects=shown,
+        texts=read_shown_texts(paths, positions) if positions else {},
+        charts=_charts(paths, results, metrics),
+        data=read_data_summary(paths, results.labels, most_classes=len(results.labels)),
+        provenance=provenance,
+        front_matter=_front_matter(params, results, provenance, names),
+    )
+
+
+def _failures(metrics: Metrics, split: str) -> list[str]:
+    sentences = []
+    if always := metrics.collapsed.get(str(metrics.champion.seed)):
+        sentences.append(f"The model always predicts {always}: its answer does not depend on the text. {ADVICE}")
+    elif metrics.baselines["mean"]["mean_absolute_error"].high >= 0 and metrics.baselines["mean"]["r2"].low <= 0:
+        sentences.append(
+            f"On {split} the model is not clearly better than always predicting the mean of train, in R2 and in the "
+            f"mean absolute error. {ADVICE}"
+        )
+    others = [seed for seed in metrics.collapsed if seed != str(metrics.champion.seed)]
+    if others:
+        sentences.append(f"Models that always predict one number, by seed: {', '.join(others)}.")
+    return sentences
+
+
+def _charts(paths: Paths, results: Results, metrics: Metrics) -> Charts:
+    champion, lengths = results.champion, pd.read_csv(paths.lengths)
+    epochs: list[int] = max((result.curve["epoch"] for result in results.seeds), key=len).tolist()
+    losses = {
+        f"{split}, seed {result.seed}": result.curve[f"{split}_loss"].tolist()
+        for split in ("train", "val")
+        for result in results.seeds
+    }
+    return Charts(
+        headline=interval_chart(
+            champion.metrics[results.split]["r2"],
+            {BASELINES[name]: scores["r2"].value for name, scores in metrics.baselines.items()},
+        ),
+        losses=epoch_chart(losses, epochs),
+        metric=epoch_chart({f"seed {r.seed}": r.curve["val_r2"].tolist() for r in results.seeds}, epochs),
+        residuals=residual_plot(results),
+        lengths=histogram(
+            dict(zip(lengths["tokens"].tolist(), lengths["rows"].tolist(), strict=True)), x_label="tokens"
+        ),
+    )
+
+
+def residual_plot(results: Results) -> Scatter:
+    """Lay out the residual of each row of the report's split over its prediction; of many rows an even sample."""
+    predictions, residuals = results.predictions, results.champion.residuals(results.split)
+    rows = np.unique(np.linspace(0, len(residuals) - 1, min(len(residuals), MOST_POINTS)).astype(np.int64))
+    preds = predictions.preds.astype(np.float64)
+    x_ticks = round_ticks(float(preds[rows].min()), float(preds[rows].max()))
+    y_ticks = round_ticks(min(0.0, float(residuals[rows].min())), max(0.0, float(residuals[rows].max())))
+    across, up = Scale(x_ticks[0], x_ticks[-1], LEFT + 8, WIDTH - RIGHT - 8), vertical_scale(y_ticks[0], y_ticks[-1])
+    points = [
+        (
+            across(preds[row]),
+            up(residuals[row]),
+            f"{predictions.ids[row]}: label {predictions.labels[row]:g}, predicted {preds[row]:.4g}",
+        )
+        for row in rows.tolist()
+    ]
+    return Scatter(Frame(across.ticks(x_ticks), up.ticks(y_ticks), "predicted number"), points, up(0.0))
+
+
+def _front_matter(params: Params, results: Results, provenance: Provenance, names: Sequence[str]) -> str:
+    measured = results.champion.metrics[results.split]
+    entries = [
+        EvalResult(
+            task_type="text-classification",  # the Hub has no regression of texts
+            task_name="A number for a text",
+            dataset_type="custom",
+            dataset_name=params.report.title,
+            dataset_split=results.split,
+            metric_type=HUB_METRICS.get(name, name),
+            metric_name=NAMES[name],
+            metric_value=round(measured[name].value, SHOWN),
+        )
+        for name in names
+        if math.isfinite(measured[name].value)
+    ]
+    data = ModelCardData(
+        base_model=provenance.base_model,
+        language=provenance.language or None,
+        license=provenance.license,
+        library_name="transformers",
+        pipeline_tag="text-classification",
+        tags=["text-classification", "regression", "retune"],
+        model_name=params.report.title,
+        eval_results=entries,
+    )
+    return str(data.to_yaml())

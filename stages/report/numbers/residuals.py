@@ -1,0 +1,137 @@
+"""Residuals, a row's number minus its prediction: by slice, the largest ones, and those that point to wrong labels."""
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from stages.files import csv_writer
+from stages.metrics.slices import Slices
+from stages.metrics.summary import exact
+from stages.report.numbers.results import Results
+from stages.shown import spreadsheet_safe, visible
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+SUSPECT = 3.5  # robust standard deviations; Iglewicz, Hoaglin, "How to detect and handle outliers", 1993
+TO_SD = 1.4826  # median absolute deviation of a normal distribution, to its standard deviation
+
+
+@dataclass(frozen=True)
+class SliceScore:
+    """The residuals of a slice.
+
+    Attributes:
+        rows: Rows of the slice.
+        mean_absolute_error: Of them.
+        mean_residual: Above 0 where the model predicts too little.
+        low: Lower end of its interval; all slices together are outside theirs as seldom as a single one is.
+        high: Its upper end.
+    """
+
+    rows: int
+    mean_absolute_error: float
+    mean_residual: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Residual:
+    """A row and what was predicted of it: a line of suspects.csv.
+
+    Attributes:
+        id: Of the row.
+        position: Of the row in rows.parquet.
+        split: val or test.
+        label: The row's number.
+        predicted: The mean over the seeds of what models predict that were not trained on the row.
+        residual: The label minus that.
+        size: The residual in robust standard deviations of all of them.
+    """
+
+    id: str
+    position: int
+    split: str
+    label: float
+    predicted: float
+    residual: float
+    size: float
+
+
+def score_slices(
+    slices: Slices, residuals: Floats, groups: Ints | None, *, confidence: float
+) -> dict[str, dict[str, SliceScore]]:
+    """Return every slice by column and value, in the order in which they come.
+
+    Args:
+        slices: Which rows each has.
+        residuals: Of the rows; shape (rows,).
+        groups: Equal for rows that belong together; shape (rows,). None: each row is its own.
+        confidence: That all intervals together contain the true mean (0 to 1), by Bonferroni.
+    """
+    scores: dict[str, dict[str, SliceScore]] = {}
+    for (column, value), mask in slices.items():
+        part, own = residuals[mask], None if groups is None else groups[mask]
+        width = _mean_error(part, own, tail=(1 - confidence) / 2 / len(slices))
+        mean = float(part.mean())
+        numbers = (float(np.abs(part).mean()), mean, mean - width, mean + width)
+        scores.setdefault(column, {})[value] = SliceScore(int(mask.sum()), *map(exact, numbers))
+    return scores
+
+
+def ranked_residuals(results: Results) -> list[Residual]:
+    """Return the rows of val and test, largest residual first; what counts as predicted is the mean of the seeds."""
+    rows = []
+    for split, predictions in results.champion.predictions.items():
+        predicted = np.mean([result.predictions[split].preds for result in results.seeds], axis=0)
+        rows += [
+            (predictions.ids[row], int(predictions.positions[row]), split, float(label), float(predicted[row]))
+            for row, label in enumerate(predictions.labels.tolist())
+        ]
+    residuals = np.array([label - predicted for *_, label, predicted in rows])
+    sizes = robust_sizes(residuals)
+    order = np.argsort(-np.abs(residuals), kind="stable").tolist()
+    return [
+        Residual(*rows[row][:3], *map(exact, (*rows[row][3:], residuals[row], sizes[row])))  # type: ignore[arg-type]
+        for row in order
+    ]
+
+
+def suspects_of(ranked: Sequence[Residual]) -> list[Residual]:
+    """Return the rows whose residual is too large for the spread of the others: the label may be wrong."""
+    return [row for row in ranked if abs(row.size) > SUSPECT]
+
+
+def robust_sizes(residuals: Floats) -> Floats:
+    """Return residuals less their median, in robust standard deviations; shape (rows,). All 0 without a spread."""
+    deviations = residuals - np.median(residuals)
+    spread = TO_SD * float(np.median(np.abs(deviations)))
+    return deviations / spread if spread > 0 else np.zeros_like(deviations)
+
+
+def suspects_csv(suspects: Sequence[Residual]) -> str:
+    """Return suspects.csv: ids and numbers, but no texts; safe to open in a spreadsheet."""
+    file = io.StringIO(newline="")
+    writer = csv_writer(file)
+    writer.writerow([field.name for field in fields(Residual)])
+    for suspect in suspects:
+        values = vars(suspect).values()
+        writer.writerow(spreadsheet_safe(visible(value)) if isinstance(value, str) else value for value in values)
+    return file.getvalue()
+
+
+def _mean_error(values: Floats, groups: Ints | None, *, tail: float) -> float:
+    """Half the width of the interval of a mean, by Student's t over the groups; infinite for one group."""
+    numbers = np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    sums = np.bincount(numbers, weights=values - values.mean())
+    units = len(sums)
+    if units < 2:
+        return float(np.ptp(values)) + abs(float(values.mean()))  # it says nothing of its spread
+    variance = float(sums @ sums) * units / (units - 1) / len(values) ** 2
+    return float(stdtrit(units - 1, 1 - tail)) * math.sqrt(variance)

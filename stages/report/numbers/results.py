@@ -1,0 +1,105 @@
+"""The results of all seeds where the label is a number."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stages.errors import ReportError
+from stages.files import read_json
+from stages.metrics.names import lower_is_better
+from stages.metrics.summary import MetricValue
+from stages.paths import Paths
+from stages.predictions import Predictions, read_predictions
+from stages.report.results import require_files, require_same_rows
+from stages.schema import Evaluate
+from stages.targets.target import read_target
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """The fine-tuned model of one seed.
+
+    Args:
+        seed: Of the fine-tuning.
+        metrics: By split (val, test) and name; empty for a split without rows.
+        half_width: How far from a prediction the number is at most, with the confidence of the intervals; None: val has
+            too few rows to say so.
+        coverage: Share of test within that, as value, low and high; None without test rows or half width.
+        predictions: By split (val, test).
+        curve: A row per epoch, a column per quantity.
+        best_epoch: The epoch whose weights were kept.
+    """
+
+    seed: int
+    metrics: dict[str, dict[str, MetricValue]]
+    half_width: float | None
+    coverage: dict[str, float] | None
+    predictions: dict[str, Predictions]
+    curve: pd.DataFrame
+    best_epoch: int
+
+    def residuals(self, split: str) -> Floats:
+        """Return the number minus the prediction of each row of a split; shape (rows,)."""
+        predictions = self.predictions[split]
+        return np.asarray(predictions.labels - predictions.preds, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Results:
+    """All seeds, and the champion: the one that is best on val."""
+
+    labels: list[str]  # the ranges that rows are counted by
+    seeds: list[SeedResult]
+    champion: SeedResult
+
+    @property
+    def split(self) -> str:
+        """The split that the report shows: test, or val if test has no rows."""
+        return "test" if len(self.champion.predictions["test"]) else "val"
+
+    @property
+    def predictions(self) -> Predictions:
+        """The champion's predictions for that split."""
+        return self.champion.predictions[self.split]
+
+
+def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Results:
+    """Read what finetune and evaluate wrote for each seed.
+
+    Raises:
+        ReportError: A file is missing, the seeds were evaluated on different rows, or val and test are both empty.
+    """
+    results = [_read_seed(paths, seed) for seed in seeds]
+    require_same_rows(paths, [(result.seed, result.predictions) for result in results])
+    metric, best = evaluate.metric, min if lower_is_better(evaluate.metric) else max
+    if not all(metric in values for result in results for values in result.metrics.values() if values):
+        raise ReportError(
+            f"evaluate.metric: {metric} is of classes, but the label is a number. Set evaluate.metric: r2."
+        )
+    champion = results[0]
+    if all(metric in result.metrics["val"] for result in results):
+        champion = best(results, key=lambda result: result.metrics["val"][metric].value)
+    return Results(read_target(paths.labels).labels, results, champion)
+
+
+def _read_seed(paths: Paths, seed: int) -> SeedResult:
+    require_files(paths, seed)
+    written: dict[str, Any] = read_json(paths.metrics(seed))
+    fitted = written["calibration"]
+    return SeedResult(
+        seed=seed,
+        metrics={
+            split: {name: MetricValue(**entry) for name, entry in written[split].items()} for split in ("val", "test")
+        },
+        half_width=fitted["half_width"],
+        coverage=fitted["coverage"],
+        predictions=read_predictions(paths.predictions(seed)),
+        curve=pd.read_csv(paths.curve(seed)),
+        best_epoch=read_json(paths.finetune_stats(seed))["best_epoch"],
+    )

@@ -1,0 +1,58 @@
+"""How the label of a row is read and stored, and how rows are counted by it: for download, tokenize and split."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from stages.targets.rows import classes, number
+from stages.targets.target import Kind, Target
+
+
+class Rows(Protocol):
+    """What differs between the kinds where rows are read; a module per kind has it.
+
+    Attributes:
+        CHECKS: The checks of labels (download.dataset.checks) that make sense for this kind.
+        UNKNOWN: What is wrong with a label that can't be stored, and how to fix it, as messages say it.
+        IN_EVERY_SPLIT: Whether each of `Target.labels` needs rows in train, val and test.
+        VALUES: Type of the column `target` of tokens.arrow; None: the index of a label says all that a model learns.
+    """
+
+    @property
+    def CHECKS(self) -> frozenset[str]: ...  # noqa: N802  (a constant of a module)
+
+    @property
+    def UNKNOWN(self) -> tuple[str, str]: ...  # noqa: N802
+
+    @property
+    def IN_EVERY_SPLIT(self) -> bool: ...  # noqa: N802
+
+    @property
+    def VALUES(self) -> pa.DataType | None: ...  # noqa: N802
+
+    def stored(self, value: str) -> str | None:
+        """Return a label as rows.parquet has it; None where the value is not of this kind."""
+
+    def describe(self, counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequence[str]) -> Target:
+        """Return the target of rows with these stored labels.
+
+        Args:
+            counts: Rows of each stored label.
+            names: download.dataset.labels.
+            order: download.dataset.label_order.
+
+        Raises:
+            DataError: A model can't learn them.
+        """
+
+    def index(self, column: pa.Array, target: Target) -> NDArray[np.int32]:
+        """Return the index into `target.labels` of each stored label, by which rows are counted; shape (rows,)."""
+
+    def values(self, column: pa.Array, target: Target) -> pa.Array:
+        """Return what a model learns of each stored label, of the type `VALUES`."""
+
+
+ROWS: Mapping[Kind, Rows] = {"classes": classes, "number": number}

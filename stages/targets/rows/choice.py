@@ -1,0 +1,80 @@
+"""Which kind of target the rows have: as download.dataset.target says, or as the labels look."""
+
+import logging
+import math
+from collections.abc import Collection
+
+from stages.errors import DataError, ParamsError
+from stages.messages import examples
+from stages.targets.rows import ROWS, Rows
+from stages.targets.target import KINDS, Kind
+
+log = logging.getLogger(__name__)
+
+KEY = "download.dataset.target"
+FEWEST = 20  # different labels: of fewer, one that is no number among numbers is a name of a class
+MOST_NAMES = 0.05  # share of the different labels: with more, they are names of classes
+
+
+def declared_rows(declared: str) -> Rows:
+    """Return how labels are read before all are known: as declared; for auto as texts.
+
+    Raises:
+        ParamsError: No such kind is there.
+    """
+    if declared == "auto":
+        return ROWS["classes"]
+    kind = next((kind for kind in ROWS if kind == declared), None)
+    if kind is None:
+        raise ParamsError(f"{KEY}: {declared} can't be learned yet. Set one of: auto, {', '.join(ROWS)}.")
+    return ROWS[kind]
+
+
+def choose_kind(declared: str, labels: Collection[str], *, named: bool) -> Kind:
+    """Return the kind; what `auto` took is logged, with how to say otherwise.
+
+    Args:
+        declared: download.dataset.target.
+        labels: The different labels, as read.
+        named: Whether params.yaml names the classes, or their order.
+
+    Raises:
+        DataError: `auto`, and nearly all labels are numbers with fractions, but not all.
+    """
+    if declared != "auto":
+        return next(kind for kind in KINDS if kind == declared)
+    kind = "classes" if named else _look(labels)
+    if kind not in ROWS:
+        kind = "classes"
+    if kind != "classes":
+        log.info("%s: auto takes the labels for %s (%s). For classes, set %s: classes.", KEY, *_say(kind, labels), KEY)
+    return kind
+
+
+def _look(labels: Collection[str]) -> Kind:
+    numbers = {label: number for label in labels if (number := _number(label)) is not None}
+    if not any(number != int(number) for number in numbers.values()):
+        return "classes"
+    names = [label for label in labels if label not in numbers]
+    if not names:
+        return "number"
+    if len(labels) < FEWEST or len(names) > MOST_NAMES * len(labels):
+        return "classes"
+    raise DataError(
+        f"{KEY}: auto finds numbers with fractions, but {examples(sorted(names))} among them. Correct these "
+        f"rows, or set {KEY}: number with download.dataset.checks.unknown_label: set_aside. For classes, "
+        f"set {KEY}: classes."
+    )
+
+
+def _say(kind: Kind, labels: Collection[str]) -> tuple[str, str]:
+    return f"a {kind}", f"{len(labels)} different ones, such as {examples(list(labels), most=3)}"
+
+
+def _number(label: str) -> float | None:
+    """The finite number that a label is; None for another text."""
+    try:
+        number = float(label)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and "_" not in label else None

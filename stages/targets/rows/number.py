@@ -1,0 +1,78 @@
+"""Rows whose label is a number: any finite one, in a unit of its own."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from stages.errors import DataError
+from stages.messages import short
+from stages.targets.target import Target
+
+CHECKS = frozenset({"conflicting_labels"})
+UNKNOWN = ("the label is not a finite number", "Write it as 3, 3.5 or 1e3, with a point and without a unit")
+IN_EVERY_SPLIT = False
+VALUES: pa.DataType | None = pa.float64()
+
+MOST_RANGES = 10  # that rows are divided and counted by
+ROWS_PER_RANGE = 20  # about, so that each split has its share of each range
+DIGITS = 4  # of the ends of a range in its name
+
+
+def stored(value: str) -> str | None:
+    """Return the shortest text of the same number; None where the value is not a finite number."""
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return repr(number + 0.0).removesuffix(".0") if math.isfinite(number) and "_" not in value else None
+
+
+def describe(counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequence[str]) -> Target:
+    """Return the ranges that the numbers are divided by: at most ten, with about as many rows each.
+
+    Raises:
+        DataError: All rows have one number, or params.yaml names classes.
+    """
+    if names or order:
+        key = "labels" if names else "label_order"
+        empty = "{}" if names else "[]"
+        raise DataError(
+            f"download.dataset.{key} is about classes, but the label is a number. Set download.dataset.{key}: {empty}, "
+            "or download.dataset.target: classes."
+        )
+    if len(counts) < 2:
+        raise DataError(
+            f"All rows have the number {short(next(iter(counts)))}, of which nothing can be learned. "
+            "Correct download.dataset.columns.label, or add rows."
+        )
+    numbers = np.sort(np.repeat([float(text) for text in counts], list(counts.values())))
+    ranges = int(np.clip(len(numbers) // ROWS_PER_RANGE, 1, MOST_RANGES))
+    places = len(numbers) * np.arange(1, ranges) // ranges
+    edges = [float(edge) for edge in np.unique(numbers[places]) if edge > numbers[0]]
+    return Target("number", _names(edges), edges)
+
+
+def index(column: pa.Array, target: Target) -> NDArray[np.int32]:
+    """Return the index of the range that each number is in; shape (rows,)."""
+    numbers = values(column, target).to_numpy(zero_copy_only=False)
+    return np.searchsorted(target.edges, numbers, side="right").astype(np.int32)
+
+
+def values(column: pa.Array, target: Target) -> pa.Array:
+    """Return the numbers."""
+    return pc.cast(column, pa.float64())
+
+
+def _names(edges: Sequence[float]) -> list[str]:
+    if not edges:
+        return ["all"]
+    shown = [f"{edge:.{DIGITS}g}" for edge in edges]
+    if len(set(shown)) < len(shown):
+        shown = [repr(edge) for edge in edges]
+    inner = [f"{low} to {high}" for low, high in itertools.pairwise(shown)]
+    return [f"below {shown[0]}", *inner, f"{shown[-1]} or more"]

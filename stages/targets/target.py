@@ -1,0 +1,56 @@
+"""What the rows of a data set are labelled with: chosen once, at download, and read from labels.json after that."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from stages.files import read_json
+
+Kind = Literal["classes", "label_set", "ordered", "number"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a row's label is.
+
+    Args:
+        kind: classes: one of several; label_set: any number of several; ordered: one of several in a row; number.
+        labels: Names of the classes in class order; of numbers, the names of the ranges that rows are counted by.
+        edges: Of numbers, where one range ends and the next begins, ascending; one fewer than ranges.
+    """
+
+    kind: Kind
+    labels: list[str]
+    edges: list[float] = field(default_factory=list)
+
+    def to_json(self) -> Any:
+        """Return the content of labels.json; for classes a plain list of their names, as older files have it."""
+        if self == Target("classes", self.labels):
+            return self.labels
+        return {"target": self.kind, "labels": self.labels} | ({"edges": self.edges} if self.edges else {})
+
+    @classmethod
+    def of_json(cls, content: Any) -> "Target":
+        """Return the target that labels.json describes.
+
+        Raises:
+            ValueError: It does not describe one.
+        """
+        values: Any = content if isinstance(content, Mapping) else {"target": "classes", "labels": content}
+        kind, labels, edges = values.get("target"), values.get("labels"), values.get("edges", [])
+        if kind not in KINDS:
+            raise ValueError(f"expected one of {', '.join(KINDS)} as the target")
+        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+            raise ValueError("expected a list of texts as the labels")
+        if len(set(labels)) != len(labels):
+            raise ValueError("a label stands in it twice")
+        if not isinstance(edges, list) or not all(isinstance(edge, int | float) for edge in edges):
+            raise ValueError("expected a list of numbers as the edges")
+        return cls(kind, labels, edges)
+
+
+def read_target(path: Path) -> Target:
+    """Read labels.json."""
+    return Target.of_json(read_json(path))

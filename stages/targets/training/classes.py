@@ -1,0 +1,64 @@
+"""Learning one of several classes: cross-entropy."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassMatthewsCorrCoef
+from transformers import PreTrainedModel
+
+from stages.errors import ParamsError
+from stages.schema import Finetune
+from stages.targets.target import Target
+
+MONITORS = {"val.loss": "min", "val.accuracy": "max", "val.macro_f1": "max", "val.mcc": "max"}
+PROBLEM: str | None = None
+
+
+def outputs(target: Target) -> list[str]:
+    """Return the names of the classes."""
+    return target.labels
+
+
+def check_options(options: Finetune) -> None:
+    """Check that the loss is the cross-entropy.
+
+    Raises:
+        ParamsError: It is another one.
+    """
+    if options.loss != "auto":
+        raise ParamsError(f"finetune.loss: {options.loss} is for numbers. Set finetune.loss: auto for classes.")
+
+
+def check_head(model: PreTrainedModel) -> None:
+    """Accept every head."""
+
+
+def learned(values: NDArray[Any], train: NDArray[np.int64]) -> tuple[NDArray[Any], Any]:
+    """Return the class indices as they are."""
+    return values, _keep
+
+
+def losses(logits: Tensor, labels: Tensor, *, loss: str, smoothing: float) -> Tensor:
+    """Return the cross-entropy of each row, (batch,)."""
+    return nn.functional.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
+
+
+def weights(labels: Tensor, class_weights: Tensor) -> Tensor:
+    """Return the weight of each row's class, (batch,)."""
+    return class_weights[labels]
+
+
+def val_metrics(num_labels: int) -> dict[str, Metric]:
+    """Return accuracy, macro F1 and MCC over all rows."""
+    return {
+        "accuracy": MulticlassAccuracy(num_labels, average="micro"),
+        "macro_f1": MulticlassF1Score(num_labels, average="macro"),
+        "mcc": MulticlassMatthewsCorrCoef(num_labels),
+    }
+
+
+def _keep(model: PreTrainedModel) -> None:
+    """Leave the model as it is."""

@@ -1,0 +1,128 @@
+"""Learning a number: squared or Huber loss of the number standardised on train; the saved model answers in its unit."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torchmetrics import Metric, PearsonCorrCoef, R2Score
+from transformers import PreTrainedModel
+
+from stages.errors import DataError, ModelError, ParamsError
+from stages.model.heads import HiddenHead
+from stages.model.pooling import PooledHead
+from stages.schema import Finetune
+from stages.targets.target import Target
+
+MONITORS = {"val.loss": "min", "val.r2": "max", "val.pearson": "max"}
+PROBLEM: str | None = "regression"
+
+OUTPUT = "number"  # name of the model's output
+HUBER_DELTA = 1.0  # standard deviations: an error counts by its square up to here, and above in proportion to its size
+
+
+class R2(R2Score):
+    """R2 over all rows, of outputs of shape (batch, 1)."""
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Add a batch."""
+        super().update(preds.float().squeeze(-1), target)
+
+
+class Pearson(PearsonCorrCoef):
+    """Pearson's correlation over all rows, of outputs of shape (batch, 1)."""
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Add a batch."""
+        super().update(preds.float().squeeze(-1), target)
+
+
+def outputs(target: Target) -> list[str]:
+    """Return the name of the only output."""
+    return [OUTPUT]
+
+
+def check_options(options: Finetune) -> None:
+    """Check the options that are about classes.
+
+    Raises:
+        ParamsError: One of them is set.
+    """
+    if options.monitor not in MONITORS:
+        raise ParamsError(
+            f"finetune.monitor: {options.monitor} is of classes, but the label is a number. "
+            f"Set one of: {', '.join(MONITORS)}."
+        )
+    if options.class_weights != "none":
+        raise ParamsError("finetune.class_weights is for classes, but the label is a number. Set it to none.")
+    if options.label_smoothing:
+        raise ParamsError("finetune.label_smoothing is for classes, but the label is a number. Set it to 0.0.")
+
+
+def check_head(model: PreTrainedModel) -> None:
+    """Check that the unit of the numbers can be put into the head's last layer.
+
+    Raises:
+        ModelError: It has no bias.
+    """
+    layer = _last_layer(model)
+    if layer is None or layer.bias is None:
+        raise ModelError(
+            f"The head of {model.config.model_type} has no bias, which a number needs. "
+            "Set finetune.head.pooling: last (for a decoder) or mean."
+        )
+
+
+def learned(
+    values: NDArray[Any], train: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], Callable[[PreTrainedModel], None]]:
+    """Return the numbers with mean 0 and standard deviation 1 on train, and what puts both back into a model.
+
+    Raises:
+        DataError: All rows of train have one number.
+    """
+    of_train = values[train].astype(np.float64)
+    mean, sd = float(of_train.mean()), float(of_train.std())
+    if not sd > 0:
+        raise DataError(
+            f"All {len(of_train)} rows of train have the number {of_train[0]:g}, of which nothing can be learned. "
+            "Correct download.dataset.columns.label, or add rows."
+        )
+    return ((values - mean) / sd).astype(np.float32), lambda model: restore_unit(model, mean=mean, sd=sd)
+
+
+@torch.no_grad()
+def restore_unit(model: PreTrainedModel, *, mean: float, sd: float) -> None:
+    """Let a model answer `sd` times its output plus `mean`, by other weights of its last layer."""
+    layer: Any = _last_layer(model)
+    weight, bias = (parameter.double() for parameter in (layer.weight, layer.bias))
+    layer.weight.copy_(weight * sd)
+    layer.bias.copy_(bias * sd + mean)
+
+
+def losses(logits: Tensor, labels: Tensor, *, loss: str, smoothing: float) -> Tensor:
+    """Return the squared error of each row's standardised number, or Huber's loss of it, (batch,)."""
+    outputs = logits.squeeze(-1)
+    if loss == "huber":
+        return nn.functional.huber_loss(outputs, labels, reduction="none", delta=HUBER_DELTA)
+    return nn.functional.mse_loss(outputs, labels, reduction="none")
+
+
+def weights(labels: Tensor, class_weights: Tensor) -> Tensor:
+    """Return 1 for each row."""
+    return torch.ones_like(labels)
+
+
+def val_metrics(num_labels: int) -> dict[str, Metric]:
+    """Return R2 and Pearson's correlation; both are the same in any unit."""
+    return {"r2": R2(), "pearson": Pearson()}
+
+
+def _last_layer(model: PreTrainedModel) -> Any:
+    """The layer whose output is the model's; None: there is none outside the encoder."""
+    inside = set(model.base_model.modules())
+    outside = [module for module in model.modules() if module not in inside]
+    ours = [module for module in outside if isinstance(module, HiddenHead | PooledHead)]
+    return (ours or [None, *(module for module in outside if isinstance(module, nn.Linear))])[-1]
