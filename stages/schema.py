@@ -55,7 +55,7 @@ class Columns(Section):
     """Names of the columns, or their numbers (from 0) in a file without a header."""
 
     text: str | int
-    label: str | int | None
+    label: str | int | Annotated[list[str | int], Field(min_length=2)] | None
     text_pair: str | int | None
     id: str | int | None
     group: str | int | None
@@ -93,6 +93,7 @@ class Dataset(Section):
     sheet: str | int | None = None
     columns: Columns
     target: Literal["auto", "classes", "label_set", "ordered", "number"]
+    label_separator: Annotated[str, Field(min_length=1)] | None
     labels: dict[str | int, str]
     label_order: list[str]
     checks: Checks
@@ -160,7 +161,7 @@ class Finetune(Section):
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
     loss: Literal["auto", "mse", "huber"]
     class_weights: Literal["none", "balanced"] | dict[str | int, Annotated[float, Field(gt=0)]]
-    monitor: Literal["val.loss", "val.accuracy", "val.macro_f1", "val.mcc", "val.r2", "val.pearson"]
+    monitor: Literal["val.loss", "val.accuracy", "val.macro_f1", "val.mcc", "val.micro_f1", "val.r2", "val.pearson"]
     patience: Positive | None
     accelerator: Literal["auto", "cpu", "gpu"]
     devices: Positive
@@ -177,7 +178,9 @@ class Finetune(Section):
 
 
 class Evaluate(Section):
-    metric: Literal["accuracy", "macro_f1", "mcc", "r2", "mean_absolute_error"]
+    metric: Literal[
+        "accuracy", "macro_f1", "mcc", "micro_f1", "sample_f1", "subset_accuracy", "r2", "mean_absolute_error"
+    ]
     ordered: Literal["auto", "yes", "no"]
     batch_size: Positive
     confidence: Annotated[float, Field(gt=0.5, lt=1)]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from stages.evaluate import classes, number
+from stages.evaluate import classes, label_set, number
 from stages.predictions import Predictions
 from stages.schema import Evaluate
 from stages.targets.target import Kind, Target
@@ -22,4 +22,8 @@ class Evaluation(Protocol):
         """Return the predictions of val and test as they are stored, and the content of metrics.json."""
 
 
-EVALUATIONS: Mapping[Kind, Evaluation] = {"classes": classes.evaluate, "number": number.evaluate}
+EVALUATIONS: Mapping[Kind, Evaluation] = {
+    "classes": classes.evaluate,
+    "label_set": label_set.evaluate,
+    "number": number.evaluate,
+}

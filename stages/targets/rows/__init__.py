@@ -1,13 +1,12 @@
 """How the label of a row is read and stored, and how rows are counted by it: for download, tokenize and split."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stages.targets.rows import classes, number
+from stages.targets.rows import classes, label_set, number
 from stages.targets.target import Kind, Target
 
 
@@ -48,11 +47,14 @@ class Rows(Protocol):
             DataError: A model can't learn them.
         """
 
-    def index(self, column: pa.Array, target: Target) -> NDArray[np.int32]:
-        """Return the index into `target.labels` of each stored label, by which rows are counted; shape (rows,)."""
+    def index(self, column: pa.Array, target: Target) -> NDArray[Any]:
+        """Return the index into `target.labels` of each stored label, by which rows are counted; shape (rows,).
+
+        Where a row has several, flags that say which; shape (rows, num_labels).
+        """
 
     def values(self, column: pa.Array, target: Target) -> pa.Array:
         """Return what a model learns of each stored label, of the type `VALUES`."""
 
 
-ROWS: Mapping[Kind, Rows] = {"classes": classes, "number": number}
+ROWS: Mapping[Kind, Rows] = {"classes": classes, "label_set": label_set, "number": number}

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from stages.schema import Finetune
 from stages.targets.target import Kind, Target
-from stages.targets.training import classes, number
+from stages.targets.training import classes, label_set, number
 
 Undo = Callable[[PreTrainedModel], None]
 
@@ -58,7 +58,7 @@ class Training(Protocol):
             DataError: Nothing can be learned of the rows of train.
         """
 
-    def losses(self, logits: Tensor, labels: Tensor, *, loss: str, smoothing: float) -> Tensor:
+    def losses(self, logits: Tensor, labels: Tensor, *, loss: str, smoothing: float, class_weights: Tensor) -> Tensor:
         """Return the loss of each row, (batch,).
 
         Args:
@@ -66,6 +66,7 @@ class Training(Protocol):
             labels: From `learned`, (batch, ...).
             loss: finetune.loss.
             smoothing: finetune.label_smoothing in training; 0 on val.
+            class_weights: As for `weights`, where a row has several labels.
         """
 
     def weights(self, labels: Tensor, class_weights: Tensor) -> Tensor:
@@ -80,4 +81,4 @@ class Training(Protocol):
         """Return the metrics of val by their name without `val.`; they are updated with logits and labels."""
 
 
-TRAINING: Mapping[Kind, Training] = {"classes": classes, "number": number}
+TRAINING: Mapping[Kind, Training] = {"classes": classes, "label_set": label_set, "number": number}

@@ -102,7 +102,7 @@ def restore_unit(model: PreTrainedModel, *, mean: float, sd: float) -> None:
     layer.bias.copy_(bias * sd + mean)
 
 
-def losses(logits: Tensor, labels: Tensor, *, loss: str, smoothing: float) -> Tensor:
+def losses(logits: Tensor, labels: Tensor, *, loss: str, smoothing: float, class_weights: Tensor) -> Tensor:
     """Return the squared error of each row's standardised number, or Huber's loss of it, (batch,)."""
     outputs = logits.squeeze(-1)
     if loss == "huber":
