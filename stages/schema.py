@@ -93,7 +93,7 @@ class Dataset(Section):
     sheet: str | int | None = None
     columns: Columns
     target: Literal["auto", "classes", "label_set", "ordered", "number"]
-    label_separator: Annotated[str, Field(min_length=1)] | None
+    label_separator: Annotated[str, Field(min_length=1)] | None = None
     labels: dict[str | int, str]
     label_order: list[str]
     checks: Checks

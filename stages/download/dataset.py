@@ -36,7 +36,8 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
     target = declare(dataset.target, sets=bool(columns) or dataset.label_separator is not None)
     checks, kind = dataset.checks, declared_rows(target)
     merge = checks.label_spelling == "merge"
-    names = LabelNames(labels, merge=merge, kind=kind, separator=dataset.label_separator)
+    renames = labels if "label_spelling" in kind.CHECKS else {}  # other kinds refuse names, once all rows are read
+    names = LabelNames(renames, merge=merge, kind=kind, separator=dataset.label_separator)
     with (
         tempfile.TemporaryDirectory() as scratch,
         (folder / "set_aside.csv").open("w", encoding="utf-8", newline="") as set_aside,

@@ -26,7 +26,8 @@ def metric_name(split: str, metric: str) -> str:
 
 def headline_metrics(metric: str) -> list[str]:
     """Return the metrics that lead: `metric`, then the usual ones."""
-    return list(dict.fromkeys([metric, *(OF_NUMBERS if metric in OF_NUMBERS else HEADLINE)]))
+    usual = next((names for names in (HEADLINE, OF_SETS, OF_NUMBERS) if metric in names), HEADLINE)
+    return list(dict.fromkeys([metric, *usual]))
 
 
 def lower_is_better(name: str) -> bool:
