@@ -14,7 +14,6 @@ from stages.finetune.training.lightning_module import FinetuneModule
 
 log = logging.getLogger(__name__)
 
-VAL_COLUMNS = ("val_loss", "val_accuracy", "val_macro_f1", "val_mcc")
 STEPS_PER_CHECK = 50  # on a GPU, where reading a loss means waiting for it
 DEVICE_SEEDS = 15_485_863  # a prime, so that devices drop out other units
 STEP_SEEDS = 1_000_003  # a prime, so that steps of neighbouring seeds do not share random numbers
@@ -82,11 +81,12 @@ class EpochLog(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: FinetuneModule) -> None:  # type: ignore[override]
         metrics = {name.replace(".", "_"): float(value) for name, value in trainer.callback_metrics.items()}
+        columns = [name.replace(".", "_") for name in pl_module.monitors]
         row = {
             "epoch": trainer.current_epoch + 1,
             "learning_rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
             "train_loss": float(pl_module.train_loss.compute()),
-            **{name: metrics[name] for name in VAL_COLUMNS if name in metrics},
+            **{name: metrics[name] for name in columns if name in metrics},
         }
         pl_module.train_loss.reset()
         self.curve.append(row)

