@@ -56,7 +56,7 @@ def load_encoder(folder: Path, *, labels: Sequence[str], problem_type: str | Non
             config = named_outputs(config)
             forget_task(config)
             if problem_type is not None:
-                config.problem_type = problem_type
+                vars(config)["problem_type"] = problem_type
             model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 config=config,

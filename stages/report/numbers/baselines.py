@@ -71,7 +71,9 @@ def score_baselines(
         values = number_scores(np.ones(len(numbers)), numbers, baseline)
         leads = number_differences(numbers, model, baseline, groups=predictions.groups, bootstrap=bootstrap)
         scores[name] = {
-            metric: BaselineScore(*map(exact, (values[metric], lead.value, lead.low, lead.high)))
-            for metric, lead in ((metric, leads[metric]) for metric in METRICS)
+            metric: BaselineScore(
+                exact(values[metric]), exact(leads[metric].value), exact(leads[metric].low), exact(leads[metric].high)
+            )
+            for metric in METRICS
         }
     return scores

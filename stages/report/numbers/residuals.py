@@ -98,7 +98,7 @@ def ranked_residuals(results: Results) -> list[Residual]:
     sizes = robust_sizes(residuals)
     order = np.argsort(-np.abs(residuals), kind="stable").tolist()
     return [
-        Residual(*rows[row][:3], *map(exact, (*rows[row][3:], residuals[row], sizes[row])))  # type: ignore[arg-type]
+        Residual(*rows[row][:3], *map(exact, (*rows[row][3:], residuals[row], sizes[row])))
         for row in order
     ]
 

@@ -60,7 +60,7 @@ def describe(counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequ
 def index(column: pa.Array, target: Target) -> NDArray[np.int32]:
     """Return the index of the range that each number is in; shape (rows,)."""
     numbers = values(column, target).to_numpy(zero_copy_only=False)
-    return np.searchsorted(target.edges, numbers, side="right").astype(np.int32)
+    return np.asarray(np.searchsorted(target.edges, numbers, side="right"), dtype=np.int32)
 
 
 def values(column: pa.Array, target: Target) -> pa.Array:

@@ -125,4 +125,5 @@ def _last_layer(model: PreTrainedModel) -> Any:
     inside = set(model.base_model.modules())
     outside = [module for module in model.modules() if module not in inside]
     ours = [module for module in outside if isinstance(module, HiddenHead | PooledHead)]
-    return (ours or [None, *(module for module in outside if isinstance(module, nn.Linear))])[-1]
+    plain = [module for module in outside if isinstance(module, nn.Linear)]
+    return ours[-1] if ours else plain[-1] if plain else None
