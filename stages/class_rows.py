@@ -1,6 +1,5 @@
 """Whether each class has rows for every split that is taken from the rows: told as soon as the rows are there."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from stages.messages import examples, short
 from stages.row_labels import count_labels, has_label, label_array, label_pairs
 from stages.schema import Split
 from stages.split_inputs import COLUMNS, SplitInputs, pool_rows
-from stages.targets.rows import ROWS
+from stages.targets.rows import ROWS, read_rows_target
 from stages.targets.target import Target
 
 Ints = NDArray[np.int64]
@@ -74,7 +73,7 @@ def require_class_rows(
 def require_class_rows_of_file(path: Path, options: Split) -> None:
     """Check the rows of rows.parquet. Raises as `require_class_rows`."""
     file = pq.ParquetFile(path)
-    target = Target.of_json(json.loads(file.schema_arrow.metadata[b"labels"]))
+    target = read_rows_target(path)
     table = file.read(columns=list(COLUMNS))
     index = ROWS[target.kind].index(table.column("label").combine_chunks(), target)
     table = table.set_column(table.schema.get_field_index("label"), "label", label_array(index))

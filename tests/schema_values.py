@@ -34,14 +34,16 @@ from stages.finetune.training.optimizer import make_schedule
 from stages.finetune.training.trainer import make_trainer
 from stages.metrics.classification import cell_features, score_sums
 from stages.metrics.estimates import are_ordered
+from stages.metrics.label_sets import score_sets, set_features
 from stages.metrics.names import headline_metrics
+from stages.metrics.regression import number_scores
 from stages.model.pooling import pool
 from stages.params import read_params
 from stages.paths import Paths
 from stages.schema import Params, Section, SourceFile
 from stages.split.division import divide
 from stages.split_inputs import SplitInputs
-from stages.targets.target import Target
+from stages.targets.target import KINDS, METRICS, Target
 from stages.targets.training import TRAINING
 from stages.tokens import open_tokens
 from stages.truncation import cut
@@ -151,14 +153,17 @@ def unseen_label(policy: str, folder: Path) -> Any:
 
 
 def target(kind: str, folder: Path) -> Any:
-    """What rows with numbers as labels are, or that the kind can't be learned."""
-    try:
-        stats = read(
-            folder, "csv", b"text,label\n" + b"".join(b"t%d,%d.5\n" % (n, n % 3) for n in range(30)), target=kind
-        )
-    except (DataError, ParamsError) as error:
-        return str(error)
-    return stats["labels"]
+    """What rows with numbers and with words as labels are, or that the kind can't be learned."""
+    found = []
+    for labels in (["0.5", "1.5", "2.5"], ["a", "b", "c"]):
+        content = b"text,label\n" + b"".join(b"t%d,%s\n" % (row, labels[row % 3].encode()) for row in range(30))
+        try:
+            found.append(read(folder, "csv", content, target=kind)["labels"])
+        except (DataError, ParamsError) as error:
+            if kind not in KINDS:
+                raise
+            found.append(str(error))
+    return found
 
 
 def file_format(name: str, folder: Path) -> Any:
@@ -262,23 +267,24 @@ def finetune_method(name: str, folder: Path) -> Any:
 
 
 def monitor(name: str, folder: Path) -> Any:
+    """What chose the best epoch, of classes; of another kind, which metric would."""
+    if name not in TRAINING["classes"].MONITORS:
+        kind = next(kind for kind in TRAINING.values() if name in kind.MONITORS)
+        return type(kind.val_metrics(3)[name.removeprefix("val.")]).__name__
     chosen = trained(folder, monitor=name)[1]["monitor"]
     assert chosen["value"] is not None
     return chosen["name"]
 
 
 def loss(name: str, folder: Path) -> Any:
-    """The loss of rows with an error of 3, and of a label as the default has it."""
+    """The loss of a number that is 3 standard deviations off, and whether classes have it."""
     options = PARAMS.finetune.model_copy(update={"loss": name})
-    outputs, labels = torch.tensor([[3.0]]), torch.tensor([0.0])
-    losses = []
-    for kind in TRAINING.values():
-        try:
-            kind.check_options(options)
-            losses.append("accepted")
-        except ParamsError as error:
-            losses.append(str(error))
-    return losses, outputs, labels
+    of_number = TRAINING["number"].losses(torch.tensor([[3.0]]), torch.tensor([0.0]), loss=name, smoothing=0.0)
+    try:
+        TRAINING["classes"].check_options(options)
+    except ParamsError as error:
+        return of_number.tolist(), str(error)
+    return of_number.tolist(), "classes too"
 
 
 def schedule(name: str, folder: Path) -> Any:
@@ -362,7 +368,15 @@ def loggers(name: str, folder: Path) -> Any:
 
 
 def metric(name: str, folder: Path) -> Any:
-    """The value of the metric that leads."""
+    """The value of the metric that leads, of classes, label sets or numbers."""
+    if name in METRICS["label_set"] and name not in METRICS["classes"]:
+        sets = (
+            np.array([[1, 1, 0], [0, 0, 1], [1, 0, 0]], dtype=bool),
+            np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0]], dtype=bool),
+        )
+        return float(score_sets(set_features(*sets).sum(axis=0), num_labels=3)[name])
+    if name in METRICS["number"]:
+        return float(number_scores(np.ones(3), np.array([1.0, 2.0, 4.0]), np.array([1.0, 3.0, 3.0]))[name])
     labels, preds = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 2, 2])
     sums: NDArray[Any] = cell_features(labels, preds, num_labels=3).sum(axis=0)
     return float(score_sums(sums, num_labels=3)[headline_metrics(name)[0]])

@@ -48,7 +48,7 @@ def predict(
     prefix: Prefix = "",
     spreadsheet_safe: SpreadsheetSafe = False,
 ) -> None:
-    """Classify texts, or the rows of a file, with the model of the last run.
+    """Classify texts, or the rows of a file, with the model of the last run; a model of a number gives numbers.
 
     A file is read as the data of the model was written, unless its name or an option says something else.
 
@@ -74,9 +74,8 @@ def predict(
         predict_rows(request, _load, every_label=every_label)
         return
     for text, prediction in zip(texts or [], _load(folder)(texts or []), strict=True):
-        others = "".join(f"  {_in_a_line(label)} {share:.3f}" for label, share in prediction.probabilities.items())
-        label, line = _in_a_line(prediction.label), _in_a_line(text)[:80]
-        typer.echo(f"{label}  {prediction.probability:.3f}{others if every_label else ''}  {line}")
+        parts = map(_in_a_line, prediction.parts(every_label=every_label))
+        typer.echo(f"{'  '.join(parts)}  {_in_a_line(text)[:80]}")
 
 
 def embed(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 class TextModel(Protocol):
     """A saved classifier; `stages.inference.classifier.Classifier` describes its methods."""
 
-    labels: list[str]
     max_length: int
     hidden_size: int
     rows_cut: int
 
-    def probabilities(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
-        """Calibrated probabilities; shape (rows, num_labels)."""
-
-    def decide(self, probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Index of each row's label; shape (rows,)."""
+    def columns(
+        self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, *, every_label: bool = False
+    ) -> dict[str, Any]:
+        """Predictions as columns by name; shape (rows,) each."""
 
     def embed(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
         """Sentence embeddings; shape (rows, hidden_size)."""

@@ -35,7 +35,7 @@ Compute = Callable[[list[str], list[str] | None], pa.Table]  # texts, text_pairs
 
 
 def predict_rows(request: PredictionRequest, load: Load, *, every_label: bool) -> None:
-    """Add to each row the predicted label, its probability and an error; with `every_label` also each probability.
+    """Add to each row the prediction, how sure it is and an error; with `every_label` also each label's probability.
 
     Raises:
         DataError: The file can't be read, or its columns can't be used.
@@ -44,15 +44,9 @@ def predict_rows(request: PredictionRequest, load: Load, *, every_label: bool) -
 
     def compute_with(classifier: TextModel) -> Compute:
         def compute(texts: list[str], text_pairs: list[str] | None) -> pa.Table:
-            probabilities = classifier.probabilities(texts, text_pairs)
-            preds = classifier.decide(probabilities)
-            columns = {
-                "prediction": pa.array([classifier.labels[index] for index in preds], pa.string()),
-                "probability": pa.array(probabilities[range(len(preds)), preds], pa.float32()),
-            }
-            for index, label in enumerate(classifier.labels if every_label else ()):
-                columns[f"probability_{label}"] = pa.array(probabilities[:, index], pa.float32())
-            return pa.table(columns)
+            columns = classifier.columns(texts, text_pairs, every_label=every_label)
+            types = {name: pa.string() if values.dtype == object else None for name, values in columns.items()}
+            return pa.table({name: pa.array(values, types[name]) for name, values in columns.items()})
 
         return compute
 

@@ -21,7 +21,7 @@ from stages.metrics.names import metric_name
 from stages.params import Params
 from stages.paths import Paths
 from stages.predictions import Predictions, write_predictions
-from stages.targets.target import read_target
+from stages.targets.target import check_metric, read_target
 from stages.tokens import open_tokens, read_column, read_positions
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     options, target = params.evaluate, read_target(paths.labels)
+    check_metric(target, options.metric)
     model = load_model(paths.finetuned(seed))
     start = time.perf_counter()
     raw = predict_splits(paths, model, batch_size=options.batch_size, duplicates=params.split.duplicates)

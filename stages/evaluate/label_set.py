@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from stages.errors import ParamsError
 from stages.evaluate.plots import write_calibration, write_pairs
 from stages.evaluate.set_rule import fit_set_rule
 from stages.metrics.bootstrap import Bootstrap, Estimate
 from stages.metrics.calibration import reliability
 from stages.metrics.label_set_intervals import SetModel, measure_labels, measure_sets
 from stages.metrics.label_sets import label_confusions
-from stages.metrics.names import OF_SETS
 from stages.metrics.rule import Trial
 from stages.metrics.set_rule import SetRule, as_pairs
 from stages.metrics.summary import MetricValue, exact
@@ -38,14 +36,7 @@ def evaluate(
         metrics.json: `{"val": {metric: {"value", "low", "high"}, "per_label": {label: {metric: {...}, "support",
         "confusion": [[no, wrong yes], [missed, yes]]}}}, "test": ..., "calibration": {"temperature", "thresholds":
         {label: threshold or null}, "trials": {label: {...} or null}}}`. A split without rows is empty.
-
-    Raises:
-        ParamsError: evaluate.metric is of another kind of target.
     """
-    if options.metric not in OF_SETS:
-        raise ParamsError(
-            f"evaluate.metric: {options.metric} is not for sets of labels. Set one of: {', '.join(OF_SETS)}."
-        )
     val, bootstrap = raw["val"], Bootstrap(options.resamples, options.confidence, options.seed)
     rule, trials = fit_set_rule(val.labels, val.probabilities, groups=val.groups, seed=options.seed)
     taken = [label for label, threshold in zip(target.labels, rule.thresholds, strict=True) if threshold is not None]

@@ -35,6 +35,7 @@ from stages.model.heads import source_of
 from stages.model.padding import padding_side
 from stages.params import Params
 from stages.paths import Paths
+from stages.targets.target import check_metric
 from stages.targets.training import TRAINING
 
 
@@ -47,6 +48,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     inputs = read_inputs(paths)
     training = TRAINING[inputs.target.kind]
     training.check_options(options)
+    check_metric(inputs.target, params.evaluate.metric)  # evaluate would find it only after the training
     learned, in_own_unit = training.learned(inputs.tokens.labels, inputs.train)
     seed_everything(seed, verbose=False)
     model = load_encoder(paths.encoder, labels=training.outputs(inputs.target), problem_type=training.PROBLEM)

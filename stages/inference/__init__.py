@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stages.inference.classifier import Classifier, Prediction
+    from stages.inference.classifier import Classifier, NumberPrediction, Prediction, SetPrediction
 
-__all__ = ["Classifier", "Prediction"]
+__all__ = ["Classifier", "NumberPrediction", "Prediction", "SetPrediction"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Classifies texts with a saved model: labels with calibrated probabilities, or sentence embeddings.
+"""Classifies texts with a saved model: labels with calibrated probabilities, numbers, or sentence embeddings.
 
 Example:
     >>> from retune import Classifier
@@ -9,7 +9,6 @@ Example:
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +18,24 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from stages.errors import ModelError
+from stages.inference.classes import Prediction
 from stages.inference.decision import Calibration, read_calibration
 from stages.inference.forward import inputs_of, logits_of, reads_padding
+from stages.inference.kinds import PREDICTORS
+from stages.inference.label_set import SetPrediction
 from stages.inference.loading import load_model, read_behind
+from stages.inference.number import NumberPrediction
 from stages.inference.tokenizer import open_auto_tokenizer
 from stages.model.layers import first_token
 from stages.model.packed import padded
 from stages.model.padding import choose_pad_token, padding_side
 from stages.model.pooling import pool, pooling_of
 from stages.model.positions import max_tokens
-from stages.targets.answers import answers_of
+from stages.targets.answers import ANSWERS, is_known, kind_of
 from stages.texts import check_texts, windows
 from stages.tokenizer import ModelTokenizer, encode
 from stages.tokenizer_check import check_embedded, check_vocabulary
 from stages.tokens import BATCH_TOKENS, Batch, Tokens, batches_by_tokens, of_equal_length
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The answer for one text.
-
-    Args:
-        label: Label by the tuned threshold if the model has one, else the most probable label.
-        probability: Calibrated probability of `label` (0 to 1).
-        probabilities: Calibrated probability of every label, in class order; they sum to 1.
-    """
-
-    label: str
-    probability: float
-    probabilities: dict[str, float]
 
 
 class Classifier:
@@ -73,6 +61,7 @@ class Classifier:
         self._model = model
         self._tokenizer = tokenizer
         self._calibration = calibration
+        self._predictor = PREDICTORS[kind_of(model.config)]
         probe, _ = self._encode(["a"], pairs=False)
         self._equal_lengths = reads_padding(model, probe, np.arange(1))
 
@@ -90,40 +79,62 @@ class Classifier:
         folder = Path(folder)
         model = load_model(folder)
         labels = _labels(model)
-        if len(labels) < 2 or model.config.problem_type == "multi_label_classification":
-            raise ModelError(
-                f"{folder}/config.json: the model does not choose one label of several. Use a single-label classifier."
-            )
+        predictor = PREDICTORS[kind_of(model.config)]
+        if problem := predictor.misfit(len(labels) if is_known(model.config) else 0):
+            raise ModelError(f"{folder}/config.json: {problem}")
         opened = _fitted(open_auto_tokenizer(folder), model, str(folder))
         calibration = read_calibration(folder, labels=labels, longest=_longest(opened.max_length, model))
         return cls(model, opened, calibration)
 
-    def __call__(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> list[Prediction]:
-        """Classify texts.
+    def __call__(
+        self, texts: Sequence[str], text_pairs: Sequence[str] | None = None
+    ) -> list[Prediction] | list[SetPrediction] | list[NumberPrediction]:
+        """Classify texts, or give the number of each.
 
         Args:
             texts: Any number of texts; longer texts than the model reads are cut, as in training.
             text_pairs: The second text of each pair, for a model of pairs.
 
         Returns:
-            A prediction per text, in their order.
+            A prediction per text, in their order: `Prediction` of classes, `SetPrediction` of label sets,
+            `NumberPrediction` of a number.
 
         Raises:
             DataError: A text is empty or not a string.
         """
-        probabilities = self.probabilities(texts, text_pairs)
-        return [
-            Prediction(self.labels[index], float(row[index]), dict(zip(self.labels, row.tolist(), strict=True)))
-            for index, row in zip(self.decide(probabilities), probabilities, strict=True)
-        ]
+        return self._predictor.predictions(self._answer(texts, text_pairs), self.labels, self._calibration)
+
+    def columns(
+        self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, *, every_label: bool = False
+    ) -> dict[str, Any]:
+        """Return predictions as columns by name, (rows,) each: those that `retune predict` adds to a file.
+
+        Args:
+            texts: As for a call.
+            text_pairs: As for a call.
+            every_label: Of classes, add the probability of every label.
+        """
+        answers = self._answer(texts, text_pairs)
+        return self._predictor.columns(answers, self.labels, self._calibration, every_label=every_label)
 
     def probabilities(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
-        """Return the calibrated probability of each label; shape (rows, num_labels). Arguments as for a call."""
-        with first_token(self._model):
-            return self._compute(texts, text_pairs, self._classify, width=len(self.labels))
+        """Return the calibrated probability of each label; shape (rows, num_labels). Arguments as for a call.
+
+        Raises:
+            ModelError: The model gives a number, which has no probability.
+        """
+        if self._predictor is PREDICTORS["number"]:
+            raise ModelError("The model gives a number, which has no probability. Call the classifier itself.")
+        return self._answer(texts, text_pairs)
 
     def decide(self, probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the index of each row's label, by the threshold if the model has one; shape (rows,)."""
+        """Return the index of each row's label, by the threshold if the model has one; shape (rows,).
+
+        Raises:
+            ModelError: The model is not of classes.
+        """
+        if self._predictor is not PREDICTORS["classes"]:
+            raise ModelError("The model does not choose one label of several. Call the classifier itself.")
         return self._calibration.decide(probabilities, self.labels)
 
     def embed(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
@@ -136,6 +147,10 @@ class Classifier:
         """
         with padded(self._model):
             return self._compute(texts, text_pairs, self._pool, width=self.hidden_size)
+
+    def _answer(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> NDArray[np.float32]:
+        with first_token(self._model):
+            return self._compute(texts, text_pairs, self._classify, width=len(self.labels))
 
     def _compute(
         self,
@@ -184,8 +199,8 @@ class Classifier:
         return dataclasses.replace(tokens, padding_side=padding_side(self._model.config)), cut
 
     def _classify(self, batch: Batch) -> torch.Tensor:
-        logits = logits_of(self._model, batch)  # (batch, num_labels)
-        return answers_of(self._model.config).answers(logits, temperature=self._calibration.temperature)
+        logits = logits_of(self._model, batch)  # (batch, outputs)
+        return ANSWERS[kind_of(self._model.config)].answers(logits, temperature=self._calibration.temperature)
 
     @torch.inference_mode()
     def _pool(self, batch: Batch) -> torch.Tensor:

@@ -26,7 +26,7 @@ from stages.model.padding import padding_side
 from stages.model_config import check_labels, read_object
 from stages.model_files import is_present
 from stages.model_folder import check_model_folder, offline
-from stages.targets.answers import answers_of
+from stages.targets.answers import ANSWERS, kind_of
 from stages.tokens import BATCH_TOKENS, Tokens, batches_by_length, batches_by_tokens, of_equal_length
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # one file, or the index of several
@@ -81,7 +81,7 @@ def placed(model: PreTrainedModel) -> PreTrainedModel:
     read_last_end(model)
     if not torch.cuda.is_available():
         return model
-    bf16 = torch.cuda.is_bf16_supported(including_emulation=False) and answers_of(model.config).HALF_PRECISION
+    bf16 = torch.cuda.is_bf16_supported(including_emulation=False) and ANSWERS[kind_of(model.config)].HALF_PRECISION
     model.to("cuda", torch.bfloat16 if bf16 else torch.float32)  # type: ignore[arg-type]
     if bf16 and gpu_can_pack() and can_pack(model):
         attend_packed(model)
@@ -126,7 +126,7 @@ def predict_tokens(
     if len(distinct) and reads_padding(model, tokens, distinct):
         batches = of_equal_length(batches, lengths)
     pad = model.config.pad_token_id or 0
-    answers = answers_of(model.config).answers
+    answers = ANSWERS[kind_of(model.config)].answers
     results_of = np.zeros((len(distinct), int(model.config.num_labels or 0)), dtype=np.float32)
     with first_token(model):
         results = (

@@ -5,10 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from stages.errors import ParamsError
 from stages.files import read_json
 
 Kind = Literal["classes", "label_set", "ordered", "number"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+CLASS_METRICS = ("accuracy", "macro_f1", "mcc")
+METRICS: Mapping[Kind, tuple[str, ...]] = {  # what evaluate.metric may be
+    **dict.fromkeys(("classes", "ordered"), CLASS_METRICS),
+    "label_set": ("micro_f1", "macro_f1", "sample_f1", "subset_accuracy"),
+    "number": ("r2", "mean_absolute_error"),
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,19 @@ class Target:
         if not isinstance(edges, list) or not all(isinstance(edge, int | float) for edge in edges):
             raise ValueError("expected a list of numbers as the edges")
         return cls(kind, labels, edges)
+
+
+def check_metric(target: Target, metric: str) -> None:
+    """Check that evaluate.metric is one of the kind.
+
+    Raises:
+        ParamsError: It is one of another kind.
+    """
+    if metric not in METRICS[target.kind]:
+        raise ParamsError(
+            f"evaluate.metric: {metric} does not measure this label ({target.kind}). "
+            f"Set one of: {', '.join(METRICS[target.kind])}."
+        )
 
 
 def read_target(path: Path) -> Target:

@@ -13,7 +13,8 @@ from stages import entry
 from stages.files import replace_folder, write_json, write_text
 from stages.params import Params
 from stages.paths import Paths
-from stages.tokenize.encoding import read_rows_target, write_tokens
+from stages.targets.rows import read_rows_target
+from stages.tokenize.encoding import write_tokens
 from stages.tokenizer import open_tokenizer
 from stages.tokens import TOKENS_FILE
 

@@ -1,6 +1,5 @@
 """Encode the rows batch by batch and write them as Arrow while reading: memory does not grow with the rows."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from stages.errors import DataError, ParamsError
+from stages.errors import ParamsError
 from stages.files import replace_file
 from stages.row_labels import label_array
-from stages.targets.rows import ROWS
-from stages.targets.target import Target
+from stages.targets.rows import ROWS, read_rows_target
 from stages.tokenize.lengths import Lengths
 from stages.tokenizer import ModelTokenizer, encode
 from stages.tokens import Tokens
@@ -25,18 +23,6 @@ logger = logging.getLogger(__name__)
 BATCH = 4_096  # rows read at once
 BATCH_BYTES = 200_000_000  # of texts read at once, about
 PROGRESS = 25  # batches between two lines of the log
-
-
-def read_rows_target(rows: Path) -> Target:
-    """Return the target of rows.parquet.
-
-    Raises:
-        DataError: The file's schema has no label names.
-    """
-    metadata = pq.read_schema(rows).metadata or {}
-    if b"labels" not in metadata:
-        raise DataError(f"{rows} has no label names in its schema. Write it again with: dvc repro download@dataset")
-    return Target.of_json(json.loads(metadata[b"labels"]))
 
 
 def write_tokens(rows: Path, path: Path, *, opened: ModelTokenizer, max_length: int, truncation: str) -> Lengths:

@@ -16,7 +16,9 @@ from stages.errors import DataError, ModelError, ParamsError, ReportError
 from stages.evaluate.__main__ import main as evaluate
 from stages.finetune.__main__ import main as finetune
 from stages.finetune.class_weights import label_weights
+from stages.inference import label_set as sets
 from stages.inference.classifier import Classifier
+from stages.inference.decision import Calibration
 from stages.params import read_params
 from stages.paths import Paths
 from stages.predictions import read_predictions
@@ -60,7 +62,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Paths, Params]:
             "accelerator": "cpu",
             "max_epochs": 30,
             "patience": None,
-            "learning_rate": 1e-2,
+            "learning_rate": 3e-3,
             "class_weights": "balanced",
             "monitor": "val.micro_f1",
         },
@@ -134,14 +136,56 @@ def test_what_cannot_show_sets_yet_says_so_in_one_line(ran) -> None:
     paths, params = ran
     with pytest.raises(ReportError, match="can't show sets of labels yet"):
         report(params, paths)
-    with pytest.raises(ModelError, match="does not choose one label"):
+
+
+def test_a_saved_model_predicts_the_sets_that_were_measured(ran) -> None:
+    paths, _ = ran
+    calibration = json.loads(paths.metrics(1).read_text())["calibration"]
+    file = paths.finetuned(1) / "calibration.json"
+    file.write_text(json.dumps({name: calibration[name] for name in ("temperature", "thresholds")}))
+    classifier = Classifier.load(paths.finetuned(1))
+    test = read_predictions(paths.predictions(1))["test"]
+    texts = pq.read_table(paths.rows)["text"].take(test.positions).to_pylist()
+    expected = [[label for label, flag in zip(LABELS, row, strict=True) if flag] for row in test.preds]
+    assert [prediction.labels for prediction in classifier(texts)] == expected
+    columns = classifier.columns(texts)
+    assert [json.loads(text) for text in columns["prediction"]] == expected
+    assert classifier.probabilities(texts) == pytest.approx(
+        np.stack([columns[f"probability_{label}"] for label in LABELS], axis=1)
+    )
+    with pytest.raises(ModelError, match="does not choose one label of several"):
+        classifier.decide(classifier.probabilities(texts[:2]))
+    file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "message"),
+    [({"app": 1.5}, "less than or equal to 1"), ({"app": -0.1}, "greater than or equal to 0"), ({"x": 0.5}, "has 'x'")],
+)
+def test_thresholds_that_are_none(ran, thresholds: dict[str, float], message: str) -> None:
+    paths, _ = ran
+    file = paths.finetuned(1) / "calibration.json"
+    file.write_text(json.dumps({"thresholds": thresholds}))
+    with pytest.raises(ModelError, match=message):
         Classifier.load(paths.finetuned(1))
+    file.unlink()
+
+
+def test_a_threshold_decides_whether_a_text_has_the_label() -> None:
+    answers = np.array([[0.3, 0.6]], dtype=np.float32)
+    rule = Calibration(1.0, None, None, 10, "head", thresholds={"a": 0.25, "b": None})
+    assert sets.predictions(answers, ["a", "b"], rule)[0].labels == ["a", "b"]
+    higher = Calibration(1.0, None, None, 10, "head", thresholds={"a": 0.35, "b": 0.7})
+    (prediction,) = sets.predictions(answers, ["a", "b"], higher)
+    assert prediction.labels == []
+    assert prediction.parts(every_label=False) == ["none"]
+    assert sets.columns(answers, ["a", "b"], higher, every_label=False)["prediction"].tolist() == ["[]"]
 
 
 def test_a_metric_of_classes_is_refused(ran) -> None:
     paths, params = ran
     options = params.evaluate.model_copy(update={"metric": "mcc"})
-    with pytest.raises(ParamsError, match="evaluate.metric: mcc is not for sets of labels"):
+    with pytest.raises(ParamsError, match="evaluate.metric: mcc does not measure this label"):
         evaluate(params.model_copy(update={"evaluate": options}), paths, 1)
 
 

@@ -18,7 +18,7 @@ from stages.report.charts.interval import IntervalChart, interval_chart
 from stages.report.charts.lines import LineChart, epoch_chart
 from stages.report.data_summary import DataSummary, read_data_summary
 from stages.report.numbers.metrics import Metrics
-from stages.report.numbers.residuals import Residual
+from stages.report.numbers.residuals import SUSPECT, Residual
 from stages.report.numbers.results import Results
 from stages.report.provenance import Provenance, read_provenance
 from stages.report.render.context import describe_target, read_shown_texts
@@ -61,6 +61,7 @@ class Context:
     baseline_names: dict[str, str]
     largest: list[Residual]
     suspects: list[Residual]
+    suspect_size: float
     texts: dict[int, str]
     charts: Charts
     data: DataSummary
@@ -105,6 +106,7 @@ def build_context(
         baseline_names={key: BASELINES[key] for key in metrics.baselines},
         largest=largest,
         suspects=shown,
+        suspect_size=SUSPECT,
         texts=read_shown_texts(paths, positions) if positions else {},
         charts=_charts(paths, results, metrics),
         data=read_data_summary(paths, results.labels, most_classes=len(results.labels)),

@@ -18,7 +18,7 @@ from stages.shown import spreadsheet_safe, visible
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-SUSPECT = 3.5  # robust standard deviations; Iglewicz, Hoaglin, "How to detect and handle outliers", 1993
+SUSPECT = 2.5  # robust standard deviations; Leys et al., "Detecting outliers", 2013
 TO_SD = 1.4826  # median absolute deviation of a normal distribution, to its standard deviation
 
 
@@ -97,10 +97,7 @@ def ranked_residuals(results: Results) -> list[Residual]:
     residuals = np.array([label - predicted for *_, label, predicted in rows])
     sizes = robust_sizes(residuals)
     order = np.argsort(-np.abs(residuals), kind="stable").tolist()
-    return [
-        Residual(*rows[row][:3], *map(exact, (*rows[row][3:], residuals[row], sizes[row])))
-        for row in order
-    ]
+    return [Residual(*rows[row][:3], *map(exact, (*rows[row][3:], residuals[row], sizes[row]))) for row in order]
 
 
 def suspects_of(ranked: Sequence[Residual]) -> list[Residual]:

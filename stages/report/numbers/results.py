@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.errors import ReportError
 from stages.files import read_json
 from stages.metrics.names import lower_is_better
 from stages.metrics.summary import MetricValue
@@ -78,10 +77,6 @@ def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Resu
     results = [_read_seed(paths, seed) for seed in seeds]
     require_same_rows(paths, [(result.seed, result.predictions) for result in results])
     metric, best = evaluate.metric, min if lower_is_better(evaluate.metric) else max
-    if not all(metric in values for result in results for values in result.metrics.values() if values):
-        raise ReportError(
-            f"evaluate.metric: {metric} is of classes, but the label is a number. Set evaluate.metric: r2."
-        )
     champion = results[0]
     if all(metric in result.metrics["val"] for result in results):
         champion = best(results, key=lambda result: result.metrics["val"][metric].value)

@@ -30,7 +30,13 @@ class Answers(Protocol):
 ANSWERS: Mapping[Kind, Answers] = {"classes": classes, "label_set": label_set, "number": number}
 
 
-def answers_of(config: Any) -> Answers:
-    """Return how a model with this config.json answers."""
+def kind_of(config: Any) -> Kind:
+    """Return the kind of target that a model with this config.json answers; classes where no kind fits."""
     problem = getattr(config, "problem_type", None)
-    return next((kind for kind in ANSWERS.values() if problem == kind.PROBLEM), classes)
+    return next((kind for kind, answers in ANSWERS.items() if problem == answers.PROBLEM), "classes")
+
+
+def is_known(config: Any) -> bool:
+    """Return whether a kind fits the problem_type of a config.json."""
+    problems = {None, "single_label_classification", *(answers.PROBLEM for answers in ANSWERS.values())}
+    return getattr(config, "problem_type", None) in problems

@@ -1,11 +1,15 @@
 """How the label of a row is read and stored, and how rows are counted by it: for download, tokenize and split."""
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from stages.errors import DataError
 from stages.targets.rows import classes, label_set, number
 from stages.targets.target import Kind, Target
 
@@ -58,3 +62,15 @@ class Rows(Protocol):
 
 
 ROWS: Mapping[Kind, Rows] = {"classes": classes, "label_set": label_set, "number": number}
+
+
+def read_rows_target(rows: Path) -> Target:
+    """Return the target of rows.parquet.
+
+    Raises:
+        DataError: The file's schema has no label names.
+    """
+    metadata = pq.read_schema(rows).metadata or {}
+    if b"labels" not in metadata:
+        raise DataError(f"{rows} has no label names in its schema. Write it again with: dvc repro download@dataset")
+    return Target.of_json(json.loads(metadata[b"labels"]))

@@ -58,7 +58,9 @@ class Training(Protocol):
             DataError: Nothing can be learned of the rows of train.
         """
 
-    def losses(self, logits: Tensor, labels: Tensor, *, loss: str, smoothing: float, class_weights: Tensor) -> Tensor:
+    def losses(
+        self, logits: Tensor, labels: Tensor, *, loss: str, smoothing: float, class_weights: Tensor | None = None
+    ) -> Tensor:
         """Return the loss of each row, (batch,).
 
         Args:

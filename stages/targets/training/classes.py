@@ -23,11 +23,16 @@ def outputs(target: Target) -> list[str]:
 
 
 def check_options(options: Finetune) -> None:
-    """Check that the loss is the cross-entropy.
+    """Check that the loss is the cross-entropy, and the monitor one of classes.
 
     Raises:
         ParamsError: It is another one.
     """
+    if options.monitor not in MONITORS:
+        raise ParamsError(
+            f"finetune.monitor: {options.monitor} is of numbers, but the label is a class. "
+            f"Set one of: {', '.join(MONITORS)}."
+        )
     if options.loss != "auto":
         raise ParamsError(f"finetune.loss: {options.loss} is for numbers. Set finetune.loss: auto for classes.")
 
@@ -41,7 +46,9 @@ def learned(values: NDArray[Any], train: NDArray[np.int64]) -> tuple[NDArray[Any
     return values, _keep
 
 
-def losses(logits: Tensor, labels: Tensor, *, loss: str, smoothing: float, class_weights: Tensor) -> Tensor:
+def losses(
+    logits: Tensor, labels: Tensor, *, loss: str, smoothing: float, class_weights: Tensor | None = None
+) -> Tensor:
     """Return the cross-entropy of each row, (batch,)."""
     return nn.functional.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
 

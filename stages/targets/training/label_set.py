@@ -64,7 +64,9 @@ def learned(values: NDArray[Any], train: NDArray[np.int64]) -> tuple[NDArray[np.
     return values.astype(np.float32), _keep
 
 
-def losses(logits: Tensor, labels: Tensor, *, loss: str, smoothing: float, class_weights: Tensor) -> Tensor:
+def losses(
+    logits: Tensor, labels: Tensor, *, loss: str, smoothing: float, class_weights: Tensor | None = None
+) -> Tensor:
     """Return the binary cross-entropy of each row, the mean over the labels, (batch,).
 
     The weight of a label counts where a row has it, as `pos_weight` of PyTorch's BCEWithLogitsLoss.

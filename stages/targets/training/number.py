@@ -1,6 +1,6 @@
 """Learning a number: squared or Huber loss of the number standardised on train; the saved model answers in its unit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,17 @@ PROBLEM: str | None = "regression"
 
 OUTPUT = "number"  # name of the model's output
 HUBER_DELTA = 1.0  # standard deviations: an error counts by its square up to here, and above in proportion to its size
+
+
+def _squared(outputs: Tensor, labels: Tensor) -> Tensor:
+    return nn.functional.mse_loss(outputs, labels, reduction="none")
+
+
+def _huber(outputs: Tensor, labels: Tensor) -> Tensor:
+    return nn.functional.huber_loss(outputs, labels, reduction="none", delta=HUBER_DELTA)
+
+
+LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"auto": _squared, "mse": _squared, "huber": _huber}
 
 
 class R2(R2Score):
@@ -102,12 +113,11 @@ def restore_unit(model: PreTrainedModel, *, mean: float, sd: float) -> None:
     layer.bias.copy_(bias * sd + mean)
 
 
-def losses(logits: Tensor, labels: Tensor, *, loss: str, smoothing: float, class_weights: Tensor) -> Tensor:
+def losses(
+    logits: Tensor, labels: Tensor, *, loss: str, smoothing: float, class_weights: Tensor | None = None
+) -> Tensor:
     """Return the squared error of each row's standardised number, or Huber's loss of it, (batch,)."""
-    outputs = logits.squeeze(-1)
-    if loss == "huber":
-        return nn.functional.huber_loss(outputs, labels, reduction="none", delta=HUBER_DELTA)
-    return nn.functional.mse_loss(outputs, labels, reduction="none")
+    return LOSSES[loss](logits.squeeze(-1), labels)
 
 
 def weights(labels: Tensor, class_weights: Tensor) -> Tensor:

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from pipeline.prediction.run import predict_rows
 from stages.errors import RetuneError
+from stages.inference.classes import columns
+from stages.inference.decision import Calibration
 from stages.texts import check_texts
 from tests.pipeline.prediction.rows import request_of
 from tests.stages.reading.cases import as_workbook
@@ -97,16 +99,16 @@ EXAMPLES = [
 class Model:
     """Answers by the length of a text; takes only what a real model takes."""
 
-    labels = ("=short", "long")
     max_length, hidden_size, rows_cut = 512, 2, 0
 
-    def probabilities(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> np.ndarray:
+    def columns(
+        self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, *, every_label: bool = False
+    ) -> dict[str, np.ndarray]:
         check_texts(texts, text_pairs)
         long = np.array([len(text) > 3 for text in texts], dtype=np.float32).reshape(-1)
-        return np.stack([1 - long, long], axis=1)
-
-    def decide(self, probabilities: np.ndarray) -> np.ndarray:
-        return probabilities.argmax(1)
+        answers = np.stack([1 - long, long], axis=1)
+        calibration = Calibration(1.0, None, None, 512, "head")
+        return columns(answers, ("=short", "long"), calibration, every_label=every_label)
 
 
 def predict(content: bytes, kind: str, out_kind: str, **options: object) -> Path | None:

@@ -21,18 +21,16 @@ from tests.stages.reading.cases import BROKEN, FILES, TYPED, dataset_of
 class Model:
     """Takes every text; remembers them."""
 
-    labels = ("a", "b")
     max_length, hidden_size, rows_cut = 512, 2, 0
 
     def __init__(self) -> None:
         self.texts: list[str] = []
 
-    def probabilities(self, texts: list[str], text_pairs: list[str] | None = None) -> np.ndarray:
+    def columns(
+        self, texts: list[str], text_pairs: list[str] | None = None, *, every_label: bool = False
+    ) -> dict[str, np.ndarray]:
         self.texts += texts
-        return np.full((len(texts), 2), 0.5, dtype=np.float32)
-
-    def decide(self, probabilities: np.ndarray) -> np.ndarray:
-        return probabilities.argmax(1)
+        return {"prediction": np.array(["a"] * len(texts), dtype=object), "probability": np.full(len(texts), 0.5)}
 
 
 @pytest.fixture(autouse=True)

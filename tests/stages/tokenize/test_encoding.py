@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from stages.errors import DataError, ParamsError
+from stages.targets.rows import read_rows_target
 from stages.targets.target import Target
 from stages.tokenize import encoding
-from stages.tokenize.encoding import read_rows_target, write_tokens
+from stages.tokenize.encoding import write_tokens
 from stages.tokenizer import open_tokenizer
 from stages.tokens import open_tokens
 

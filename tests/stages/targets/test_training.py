@@ -1,0 +1,92 @@
+"""A number is learned in standard deviations, and the saved model answers in the number's own unit."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from stages.errors import DataError, ModelError, ParamsError
+from stages.finetune.encoder import load_encoder
+from stages.model.heads import give_head
+from stages.params import read_params
+from stages.targets.training import classes, number
+from tests.stages.finetune.tiny import tiny_models, write_encoder
+
+OPTIONS = read_params(Path(__file__).parents[3] / "recipes/default.yaml").finetune
+
+
+def inputs() -> dict[str, torch.Tensor]:
+    ids = torch.tensor([[2, 11, 12, 3], [2, 30, 31, 3], [2, 7, 50, 3]])
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+
+
+@pytest.mark.parametrize("hidden", [None, 1, 8])
+@pytest.mark.parametrize("pooling", [None, "mean", "cls"])
+def test_the_head_gives_the_unit_back(pooling: Any, hidden: int | None, tmp_path: Path) -> None:
+    write_encoder(tmp_path)
+    model = load_encoder(tmp_path, labels=number.outputs(None), problem_type=number.PROBLEM)  # type: ignore[arg-type]
+    give_head(model, pooling=pooling, hidden=hidden, dropout=0.1)
+    number.check_head(model)
+    model.eval()
+    with torch.no_grad():
+        before = model(**inputs()).logits
+        number.restore_unit(model, mean=1_000.0, sd=25.0)
+        after = model(**inputs()).logits
+    assert before.shape == (3, 1)
+    torch.testing.assert_close(after, before * 25 + 1_000)
+    assert model.config.problem_type == "regression"
+    assert model.config.id2label == {0: "number"}
+
+
+def test_a_head_without_a_bias_is_refused_before_the_training() -> None:
+    model = tiny_models()["gpt2"]
+    with pytest.raises(ModelError, match=r"gpt2 has no bias.*finetune\.head\.pooling"):
+        number.check_head(model)
+
+
+def test_numbers_have_mean_0_and_sd_1_on_train_alone() -> None:
+    values, train = np.array([10.0, 20.0, 30.0, 1_000.0]), np.array([0, 1, 2])
+    learned, _ = number.learned(values, train)
+    assert learned[train].mean() == pytest.approx(0, abs=1e-6)
+    assert learned[train].std() == pytest.approx(1)
+    assert learned.dtype == np.float32
+
+
+def test_one_number_in_train_is_refused() -> None:
+    with pytest.raises(DataError, match="All 2 rows of train have the number 7, of which nothing can be learned"):
+        number.learned(np.array([7.0, 7.0, 8.0]), np.array([0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [("auto", [0.25, 9.0]), ("mse", [0.25, 9.0]), ("huber", [0.125, 2.5])],  # Huber: e^2 / 2 to 1, then |e| - 1 / 2
+)
+def test_losses_by_hand(loss: str, expected: list[float]) -> None:
+    losses = number.losses(torch.tensor([[0.5], [3.0]]), torch.tensor([0.0, 0.0]), loss=loss, smoothing=0.0)
+    assert losses.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        (number, {"monitor": "val.macro_f1"}, "finetune.monitor: val.macro_f1 is of classes"),
+        (number, {"class_weights": "balanced"}, "finetune.class_weights is for classes"),
+        (number, {"label_smoothing": 0.1}, "finetune.label_smoothing is for classes"),
+        (classes, {"monitor": "val.r2"}, "finetune.monitor: val.r2 is of numbers"),
+        (classes, {"loss": "huber"}, "finetune.loss: huber is for numbers"),
+    ],
+)
+def test_options_of_another_kind_are_refused(kind: Any, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParamsError, match=message):
+        kind.check_options(OPTIONS.model_copy(update=changes))
+
+
+def test_metrics_of_val_are_over_all_rows() -> None:
+    metrics = number.val_metrics(1)
+    for outputs, labels in (([[1.0], [2.0]], [1.0, 3.0]), ([[5.0]], [4.0])):
+        for metric in metrics.values():
+            metric.update(torch.tensor(outputs), torch.tensor(labels))
+    assert float(metrics["r2"].compute()) == pytest.approx(1 - 2 / (14 / 3))
+    assert float(metrics["pearson"].compute()) == pytest.approx(np.corrcoef([1, 2, 5], [1, 3, 4])[0, 1])
