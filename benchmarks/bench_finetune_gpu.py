@@ -244,7 +244,7 @@ def correctness(report: Report, dry: bool) -> None:
         bf16 = loss_and_gradients(model, padded, torch.bfloat16)
         first_token_only(model)
         attend_packed(model)
-        filled = on_device(pack(tokens, rows, first_position=first_position(model.config), filler=pad))
+        filled = on_device(pack(tokens, rows, first_position=first_position(model), filler=pad))
         packed = loss_and_gradients(model, filled, torch.bfloat16)
         errors = [relative_error(way[1], reference[1]) for way in (bf16, packed)]
         # bf16 rounds to 2^-8 at each of some ten operations in a row: packed may err as padded does, and no more

@@ -2,10 +2,11 @@
 
 Each cell draws test sets from a population that is known: classes with a share each, and a model whose probabilities
 are right (but where some groups of rows are harder than others). It is measured as `evaluate` and `report` do; the
-truth is the metric on a very large test set. Counts are added to a file, so that a long run can be made in slices.
+truth is the metric on a very large test set. Counts are added to a file, so that a long run can be made in slices. If
+the intervals change, delete the file: it holds what the present code did.
 
-Example: python -m benchmarks.statistics_intervals --simulations 500 --counts /tmp/counts.json
-         python -m benchmarks.statistics_intervals --table --counts /tmp/counts.json
+Example: python -m benchmarks.statistics_intervals --simulations 500 --up-to 2000
+         python -m benchmarks.statistics_intervals --table
 """
 
 import argparse
@@ -15,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,7 @@ from stages.metrics.calibration import expected_calibration_error
 from stages.metrics.calibration_interval import measure_calibration
 from stages.metrics.caveats import caveat
 from stages.metrics.count_intervals import measure_counts
+from stages.metrics.least_width import widen_flat
 from stages.metrics.row_intervals import label_rows, measure_mean, measure_ranking
 
 METRICS = ("accuracy", "macro_f1", "mcc", "auroc", "average_precision", "log_loss", "brier", "ece")
@@ -31,6 +34,8 @@ LARGE, MANY_CLASSES = 100_000, 6  # rows of the test set that gives the truth; w
 SHARED = 0.7  # of the noise, by all seeds' models
 GROUP_ROWS = 20
 BINS, ROWS_PER_BIN = 15, 25  # of the calibration error
+COUNTED = Path(__file__).with_name("statistics_intervals.json")
+KINDS = ("held", "above", "caveat", "zero", "width")  # what is counted of each metric's intervals
 
 
 @dataclass(frozen=True)
@@ -149,14 +154,15 @@ def measure_needed(
         for name in names:
             estimates[name] = measure(name, rows, models, groups=groups, confidence=bootstrap.confidence)
     estimates["ece"] = measure_calibration(labels, models, preds, groups=groups, bootstrap=bootstrap)
-    return estimates
+    num_labels, confidence = models[0].shape[1], bootstrap.confidence
+    return widen_flat(estimates, labels, groups, num_labels=num_labels, confidence=confidence)
 
 
 def simulate(cell: Cell, simulations: int, *, seed: int, resamples: int = 400) -> dict[str, dict[str, float]]:
     """Return for each metric how many intervals contain the truth, lie above it, have a caveat, and their width."""
     truth = find_truth(cell)
     generator = np.random.default_rng(seed)
-    counts = {name: dict.fromkeys(("held", "above", "caveat", "zero", "width"), 0.0) for name in METRICS}
+    counts = {name: dict.fromkeys(KINDS, 0.0) for name in METRICS}
     for number in range(simulations):
         labels, models, groups = draw_test_set(cell, generator)
         preds = [model.argmax(1) for model in models]
@@ -176,48 +182,67 @@ def _probabilities(logits: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
-def _print_table(counts: dict[str, dict[str, dict[str, float]]]) -> None:
+def read_counts(path: Path) -> dict[str, dict[str, Any]]:
+    """Return of each cell the number of simulations, and KINDS of each metric."""
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def write_counts(path: Path, counts: dict[str, dict[str, Any]]) -> None:
+    """Write the counts, one line a cell."""
+    path.write_text(
+        "{\n" + ",\n".join(f"{json.dumps(key)}: {json.dumps(cell)}" for key, cell in counts.items()) + "\n}\n"
+    )
+
+
+def add_simulations(cell: Cell, counted: dict[str, Any] | None, simulations: int) -> dict[str, Any]:
+    """Return the counts of a cell with as many simulations more; the same numbers are never drawn twice."""
+    counted = counted or {"simulations": 0} | {name: [0.0] * len(KINDS) for name in METRICS}
+    seed = zlib.crc32(f"{cell.key} {float(counted['simulations'])}".encode())
+    added = simulate(cell, simulations, seed=seed)
+    sums = {
+        name: [round(old + added[name][kind], 2) for old, kind in zip(counted[name], KINDS, strict=True)]
+        for name in METRICS
+    }
+    return {"simulations": counted["simulations"] + simulations} | sums
+
+
+def _print_table(counts: dict[str, dict[str, Any]]) -> None:
     print(f"| population | rows | mix | {' | '.join(METRICS)} | simulations |")
     print(f"|---|--:|---|{'--:|' * (len(METRICS) + 1)}")
     for cell in cells():
         if cell.key not in counts:
             continue
-        of_cell = counts[cell.key]
-        total = of_cell["simulations"]["held"]
-        shown = [
-            f"{100 * of_cell[name]['held'] / total:.1f}{'*' if of_cell[name]['caveat'] > total / 2 else ''}"
-            for name in METRICS
-        ]
-        print(f"| {cell.key} | {' | '.join(shown)} | {total:.0f} |")
+        total = counts[cell.key]["simulations"]
+        of_cell = [dict(zip(KINDS, counts[cell.key][name], strict=True)) for name in METRICS]
+        shown = [f"{100 * kinds['held'] / total:.1f}{'*' if kinds['caveat'] > total / 2 else ''}" for kinds in of_cell]
+        print(f"| {cell.key} | {' | '.join(shown)} | {total:,} |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--simulations", type=int, default=2000, help="of each cell")
-    parser.add_argument(
-        "--counts", type=Path, nargs="+", required=True, help="file of the counts; a table reads several"
-    )
+    parser.add_argument("--simulations", type=int, default=500, help="to add to each cell")
+    parser.add_argument("--up-to", type=int, default=10**9, help="leave out cells that have as many already")
+    parser.add_argument("--counts", type=Path, default=COUNTED, help="file of the counts")
     parser.add_argument("--part", default="0/1", help="every k-th cell of n, as k/n")
     parser.add_argument("--table", action="store_true", help="only print the table")
     arguments = parser.parse_args()
-    path = arguments.counts[0]
+    counts = read_counts(arguments.counts)
     if arguments.table:
-        _print_table({key: cell for file in arguments.counts for key, cell in json.loads(file.read_text()).items()})
+        _print_table(counts)
         return
-    counts = json.loads(path.read_text()) if path.exists() else {}
     part, parts = map(int, arguments.part.split("/"))
-    todo = list(cells())[part::parts]
-    for cell in sorted(todo, key=lambda cell: counts.get(cell.key, {}).get("simulations", {}).get("held", 0)):
+    for cell in list(cells())[part::parts]:
+        done = counts.get(cell.key, {}).get("simulations", 0)
+        if done >= arguments.up_to:
+            continue
         start = time.process_time()
-        done = counts.setdefault(cell.key, {"simulations": {"held": 0.0}} | {name: {} for name in METRICS})
-        seed = zlib.crc32(f"{cell.key} {done['simulations']['held']}".encode())
-        for name, count in simulate(cell, arguments.simulations, seed=seed).items():
-            for kind, number in count.items():
-                done[name][kind] = done[name].get(kind, 0.0) + float(number)
-        done["simulations"]["held"] += arguments.simulations
-        path.write_text(json.dumps(counts))
-        held = " ".join(f"{100 * done[name]['held'] / done['simulations']['held']:.1f}" for name in METRICS)
-        print(f"{cell.key}: {held} ({time.process_time() - start:.0f} s)", flush=True)
+        counts[cell.key] = add_simulations(
+            cell, counts.get(cell.key), min(arguments.simulations, arguments.up_to - done)
+        )
+        write_counts(arguments.counts, counts)
+        total = counts[cell.key]["simulations"]
+        held = " ".join(f"{100 * counts[cell.key][name][0] / total:.1f}" for name in METRICS)
+        print(f"{cell.key}: {held} ({total:,} simulations, {time.process_time() - start:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":

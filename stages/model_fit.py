@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from stages.errors import ModelError
+from stages.foreign_weights import cause_of_missing, sign_of_another
 
 POOLER = "pooler"
 FLOATS = ("F64", "F32", "F16", "BF16")  # types of weights that are computed with as they are
@@ -26,11 +27,17 @@ class Fit:
         of_language_model: Names of weights of the classifier's head that a language model has too: ModernBERT's is
             pretrained, all but its output layer.
         lacks_pooler: Whether the encoder's pooler is missing, as it is where the model's own task needs none.
+        doubt: Why the weights may be of another architecture; None: nothing says so.
     """
 
     unused: list[str]
     of_language_model: list[str]
     lacks_pooler: bool
+    doubt: str | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """Return what stats.json says of it: all but the doubt, which is a message."""
+        return {"unused": self.unused, "of_language_model": self.of_language_model, "lacks_pooler": self.lacks_pooler}
 
     def lines(self) -> list[str]:
         """Return what fine-tuning makes of it, in a line each."""
@@ -95,7 +102,7 @@ def check_fit_of_weights(folder: Path, config: dict[str, Any], *, weights: Seque
     prefix = f"{model_class.base_model_prefix}."
     parts = {part for part, _ in (*model.base_model.named_children(), *model.base_model.named_parameters())}
     unexpected = {key for key in report["unexpected_keys"] if key not in no_floats and not _is_buffer(key, shapes)}
-    _compare(report, unexpected, parts=parts, prefix=prefix, name=name)
+    _compare(report, unexpected, shapes, parts=parts, prefix=prefix, model_type=model_type, name=name)
     parameters = {key.removeprefix(prefix) for key, _ in model.named_parameters()}
     for key, kind in no_floats.items():  # a buffer, such as position_ids, may be of integers
         if key.removeprefix(prefix) in parameters:
@@ -110,6 +117,7 @@ def check_fit_of_weights(folder: Path, config: dict[str, Any], *, weights: Seque
         unused=sorted((present if tuned else set()) | unexpected),
         of_language_model=[] if tuned else sorted(present),
         lacks_pooler=any(key.startswith(f"{prefix}{POOLER}.") for key in missing),
+        doubt=sign_of_another(model, weights),
     )
 
 
@@ -183,15 +191,26 @@ def _is_buffer(key: str, shapes: dict[str, list[int]]) -> bool:
     return constant or key.endswith("inv_freq")
 
 
-def _compare(report: dict[str, Any], unexpected: set[str], *, parts: set[str], prefix: str, name: str) -> None:
+def _compare(
+    report: dict[str, Any],
+    unexpected: set[str],
+    stored: Iterable[str],
+    *,
+    parts: set[str],
+    prefix: str,
+    model_type: str,
+    name: str,
+) -> None:
     """Refuse weights of the encoder that have another shape, are missing, or are more than it has.
 
     Args:
         report: What transformers says of the loading.
         unexpected: Names of weights that the classifier doesn't have.
+        stored: Names of all weights.
         parts: Names of the encoder's own modules and parameters. More weights of these are refused; other parts, such
             as the decoder of a whole Funnel, are not needed for a classifier.
         prefix: Of the encoder's weights in a classifier.
+        model_type: Of config.json.
         name: What messages call the folder.
     """
     for key, stored, expected in sorted(report["mismatched_keys"]):
@@ -204,11 +223,11 @@ def _compare(report: dict[str, Any], unexpected: set[str], *, parts: set[str], p
     if missing:
         raise ModelError(
             f"{name}: model.safetensors lacks {len(missing)} weights of the encoder that config.json describes "
-            f"({', '.join(missing[:3])}). Fetch or save the model again."
+            f"({', '.join(missing[:3])}). {cause_of_missing(missing, stored, prefix=prefix, model_type=model_type)}"
         )
     surplus = sorted(key for key in unexpected if key.removeprefix(prefix).partition(".")[0] in parts - {POOLER})
     if surplus:
         raise ModelError(
             f"{name}: model.safetensors has {len(surplus)} weights that the encoder of config.json doesn't have "
-            f"({', '.join(surplus[:3])}). Fetch or save the model again."
+            f"({', '.join(surplus[:3])}). They are of different models: take both files of one."
         )

@@ -29,7 +29,9 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # what NumPy and PyTorch both take
-Precision = Annotated[Literal["auto", "32", "bf16"], BeforeValidator(lambda value: "32" if value == 32 else value)]
+Precision = Annotated[
+    Literal["auto", "32", "bf16", "fp16"], BeforeValidator(lambda value: "32" if value == 32 else value)
+]
 SplitName = Literal["train", "val", "test"]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 LocalPath = Annotated[str, AfterValidator(_check_local)]
@@ -167,6 +169,7 @@ class Finetune(Section):
     devices: Positive
     strategy: Literal["auto", "ddp"]
     precision: Precision
+    gradient_checkpointing: bool
     compile: bool
     compact_vocabulary: bool
     packing: bool

@@ -65,6 +65,7 @@ EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/model_config.py": "refuses a model folder, or leaves it as it is",
     "stages/model_files.py": "refuses a file, or leaves it as it is",
     "stages/tokenizer_check.py": "refuses a tokenizer, or leaves it as it is",
+    "stages/foreign_weights.py": "messages alone",
     "stages/model_fit.py": "refuses a model folder, or leaves it as it is",
     "stages/entry.py": "log, exit code and timings",
     "stages/class_rows.py": "ends a stage, or leaves it as it is",

@@ -41,7 +41,7 @@ def project(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     (root / "reviews.txt").write_text("".join(f"{text}\n" for text in texts))
     pq.write_table(pa.table({"text": texts}), root / "reviews.parquet")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(root.parent / "state"))
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield root
 
 

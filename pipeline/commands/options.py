@@ -11,7 +11,10 @@ Overrides = Annotated[
 
 # of `retune predict` and `retune embed`; what is not said is as the data of the model was written
 InputFile = Annotated[
-    str | None, typer.Option(help="CSV, TSV, JSON, JSON lines, Parquet, Excel or text lines; - is standard input.")
+    str | None,
+    typer.Option(
+        help="CSV, TSV, JSON, JSON lines, Parquet, Arrow, Excel, text lines, or a folder; - is standard input."
+    ),
 ]
 TextColumn = Annotated[
     str | None, typer.Option(help="Column of the texts; review.body: in an object. Default: the model's, else text.")
@@ -30,7 +33,8 @@ EmbeddingsFile = Annotated[Path | None, typer.Option(help="Parquet file to write
 Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")]
 ModelFolder = Annotated[Path | None, typer.Option(help="Folder of a model; default: data/report/model.")]
 Format = Annotated[
-    str | None, typer.Option("--format", help="csv, tsv, jsonl, json, parquet, excel or lines; default: by the name.")
+    str | None,
+    typer.Option("--format", help="csv, tsv, jsonl, json, parquet, arrow, excel or lines; default: by the name."),
 ]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of a text file; default: the model's, else UTF-8.")]
 SpreadsheetSafe = Annotated[

@@ -143,6 +143,12 @@ def _max_drop(name: str, limit: float, rows: Sequence[MetricRow], head: Mapping[
     drop = row.largest_drop
     if drop is None:
         return RuleResult(title, False, f"{name} has no interval, so no drop can be excluded")
+    if drop <= limit and row.biased:
+        why = (
+            "undecided: with so few test rows per class this metric is too high, and more so for the weaker side. "
+            "Use another metric, or more test rows"
+        )
+        return RuleResult(title, False, why, open=True)
     if drop <= limit:
         return RuleResult(title, True, f"the drop is at most {max(0.0, drop):.4f}{unpaired}")
     return RuleResult(title, False, f"the drop may be as large as {drop:.4f}{unpaired}")

@@ -11,6 +11,7 @@ from pipeline.comparison.statistics.differences import Difference, compare_value
 from pipeline.comparison.statistics.intervals import NORMAL, subtract_intervals
 from pipeline.comparison.statistics.metric_values import Ints, MetricValues, metric_values
 from pipeline.comparison.statistics.power import POWER, Needs, min_detectable, needed
+from stages.metrics.caveats import is_biased
 from stages.metrics.estimates import are_ordered
 from stages.metrics.names import headline_metrics, lower_is_better, metric_name, value_range
 from stages.metrics.summary import MetricSummary
@@ -62,6 +63,7 @@ class MetricRow:
         seeds_share: Share of the variance that comes from seeds (0 to 1); None where it is unknown.
         largest_drop: The largest loss of quality that the gate's confidence leaves possible; None where it is unknown.
         needs: What would detect a difference as large as the observed one.
+        biased: Whether these rows make the metric too high, and a weaker model's more: then no bound of a drop holds.
     """
 
     name: str
@@ -76,6 +78,7 @@ class MetricRow:
     seeds_share: float | None = None
     largest_drop: float | None = None
     needs: Needs | None = None
+    biased: bool = False
 
     def without_verdict(self) -> "MetricRow":
         """Return the same numbers as a metric outside the headline."""
@@ -115,7 +118,8 @@ def compare_paired(rows: PairedRows, split: str, options: ComparisonOptions) -> 
             compared.append(MetricRow(name, *means, 0.0, 0.0, p_value=1.0, largest_drop=0.0))
         else:
             difference = _difference(values, units, name, options)
-            compared.append(_paired_row(difference, name, len(rows), options, tested=values.name in headline))
+            row = _paired_row(difference, name, len(rows), options, tested=values.name in headline)
+            compared.append(replace(row, biased=is_biased(values.name, rows.labels)))
     return _judge(compared, split, options, identical=rows.identical)
 
 

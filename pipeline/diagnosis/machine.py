@@ -113,7 +113,7 @@ def check_hardware(root: Path) -> Iterator[Finding]:
     found = ask(root, "stages.hardware", seconds=HARDWARE_SECONDS)
     if found["gpus"]:
         names = ", ".join(f"{gpu['name']} ({gpu['memory_gib']} GiB)" for gpu in found["gpus"])
-        slow = "" if found["gpu_bf16"] else "; it does not compute in bf16, so training uses float32"
+        slow = "" if found["gpu_bf16"] else "; it does not compute in bf16, so training uses fp16"
         yield Finding("GPU", "ok", f"{names}{slow}")
     elif found["mps"]:
         yield Finding("GPU", "ok", "Apple's, through MPS")

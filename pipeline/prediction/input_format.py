@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.prediction.folders import folder_format, is_folder
 from pipeline.prediction.records import contradicts, dialect_of
 from stages.data_format import DataFormat
 from stages.errors import DataError
@@ -14,10 +15,11 @@ from stages.reading.lines import is_utf8
 from stages.reading.suffixes import SUFFIXES
 
 STDIN = "-"
-FORMATS = {suffix: name for suffix, name in SUFFIXES.items() if name != "arrow"}  # only training reads Arrow
+FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))  # of files
+PACKED = (".gz", ".bz2", ".xz")  # ends of names behind which the format's own end stands
 SEPARATED = ("csv", "tsv")
 TEXT = (*SEPARATED, "jsonl", "json", "lines")  # formats that have an encoding
-WHOLE = ("parquet", "excel")  # formats that can't be read from a stream
+WHOLE = ("parquet", "arrow", "excel")  # formats that can't be read from a stream
 DELIMITERS = (";", "\t", "|", ",")  # that a file is often divided by
 COLUMN = "text"  # of the texts, where nobody named one
 
@@ -61,17 +63,21 @@ def format_of(file: str, options: InputOptions, model: DataFormat | None) -> str
     Raises:
         DataError: It is not known, or can't be read from standard input.
     """
-    name = options.format or FORMATS.get(Path(file).suffix.lower())
-    if name is None and model and model.format in FORMATS.values() and not (file == STDIN and model.format in WHOLE):
+    if file != STDIN and is_folder(file):
+        return folder_format(Path(file), options.format)
+    path = Path(file)
+    path = path.with_suffix("") if path.suffix.lower() in PACKED else path
+    name = options.format or SUFFIXES.get(path.suffix.lower())
+    if name is None and model and model.format in FORMATS and not (file == STDIN and model.format in WHOLE):
         name = model.format
     if file == STDIN and name is None:
         return "csv"
-    if name is None or name not in FORMATS.values():
-        formats = ", ".join(dict.fromkeys(FORMATS.values()))
+    if name is None or name not in FORMATS:
+        formats = ", ".join(FORMATS)
         shown = "standard input" if file == STDIN else file
         raise DataError(f"{shown}: the format is not known. Give one with --format: {formats}.")
     if file == STDIN and name in WHOLE:
-        shown = {"parquet": "Parquet", "excel": "A workbook"}[name]
+        shown = {"parquet": "Parquet", "arrow": "Arrow", "excel": "A workbook"}[name]
         raise DataError(f"{shown} can't be read from standard input. Give the file with --file.")
     return name
 
@@ -94,8 +100,8 @@ def resolve(file: str, options: InputOptions, model: DataFormat | None, head: by
     encoding, checked = options.encoding or "utf-8", options.encoding is None
     if (
         checked
-        and name in TEXT
-        and model.format in TEXT
+        and name in (*TEXT, "folders")
+        and model.format in (*TEXT, "folders")
         and not is_utf8(model.encoding)
         and not contradicts(head, model.encoding)
     ):
@@ -110,7 +116,7 @@ def resolve(file: str, options: InputOptions, model: DataFormat | None, head: by
     dialect = dialect_of(name, encoding=encoding, delimiter=delimiter, header=header, quoting=quoting, sheet=sheet)
     numbered = name in (*SEPARATED, "excel") and not header
     text, pair = (_column(column, numbered=numbered) for column in (model.text, model.text_pair))
-    if name == "lines":
+    if name in ("lines", "folders"):
         columns: tuple[str, ...] = (COLUMN,)
         pair_column = None
     else:

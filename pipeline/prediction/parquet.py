@@ -58,11 +58,26 @@ def tables(opened: BinaryIO, file: pq.ParquetFile, name: str, *, skip: int) -> I
     Raises:
         DataError: The file is damaged, or has a row of more than LONGEST bytes.
     """
-    schema = pa.schema([f.with_type(STORED_APART.get(f.type, f.type)) for f in file.metadata.schema.to_arrow_schema()])
+    yield from bounded(_batches(opened, file, name), file.metadata.schema.to_arrow_schema(), name, skip=skip)
+
+
+def bounded(batches: Iterator[pa.RecordBatch], schema: pa.Schema, name: str, *, skip: int) -> Iterator[pa.Table]:
+    """Yield the rows of batches after the first `skip` rows in tables of bounded size, as `tables` does.
+
+    Args:
+        batches: Each checked; its texts may stand in dictionaries.
+        schema: Of the tables.
+        name: What messages call the file.
+        skip: Rows to leave out.
+
+    Raises:
+        DataError: A row has more than LONGEST bytes.
+    """
+    schema = pa.schema([f.with_type(STORED_APART.get(f.type, f.type)) for f in schema], schema.metadata)
     plain = pa.schema([f.with_type(f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in schema])
     parts: list[pa.Table] = []  # without dictionaries, of which each would have its own
     rows = size = end = 0
-    for batch in _batches(opened, file, name):
+    for batch in batches:
         start, end = max(0, skip - end), end + len(batch)
         for row, row_size in enumerate(_row_sizes(batch)[start:].tolist(), start):
             if row_size > LONGEST:

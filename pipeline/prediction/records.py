@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from stages.errors import DataError
-from stages.reading.dialect import DELIMITERS, OPTIONS, Dialect
+from stages.reading.dialect import OPTIONS, Dialect
 from stages.reading.json_rows import read_json, read_json_lines
 from stages.reading.lines import Lines, Row, decode
 from stages.reading.separated import read_separated
@@ -17,9 +17,9 @@ HEAD = 65_536  # bytes that are checked before anything is read
 MAGIC = {  # first bytes -> what such a file is, and what to do about it
     b"PAR1": ("Parquet", "Add: --format parquet"),
     b"PK\x03\x04": ("a zip or a workbook", "Unpack it, or add: --format excel"),
-    b"\x1f\x8b": ("gzip", "Unpack it."),
-    b"\x28\xb5\x2f\xfd": ("zstd", "Unpack it."),
-    b"ARROW1": ("Arrow, which only training reads", "Save it as Parquet."),
+    b"\x1f\x8b": ("gzip", "Unpack it: gunzip FILE, or send it unpacked: gunzip -c FILE | retune predict --file -"),
+    b"\x28\xb5\x2f\xfd": ("zstd", "Unpack it: zstd -d FILE"),
+    b"ARROW1": ("Arrow", "Add: --format arrow"),
 }
 WIDE = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF32_BE: "utf-32"}
 MOST_NULS = 0.1  # of the first bytes; text in UTF-16 has half
@@ -93,8 +93,7 @@ def read_records(stream: io.TextIOWrapper, *, name: str, dialect: Dialect) -> tu
         return None, map(_object, read_json_lines(lines, name, dialect))
     if dialect.format == "lines":
         return ["text"], _plain_lines(lines)
-    names, rows = read_separated(lines, name, dialect)
-    delimiter = dialect.delimiter or DELIMITERS[dialect.format]
+    names, rows, delimiter = read_separated(lines, name, dialect)
     return names, (_cells(row, len(names), delimiter) for row in rows)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,12 +13,15 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.prediction.input_format import FORMATS, STDIN, InputOptions
+from pipeline.prediction.folders import FolderFiles, is_folder
+from pipeline.prediction.input_format import STDIN, TEXT, InputOptions
+from pipeline.prediction.packed import unpacked
 from pipeline.prediction.places import open_file
 from pipeline.prediction.writers import ParquetWriter, TextWriter, Writer
 from stages.errors import DataError
 from stages.files import sha256
 from stages.reading.dialect import DELIMITERS
+from stages.reading.suffixes import SUFFIXES
 from stages.tokenizer_check import LARGEST
 
 JSON = ("jsonl", "json")
@@ -28,7 +32,8 @@ class PredictionRequest:
     """The rows to read, the model, and the file to write.
 
     Args:
-        file: CSV, TSV, JSON, JSON lines, Parquet, a workbook or text lines; `-` is standard input.
+        file: CSV, TSV, JSON, JSON lines, Parquet, Arrow, a workbook or text lines, the text formats packed or not; or a
+            folder; `-` is standard input.
         out: The file to write; None: standard output.
         model: The model's folder.
         options: How `file` is read; what they don't say is as its name and the model say.
@@ -60,7 +65,7 @@ def writer_for(request: PredictionRequest, read: str) -> Writer:
     if request.out is None:
         name = "jsonl" if read in JSON else read if read in DELIMITERS else "csv"
     else:
-        name = FORMATS.get(request.out.suffix.lower(), "lines")
+        name = SUFFIXES.get(request.out.suffix.lower(), "lines")
     if name not in (*DELIMITERS, "jsonl", "parquet"):
         raise DataError(f"--out {request.out}: the format is not known. Give a name in .csv, .tsv, .jsonl or .parquet.")
     if name in DELIMITERS and read in JSON:
@@ -73,8 +78,8 @@ def writer_for(request: PredictionRequest, read: str) -> Writer:
 
 
 @contextlib.contextmanager
-def open_input(request: PredictionRequest) -> Iterator[BinaryIO]:
-    """Open the file or standard input.
+def open_input(request: PredictionRequest, file_format: str) -> Iterator[BinaryIO]:
+    """Open the file, folder or standard input, of a format.
 
     Raises:
         DataError: The file can't be read, or the run can't be resumed because it reads or writes a stream.
@@ -88,15 +93,18 @@ def open_input(request: PredictionRequest) -> Iterator[BinaryIO]:
         return
     if request.resume and request.out is None:
         raise DataError("--resume needs the file of the interrupted run. Give it with --out.")
+    if is_folder(request.file):
+        yield FolderFiles(Path(request.file), file_format)
+        return
     with open_file(Path(request.file)) as file:
-        yield file
+        yield unpacked(file, request.input_name) if file_format in TEXT else file
 
 
 def input_size(file: BinaryIO, request: PredictionRequest, file_format: str) -> int | None:
     """Return the size of the open input: bytes, or rows of Parquet; None: not known."""
     if request.file == STDIN:
         return None
-    if file_format == "excel":
+    if file_format in ("excel", "arrow", "folders") or not isinstance(getattr(file, "raw", None), io.FileIO):
         return None
     if file_format != "parquet":
         return os.fstat(file.fileno()).st_size
@@ -124,6 +132,8 @@ def run_identity(file: BinaryIO, request: PredictionRequest, options: Mapping[st
 
 def _hash(file: BinaryIO) -> str:
     """The SHA-256 of an open file, which is left at its start."""
+    if isinstance(file, FolderFiles):
+        return file.digest()
     digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     file.seek(0)
     return digest

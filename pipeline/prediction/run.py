@@ -24,7 +24,8 @@ from pipeline.prediction.request import (
     writer_for,
 )
 from pipeline.prediction.resume import Counts, PartialOutput
-from pipeline.prediction.windows import Window, WindowReader
+from pipeline.prediction.window import Window
+from pipeline.prediction.windows import WindowReader
 from stages.data_format import read_data_format
 from stages.errors import DataError
 from stages.texts import text_problem
@@ -83,7 +84,7 @@ def _run(
     data_format = read_data_format(request.model) if request.model.is_dir() else None
     file_format = format_of(request.file, request.options, data_format)
     writer = writer_for(request, file_format)
-    with open_input(request) as file, contextlib.ExitStack() as stack:
+    with open_input(request, file_format) as file, contextlib.ExitStack() as stack:
         read = resolve(
             request.file, request.options, data_format, peek(file, request.input_name) if file_format in TEXT else b""
         )

@@ -4,47 +4,25 @@ import logging
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
+from pipeline.prediction.arrow import arrow_tables
+from pipeline.prediction.folders import COLUMNS, FolderFiles
 from pipeline.prediction.input_format import SEPARATED, InputFormat, missing_column
 from pipeline.prediction.parquet import open_parquet, tables
 from pipeline.prediction.records import Record, open_text, read_records, read_sheet
+from pipeline.prediction.window import Window, bounded, make_window, string_column
 from stages.errors import DataError
 from stages.messages import short
+from stages.reading.dialect import OPTIONS
 from stages.reading.nested import Steps, leaves, steps_to, values_at
-from stages.reading.values import NotTextError, alike_names, as_text, find_column, present_keys, value_at
+from stages.reading.regular_files import open_file
+from stages.reading.values import alike_names, find_column, present_keys, value_at
 from stages.shown import shorten
-from stages.texts import WINDOW_CHARACTERS, WINDOW_ROWS
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Window:
-    """Consecutive rows.
-
-    Args:
-        texts: Their texts, not checked; None: the row has none.
-        text_pairs: Their second texts; None: no column of second texts was given.
-        problems: Why a row's form can't be read; None: it can.
-        data: The rows with all their columns: a table, or a list of mappings (JSON lines).
-        position: How far the input is read: bytes, or rows of Parquet.
-        has_bytes: Are there columns of bytes, because some of their cells are not UTF-8?
-        lines: The rows of JSON lines as they were written; None for a row that is no object.
-    """
-
-    texts: list[Any]
-    text_pairs: list[Any] | None
-    problems: list[str | None]
-    data: pa.Table | list[dict[str, Any]]
-    position: int
-    has_bytes: bool = False
-    lines: list[str | None] | None = None
-
-    def __len__(self) -> int:
-        return len(self.texts)
 
 
 @dataclass(frozen=True)
@@ -67,7 +45,12 @@ class WindowReader:
         Raises:
             DataError: The file is empty, has another format or encoding, or lacks the column.
         """
-        readers = {"parquet": self._parquet, "excel": self._workbook}
+        readers = {
+            "parquet": self._parquet,
+            "arrow": self._arrow,
+            "excel": self._workbook,
+            "folders": self._folder,
+        }
         try:
             yield from readers.get(self.read.dialect.format, self._text)(skip)
         except UnicodeError as error:
@@ -93,9 +76,12 @@ class WindowReader:
     def _workbook(self, skip: int) -> Iterator[Window]:
         yield from self._separated(*read_sheet(self.file, name=self.name, dialect=self.read.dialect), skip)
 
+    def _folder(self, skip: int) -> Iterator[Window]:
+        yield from self._separated(COLUMNS, cast(FolderFiles, self.file).texts(self.read.dialect), skip)
+
     def _separated(self, names: list[str], records: Iterator[Record], skip: int) -> Iterator[Window]:
         positions = [self._position(names, choices) for choices in self._choices]
-        for rows in _bounded(islice(records, skip, None), empty=not skip):
+        for rows in bounded(islice(records, skip, None), empty=not skip):
             yield self._separated_window(rows, names, positions)
 
     def _position(self, names: list[str], choices: Sequence[str]) -> int:
@@ -114,12 +100,12 @@ class WindowReader:
     def _objects(self, records: Iterator[Record], skip: int) -> Iterator[Window]:
         """The windows of JSON, where each row has its own keys."""
         columns: list[str] | None = None
-        for rows in _bounded(islice(records, skip, None), empty=False):
+        for rows in bounded(islice(records, skip, None), empty=False):
             objects, problems = [row.cells for row in rows], [row.problem for row in rows]
             if columns is None:
                 columns = self._keys(objects, problems, refuse=not skip)
             values = [[value_at(row, column) for row in objects] for column in columns]
-            yield replace(self._window(values, problems, objects, self._place), lines=[row.line for row in rows])
+            yield replace(make_window(values, problems, objects, self._place), lines=[row.line for row in rows])
         if columns is None and not skip:
             raise DataError(f"{self.name} has no rows, or only blank lines. Give a file with rows.")
 
@@ -129,19 +115,34 @@ class WindowReader:
 
     def _separated_window(self, rows: list[Record], names: list[str], positions: list[int]) -> Window:
         columns = [[row.cells[index] for row in rows] for index in range(len(names))]
-        data = pa.Table.from_arrays([_strings(cells) for cells in columns], names=names)
+        data = pa.Table.from_arrays([string_column(cells) for cells in columns], names=names)
         texts = [columns[position] for position in positions]
-        window = self._window(texts, [row.problem for row in rows], data, self._place)
+        window = make_window(texts, [row.problem for row in rows], data, self._place)
         return replace(window, has_bytes=any(kind == pa.binary() for kind in data.schema.types))
 
     def _parquet(self, skip: int) -> Generator[Window, None, None]:
         file = open_parquet(self.file, self.name)
-        paths = [self._steps(file.schema_arrow, choices) for choices in self._choices]
+        yield from self._tables(tables(self.file, file, self.name, skip=skip), skip)
+
+    def _arrow(self, skip: int) -> Generator[Window, None, None]:
+        yield from self._tables(arrow_tables(self._arrow_files(), skip=skip), skip)
+
+    def _arrow_files(self) -> Iterator[tuple[str, BinaryIO]]:
+        if not isinstance(self.file, FolderFiles):
+            yield self.name, self.file
+            return
+        for path in self.file.files:
+            with open_file(path, str(path), OPTIONS) as file:
+                yield str(path), file
+
+    def _tables(self, tables: Iterable[pa.Table], skip: int) -> Generator[Window, None, None]:
+        paths: list[Steps] = []
         position = skip
-        for table in tables(self.file, file, self.name, skip=skip):
+        for table in tables:
+            paths = paths or [self._steps(table.schema, choices) for choices in self._choices]
             position += len(table)
             texts = [_python_values(self.name, table, steps) for steps in paths]
-            yield self._window(texts, [None] * len(table), table, position)
+            yield make_window(texts, [None] * len(table), table, position)
 
     def _steps(self, schema: pa.Schema, choices: Sequence[str]) -> Steps:
         for column in choices:
@@ -151,16 +152,6 @@ class WindowReader:
                 self._say(column, choices)
                 return steps
         raise missing_column(self.name, choices[0], [".".join(leaf) for leaf in leaves(schema)])
-
-    def _window(
-        self, values: list[list[Any]], problems: list[str | None], data: pa.Table | list[dict[str, Any]], position: int
-    ) -> Window:
-        """A window whose values are texts; a value that has no text form is a problem of its row."""
-        problems = list(problems)
-        columns = [
-            _texts(column, problems, prefix) for column, prefix in zip(values, ("", "second text: "), strict=False)
-        ]
-        return Window(columns[0], columns[1] if len(columns) > 1 else None, problems, data, position)
 
     @property
     def _choices(self) -> list[Sequence[str]]:
@@ -188,18 +179,6 @@ class WindowReader:
         return keys
 
 
-def _texts(values: list[Any], problems: list[str | None], prefix: str) -> list[str | None]:
-    """Return values as texts; note in `problems` of which rows that is impossible."""
-    texts: list[str | None] = []
-    for row, value in enumerate(values):
-        try:
-            texts.append(as_text(value))
-        except NotTextError as error:
-            texts.append(None)
-            problems[row] = problems[row] or f"{prefix}{error}"
-    return texts
-
-
 def _python_values(name: str, table: pa.Table, steps: Steps) -> list[Any]:
     column = values_at(table, steps)
     try:
@@ -208,31 +187,6 @@ def _python_values(name: str, table: pa.Table, steps: Steps) -> list[Any]:
         reason = shorten(str(error), 200)
         raise DataError(f"{name}: a value of the column {steps[-1]!r} can't be read: {reason}. Correct it.") from error
     return values
-
-
-def _bounded(records: Iterable[Record], *, empty: bool) -> Iterator[list[Record]]:
-    """Yield windows of the records; where there are none, one empty window if `empty`, so that the header is kept."""
-    window: list[Record] = []
-    characters = 0
-    for record in records:
-        if window and (len(window) >= WINDOW_ROWS or characters + record.size > WINDOW_CHARACTERS):
-            yield window
-            window, characters = [], 0
-        window.append(record)
-        characters += record.size
-        empty = False
-    if window or empty:
-        yield window
-
-
-def _strings(cells: list[str | None]) -> pa.Array:
-    """A column of strings; or of bytes where some could not be decoded, because Arrow can't hold lone surrogates."""
-    try:
-        return pa.array(cells, pa.string())
-    except UnicodeEncodeError:
-        return pa.array(
-            [None if cell is None else cell.encode("utf-8", "surrogateescape") for cell in cells], pa.binary()
-        )
 
 
 def _check_text_type(name: str, column: str, schema: pa.Schema, steps: Steps) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.prediction.windows import Window
+from pipeline.prediction.window import Window
 from stages.errors import DataError
 from stages.files import csv_writer
 from stages.messages import short

@@ -21,7 +21,7 @@ from stages.yaml_file import conflict_line
 
 Metrics = Mapping[str, MetricSummary]  # by full name, such as `test.macro_f1`
 SECTIONS: Mapping[str, Any] = {  # of the JSON files of results, wherever one has them
-    **{key: {} for key in (*SPLITS, "train", "calibration", "collapsed")},
+    **{key: {} for key in (*SPLITS, "train", "calibration", "collapsed", "stuck")},
     "champion": {split: {} for split in SPLITS},
     "baselines": {"majority": {}},
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stages.download.checks.cross_row import check_across_rows
 from stages.download.checks.label_spelling import check_spelling
+from stages.download.checks.missing_words import warn_of_missing_words
 from stages.download.checks.rules import Problems, Rule
 from stages.download.collect import collect_rows
 from stages.download.inputs import open_inputs
@@ -66,6 +67,7 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
         spellings = names.log_merged()
         if "label_spelling" in kind.CHECKS:
             spellings |= check_spelling(store, problems, named=bool(labels), label_order=dataset.label_order)
+            warn_of_missing_words(store, chosen=(*labels.values(), *dataset.label_order))
         aside, cluster = check_across_rows(
             store,
             problems,

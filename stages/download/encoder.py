@@ -91,6 +91,8 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None,
         )
     if (warning := untried(read_object(folder / CONFIG, source).get("model_type"))) is not None:
         logger.warning("%s: %s", source, warning)
+    if fit.doubt is not None:
+        logger.warning("%s: %s.", source, fit.doubt)
     for line in fit.lines():
         logger.info("%s: %s", source, line)
     for name in (CONFIG, *TOKENIZER_FILES):

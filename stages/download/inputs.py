@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from stages.download.readers.record import ReadOptions, Record, is_flag
-from stages.download.readers.saved import SavedSplit, chosen_splits, saved_splits
 from stages.download.readers.tables import read_arrow, read_hub_split, read_parquet, within_limit
 from stages.download.readers.text_files import read_folders, read_text_file
 from stages.download.sources.archive import unpack
@@ -15,6 +14,7 @@ from stages.download.sources.fetch import Fetched, fetch
 from stages.download.sources.hub import SPLITS, is_hub, load_hub_dataset
 from stages.errors import DataError
 from stages.messages import NAMES, examples, plain, short
+from stages.reading.saved import SavedSplit, chosen_splits, saved_splits
 from stages.schema import SourceFile
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,8 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 
-from stages.download.checks.label_spelling import float_note, spelling_key
+from stages.download.checks.label_spelling import float_note
+from stages.download.checks.spelling_key import spelling_key
 from stages.messages import examples, short
 from stages.reading.label_sets import text_of_separated
 from stages.targets.rows import Rows

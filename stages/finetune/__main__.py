@@ -9,7 +9,6 @@ A run that was killed resumes from its last checkpoint (.retune/checkpoints) if 
 Example: python -m stages.finetune --seed 42
 """
 
-import dataclasses
 import logging
 import sys
 import time
@@ -26,6 +25,7 @@ from stages.finetune.encoder import check_computes, check_fit, load_encoder, sav
 from stages.finetune.inputs import input_files, read_inputs
 from stages.finetune.pooling import choose_pooling
 from stages.finetune.prepare import apply_method, prepared
+from stages.finetune.stuck import describe_stuck
 from stages.finetune.summary import count_parameters, training_stats, write_curve
 from stages.finetune.training.checkpoints import key_of, open_folder
 from stages.finetune.training.fit import fit
@@ -37,6 +37,8 @@ from stages.params import Params
 from stages.paths import Paths
 from stages.targets.target import check_metric
 from stages.targets.training import TRAINING
+
+log = logging.getLogger(__name__)
 
 
 def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
@@ -78,10 +80,14 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     in_own_unit(model)
     save_model(model, paths.finetuned(seed), encoder=paths.encoder)
     write_curve(paths.curve(seed), fitted.curve)
+    stuck = describe_stuck(fitted, inputs, options, class_weights=class_weights)
+    if stuck:
+        log.warning("%s", stuck)
     notes = (
         ready.notes
+        | ({"stuck": stuck} if stuck else {})
         | {"pooling": pooling or "the architecture's own"}
-        | {"class_weights": class_weights, "source": dataclasses.asdict(source_of(model))}
+        | {"class_weights": class_weights, "source": source_of(model).facts()}
     )
     write_json(paths.finetune_stats(seed), training_stats(inputs, fitted, blocks, method=options.method, notes=notes))
     return {"prepare_seconds": round(fit_started - started, 2), "train_seconds": round(train_seconds, 2)}

@@ -16,7 +16,8 @@ from stages.tokens import Tokens
 Batch = dict[str, Tensor]
 
 STEP_LABELS = "step_labels"  # of all rows of an optimizer step that has several parts
-NOT_FOR_THE_MODEL = ("labels", "rows", STEP_LABELS)
+TIMES = "times"  # how often each row of a part occurs in its step: more than once where a device would have none
+NOT_FOR_THE_MODEL = ("labels", "rows", STEP_LABELS, TIMES)
 
 POOL_BATCHES = 50  # rows are sorted by length within this many batches: few padding tokens, and still a shuffle
 VAL_BATCH_FACTOR = 4  # without gradients a larger batch fits in the same memory
@@ -76,10 +77,12 @@ class Part:
         rows: Indices of its rows; shape (rows,).
         step: Indices of all rows of the step, those of other parts and devices included, as often as each of `rows`
             occurs in the step; shape (rows of the step * times,). None: `rows` are the whole step.
+        times: How often that is (>= 1).
     """
 
     rows: NDArray[np.int64]
     step: NDArray[np.int64] | None = None
+    times: int = 1
 
 
 class LengthBuckets(Sampler[Part]):
@@ -143,7 +146,7 @@ class LengthBuckets(Sampler[Part]):
             for batch in step:
                 times = -(-pieces // len(batch))  # so that every piece of a small batch has a row
                 rows, all_rows = np.tile(batch, times), np.tile(np.concatenate(step), times)
-                parts += [Part(rows[at + rank :: pieces], all_rows) for at in range(0, pieces, devices)]
+                parts += [Part(rows[at + rank :: pieces], all_rows, times) for at in range(0, pieces, devices)]
         return parts
 
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:

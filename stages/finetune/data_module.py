@@ -7,7 +7,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from stages.finetune.acceleration.features import FeatureRows
-from stages.finetune.batches import STEP_LABELS, Batch, LengthBuckets, Part, TokenRows, val_batches
+from stages.finetune.batches import STEP_LABELS, TIMES, Batch, LengthBuckets, Part, TokenRows, val_batches
 from stages.finetune.devices import Device
 from stages.schema import Finetune
 
@@ -17,7 +17,8 @@ Rows = TokenRows | FeatureRows
 class StepParts(Dataset[Batch]):
     """The rows of train as batches; the index is a `Part`.
 
-    A part of a larger step has also `step_labels`: the label index of each row of the step, shape (rows of the step,).
+    A part of a larger step has also `step_labels`: the label index of each row of the step, shape (rows of the step,);
+    and `times`: how often each of its rows is among them.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -25,7 +26,9 @@ class StepParts(Dataset[Batch]):
 
     def __getitem__(self, part: Part) -> Batch:
         batch = self.rows[part.rows]
-        return batch if part.step is None else batch | {STEP_LABELS: torch.as_tensor(self.rows.labels[part.step])}
+        if part.step is None:
+            return batch
+        return batch | {STEP_LABELS: torch.as_tensor(self.rows.labels[part.step]), TIMES: torch.tensor(part.times)}
 
 
 class FinetuneData(LightningDataModule):

@@ -15,7 +15,9 @@ from stages.schema import Finetune
 log = logging.getLogger(__name__)
 
 Kind = Literal["cpu", "cuda", "mps"]
-Precision = Literal["32-true", "bf16-mixed"]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+PRECISIONS: dict[str, Precision] = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}  # in Lightning's terms
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Device:
         kind: Lightning's accelerator.
         count: How many devices train together (>= 1), each with a process of its own.
         strategy: `ddp` where processes exchange gradients, else `auto`.
-        precision: float32, or bfloat16 where autocast allows it.
+        precision: float32; or bfloat16 or float16 where autocast allows it, float16 with a scaled loss.
     """
 
     kind: Kind
@@ -38,10 +40,10 @@ class Device:
 def detect_device(options: Finetune) -> Device:
     """Return the device that finetune.accelerator, devices, strategy and precision ask for.
 
-    `auto` takes a GPU where there is one, and bf16 on a GPU that computes in it.
+    `auto` takes a GPU where there is one, and on it bf16, or fp16 if it does not compute in bf16.
 
     Raises:
-        TrainingError: There is no GPU but one is asked for, or there are fewer GPUs than asked for.
+        TrainingError: There is no GPU but one or its fp16 is asked for, or there are fewer GPUs than asked for.
     """
     kind = _kind(options.accelerator)
     if options.accelerator == "gpu" and kind == "cpu":
@@ -72,6 +74,22 @@ def process_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
+def checkpoint_layers(model: PreTrainedModel) -> None:
+    """Let the layers keep their input alone while they train, and compute the rest again for the gradient, in place.
+
+    Raises:
+        TrainingError: transformers can't do that for the architecture.
+    """
+    enable = getattr(model, "activation_checkpointing_enable", None)  # the name that transformers 5.0 does not have
+    try:
+        (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
+    except ValueError as error:
+        raise TrainingError(
+            f"finetune.gradient_checkpointing is true, but transformers has none for {model.config.model_type}. "
+            "Set it to false, and lower finetune.batch_size if the memory is full."
+        ) from error
+
+
 def compile_layers(model: PreTrainedModel, device: Device) -> None:
     """Compile the model's layers in place on a CUDA GPU; elsewhere leave them, because compiling takes minutes.
 
@@ -91,7 +109,14 @@ def _kind(accelerator: str) -> Kind:
 
 
 def _precision(wanted: str, kind: Kind) -> Precision:
+    if wanted == "fp16" and kind != "cuda":
+        raise TrainingError(
+            f"finetune.precision is fp16, but the training runs on {kind}, and only CUDA GPUs train in it. "
+            "Set finetune.precision to auto."
+        )
+    bf16 = kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    if wanted == "bf16" and kind == "cuda" and not bf16:
+        log.warning("this GPU emulates bf16, which is slow: with finetune.precision auto it computes in fp16")
     if wanted == "auto":
-        bf16 = kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        return "bf16-mixed" if bf16 else "32-true"
-    return "bf16-mixed" if wanted == "bf16" else "32-true"
+        wanted = "32" if kind != "cuda" else "bf16" if bf16 else "fp16"
+    return PRECISIONS[wanted]

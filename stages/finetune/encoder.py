@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from stages.errors import ModelError
@@ -17,9 +17,9 @@ from stages.finetune.tokenizer_files import read_pad_token, save_tokenizer
 from stages.messages import examples
 from stages.model.encoder_decoders import read_last_end
 from stages.model.heads import forget_task, start_head_anew
-from stages.model.outputs import named_outputs
 from stages.model.padding import choose_pad_token
 from stages.model.positions import max_tokens
+from stages.model.pretrained import read_config, read_weights
 from stages.model_folder import check_model_folder, offline
 from stages.tokens import Tokens
 
@@ -46,26 +46,17 @@ def load_encoder(folder: Path, *, labels: Sequence[str], problem_type: str | Non
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         with offline():
-            config = AutoConfig.from_pretrained(
-                folder,
-                local_files_only=True,
-                trust_remote_code=False,
-                id2label=dict(enumerate(labels)),
-                label2id={label: index for index, label in enumerate(labels)},
-            )
-            config = named_outputs(config)
+            names = {
+                "id2label": dict(enumerate(labels)),
+                "label2id": {label: index for index, label in enumerate(labels)},
+            }
+            config = read_config(folder, **names)
             forget_task(config)
             if problem_type is not None:
                 vars(config)["problem_type"] = problem_type
-            model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
-                folder,
-                config=config,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                ignore_mismatched_sizes=True,  # a head of other classes starts anew; the encoder has been checked
-                dtype=torch.float32,
-            )
+            # a head of other classes starts anew; the encoder has been checked
+            loaded, _ = read_weights(AutoModelForSequenceClassification, folder, config, dtype=torch.float32)
+            model: PreTrainedModel = loaded
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(

@@ -19,7 +19,7 @@ from stages.finetune.acceleration.packing import agrees
 from stages.finetune.acceleration.vocabulary import ShrinkUnused, compact_vocabulary, restore_vocabulary, used_ids
 from stages.finetune.batches import TokenRows
 from stages.finetune.data_module import Rows
-from stages.finetune.devices import Device, compile_layers, process_rank
+from stages.finetune.devices import Device, checkpoint_layers, compile_layers, process_rank
 from stages.finetune.encoder import pad_token_id
 from stages.finetune.inputs import Inputs
 from stages.finetune.lora import add_lora, merge_lora
@@ -94,11 +94,7 @@ def prepared(
             return
         notes: dict[str, Any] = {}
         one_vector = first_token_only(model) or model.config.model_type in ROW_OUTPUTS or pooling_of(model.config)
-        bf16_gpu = device.kind == "cuda" and device.precision == "bf16-mixed"  # the packed kernels have no float32
-        packed = options.packing and bf16_gpu and can_pack(model) and bool(one_vector)
-        if options.packing and bf16_gpu and not packed:
-            log.info("packing is off: the attention of %s needs padded rows", model.config.model_type)
-        packed = packed and agrees(model, inputs.tokens, inputs.train[:SAMPLE_ROWS], pad_token_id=pad)
+        packed = packs(model, inputs, options, device, one_vector=bool(one_vector))
         if packed:
             attend_packed(model)
             notes["packed"] = True
@@ -116,11 +112,31 @@ def prepared(
         start = first_position(model) if packed else None
         train = TokenRows(inputs.tokens, inputs.train, pad_token_id=pad, packed_from=start, filled=packed)
         val = TokenRows(inputs.tokens, inputs.val, pad_token_id=pad, packed_from=start)
+        if options.gradient_checkpointing:
+            checkpoint_layers(model)
         if options.compile:
             compile_layers(model, device)
         yield Prepared(train, val, callbacks, notes)
         if options.method == "lora":
             stack.callback(merge_lora, model)
+
+
+def packs(model: PreTrainedModel, inputs: Inputs, options: Finetune, device: Device, *, one_vector: bool) -> bool:
+    """Return whether rows are packed: on a GPU with bf16, because the packed kernels have no float32.
+
+    Args:
+        model: On the device.
+        inputs: Some rows are tried.
+        options: Section finetune of params.yaml.
+        device: Where the training runs.
+        one_vector: Whether the head reads one vector of each row.
+    """
+    if not options.packing or device.kind != "cuda" or device.precision != "bf16-mixed":
+        return False
+    if not (one_vector and can_pack(model)):
+        log.info("packing is off: the attention of %s needs padded rows", model.config.model_type)
+        return False
+    return agrees(model, inputs.tokens, inputs.train[:SAMPLE_ROWS], pad_token_id=pad_token_id(model))
 
 
 def _frozen_rows(

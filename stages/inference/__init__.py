@@ -3,7 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stages.inference.classifier import Classifier, NumberPrediction, Prediction, SetPrediction
+    from stages.inference.classes import Prediction
+    from stages.inference.classifier import Classifier
+    from stages.inference.label_set import SetPrediction
+    from stages.inference.number import NumberPrediction
 
 __all__ = ["Classifier", "NumberPrediction", "Prediction", "SetPrediction"]
 

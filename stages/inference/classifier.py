@@ -88,7 +88,7 @@ class Classifier:
 
     def __call__(
         self, texts: Sequence[str], text_pairs: Sequence[str] | None = None
-    ) -> list[Prediction] | list[SetPrediction] | list[NumberPrediction]:
+    ) -> Sequence[Prediction | SetPrediction | NumberPrediction]:
         """Classify texts, or give the number of each.
 
         Args:

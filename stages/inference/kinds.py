@@ -19,7 +19,7 @@ class Predictor(Protocol):
 
     def predictions(
         self, answers: NDArray[np.float32], labels: Sequence[str], calibration: Calibration
-    ) -> list[classes.Prediction] | list[label_set.SetPrediction] | list[number.NumberPrediction]:
+    ) -> Sequence[classes.Prediction | label_set.SetPrediction | number.NumberPrediction]:
         """Return a prediction per row."""
 
     def columns(

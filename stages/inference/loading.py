@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from stages.errors import ModelError
@@ -20,9 +20,9 @@ from stages.inference.forward import logits_of, reads_padding
 from stages.model.encoder_decoders import read_last_end
 from stages.model.heads import load_retune_head
 from stages.model.layers import first_token
-from stages.model.outputs import named_outputs
 from stages.model.packed import attend_packed, can_pack, gpu_can_pack
 from stages.model.padding import padding_side
+from stages.model.pretrained import read_config, read_weights
 from stages.model_config import check_labels, read_object
 from stages.model_files import is_present
 from stages.model_folder import check_model_folder, offline
@@ -52,16 +52,7 @@ def load_model(folder: Path) -> PreTrainedModel:
         with offline():
             if (with_head := load_retune_head(folder)) is not None:
                 return placed(with_head)
-            config = named_outputs(AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
-            model, report = AutoModelForSequenceClassification.from_pretrained(
-                folder,
-                config=config,
-                local_files_only=True,
-                use_safetensors=True,
-                trust_remote_code=False,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
-            )
+            model, report = read_weights(AutoModelForSequenceClassification, folder, read_config(folder))
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"{folder} can't be loaded as a text classifier: {reason}") from error

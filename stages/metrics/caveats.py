@@ -33,10 +33,8 @@ def caveat(metric: str, labels: Ints, preds: Sequence[Ints], groups: Ints | None
     fewest_groups = FEWEST_FOR_CALIBRATION if metric.removeprefix(CALIBRATED) == "ece" else FEWEST_GROUPS
     if units < min(fewest_groups, len(labels)):
         return f"the rows are of only {_count(units, 'group')}"
-    sizes = np.unique(labels, return_counts=True)[1]
-    rarest = int(sizes.min())
-    fewest = len(sizes) / CLASSES_PER_ROW if metric == "average_precision" else 0.0
-    if metric in BY_CLASS and rarest < max(FEWEST_OF_CLASS, fewest):
+    rarest = int(np.unique(labels, return_counts=True)[1].min())
+    if metric in BY_CLASS and (rarest < FEWEST_OF_CLASS or is_biased(metric, labels)):
         return f"a class has only {_count(rarest, 'row')}"
     wrong = float(np.mean([np.sum(column != labels) for column in preds]))
     if wrong < FEWEST_WRONG:
@@ -44,6 +42,13 @@ def caveat(metric: str, labels: Ints, preds: Sequence[Ints], groups: Ints | None
             "only 1 row is wrong" if wrong == 1 else f"only {wrong:.3g} rows are wrong" if wrong else "no row is wrong"
         )
     return None
+
+
+def is_biased(metric: str, labels: Ints) -> bool:
+    """Whether these rows make a metric so much too high that no interval mends it: average precision of many classes
+    with few rows each."""
+    sizes = np.unique(labels, return_counts=True)[1]
+    return metric == "average_precision" and bool(sizes.min() < len(sizes) / CLASSES_PER_ROW)
 
 
 def by_reason(metrics: Iterable[str], labels: Ints, preds: Sequence[Ints], groups: Ints | None) -> dict[str, list[str]]:

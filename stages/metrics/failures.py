@@ -1,4 +1,4 @@
-"""What makes a model useless, in sentences: it predicts one label for every text, or a trivial rule does as well."""
+"""What makes a model useless, in sentences: it predicts one label for every text, or a simpler method does as well."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +9,10 @@ ADVICE = (
     "Try another finetune.learning_rate, more finetune.max_epochs, or finetune.class_weights: balanced; "
     "the learning curve shows whether the loss falls."
 )
+METHODS = {  # by their key in metrics.json; the model is measured against them in this order
+    "majority": "always predicting the most frequent label",
+    "tfidf": "TF-IDF + logistic regression, which counts words",
+}
 
 
 def describe_failures(report: Mapping[str, Any], names: Mapping[str, str] | None = None) -> list[str]:
@@ -19,7 +23,7 @@ def describe_failures(report: Mapping[str, Any], names: Mapping[str, str] | None
         names: How to call the metrics; those that are missing are called as in the file.
     """
     champion, others = describe_collapse(report)
-    return [sentence for sentence in (champion or _no_gain(report, names or {}), others) if sentence]
+    return [sentence for sentence in (champion or _stuck(report) or _no_gain(report, names or {}), others) if sentence]
 
 
 def describe_collapse(report: Mapping[str, Any]) -> tuple[str, str]:
@@ -32,7 +36,9 @@ def describe_collapse(report: Mapping[str, Any]) -> tuple[str, str]:
     always, others = collapsed.get(seed), [other for other in collapsed if other != seed]
     label = always[0] if isinstance(always, list) and always else always  # a list in headline.json: DVC shows no list
     champion = (
-        f"The model always predicts “{label}”: its answer does not depend on the text. {ADVICE}" if always else ""
+        f"The model always predicts “{label}”: its answer does not depend on the text. {_stuck(report) or ADVICE}"
+        if always
+        else ""
     )
     if not others:
         return champion, ""
@@ -43,22 +49,29 @@ def describe_collapse(report: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
+def _stuck(report: Mapping[str, Any]) -> str:
+    """The sentences on a loss that did not fall for the model that ships; empty where it fell."""
+    sentences = (report.get("stuck") or {}).get(str((report.get("champion") or {}).get("seed")))
+    return sentences if isinstance(sentences, str) else ""
+
+
 def _no_gain(report: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """The sentence where the model's lead over the majority class may be chance; empty where it is more."""
+    """The sentence where the model's lead over the majority class may be chance, or where TF-IDF is better than the
+    model by more than chance; empty where neither is so."""
     metric = str(report.get("metric"))
-    lead = ((report.get("baselines") or {}).get("majority") or {}).get(metric)
-    numbers = (
-        [read_number(lead, key) for key in ("value", "difference", "low", "high")] if isinstance(lead, Mapping) else []
-    )
-    if not numbers or None in numbers:  # of another version
-        return ""
-    baseline, difference, low, high = (number or 0.0 for number in numbers)
-    if low > 0:
-        return ""
-    worse, value = high < 0, baseline + difference
-    return (
-        f"The model is {'worse' if worse else 'no better'} than always predicting the most frequent label: "
-        f"{names.get(metric, metric)} {format_value(value)} against {format_value(baseline)}"
-        f"{'' if worse else ', a difference that may be chance'} "
-        f"(interval {format_value(low)} to {format_value(high)}). {ADVICE}"
-    )
+    for baseline, method in METHODS.items():
+        lead = ((report.get("baselines") or {}).get(baseline) or {}).get(metric)
+        keys = ("value", "difference", "low", "high")
+        numbers = [read_number(lead, key) for key in keys] if isinstance(lead, Mapping) else []
+        if not numbers or None in numbers:  # of another version
+            continue
+        value, difference, low, high = (number or 0.0 for number in numbers)
+        worse = high < 0
+        if worse or (baseline == "majority" and low <= 0):
+            return (
+                f"The model is {'worse' if worse else 'no better'} than {method}: "
+                f"{names.get(metric, metric)} {format_value(value + difference)} against {format_value(value)}"
+                f"{'' if worse else ', a difference that may be chance'} "
+                f"(interval of the difference {format_value(low)} to {format_value(high)}). {ADVICE}"
+            )
+    return ""

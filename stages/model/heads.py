@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig, PretrainedConfig, PreTrainedModel
+from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, PretrainedConfig, PreTrainedModel
 
 from stages.errors import ModelError
 from stages.messages import examples
-from stages.model.outputs import named_outputs
 from stages.model.pooling import PooledHead, Pooling, pool_anew, set_own_pooling, vector_width
+from stages.model.pretrained import read_config, read_weights
 from stages.model_fit import POOLER, Fit, output_layer
 
 TASK_KEYS = ("problem_type", "finetuning_task", "task_specific_params", "retune_head")  # of config.json, beside labels
@@ -99,8 +99,10 @@ def add_hidden_layer(model: PreTrainedModel, *, hidden: int, dropout: float) -> 
             f"finetune.head.hidden is {hidden}, but the head of {model.config.model_type} has no linear layer. "
             "Set finetune.head.hidden to null."
         )
-    last = model.get_submodule(output)
-    head = HiddenHead(last.in_features, hidden, int(model.config.num_labels), dropout)  # type: ignore[arg-type]
+    last: Any = model.get_submodule(output)
+    head = HiddenHead(last.in_features, hidden, int(model.config.num_labels or 0), dropout)
+    if last.bias is None:  # transformers alone would ignore the bias, and take weights of its own width
+        head.weight = nn.Parameter(head.weight.detach()[None])
     model.set_submodule(output, head.train(last.training))
     model.config.retune_head = {"hidden": hidden, "dropout": dropout}
 
@@ -133,7 +135,7 @@ def load_retune_head(folder: Path) -> PreTrainedModel | None:
     Raises:
         ModelError: The weights do not fit the config.
     """
-    config = named_outputs(AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
+    config = read_config(folder)
     head: dict[str, Any] | None = getattr(config, "retune_head", None)
     if head is None:
         return None
@@ -145,16 +147,7 @@ def load_retune_head(folder: Path) -> PreTrainedModel | None:
 
     # A class, so that transformers itself reads the weights: it ties some, and converts the names of others
     with_head: Any = type(plain.__name__, (plain,), {"__init__": start})
-    loaded, report = with_head.from_pretrained(
-        folder,
-        config=config,
-        local_files_only=True,
-        use_safetensors=True,
-        trust_remote_code=False,
-        ignore_mismatched_sizes=True,
-        output_loading_info=True,
-        dtype=torch.float32,
-    )
+    loaded, report = read_weights(with_head, folder, config, dtype=torch.float32)
     wrong = sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])})
     if wrong:
         raise ModelError(

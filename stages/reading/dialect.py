@@ -14,6 +14,8 @@ class Settings:
     delimiter: str = "download.dataset.delimiter"
     quoting: str = "download.dataset.quoting: false"
     sheet: str = "download.dataset.sheet"
+    source: str = "download.dataset.files"
+    folder: str | None = "download.dataset.folder"
     verb: str = "Set"
 
     def set(self, setting: str) -> str:
@@ -22,7 +24,7 @@ class Settings:
 
 
 PARAMS = Settings()
-OPTIONS = Settings("--format", "--encoding {}", "--delimiter", "--no-quoting", "--sheet", "Add")
+OPTIONS = Settings("--format", "--encoding {}", "--delimiter", "--no-quoting", "--sheet", "--file", None, "Add")
 
 
 @dataclass(frozen=True)

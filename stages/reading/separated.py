@@ -1,37 +1,50 @@
 """Rows of CSV and TSV. A broken row is one row: the reader goes on with the line after the one that it starts on."""
 
 import csv
+import itertools
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from stages.errors import DataError
 from stages.reading.dialect import DELIMITERS, Dialect
 from stages.reading.lines import Lines, Row, UnclosedQuoteError
 
 LONGEST_FIELD = 10_000_000  # characters; a longer one is a quote that was never closed
+MOST_BROKEN = 1_000  # rows before the first that can be read, in a file without a header
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # the first line of a file that Excel is to read
 
 
-def read_separated(lines: Lines, name: str, dialect: Dialect) -> tuple[list[str], Iterator[Row]]:
+class Separated(NamedTuple):
+    """The rows of a CSV or TSV file."""
+
+    names: list[str]  # of the columns; none where there are only blank lines
+    rows: Iterator[Row]
+    delimiter: str  # as the dialect or the line `sep=;` has it
+
+
+def read_separated(lines: Lines, name: str, dialect: Dialect) -> Separated:
     """Return the names of the columns, and the rows: with as many cells as names, or with a problem.
 
     Args:
         lines: Of the file.
         name: What messages call it.
-        dialect: How it is written. Without a header, the names are numbers from 0.
-
-    Returns:
-        No names where there are only blank lines; and the rows.
+        dialect: How it is written. Without a header, the names are numbers from 0, as many as the first row that can
+            be read has fields.
 
     Raises:
-        DataError: The first row is broken, or the delimiter can't be one.
+        DataError: The header is broken, no row can be read, or the delimiter can't be one.
     """
     csv.field_size_limit(LONGEST_FIELD)
-    parsed = _parse(lines, name, dialect)
+    delimiter = _delimiter(lines, dialect)
+    parsed = _parse(lines, delimiter, dialect)
     first = next(parsed, None)
     if first is None:
-        return [], iter(())
+        return Separated([], iter(()), delimiter)
+    broken: list[Row] = []  # before the first row that tells how many columns there are
+    while not dialect.header and len(broken) < MOST_BROKEN and (first.cells is None or (broken and _is_rest(first))):
+        broken.append(first)
+        first = next(parsed, None) or broken[0]
     if not isinstance(first.cells, list):
         settings = dialect.settings
         raise DataError(
@@ -40,13 +53,9 @@ def read_separated(lines: Lines, name: str, dialect: Dialect) -> tuple[list[str]
         )
     cells = [str(cell) for cell in first.cells]
     if dialect.header:
-        return cells, _checked(parsed, len(cells), "the header")
-    return list(map(str, range(len(cells)))), _checked(_chain(first, parsed), len(cells), "the first row")
-
-
-def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
-    yield first
-    yield from rest
+        return Separated(cells, _checked(parsed, len(cells), "the header"), delimiter)
+    rows = _checked(itertools.chain(broken, [first], parsed), len(cells), f"row {first.number}")
+    return Separated(list(map(str, range(len(cells)))), rows, delimiter)
 
 
 def _checked(rows: Iterator[Row], width: int, of: str) -> Iterator[Row]:
@@ -62,16 +71,20 @@ def _checked(rows: Iterator[Row], width: int, of: str) -> Iterator[Row]:
             broken = row.number
         elif len(row.cells) != width:
             problem = f"{len(row.cells)} fields, but {of} has {width}"
-        elif broken and row.raw.count('"') % 2:
+        elif broken and _is_rest(row):
             problem = f"can be the rest of row {broken}, whose quotes are broken"
         else:
             broken = 0
         yield row if problem is None else row._replace(problem=problem)
 
 
-def _parse(lines: Lines, name: str, dialect: Dialect) -> Iterator[Row]:
+def _is_rest(row: Row) -> bool:
+    """Tell whether a row can be the rest of one with broken quotes."""
+    return row.raw.count('"') % 2 == 1
+
+
+def _parse(lines: Lines, delimiter: str, dialect: Dialect) -> Iterator[Row]:
     """Yield the rows that are not blank; those with broken quotes without cells."""
-    delimiter = _delimiter(lines, dialect)
     reader = _reader(lines, delimiter, dialect)
     while True:
         lines.next_row()

@@ -37,7 +37,8 @@ DAMAGE = (
 def read_workbook(file: BinaryIO, name: str, dialect: Dialect) -> tuple[list[str], Iterator[Row]]:
     """Return the names of the columns of a sheet, and its rows that are not blank, each cell as text.
 
-    Cells beyond the first row's are left out. A cell with an error (`#N/A`) and a formula without a result are empty.
+    Cells beyond the first row's are left out. A cell with an error (`#N/A`) and a formula without a result are empty,
+    but the row is one as long as any cell of it is not blank: as many rows come out as a person sees.
 
     Args:
         file: The workbook, which can be read at any place.
@@ -63,9 +64,9 @@ def read_workbook(file: BinaryIO, name: str, dialect: Dialect) -> tuple[list[str
     if first is None:
         return [], iter(())
     cells = first.cells if isinstance(first.cells, list) else []
-    width = max(index for index, cell in enumerate(cells) if cell not in (None, "")) + 1
+    width = len(cells)
     if dialect.header:
-        names = ["" if cell is None else str(cell) for cell in cells[:width]]
+        names = ["" if cell is None else str(cell) for cell in cells]
         return names, _of_width(rows, width, name)
     return list(map(str, range(width))), _of_width(_chain(first, rows), width, name)
 
@@ -80,8 +81,7 @@ def _of_width(rows: Iterator[Row], width: int, name: str) -> Iterator[Row]:
     try:
         for row in rows:
             cells = list(row.cells or ())[:width]
-            if any(cell not in (None, "") for cell in cells):
-                yield row._replace(cells=cells + [None] * (width - len(cells)))
+            yield row._replace(cells=cells + [None] * (width - len(cells)))
     except DAMAGE as error:
         raise _damaged(name, error) from error
 
@@ -123,9 +123,9 @@ def _rows(sheet: Any, name: str) -> Iterator[Row]:
     for number, cells in enumerate(sheet.iter_rows(), start=1):
         if number > MOST_ROWS:
             raise DataError(f"{name} has a row beyond {MOST_ROWS:,}, where sheets end. Save its sheet as CSV (UTF-8).")
-        values = [None if cell.data_type == "e" else as_text(cell.value) for cell in cells]
-        if any(value not in (None, "") for value in values):
-            yield Row(number, values)
+        width = max((index for index, cell in enumerate(cells, start=1) if cell.value not in (None, "")), default=0)
+        if width:
+            yield Row(number, [None if cell.data_type == "e" else as_text(cell.value) for cell in cells[:width]])
 
 
 def _damaged(name: str, error: Exception) -> DataError:

@@ -59,6 +59,7 @@ class Metrics:
         notes: What is unusual about the splits, a sentence each.
         collapsed: By seed, the label that its model predicts for every row of val and test, which have several; a seed
             whose model predicts several is not there.
+        stuck: By seed, a sentence on a loss that did not fall, with the likeliest cause.
         val: Every metric over all seeds.
         test: Every metric over all seeds.
         seeds_share_of_variance: By metric on test (0 to 1); empty with one seed.
@@ -75,6 +76,7 @@ class Metrics:
     champion: Champion
     notes: list[str]
     collapsed: dict[str, str]
+    stuck: dict[str, str]
     val: dict[str, MetricSummary]
     test: dict[str, MetricSummary]
     seeds_share_of_variance: dict[str, float]
@@ -116,6 +118,7 @@ def compute_metrics(
         seeds=[result.seed for result in results.seeds],
         notes=list(notes),
         collapsed=_collapsed(results),
+        stuck={str(result.seed): result.stuck for result in results.seeds if result.stuck},
         champion=Champion(
             seed=champion.seed,
             temperature=champion.rule.temperature,

@@ -32,6 +32,7 @@ class SeedResult:
         predictions: By split (val, test).
         curve: A row per epoch, a column per quantity.
         best_epoch: The epoch whose weights were kept.
+        stuck: A sentence, where the loss did not fall.
     """
 
     seed: int
@@ -41,6 +42,7 @@ class SeedResult:
     predictions: dict[str, Predictions]
     curve: pd.DataFrame
     best_epoch: int
+    stuck: str | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def choose_champion(results: Sequence[SeedResult], metric: str) -> SeedResult:
 def _read_seed(paths: Paths, seed: int) -> SeedResult:
     require_files(paths, seed)
     written = read_json(paths.metrics(seed))
-    fitted = written["calibration"]
+    fitted, trained = written["calibration"], read_json(paths.finetune_stats(seed))
     return SeedResult(
         seed=seed,
         metrics={
@@ -135,5 +137,6 @@ def _read_seed(paths: Paths, seed: int) -> SeedResult:
         trial=Trial(**fitted["trial"]) if fitted["trial"] else None,
         predictions=read_predictions(paths.predictions(seed)),
         curve=pd.read_csv(paths.curve(seed)),
-        best_epoch=read_json(paths.finetune_stats(seed))["best_epoch"],
+        best_epoch=trained["best_epoch"],
+        stuck=trained.get("stuck"),
     )

@@ -67,11 +67,10 @@ def _batch(options: Finetune) -> str:
 
 
 def _epochs(stats: Mapping[str, Any], options: Finetune) -> str:
-    monitor = stats["monitor"]
-    return (
-        f"{stats['epochs']} of at most {options.max_epochs}; the weights of epoch {stats['best_epoch']} were kept "
-        f"(best {monitor['name']}: {monitor['value']:.3f})"
-    )
+    name, value = stats["monitor"]["name"], stats["monitor"]["value"]
+    best = "no epoch was chosen" if value is None else f"best {name}: {value:.3f}"  # fast_dev_run, or no val batches
+    kept = f"the weights of epoch {stats['best_epoch']} were kept ({best})"
+    return f"{stats['epochs']} of at most {options.max_epochs}; {kept}"
 
 
 def _by_split(counts: Mapping[str, int] | None) -> str:

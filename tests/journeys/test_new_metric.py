@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end import small_project
+from tests.journeys.long import minutes_long
 from tests.pipeline import toy
 
 PAGE = (toy.REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
@@ -120,7 +121,7 @@ def test_the_walk_has_its_blocks_and_they_fit_the_code(tmp_path: Path) -> None:
         assert METRIC in target.read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
+@minutes_long
 @pytest.mark.parametrize(("steps", "tests"), NOTICED)
 def test_a_forgotten_step_is_noticed_and_the_step_is_enough(
     steps: int, tests: list[str], fresh: Path, tmp_path: Path

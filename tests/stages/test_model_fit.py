@@ -1,6 +1,7 @@
 """A config.json that transformers can't use, or that is not of the weights beside it, is one line within seconds."""
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
+    AutoConfig,
+    AutoModel,
     AutoModelForCausalLM,
     AutoModelForMaskedLM,
     AutoModelForSeq2SeqLM,
@@ -112,7 +115,16 @@ def test_a_config_that_is_no_json_object(folder: Path, content: bytes, message: 
 RENAMED = ["albert", "bart", "bert", "distilbert", "gpt2", "nomic_bert", "roberta", "t5", "xlnet"]
 
 
-@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "model.encoder0.", "0.auto_model."])
+CAUSES = {  # start of the names -> what the message says of it
+    "_orig_mod.": "the part '_orig_mod', as torch.compile adds it",
+    "module.": "the part 'module', as DataParallel",
+    "model.module.": "the part 'module', as DataParallel",
+    "model.encoder0.": r"start with 'model\.encoder0\.",
+    "0.auto_model.": r"start with '0\.auto_model\.",
+}
+
+
+@pytest.mark.parametrize("prefix", CAUSES)
 @pytest.mark.parametrize("part", ["encoder", "classifier"])
 @pytest.mark.parametrize("kind", RENAMED)
 def test_weights_of_other_names_are_missing(tmp_path: Path, kind: str, part: str, prefix: str) -> None:
@@ -121,7 +133,50 @@ def test_weights_of_other_names_are_missing(tmp_path: Path, kind: str, part: str
     (model if part == "classifier" else model.base_model).save_pretrained(tmp_path)
     path = tmp_path / "model.safetensors"
     save_file({f"{prefix}{name}": values for name, values in load_file(path).items()}, path, {"format": "pt"})
-    refused(tmp_path, r"lacks \d+ weights of the encoder that config.json describes")
+    refused(tmp_path, r"lacks \d+ weights of the encoder that config.json describes .*" + CAUSES[prefix])
+    with pytest.raises(ModelError) as error:
+        check_model_folder(tmp_path, name="theirs")
+    (advice,) = re.findall(r"(save_file\(.*\)) of safetensors.torch", str(error.value))
+    exec(advice, {"FILE": path, "save_file": save_file, "load_file": load_file})
+    if prefix != "model.module.":  # two wrappers: the next message names the other
+        check_model_folder(tmp_path, name="theirs")
+
+
+@pytest.mark.parametrize("kind", ["t5", "mt5"])
+def test_the_encoder_of_an_encoder_decoder_alone_is_named(tmp_path: Path, kind: str) -> None:
+    from transformers import MT5EncoderModel, T5EncoderModel
+
+    config = AutoConfig.for_model(
+        kind, vocab_size=40, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2, decoder_start_token_id=0
+    )
+    {"t5": T5EncoderModel, "mt5": MT5EncoderModel}[kind](config).save_pretrained(tmp_path)
+    refused(
+        tmp_path, r"lacks \d+ weights .*It holds the encoder alone, .* reads the decoder too\. Choose a folder of the"
+    )
+
+
+KIN = ["roberta", "xlm-roberta", "camembert", "mpnet", "bert", "electra"]
+
+
+@pytest.mark.parametrize("trained", KIN)
+@pytest.mark.parametrize("said", KIN)
+def test_weights_of_another_architecture_with_equal_names_are_doubted(tmp_path: Path, trained: str, said: str) -> None:
+    """BERT's position embeddings begin at 0, RoBERTa's and its kin's after the id of the padding token."""
+    sizes = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    sizes |= {"intermediate_size": 16, "embedding_size": 16, "type_vocab_size": 1}
+    configs = [AutoConfig.for_model(kind, **sizes) for kind in (trained, said)]
+    encoder = AutoModel.from_config(configs[0])
+    configs[1].max_position_embeddings = configs[0].max_position_embeddings
+    encoder.save_pretrained(tmp_path)
+    configs[1].save_pretrained(tmp_path)
+    offset = [kind not in ("bert", "electra") for kind in (trained, said)]
+    try:
+        doubt = check_model_folder(tmp_path, name="theirs").doubt
+    except ModelError:  # MPNet has other names
+        assert "mpnet" in (trained, said)
+        assert trained != said
+        return
+    assert (doubt is None) == (offset[0] == offset[1])
 
 
 @pytest.mark.parametrize("part", ["encoder", "classifier"])

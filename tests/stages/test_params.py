@@ -46,7 +46,7 @@ def test_all_problems_come_in_one_error(values: Any) -> None:
         ("finetune.monitor", "test.mcc", "finetune.monitor: expected 'val.loss'"),
         ("finetune.monitor", "val/loss", "finetune.monitor: val/loss is now written val.loss"),
         ("finetune.monitor", "val/f1", "finetune.monitor: expected 'val.loss'.* got 'val/f1'"),
-        ("finetune.precision", 16, "finetune.precision: expected 'auto', '32' or 'bf16', got 16"),
+        ("finetune.precision", 16, "finetune.precision: expected 'auto', '32', 'bf16' or 'fp16', got 16"),
         ("finetune.max_epochs", None, "finetune.max_epochs: expected an integer, got null"),
         (
             "finetune.class_weights",

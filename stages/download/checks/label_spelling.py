@@ -1,4 +1,4 @@
-"""Labels that may be one class spelled several ways: in case, width, blanks, Unicode form or form of a number."""
+"""Labels that may be one class spelled several ways: warned of, merged or refused."""
 
 import logging
 import re
@@ -8,27 +8,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from stages.download.checks.rules import Problems
+from stages.download.checks.spelling_key import spelling_key, typed
 from stages.download.row_store import RowStore
-from stages.download.text_keys import normalise
 from stages.errors import DataError
 from stages.messages import examples, plain, short
 
-INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufe0e\ufe0f\ufeff]")
-NUMBER = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,4}))?")
 SHOWN = 100  # characters of a label in a message
-LONGEST_NUMBER = 40  # characters; more digits are an id, and no number was written in two forms of it
 WHOLE, WHOLE_AS_FLOAT = re.compile(r"[+-]?\d+"), re.compile(r"[+-]?\d+\.0")
 PANDAS = (
     " pandas writes a column of whole numbers as 0.0, 1.0 where one of its cells is empty: "
     "write the column as text or as Int64."
 )
 logger = logging.getLogger(__name__)
-
-
-def spelling_key(label: str) -> str:
-    """Return a key that is equal for spellings of one label: `Ham` and `ham `, `1`, `1.0`, `01` and `1e0`."""
-    text = normalise(INVISIBLE.sub("", label)) or ""
-    return _number_key(text) or text
 
 
 def float_note(labels: Sequence[str]) -> str:
@@ -60,7 +51,7 @@ def check_spelling(
     """
     if named:
         return {}
-    policy, rows = problems.policy("label_spelling"), _count(store)
+    policy, rows = problems.policy("label_spelling"), count_rows(store)
     groups: dict[str, list[str]] = {}
     for label in sorted(rows, key=lambda label: -rows[label]):  # stable: of equally frequent ones the first read
         groups.setdefault(spelling_key(label), []).append(label)
@@ -85,7 +76,7 @@ def _act(store: RowStore, problems: Problems, policy: str, spellings: Mapping[st
         merged = examples(spellings, show=lambda name: f"{short(name)} has the rows of {_counts(spellings[name])}")
         logger.info("label_spelling: merge: %s.%s", merged, note)
         return
-    first = _first_rows(store)
+    first = first_rows(store)
     shown = examples(spellings, show=lambda name: _counts(spellings[name], first))
     advice = "set download.dataset.checks.label_spelling: merge, or give both one name in download.dataset.labels"
     if policy == "fail":
@@ -104,9 +95,8 @@ def _act(store: RowStore, problems: Problems, policy: str, spellings: Mapping[st
 
 def _counts(counts: Mapping[str, int], first: Mapping[str, str] | None = None) -> str:
     shown = {label: short(label) for label in counts}
-    if len({unicodedata.normalize("NFC", text) for text in shown.values()}) < len(
-        shown
-    ):  # they look alike: é in one character, and in two
+    looks = {typed(unicodedata.normalize("NFC", text)) for text in shown.values()}
+    if len(looks) < len(shown):  # é in one character, and in two; a hyphen and a dash
         shown = {label: ascii(label[:SHOWN]) for label in counts}
     return " and ".join(
         f"{shown[label]} ({rows} row{'' if rows == 1 else 's'}{f', the first: {first[label]}' if first else ''})"
@@ -114,27 +104,14 @@ def _counts(counts: Mapping[str, int], first: Mapping[str, str] | None = None) -
     )
 
 
-def _count(store: RowStore) -> dict[str, int]:
-    """Rows of each label, in the order in which the labels were read."""
+def count_rows(store: RowStore) -> dict[str, int]:
+    """Return the rows of each label, in the order in which the labels were read."""
     counts = np.bincount(store.label, minlength=len(store.labels))
     return {label: int(counts[index]) for label, index in store.labels.items()}
 
 
-def _first_rows(store: RowStore) -> dict[str, str]:
-    """Where the first row of each label is."""
+def first_rows(store: RowStore) -> dict[str, str]:
+    """Return where the first row of each label is: its file and number."""
     positions = np.unique(store.label, return_index=True)[1]
     rows = [store.source_row(int(position)) for position in positions]
     return {label: f"{plain(row.file)} row {row.row}" for label, row in zip(store.labels, rows, strict=True)}
-
-
-def _number_key(text: str) -> str | None:
-    """The digits and the exponent of a decimal number, the same for each of its forms; None for other texts."""
-    match = NUMBER.fullmatch(text) if len(text) <= LONGEST_NUMBER else None
-    if match is None:
-        return None
-    sign, whole, part, exponent = match.groups("")
-    if not whole + part:
-        return None
-    digits = str(int(whole + part)).rstrip("0")
-    zeros = len(str(int(whole + part))) - len(digits)
-    return f"{sign.strip('+')}{digits}e{int(exponent or 0) - len(part) + zeros}" if digits else "0"

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 
 from stages.download.readers.columns import ROWS, rows_at_once, rows_of
 from stages.download.readers.record import ReadOptions, Record, missing_column, typed_record
-from stages.download.regular_files import open_file
 from stages.errors import DataError
 from stages.parquet_rows import BUFFER, bytes_per_row, column_chunks, has_dictionary
 from stages.reading.nested import Steps, leaves, steps_to, values_at
+from stages.reading.regular_files import open_file
 
 MOST_ROWS = 100_000_000  # of a table; a header of some bytes can claim any number
 

@@ -15,11 +15,11 @@ from stages.download.readers.record import (
     record_of,
     typed_record,
 )
-from stages.download.regular_files import files_below, open_file
 from stages.errors import DataError
 from stages.messages import plain, short
 from stages.reading.json_rows import read_json, read_json_lines
 from stages.reading.lines import Lines, Row, decode
+from stages.reading.regular_files import files_below, open_file
 from stages.reading.separated import read_separated
 from stages.reading.values import present_keys, value_at
 from stages.reading.workbook import read_workbook
@@ -92,7 +92,7 @@ def _text_rows(stream: io.TextIOWrapper, name: str, options: ReadOptions) -> Ite
             yield record_of(lines.first, {"text": line.rstrip("\r\n")})
             lines.next_row()
     else:
-        names, rows = read_separated(lines, name, options.dialect)
+        names, rows, _ = read_separated(lines, name, options.dialect)
         yield from _records(names, rows, name, options)
 
 

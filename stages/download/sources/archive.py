@@ -16,9 +16,9 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from stages.download.regular_files import open_file
 from stages.errors import DataError
 from stages.messages import NAMES, examples, plain, short
+from stages.reading.regular_files import open_file
 from stages.reading.system_files import in_system_folder
 
 COMPRESSIONS = {  # by the first bytes, because the file's name may be wrong

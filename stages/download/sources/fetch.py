@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.download.regular_files import files_below, open_file, unreadable
 from stages.download.sources.http import download
 from stages.download.sources.local import find_local
 from stages.download.sources.object_stores import STORES, fetch_from_store
 from stages.errors import DataError
 from stages.messages import examples, plain
+from stages.reading.regular_files import files_below, open_file, unreadable
 from stages.redaction import redact_shapes
 
 logger = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from itertools import takewhile
 from pathlib import Path
 
 from stages.download.readers.record import encodable
-from stages.download.regular_files import refuse_link_outside, unreadable
 from stages.errors import DataError
 from stages.messages import examples, plain, short
+from stages.reading.regular_files import refuse_link_outside, unreadable
 from stages.reading.system_files import in_system_folder, is_system_file
 from stages.redaction import redact_shapes
 

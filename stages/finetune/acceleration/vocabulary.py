@@ -56,9 +56,13 @@ class ShrinkUnused(Callback):
         self.compact = compact
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        """Apply AdamW's decay of this step, which only weights that train have."""
+        """Apply AdamW's decay of this step, which only weights that train have, and a step that is not left out."""
         if not self.compact.weight.requires_grad:
             return
+        if trainer.scaler is not None:  # fp16: a step whose gradient is not finite is left out
+            grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+            if not nn.utils.get_total_norm(grads).isfinite():
+                return
         for group in optimizer.param_groups:
             if any(parameter is self.compact.weight for parameter in group["params"]):
                 self.compact.shrunk.data *= 1 - group["lr"] * group["weight_decay"]

@@ -40,10 +40,12 @@ class WatchLoss(Callback):
 
     def __init__(self) -> None:
         self.unchecked: list[tuple[Tensor, Tensor, int]] = []  # loss, rows, batch
+        self.scaled = False  # as it is in fp16
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        self.scaled = trainer.scaler is not None
         self.unchecked.append((outputs["loss"].detach(), batch["rows"], batch_idx))
         if len(self.unchecked) == STEPS_PER_CHECK or outputs["loss"].device.type == "cpu":
             self.check(trainer.current_epoch)
@@ -63,9 +65,11 @@ class WatchLoss(Callback):
         finite = torch.stack([loss for loss, _, _ in losses]).isfinite().tolist()
         for is_finite, (loss, rows, batch) in zip(finite, losses, strict=True):
             if not is_finite:
+                fp16 = "Set finetune.precision to 32, because fp16 has no number above 65,504; or lower"
                 raise TrainingError(
                     f"The loss is {loss.item()} in epoch {epoch + 1}, batch {batch + 1}, on rows {rows.tolist()} of "
-                    "rows.parquet. Lower finetune.learning_rate, set finetune.gradient_clip, or correct these rows."
+                    f"rows.parquet. {fp16 if self.scaled else 'Lower'} finetune.learning_rate, set "
+                    "finetune.gradient_clip, or correct these rows."
                 )
 
 

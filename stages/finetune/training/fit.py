@@ -31,6 +31,7 @@ class Fitted:
         best_epoch: The epoch whose weights the model has now.
         monitor: Name of the metric that chose it.
         best: Its value in that epoch; None if no epoch was chosen (`fast_dev_run`, or no val batches).
+        steps: Steps of the optimizer, of all epochs.
         real_tokens: Share (0 to 1) of the tokens in padded batches of train that are not padding.
     """
 
@@ -38,6 +39,7 @@ class Fitted:
     best_epoch: int
     monitor: str
     best: float | None
+    steps: int
     real_tokens: float
 
 
@@ -94,7 +96,7 @@ def fit(
         best_epoch = int(next(row["epoch"] for row in epochs.curve if row[column] == value))
         load_weights(module, Path(best.best_model_path))
     _remove_checkpoints(trainer, folder)
-    return Fitted(epochs.curve, best_epoch, options.monitor, value, data.real_token_share())
+    return Fitted(epochs.curve, best_epoch, options.monitor, value, trainer.global_step, data.real_token_share())
 
 
 def _best_epoch(folder: Path, options: Finetune, mode: str) -> BestEpoch:

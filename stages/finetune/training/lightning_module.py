@@ -7,14 +7,15 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MetricCollection
 from transformers import PreTrainedModel
 
 from stages.errors import TrainingError
 from stages.finetune.acceleration.steps import Steps
-from stages.finetune.batches import NOT_FOR_THE_MODEL, STEP_LABELS
+from stages.finetune.batches import NOT_FOR_THE_MODEL, STEP_LABELS, TIMES
 from stages.finetune.methods import unfreeze, wrong_modes
 from stages.finetune.training.optimizer import make_schedule, parameter_groups
+from stages.finetune.training.weighted_mean import WeightedMean
 from stages.model.packed import attends_packed
 from stages.schema import Finetune
 from stages.targets.target import Kind
@@ -62,9 +63,9 @@ class FinetuneModule(LightningModule):
         self.steps: Steps | None = None  # whole steps, where the device and the options allow
         weights = torch.ones(num_labels) if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights, persistent=False)
-        self.train_loss = MeanMetric(nan_strategy="disable")  # any other strategy waits for the GPU at every step
+        self.train_loss = WeightedMean()
         self.train_loss.persistent(True)  # so that a checkpoint within an epoch holds it
-        self.val_loss = MeanMetric(nan_strategy="disable")
+        self.val_loss = WeightedMean()
         self.val_metrics = MetricCollection(dict(self._training.val_metrics(num_labels)), prefix="val.")
 
     @property
@@ -109,7 +110,7 @@ class FinetuneModule(LightningModule):
             self.train_loss.update(losses, weights)
             return loss
         losses, weights = self._train_losses(self(batch), batch["labels"])
-        self.train_loss.update(losses.detach(), weights)
+        self.train_loss.update(losses.detach(), weights / batch[TIMES] if TIMES in batch else weights)
         return (losses * weights).sum() / self._total_weight(batch, weights)
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
@@ -142,7 +143,7 @@ class FinetuneModule(LightningModule):
         self.val_metrics.reset()
 
     def configure_optimizers(self) -> Any:
-        """Return fused AdamW and a schedule that steps with every batch."""
+        """Return AdamW, fused where the gradients are not scaled, and a schedule that steps with every batch."""
         groups = parameter_groups(
             self.model,
             learning_rate=self.hparams["learning_rate"],
@@ -151,7 +152,8 @@ class FinetuneModule(LightningModule):
         )
         if self.hparams["frozen_epochs"] is None:  # no weight is unfrozen later
             groups = [group | {"params": [p for p in group["params"] if p.requires_grad]} for group in groups]
-        optimizer = torch.optim.AdamW([group for group in groups if group["params"]], fused=True)
+        scaled = self.trainer.scaler is not None  # fused AdamW would undo that itself, after the gradients are clipped
+        optimizer = torch.optim.AdamW([group for group in groups if group["params"]], fused=not scaled)
         rates = make_schedule(
             optimizer,
             kind=self.hparams["schedule"],
@@ -178,6 +180,8 @@ class FinetuneModule(LightningModule):
             return None
         if not attends_packed(self.model) or self.hparams["frozen_epochs"] is not None:
             return None
+        if any(getattr(layer, "gradient_checkpointing", False) for layer in self.model.modules()):
+            return None  # layers would be computed again with the weights, not with their copies
         optimizer: Any = self.optimizers(use_pl_optimizer=False)
         clip = float(trainer.gradient_clip_val or 0.0)
         return Steps(self.model, self._train_losses, optimizer, gradient_clip=clip)

@@ -25,6 +25,22 @@ MATRIX_LABELS = 20  # a larger matrix is unreadable: only the most frequent conf
 CONFUSIONS = 15
 MOST_CLASSES = 200  # listed in a table: of more, those with the lowest F1, and those with the fewest rows in train
 MOST_CHARACTERS = 10_000  # of a text
+MARKS = "†‡§¶‖#"  # of rough intervals: at most three reasons a split, of val and test
+
+
+@dataclass(frozen=True)
+class Rough:
+    """Why intervals are rough.
+
+    Attributes:
+        mark: That stands beside them; each reason has its own.
+        reason: A part of a sentence.
+        metrics: Whose intervals they are, by split.
+    """
+
+    mark: str
+    reason: str
+    metrics: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +55,7 @@ class Context:
         target: Where the labels come from.
         headline: The metric at the top of the report.
         metric_names: All metrics, the headline first.
-        rough: By split, the metrics whose interval is rough, by the reason.
+        rough: Why intervals are rough, each reason once.
         slices: Column and value of each slice, weakest first.
         small_slice: Slices with fewer rows are marked as small.
         matrix: Rows by label and predicted label; None with many labels.
@@ -60,7 +76,7 @@ class Context:
     target: str
     headline: str
     metric_names: list[str]
-    rough: dict[str, dict[str, list[str]]]
+    rough: list[Rough]
     slices: list[tuple[str, str]]
     small_slice: int
     matrix: list[list[int]] | None
@@ -100,7 +116,7 @@ def build_context(
         target=describe_target(params),
         headline=headline,
         metric_names=_metric_names(results, headline),
-        rough={split: _rough(results, split) for split in SPLITS},
+        rough=_rough(results),
         slices=_weakest_first(metrics),
         small_slice=SMALL,
         matrix=matrix.tolist() if len(labels) <= MATRIX_LABELS else None,
@@ -125,10 +141,16 @@ def describe_target(params: Params) -> str:
     return f"column {column}" if isinstance(column, str) else f"column number {column}"
 
 
-def _rough(results: Results, split: str) -> dict[str, list[str]]:
-    predictions = results.champion.predictions[split]
-    names = results.champion.metrics[split]
-    return by_reason(names, predictions.labels, [predictions.preds], predictions.groups)
+def _rough(results: Results) -> list[Rough]:
+    found: dict[str, dict[str, list[str]]] = {}
+    for split in SPLITS:
+        predictions = results.champion.predictions[split]
+        reasons = by_reason(
+            results.champion.metrics[split], predictions.labels, [predictions.preds], predictions.groups
+        )
+        for reason, names in reasons.items():
+            found.setdefault(reason, {})[split] = names
+    return [Rough(mark, reason, splits) for mark, (reason, splits) in zip(MARKS, found.items(), strict=False)]
 
 
 def _metric_names(results: Results, headline: str) -> list[str]:

@@ -71,6 +71,18 @@ class Training(Protocol):
             class_weights: As for `weights`, where a row has several labels.
         """
 
+    def constant_loss(
+        self, labels: NDArray[Any], class_weights: NDArray[np.float64], *, loss: str = "auto", smoothing: float = 0.0
+    ) -> float:
+        """Return the least mean loss of the same answer to every row.
+
+        Args:
+            labels: From `learned`; shape (rows, ...).
+            class_weights: One per label of the target.
+            loss: finetune.loss.
+            smoothing: finetune.label_smoothing.
+        """
+
     def weights(self, labels: Tensor, class_weights: Tensor) -> Tensor:
         """Return the weight of each row in the loss, (batch,).
 

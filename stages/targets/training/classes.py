@@ -53,6 +53,23 @@ def losses(
     return nn.functional.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
 
 
+def constant_loss(
+    labels: NDArray[np.int64], class_weights: NDArray[np.float64], *, loss: str = "auto", smoothing: float = 0.0
+) -> float:
+    """Return the least mean cross-entropy of the same probabilities for every row: the entropy of the targets.
+
+    Args:
+        labels: Label index of each row; shape (rows,), one or more.
+        class_weights: Of each class in the mean; shape (classes,).
+        loss: finetune.loss.
+        smoothing: Share of each target (0 to 1) that is spread evenly over all classes.
+    """
+    sums = np.bincount(labels, minlength=len(class_weights)) * class_weights
+    targets = (1 - smoothing) * sums / sums.sum() + smoothing / len(sums)
+    present = targets[targets > 0]
+    return float(-(present * np.log(present)).sum())
+
+
 def weights(labels: Tensor, class_weights: Tensor) -> Tensor:
     """Return the weight of each row's class, (batch,)."""
     return class_weights[labels]

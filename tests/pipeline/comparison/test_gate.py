@@ -78,6 +78,14 @@ def test_a_drop_of_rows_that_are_not_paired_is_said(limit: float) -> None:
     assert result.why.endswith("from two separate intervals, because its rows are not paired")
 
 
+@pytest.mark.parametrize(("drop", "open_"), [(0.01, True), (0.05, False)])
+def test_a_metric_that_rows_make_too_high_never_passes(drop: float, open_: bool) -> None:
+    row = replace(MetricRow("test.mcc", 0.6, 0.6, -0.01, 0.01), largest_drop=drop, biased=True)
+    (result,) = check_rules(Gate(max_drop={"test.mcc": 0.02}), "within noise", [row], HEAD, what=WHAT)
+    assert (result.passed, result.open) == (False, open_)
+    assert result.why.startswith("undecided: with so few test rows per class") == open_
+
+
 def test_worse_fails_and_noise_does_not() -> None:
     rows = [
         MetricRow("test.mcc", 0.6, 0.5, -0.2, -0.05, verdict="worse"),

@@ -164,6 +164,20 @@ def test_ordered_classes_have_their_metrics_too(ordered: str) -> None:
     assert ({"quadratic_kappa", "mean_absolute_error"} <= rows.keys()) == (ordered == "yes")
 
 
+@pytest.mark.parametrize(("rows_each", "biased"), [(3, {"test.average_precision"}), (4, set())])
+def test_average_precision_of_many_classes_with_few_rows_is_known_to_be_too_high(
+    rows_each: int, biased: set[str]
+) -> None:
+    names = [str(number) for number in range(6)]
+    labels = np.repeat(np.arange(6), rows_each)
+    sides = [np.random.default_rng(side).dirichlet(np.ones(6), len(labels)) for side in (0, 1)]
+    pairs = paired(
+        *(predictions(list(map(str, range(len(labels)))), list(labels), side.tolist()) for side in sides), names
+    )
+    rows = compare_paired(pairs, "test", ComparisonOptions(metric="macro_f1", confidence=0.95))
+    assert {row.name for row in rows if row.biased} == biased
+
+
 def test_the_same_predictions_are_identical_in_every_metric_and_can_not_have_dropped() -> None:
     rows = verdicts(model(40), model(40))
     assert rows.keys() == METRICS

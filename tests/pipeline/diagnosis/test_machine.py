@@ -88,7 +88,7 @@ def test_a_missing_package_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None
         (CPU, True, [("GPU", "note", "is built for CPUs only, sees no GPU"), ("CPU", "ok", "")]),
         (CPU | {"cuda_build": "12.8"}, True, [("GPU", "note", "built for CUDA 12.8"), ("CPU", "ok", "")]),
         (GPU, True, [("GPU", "ok", "H100 (79.2 GiB)")]),
-        (GPU | {"gpu_bf16": False}, True, [("GPU", "ok", "training uses float32")]),
+        (GPU | {"gpu_bf16": False}, True, [("GPU", "ok", "training uses fp16")]),
         (CPU | {"mps": True}, False, [("GPU", "ok", "MPS")]),
     ],
 )

@@ -20,7 +20,7 @@ from tests.pipeline.processes import is_part, processes_of, wait_for
 pytestmark = pytest.mark.slow
 STAGES = ("download@rows", "download@model", "cut", "train@1", "train@2", "report")
 ROUNDS, KILLS = (
-    2,
+    1,
     4,
 )  # `make test-faults` has hundreds; after each the run is started again and its outputs are compared
 VICTIMS = {"dvc": ["-m", "dvc"], "stage": ["python", "work.py"]}

@@ -93,6 +93,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_encoder(root / "other_weights", seed=1)
     shutil.copytree(root / "other_weights", root / "other_tokenizer")
     text("other_tokenizer/tokenizer.json", '"lowercase": ?true', '"lowercase": false')(root)
+    text("other_tokenizer/tokenizer_config.json", '"do_lower_case": ?true', '"do_lower_case": false')(root)
     for stage in ("finetune", "evaluate", "report"):
         (root / f"stages/{stage}/__main__.py").write_text(STAND_IN)
     for value in VALUES:

@@ -15,7 +15,7 @@ def test_progress_is_plain_lines_without_a_terminal(
     predict: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("pipeline.prediction.progress.INTERVAL", 0.0)
-    monkeypatch.setattr("pipeline.prediction.windows.WINDOW_ROWS", 64)
+    monkeypatch.setattr("pipeline.prediction.window.WINDOW_ROWS", 64)
     caplog.set_level("INFO", logger="pipeline")
     predict(many(tmp_path / "in.csv", 128), "out.csv")
     said = [record.getMessage() for record in caplog.records]

@@ -49,11 +49,11 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "empty": ("in.csv", b"", r"in\.csv is empty \(0 bytes\)"),
     "binary": ("in.csv", b"text\n\x00\x01\x02", r"in\.csv: expected csv, got a binary file \(byte 0 at position 5\)"),
     "zip": ("in.csv", b"PK\x03\x04....", r"in\.csv: expected csv, got a zip"),
-    "gzip": ("in.jsonl", b"\x1f\x8b....", r"in\.jsonl: expected jsonl, got gzip"),
+    "gzip": ("in.jsonl", b"\x1f\x8b....", r"in\.jsonl is packed, and damaged"),
     "parquet as csv": ("in.csv", b"PAR1....", r"in\.csv: expected csv, got Parquet"),
     "parquet, what to do": ("in.csv", b"PAR1....", r"got Parquet\. Add: --format parquet$"),
-    "gzip, what to do": ("in.csv", b"\x1f\x8b....", r"got gzip\. Unpack it\.$"),
-    "arrow": ("in.csv", b"ARROW1..", r"got Arrow, which only training reads\. Save it as Parquet"),
+    "zstd, what to do": ("in.csv", b"\x28\xb5\x2f\xfd....", r"got zstd\. Unpack it: zstd -d FILE$"),
+    "arrow": ("in.csv", b"ARROW1..", r"got Arrow\. Add: --format arrow"),
     **{
         f"divided by {mark}": (
             "in.csv",
@@ -134,7 +134,7 @@ def test_a_line_that_python_can_not_read_is_an_error_of_its_row(
 def test_values_that_parquet_can_not_hold_are_named(
     predict: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: object, early: bool
 ) -> None:
-    monkeypatch.setattr("pipeline.prediction.windows.WINDOW_ROWS", 1)
+    monkeypatch.setattr("pipeline.prediction.window.WINDOW_ROWS", 1)
     rows = [{"text": "good", "n": 1}, {"text": "bad", "n": value}]
     if early and value not in ("x",):
         rows = rows[1:]

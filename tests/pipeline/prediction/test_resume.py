@@ -68,9 +68,9 @@ def interrupt(
 def test_windows_of_any_size_resume(
     predict: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, out: str
 ) -> None:
-    monkeypatch.setattr("pipeline.prediction.windows.WINDOW_ROWS", 64)
+    monkeypatch.setattr("pipeline.prediction.window.WINDOW_ROWS", 64)
     monkeypatch.setattr("pipeline.prediction.parquet.WINDOW_ROWS", 64)
-    monkeypatch.setattr("pipeline.prediction.windows.WINDOW_CHARACTERS", 500)
+    monkeypatch.setattr("pipeline.prediction.window.WINDOW_CHARACTERS", 500)
     monkeypatch.setattr("stages.texts.WINDOW_CHARACTERS", 500)
     texts = [row["text"] for row in read_csv(many(tmp_path / "texts.csv", 300))]
     if source == "in.csv":
@@ -90,7 +90,7 @@ def test_windows_of_any_size_resume(
 def test_resume_wants_the_same_run(
     predict: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.prediction.windows.WINDOW_ROWS", 64)
+    monkeypatch.setattr("pipeline.prediction.window.WINDOW_ROWS", 64)
     monkeypatch.setattr("pipeline.prediction.parquet.WINDOW_ROWS", 64)
     file = many(tmp_path / "in.csv", 300)
     interrupt(predict, monkeypatch, file, "out.csv")
@@ -110,10 +110,10 @@ def test_starting_over_drops_the_windows_of_the_interrupted_run(
     predict: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = many(tmp_path / "in.csv", 150)
-    monkeypatch.setattr("pipeline.prediction.windows.WINDOW_ROWS", 64)
+    monkeypatch.setattr("pipeline.prediction.window.WINDOW_ROWS", 64)
     monkeypatch.setattr("pipeline.prediction.parquet.WINDOW_ROWS", 64)
     interrupt(predict, monkeypatch, file, "out.csv")
-    monkeypatch.setattr("pipeline.prediction.windows.WINDOW_ROWS", 100)  # so that no window replaces one of before
+    monkeypatch.setattr("pipeline.prediction.window.WINDOW_ROWS", 100)  # so that no window replaces one of before
     assert len(read_csv(predict(file, "out.csv"))) == 150
 
 

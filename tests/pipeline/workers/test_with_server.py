@@ -124,7 +124,8 @@ def starts(project: ToyProject, stage: str) -> int:
     return sum(event["stage"] == stage for event in project.events())
 
 
-@pytest.mark.parametrize("sig", [pytest.param(signal.SIGKILL, marks=MINUTES), pytest.param(signal.SIGTERM, marks=LONG)])
+@LONG
+@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.usefixtures("reconciler")
 def test_stage_engine_worker_coordinator_and_server_are_killed(
     deployed: ToyProject, machines: Machines, api: Api, sig: signal.Signals

@@ -15,10 +15,10 @@ import pytest
 from stages.download.readers.record import ReadOptions
 from stages.download.readers.tables import read_arrow, read_parquet
 from stages.download.readers.text_files import read_folders, read_text_file
-from stages.download.regular_files import files_below, open_file
 from stages.download.sources.archive import unpack
 from stages.download.sources.fetch import fetch
 from stages.errors import DataError
+from stages.reading.regular_files import files_below, open_file
 
 FORMATS = ["csv", "tsv", "jsonl", "lines", "parquet", "arrow", "folders"]
 pytestmark = pytest.mark.timeout(60)

@@ -88,6 +88,7 @@ SPECIFIC: dict[str, dict[str, Any]] = {
     "mpnet": COMMON,
     "mt5": T5,
     "nomic_bert": COMMON | {"head_dim": 8},
+    "qwen2": COMMON | {"num_key_value_heads": 1},
     "roberta": COMMON,
     "roformer": COMMON | {"embedding_size": 16},
     "squeezebert": COMMON | {"embedding_size": 16},

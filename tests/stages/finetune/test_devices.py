@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from stages.errors import TrainingError
-from stages.finetune.devices import Device, compile_layers, detect_device
+from stages.finetune.devices import Device, checkpoint_layers, compile_layers, detect_device
+from tests.stages.finetune.kinds import kind_model
 from tests.stages.finetune.runs import options
 from tests.stages.finetune.tiny import tiny_models
 
@@ -28,7 +29,9 @@ def machine(monkeypatch: pytest.MonkeyPatch, *, gpus: int = 0, bf16: bool = True
         ({}, {"accelerator": "cpu", "strategy": "ddp"}, Device("cpu", 1, "ddp", "32-true")),
         ({"gpus": 1}, {"accelerator": "auto"}, Device("cuda", 1, "auto", "bf16-mixed")),
         ({"gpus": 2}, {"accelerator": "gpu", "devices": 2}, Device("cuda", 2, "ddp", "bf16-mixed")),
-        ({"gpus": 1, "bf16": False}, {"accelerator": "auto"}, Device("cuda", 1, "auto", "32-true")),
+        ({"gpus": 1, "bf16": False}, {"accelerator": "auto"}, Device("cuda", 1, "auto", "16-mixed")),
+        ({"gpus": 1, "bf16": False}, {"accelerator": "auto", "precision": "32"}, Device("cuda", 1, "auto", "32-true")),
+        ({"gpus": 1}, {"accelerator": "gpu", "precision": "fp16"}, Device("cuda", 1, "auto", "16-mixed")),
         ({"gpus": 1}, {"accelerator": "gpu", "precision": "32"}, Device("cuda", 1, "auto", "32-true")),
         ({"gpus": 1}, {"accelerator": "cpu"}, Device("cpu", 1, "auto", "32-true")),
         ({"mps": True}, {"accelerator": "auto"}, Device("mps", 1, "auto", "32-true")),
@@ -55,6 +58,30 @@ def test_more_gpus_than_there_are(monkeypatch: pytest.MonkeyPatch, there: dict[s
         TrainingError, match=rf"finetune.devices is 3, but .* PyTorch sees is {gpus}. Set .* to {gpus} or less"
     ):
         detect_device(options(accelerator="auto", devices=3))
+
+
+@pytest.mark.parametrize(("there", "kind"), [({}, "cpu"), ({"mps": True}, "mps"), ({"gpus": 1}, "cpu")])
+def test_fp16_needs_a_cuda_gpu(monkeypatch: pytest.MonkeyPatch, there: dict[str, Any], kind: str) -> None:
+    machine(monkeypatch, **there)
+    accelerator = "cpu" if "gpus" in there else "auto"
+    with pytest.raises(
+        TrainingError, match=rf"precision is fp16, but the training runs on {kind}, .* Set finetune.precision to auto"
+    ):
+        detect_device(options(accelerator=accelerator, precision="fp16"))
+
+
+def test_bf16_that_the_gpu_emulates(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    machine(monkeypatch, gpus=1, bf16=False)
+    assert detect_device(options(accelerator="gpu", precision="bf16")).precision == "bf16-mixed"
+    assert "this GPU emulates bf16, which is slow" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["albert", "funnel", "mpnet", "xlnet"])
+def test_layers_that_can_not_be_computed_again(kind: str) -> None:
+    with pytest.raises(
+        TrainingError, match=f"gradient_checkpointing is true, but transformers has none for {kind}. Set it to false"
+    ):
+        checkpoint_layers(kind_model(kind))
 
 
 def test_weights_unfrozen_later_train_on_one_device() -> None:

@@ -7,14 +7,23 @@ import pytest
 from stages.metrics.failures import describe_failures
 
 
-def report(*, low: float = 0.1, high: float = 0.3, collapsed: dict[str, Any] | None = None) -> dict[str, Any]:
+def report(
+    *,
+    low: float = 0.1,
+    high: float = 0.3,
+    collapsed: dict[str, Any] | None = None,
+    tfidf: tuple[float, float] = (0.01, 0.2),
+    stuck: Any = None,
+) -> dict[str, Any]:
     lead = {"value": 0.2, "difference": 0.125, "low": low, "high": high}
+    words = {"value": 0.6, "difference": sum(tfidf) / 2, "low": tfidf[0], "high": tfidf[1]}
     return {
         "metric": "macro_f1",
         "seeds": [1, 2, 3],
         "champion": {"seed": 2},
         "collapsed": collapsed or {},
-        "baselines": {"majority": {"macro_f1": lead}},
+        "baselines": {"majority": {"macro_f1": lead}, "tfidf": {"macro_f1": words}},
+        "stuck": stuck or {},
     }
 
 
@@ -27,6 +36,12 @@ def report(*, low: float = 0.1, high: float = 0.3, collapsed: dict[str, Any] | N
             ["The model is no better than always predicting the most frequent label: macro_f1 0.325 against"],
         ),
         ({"low": -0.4, "high": -0.1}, ["The model is worse than always predicting the most frequent label: macro_f1"]),
+        ({"tfidf": (-0.1, 0.05)}, []),  # as good as
+        (
+            {"tfidf": (-0.3, -0.1)},
+            ["The model is worse than TF-IDF + logistic regression, which counts words: macro_f1 0.400 against 0.600"],
+        ),
+        ({"tfidf": (-0.3, -0.1), "low": 0.0}, ["The model is no better than always"]),  # the worse is enough
         ({"collapsed": {"2": "ham"}}, ["The model always predicts “ham”"]),
         ({"collapsed": {"2": "ham"}, "low": 0.0}, ["The model always predicts “ham”"]),  # not both
         ({"collapsed": {"1": "ham", "3": "spam"}}, ["2 of 3 seeds always predict one label (1, 3), which lowers the"]),
@@ -35,6 +50,8 @@ def report(*, low: float = 0.1, high: float = 0.3, collapsed: dict[str, Any] | N
             ["The model is no better", "1 of 3 seeds always predicts one label (1)"],
         ),
         ({"collapsed": {"2": ["ham"], "3": ["ham"]}}, ["The model always predicts “ham”", "1 of 3 seeds"]),  # headline
+        ({"stuck": {"2": "The loss did not fall: lower finetune.learning_rate."}}, ["The loss did not fall"]),
+        ({"stuck": {"2": ["damaged"], "3": "of another seed"}}, []),
         ({"collapsed": {"2": "ham", "3": "ham"}}, ["The model always predicts “ham”", "1 of 3 seeds always predicts"]),
     ],
 )
@@ -48,4 +65,14 @@ def test_every_failure_has_a_sentence(values: dict[str, Any], expected: list[str
 
 def test_the_metric_is_called_as_the_reader_calls_it() -> None:
     (sentence,) = describe_failures(report(low=-0.1), {"macro_f1": "Macro F1"})
-    assert "Macro F1 0.325 against 0.200, a difference that may be chance (interval -0.100 to 0.300)" in sentence
+    assert (
+        "Macro F1 0.325 against 0.200, a difference that may be chance (interval of the difference -0.100 to 0.300)"
+        in sentence
+    )
+
+
+def test_a_collapse_says_the_cause_that_its_loss_tells() -> None:
+    sentences = describe_failures(report(collapsed={"2": "ham"}, stuck={"2": "The loss did not fall: raise it."}))
+    assert sentences == [
+        "The model always predicts “ham”: its answer does not depend on the text. The loss did not fall: raise it."
+    ]

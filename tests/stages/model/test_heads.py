@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 from transformers import (
+    AutoModelForSequenceClassification,
     BertConfig,
     BertForSequenceClassification,
     RobertaConfig,
@@ -15,6 +16,7 @@ from stages.errors import ModelError
 from stages.model.heads import add_hidden_layer, load_retune_head
 from stages.model_folder import check_model_folder
 from tests.stages.finetune.kinds import kind_model
+from tests.stages.tiny_classifiers import tiny_classifier
 
 SMALL = {"vocab_size": 30, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "num_labels": 3}
 IDS = torch.tensor([[2, 12, 20, 3]])
@@ -39,6 +41,19 @@ def test_transformers_alone_refuses_it_and_does_not_start_with_a_random_head(tmp
     model.save_pretrained(tmp_path)
     with pytest.raises((RuntimeError, ValueError), match=r"(?s)mismatch"):
         pipeline("text-classification", str(tmp_path))
+
+
+@pytest.mark.parametrize("hidden", [32, 24])  # as wide as the encoder, and not
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "qwen2", "gpt_neo", "opt"])  # whose own head has no bias
+def test_transformers_alone_refuses_it_where_the_own_head_has_no_bias(tmp_path: Path, kind: str, hidden: int) -> None:
+    model = tiny_classifier(kind, pad_token_id=0)
+    add_hidden_layer(model, hidden=hidden, dropout=0.2)
+    model.save_pretrained(tmp_path)
+    with pytest.raises((RuntimeError, ValueError), match=r"(?s)mismatch"):
+        AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    loaded = load_retune_head(tmp_path)
+    assert loaded is not None
+    assert torch.equal(loaded(IDS).logits, model.eval()(IDS).logits)
 
 
 def test_the_last_linear_layer_is_the_one_replaced() -> None:

@@ -584,10 +584,28 @@ def test_a_rough_interval_is_marked_with_the_reason_in_every_document(
         text = path.read_text(encoding="utf-8")
         assert other not in text, path.name
         if reason:
-            assert text.count(f"† A rough interval, because {reason} (test)") == 1, path.name
+            assert text.count(f"† A rough interval, because {reason} (test and val)") == 1, path.name
             assert text.count("†") > 15, path.name  # every metric of test and of val
         else:
             assert "†" not in text, path.name
+
+
+def test_a_mark_of_rough_intervals_has_one_reason(copy_project: Paths) -> None:
+    """Nothing is wrong on test, and some rows of val are: the reasons differ, and so do the marks."""
+    make_report(copy_project)
+    for seed in (1, 2):
+        path = copy_project.predictions(seed)
+        table = pd.read_parquet(path)
+        wrong = (table["split"] == "val") & (table["id"] == table.loc[table["split"] == "val", "id"].iloc[0])
+        pred = table["label"].where(~wrong, 1 - table["label"].clip(upper=1))
+        pq.write_table(_with_column(path, "pred", pred), path)
+    main(read_params(copy_project.params), copy_project)
+    for path in (copy_project.report / name for name in ("report.html", "report.md", "model/README.md")):
+        text = path.read_text(encoding="utf-8")
+        assert "† A rough interval, because no row is wrong (test)." in text, path.name
+        assert "‡ A rough interval, because only 1 row is wrong (val)." in text, path.name
+        rows = [line for line in text.splitlines() if "†" in line and "‡" in line and "because" not in line]
+        assert len(rows) > 5, path.name  # of the table: test and val side by side
 
 
 def _with_column(path: Path, name: str, values: pd.Series) -> pa.Table:

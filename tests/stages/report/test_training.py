@@ -39,6 +39,12 @@ def test_every_method_has_a_sentence() -> None:
     [
         ({}, {}, "trained parameters", "1,234 of 10,000 (12.3%)"),
         ({}, {"max_epochs": 5}, "epochs", "3 of at most 5; the weights of epoch 2 were kept (best val.loss: 0.612)"),
+        (
+            {"monitor": {"name": "val.loss", "value": None}, "best_epoch": 1, "epochs": 1},
+            {"fast_dev_run": True},
+            "epochs",
+            "1 of at most 4; the weights of epoch 1 were kept (no epoch was chosen)",
+        ),
         ({}, {"warmup_ratio": 0.0, "schedule": "cosine"}, "learning rate", "0.0002, cosine"),
         (
             {},

@@ -40,8 +40,9 @@ VALUES = [
     "tokenize.max_length=16",
     "split.val=0.25",
     "split.test=0.25",
-    "finetune.max_epochs=4",
-    "finetune.learning_rate=0.005",
+    "finetune.max_epochs=20",
+    "finetune.learning_rate=0.003",
+    "finetune.patience=null",
     "evaluate.resamples=119",
 ]
 
@@ -52,7 +53,7 @@ def params_of(*changes: str) -> Any:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Paths:
-    """A project after all stages: the number is 1000 more for each "good" in the text."""
+    """A project after all stages: the first word says the thousands of the number."""
     paths = Paths(tmp_path_factory.mktemp("number"))
     chance = random.Random(0)
     (paths.root / "data/samples").mkdir(parents=True)
@@ -60,8 +61,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Paths:
         rows = csv.writer(file)
         rows.writerow(("id", "content", "score"))
         for row in range(200):
-            words = ["good"] * (row % 4) + chance.choices(WORDS[1:], k=chance.randint(3, 6))
-            chance.shuffle(words)
+            words = [WORDS[row % 4], *chance.choices(WORDS[4:], k=chance.randint(3, 6))]
             rows.writerow((f"r{row}", " ".join(words), 5_000 + 1_000 * (row % 4) + chance.randint(-50, 50) / 4))
     write_encoder(paths.root / "encoder")
     params = params_of()
@@ -86,7 +86,7 @@ def test_it_learns(project: Paths) -> None:
 
 
 def test_transformers_answers_in_the_unit_of_the_data(project: Paths) -> None:
-    texts = ["good good good bad slow", "bad slow update"]
+    texts = ["fast update late app", "good update late app"]  # 8,000 and 5,000
     answers = hub_pipeline("text-classification", str(project.report / "model"), truncation=True)(texts)
     ours = Classifier.load(project.report / "model")(texts)
     assert [answer["score"] for answer in answers] == pytest.approx([answer.number for answer in ours], rel=1e-4)

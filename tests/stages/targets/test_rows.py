@@ -20,11 +20,11 @@ from stages.targets.target import KINDS, Target, check_metric, read_target
 PARAMS = read_params(Path(__file__).parents[3] / "recipes/default.yaml")
 
 
-def read(folder: Path, labels: list[str], **settings: Any) -> pa.Table:
+def read(folder: Path, given: list[str], /, **settings: Any) -> pa.Table:
     """rows.parquet of rows with these labels."""
     (folder / "data").mkdir()
     (folder / "out").mkdir()
-    lines = ["content,score", *(f"text number {row},{label}" for row, label in enumerate(labels))]
+    lines = ["content,score", *(f"text number {row},{label}" for row, label in enumerate(given))]
     (folder / "data/rows.csv").write_text("\n".join(lines) + "\n")
     checks = PARAMS.download.dataset.checks.model_copy(
         update={"min_rows_per_label": 1, "near_duplicate": "ignore", **settings.pop("checks", {})}
@@ -70,7 +70,7 @@ def test_auto_looks_at_the_labels(labels: list[str], kind: str, caplog: pytest.L
 
 def test_auto_refuses_numbers_with_a_few_names_among_them() -> None:
     labels = [f"{row}.5" for row in range(40)] + ["n/a"]
-    with pytest.raises(DataError, match="finds numbers with fractions, but n/a among them"):
+    with pytest.raises(DataError, match="finds numbers with fractions, but 'n/a' among them"):
         choose_kind("auto", labels, named=False)
 
 
@@ -93,7 +93,7 @@ def test_what_is_no_finite_number_is_one_line_or_set_aside(value: str, tmp_path:
 @pytest.mark.parametrize(
     ("labels", "settings", "message"),
     [
-        (["2", "2.0", "2"], {}, "All rows have the number 2, of which nothing can be learned"),
+        (["2", "2.0", "2"], {}, "All rows have the number '2', of which nothing can be learned"),
         (["1", "2"], {"labels": {"1": "one", "2": "two"}}, "download.dataset.labels is about classes"),
         (["1", "2"], {"label_order": ["1", "2"]}, "download.dataset.label_order is about classes"),
         (["1", ""], {}, "the label is empty"),

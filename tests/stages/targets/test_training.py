@@ -68,6 +68,18 @@ def test_losses_by_hand(loss: str, expected: list[float]) -> None:
     assert losses.tolist() == expected
 
 
+@pytest.mark.parametrize("loss", ["auto", "huber"])
+def test_no_constant_number_has_a_lower_loss(loss: str) -> None:
+    labels = np.array([-1.0, -0.5, 0.0, 0.1, 4.0], dtype=np.float32)
+    least = number.constant_loss(labels, np.ones(1), loss=loss)
+    tried = [
+        float(number.losses(torch.full((5, 1), float(answer)), torch.from_numpy(labels), loss=loss, smoothing=0).mean())
+        for answer in np.linspace(-1, 4, 501)
+    ]
+    assert least == pytest.approx(min(tried), abs=1e-4)
+    assert least <= min(tried) + 1e-7
+
+
 @pytest.mark.parametrize(
     ("kind", "changes", "message"),
     [

@@ -51,7 +51,7 @@ def test_label_smoothing_is_that_of_the_cross_entropy(paths: Paths, share: float
 
 def configured(module: FinetuneModule, *, steps: int = 10) -> tuple[list[dict[str, Any]], list[float]]:
     """Return the optimizer's groups as they start, and the head's rate at each step."""
-    module._trainer = SimpleNamespace(estimated_stepping_batches=steps)  # type: ignore[assignment]
+    module._trainer = SimpleNamespace(scaler=None, estimated_stepping_batches=steps)  # type: ignore[assignment]
     chosen = module.configure_optimizers()
     optimizer, schedule = chosen["optimizer"], chosen["lr_scheduler"]["scheduler"]
     groups = [dict(group) for group in optimizer.param_groups]
@@ -112,3 +112,18 @@ def test_metrics_are_over_rows_and_not_means_of_batches(monkeypatch: pytest.Monk
     assert logged["val.mcc"] == pytest.approx(matthews_corrcoef(labels, preds))
     expected = cross_entropy(torch.eye(3)[preds] * 2, labels, weight=torch.tensor([1.0, 2.0, 3.0]))
     assert logged["val.loss"] == pytest.approx(expected.item())
+
+
+def test_the_losses_of_an_epoch_are_weighted_by_class(paths: Paths) -> None:
+    weights = [0.5, 1.0, 30.0]
+    module = build(paths, class_weights=weights)
+    inputs = batch(paths)
+    of_row = torch.tensor(weights)[inputs["labels"]]
+    module.eval()
+    losses = nn.functional.cross_entropy(module(inputs), inputs["labels"], reduction="none").detach()
+    expected = float((losses * of_row).sum() / of_row.sum())
+    assert abs(expected - float(losses.mean())) > 1e-3
+    module.training_step(inputs, 0)
+    module.validation_step(inputs, 0)
+    assert float(module.train_loss.compute()) == pytest.approx(expected, abs=1e-6)
+    assert float(module.val_loss.compute()) == pytest.approx(expected, abs=1e-6)

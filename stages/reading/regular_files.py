@@ -7,16 +7,18 @@ from typing import NamedTuple
 
 from stages.errors import DataError
 from stages.messages import plain
+from stages.reading.dialect import PARAMS, Settings
 from stages.reading.system_files import is_system_file
 from stages.special_files import SpecialFileError, leads_outside, open_regular, require_regular
 
 
-def open_file(path: Path, name: str) -> BufferedReader:
+def open_file(path: Path, name: str, settings: Settings = PARAMS) -> BufferedReader:
     """Open a regular file.
 
     Args:
         path: The file, or a link to it.
         name: What messages call it.
+        settings: How they name what a user can set.
 
     Raises:
         DataError: It is missing, unreadable, or no regular file.
@@ -24,11 +26,11 @@ def open_file(path: Path, name: str) -> BufferedReader:
     try:
         return open_regular(path)
     except SpecialFileError as error:
-        raise _special(name, error) from error
+        raise _special(name, error, settings) from error
     except FileNotFoundError as error:
-        raise DataError(f"{name} is missing. Correct download.dataset.files, or put the file there.") from error
+        raise DataError(f"{name} is missing. Correct {settings.source}, or put the file there.") from error
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
-        raise unreadable(name, error) from error
+        raise unreadable(name, error, settings) from error
 
 
 class FolderFiles(NamedTuple):
@@ -38,13 +40,14 @@ class FolderFiles(NamedTuple):
     skipped: list[Path]
 
 
-def files_below(folder: Path, name: str, *, watched: Path | None = None) -> FolderFiles:
+def files_below(folder: Path, name: str, *, watched: Path | None = None, settings: Settings = PARAMS) -> FolderFiles:
     """Return the files in a folder and the folders in it, linked ones included.
 
     Args:
         folder: The folder.
         name: What messages call it.
         watched: Folder that links must stay in; None: they were checked before.
+        settings: How messages name what a user can set.
 
     Raises:
         DataError: It holds something that is no regular file, a folder that can't be listed, a link to a folder
@@ -62,7 +65,7 @@ def files_below(folder: Path, name: str, *, watched: Path | None = None) -> Fold
         try:
             status = path.stat()
             if watched is not None:
-                refuse_link_outside(path, inside, watched)
+                refuse_link_outside(path, inside, watched, settings)
             if not stat.S_ISDIR(status.st_mode):
                 require_regular(status, path)
                 files.append(path)
@@ -72,16 +75,16 @@ def files_below(folder: Path, name: str, *, watched: Path | None = None) -> Fold
                 raise DataError(f"{inside} is a link to a folder that it is in, so it has no end. Delete the link.")
             waiting += [(child, above | {identity}) for child in path.iterdir()]
         except SpecialFileError as error:
-            raise _special(inside, error) from error
+            raise _special(inside, error, settings) from error
         except FileNotFoundError as error:
             raise DataError(f"{inside} is a link to a file that is missing. Delete the link.") from error
         except (OSError, RuntimeError) as error:
-            raise unreadable(inside, error) from error
+            raise unreadable(inside, error, settings) from error
     return FolderFiles(sorted(files), sorted(skipped))
 
 
-def refuse_link_outside(path: Path, name: str, watched: Path) -> None:
-    """Check that no link on the way to a file leaves the folder that DVC watches.
+def refuse_link_outside(path: Path, name: str, watched: Path, settings: Settings = PARAMS) -> None:
+    """Check that no link on the way to a file leaves a folder, the one that DVC watches or the input of predictions.
 
     A data set from elsewhere could have links to private files, whose content would become rows.
 
@@ -89,20 +92,19 @@ def refuse_link_outside(path: Path, name: str, watched: Path) -> None:
         DataError: One does.
     """
     if target := leads_outside(path, watched):
+        advice = f", or set {settings.folder} to the link itself if you made it" if settings.folder else ""
         raise DataError(
-            f"{plain(name)} leads by a link to {plain(str(target))}, outside download.dataset.folder. "
-            "In a data set from elsewhere that can be a private file of yours. Copy the file there, delete the link, "
-            "or set download.dataset.folder to the link itself if you made it."
+            f"{plain(name)} leads by a link to {plain(str(target))}, outside {settings.folder or 'the folder'}. "
+            "In a data set from elsewhere that can be a private file of yours. Copy the file there, delete the link"
+            f"{advice}."
         )
 
 
-def unreadable(name: str, error: Exception) -> DataError:
+def unreadable(name: str, error: Exception, settings: Settings = PARAMS) -> DataError:
     """Return the error for a file that the system does not let us read."""
     reason = error.strerror if isinstance(error, OSError) else "it is a link that leads to itself"
-    return DataError(f"{name} can't be read: {reason}. Correct download.dataset.files, or the file's permissions.")
+    return DataError(f"{name} can't be read: {reason}. Correct {settings.source}, or the file's permissions.")
 
 
-def _special(name: str, error: SpecialFileError) -> DataError:
-    return DataError(
-        f"{name} is {error.kind}, not a file with rows. Name a copy or another file in download.dataset.files."
-    )
+def _special(name: str, error: SpecialFileError, settings: Settings) -> DataError:
+    return DataError(f"{name} is {error.kind}, not a file with rows. Name a copy or another file in {settings.source}.")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.download.regular_files import open_file
 from stages.errors import DataError
 from stages.messages import NAMES, examples, plain, short
+from stages.reading.regular_files import open_file
 
 SPLITS_FILE, STATE, INFO = "dataset_dict.json", "state.json", "dataset_info.json"
 FILE = re.compile(r"[\w-][\w.-]*\.arrow", re.ASCII)  # in the folder itself
