@@ -229,6 +229,18 @@ def test_a_worked_loss() -> None:
     assert loss.item() == pytest.approx((2 * np.log(2) + np.log(4)) / 2)  # probabilities 1/2 and 3/4
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_no_other_constant_answer_has_a_lower_loss(smoothing: float) -> None:
+    labels, weights = torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]), torch.tensor([2.0, 5.0])
+    least = training.constant_loss(labels.numpy(), weights.numpy().astype(np.float64), smoothing=smoothing)
+    logits = torch.linspace(-30, 30, 6001)[:, None, None].expand(-1, 3, 2)
+    all_rows = labels.expand(6001, -1, -1)
+    of_labels = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits, all_rows * (1 - smoothing) + smoothing / 2, pos_weight=weights, reduction="none"
+    ).mean(dim=1)
+    assert least == pytest.approx(of_labels.min(dim=0).values.mean().item(), abs=1e-4)
+
+
 def test_balanced_weights_are_rows_without_a_label_over_rows_with_it() -> None:
     flags = np.array([[1, 1], [0, 1], [0, 1], [0, 0]], dtype=np.float32)
     assert label_weights("balanced", labels=["a", "b"], train_labels=flags) == [3.0, pytest.approx(1 / 3)]

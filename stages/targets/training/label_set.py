@@ -17,6 +17,8 @@ from stages.targets.target import Target
 MONITORS = {"val.loss": "min", "val.micro_f1": "max", "val.macro_f1": "max"}
 PROBLEM: str | None = "multi_label_classification"
 
+SMALLEST = 1e-12  # of a probability, so that its logarithm is finite
+
 
 class SetF1(MultilabelF1Score):
     """F1 over all rows, of logits: torchmetrics takes logits that all lie between 0 and 1 for probabilities."""
@@ -76,6 +78,23 @@ def losses(
         logits, labels, pos_weight=class_weights, reduction="none"
     )  # (batch, labels)
     return elements.mean(dim=-1)
+
+
+def constant_loss(
+    labels: NDArray[Any], class_weights: NDArray[np.float64], *, loss: str = "auto", smoothing: float = 0.0
+) -> float:
+    """Return the least mean loss of the same probabilities for every row, the mean over the labels.
+
+    Args:
+        labels: From `learned`; shape (rows, num_labels), one row or more.
+        class_weights: Of having each label; shape (num_labels,).
+        loss: finetune.loss.
+        smoothing: finetune.label_smoothing.
+    """
+    shares = labels.mean(axis=0, dtype=np.float64) * (1 - smoothing) + smoothing / 2
+    yes, no = shares * class_weights, 1 - shares
+    best = np.clip(yes / (yes + no), SMALLEST, 1 - SMALLEST)
+    return float(-(yes * np.log(best) + no * np.log1p(-best)).mean())
 
 
 def weights(labels: Tensor, class_weights: Tensor) -> Tensor:
