@@ -60,9 +60,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Paths, Params]:
         split={"val": 0.2, "test": 0.2, "duplicates": "keep"},
         finetune={
             "accelerator": "cpu",
-            "max_epochs": 30,
+            "max_epochs": 60,
             "patience": None,
-            "learning_rate": 3e-3,
+            "learning_rate": 1e-3,
             "class_weights": "balanced",
             "monitor": "val.micro_f1",
         },
