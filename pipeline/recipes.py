@@ -45,6 +45,16 @@ def override(text: str, overrides: Iterable[str]) -> str:
     return _apply(text, _parse(overrides), file="params.yaml", name=name) if overrides else text
 
 
+def values_set(text: str, overrides: Iterable[str]) -> dict[str, Any]:
+    """The values that overrides set in the text of params.yaml, by their full keys.
+
+    Raises:
+        ParamsError: An override can't be parsed, or sets a section to a value.
+    """
+    values = parse_mapping(text, name="params.yaml")
+    return {_key(steps): value for change in _parse(overrides) for steps, value in _assign(values, change)}
+
+
 def describe_in(text: str, values: Mapping[str, Any]) -> str:
     """The text of params.yaml with these values, by full key; where it has them already, it stays as it is written.
 

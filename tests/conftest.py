@@ -2,11 +2,14 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # models this small, on cores that other tests use: threads only wait
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: what tests start inherits it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WORDS = ["good", "bad", "crash", "love", "money", "slow"]
 

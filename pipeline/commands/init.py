@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pipeline.dataset.place import Placed
     from pipeline.dataset.sample import Sample
 
+DATASET = "download.dataset"
+READING = ("format", "encoding", "delimiter", "header", "quoting", "sheet")  # keys that say how a file is read
 NONE = "none"  # what a person answers where no column is such
 NEEDED = {"text": "the texts", "label": "their labels"}  # fields that a file must have
 
@@ -52,18 +54,22 @@ def init(
 
     root = project_root()
     check_idle(root)
-    sample = describe(file)
+    before = read_text(root / params_file.NAME) or recipes.compose(root, "default")
+    chosen = recipes.values_set(before, overrides or ())
+    reading = {key: chosen[f"{DATASET}.{key}"] for key in READING if f"{DATASET}.{key}" in chosen}
+    recipes.describe_in(before, {f"{DATASET}.{key}": value for key, value in reading.items()})  # it checks them
+    sample = describe(file, reading)
     columns = _columns(sample, {"text": text, "label": label, "id": id_, "group": group, "text_pair": pair})
     placed = place(root, file, force=force)
     values = params_of(sample, columns, path=placed.path) | ({"report.title": title} if title else {})
-    before = read_text(root / params_file.NAME) or recipes.compose(root, "default")
     params_file.write_params(root, recipes.override(recipes.describe_in(before, values), overrides or ()))
     _show(placed, sample, columns)
 
 
 def _columns(sample: "Sample", options: dict[str, str | None]) -> dict[str, str | int | None]:
     """The column for each field: as the options say, as a person answers, or as it is guessed."""
-    from pipeline.dataset.columns import column_named, guess_columns, show_names
+    from pipeline.dataset.columns import column_named, guess_columns, show_names, why_none
+    from pipeline.dataset.sheets import other_sheet
 
     if not sample.columns:
         return {}
@@ -80,8 +86,11 @@ def _columns(sample: "Sample", options: dict[str, str | None]) -> dict[str, str 
             )
             name = answer if answer == NONE or any(str(column.name) == answer for column in sample.columns) else None
         if name is None and guess is None and field in NEEDED:
+            if why := why_none(sample, field):
+                raise DataError(f"{why.removesuffix('.')}{other_sheet(sample.sheets, sample.sheet)}.")
             raise DataError(
                 f"Which column has {NEEDED[field]}? The file has: {show_names(sample.columns)}. Add: --{field} COLUMN"
+                f"{other_sheet(sample.sheets, sample.sheet)}"
             )
         is_none = name == NONE and field not in NEEDED
         chosen[field] = None if is_none else guess if name is None else column_named(sample, field, name)
@@ -101,10 +110,19 @@ def _show(placed: "Placed", sample: "Sample", columns: dict[str, str | int | Non
         if name is not None or (field in ("id", "group") and columns):
             shown = NONE if name is None else plain(str(name))
             table.add_row(f"  {field}", escape(shown), escape(_about(sample, field, name)))
-    show_table(table)
+    for name, note in sample.notes:
+        table.add_row(f"  {name}", escape(note))
+    if table.row_count:
+        show_table(table)
     if sample.encoding != "utf-8" or sample.delimiter or not sample.header:
-        header = "" if sample.header else ", no header"
+        header = "" if sample.header else ", no header (if it has one: -S download.dataset.header=true)"
         console.print(f"  read as {sample.encoding}, divided by {sample.delimiter or ','!r}{header}", markup=False)
+    if sample.guessed:
+        console.print(
+            f"  {sample.encoding} is a guess, as the file is not UTF-8. Where its letters look wrong: retune init FILE "
+            "-S download.dataset.encoding=NAME",
+            markup=False,
+        )
     console.print("params.yaml describes it. To change a column: retune init FILE --label COLUMN")
     console.print("Next: retune run. To share the data: git add --all, git commit, dvc push")
 
@@ -114,7 +132,8 @@ def _about(sample: "Sample", field: str, name: str | int | None) -> str:
     column = next((column for column in sample.columns if column.name == name), None)
     if column is None:
         return ""
-    blank = f"; blank in {sample.rows - column.filled} rows" if column.filled < sample.rows else ""
+    blanks = sample.rows - column.filled
+    blank = f"; blank in {blanks} row{'s' if blanks != 1 else ''}" if blanks else ""
     if field in ("label", "group"):
         return f"{len(column.values)} values: {examples(list(column.values), show=plain)}{blank}"
     return f"{column.mean_length:.0f} characters on average{blank}" if field in ("text", "text_pair") else ""

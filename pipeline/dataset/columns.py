@@ -1,18 +1,13 @@
 """Which columns hold the text, the label, the id and the group: guessed from their names and from what is in them."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from pipeline.dataset.sample import MOST_VALUES, Column, Sample
+from pipeline.dataset.column import MOST_VALUES, Column
+from pipeline.dataset.names import NAMED, words_of
+from pipeline.dataset.sample import Sample
 from stages.errors import DataError
-from stages.messages import NAMES, examples, plain
+from stages.messages import NAMES, examples, plain, short
 
-NAMED = {  # field -> words of column names, the most telling first
-    "text": "text content body message review comment sentence tweet post document description question sms",
-    "label": "label labels class category target sentiment stars star score rating intent topic polarity y",
-    "id": "id uid uuid guid key",
-    "group": "group author user username thread conversation session customer speaker patient",
-}
 MOST_LABELS = 200  # classes; a column with more values is not taken for a label
 MIN_TEXT = 12  # characters; a column with shorter values is taken for a text by its name alone
 FIELDS = ("text", "label", "id", "group")
@@ -43,7 +38,39 @@ def column_named(sample: Sample, field: str, name: str) -> str | int:
     for column in sample.columns:
         if str(column.name) == name:
             return column.name
+    if name in sample.twice:
+        raise DataError(f"Several columns are named {short(name)}. Give each column a name of its own.")
+    if name in sample.lists:
+        raise DataError(_of_lists(name, field))
     raise DataError(f"There is no column {plain(name)} for the {field}. The file has: {show_names(sample.columns)}.")
+
+
+def why_none(sample: Sample, field: str) -> str | None:
+    """Why a file has no column for the text or the label, and what to do; None: no reason is seen."""
+    if any(_rank(Column(name), field) is not None for name in sample.twice):
+        return f"Several columns are named {examples(sample.twice)}. Give each column a name of its own."
+    if sample.lists:
+        return _of_lists(sample.lists[0], field)
+    if len(sample.columns) == 1:
+        other = {"excel": ", or delete a title above the table", "csv": ", or correct what divides them"}
+        return (
+            f"The file has one column, {short(str(sample.columns[0].name))}, and so none for the {field}. Add "
+            f"one{other.get(sample.format, '')}."
+        )
+    for column in sample.columns:
+        if _rank(column, field) is not None and not column.filled:
+            formula = ". A formula without a saved value is: open the workbook, and save it" * (
+                sample.format == "excel"
+            )
+            return f"The column {short(column.name)} is blank in all rows{formula or '. Fill it'}."
+        if field == "label" and _rank(column, field) is not None and len(column.values) == 1:
+            return f"The column {short(column.name)} has one value, and a model needs two classes. Add rows of another."
+    return None
+
+
+def _of_lists(name: str, field: str) -> str:
+    several = ": several labels in one column are not supported" if field == "label" else ""
+    return f"The column {short(name)} holds lists{several}. Write one {field} per row."
 
 
 def show_names(columns: Iterable[Column]) -> str:
@@ -51,21 +78,16 @@ def show_names(columns: Iterable[Column]) -> str:
     return examples([str(column.name) for column in columns], most=NAMES, show=plain)
 
 
-def _words(name: str | int) -> Sequence[str]:
-    """The words of a name: `reviewText` and `review_text` are `review`, `text`."""
-    return re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", str(name)).lower())
-
-
 def _rank(column: Column, field: str) -> int | None:
     """How telling the name is for a field, 0 most; None: not at all."""
     telling = NAMED[field].split()
-    return min((telling.index(word) for word in _words(column.name) if word in telling), default=None)
+    return min((telling.index(word) for word in words_of(column.name) if word in telling), default=None)
 
 
 def _named_first(column: Column, field: str) -> tuple[bool, int, int]:
     """Sorts columns by how telling their names are: the word alone before a name that contains it."""
     rank = _rank(column, field)
-    return rank is None, len(_words(column.name)), -1 if rank is None else rank
+    return rank is None, len(words_of(column.name)), -1 if rank is None else rank
 
 
 def _can_be_text(column: Column) -> bool:

@@ -4,30 +4,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.dataset.folder import describe_folder
 from pipeline.dataset.formats import known_format
 from pipeline.dataset.implied import title_of
 from pipeline.dataset.sample import Sample, read_sample
 from stages.errors import DataError
-from stages.reading.system_files import is_system_file
 
 
-def describe(file: Path) -> Sample:
+def describe(file: Path, given: Mapping[str, Any] | None = None) -> Sample:
     """How a data file is to be read, and its columns; a folder of a folder per class has none.
+
+    Args:
+        file: The file or folder.
+        given: What a person has set of how it is read, by key of download.dataset.
 
     Raises:
         DataError: It is no file or folder that can be read; the message says what to do.
     """
+    given = given or {}
+    file_format = given.get("format")
     if file.is_dir():
-        if shard := _saved_file(file):
-            return read_sample(shard, "arrow")
-        children = [child for child in file.iterdir() if not is_system_file(child.name)]
-        if len(children) < 2 or not all(child.is_dir() for child in children):
-            raise DataError(
-                f"{file} is a folder, but not one of a folder of text files per class. Name a file in it, or several "
-                "files in download.dataset.files (docs/data.md)."
-            )
-        return Sample("folders")
-    file_format = known_format(str(file))
+        return describe_folder(file, file_format)
+    file_format = file_format or known_format(str(file))
     if not file.exists():
         raise DataError(f"{file} is missing. Name a file that exists.")
     if file_format == "lines":
@@ -38,16 +36,11 @@ def describe(file: Path) -> Sample:
     if file_format is None:
         raise DataError(
             f"{file}: the end of its name says no format. Rename it: .csv, .tsv, .jsonl, .json, .xlsx, .parquet or "
-            ".arrow (before .gz, .zst, .bz2 or .xz, if it is packed)."
+            ".arrow (before .gz, .zst, .bz2 or .xz, if it is packed); or add -S download.dataset.format=csv."
         )
-    return read_sample(file, file_format)
-
-
-def _saved_file(folder: Path) -> Path | None:
-    """Return the first Arrow file of a data set that `datasets` saved with save_to_disk; None: it is another folder."""
-    if not any((folder / name).is_file() for name in ("state.json", "dataset_dict.json")):
-        return None
-    return next(iter(sorted(folder.glob("data-*.arrow")) or sorted(folder.glob("*/data-*.arrow"))), None)
+    if file_format in ("folders", "hf"):
+        raise DataError(f"{file} is a file, which is not read as {file_format}. Leave out download.dataset.format.")
+    return read_sample(file, file_format, given)
 
 
 def params_of(sample: Sample, columns: Mapping[str, str | int | None], *, path: str) -> dict[str, Any]:
@@ -60,14 +53,17 @@ def params_of(sample: Sample, columns: Mapping[str, str | int | None], *, path: 
     """
     fields = dict.fromkeys(("text", "label", "text_pair", "id", "group")) | {"text": 0} | dict(columns)
     return {
-        "download.dataset.files": [{"source": path}],
+        "download.dataset.files": [
+            {"source": f"{path}/{part}", "split": split} for part, split in sample.splits.items()
+        ]
+        or [{"source": path}],
         "download.dataset.folder": path,
         "download.dataset.format": sample.format,
         "download.dataset.encoding": sample.encoding,
         "download.dataset.delimiter": sample.delimiter,
         "download.dataset.header": sample.header,
-        "download.dataset.quoting": True,
-        "download.dataset.sheet": None,
+        "download.dataset.quoting": sample.quoting,
+        "download.dataset.sheet": sample.sheet,
         **{f"download.dataset.columns.{field}": column for field, column in fields.items()},
         "download.dataset.columns.slices": [],
         "download.dataset.labels": {},

@@ -1,10 +1,9 @@
 """The first rows of a data file: its encoding and delimiter, its columns, and what stands in them."""
 
-import codecs
 import csv
 import io
 import itertools
-import lzma
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,57 +12,22 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.dataset.dialect_guess import find_delimiter, is_header, is_number
-from pipeline.dataset.formats import PACKED
+from pipeline.dataset.column import Column
+from pipeline.dataset.dialect_guess import FirstRow, find_delimiter, json_format, refuse_layout
+from pipeline.dataset.opening import find_encoding, open_text, refuse_other
+from pipeline.dataset.sheets import other_sheet
 from stages.errors import DataError
-from stages.reading.dialect import Dialect
+from stages.reading.dialect import DELIMITERS, Dialect
 from stages.reading.json_rows import read_json, read_json_lines
-from stages.reading.lines import Lines, Row
-from stages.reading.separated import SEPARATOR_LINE
-from stages.reading.values import present_keys, value_at
-from stages.reading.workbook import read_workbook
+from stages.reading.lines import Lines, Row, decode
+from stages.reading.separated import SEPARATOR_LINE, read_separated
+from stages.reading.values import NotTextError, as_text, present_keys, value_at
+from stages.reading.workbook import read_workbook, sheet_names
 from stages.special_files import SpecialFileError, open_regular
 
 ROWS = 100_000  # that are looked at: a file sorted by label shows its labels late
-HEAD = 1 << 20  # bytes that tell the encoding
+NOTHING: Mapping[str, Any] = {}
 LINES = 50  # that tell the delimiter
-MOST_VALUES = 10_000  # of a column that are told apart
-LONGEST_FIELD = 10_000_000  # characters, as the stage reads them
-
-
-@dataclass
-class Column:
-    """What stands in one column.
-
-    Attributes:
-        name: Its name, or its number (from 0) where there is no header.
-        filled: Rows in which it is not blank.
-        characters: Of all its values.
-        values: The distinct ones, up to MOST_VALUES.
-        numbers: Are all of them numbers?
-    """
-
-    name: str | int
-    filled: int = 0
-    characters: int = 0
-    values: dict[str, None] = field(default_factory=dict)
-    numbers: bool = True
-
-    def add(self, value: str) -> None:
-        """Take the value of one row into account."""
-        value = value.strip()
-        if not value:
-            return
-        self.filled += 1
-        self.characters += len(value)
-        self.numbers = self.numbers and is_number(value)
-        if len(self.values) < MOST_VALUES:
-            self.values[value] = None
-
-    @property
-    def mean_length(self) -> float:
-        """Characters of a value, on average."""
-        return self.characters / max(1, self.filled)
 
 
 @dataclass(frozen=True)
@@ -72,23 +36,42 @@ class Sample:
 
     Attributes:
         rows: How many were looked at.
+        guessed: The encoding is a guess, which nothing in the file says.
         delimiter: None: that of the format.
+        splits: Split of each folder of a folder; empty: it has no such folders.
+        notes: What else a person may want to know: its name, and the text.
+        sheets: Names of the sheets of a workbook.
+        twice: Names that several columns have; these are left out.
+        lists: Names of the columns of lists; these are left out.
     """
 
     format: str
     columns: tuple[Column, ...] = ()
     rows: int = 0
     encoding: str = "utf-8"
+    guessed: bool = False
     delimiter: str | None = None
     header: bool = True
+    quoting: bool = True
+    sheet: str | int | None = None
+    sheets: tuple[str, ...] = ()
+    splits: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[tuple[str, str], ...] = ()
+    twice: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+
+    def with_notes(self, *notes: tuple[str, str]) -> "Sample":
+        """The sample with those notes that have a text."""
+        return replace(self, notes=tuple(note for note in notes if note[1]))
 
 
-def read_sample(path: Path, file_format: str) -> Sample:
+def read_sample(path: Path, file_format: str, given: Mapping[str, Any] = NOTHING) -> Sample:
     """Look at the first rows of a file.
 
     Args:
         path: The file; gzip, zstd, bzip2 and xz are unpacked.
         file_format: csv, tsv, jsonl, json, excel, parquet or arrow.
+        given: What a person has set of how it is read, by key of download.dataset; the rest is guessed.
 
     Raises:
         DataError: It can't be read in this format, or has no rows.
@@ -103,7 +86,9 @@ def read_sample(path: Path, file_format: str) -> Sample:
         "tsv": _separated,
     }
     try:
-        sample = readers[file_format](path, file_format)
+        with open_regular(path) as file:
+            refuse_other(path, file.peek(100))
+        sample = readers[file_format](path, file_format, given)
     except SpecialFileError as error:
         raise DataError(f"{path} is {error.kind}, not a file with rows. Name a file.") from error
     except FileNotFoundError as error:
@@ -114,16 +99,24 @@ def read_sample(path: Path, file_format: str) -> Sample:
         problem = " ".join(str(error).split())
         raise DataError(f"{path} can't be read as {file_format}: {problem}. Correct the file, or its name.") from error
     if not sample.rows:
-        raise DataError(f"{path} has no rows. Give a file with rows.")
+        raise DataError(f"{path} has no rows. Give a file with rows{other_sheet(sample.sheets, sample.sheet)}.")
     return sample
 
 
-def _parquet(path: Path, file_format: str) -> Sample:
+def _encoding(path: Path, given: Mapping[str, Any]) -> tuple[str, bool]:
+    """The encoding that a person has set, or that of the first bytes; and whether it is a guess."""
+    if "encoding" not in given:
+        return find_encoding(path)
+    decode(io.BytesIO(), Dialect("lines", given["encoding"]))  # refuses what Python does not know
+    return given["encoding"], False
+
+
+def _parquet(path: Path, file_format: str, _: Mapping[str, Any]) -> Sample:
     with open_regular(path) as file:
         return _count(Sample(file_format), _table_rows(pq.ParquetFile(file).iter_batches(batch_size=1000)))
 
 
-def _arrow(path: Path, file_format: str) -> Sample:
+def _arrow(path: Path, file_format: str, _: Mapping[str, Any]) -> Sample:
     with open_regular(path) as file:
         is_file = file.read(6) == b"ARROW1"
         file.seek(0)
@@ -132,14 +125,13 @@ def _arrow(path: Path, file_format: str) -> Sample:
         return _count(Sample(file_format), _table_rows(batches))
 
 
-def _json(path: Path, file_format: str) -> Sample:
-    """Rows of JSON lines, or of one array, which may be named .jsonl."""
-    encoding = _encoding(path)
-    with _open_text(path, encoding) as stream:
-        start = next((line.strip() for line in stream if line.strip()), "")
-    if start.startswith("[") and start[1:].lstrip()[:1] in ("{", ""):
-        file_format = "json"
-    with _open_text(path, encoding) as stream:
+def _json(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample:
+    """Rows of JSON lines, or of one array, whichever the name says."""
+    encoding, guessed = _encoding(path, given)
+    if "format" not in given:
+        with open_text(path, encoding) as stream:
+            file_format = json_format(stream, file_format)
+    with open_text(path, encoding) as stream:
         name, dialect = str(path), Dialect(file_format)
         is_array = file_format == "json"
         rows = (
@@ -147,7 +139,7 @@ def _json(path: Path, file_format: str) -> Sample:
             if is_array
             else read_json_lines(Lines(stream, name, dialect), name, dialect)
         )
-        return _count(Sample(file_format, encoding=encoding), _objects(rows))
+        return _count(Sample(file_format, encoding=encoding, guessed=guessed), _objects(rows))
 
 
 def _objects(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
@@ -171,67 +163,52 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value_at(row, key) for key in present_keys(row)}
 
 
-def _workbook(path: Path, file_format: str) -> Sample:
+def _workbook(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample:
     with open_regular(path) as file:
-        names, rows = read_workbook(file, str(path), Dialect(file_format, header=False))
-        first = next(rows, None)
-        cells = ["" if cell is None else str(cell) for cell in first.cells or ()] if first else names
-        header = is_header(cells)
-        keys: list[str | int] = [*cells] if header else [*range(len(cells))]
-        body = rows if header or first is None else itertools.chain([first], rows)
-        dicts = (dict(zip(keys, row.cells or (), strict=True)) for row in body)
-        return _count(Sample(file_format, header=header), dicts)
+        sheets, sheet = sheet_names(file, str(path)), given.get("sheet")
+        _, rows = read_workbook(file, str(path), Dialect(file_format, header=False, sheet=sheet))
+        return _table(Sample(file_format, sheet=sheet, sheets=tuple(sheets)), rows, given.get("header"))
 
 
-def _separated(path: Path, file_format: str) -> Sample:
-    encoding, usual = _encoding(path), "," if file_format == "csv" else "\t"
-    csv.field_size_limit(LONGEST_FIELD)
-    with _open_text(path, encoding) as stream:
+def _separated(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample:
+    (encoding, guessed), usual, name = _encoding(path, given), DELIMITERS[file_format], str(path)
+    quoting = given.get("quoting", True)
+    with open_text(path, encoding) as stream:
         first = list(itertools.islice(stream, LINES))
-        named = SEPARATOR_LINE.fullmatch(first[0]) if first else None  # a line that is for Excel
-        first = first[1:] if named else first
-        delimiter = named[1] if named else find_delimiter(first) if file_format == "csv" else usual
-        rows = (row for row in csv.reader(itertools.chain(first, stream), delimiter=delimiter) if row)
-        names = next(rows, [])
-        header = is_header(names)
-        keys: list[str | int] = [*names] if header else [*range(len(names))]
-        body = rows if header else itertools.chain([names], rows)
-        sample = Sample(
-            file_format, encoding=encoding, delimiter=None if delimiter == usual else delimiter, header=header
-        )
-        return _count(sample, (dict(zip(keys, row, strict=True)) for row in body if len(row) == len(keys)))
+    named = SEPARATOR_LINE.fullmatch(first[0]) if first else None  # a line that is for Excel
+    if "delimiter" in given:
+        delimiter = given["delimiter"] or usual
+    else:
+        delimiter = named[1] if named else find_delimiter(first, usual)
+    if not named and "delimiter" not in given:
+        refuse_layout(name, first, delimiter)
+    with open_text(path, encoding) as stream:
+        dialect = Dialect(file_format, delimiter=delimiter, header=False, quoting=quoting)
+        _, rows, _ = read_separated(Lines(stream, name, dialect), name, dialect)
+        found = None if delimiter == usual else delimiter
+        sample = Sample(file_format, encoding=encoding, guessed=guessed, delimiter=found, quoting=quoting)
+        return _table(sample, rows, given.get("header"))
 
 
-def _open_bytes(path: Path) -> Any:
-    """Open a file, unpacked as its name says."""
-    file, suffix = open_regular(path), path.suffix.lower()
-    if suffix == ".xz":
-        return lzma.open(file)
-    if suffix in PACKED:
-        return pa.CompressedInputStream(file, {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}[suffix])
-    return file
-
-
-def _open_text(path: Path, encoding: str) -> io.TextIOWrapper:
-    codec = "utf-8-sig" if encoding == "utf-8" else encoding
-    return io.TextIOWrapper(_open_bytes(path), encoding=codec, errors="replace", newline="")
-
-
-def _encoding(path: Path) -> str:
-    """The encoding of a text file, by its first bytes: what is neither UTF-8 nor UTF-16 is taken for cp1252."""
-    with _open_bytes(path) as file:
-        head = bytes(file.read(HEAD))
-    if not head:
-        raise DataError(f"{path} is empty (0 bytes). Give a file with rows.")
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if b"\0" in head:
-        raise ValueError(f"it is a binary file (byte 0 at position {head.index(0)})")
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)  # it may end within a letter
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
+def _table(sample: Sample, rows: Iterable[Row], header: bool | None) -> Sample:
+    """The sample with the columns of rows of cells; whether the first has their names is set, or seen (None)."""
+    good = (["" if cell is None else str(cell) for cell in row.cells or ()] for row in rows if row.problem is None)
+    cells = next(good, None)
+    if cells is None:
+        return sample
+    first = FirstRow(cells, header)
+    counted = _count(sample, (dict(enumerate(row)) for row in first.watch(good)))
+    if not any(column.filled for column in counted.columns):
+        return sample
+    if not first.header:
+        return replace(counted, header=False)
+    twice = tuple(name for name, count in Counter(cells).items() if count > 1 and name.strip())
+    columns = tuple(
+        replace(column, name=cells[int(column.name)])
+        for column in counted.columns
+        if cells[int(column.name)] not in twice
+    )
+    return replace(counted, columns=columns, twice=twice)
 
 
 def _table_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
@@ -240,12 +217,19 @@ def _table_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:
 
 
 def _count(sample: Sample, rows: Iterable[Mapping[Any, Any]]) -> Sample:
-    """The sample with what stands in the columns of its first rows; lists and the like are left out."""
+    """The sample with what stands in the columns of its first rows; values of lists and the like are left out."""
     columns: dict[str | int, Column] = {}
+    lists: dict[str, None] = {}
     number = 0
     for row in itertools.islice(rows, ROWS):
         number += 1
         for name, value in row.items():
-            if value is None or isinstance(value, str | int | float):
-                columns.setdefault(name, Column(name)).add("" if value is None else str(value))
-    return replace(sample, columns=tuple(columns.values()), rows=number)
+            try:
+                text = as_text(value) or ""
+            except NotTextError:
+                if isinstance(value, list):
+                    lists[str(name)] = None
+                continue
+            columns.setdefault(name, Column(name)).add(text)
+    kept = tuple(column for column in columns.values() if column.filled or column.name not in lists)
+    return replace(sample, columns=kept, rows=number, lists=tuple(lists))

@@ -7,8 +7,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 from stages.errors import DataError
 from stages.reading.dialect import OPTIONS, Dialect
+from stages.reading.encodings import encoding_of, first_bad_byte
 from stages.reading.json_rows import read_json, read_json_lines
-from stages.reading.lines import Lines, Row, decode
+from stages.reading.lines import Lines, Row, decode, is_utf8
 from stages.reading.separated import read_separated
 from stages.reading.workbook import read_workbook
 
@@ -21,8 +22,6 @@ MAGIC = {  # first bytes -> what such a file is, and what to do about it
     b"\x28\xb5\x2f\xfd": ("zstd", "Unpack it: zstd -d FILE"),
     b"ARROW1": ("Arrow", "Add: --format arrow"),
 }
-WIDE = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF32_BE: "utf-32"}
-MOST_NULS = 0.1  # of the first bytes; text in UTF-16 has half
 
 
 class Record(NamedTuple):
@@ -144,36 +143,33 @@ def check_head(head: bytes, *, name: str, kind: str, checked: bool) -> None:
     actual = next((actual for magic, actual in MAGIC.items() if head.startswith(magic)), None)
     if actual:
         raise DataError(f"{name}: expected {kind}, got {actual[0]}. {actual[1]}")
-    wide = next((wide for bom, wide in WIDE.items() if head.startswith(bom)), None)
-    if checked and wide:
-        raise DataError(f"{name}: expected UTF-8, got {wide.upper()}. Add: --encoding {wide}")
-    if checked and head.count(0) > MOST_NULS * len(head):
+    if not checked:
+        return
+    encoding = encoding_of(head)
+    if encoding.name is None:
         raise DataError(
             f"{name}: expected {kind}, got a binary file (byte 0 at position {head.index(0)}). Give a text file."
         )
-    if checked:
-        _check_utf8(head, name)
+    if encoding.guessed and (bad := first_bad_byte(head)):
+        raise DataError(
+            f"{name} line {bad[1]} is not UTF-8 (byte 0x{bad[0]:02x}). Give the file's encoding, such as "
+            f"--encoding {encoding.name}. With --encoding utf-8, only the rows that are not UTF-8 get an error."
+        )
+    if not is_utf8(encoding.name):
+        raise DataError(f"{name}: expected UTF-8, got {encoding.name.upper()}. Add: --encoding {encoding.name}")
 
 
 def contradicts(head: bytes, encoding: str) -> bool:
     """Return whether the first bytes of a file are not in an encoding other than UTF-8.
 
-    They are if they are UTF-8 with letters beyond ASCII, or if the mark of UTF-16 is there or missing against the name.
+    They are if they are UTF-8 with letters beyond ASCII, or if they are UTF-16 or UTF-32 against the name.
     """
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(head)  # it may end within a letter
-    wide = encoding.lower().startswith(("utf-16", "utf_16", "utf-32", "utf_32"))
-    return head.startswith(tuple(WIDE)) != wide or (not head.isascii() and "\ufffd" not in text)
+    found = _width(encoding_of(head).name or "")
+    return found != _width(encoding) or (found is None and not head.isascii() and "\ufffd" not in text)
 
 
-def _check_utf8(head: bytes, name: str) -> None:
-    """Refuse a file of which no letter beyond ASCII is UTF-8; where some are, the others are errors of their rows."""
-    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    text = decoder.decode(head)  # without the last letter, where the head ends within it
-    bad = next((index for index, letter in enumerate(text) if "\udc80" <= letter <= "\udcff"), None)
-    if bad is None or any(letter > "\x7f" and not "\udc80" <= letter <= "\udcff" for letter in text):
-        return
-    byte, line = ord(text[bad]) - 0xDC00, text.count("\n", 0, bad) + 1
-    raise DataError(
-        f"{name} line {line} is not UTF-8 (byte 0x{byte:02x}). Give the file's encoding, such as --encoding cp1252. "
-        "With --encoding utf-8, only the rows that are not UTF-8 get an error."
-    )
+def _width(encoding: str) -> str | None:
+    """Return whether an encoding is UTF-16 or UTF-32, in any order of bytes; None: it is another."""
+    name = encoding.lower().replace("_", "-")[:6]
+    return name if name in ("utf-16", "utf-32") else None

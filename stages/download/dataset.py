@@ -7,6 +7,7 @@ from stages.download.checks.cross_row import check_across_rows
 from stages.download.checks.label_spelling import check_spelling
 from stages.download.checks.missing_words import warn_of_missing_words
 from stages.download.checks.rules import Problems, Rule
+from stages.download.checks.split_names import warn_of_split_names
 from stages.download.collect import collect_rows
 from stages.download.inputs import open_inputs
 from stages.download.labels import LabelNames
@@ -67,7 +68,9 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
         spellings = names.log_merged()
         if "label_spelling" in kind.CHECKS:
             spellings |= check_spelling(store, problems, named=bool(labels), label_order=dataset.label_order)
-            warn_of_missing_words(store, chosen=(*labels.values(), *dataset.label_order))
+            chosen = (*labels.values(), *dataset.label_order)
+            warn_of_missing_words(store, chosen=chosen)
+            warn_of_split_names(store, chosen=chosen)
         aside, cluster = check_across_rows(
             store,
             problems,

@@ -1,6 +1,7 @@
 """The files of a data set: fetched one after the other, unpacked, and opened by the reader of their format."""
 
 import logging
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +12,11 @@ from stages.download.readers.tables import read_arrow, read_hub_split, read_parq
 from stages.download.readers.text_files import read_folders, read_text_file
 from stages.download.sources.archive import unpack
 from stages.download.sources.fetch import Fetched, fetch
-from stages.download.sources.hub import SPLITS, is_hub, load_hub_dataset
+from stages.download.sources.hub import is_hub, load_hub_dataset
 from stages.errors import DataError
 from stages.messages import NAMES, examples, plain, short
 from stages.reading.saved import SavedSplit, chosen_splits, saved_splits
+from stages.reading.splits import log_splits, official_split
 from stages.schema import SourceFile
 
 logger = logging.getLogger(__name__)
@@ -97,11 +99,13 @@ def open_inputs(
                 limit=unpack_limit,
                 workbook=options.format == "excel",
             )
+            several = len(files) > 1 or len(fetched[source]) > 1
             saved = saved_splits(path, whole.source) if options.format == "arrow" and path.is_dir() else []
             if saved:
                 yield from _saved_inputs(saved, whole, options, file, unpack_limit)
             else:
-                yield _input(path, whole, options, file, unpack_limit)
+                opened = _input(path, whole, options, file, unpack_limit)
+                yield _with_folder(opened, path, root / watched) if options.format == "folders" and several else opened
 
 
 def _input(path: Path, whole: Fetched, options: ReadOptions, file: SourceFile, limit: int) -> InputFile:
@@ -126,14 +130,20 @@ def _input(path: Path, whole: Fetched, options: ReadOptions, file: SourceFile, l
     )
 
 
+def _with_folder(file: InputFile, path: Path, watched: Path) -> InputFile:
+    """Put a folder's own path before the ids of its rows: two folders of classes can hold files of the same names."""
+    prefix = Path(os.path.relpath(path, watched)).as_posix()
+    return replace(file, records=(record._replace(id=f"{prefix}/{record.id}") for record in file.records))
+
+
 def _saved_inputs(
     saved: Sequence[SavedSplit], whole: Fetched, options: ReadOptions, file: SourceFile, limit: int
 ) -> Iterator[InputFile]:
     """One input per Arrow file of the splits of a data set that `save_to_disk` wrote."""
-    splits = chosen_splits(saved, file.member, SPLITS, whole.source)
+    splits = chosen_splits(saved, file.member, whole.source)
     for split in splits:
         # as on the Hub: several splits are the official ones
-        official = SPLITS.get(split.name or "") if file.member is None and len(splits) > 1 else None
+        official = official_split(split.name) if file.member is None and len(splits) > 1 else None
         label, columns = _label_and_columns(options, whole.source, file.label)
         for path in split.files:
             name = f"{whole.source}/{path.relative_to(whole.path).as_posix()}"
@@ -156,19 +166,21 @@ def _hub_inputs(file: SourceFile, options: ReadOptions) -> Iterator[InputFile]:
         raise DataError(f"{source}: sha256 can't pin a data set of the Hub. Delete it, and give @REVISION instead.")
     loaded = load_hub_dataset(source)
     present = list(loaded.splits)
-    wanted = [member] if member is not None else [name for name in present if name in SPLITS]
+    wanted = [member] if member is not None else [name for name in present if official_split(name)]
     if not wanted or any(name not in present for name in wanted):
         unknown = f"it has no split {short(member)}"
         problem = "none of its splits is train, validation or test" if member is None else unknown
         raise DataError(
             f"{source}: {problem}. It has: {examples(present, most=NAMES, show=plain)}. Name one of these as `member`."
         )
+    if member is None:
+        log_splits(source, present, wanted)
     for split in wanted:
         name = f"{source}:{split}"
         label, columns = _label_and_columns(options, name, file.label)
         records = read_hub_split(loaded.splits[split], name=name, options=replace(options, columns=columns))
         # several splits are the official ones; a single split that `member` names may be used as any
-        official = SPLITS.get(split) if member is None and len(wanted) > 1 else None
+        official = official_split(split) if member is None and len(wanted) > 1 else None
         provenance = {"source": source, "member": split, "revision": loaded.revision}
         yield InputFile(name, records, columns, provenance, file.split or official, label)
 

@@ -206,8 +206,9 @@ class _Json:
             except json.JSONDecodeError as error:
                 cut = "Unterminated string" in error.msg or error.pos >= len(self._text) - CUT  # it may be the cut
                 if not cut or self._ended:
+                    ends = "Unterminated string" in error.msg or error.pos >= len(self._text.rstrip())
                     self._move(error.pos)
-                    raise self.error(error.msg) from error
+                    raise self.error("the file ends within a row: it was cut" if ends else error.msg) from error
             except (ValueError, RecursionError) as error:
                 raise self.error(str(error)) from error
             size = len(self._text) - self._at

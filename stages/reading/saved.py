@@ -10,6 +10,7 @@ from typing import Any
 from stages.errors import DataError
 from stages.messages import NAMES, examples, plain, short
 from stages.reading.regular_files import open_file
+from stages.reading.splits import log_splits, official_split
 
 SPLITS_FILE, STATE, INFO = "dataset_dict.json", "state.json", "dataset_info.json"
 FILE = re.compile(r"[\w-][\w.-]*\.arrow", re.ASCII)  # in the folder itself
@@ -53,16 +54,17 @@ def saved_splits(folder: Path, name: str) -> list[SavedSplit]:
     return [_split(folder / split, split, f"{name}/{split}") for split in splits]
 
 
-def chosen_splits(
-    splits: Sequence[SavedSplit], member: str | None, known: Mapping[str, str], name: str
-) -> list[SavedSplit]:
-    """Return the split that `member` names, or those that are train, validation or test.
+def chosen_splits(splits: Sequence[SavedSplit], member: str | None, name: str) -> list[SavedSplit]:
+    """Return the split that `member` names, or those that are train, validation or test; say which are not read.
 
     Raises:
         DataError: There is no such split.
     """
     present = [split.name for split in splits if split.name is not None]
-    wanted = [split for split in splits if (split.name in (None, *known) if member is None else split.name == member)]
+    if member is None:
+        wanted = [split for split in splits if split.name is None or official_split(split.name)]
+    else:
+        wanted = [split for split in splits if split.name == member]
     if not wanted:
         problem = (
             "none of its splits is train, validation or test" if member is None else f"it has no split {short(member)}"
@@ -70,6 +72,8 @@ def chosen_splits(
         raise DataError(
             f"{name}: {problem}. It has: {examples(present, most=NAMES, show=plain)}. Name one as `member`."
         )
+    if member is None:
+        log_splits(name, present, [split.name for split in wanted if split.name is not None])
     return wanted
 
 

@@ -23,6 +23,7 @@ MOST_PARTS = 10_000
 OLD = b"\xd0\xcf\x11\xe0"  # first bytes of xls, and of a workbook with a password
 DAMAGE = (
     zipfile.BadZipFile,
+    RuntimeError,  # a part that is encrypted, or, as NotImplementedError, packed in a way that zipfile does not know
     zlib.error,
     ParseError,
     KeyError,
@@ -49,12 +50,7 @@ def read_workbook(file: BinaryIO, name: str, dialect: Dialect) -> tuple[list[str
         DataError: It can't be read, has no such sheet, or is too large; or openpyxl is missing.
     """
     try:
-        import openpyxl  # an extra
-    except ImportError as error:
-        raise DataError(f"{name} is a workbook, which openpyxl reads. Run: pip install 'retune[excel]'") from error
-    try:
-        _check_parts(file, name)
-        book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        book = _open_book(file, name)
         sheet = _sheet(book, name, dialect)
         sheet.reset_dimensions()  # which some programs write wrong
         rows = _rows(sheet, name)
@@ -69,6 +65,29 @@ def read_workbook(file: BinaryIO, name: str, dialect: Dialect) -> tuple[list[str
         names = ["" if cell is None else str(cell) for cell in cells]
         return names, _of_width(rows, width, name)
     return list(map(str, range(width))), _of_width(_chain(first, rows), width, name)
+
+
+def sheet_names(file: BinaryIO, name: str) -> list[str]:
+    """Return the names of the sheets of a workbook, in its order.
+
+    Raises:
+        DataError: It can't be read, or is too large; or openpyxl is missing.
+    """
+    try:
+        return [sheet.title for sheet in _open_book(file, name).worksheets]
+    except DAMAGE as error:
+        raise _damaged(name, error) from error
+    finally:
+        file.seek(0)
+
+
+def _open_book(file: BinaryIO, name: str) -> Any:
+    try:
+        import openpyxl  # an extra
+    except ImportError as error:
+        raise DataError(f"{name} is a workbook, which openpyxl reads. Run: pip install 'retune[excel]'") from error
+    _check_parts(file, name)
+    return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
 
 
 def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:

@@ -1,40 +1,20 @@
 """What a first `make run` gives: the bundled reviews and encoder, fine-tuned with the parameters that are shipped."""
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-pytestmark = pytest.mark.slow
+from tests.end_to_end import bundled
 
-ROOT = Path(__file__).parents[2]
-STAGES = (
-    "download dataset",
-    "download model",
-    "tokenize",
-    "split",
-    "finetune --seed 42",
-    "evaluate --seed 42",
-    "report",
-)
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("sample")
-    shutil.copy(ROOT / "recipes/default.yaml", root / "params.yaml")
-    shutil.copytree(ROOT / "data/samples", root / "data/samples")
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    for stage in STAGES:
-        command = [sys.executable, "-m", *f"stages.{stage}".split()]
-        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    return root
+    return bundled.run(tmp_path_factory.mktemp("sample"), "default")
 
 
 def test_the_encoder_earns_its_cost(ran: Path) -> None:

@@ -23,8 +23,8 @@ class Rule(NamedTuple):
 RULES = {
     "malformed_row": Rule(
         "can't be read",
-        "Correct it, give a column of another type as text, set delimiter, header and quoting of download.dataset as "
-        "a file of text has them",
+        "Correct it, set delimiter, header and quoting of download.dataset as the file has them (CSV), name another "
+        "column (JSON, tables)",
     ),
     "broken_encoding": Rule(
         "has bytes that are not text in this encoding", "Set download.dataset.encoding to the file's encoding"
@@ -141,7 +141,7 @@ class Problems:
         more = f" and {count - len(examples)} more" if count > len(examples) else ""
         problem, fix = self.rules[rule]
         if self.policy(rule) == "warn":
-            return f"{file}: {count} rows: {problem} (row {', '.join(examples)}{more})"
+            return f"{file}: {count} row{'s' if count != 1 else ''}: {problem} (row {', '.join(examples)}{more})"
         if rule in self._policies:
             fix += f", or set download.dataset.checks.{rule}: set_aside"
         advice = f" {self.advice[rule]}" if self.advice.get(rule) else ""

@@ -1,6 +1,7 @@
 """Read the rows of text files and workbooks, and of folders of text files."""
 
 import io
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,15 +17,17 @@ from stages.download.readers.record import (
     typed_record,
 )
 from stages.errors import DataError
-from stages.messages import plain, short
+from stages.messages import examples, plain, short
 from stages.reading.json_rows import read_json, read_json_lines
 from stages.reading.lines import Lines, Row, decode
 from stages.reading.regular_files import files_below, open_file
 from stages.reading.separated import read_separated
+from stages.reading.splits import all_are_splits, official_split
 from stages.reading.values import present_keys, value_at
 from stages.reading.workbook import read_workbook
 
 MOST_KEYS = 10_000  # of JSON objects that are remembered for a message
+logger = logging.getLogger(__name__)
 
 
 def read_text_file(path: Path, *, name: str, options: ReadOptions) -> Iterator[Record]:
@@ -61,16 +64,14 @@ def read_folders(path: Path, *, name: str, options: ReadOptions) -> Iterator[Rec
         options: Its encoding.
 
     Raises:
-        DataError: It is not a folder, or a file is in no folder of a class.
+        DataError: It is not a folder, no file is in the folder of a class, or the classes would be splits.
     """
     if not path.is_dir():
         raise DataError(
             f"{name} is not a folder. The format folders needs a folder that holds a folder of text files per class."
         )
-    for row, file in enumerate(files_below(path, name).files, start=1):
+    for row, file in enumerate(_files_of_classes(path, name), start=1):
         parts = file.relative_to(path).parts
-        if len(parts) < 2:
-            raise DataError(f"{name}: the file {plain(parts[0])} is not in the folder of a class. Move it into one.")
         with open_file(file, f"{name}/{'/'.join(parts)}") as binary:
             try:
                 text = decode(binary, options.dialect).read(LONGEST + 1)
@@ -78,6 +79,26 @@ def read_folders(path: Path, *, name: str, options: ReadOptions) -> Iterator[Rec
                 yield Record(row, None, id="/".join(parts), problem=f"it is not {options.encoding}: {error}")
                 continue
         yield record_of(row, {"text": text, "label": parts[0], "id": "/".join(parts)})
+
+
+def _files_of_classes(path: Path, name: str) -> list[Path]:
+    """Return the files in the folders of classes; what is beside these, such as a README, is no text of a class."""
+    files = files_below(path, name).files
+    texts = [file for file in files if file.parent != path]
+    beside = [file.name for file in files if file.parent == path]
+    if beside and not texts:
+        raise DataError(f"{name}: the file {plain(beside[0])} is not in the folder of a class. Move it into one.")
+    if beside:
+        what = "files are in no folder of a class, so they are not read"
+        logger.warning("%s: %d %s: %s", name, len(beside), what, examples(beside, show=plain))
+    classes = list(dict.fromkeys(file.relative_to(path).parts[0] for file in texts))
+    if all_are_splits(classes) and any(len(file.relative_to(path).parts) > 2 for file in texts):
+        entries = ", ".join(f"{{source: {name}/{folder}, split: {official_split(folder)}}}" for folder in classes)
+        raise DataError(
+            f"{name}: the classes would be {examples(classes, show=plain)}, which are names of splits. Give each "
+            f"folder an entry: download.dataset.files: [{entries}]. If they are classes, rename the folders."
+        )
+    return texts
 
 
 def _text_rows(stream: io.TextIOWrapper, name: str, options: ReadOptions) -> Iterator[Record]:

@@ -18,20 +18,15 @@ import pyarrow as pa
 
 from stages.errors import DataError
 from stages.messages import NAMES, examples, plain, short
+from stages.reading.packed import compression_of
 from stages.reading.regular_files import open_file
 from stages.reading.system_files import in_system_folder
 
-COMPRESSIONS = {  # by the first bytes, because the file's name may be wrong
-    "gzip": re.compile(rb"\x1f\x8b"),
-    "zstd": re.compile(rb"\x28\xb5\x2f\xfd"),
-    "bz2": re.compile(rb"BZh[1-9](1AY&SY|\x17\x72\x45\x38\x50\x90)"),
-    "xz": re.compile(rb"\xfd7zXZ\0|\x5d\0\0"),
-}
 DAMAGE = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, RecursionError, EOFError),
     *(OSError, ValueError, OverflowError, LookupError),  # zipfile and tarfile raise these for headers with odd numbers
 )
-ARCHIVES = {  # by the first bytes too
+ARCHIVES = {  # by the first bytes, because the file's name may be wrong
     "zip": re.compile(rb"PK(\x03\x04|\x05\x06)"),
     "tar": re.compile(rb"(?s).{257}ustar"),
     "7z": re.compile(rb"7z\xbc\xaf\x27\x1c"),
@@ -79,7 +74,7 @@ def _refuse_packed(path: Path, name: str, *, in_archive: bool) -> None:
     """
     with open_file(path, name) as file:
         start = file.read(START)
-    if compression := _compression(start):
+    if compression := compression_of(start):
         raise DataError(f"{name} is compressed twice (now {compression}). Unpack it yourself, and give that file.")
     archive = next((kind for kind, magic in ARCHIVES.items() if magic.match(start)), None)
     if archive in ("zip", "tar") and not in_archive:
@@ -89,10 +84,6 @@ def _refuse_packed(path: Path, name: str, *, in_archive: bool) -> None:
         )
     if archive:
         raise DataError(f"{name} is a {archive} file. Unpack it yourself, and give the path of the file in it.")
-
-
-def _compression(start: bytes) -> str | None:
-    return next((kind for kind, magic in COMPRESSIONS.items() if magic.match(start)), None)
 
 
 class _HeaderReader(io.BufferedReader):
@@ -197,7 +188,7 @@ def _too_many(name: str) -> DataError:
 
 def _decompress(path: Path, name: str, target: Path, limit: int) -> Path:
     with open_file(path, name) as file:
-        compression = _compression(file.read(START))
+        compression = compression_of(file.read(START))
         if compression is None:
             return path
         file.seek(0)

@@ -17,7 +17,6 @@ logger = logging.getLogger(__name__)
 HUB = "hf://"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 SHARDS = "model-*-of-*.safetensors"  # as save_pretrained names them
-SPLITS = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
 DATASET = re.compile(
     r"hf://datasets/(?P<repo>[\w.-]+/[\w.-]+)(?:/(?P<config>[^@]+))?(?:@(?P<revision>[^@]+))?", re.ASCII
 )

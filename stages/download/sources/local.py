@@ -60,7 +60,7 @@ def _matches(source: str, root: Path, watched: str) -> Iterator[tuple[str, Path]
     matches, skipped = _without_system_files(matches, folder, parts[len(fixed) :])
     if skipped:
         shown = examples(skipped, show=plain)
-        logger.warning("%s: %d hidden files or files of the system are not read: %s", source, len(skipped), shown)
+        logger.warning("%s: not read, as they are hidden or of the system (%d): %s", source, len(skipped), shown)
     if not matches:
         raise DataError(f"{source} matches no file. Correct the pattern in download.dataset.files.")
     for match in sorted(matches):

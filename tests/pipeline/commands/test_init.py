@@ -1,11 +1,13 @@
 """`retune init` and `retune use` as a user runs them: what is asked, said, written, and kept out of git."""
 
 import io
+import os
 import re
 import shutil
 import sys
 from pathlib import Path
 
+import datasets
 import pytest
 
 from pipeline.execution.workspace import hold
@@ -138,6 +140,25 @@ def test_names_from_the_data_are_shown_as_they_are(own: Path, command: Commands,
     assert command(own, "plan").code == 0
 
 
+def test_what_is_a_guess_is_said(own: Path, command: Commands, tmp_path: Path) -> None:
+    rows = b"great caf\xe9 in town,good\nbad coffee in town,good\nso-so tea at home,bad\nno tea at all,bad\n"
+    (tmp_path / "rows.csv").write_bytes(rows)
+    done = command(own, "init", str(tmp_path / "rows.csv"))
+    assert done.code == 0, done.err
+    assert "cp1252 is a guess, as the file is not UTF-8" in done.out
+    assert "-S download.dataset.encoding=NAME" in done.out
+    assert "no header (if it has one: -S download.dataset.header=true)" in done.out
+    assert params(own).download.dataset.header is False
+
+
+def test_why_a_file_has_no_labels(own: Path, command: Commands, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,label,label\n" + "a long enough text,x,y\n" * 3)
+    done = command(own, "init", str(tmp_path / "rows.csv"))
+    assert done.code == 1
+    assert "Several columns are named 'label'. Give each column a name of its own." in done.err
+    assert "--label COLUMN" not in done.err
+
+
 def test_in_a_terminal_it_asks(own: Path, command: Commands, reviews: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, "", "lable", "author", "none", "none")  # Enter takes the guess; a column that is not there
     done = command(own, "init", str(reviews))
@@ -163,7 +184,12 @@ REFUSED = {
     "no label": (
         "text\na long text\nanother long text\n",
         [],
-        r"Which column has their labels\? The file has: text. Add: --label",
+        r"one column, 'text', and so none for the label",
+    ),
+    "no label among several": (
+        "text,other\na long text,x\nanother long text,y\n",
+        [],
+        r"Which column has their labels\? The file has: text, other. Add: --label",
     ),
     "no text": ("a,b\n1,2\n1,2\n", ["--label", "a"], "Which column has the texts?"),
     "another column": (ROWS, ["--text", "bdy"], "There is no column bdy for the text. The file has: review_id, body"),
@@ -204,6 +230,113 @@ def test_a_folder_per_class(own: Path, command: Commands, tmp_path: Path) -> Non
     dataset = params(own).download.dataset
     assert (dataset.format, dataset.folder, params(own).report.title) == ("folders", "data/mine/films", "Films")
     assert in_git(own) == {"params.yaml", "data/mine/films.dvc"}
+
+
+LINKS = {  # what leads out of the folder -> is it a file?
+    "a file of a class": ("bad/l.txt", True),
+    "a file deep in a class": ("bad/deep/l.txt", True),
+    "a class": ("worse", False),
+    "a folder in a class": ("bad/more", False),
+    "a file beside the classes": ("l.txt", True),
+    "a hidden file": (".l.txt", True),
+    "a file in a hidden folder": (".cache/l.txt", True),
+    "a file of a data set of `datasets`": ("data-00001.arrow", True),
+}
+
+
+@pytest.mark.parametrize("where", ["elsewhere", "in the project", "in git"])
+@pytest.mark.parametrize("how", ["absolute", "relative", "a link to a link"])
+@pytest.mark.parametrize("link", LINKS)
+def test_a_link_out_of_a_folder_is_refused_before_anything_is_copied(
+    own: Path, command: Commands, tmp_path: Path, link: str, how: str, where: str
+) -> None:
+    name, is_file = LINKS[link]
+    folder = (tmp_path if where == "elsewhere" else own) / "films"
+    for file in ("good/1.txt", "bad/1.txt"):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(file)
+    if "datasets" in link:
+        shutil.rmtree(folder)
+        datasets.Dataset.from_dict({"text": ["a", "b"] * 9, "label": ["x", "y"] * 9}).save_to_disk(folder)
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private/key.txt").write_text("PRIVATE")
+    target, path = tmp_path / ("private/key.txt" if is_file else "private"), folder / name
+    path.parent.mkdir(exist_ok=True)
+    if how == "a link to a link":
+        (folder.parent / "hop").symlink_to(target)
+        target = folder.parent / "hop"
+    path.symlink_to(os.path.relpath(target, path.parent) if how == "relative" else target)
+    if where == "in git":
+        toy.git(own, "add", "--force", "films")
+    before = toy.git(own, "status", "--porcelain", "--ignored")
+    done = command(own, "init", str(folder))
+    if where == "elsewhere" and "hidden" in link:
+        assert (done.code, list((own / "data/mine").rglob("*l.txt"))) == (0, []), "what is hidden is not copied"
+        return
+    assert (done.code, done.out, len(done.lines)) == (1, "", 1), done.err
+    assert re.search(r" leads |the folder\. In a data set", done.err), "paths are cut where they are long"
+    assert "Copy the file there, delete the link." in done.err
+    assert toy.git(own, "status", "--porcelain", "--ignored") == before
+    assert not (own / "data/mine/films").exists()
+
+
+def test_links_within_a_folder_are_copied_as_what_they_lead_to(own: Path, command: Commands, tmp_path: Path) -> None:
+    for name in ("good/1.txt", "bad/1.txt"):
+        (tmp_path / "films" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "films" / name).write_text(name)
+    (tmp_path / "films/good/2.txt").symlink_to("../bad/1.txt")
+    (tmp_path / "mine").symlink_to("films")
+    assert command(own, "init", str(tmp_path / "mine")).code == 0, "a link that a person names is theirs"
+    copied = own / "data/mine/mine/good/2.txt"
+    assert copied.read_text() == "bad/1.txt"
+    assert not (own / "data/mine/mine").is_symlink()
+
+
+def test_what_is_no_file_in_a_folder_is_refused(own: Path, command: Commands, tmp_path: Path) -> None:
+    for name in ("good", "bad"):
+        (tmp_path / "films" / name).mkdir(parents=True)
+        os.mkfifo(tmp_path / "films" / name / "pipe")
+    done = command(own, "init", str(tmp_path / "films"))
+    assert (done.code, done.out, len(done.lines)) == (1, "", 1), done.err
+    assert "/pipe is a named pipe, not a file with rows. Name a copy or another file in the folder." in done.err
+    assert not (own / "data/mine/films").exists()
+
+
+def test_folders_of_splits(own: Path, command: Commands, tmp_path: Path) -> None:
+    for name in ("train/good/1.txt", "train/bad/1.txt", "test/good/1.txt", "test/bad/1.txt", "README"):
+        (tmp_path / "films" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "films" / name).write_text(name)
+    done = command(own, "init", str(tmp_path / "films"))
+    assert done.code == 0, done.err
+    lines = [" ".join(line.split()) for line in done.out.splitlines()]
+    assert lines[1:4] == [
+        "classes 2: bad, good",
+        "splits test (as test), train (as train)",
+        "not read 1 beside the folders of classes: README",
+    ]
+    files = params(own).download.dataset.files
+    assert [(file.source, file.split) for file in files] == [
+        ("data/mine/films/test", "test"),
+        ("data/mine/films/train", "train"),
+    ]
+
+
+def test_what_is_set_of_how_a_file_is_read_holds(own: Path, command: Commands, tmp_path: Path) -> None:
+    (tmp_path / "rows.dat").write_text("".join(f"text number {n}~{n % 2}\n" for n in range(9)))
+    values = ["format=csv", "delimiter='~'", "header=false"]
+    options = [part for value in values for part in ("-S", f"download.dataset.{value}")]
+    done = command(own, "init", str(tmp_path / "rows.dat"), *options)
+    assert done.code == 0, done.err
+    dataset = params(own).download.dataset
+    assert (dataset.format, dataset.delimiter, dataset.header) == ("csv", "~", False)
+    assert (dataset.columns.text, dataset.columns.label) == (0, 1)
+
+
+def test_a_wrong_setting_of_how_a_file_is_read_is_refused_first(own: Path, command: Commands, reviews: Path) -> None:
+    done = command(own, "init", str(reviews), "-S", "download.dataset.encoding=utf-9")
+    assert (done.code, done.out) == (1, "")
+    assert "download.dataset.encoding" in done.err
+    assert not (own / "data/mine/App_Reviews.csv").exists()
 
 
 def test_use_says_what_it_wrote(own: Path, command: Commands) -> None:

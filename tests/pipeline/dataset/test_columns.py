@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from pipeline.dataset.columns import column_named, guess_columns
-from pipeline.dataset.sample import Column, Sample
+from pipeline.dataset.column import Column
+from pipeline.dataset.columns import column_named, guess_columns, why_none
+from pipeline.dataset.sample import Sample
 from stages.errors import DataError
 
 ROWS = 60
@@ -89,3 +91,43 @@ def test_a_column_that_a_person_names() -> None:
     assert column_named(sample_of({0: "text", 1: "class"}), "text", "1") == 1
     with pytest.raises(DataError, match="There is no column lable for the label. The file has: text, label"):
         column_named(sample, "label", "lable")
+
+
+WHY: dict[str, tuple[Sample, str, str]] = {  # the sample, the field, and what is said
+    "a name twice": (Sample("csv", twice=("label",)), "label", "Several columns are named 'label'. Give each"),
+    "lists": (Sample("jsonl", lists=("label",)), "label", "'label' holds lists: several labels in one"),
+    "lists of texts": (Sample("jsonl", lists=("text",)), "text", "'text' holds lists. Write one text"),
+    "one column": (sample_of({"text": "text"}), "label", "one column, 'text', and so none for the label. Add one, or"),
+    "one column of a workbook": (
+        replace(sample_of({"Our reviews": "text"}), format="excel"),
+        "label",
+        "or delete a title above the table.",
+    ),
+    "blank": (sample_of({"text": "text", "label": "blank"}), "label", "'label' is blank in all rows. Fill it."),
+    "formulas": (
+        replace(sample_of({"text": "text", "label": "blank"}), format="excel"),
+        "label",
+        "is blank in all rows. A formula without a saved value is: open the workbook, and save it.",
+    ),
+    "one value": (sample_of({"text": "text", "label": "one value"}), "label", "'label' has one value"),
+}
+
+
+@pytest.mark.parametrize("case", WHY)
+def test_why_there_is_no_column(case: str) -> None:
+    sample, field, message = WHY[case]
+    assert message in (why_none(sample, field) or "")
+
+
+def test_no_reason_is_made_up() -> None:
+    assert why_none(sample_of({"a": "text", "b": "text"}), "label") is None
+
+
+def test_a_name_that_several_columns_have_can_not_be_chosen() -> None:
+    with pytest.raises(DataError, match="Several columns are named 'label'"):
+        column_named(Sample("csv", twice=("label",)), "label", "label")
+
+
+def test_a_column_of_lists_can_not_be_chosen() -> None:
+    with pytest.raises(DataError, match="'tags' holds lists: several labels"):
+        column_named(Sample("jsonl", lists=("tags",)), "label", "tags")

@@ -1,12 +1,15 @@
 """What is seen in the first rows of a file: encoding, delimiter, header, columns; and files that can't be read."""
 
 import bz2
+import datetime
 import gzip
 import json
 import lzma
 import os
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -37,8 +40,23 @@ def write_zstd(path: Path) -> None:
 GOOD: dict[str, tuple[str, Callable[[Path], object], dict[str, object]]] = {  # name, how it is written, what is seen
     "csv": ("a.csv", lambda path: path.write_text(CSV), {}),
     "csv with a mark": ("a.csv", lambda path: path.write_text(CSV, "utf-8-sig"), {}),
-    "csv of Windows": ("a.csv", lambda path: path.write_text(CSV, "cp1252"), {"encoding": "cp1252"}),
+    "csv of Windows": ("a.csv", lambda path: path.write_text(CSV, "cp1252"), {"encoding": "cp1252", "guessed": True}),
     "csv in UTF-16": ("a.csv", lambda path: path.write_text(CSV, "utf-16"), {"encoding": "utf-16"}),
+    **{
+        f"csv in {encoding} without a mark": (
+            "a.csv",
+            lambda path, encoding=encoding: path.write_text(CSV + '"Ādaži",1\n', encoding),
+            {"encoding": encoding, "rows": 10},
+        )
+        for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+    },
+    "Cyrillic in UTF-16 without a mark": (
+        "a.csv",
+        lambda path: path.write_text(CSV + '"Как дела, и что нового в городе",1\n' * 9, "utf-16-le"),
+        {"encoding": "utf-16-le", "rows": 18},
+    ),
+    "csv in UTF-32": ("a.csv", lambda path: path.write_text(CSV, "utf-32"), {"encoding": "utf-32"}),
+    "a bad byte in UTF-8": ("a.csv", lambda path: path.write_bytes(CSV.encode() + b'"caf\xe9",1\n'), {"rows": 10}),
     "CRLF": ("a.csv", lambda path: path.write_text(CSV, newline="\r\n"), {}),
     "semicolons": ("a.csv", lambda path: path.write_text(SEMICOLON), {"delimiter": ";"}),
     "tabs in a csv": ("a.csv", lambda path: path.write_text(TSV), {"delimiter": "\t"}),
@@ -50,6 +68,12 @@ GOOD: dict[str, tuple[str, Callable[[Path], object], dict[str, object]]] = {  # 
     "bzip2": ("a.csv.bz2", lambda path: path.write_bytes(bz2.compress(CSV.encode())), {}),
     "xz": ("a.csv.xz", lambda path: path.write_bytes(lzma.compress(CSV.encode())), {}),
     "zstd": ("a.csv.zst", write_zstd, {}),
+    "gzip named csv": ("a.csv", lambda path: path.write_bytes(gzip.compress(CSV.encode())), {}),
+    "text named gz": ("a.csv.gz", lambda path: path.write_text(CSV), {}),
+    "xz named gz": ("a.csv.gz", lambda path: path.write_bytes(lzma.compress(CSV.encode())), {}),
+    "commas in a tsv": ("a.tsv", lambda path: path.write_text(CSV), {"format": "tsv", "delimiter": ","}),
+    "tildes": ("a.csv", lambda path: path.write_text(SEMICOLON.replace(";", "~")), {"delimiter": "~"}),
+    "a quote that stays open": ("a.csv", lambda path: path.write_text(CSV.replace("4,1", '4,1\n"open,1'), "utf-8"), {}),
 }
 
 
@@ -59,11 +83,13 @@ def test_how_a_file_is_read(tmp_path: Path, case: str) -> None:
     write(tmp_path / name)
     sample = describe(tmp_path / name)
     body, stars = sample.columns
-    expected = {"format": "csv", "encoding": "utf-8", "delimiter": None, "header": True} | seen
+    usual = {"format": "csv", "encoding": "utf-8", "guessed": False, "delimiter": None, "header": True, "rows": 9}
+    expected = usual | seen
     assert {key: getattr(sample, key) for key in expected} == expected
-    assert (body.name, stars.name, sample.rows) == ("body", "stars", 9)
+    assert (body.name, stars.name) == ("body", "stars")
     assert next(iter(body.values)) == "größer, 0"
-    assert (stars.filled, list(stars.values), stars.numbers, body.numbers) == (9, ["1", "2"], True, False)
+    assert (stars.filled, list(stars.values)) == (sample.rows, ["1", "2"])
+    assert (stars.numbers, body.numbers) == (True, False)
 
 
 HEADERS = {
@@ -72,6 +98,12 @@ HEADERS = {
     "good,1\nbad,0\n": False,
     "gj04,,2.5\na,b,1\n": False,
     "same,same\nx,y\n": False,
+    "text,label,label\nx,y,y\n": True,
+    "great app,good\nbad app,good\n": False,
+    "v1,v2\nham,a text\n": True,
+    "v1,v2\nham,a text\nv1,v2\n": True,  # two files in one
+    "message,spam\na text,spam\n": True,
+    " ,v2\n ,x\n": True,
     f"{'a text as long as a row ' * 5},spam\nx,y\n": False,
 }
 
@@ -81,14 +113,32 @@ def test_is_the_first_row_a_header(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.csv").write_text(text)
     sample = describe(tmp_path / "a.csv")
     assert sample.header == HEADERS[text]
-    assert sample.rows == (1 if sample.header else 2)
+    assert sample.rows == text.count("\n") - sample.header
     assert isinstance(sample.columns[0].name, str) == sample.header
+    assert "great app" not in text or [list(column.values) for column in sample.columns] == [
+        ["bad app", "great app"],
+        ["good"],
+    ]
 
 
 def test_rows_of_another_width_and_blank_cells_do_not_count(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label\na,x\nb\nc,\n\nd,x,y\n")
     sample: Sample = describe(tmp_path / "a.csv")
     assert (sample.rows, [column.filled for column in sample.columns]) == (2, [2, 1])
+
+
+TYPES: dict[str, list[Any]] = {  # values of a column, and how they are shown: as training reads them
+    "true": [True],
+    "1": [1.0, 1, Decimal("1.0")],
+    "2020-01-01": [datetime.date(2020, 1, 1)],
+    "a text": [b"a text"],
+}
+
+
+@pytest.mark.parametrize(("shown", "value"), [(shown, value) for shown, values in TYPES.items() for value in values])
+def test_values_are_shown_as_training_reads_them(tmp_path: Path, shown: str, value: Any) -> None:
+    pq.write_table(pa.table({"text": ["x"], "label": [value]}), tmp_path / "a.parquet")
+    assert list(describe(tmp_path / "a.parquet").columns[1].values) == [shown]
 
 
 def folder_of(path: Path, *files: str) -> None:
@@ -102,10 +152,33 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "empty": ("a.csv", lambda path: path.write_text(""), r"a.csv is empty \(0 bytes\)"),
     "only a header": ("a.csv", lambda path: path.write_text("text,label\n"), "has no rows"),
     "binary": ("a.csv", lambda path: path.write_bytes(b"ab\0cd" * 9), "can't be read as csv: it is a binary file"),
+    "half a JSON array": ("a.json", lambda path: path.write_text('[{"text": "a b'), "ends within a row: it was cut"),
+    "an array without end": (
+        "a.json",
+        lambda path: path.write_text('[{"text": "a"},'),
+        "ends within a row: it was cut",
+    ),
+    "a word in JSON": ("a.json", lambda path: path.write_text('[{"a": nope}]'), "Expecting value"),
     "no JSON": ("a.jsonl", lambda path: path.write_text("{a\n"), "can't be read as jsonl: not JSON: Expecting"),
     "no Parquet": ("a.parquet", lambda path: path.write_text("x" * 99), "can't be read as parquet: "),
     "no Arrow": ("a.arrow", lambda path: path.write_text("x" * 99), "can't be read as arrow: "),
-    "no gzip": ("a.csv.gz", lambda path: path.write_text("x" * 99), "can't be read as csv: |zlib"),
+    "no zip": ("a.csv", lambda path: path.write_bytes(b"PK\3\4" + bytes(99)), "it is a zip or a workbook"),
+    "blank lines": ("a.csv", lambda path: path.write_text("\n \n\n"), "has no rows"),
+    "a pointer": (
+        "a.csv",
+        lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
+        "is a pointer of git-lfs, not the data. Fetch it: git lfs pull",
+    ),
+    "a pointer for Parquet": (
+        "a.parquet",
+        lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
+        "is a pointer of git-lfs",
+    ),
+    "a page": ("a.csv", lambda path: path.write_text("\n<!DOCTYPE html>\n<html>a, b"), "is an HTML page, not data"),
+    "a comment": ("a.csv", lambda path: path.write_text("# 2024\n" + CSV), "line 1, '# 2024', .* in line 2"),
+    "a title": ("a.csv", lambda path: path.write_text("My rows,\n,\n" + CSV), "line 1, 'My rows,', .* in line 3"),
+    "a title over semicolons": ("a.csv", lambda path: path.write_text("My rows\n" + SEMICOLON), "in line 2"),
+    "two colons": ("a.csv", lambda path: path.write_text(SEMICOLON.replace(";", "::")), "is divided by '::'"),
     "half a gzip": (
         "a.csv.gz",
         lambda path: path.write_bytes(gzip.compress(CSV.encode())[:60]),
@@ -130,4 +203,4 @@ def test_what_can_not_be_read_is_one_error(tmp_path: Path, case: str) -> None:
 
 def test_a_folder_per_class(tmp_path: Path) -> None:
     folder_of(tmp_path, "good/1.txt", "bad/1.txt")
-    assert describe(tmp_path) == Sample("folders")
+    assert describe(tmp_path) == Sample("folders", notes=(("classes", "2: bad, good"),))

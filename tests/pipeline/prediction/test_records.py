@@ -70,6 +70,15 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
         "text\ngood\n".encode("utf-16"),
         r"in\.csv: expected UTF-8, got UTF-16\. Add: --encoding utf-16",
     ),
+    **{
+        f"{encoding} without a mark": (
+            "in.csv",
+            "text\ngood\n".encode(encoding),
+            rf"expected UTF-8, got {encoding.upper()}\. Add: --encoding {encoding}$",
+        )
+        for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+    },
+    "utf-32": ("in.csv", "text\ngood\n".encode("utf-32"), r"got UTF-32\. Add: --encoding utf-32$"),
     "name clash": ("in.csv", b"text,error\ngood,no\n", r"already has a column 'error'.*--prefix"),
     "json keys": ("in.jsonl", b'{"body": "good"}\n', r"has no column 'text'. It has: 'body'"),
     "a line too long": ("in.csv", b"text\n" + b"x" * 1_000_001, r"row 2 is longer than 1,000,000 characters"),

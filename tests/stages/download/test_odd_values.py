@@ -250,6 +250,6 @@ def test_decimal_numbers_are_labels_as_other_numbers_are(read, file_format, kind
 def test_labels_of_another_type_are_named_with_what_helps(read, values):
     content = as_table("parquet", pa.table({"text": ["a", "b"], "label": values}))
     with pytest.raises(
-        DataError, match=r"row 1 \(label: expected a string or a number, got \w+\).*another type as text"
+        DataError, match=r"row 1 \(label: expected a string or a number, got \w+\).*name another column"
     ):
         read(content, file_format="parquet")

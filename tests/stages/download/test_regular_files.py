@@ -371,7 +371,7 @@ def test_hidden_files_and_those_of_the_system_are_skipped_and_counted(read, capl
     result = read(files, files=[{"source": "data/films"}], file_format="folders")
     assert result.column("id") == ["neg/1.txt", "pos/1.txt"]
     assert result.source[0]["skipped"] == 1
-    assert "data/films: 1 hidden files or files of the system are not read" in caplog.text
+    assert "data/films: not read, as they are hidden or of the system (1)" in caplog.text
 
 
 def test_the_checksum_of_a_folder_does_not_cover_what_is_skipped(read, tmp_path):

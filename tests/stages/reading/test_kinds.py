@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow.parquet as pq
 import pytest
 
 from stages.download.dataset import write_dataset
@@ -65,7 +66,7 @@ def test_a_pattern_matches_no_system_files(tmp_path: Path, caplog: pytest.LogCap
         (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "data" / name).write_text(f"text,label\n{name},x\nother {name},y\n")
     assert download(tmp_path, "data/**/*.csv", format="csv")["rows_in"] == 4
-    assert "3 hidden files or files of the system are not read: ._a.csv, __MACOSX/a.csv, ~$b.csv" in caplog.text
+    assert "not read, as they are hidden or of the system (3): ._a.csv, __MACOSX/a.csv, ~$b.csv" in caplog.text
 
 
 def saved(folder: Path, splits: list[str] | None) -> None:
@@ -87,6 +88,31 @@ def test_a_saved_data_set_is_read_with_its_splits_and_class_names(tmp_path: Path
     assert stats["rows_in"] == 3 * len(known)
     assert set(stats["labels"]) == {"a", "b"}
     assert list(dict.fromkeys(file["member"] for file in stats["files"])) == known
+
+
+SPLIT_NAMES = {  # splits of a data set -> what each is used as, and what is said
+    "train eval": ({"train": "train", "eval": "val"}, "saved: read are the splits train, eval (as val)"),
+    "train dev test": (
+        {"train": "train", "dev": "val", "test": "test"},
+        "splits train, dev (as val), test",
+    ),
+    "Train Validation": ({"Train": "train", "Validation": "val"}, "Train (as train), Validation (as val)"),
+    "training testing": ({"training": "train", "testing": "test"}, "training (as train), testing (as test)"),
+    "train extra hard": ({"train": None}, "the splits train; not read: extra, hard. To read one, add an entry"),
+    "train test extra": ({"train": "train", "test": "test"}, "the splits train, test; not read: extra. To read one"),
+}
+
+
+@pytest.mark.parametrize("names", SPLIT_NAMES)
+def test_which_splits_are_read_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture, names: str) -> None:
+    used, said = SPLIT_NAMES[names]
+    caplog.set_level("INFO")
+    saved(tmp_path / "data/saved", names.split())
+    stats = download(tmp_path, "data/saved", format="arrow")
+    assert [file["member"] for file in stats["files"]] == list(used)
+    splits = pq.read_table(tmp_path / "out/rows.parquet").column("split").to_pylist()
+    assert list(dict.fromkeys(splits)) == list(used.values())
+    assert said in caplog.text
 
 
 def test_a_split_of_a_saved_data_set_can_be_named(tmp_path: Path) -> None:
@@ -126,12 +152,24 @@ ENTITIES = (
     + b"".join(f'<!ENTITY {chr(98 + n)} "{f"&{chr(97 + n)};" * 10}">'.encode() for n in range(9))
     + b"]>"
 )
+
+
+def marked(*, flags: int = 0, method: int = 8) -> bytes:
+    """A workbook whose directory says of each part that it has these flags, and is packed by this method."""
+    first, *entries = as_workbook(TABLE).split(b"PK\x01\x02")
+    fields = flags.to_bytes(2, "little") + method.to_bytes(2, "little")
+    return b"PK\x01\x02".join([first, *(entry[:4] + fields + entry[8:] for entry in entries)])
+
+
 WORKBOOKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "no zip": (lambda: b"text,label\na,b\n", "can't be read as a workbook"),
     "old": (lambda: b"\xd0\xcf\x11\xe0" + bytes(600), "old workbook"),
     "cut": (lambda: as_workbook(TABLE)[:-100], "can't be read as a workbook"),
     "another zip": (lambda: repacked(lambda name, data: data if "theme" in name else None), "no Excel workbook"),
     "no XML": (lambda: repacked(lambda name, data: b"x" if "sheet1" in name else data), "can't be read as a workbook"),
+    "encrypted": (lambda: marked(flags=1), "can't be read as a workbook: .*encrypted"),
+    "patched": (lambda: marked(flags=32), "can't be read as a workbook: compressed patched data"),
+    "packed in an unknown way": (lambda: marked(method=99), "can't be read as a workbook: That compression method"),
     "entities": (
         lambda: repacked(
             lambda name, data: ENTITIES + data.replace(b"first text", b"&j;") if "sheet1" in name else data

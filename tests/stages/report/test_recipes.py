@@ -21,6 +21,7 @@ from tests.stages.report.render.documents import cells, tables
 ROOT = Path(__file__).parents[3]
 MOSTLY_HAM = ("ham", "ham", "ham", "spam")
 LABELS = {
+    "answers": ("answered", "missed"),
     "google_play_reviews": tuple("12345"),
     "cola": ("unacceptable", "acceptable"),
     "rotten_tomatoes": ("negative", "positive"),

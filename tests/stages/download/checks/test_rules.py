@@ -50,7 +50,7 @@ def test_warn(read, rule, caplog):
     assert result.stats["warnings"][rule] == len(rows)
     assert result.stats["set_aside"] == {}
     assert result.stats["rows_used"] == result.stats["rows_in"] == result.table.num_rows
-    assert f"data/rows.csv: {len(rows)} rows: {RULES[rule].problem} (row {rows[0]}" in caplog.text
+    assert f"data/rows.csv: {len(rows)} row{'s' * (len(rows) > 1)}: {RULES[rule].problem} (row {rows[0]}" in caplog.text
 
 
 def test_broken_bytes_that_are_only_warned_of_are_shown_as_such(read):

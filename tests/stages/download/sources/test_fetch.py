@@ -46,6 +46,52 @@ def test_a_folder_per_class(read):
     assert result.source[0]["sha256"] == hashlib.sha256(listing.encode()).hexdigest()
 
 
+@pytest.mark.parametrize("names", [["README.md"], ["imdb.vocab", "urls.txt", "notes.csv"]], ids=len)
+def test_files_beside_the_folders_of_classes_are_counted_and_not_read(read, caplog, names):
+    files = {"films/neg/1.txt": b"bad", "films/pos/1.txt": b"good", **{f"films/{name}": b"?" for name in names}}
+    result = read(files, files=[{"source": "data/films"}], file_format="folders")
+    assert result.column("id") == ["neg/1.txt", "pos/1.txt"]
+    assert f"data/films: {len(names)} files are in no folder of a class, so they are not read: " in caplog.text
+    assert all(name in caplog.text for name in names)
+
+
+def films(*folders: str) -> dict[str, bytes]:
+    return {f"films/{folder}/{label}/1.txt": f"{folder} {label}".encode() for folder in folders for label in ("a", "b")}
+
+
+@pytest.mark.parametrize("folders", [("train", "test"), ("Train", "dev", "TEST"), ("train", "validation")], ids=str)
+def test_folders_of_splits_are_no_classes(read, folders):
+    with pytest.raises(DataError, match=r"the classes would be .*, which are names of splits\. Give each .*files: \["):
+        read(films(*folders), files=[{"source": "data/films"}], file_format="folders")
+
+
+def test_folders_of_splits_may_hold_files_of_the_same_names(read):
+    entries = [{"source": f"data/films/{name}", "split": name} for name in ("train", "test")]
+    result = read(films("train", "test"), files=entries, file_format="folders")
+    assert result.column("split") == ["train", "train", "test", "test"]
+    assert result.column("label") == ["a", "b", "a", "b"]
+    assert result.column("id") == [f"films/{name}/{label}/1.txt" for name in ("train", "test") for label in "ab"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [("train test", True), ("train dev test", True), ("TRAIN Eval", True), ("train bus", False), ("a b", False)],
+)
+@pytest.mark.parametrize("file_format", ["csv", "folders"])
+def test_classes_that_are_all_names_of_splits_are_doubted(read, caplog, labels, said, file_format):
+    content = "text,label\n" + "".join(f"text {label},{label}\n" for label in labels.split())
+    if file_format == "csv":
+        read(content.encode())
+    else:
+        files = {f"films/{label}/1.txt": label.encode() for label in labels.split()}
+        read(files, files=[{"source": "data/films"}], file_format="folders")
+    assert ("which are names of splits. If they are no classes" in caplog.text) == said
+    caplog.clear()
+    if said and file_format == "csv":
+        read(content.encode(), label_order=labels.split())
+        assert "names of splits" not in caplog.text
+
+
 @pytest.mark.parametrize("kind", ["file", "stream"])
 def test_arrow_files_and_streams(read, kind):
     table = pa.table({"label": pa.array([1, 0, 1]), "text": pa.array(["a", "b", "c"]).dictionary_encode()})

@@ -1,0 +1,68 @@
+"""A data file opened as text: unpacked, and in the encoding that its first bytes tell."""
+
+import io
+import lzma
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from stages.errors import DataError
+from stages.reading.encodings import USUAL, encoding_of
+from stages.reading.packed import LONGEST, compression_of
+from stages.special_files import open_regular
+
+OTHERS = {  # first bytes, in small letters -> what the file is, and what to do
+    b"version https://git-lfs.": "a pointer of git-lfs, not the data. Fetch it: git lfs pull",
+    b"<!doctype html": "an HTML page, not data. Download the file itself.",
+    b"<html": "an HTML page, not data. Download the file itself.",
+}
+ZIP = b"PK\3\4"
+HEAD = 1 << 20  # bytes that tell the encoding
+
+
+def find_encoding(path: Path) -> tuple[str, bool]:
+    """The encoding of a text file, by its first bytes, and whether it is a guess.
+
+    Raises:
+        DataError: The file is empty, or not data.
+        ValueError: It is binary.
+    """
+    with _open_bytes(path) as file:
+        head = bytes(file.read(HEAD))
+    if not head:
+        raise DataError(f"{path} is empty (0 bytes). Give a file with rows.")
+    if head.startswith(ZIP):
+        raise ValueError("it is a zip or a workbook. Unpack it, or name it .xlsx")
+    refuse_other(path, head)
+    encoding = encoding_of(head)
+    if encoding.name is None or (0 in head and encoding.name in ("utf-8", USUAL)):
+        raise ValueError(f"it is a binary file (byte 0 at position {head.index(0)})")
+    return encoding.name, encoding.guessed
+
+
+def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
+    """A file as text; bytes that are not in the encoding become `�`."""
+    codec = "utf-8-sig" if encoding == "utf-8" else encoding
+    return io.TextIOWrapper(_open_bytes(path), encoding=codec, errors="replace", newline="")
+
+
+def refuse_other(path: Path, head: bytes) -> None:
+    """Check that a file is no other thing than data, by its first bytes.
+
+    Raises:
+        DataError: It is; the message says what to do.
+    """
+    start = head.lstrip()[:100].lower()
+    for magic, what in OTHERS.items():
+        if start.startswith(magic):
+            raise DataError(f"{path} is {what}")
+
+
+def _open_bytes(path: Path) -> Any:
+    """Open a file, unpacked as its first bytes say, because its name may be wrong."""
+    file = open_regular(path)
+    kind = compression_of(file.peek(LONGEST))
+    if kind == "xz":
+        return lzma.open(file)
+    return file if kind is None else pa.CompressedInputStream(file, kind)

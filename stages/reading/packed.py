@@ -1,0 +1,16 @@
+"""How a file is packed, by its first bytes, because its name may be wrong."""
+
+import re
+
+COMPRESSIONS = {
+    "gzip": re.compile(rb"\x1f\x8b"),
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd"),
+    "bz2": re.compile(rb"BZh[1-9](1AY&SY|\x17\x72\x45\x38\x50\x90)"),
+    "xz": re.compile(rb"\xfd7zXZ\0|\x5d\0\0"),
+}
+LONGEST = 10  # bytes that tell
+
+
+def compression_of(start: bytes) -> str | None:
+    """Return how a file is packed that starts so; None: it is not."""
+    return next((kind for kind, magic in COMPRESSIONS.items() if magic.match(start)), None)
