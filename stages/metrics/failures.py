@@ -11,6 +11,7 @@ ADVICE = (
 )
 METHODS = {  # by their key in metrics.json; the model is measured against them in this order
     "majority": "always predicting the most frequent label",
+    "frequent_set": "always predicting the most frequent set of labels",
     "tfidf": "TF-IDF + logistic regression, which counts words",
 }
 
@@ -56,7 +57,7 @@ def _stuck(report: Mapping[str, Any]) -> str:
 
 
 def _no_gain(report: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """The sentence where the model's lead over the majority class may be chance, or where TF-IDF is better than the
+    """The sentence where the model's lead over a constant answer may be chance, or where TF-IDF is better than the
     model by more than chance; empty where neither is so."""
     metric = str(report.get("metric"))
     for baseline, method in METHODS.items():
@@ -67,7 +68,7 @@ def _no_gain(report: Mapping[str, Any], names: Mapping[str, str]) -> str:
             continue
         value, difference, low, high = (number or 0.0 for number in numbers)
         worse = high < 0
-        if worse or (baseline == "majority" and low <= 0):
+        if worse or (baseline != "tfidf" and low <= 0):
             return (
                 f"The model is {'worse' if worse else 'no better'} than {method}: "
                 f"{names.get(metric, metric)} {format_value(value + difference)} against {format_value(value)}"

@@ -6,6 +6,7 @@ distribution along the metric's influence values (see `tilting.py`); its ends ar
 they lie within its range.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -82,19 +83,17 @@ def measure_sets(
         bootstrap: Confidence of the intervals, and the seed of the drawn sets.
     """
     atoms = _atoms(labels, models, groups, seed=bootstrap.seed)
-    num_labels = labels.shape[1]
-
-    def scores(sums: Floats) -> dict[str, Floats]:
-        return score_sets(sums, num_labels=num_labels)
-
-    metrics = _of_sums(atoms, models, scores)
-    metrics["average_precision"] = _mean(
-        [_precision(atoms, models, label) for label in np.flatnonzero(labels.any(0)).tolist()], len(atoms.of)
-    )
-    for prefix, calibrated in (("", False), (CALIBRATED, True)):
-        for name, scored in _losses(atoms, models, calibrated=calibrated).items():
-            metrics[f"{prefix}{name}"] = scored
+    metrics = _of_sets(atoms, models)
     return {name: _estimate(atoms, *scored, confidence=bootstrap.confidence) for name, scored in metrics.items()}
+
+
+def set_differences(
+    labels: Flags, model: SetModel, baseline: SetModel, *, groups: Ints | None, bootstrap: Bootstrap
+) -> dict[str, Estimate]:
+    """Return `model` minus `baseline` in every metric, with paired intervals; other arguments as `measure_sets`."""
+    atoms = _atoms(labels, [model, baseline], groups, seed=bootstrap.seed)
+    ours, theirs = (_of_sets(atoms, [side]) for side in (model, baseline))
+    return {name: _estimate(atoms, *_minus(ours[name], theirs[name]), confidence=bootstrap.confidence) for name in ours}
 
 
 def measure_labels(
@@ -126,6 +125,18 @@ def _atoms(labels: Flags, models: Sequence[SetModel], groups: Ints | None, *, se
     return Atoms(rows, np.concatenate([np.arange(rows), drawn]), np.concatenate([labels, sets]), weights, groups)
 
 
+def _of_sets(atoms: Atoms, models: Sequence[SetModel]) -> dict[str, Scored]:
+    """Every metric of sets and of probabilities; the average precision is the mean of the labels that a row has."""
+    num_labels = atoms.labels.shape[1]
+    metrics = _of_sums(atoms, models, functools.partial(score_sets, num_labels=num_labels))
+    present = np.flatnonzero(atoms.labels[: atoms.rows].any(0)).tolist()
+    metrics["average_precision"] = _mean([_precision(atoms, models, label) for label in present], len(atoms.of))
+    for prefix, calibrated in (("", False), (CALIBRATED, True)):
+        for name, scored in _losses(atoms, models, calibrated=calibrated).items():
+            metrics[f"{prefix}{name}"] = scored
+    return metrics
+
+
 def _of_sums(
     atoms: Atoms, models: Sequence[SetModel], score: Callable[[Floats], dict[str, Floats]]
 ) -> dict[str, Scored]:
@@ -134,7 +145,7 @@ def _of_sums(
     totals = [atoms.weights @ columns for columns in features]
     names = score(totals[0])
     slopes = [_slopes(sums, score) for sums in totals]
-    metrics = {}
+    metrics: dict[str, Scored] = {}
     for name in names:
 
         def of_weights(weights: Floats, name: str = name) -> float:
@@ -168,6 +179,11 @@ def _mean(metrics: Sequence[Scored], atoms: int) -> Scored:
     scores = [score for score, _ in metrics]
     influence = np.mean([values for _, values in metrics], axis=0) if metrics else np.zeros(atoms)
     return lambda weights: float(np.mean([score(weights) for score in scores])) if scores else 0.0, influence
+
+
+def _minus(metric: Scored, other: Scored) -> Scored:
+    """The difference of two metrics."""
+    return lambda weights: metric[0](weights) - other[0](weights), metric[1] - other[1]
 
 
 def _losses(atoms: Atoms, models: Sequence[SetModel], *, calibrated: bool) -> dict[str, Scored]:

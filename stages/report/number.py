@@ -7,8 +7,9 @@ from stages.files import read_json, write_json, write_text
 from stages.metrics.bootstrap import Bootstrap
 from stages.params import Params
 from stages.paths import Paths
+from stages.report.headline import headline
 from stages.report.numbers.baselines import predict_baselines, score_baselines
-from stages.report.numbers.metrics import compute_metrics, headline
+from stages.report.numbers.metrics import compute_metrics
 from stages.report.numbers.page import build_context
 from stages.report.numbers.residuals import ranked_residuals, score_slices, suspects_csv, suspects_of
 from stages.report.numbers.results import read_results
@@ -56,5 +57,5 @@ def write_report(params: Params, paths: Paths) -> None:
     write_text(paths.report / "report.md", render("number.md.j2", context))
     write_text(paths.report / "suspects.csv", suspects_csv(suspects))
     write_json(paths.all_metrics, dataclasses.asdict(metrics))
-    write_json(paths.headline, headline(metrics, results))
+    write_json(paths.headline, headline(metrics, results, metric=options.metric))
     log.info("best seed on val: %s; report: %s", champion.seed, paths.report / "report.html")

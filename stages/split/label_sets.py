@@ -48,7 +48,8 @@ def stratify_sets(
     wanted = np.concatenate([[rows - wanted.sum()], wanted]) / max(rows, 1)  # share of each split, train first
     split_of = _divide(counts, sizes, np.lexsort((rank, -sizes)), wanted)
     assigned = split_of[component]
-    spread_classes(assigned, component, np.nonzero(counts), shuffled, splits=len(wanted))
+    component_of, label_of = (index.astype(np.int64) for index in np.nonzero(counts))
+    spread_classes(assigned, component, (component_of, label_of), shuffled, splits=len(wanted))
     return assigned
 
 

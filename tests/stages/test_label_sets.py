@@ -12,7 +12,7 @@ from sklearn.metrics import f1_score
 from transformers import pipeline
 
 from stages.download.dataset import write_dataset
-from stages.errors import DataError, ModelError, ParamsError, ReportError
+from stages.errors import DataError, ModelError, ParamsError
 from stages.evaluate.__main__ import main as evaluate
 from stages.finetune.__main__ import main as finetune
 from stages.finetune.class_weights import label_weights
@@ -22,7 +22,6 @@ from stages.inference.decision import Calibration
 from stages.params import read_params
 from stages.paths import Paths
 from stages.predictions import read_predictions
-from stages.report.__main__ import main as report
 from stages.schema import Params
 from stages.split.__main__ import main as split
 from stages.targets.training import label_set as training
@@ -130,12 +129,6 @@ def test_the_saved_model_answers_in_transformers(ran) -> None:
     for row, answer in zip(test.probabilities, answers, strict=False):
         scores = {entry["label"]: entry["score"] for entry in answer}
         assert [scores[label] for label in LABELS] == pytest.approx(row.tolist(), abs=1e-4)
-
-
-def test_what_cannot_show_sets_yet_says_so_in_one_line(ran) -> None:
-    paths, params = ran
-    with pytest.raises(ReportError, match="can't show sets of labels yet"):
-        report(params, paths)
 
 
 def test_a_saved_model_predicts_the_sets_that_were_measured(ran) -> None:

@@ -9,11 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.files import read_json
-from stages.metrics.names import lower_is_better
 from stages.metrics.summary import MetricValue
 from stages.paths import Paths
 from stages.predictions import Predictions, read_predictions
-from stages.report.results import require_files, require_same_rows
+from stages.report.results import choose_champion, require_files, require_same_rows
 from stages.schema import Evaluate
 from stages.targets.target import read_target
 
@@ -76,11 +75,7 @@ def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Resu
     """
     results = [_read_seed(paths, seed) for seed in seeds]
     require_same_rows(paths, [(result.seed, result.predictions) for result in results])
-    metric, best = evaluate.metric, min if lower_is_better(evaluate.metric) else max
-    champion = results[0]
-    if all(metric in result.metrics["val"] for result in results):
-        champion = best(results, key=lambda result: result.metrics["val"][metric].value)
-    return Results(read_target(paths.labels).labels, results, champion)
+    return Results(read_target(paths.labels).labels, results, choose_champion(results, evaluate.metric))
 
 
 def _read_seed(paths: Paths, seed: int) -> SeedResult:

@@ -71,7 +71,7 @@ def index(column: pa.Array, target: Target) -> NDArray[np.bool_]:
     flags = np.zeros((len(encoded.dictionary), len(target.labels)), dtype=np.bool_)
     for number, text in enumerate(encoded.dictionary.to_pylist()):
         flags[number, [position[label] for label in parse_set(text) or []]] = True
-    return flags[encoded.indices.to_numpy(zero_copy_only=False)]
+    return np.asarray(flags[encoded.indices.to_numpy(zero_copy_only=False)], dtype=np.bool_)
 
 
 def values(column: pa.Array, target: Target) -> pa.Array:
