@@ -122,9 +122,10 @@ def shrink_encoder(folder: Path) -> None:
 
 def report_pairs(tables: dict[int, pa.Table], labels: list[str], many: int, pairs: int = 20) -> None:
     """Print the verdicts over pairs of groups of `many` seeds; no pair has a seed twice."""
-    from pipeline.comparison.pairing import pair_by_id
+    from pipeline.comparison.paired_rows import pair_by_id
     from pipeline.comparison.seed_predictions import SeedPredictions
     from pipeline.comparison.verdicts import ComparisonOptions, compare_paired, overall_verdict
+    from stages.targets.target import Target
 
     def read(seeds: list[int]) -> SeedPredictions:
         parts = [tables[seed].filter(pc.equal(tables[seed]["split"], "test")).combine_chunks() for seed in seeds]
@@ -138,7 +139,7 @@ def report_pairs(tables: dict[int, pa.Table], labels: list[str], many: int, pair
         if len(order) < 2 * many:
             order = generator.permutation(list(tables)).tolist()
         one, other, order = order[:many], order[many : 2 * many], order[2 * many :]
-        found.append(compare_paired(pair_by_id(read(one), read(other), labels), "test", options))
+        found.append(compare_paired(pair_by_id(read(one), read(other), Target("classes", labels)), "test", options))
     false = sum(overall_verdict(rows) in ("better", "worse", "mixed") for rows in found)
     differences = [abs(rows[0].difference) for rows in found]
     smallest = [rows[0].min_detectable or 0.0 for rows in found]

@@ -10,7 +10,7 @@ import pytest
 import retune
 from pipeline.commands.plan import plan_changes
 from pipeline.comparison.compare import compare
-from stages.inference import Classifier, Prediction
+from stages.inference import Classifier, NumberPrediction, Prediction
 from tests.pipeline import toy
 from tests.test_contract import imports, modules
 
@@ -19,7 +19,13 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def test_its_names_are_the_objects_of_the_two_packages() -> None:
-    objects = {"Classifier": Classifier, "Prediction": Prediction, "compare": compare, "plan": plan_changes}
+    objects = {
+        "Classifier": Classifier,
+        "NumberPrediction": NumberPrediction,
+        "Prediction": Prediction,
+        "compare": compare,
+        "plan": plan_changes,
+    }
     assert set(retune.__all__) == set(objects)
     for name, value in objects.items():
         assert getattr(retune, name) is value
@@ -27,7 +33,7 @@ def test_its_names_are_the_objects_of_the_two_packages() -> None:
 
 
 def test_another_name_is_an_attribute_error_that_lists_them() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'train'; its names are Classifier, Prediction, compare"):
+    with pytest.raises(AttributeError, match="has no attribute 'train'; its names are Classifier, NumberPrediction, "):
         retune.train  # noqa: B018
 
 

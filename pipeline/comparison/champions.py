@@ -1,32 +1,21 @@
-"""Compares the champions: calibration, the time and memory to make them, and their size."""
+"""Compares the champions: how sure they are, the time and memory to make them, and their size."""
 
 from collections.abc import Iterable, Mapping
 
-from pipeline.comparison.pairing import PairedRows
+from pipeline.comparison.paired_rows import PairedRows
 from pipeline.comparison.result import Cost
 from pipeline.comparison.revision import Revision
 from pipeline.comparison.revision_files import FILES
-from stages.metrics.calibration import expected_calibration_error
-from stages.metrics.classification import brier_scores, log_losses
+from pipeline.comparison.targets import COMPARED
 from stages.metrics.names import SPLITS, metric_name
 from stages.metrics.summary import MetricSummary, read_number
 
 
 def compare_calibration(test: PairedRows, base: Revision, head: Revision) -> dict[str, tuple[float, float]]:
-    """Return measures of the champions' probabilities, scaled as they ship, on the common rows of test.
-
-    Each with the value of base and of head; lower is better.
-    """
-    labels = test.labels
-    before, after = test.base.calibrated(base.champion), test.head.calibrated(head.champion)
-    return {
-        "observed calibration error": (
-            expected_calibration_error(labels, before, preds=test.base.preds_of(base.champion)),
-            expected_calibration_error(labels, after, preds=test.head.preds_of(head.champion)),
-        ),
-        "Brier score": (float(brier_scores(labels, before).mean()), float(brier_scores(labels, after).mean())),
-        "log loss": (float(log_losses(labels, before).mean()), float(log_losses(labels, after).mean())),
-    }
+    """Return measures of how sure the champions are, on the common rows of test: base's and head's; lower is better."""
+    champions = base.champion, head.champion
+    evaluations = base.evaluation(base.champion), head.evaluation(head.champion)
+    return COMPARED[test.target.kind].calibration(test, champions, evaluations)
 
 
 def compare_champions(base: Revision, head: Revision, names: Iterable[str]) -> dict[str, tuple[float, float]]:

@@ -10,7 +10,9 @@ import pyarrow.compute as pc
 
 from pipeline.comparison.revision import Revision
 from pipeline.comparison.revision_files import FILES
+from pipeline.comparison.targets import COMPARED
 from stages.errors import UnavailableError
+from stages.targets.target import Target
 
 MISSING = "(none)"  # shown for a parameter that only one side has
 
@@ -105,8 +107,20 @@ def changed_code(base: Mapping[str, Mapping[str, str]], head: Mapping[str, Mappi
     return {stage: sorted(files) for stage, files in changed.items()}
 
 
-def changed_rows(base: pa.Table, head: pa.Table) -> DataChange:
-    """Return how two data sets differ, row by row; rows are matched by id."""
+def changed_rows(base: pa.Table, head: pa.Table, target: Target | None = None) -> DataChange:
+    """Return how two data sets differ, row by row.
+
+    Args:
+        base: Rows, matched by id.
+        head: Rows.
+        target: What the labels are, by which rows are counted; None: each label by itself.
+    """
+
+    def count(labels: pa.ChunkedArray) -> dict[str, int]:
+        names = labels.to_pylist()
+        counted = COMPARED[target.kind].shown(names, target) if target else names
+        return dict(sorted(Counter(counted).items()))
+
     positions = pc.index_in(head["id"], value_set=base["id"])
     added = pc.is_null(positions)
     after, before = head.filter(pc.invert(added)), base.take(positions.drop_null())  # the rows that both have
@@ -120,10 +134,10 @@ def changed_rows(base: pa.Table, head: pa.Table) -> DataChange:
     return DataChange(
         known=True,
         rows=(len(base), len(head)),
-        added=_count(head.filter(added)["label"]),
-        removed=_count(removed["label"]),
+        added=count(head.filter(added)["label"]),
+        removed=count(removed["label"]),
         relabelled=dict(Counter(f"{old} -> {new}" for old, new in zip(*labels, strict=True)).most_common()),
-        rewritten=_count(after["label"].filter(rewritten)),
+        rewritten=count(after["label"].filter(rewritten)),
     )
 
 
@@ -133,7 +147,7 @@ def _changed_data(base: Revision, head: Revision) -> DataChange:
         rows = _rows_used(head)
         return DataChange(known=True, rows=(rows, rows))
     try:
-        return changed_rows(base.rows(), head.rows())
+        return changed_rows(base.rows(), head.rows(), head.target)
     except UnavailableError:
         return DataChange(known=False, rows=(_rows_used(base), _rows_used(head)))
 
@@ -150,7 +164,3 @@ def _changed_models(base: Revision, head: Revision) -> dict[str, tuple[str | Non
     paths |= {f"seed {seed}": FILES.finetuned(seed).as_posix() for seed in dict.fromkeys([*base.seeds, *head.seeds])}
     hashes = {name: (base.hash(path), head.hash(path)) for name, path in paths.items()}
     return {name: pair for name, pair in hashes.items() if pair[0] != pair[1]}
-
-
-def _count(labels: Any) -> dict[str, int]:
-    return dict(sorted(Counter(labels.to_pylist()).items()))

@@ -14,12 +14,14 @@ from pipeline.comparison.champions import (
 )
 from pipeline.comparison.changes import find_changes
 from pipeline.comparison.earlier_results import Looks, count_looks, pool_seeds, read_results
-from pipeline.comparison.flips import Flips, find_flips
+from pipeline.comparison.flips import Flips
 from pipeline.comparison.gate import check_rules, read_gate
 from pipeline.comparison.notes import write_notes
-from pipeline.comparison.pairing import PairedRows, pair_split
+from pipeline.comparison.paired_rows import PairedRows
+from pipeline.comparison.pairing import pair_split
 from pipeline.comparison.result import Comparison
 from pipeline.comparison.revision import Revision
+from pipeline.comparison.targets import COMPARED
 from pipeline.comparison.verdicts import (
     ComparisonOptions,
     MetricRow,
@@ -141,4 +143,5 @@ def _find_flips(test: PairedRows, base: Revision, head: Revision) -> Flips:
         rows = head.rows()
     except UnavailableError:
         rows = None
-    return find_flips(test, (base.champion, head.champion), rows, show_text=show_text, most=MOST_LISTED)
+    champions = base.champion, head.champion
+    return COMPARED[test.target.kind].find_flips(test, champions, rows, show_text=show_text, most=MOST_LISTED)

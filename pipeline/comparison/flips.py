@@ -1,6 +1,9 @@
-"""The rows that the change fixed and those that it broke, by class and by slice."""
+"""The rows that the change fixed and those that it broke, by label and by slice.
 
-from collections.abc import Mapping
+What that means is said by the kind of target: a class is right or wrong, a number is closer or farther.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.comparison.pairing import PairedRows
+from pipeline.comparison.paired_rows import PairedRows
 from stages.metrics.slices import cut_slices, slice_columns
 
 Mask = NDArray[np.bool_]
@@ -16,14 +19,15 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class FlippedRow:
-    """A row that only one of the two models predicts right.
+    """A row that one of the two models predicts better.
 
     Attributes:
         id: The row's id.
         label: Its label.
         base: The label that base predicts.
         head: The label that head predicts.
-        gain: Change in the probability of the row's label, head minus base (-1 to 1).
+        gain: Change in the probability of the row's label, head minus base (-1 to 1); of a number, by how much it is
+            closer.
         text: The row's text; None where it may not be shown or is not available.
     """
 
@@ -37,7 +41,7 @@ class FlippedRow:
 
 @dataclass(frozen=True)
 class FlipCount:
-    """Fixed and broken rows of a class or of a slice."""
+    """Fixed and broken rows of a class, a range of numbers or a slice."""
 
     name: str
     rows: int
@@ -46,18 +50,29 @@ class FlipCount:
 
 
 @dataclass(frozen=True)
+class FlipNames:
+    """What is shown for the fields of `Flips`; `gain` says what the listed rows have most of."""
+
+    fixed: str
+    broken: str
+    wrong: str
+    label: str
+    gain: str
+
+
+@dataclass(frozen=True)
 class Flips:
     """What changed between the predictions of base's and of head's champion.
 
     Attributes:
-        fixed: Number of rows that base predicts wrong and head right.
-        broken: Number of rows that base predicts right and head wrong.
-        wrong: Number of rows that both predict wrong.
+        fixed: Number of rows that base predicts wrong and head right; of numbers: that head predicts closer.
+        broken: Number of rows that base predicts right and head wrong; of numbers: that head predicts farther.
+        wrong: Number of rows that both predict wrong; of numbers: as far as before.
         classes: By label; those with the most flips first.
         slices: By length, group and further columns; those with the most flips first.
-        fixed_rows: The fixed rows with the largest gain in the probability of their label. A row can be fixed without
-            one, because another label lost more; it is not here.
-        broken_rows: The broken rows with the largest loss; those without one are not here.
+        fixed_rows: The fixed rows with the largest gain.
+        broken_rows: The broken rows with the largest loss.
+        names: What they are called.
     """
 
     fixed: int
@@ -67,58 +82,43 @@ class Flips:
     slices: list[FlipCount]
     fixed_rows: list[FlippedRow]
     broken_rows: list[FlippedRow]
+    names: FlipNames
 
 
-def find_flips(
-    pairs: PairedRows, champions: tuple[int, int], rows: pa.Table | None, *, show_text: bool, most: int
-) -> Flips:
-    """Return which rows were fixed and which were broken.
+def largest(gains: NDArray[np.floating], mask: Mask, most: int) -> list[int]:
+    """Return the rows of a mask with the largest gains above 0, by position; `gains` of shape (rows,)."""
+    rows = np.flatnonzero(mask & (gains > 0))
+    listed: list[int] = rows[np.argsort(-gains[rows], kind="stable")][:most].tolist()
+    return listed
+
+
+def count_flips(
+    pairs: PairedRows, indices: NDArray[np.integer], rows: pa.Table | None, fixed: Mask, broken: Mask
+) -> tuple[list[FlipCount], list[FlipCount]]:
+    """Return how many rows were fixed and broken, by label and by slice; those with the most flips first.
 
     Args:
         pairs: The rows that both sides have.
-        champions: The seed of base and that of head whose predictions are compared.
-        rows: Head's data set, for slices and texts; None where it is not available.
-        show_text: Whether texts may be shown.
-        most: Number of fixed and of broken rows that are listed, at most.
+        indices: Index into the target's labels of each; shape (rows,).
+        rows: Head's data set, for slices; None where it is not available.
+        fixed: Which were fixed; shape (rows,).
+        broken: Which were broken; shape (rows,).
     """
-    labels = pairs.labels
-    base, head = pairs.base.probabilities[champions[0]], pairs.head.probabilities[champions[1]]
-    base_preds, head_preds = pairs.base.preds_of(champions[0]), pairs.head.preds_of(champions[1])
-    base_right, head_right = base_preds == labels, head_preds == labels
-    fixed, broken = ~base_right & head_right, base_right & ~head_right
-    every_row = np.arange(len(labels))
-    gains = head[every_row, labels] - base[every_row, labels]
-    table = _align(rows, pairs.ids)
-
-    def list_rows(order: NDArray[np.int64]) -> list[FlippedRow]:
-        texts = _texts(table, order) if show_text and table is not None else [None] * len(order)
-        return [
-            FlippedRow(
-                id=pairs.ids[row].as_py(),
-                label=pairs.label_names[labels[row]],
-                base=pairs.label_names[base_preds[row]],
-                head=pairs.label_names[head_preds[row]],
-                gain=float(gains[row]),
-                text=text,
-            )
-            for row, text in zip(order.tolist(), texts, strict=True)
-        ]
-
-    classes = {name: labels == index for index, name in enumerate(pairs.label_names)}
-    return Flips(
-        fixed=int(fixed.sum()),
-        broken=int(broken.sum()),
-        wrong=int((~base_right & ~head_right).sum()),
-        classes=_count(classes, fixed, broken),
-        slices=_count(_slices(table, pairs.head.tokens), fixed, broken),
-        fixed_rows=list_rows(_largest(-gains, fixed & (gains > 0), most)),
-        broken_rows=list_rows(_largest(gains, broken & (gains < 0), most)),
-    )
+    labels = {name: indices == index for index, name in enumerate(pairs.target.labels)}
+    slices = _slices(_align(rows, pairs.ids), pairs.head.tokens)
+    return _count(labels, fixed, broken), _count(slices, fixed, broken)
 
 
-def _largest(losses: NDArray[np.floating], mask: Mask, most: int) -> NDArray[np.int64]:
-    rows = np.flatnonzero(mask)
-    return rows[np.argsort(losses[rows], kind="stable")][:most]
+def shown_texts(
+    pairs: PairedRows, rows: pa.Table | None, order: Sequence[int], *, show_text: bool
+) -> Sequence[str | None]:
+    """Return the texts of some rows by position; None for each where they may not be shown or are not available."""
+    table = _align(rows, pairs.ids) if show_text else None
+    if table is None:
+        return [None] * len(order)
+    shown = table.take(pa.array(order, pa.int64()))
+    others = shown["text_pair"].to_pylist() if "text_pair" in table.column_names else [None] * len(shown)
+    return [f"{text} / {pair}" if pair else text for text, pair in zip(shown["text"].to_pylist(), others, strict=True)]
 
 
 def _count(masks: Mapping[str, Mask], fixed: Mask, broken: Mask) -> list[FlipCount]:
@@ -140,9 +140,3 @@ def _align(rows: pa.Table | None, ids: pa.Array) -> pa.Table | None:
 def _slices(table: pa.Table | None, tokens: NDArray[np.int64] | None) -> dict[str, Mask]:
     columns = {} if table is None else {name: table[name] for name in slice_columns(table.column_names)}
     return {f"{column} {value}": mask for (column, value), mask in cut_slices(columns, tokens=tokens).items()}
-
-
-def _texts(table: pa.Table, rows: NDArray[np.int64]) -> list[str | None]:
-    shown = table.take(pa.array(rows))
-    pairs = shown["text_pair"].to_pylist() if "text_pair" in table.column_names else [None] * len(shown)
-    return [f"{text} / {pair}" if pair else text for text, pair in zip(shown["text"].to_pylist(), pairs, strict=True)]

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.comparison.verdicts import MetricRow
 from stages.errors import PipelineError
+from stages.metrics.names import lower_is_better
 from stages.metrics.summary import MetricSummary
 
 OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
@@ -23,7 +24,8 @@ class Gate:
         fail_on: `worse`: fail if a headline metric of test is worse; `none`: don't.
         require: Bounds on the metrics of head's champion, the model that ships, such as `test.macro_f1 >= 0.80`;
             `.low` and `.high` name interval ends.
-        max_drop: Metric -> the largest accepted drop (>= 0); the interval must exclude a larger one.
+        max_drop: Metric -> the largest accepted loss (>= 0), a rise where lower is better; the interval must exclude a
+            larger one.
     """
 
     fail_on: str = "none"
@@ -138,11 +140,12 @@ def _max_drop(name: str, limit: float, rows: Sequence[MetricRow], head: Mapping[
     if row is None:
         _find(name, head)
         raise PipelineError(f"Only head has {name}, so its drop is unknown. Remove it from max_drop.")
-    title = f"{name} drops by at most {limit:g}"
+    change, changes = ("rise", "rises") if lower_is_better(name) else ("drop", "drops")
+    title = f"{name} {changes} by at most {limit:g}"
     unpaired = "" if row.paired else ", from two separate intervals, because its rows are not paired"
     drop = row.largest_drop
     if drop is None:
-        return RuleResult(title, False, f"{name} has no interval, so no drop can be excluded")
+        return RuleResult(title, False, f"{name} has no interval, so no {change} can be excluded")
     if drop <= limit and row.biased:
         why = (
             "undecided: with so few test rows per class this metric is too high, and more so for the weaker side. "
@@ -150,8 +153,8 @@ def _max_drop(name: str, limit: float, rows: Sequence[MetricRow], head: Mapping[
         )
         return RuleResult(title, False, why, open=True)
     if drop <= limit:
-        return RuleResult(title, True, f"the drop is at most {max(0.0, drop):.4f}{unpaired}")
-    return RuleResult(title, False, f"the drop may be as large as {drop:.4f}{unpaired}")
+        return RuleResult(title, True, f"the {change} is at most {max(0.0, drop):.4f}{unpaired}")
+    return RuleResult(title, False, f"the {change} may be as large as {drop:.4f}{unpaired}")
 
 
 def _exact(value: float, limit: str) -> str:

@@ -1,7 +1,7 @@
 """Sentences about a comparison that a reader must know before trusting its verdict."""
 
 from pipeline.comparison.earlier_results import Looks
-from pipeline.comparison.pairing import PairedRows
+from pipeline.comparison.paired_rows import PairedRows
 from pipeline.comparison.revision import Revision
 from pipeline.comparison.verdicts import ComparisonOptions
 from stages.metrics.failures import describe_collapse

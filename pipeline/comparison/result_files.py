@@ -5,10 +5,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.comparison.targets import COMPARED
 from stages.errors import PipelineError
 from stages.predictions import Predictions, read_predictions
 from stages.targets.target import Target
@@ -16,12 +16,11 @@ from stages.targets.target import Target
 DAMAGE = (  # what readers raise for a file that holds anything
     *(pa.ArrowException, OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError, OverflowError),
 )
-COMPARED = frozenset({"classes"})  # kinds of targets
 COLUMNS = ("id", "text", "label")  # of rows.parquet that a comparison reads
 
 
-def read_labels(path: Path, *, name: str) -> list[str]:
-    """The names of the classes, in order.
+def read_target(path: Path, *, name: str) -> Target:
+    """What the labels are.
 
     Args:
         path: labels.json.
@@ -34,19 +33,19 @@ def read_labels(path: Path, *, name: str) -> list[str]:
         target = Target.of_json(json.loads(path.read_text(encoding="utf-8")))
     if target.kind not in COMPARED:
         raise PipelineError(
-            f"{name}: the label is a {target.kind}, which retune compare does not judge yet. "
+            f"{name}: the label is of the kind {target.kind}, which retune compare does not judge yet. "
             "Show how the headline metrics changed with: dvc metrics diff"
         )
-    return target.labels
+    return target
 
 
-def read_seed(path: Path, *, name: str, num_labels: int) -> dict[str, Predictions]:
+def read_seed(path: Path, *, name: str, target: Target) -> dict[str, Predictions]:
     """The predictions of one seed, by split.
 
     Args:
         path: predictions.parquet.
         name: What messages call it.
-        num_labels: Number of classes.
+        target: What the labels are.
 
     Raises:
         PipelineError: It is damaged, or a value is out of range.
@@ -54,7 +53,9 @@ def read_seed(path: Path, *, name: str, num_labels: int) -> dict[str, Prediction
     with _report_damage(name):
         splits = read_predictions(path)
         for split in splits.values():
-            _check(split, num_labels)
+            COMPARED[target.kind].check(split, target)
+            if not all(isinstance(row, str) for row in split.ids):
+                raise TypeError("an id is not a text")
     return splits
 
 
@@ -74,16 +75,6 @@ def read_rows(path: Path, *, name: str) -> pa.Table:
         if wrong := [column for column in COLUMNS if not pa.types.is_string(table.schema.field(column).type)]:
             raise TypeError(f"{wrong[0]} is not a column of texts")
     return table
-
-
-def _check(split: Predictions, num_labels: int) -> None:
-    if split.probabilities.shape != (len(split), num_labels) or not np.isfinite(split.probabilities).all():
-        raise ValueError(f"expected {num_labels} probabilities in each row")
-    for labels in (split.labels, split.decided):
-        if labels is not None and len(labels) and not 0 <= labels.min() <= labels.max() < num_labels:
-            raise ValueError(f"expected labels from 0 to {num_labels - 1}")
-    if not all(isinstance(row, str) for row in split.ids):
-        raise TypeError("an id is not a text")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.comparison.result_files import read_labels, read_rows, read_seed
+from pipeline.comparison.result_files import read_rows, read_seed, read_target
 from pipeline.comparison.revision_files import FILES, RevisionFiles
 from pipeline.comparison.seed_predictions import SeedPredictions, merge_seeds
 from pipeline.planning.reasons import comment_changes, input_reasons
@@ -17,6 +17,7 @@ from stages.metrics.names import SPLITS
 from stages.metrics.summary import MetricSummary, parse_summaries, read_number
 from stages.params import parse_mapping
 from stages.predictions import Predictions
+from stages.targets.target import Target
 
 
 class Revision(RevisionFiles):
@@ -108,9 +109,15 @@ class Revision(RevisionFiles):
                 names.append(stage.name)
         return names
 
-    def label_names(self) -> list[str]:
-        """Names of the classes, in order; raises a PipelineError if the file is damaged."""
-        return read_labels(self.fetch(FILES.labels), name=self.called(FILES.labels))
+    @cached_property
+    def target(self) -> Target:
+        """What the labels are.
+
+        Raises:
+            UnavailableError: labels.json is neither in the cache nor in a remote.
+            PipelineError: It is damaged, or of a kind that is not compared.
+        """
+        return read_target(self.fetch(FILES.labels), name=self.called(FILES.labels))
 
     @cached_property
     def predictions(self) -> dict[str, SeedPredictions]:
@@ -150,4 +157,4 @@ class Revision(RevisionFiles):
         return read_rows(self.fetch(FILES.rows), name=self.called(FILES.rows))
 
     def _read_seed(self, path: Path) -> dict[str, Predictions]:
-        return read_seed(self.fetch(path), name=self.called(path), num_labels=len(self.label_names()))
+        return read_seed(self.fetch(path), name=self.called(path), target=self.target)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from stages.metrics.calibration import scale
 from stages.predictions import Predictions
 
 Ints = NDArray[np.int64]
+Labels = NDArray[Any]  # indices of classes, or numbers
 
 
 @dataclass(frozen=True)
@@ -20,29 +22,30 @@ class SeedPredictions:
 
     Attributes:
         ids: Ids of the rows; length rows.
-        labels: Label of each row; shape (rows,).
-        probabilities: By seed, in the order of params.yaml; each of shape (rows, num_labels).
+        labels: Label of each row, or its number; shape (rows,).
+        probabilities: By seed, in the order of params.yaml; each of shape (rows, num_labels). Where the label is a
+            number, the only output.
         tokens: Tokens of each row; shape (rows,). None in files of an older version.
-        decided: By seed, the label of each row by its decision rule; each of shape (rows,). A seed that is not there
-            decides for the most probable label, as all did in files of an older version.
+        decided: By seed, the label of each row by its decision rule, or the predicted number; each of shape (rows,). A
+            seed that is not there decides for the most probable label, as all did in files of an older version.
         groups: Equal for rows that belong together; shape (rows,). None in files of an older version.
         temperatures: By seed, the temperature of its calibrated probabilities; a seed whose is unknown is not there.
     """
 
     ids: pa.Array
-    labels: Ints
+    labels: Labels
     probabilities: Mapping[int, NDArray[np.float32]]
     tokens: Ints | None = None
-    decided: Mapping[int, Ints] = field(default_factory=dict)
+    decided: Mapping[int, Labels] = field(default_factory=dict)
     groups: Ints | None = None
     temperatures: Mapping[int, float] = field(default_factory=dict)
 
     @property
-    def preds(self) -> Ints:
+    def preds(self) -> Labels:
         """Predicted labels; shape (seeds, rows)."""
         return np.stack([self.preds_of(seed) for seed in self.probabilities])
 
-    def preds_of(self, seed: int) -> Ints:
+    def preds_of(self, seed: int) -> Labels:
         """Labels that one seed's model predicts; shape (rows,)."""
         return self.decided[seed] if seed in self.decided else self.probabilities[seed].argmax(1)
 

@@ -5,14 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.comparison.earlier_results import SeedSpread
-from pipeline.comparison.pairing import PairedRows
+from pipeline.comparison.paired_rows import PairedRows
 from pipeline.comparison.revision import Revision
 from pipeline.comparison.statistics.differences import Difference, compare_values
 from pipeline.comparison.statistics.intervals import NORMAL, subtract_intervals
-from pipeline.comparison.statistics.metric_values import Ints, MetricValues, metric_values
+from pipeline.comparison.statistics.metric_values import Ints, MetricValues
 from pipeline.comparison.statistics.power import POWER, Needs, min_detectable, needed
-from stages.metrics.caveats import is_biased
-from stages.metrics.estimates import are_ordered
+from pipeline.comparison.targets import COMPARED
 from stages.metrics.names import headline_metrics, lower_is_better, metric_name, value_range
 from stages.metrics.summary import MetricSummary
 
@@ -109,17 +108,16 @@ def read_options(head: Revision, base: Revision) -> ComparisonOptions:
 
 def compare_paired(rows: PairedRows, split: str, options: ComparisonOptions) -> list[MetricRow]:
     """Compare every metric that predictions give on the same rows; the headline gets verdicts."""
-    ordered = are_ordered(rows.label_names, options.ordered)
-    headline, units, compared = headline_metrics(options.metric), rows.units, []
-    for values in metric_values(rows.labels, rows.base, rows.head, num_labels=len(rows.label_names), ordered=ordered):
+    kind = COMPARED[rows.target.kind]
+    headline, compared = headline_metrics(options.metric), []
+    for values in kind.metric_values(rows, ordered=options.ordered):
         name = metric_name(split, values.name)
         if rows.identical:
-            means = float(values.base.mean()), float(values.head.mean())
-            compared.append(MetricRow(name, *means, 0.0, 0.0, p_value=1.0, largest_drop=0.0))
+            base, head = (float(side.mean()) * values.unit for side in (values.base, values.head))
+            compared.append(MetricRow(name, base, head, 0.0, 0.0, p_value=1.0, largest_drop=0.0))
         else:
-            difference = _difference(values, units, name, options)
-            row = _paired_row(difference, name, len(rows), options, tested=values.name in headline)
-            compared.append(replace(row, biased=is_biased(values.name, rows.labels)))
+            row = _paired_row(values, name, rows, options, tested=values.name in headline)
+            compared.append(replace(row, biased=kind.is_biased(values.name, rows)))
     return _judge(compared, split, options, identical=rows.identical)
 
 
@@ -165,13 +163,16 @@ def _difference(values: MetricValues, units: Ints | None, name: str, options: Co
     earlier = options.spread
     if earlier is None or name not in earlier.variance:
         return difference
-    spread = earlier.variance[name] * sum(1 / seeds for seeds in options.seeds)
+    spread = earlier.variance[name] / values.unit**2 * sum(1 / seeds for seeds in options.seeds)
     return replace(difference, seeds=difference.seeds.pool(spread, earlier.degrees))
 
 
-def _paired_row(difference: Difference, name: str, rows: int, options: ComparisonOptions, *, tested: bool) -> MetricRow:
+def _paired_row(
+    values: MetricValues, name: str, rows: PairedRows, options: ComparisonOptions, *, tested: bool
+) -> MetricRow:
+    difference = _difference(values, rows.units, name, options)
     low, high = difference.interval(1 - options.level)
-    worst = difference.interval(options.confidence)
+    worst = _difference(values.for_bounds(), rows.units, name, options).interval(options.confidence)
     row = MetricRow(
         name,
         difference.base,
@@ -186,9 +187,18 @@ def _paired_row(difference: Difference, name: str, rows: int, options: Compariso
             row,
             p_value=difference.p_value(),
             min_detectable=min_detectable(difference, level=options.level),
-            needs=needed(difference, rows=rows, seeds=options.seeds, level=options.level),
+            needs=needed(difference, rows=len(rows), seeds=options.seeds, level=options.level),
         )
-    return _within_range(row)
+    return _within_range(_in_unit(row, values.unit))
+
+
+def _in_unit(row: MetricRow, unit: float) -> MetricRow:
+    """The row of a metric that was compared in another unit."""
+    if unit == 1:
+        return row
+    names = ("base", "head", "low", "high", "largest_drop", "min_detectable")
+    values = {name: getattr(row, name) for name in names}
+    return replace(row, **{name: value * unit for name, value in values.items() if value is not None})
 
 
 def _unpaired_row(name: str, base: MetricSummary, head: MetricSummary, options: ComparisonOptions) -> MetricRow | None:

@@ -4,7 +4,7 @@ import math
 
 SPLITS = ("test", "val")  # in the order in which their metrics are shown
 HEADLINE = ("accuracy", "macro_f1", "mcc")  # `evaluate.metric` comes before them
-OF_NUMBERS = ("r2", "mean_absolute_error", "spearman")  # the same, where the label is a number
+OF_NUMBERS = ("r2", "mean_absolute_error", "root_mean_squared_error")  # the same, where the label is a number
 OF_SETS = ("micro_f1", "macro_f1", "sample_f1", "subset_accuracy")  # the same, where a row has any number of labels
 LOWER_IS_BETTER = frozenset(
     {"mean_absolute_error", "root_mean_squared_error", "log_loss", "brier", "ece", "hamming_loss"}

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.comparison.flips import FlipCount, FlippedRow
+from pipeline.comparison.flips import FlipCount, FlipNames, FlippedRow
 from pipeline.comparison.render import wording
 from pipeline.comparison.render.markup import code, escape, fold, table
 from pipeline.comparison.render.strips import bar
@@ -131,20 +131,22 @@ def _flips(comparison: Comparison) -> list[str]:
     flips = comparison.flips
     if flips is None:
         return []
-    title = f"Predictions: {flips.fixed:,} rows fixed, {flips.broken:,} broken, {flips.wrong:,} wrong in both"
+    title = f"Predictions: {wording.flips_sentence(flips)}"
     if not flips.fixed + flips.broken:
         return [f"{title}."]
+    names = flips.names
+    slices = [count for count in flips.slices if count.fixed + count.broken]
     parts = [
         "Predictions of the two champions, the models that the reports chose.",
-        _flip_counts("class", flips.classes),
-        _flip_counts("slice of the test rows", [count for count in flips.slices if count.fixed + count.broken]),
-        _flipped_rows("Fixed rows with the largest gain in the probability of their label", flips.fixed_rows),
-        _flipped_rows("Broken rows with the largest loss", flips.broken_rows),
+        _flip_counts(names.label, flips.classes, names),
+        _flip_counts("slice of the test rows", slices, names),
+        _flipped_rows(f"{names.fixed.capitalize()} rows with the largest {names.gain}", flips.fixed_rows),
+        _flipped_rows(f"{names.broken.capitalize()} rows with the largest loss", flips.broken_rows),
     ]
     return [fold(title, "\n\n".join(part for part in parts if part))]
 
 
-def _flip_counts(heading: str, counts: Sequence[FlipCount]) -> str:
+def _flip_counts(heading: str, counts: Sequence[FlipCount], names: FlipNames) -> str:
     shown, more = wording.at_most(counts, ROWS)
     longest = max((max(count.fixed, count.broken) for count in shown), default=0)
     cells = [
@@ -158,7 +160,7 @@ def _flip_counts(heading: str, counts: Sequence[FlipCount]) -> str:
     ]
     if more:
         cells.append([f"and {more} more", "", "", ""])
-    return table([heading, "rows", "fixed", "broken"], cells, right=(1,)) if cells else ""
+    return table([heading, "rows", names.fixed, names.broken], cells, right=(1,)) if cells else ""
 
 
 def _flipped_rows(title: str, rows: Sequence[FlippedRow]) -> str:
@@ -166,7 +168,7 @@ def _flipped_rows(title: str, rows: Sequence[FlippedRow]) -> str:
         return ""
     with_text = any(row.text is not None for row in rows)
     cells = [
-        [code(row.id), code(row.label), f"{code(row.base)} → {code(row.head)}", f"{row.gain:+.2f}"]
+        [code(row.id), code(row.label), f"{code(row.base)} → {code(row.head)}", wording.gain(row)]
         + ([code(row.text or "", limit=TEXT)] if with_text else [])
         for row in rows
     ]

@@ -59,7 +59,7 @@ class MetricsTable:
         table = Table(box=None, pad_edge=False)
         drawn = ["interval (│ is 0)"] if wide else []
         for heading in ("metric", "base", "head", "change", f"{wording.percent(self._confidence)} interval", *drawn):
-            table.add_column(heading, no_wrap=True, vertical="bottom")
+            table.add_column(heading, no_wrap=heading != "metric", overflow="fold", vertical="bottom")
         for heading in ("verdict", "min.\ndetectable"):
             table.add_column(heading, no_wrap=True, vertical="bottom")
         for row, strip in zip(self._rows, interval_strips(self._rows), strict=True):
@@ -99,17 +99,19 @@ def _flips(comparison: Comparison) -> list[Text]:
     flips = comparison.flips
     if flips is None:
         return []
-    lines = [f"predictions: {flips.fixed:,} rows fixed, {flips.broken:,} broken, {flips.wrong:,} wrong in both"]
-    for kind, counts in (("class", flips.classes), ("slice", flips.slices)):
-        lines += [f"  {wording.flip_sentence(kind, count)}" for count in counts[:FEW] if count.fixed + count.broken]
-    lines += [f"  fixed  {_flipped_row(row)}" for row in flips.fixed_rows[:FEW]]
-    lines += [f"  broken {_flipped_row(row)}" for row in flips.broken_rows[:FEW]]
+    lines = [f"predictions: {wording.flips_sentence(flips)}"]
+    for kind, counts in ((flips.names.label, flips.classes), ("slice", flips.slices)):
+        shown = [count for count in counts[:FEW] if count.fixed + count.broken]
+        lines += [f"  {wording.flip_sentence(kind, count, flips.names)}" for count in shown]
+    width = max(len(flips.names.fixed), len(flips.names.broken))
+    for word, rows in ((flips.names.fixed, flips.fixed_rows), (flips.names.broken, flips.broken_rows)):
+        lines += [f"  {word:{width}} {_flipped_row(row)}" for row in rows[:FEW]]
     return [_text(line) for line in lines]
 
 
 def _flipped_row(row: FlippedRow) -> str:
     text = f': "{shorten(row.text, TEXT)}"' if row.text is not None else ""
-    return f"{shorten(row.id, 20)} (label {row.label}; {row.base} -> {row.head}, {row.gain:+.2f}){text}"
+    return f"{shorten(row.id, 20)} (label {row.label}; {row.base} -> {row.head}, {wording.gain(row)}){text}"
 
 
 def _champions(comparison: Comparison) -> list[Text]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.comparison.changes import Changes
-from pipeline.comparison.flips import FlipCount
+from pipeline.comparison.flips import FlipCount, FlipNames, FlippedRow, Flips
 from pipeline.comparison.gate import RuleResult
 from pipeline.comparison.result import Comparison
 from pipeline.comparison.verdicts import MetricRow
@@ -125,11 +125,21 @@ def interval(row: MetricRow) -> str:
     return f"{format_change(row.low)} to {format_change(row.high)}{'' if row.paired else ' (rows not paired)'}"
 
 
-def flip_sentence(kind: str, count: FlipCount) -> str:
+def flips_sentence(flips: Flips) -> str:
+    """Return `4 rows fixed, 3 broken, 11 wrong in both`."""
+    names = flips.names
+    return f"{flips.fixed:,} rows {names.fixed}, {flips.broken:,} {names.broken}, {flips.wrong:,} {names.wrong}"
+
+
+def flip_sentence(kind: str, count: FlipCount, names: FlipNames) -> str:
     """Return `class 5: 4 fixed, 3 broken of 18 rows`."""
-    return (
-        f"{kind} {shorten(count.name, 40)}: {count.fixed} fixed, {count.broken} broken of {_count(count.rows, 'row')}"
-    )
+    rows = _count(count.rows, "row")
+    return f"{kind} {shorten(count.name, 40)}: {count.fixed} {names.fixed}, {count.broken} {names.broken} of {rows}"
+
+
+def gain(row: FlippedRow) -> str:
+    """Return `+0.52`, with two digits at least."""
+    return f"{row.gain:+.2f}" if abs(row.gain) >= 0.01 else f"{row.gain:+.2g}"
 
 
 def changes_title(changes: Changes) -> str:

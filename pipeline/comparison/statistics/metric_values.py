@@ -1,7 +1,7 @@
 """Every metric of two sides on the same rows, as one value per row and seed whose mean over the rows is the metric."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ class MetricValues:
         head: The same for head's seeds.
         unseen: Sizes of changes that a row could show though none did; shape (changes,).
         unseen_rows: Rows that each of them counts as, in each direction.
+        unit: What a value of 1 is in the unit of the metric, where the values are in another one.
+        caution: How many times as large an unseen change may be where the largest possible loss is asked for.
     """
 
     name: str
@@ -35,6 +37,12 @@ class MetricValues:
     head: Floats
     unseen: Floats
     unseen_rows: Floats
+    unit: float = 1.0
+    caution: float = 1.0
+
+    def for_bounds(self) -> "MetricValues":
+        """Return the values by which a large loss is excluded, which needs more care than finding a difference."""
+        return replace(self, unseen=self.unseen * self.caution) if self.caution != 1 else self
 
 
 def metric_values(

@@ -19,7 +19,7 @@ from stages.finetune.training.weighted_mean import WeightedMean
 from stages.model.packed import attends_packed
 from stages.schema import Finetune
 from stages.targets.target import Kind
-from stages.targets.training import TRAINING
+from stages.targets.training import TRAINING, Training
 
 
 class FinetuneModule(LightningModule):
@@ -59,7 +59,6 @@ class FinetuneModule(LightningModule):
         super().__init__()
         self.save_hyperparameters(ignore=["model"])
         self.model: Any = model
-        self._training = TRAINING[kind]
         self.steps: Steps | None = None  # whole steps, where the device and the options allow
         weights = torch.ones(num_labels) if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights, persistent=False)
@@ -67,6 +66,10 @@ class FinetuneModule(LightningModule):
         self.train_loss.persistent(True)  # so that a checkpoint within an epoch holds it
         self.val_loss = WeightedMean()
         self.val_metrics = MetricCollection(dict(self._training.val_metrics(num_labels)), prefix="val.")
+
+    @property
+    def _training(self) -> Training:
+        return TRAINING[self.hparams["kind"]]  # not kept: a module of Python can't be copied, as averaging weights does
 
     @property
     def monitors(self) -> Mapping[str, str]:

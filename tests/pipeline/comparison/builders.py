@@ -6,10 +6,12 @@ import pyarrow as pa
 from pipeline.comparison.changes import Changes, DataChange
 from pipeline.comparison.flips import FlipCount, FlippedRow, Flips
 from pipeline.comparison.gate import RuleResult
-from pipeline.comparison.pairing import PairedRows, pair_by_id
+from pipeline.comparison.paired_rows import PairedRows, pair_by_id
 from pipeline.comparison.result import Comparison, Cost
 from pipeline.comparison.seed_predictions import SeedPredictions
+from pipeline.comparison.targets.classes import NAMES
 from pipeline.comparison.verdicts import MetricRow
+from stages.targets.target import Target
 
 
 def predictions(
@@ -27,7 +29,7 @@ def predictions(
 
 def paired(base: SeedPredictions, head: SeedPredictions, names: list[str] | None = None) -> PairedRows:
     """The rows that both have."""
-    pairs = pair_by_id(base, head, names or ["no", "yes"])
+    pairs = pair_by_id(base, head, Target("classes", names or ["no", "yes"]))
     assert pairs is not None
     return pairs
 
@@ -55,7 +57,7 @@ def comparison(text: str, *, many: int = 1) -> Comparison:
         ),
         test_rows=500,
         metrics=rows,
-        flips=Flips(3, 4, 5, counts, counts, flipped, flipped),
+        flips=Flips(3, 4, 5, counts, counts, flipped, flipped, NAMES),
         calibration={"log loss": (0.1, 0.2)},
         costs=[Cost(name, (1.0, None), (100, 200)) for name in names],
         model_bytes=(90_000_000, 80_000_000),

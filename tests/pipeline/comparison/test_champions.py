@@ -15,12 +15,16 @@ from stages.metrics.summary import MetricSummary
 from tests.pipeline.comparison.builders import paired, predictions
 
 
+def _side(champion: int, **evaluation: Any) -> Any:
+    return SimpleNamespace(champion=champion, evaluation={champion: evaluation}.get)
+
+
 def test_calibration_is_that_of_each_sides_champion() -> None:
     ids, labels = ["a", "b", "c"], [0, 1, 1]
     before = [[0.8, 0.2], [0.4, 0.6], [0.7, 0.3]]
     after = [[0.9, 0.1], [0.1, 0.9], [0.3, 0.7]]
     pairs = paired(predictions(ids, labels, before, seed=5), predictions(ids, labels, after, seed=6))
-    result = compare_calibration(pairs, SimpleNamespace(champion=5), SimpleNamespace(champion=6))  # type: ignore[arg-type]
+    result = compare_calibration(pairs, _side(5), _side(6))
     assert result["log loss"] == pytest.approx((log_loss(labels, before), log_loss(labels, after)), rel=1e-6)
     brier = [np.mean(2 * (1 - np.array(right)) ** 2) for right in ([0.8, 0.6, 0.3], [0.9, 0.9, 0.7])]
     assert result["Brier score"] == pytest.approx(brier, rel=1e-6)
@@ -31,7 +35,7 @@ def test_calibration_is_that_of_each_sides_champion() -> None:
 def test_calibration_is_that_of_the_probabilities_that_ship() -> None:
     before = predictions(["a", "b"], [0, 1], [[0.8, 0.2], [0.4, 0.6]], seed=5)
     after = replace(before, temperatures={5: 0.5})
-    result = compare_calibration(paired(before, after), SimpleNamespace(champion=5), SimpleNamespace(champion=5))  # type: ignore[arg-type]
+    result = compare_calibration(paired(before, after), _side(5), _side(5))
     sharper = [[0.64 / 0.68, 0.04 / 0.68], [0.16 / 0.52, 0.36 / 0.52]]
     assert result["log loss"][1] == pytest.approx(log_loss([0, 1], sharper), rel=1e-5)
     assert result["log loss"][0] == pytest.approx(log_loss([0, 1], before.probabilities[5]), rel=1e-5)

@@ -18,6 +18,7 @@ from pipeline.comparison.changes import (
 )
 from pipeline.comparison.revision_files import FILES
 from stages.errors import UnavailableError
+from stages.targets.target import Target
 
 
 def test_params_are_compared_by_dotted_key() -> None:
@@ -101,6 +102,7 @@ def revision(
         code=dict,
         hash=hashes.get,
         rows=read_rows,
+        target=Target("classes", ["x", "y"]),
         json={FILES.split_stats: stats}.get,
         seeds=list(seeds),
     )

@@ -2,8 +2,9 @@
 
 import pyarrow as pa
 
-from pipeline.comparison.flips import FlipCount, FlippedRow, find_flips
-from pipeline.comparison.pairing import PairedRows
+from pipeline.comparison.flips import FlipCount, FlippedRow
+from pipeline.comparison.paired_rows import PairedRows
+from pipeline.comparison.targets.classes import find_flips
 from tests.pipeline.comparison.builders import paired, predictions
 
 IDS = [str(number) for number in range(8)]

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.comparison.pairing import pair_by_id
+from pipeline.comparison.paired_rows import pair_by_id
 from pipeline.comparison.seed_predictions import merge_seeds
 from stages.errors import PipelineError
 from stages.predictions import Predictions
+from stages.targets.target import Target
 from tests.pipeline.comparison.builders import paired, predictions
 
 
@@ -32,7 +33,7 @@ def test_pairs_follow_the_ids_whatever_their_order() -> None:
 
 def test_predictions_without_a_common_id_are_no_pair() -> None:
     base = predictions(["a"], [0], [[1, 0]])
-    assert pair_by_id(base, predictions(["z"], [0], [[1, 0]]), ["no", "yes"]) is None
+    assert pair_by_id(base, predictions(["z"], [0], [[1, 0]]), Target("classes", ["no", "yes"])) is None
 
 
 def test_the_same_rows_in_another_order_are_the_same_rows() -> None:

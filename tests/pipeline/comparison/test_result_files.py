@@ -10,10 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.comparison.result_files import read_labels, read_rows, read_seed
+from pipeline.comparison.result_files import read_rows, read_seed, read_target
 from stages.errors import PipelineError
 from stages.predictions import Predictions, write_predictions
+from stages.targets.target import Target
 
+CLASSES = Target("classes", ["ham", "spam"])
 GOOD = {"id": ["a", "b"], "split": ["val", "test"], "label": [0, 1], "position": [0, 1]}
 
 
@@ -33,12 +35,12 @@ def text(value: str) -> Callable[[Path], Any]:
 
 ROWS = {"id": ["a"], "text": ["x"], "label": ["y"]}
 DAMAGED: dict[str, tuple[Callable[..., Any], Callable[[Path], Any]]] = {
-    "labels: half a file": (read_labels, text("[")),
-    "labels: an object": (read_labels, text("{}")),
-    "labels: numbers": (read_labels, text("[1, 2]")),
-    "labels: twice": (read_labels, text('["a", "a"]')),
-    "labels: deep": (read_labels, text("[" * 200_000)),
-    "labels: a folder": (read_labels, Path.mkdir),
+    "labels: half a file": (read_target, text("[")),
+    "labels: an object": (read_target, text("{}")),
+    "labels: numbers": (read_target, text("[1, 2]")),
+    "labels: twice": (read_target, text('["a", "a"]')),
+    "labels: deep": (read_target, text("[" * 200_000)),
+    "labels: a folder": (read_target, Path.mkdir),
     "seed: no table": (read_seed, text("x")),
     "seed: empty": (read_seed, text("")),
     "seed: no probabilities": (read_seed, write_table(seed_table(probabilities=None))),
@@ -61,18 +63,18 @@ DAMAGED: dict[str, tuple[Callable[..., Any], Callable[[Path], Any]]] = {
 def test_what_is_damaged_is_said_in_one_line(tmp_path: Path, case: str) -> None:
     read, write = DAMAGED[case]
     write(tmp_path / "file")
-    options = {"num_labels": 2} if read is read_seed else {}
+    options = {"target": CLASSES} if read is read_seed else {}
     with pytest.raises(PipelineError, match=r"^data/file of evil is damaged. Write it again: retune run$"):
         read(tmp_path / "file", name="data/file of evil", **options)
 
 
 def test_sound_files_are_read(tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text(json.dumps(["ham", "spam"]))
-    assert read_labels(tmp_path / "labels.json", name="x") == ["ham", "spam"]
+    assert read_target(tmp_path / "labels.json", name="x") == CLASSES
     pq.write_table(pa.table(ROWS), tmp_path / "rows.parquet")
     assert read_rows(tmp_path / "rows.parquet", name="x").to_pydict() == ROWS
     split = Predictions(np.array([0]), ["a"], np.array([1]), np.array([[0.25, 0.75]], np.float32), tokens=np.array([3]))
     write_predictions(tmp_path / "seed.parquet", {"test": split})
-    read = read_seed(tmp_path / "seed.parquet", name="x", num_labels=2)
+    read = read_seed(tmp_path / "seed.parquet", name="x", target=CLASSES)
     assert read["test"].probabilities.tolist() == [[0.25, 0.75]]
     assert len(read["val"]) == 0

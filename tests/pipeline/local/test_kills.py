@@ -19,11 +19,8 @@ from tests.pipeline.processes import is_part, processes_of, wait_for
 
 pytestmark = pytest.mark.slow
 STAGES = ("download@rows", "download@model", "cut", "train@1", "train@2", "report")
-ROUNDS, KILLS = (
-    1,
-    4,
-)  # `make test-faults` has hundreds; after each the run is started again and its outputs are compared
-VICTIMS = {"dvc": ["-m", "dvc"], "stage": ["python", "work.py"]}
+COMMANDS = {"dvc": ["-m", "dvc"], "stage": ["python", "work.py"]}
+VICTIMS = ("retune", *COMMANDS)  # after each kill the run is started again; `make test-faults` has hundreds
 
 
 def kill_one(root: Path, process: subprocess.Popen[str], victim: str) -> bool:
@@ -32,7 +29,7 @@ def kill_one(root: Path, process: subprocess.Popen[str], victim: str) -> bool:
         process.kill()
         return True
     try:
-        candidates = [process for process in processes_of(root) if is_part(process, VICTIMS[victim])]
+        candidates = [process for process in processes_of(root) if is_part(process, COMMANDS[victim])]
         for newest in candidates[-1:]:
             newest.kill()
     except psutil.NoSuchProcess:
@@ -45,7 +42,7 @@ def undisturbed(toy_that_ran: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """The hashes that `dvc repro` gives for each kill's input when nothing is killed."""
     root = Path(shutil.copytree(toy_that_ran, tmp_path_factory.mktemp("undisturbed") / "project"))
     hashes = []
-    for kill in range(KILLS):
+    for kill in range(len(VICTIMS)):
         change_input(root, kill)
         toy.dvc(root, "repro")
         hashes.append(toy.hashes(root))
@@ -57,17 +54,15 @@ def change_input(root: Path, kill: int) -> None:
     (root / "input/rows.csv").write_text(f"{kill}\n")
 
 
-@pytest.mark.parametrize("number", range(ROUNDS))
 def test_kills_at_random_moments(
-    toy_that_ran: Path, tmp_path: Path, prefect_api: str, undisturbed: list[dict[str, str]], number: int
+    toy_that_ran: Path, tmp_path: Path, prefect_api: str, undisturbed: list[dict[str, str]]
 ) -> None:
-    chance = random.Random(number)
+    chance = random.Random(0)
     root = Path(shutil.copytree(toy_that_ran, tmp_path / "killed"))
     killed = 0
-    for kill in range(KILLS):
+    for kill, victim in enumerate(VICTIMS):
         change_input(root, kill)
         control(root, **{stage.replace("@", "_"): {"sleep": 0.7, "child": True} for stage in STAGES})
-        victim = ("retune", "dvc", "stage")[(number + kill) % 3]
         seen = len(toy.trace(root))
         process = start(root, prefect_api, "--jobs", "2")
         wait_for(lambda before=seen: len(toy.trace(root)) > before, seconds=240)
@@ -80,10 +75,10 @@ def test_kills_at_random_moments(
         wait_for(lambda: processes_of(root) == [], seconds=20)  # no orphans, even without another run
         control(root)
         run(root, prefect_api, "--jobs", "2")
-        assert toy.hashes(root) == undisturbed[kill], f"kill {kill} ({victim})"
+        assert toy.hashes(root) == undisturbed[kill], victim
         with Project(root) as project:  # the workspace and the cache agree with dvc.lock
             assert {plan.state for plan in make_plan(project.graph, project)} == {"fresh"}
-    assert killed >= KILLS - 1, "most runs ended before the kill"
+    assert killed >= len(VICTIMS) - 1, "most runs ended before the kill"
 
 
 def test_a_killed_run_leaves_no_server_behind(project: Path) -> None:

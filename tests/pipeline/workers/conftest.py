@@ -12,13 +12,20 @@ from tests.pipeline.workers.toy_project import ToyProject
 
 
 @pytest.fixture(scope="session")
-def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    """The machines while only the server runs."""
     machines = Machines(tmp_path_factory.mktemp("machines"))
     try:
-        machines.set_up()
+        machines.start_server()
         yield machines
     finally:
         machines.stop()
+
+
+@pytest.fixture(scope="session")
+def machines(server: Machines) -> Machines:
+    server.set_up()
+    return server
 
 
 @pytest.fixture(scope="session")

@@ -78,8 +78,7 @@ class Machines:
         return self.processes[name]
 
     def set_up(self) -> None:
-        """Start the server, run `retune deploy`, and start a worker in each pool."""
-        self.start_server()
+        """Run `retune deploy` on the server, and start a worker in each pool."""
         api = {name: self.environment[name] for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_HOME")}
         run(ROOT, sys.executable, "-m", "pipeline.cli", "deploy", RETUNE_REPOSITORY="none", **api)
         self.start_worker("cpu-1")

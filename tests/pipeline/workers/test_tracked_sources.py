@@ -12,7 +12,7 @@ from tests.pipeline.workers.toy_project import run
 
 @pytest.fixture
 def tracked(project: Any) -> Any:
-    project.create()
+    project.create(text="rows\n")
     run(project.work, "git", "rm", "-q", "--cached", "source.txt")
     project.dvc("add", "source.txt")
     project.commit("The rows are private")

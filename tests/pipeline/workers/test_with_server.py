@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from datetime import timedelta
+from uuid import UUID
 
 import psutil
 import pytest
@@ -39,8 +40,10 @@ def test_cold_then_nothing_then_a_learning_rate(deployed: ToyProject, api: Api, 
     machines.start_worker("gpu-2", limit=1)
     for seed in (1, 2):
         deployed.slow(f"finetune@{seed}", 50)
-    state = api.end(api.coordinate(deployed))
+    run_id = api.coordinate(deployed)
+    state = api.end(run_id)
     assert state.is_completed(), state.message
+    assert_shows_its_stages(api, run_id, deployed)
     finetunes, evaluates = ["finetune@1", "finetune@2"], ["evaluate@1", "evaluate@2"]
     assert sorted(deployed.ran()) == sorted(["download", *finetunes, *evaluates, "report"])
     assert {event["stage"]: event["gpu"] for event in deployed.events() if event["gpu"]} == dict.fromkeys(
@@ -76,11 +79,21 @@ def test_cold_then_nothing_then_a_learning_rate(deployed: ToyProject, api: Api, 
     assert deployed.head("main") == head
 
 
+def assert_shows_its_stages(api: Api, run_id: UUID, deployed: ToyProject) -> None:
+    """The run says of what it is, and its stages are runs of their own, to which its log leads."""
+    assert api.client.read_flow_run(run_id).name == f"main at {deployed.head('main')[:12]}"
+    stages = {run.name: run for run in api.children(run_id)}
+    assert set(stages) == set(deployed.ran()), "the runs of the stages are subflow runs"
+    lines = wait_for(lambda: [line for line in api.logs(run_id) if "submitted to the pool" in line], 60)
+    assert {line.split()[0] for line in lines} == set(stages)
+    assert all(str(stages[line.split()[0]].id) in line for line in lines)
+
+
 @MINUTES
 def test_the_schedule_fires(deployed: ToyProject, api: Api) -> None:
     from prefect.client.schemas.schedules import IntervalSchedule
 
-    deployed.create(text="scheduled\n")
+    deployed.create()
     deployment = api.client.read_deployment_by_name("coordinate/coordinate")
     assert {schedule.slug: schedule.active for schedule in deployment.schedules} == {
         "nightly": False,
@@ -130,7 +143,7 @@ def starts(project: ToyProject, stage: str) -> int:
 def test_stage_engine_worker_coordinator_and_server_are_killed(
     deployed: ToyProject, machines: Machines, api: Api, sig: signal.Signals
 ) -> None:
-    deployed.create(text=f"{sig}\n")
+    deployed.create()
     for stage in ("download", "evaluate@1", "report"):
         deployed.slow(stage, SLOW)
     deployed.slow("finetune@1", 3 * SLOW)
@@ -166,7 +179,7 @@ def test_stage_engine_worker_coordinator_and_server_are_killed(
 def test_a_cancelled_coordinator_stops_its_stages(deployed: ToyProject, machines: Machines, api: Api) -> None:
     from prefect.states import Cancelling
 
-    deployed.create(text="cancelled\n")
+    deployed.create()
     deployed.slow("download", 500)
     run_id = api.coordinate(deployed)
     stage_process(deployed, "download")
@@ -183,7 +196,7 @@ def test_a_cancelled_coordinator_stops_its_stages(deployed: ToyProject, machines
 
 @LONG
 def test_two_coordinators_at_once(deployed: ToyProject, machines: Machines, api: Api) -> None:
-    deployed.create(text="twice\n")
+    deployed.create()
     runs = [api.coordinate_now(deployed) for _ in range(2)]
     for run_id in runs:
         assert api.end(run_id).is_completed()
@@ -197,7 +210,7 @@ def engine_of(api: Api, machines: Machines, stage: str) -> psutil.Process:
 
 
 def test_retrain_in_one_folder(deployed: ToyProject, api: Api) -> None:
-    deployed.create(text="one machine\n")
+    deployed.create()
     deployment = api.client.read_deployment_by_name("retrain/retrain")
     where = {"working_dir": str(deployed.work)}
     params = {"finetune.learning_rate": 3e-5}

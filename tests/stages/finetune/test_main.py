@@ -82,7 +82,7 @@ def test_class_weights_reach_the_loss(paths: Paths, monkeypatch: pytest.MonkeyPa
         finetune, "make_module", lambda *args, **kwargs: seen.append(kwargs) or make_module(*args, **kwargs)
     )
     main(params(class_weights={"bad": 1.0, "fair": 2.0, "good": 3.0}, fast_dev_run=True), paths, 7)
-    assert seen == [{"class_weights": [1.0, 2.0, 3.0]}]
+    assert [kwargs["class_weights"] for kwargs in seen] == [[1.0, 2.0, 3.0]]
     assert json.loads(paths.finetune_stats(7).read_text())["class_weights"] == [1.0, 2.0, 3.0]
 
 

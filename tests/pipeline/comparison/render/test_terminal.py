@@ -5,8 +5,10 @@ import dataclasses
 import pytest
 from rich.console import Console
 
-from pipeline.comparison.render import terminal
+from pipeline.comparison.flips import FlippedRow
+from pipeline.comparison.render import terminal, wording
 from pipeline.comparison.result import Comparison
+from pipeline.comparison.verdicts import MetricRow
 from tests.pipeline.comparison.builders import comparison
 
 
@@ -58,3 +60,17 @@ def test_long_lists_are_cut_short_and_say_so() -> None:
     text = printed(comparison("plain", many=20), width=120)
     assert "and 14 more parameters" in text
     assert "finetune: plain 0, plain 1, plain 2 and 17 more" in text
+
+
+def test_the_numbers_of_long_metrics_are_whole_in_80_columns() -> None:
+    names = ("test.mean_absolute_error", "test.root_mean_squared_error")
+    rows = [MetricRow(name, 25.274, 19.433, -10.864, -0.009, 0.02, "within noise", 12.865) for name in names]
+    table = printed(dataclasses.replace(comparison("plain"), metrics=rows)).partition("note:")[0]
+    assert "…" not in table
+    for number in ("25.274", "19.433", "-5.841", "-10.864 to -0.009", "within noise", "12.865"):
+        assert table.count(number) >= 2, number
+
+
+@pytest.mark.parametrize(("gain", "shown"), [(35.123, "+35.12"), (-0.52, "-0.52"), (0.00123, "+0.0012"), (0.0, "+0")])
+def test_a_gain_has_two_digits_in_any_unit(gain: float, shown: str) -> None:
+    assert wording.gain(FlippedRow("a", "1", "2", "3", gain)) == shown
