@@ -1,5 +1,6 @@
 """The labels of rows, as most stages see them: the index of one label, or flags that say which labels a row has."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,11 @@ def label_pairs(labels: NDArray[Any]) -> tuple[Ints, Ints]:
 def count_labels(labels: NDArray[Any], *, num_labels: int) -> Ints:
     """Return the rows that have each label; shape (num_labels,)."""
     return np.bincount(label_pairs(labels)[1], minlength=num_labels).astype(np.int64)
+
+
+def describe_labels(flags: NDArray[np.bool_], names: Sequence[str]) -> str:
+    """Return the labels of one row as people read them: `app, payment`, or `none`; `flags` of shape (num_labels,)."""
+    return ", ".join(name for name, flag in zip(names, flags, strict=True) if flag) or "none"
 
 
 def has_label(labels: NDArray[Any], label: int) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from stages.metrics.bootstrap import Bootstrap, Estimate
 from stages.metrics.effective_rows import weigh_sample
-from stages.metrics.label_sets import score_label, score_sets, set_features, set_losses
+from stages.metrics.label_sets import score_label, score_sets, set_features, set_losses, slopes_of
 from stages.metrics.names import CALIBRATED
 from stages.metrics.ranking import average_precision
 from stages.metrics.row_intervals import MOST_ROWS, UNSEEN_ROWS
@@ -28,7 +28,6 @@ Ints = NDArray[np.int64]
 Score = Callable[[Floats], float]  # from the weights of the atoms
 Scored = tuple[Score, Floats]  # and the metric's influence values
 
-STEP = 1e-6  # by which a sum is changed for its derivative
 DRAWN_SETS = 4  # of each row that also gets drawn labels
 
 
@@ -144,7 +143,7 @@ def _of_sums(
     features = [set_features(atoms.labels, model.preds[atoms.of]) for model in models]
     totals = [atoms.weights @ columns for columns in features]
     names = score(totals[0])
-    slopes = [_slopes(sums, score) for sums in totals]
+    slopes = [slopes_of(sums, score) for sums in totals]
     metrics: dict[str, Scored] = {}
     for name in names:
 
@@ -154,12 +153,6 @@ def _of_sums(
         influence = np.mean([columns @ slope[name] for columns, slope in zip(features, slopes, strict=True)], axis=0)
         metrics[name] = (of_weights, influence)
     return metrics
-
-
-def _slopes(sums: Floats, score: Callable[[Floats], dict[str, Floats]]) -> dict[str, Floats]:
-    """Each metric's derivative by the sums; shape (sums,)."""
-    moved = score(sums[None] + STEP * np.eye(len(sums)))
-    return {name: (moved[name] - value) / STEP for name, value in score(sums).items()}
 
 
 def _precision(atoms: Atoms, models: Sequence[SetModel], label: int) -> Scored:

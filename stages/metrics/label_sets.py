@@ -4,6 +4,8 @@ The metrics are functions of sums over rows, so that rows can be given weights. 
 predicted is right: its F1 is 1. Macro averages leave out a label that no row has and none is predicted to have.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,7 @@ from stages.metrics.ranking import ratio
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+STEP = 1e-6  # by which a sum is changed for its derivative
 MEANS = ("sample_f1", "subset_accuracy", "hamming_loss")  # means over rows; the last columns of `set_features`
 
 
@@ -64,6 +67,12 @@ def score_label(sums: Floats, label: int, *, num_labels: int) -> dict[str, Float
         "precision": ratio(hits, predicted),
         "recall": ratio(hits, support),
     }
+
+
+def slopes_of(sums: Floats, score: Callable[[Floats], dict[str, Floats]]) -> dict[str, Floats]:
+    """Return the derivative of each metric of `score` by each of the sums that it takes; both of shape (sums,)."""
+    moved = score(sums[None] + STEP * np.eye(len(sums)))
+    return {name: (moved[name] - value) / STEP for name, value in score(sums).items()}
 
 
 def set_losses(labels: Flags, probabilities: NDArray[np.floating]) -> dict[str, Floats]:

@@ -9,7 +9,7 @@ from pipeline.comparison.flips import Flips
 from pipeline.comparison.paired_rows import PairedRows
 from pipeline.comparison.seed_predictions import SeedPredictions
 from pipeline.comparison.statistics.metric_values import MetricValues
-from pipeline.comparison.targets import classes, number
+from pipeline.comparison.targets import classes, label_set, number
 from stages.predictions import Predictions
 from stages.targets.target import Kind, Target
 
@@ -70,4 +70,4 @@ class Compared(Protocol):
         """Return by what name rows with these labels of rows.parquet are counted."""
 
 
-COMPARED: Mapping[Kind, Compared] = {"classes": classes, "number": number}
+COMPARED: Mapping[Kind, Compared] = {"classes": classes, "label_set": label_set, "number": number}

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from stages.files import csv_writer
 from stages.metrics.set_rule import as_pairs
-from stages.report.label_sets.results import Results, describe_set
+from stages.report.label_sets.results import Results
 from stages.report.suspects import rank_suspects
+from stages.row_labels import describe_labels
 from stages.shown import spreadsheet_safe, visible
 
 WORDS = ("no", "yes")
@@ -79,8 +80,8 @@ def confident_mistakes(results: Results, *, limit: int) -> list[Mistake]:
             label=names[label],
             predicted=WORDS[int(predictions.preds[row, label])],
             probability=round(float(probabilities[row, label]), 3),
-            labels=describe_set(predictions.labels[row], names),
-            preds=describe_set(predictions.preds[row], names),
+            labels=describe_labels(predictions.labels[row], names),
+            preds=describe_labels(predictions.preds[row], names),
         )
         for row, label in (divmod(int(flat), len(names)) for flat in order)
     ]
@@ -112,7 +113,7 @@ def find_suspects(results: Results) -> list[Suspect]:
                     given=WORDS[given[index]],
                     suggested=WORDS[1 - given[index]],
                     probability=round(float(chances[index]), 3),
-                    labels=describe_set(splits[name].labels[row], results.labels),
+                    labels=describe_labels(splits[name].labels[row], results.labels),
                 )
             )
     return sorted(suspects, key=_doubt)

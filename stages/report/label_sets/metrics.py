@@ -11,9 +11,10 @@ from stages.metrics.rule import Trial
 from stages.metrics.summary import MetricSummary, MetricValue
 from stages.report.baselines import BaselineScore
 from stages.report.label_sets.answers import Suspect
-from stages.report.label_sets.results import LabelScore, Results, describe_set
+from stages.report.label_sets.results import LabelScore, Results
 from stages.report.label_sets.slices import SliceScore
 from stages.report.summary import summarise, summary_of
+from stages.row_labels import describe_labels
 
 
 @dataclass(frozen=True)
@@ -142,5 +143,5 @@ def _collapsed(results: Results) -> dict[str, str]:
             for column in ([split.labels for split in splits], [split.preds for split in splits])
         )
         if len(preds) == 1 < len(labels):
-            collapsed[str(result.seed)] = describe_set(preds[0], results.labels)
+            collapsed[str(result.seed)] = describe_labels(preds[0], results.labels)
     return collapsed

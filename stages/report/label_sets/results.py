@@ -108,11 +108,6 @@ def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Resu
     return Results(labels, results, choose_champion(results, evaluate.metric))
 
 
-def describe_set(flags: NDArray[np.bool_], labels: Sequence[str]) -> str:
-    """Return the labels of a row as people read them: `app, payment`, or `none`."""
-    return ", ".join(label for label, flag in zip(labels, flags, strict=True) if flag) or "none"
-
-
 def _read_seed(paths: Paths, seed: int, labels: Sequence[str]) -> SeedResult:
     require_files(paths, seed)
     written: dict[str, Any] = read_json(paths.metrics(seed))
