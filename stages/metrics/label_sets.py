@@ -71,8 +71,8 @@ def score_label(sums: Floats, label: int, *, num_labels: int) -> dict[str, Float
 
 def slopes_of(sums: Floats, score: Callable[[Floats], dict[str, Floats]]) -> dict[str, Floats]:
     """Return the derivative of each metric of `score` by each of the sums that it takes; both of shape (sums,)."""
-    moved = score(sums[None] + STEP * np.eye(len(sums)))
-    return {name: (moved[name] - value) / STEP for name, value in score(sums).items()}
+    more, less = (score(sums[None] + step * np.eye(len(sums))) for step in (STEP, -STEP))
+    return {name: (more[name] - less[name]) / (2 * STEP) for name in more}
 
 
 def set_losses(labels: Flags, probabilities: NDArray[np.floating]) -> dict[str, Floats]:

@@ -22,11 +22,13 @@ from stages.inference.decision import Calibration
 from stages.params import read_params
 from stages.paths import Paths
 from stages.predictions import read_predictions
+from stages.report.__main__ import main as report
 from stages.schema import Params
 from stages.split.__main__ import main as split
 from stages.targets.training import label_set as training
 from stages.tokenize.__main__ import main as tokenize
 from tests.stages.finetune.tiny import write_encoder
+from tests.stages.report.set_report import check_report
 
 DEFAULT = Path(__file__).parents[2] / "recipes/default.yaml"
 LABELS = ["app", "bill", "parcel"]
@@ -78,6 +80,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Paths, Params]:
     paths.rows.parent.mkdir(parents=True)
     write_dataset(paths.rows.parent, dataset, root=folder, unpack_limit=10**6)
     write_encoder(paths.encoder, dropout=0.0)
+    (paths.encoder / "source.json").write_text(json.dumps({"source": "encoder", "sha256": "0" * 64}))
     tokenize(params, paths)
     split(params, paths)
     finetune(params, paths, 1)
@@ -129,6 +132,19 @@ def test_the_saved_model_answers_in_transformers(ran) -> None:
     for row, answer in zip(test.probabilities, answers, strict=False):
         scores = {entry["label"]: entry["score"] for entry in answer}
         assert [scores[label] for label in LABELS] == pytest.approx(row.tolist(), abs=1e-4)
+
+
+def test_the_report_is_whole(ran) -> None:
+    paths, params = ran
+    report(params, paths)
+    check_report(paths.report, LABELS)
+    before = {file: file.read_bytes() for file in paths.report.rglob("*") if file.is_file()}
+    report(params, paths)
+    assert {file: file.read_bytes() for file in paths.report.rglob("*") if file.is_file()} == before
+    test = read_predictions(paths.predictions(1))["test"]
+    texts = pq.read_table(paths.rows)["text"].take(test.positions).to_pylist()
+    shipped = [prediction.labels for prediction in Classifier.load(paths.report / "model")(texts)]
+    assert shipped == [[label for label, flag in zip(LABELS, row, strict=True) if flag] for row in test.preds]
 
 
 def test_a_saved_model_predicts_the_sets_that_were_measured(ran) -> None:
