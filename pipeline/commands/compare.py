@@ -29,7 +29,9 @@ def compare(
     ] = None,
     max_drop: Annotated[
         list[str] | None,
-        typer.Option(help="Fail unless the interval excludes a larger drop: test.mcc=0.01; may be repeated."),
+        typer.Option(
+            help="Fail unless the interval excludes a larger drop, or rise where lower is better: test.mcc=0.01."
+        ),
     ] = None,
 ) -> None:
     """Show what a change did to the model, and whether it is more than chance.

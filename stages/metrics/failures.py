@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from stages.metrics.names import lower_is_better
 from stages.metrics.summary import format_value, read_number
 
 ADVICE = (
@@ -13,7 +14,10 @@ METHODS = {  # by their key in metrics.json; the model is measured against them 
     "majority": "always predicting the most frequent label",
     "frequent_set": "always predicting the most frequent set of labels",
     "tfidf": "TF-IDF + logistic regression, which counts words",
+    "mean": "always predicting the mean of train",
+    "tfidf_ridge": "TF-IDF + ridge regression, which counts words",
 }
+BLIND = ("majority", "frequent_set", "mean")  # they know nothing of the text
 
 
 def describe_failures(report: Mapping[str, Any], names: Mapping[str, str] | None = None) -> list[str]:
@@ -57,8 +61,8 @@ def _stuck(report: Mapping[str, Any]) -> str:
 
 
 def _no_gain(report: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """The sentence where the model's lead over a constant answer may be chance, or where TF-IDF is better than the
-    model by more than chance; empty where neither is so."""
+    """The sentence where the model's lead over an answer that knows nothing of the text may be chance, or where TF-IDF
+    is better than the model by more than chance; empty where neither is so."""
     metric = str(report.get("metric"))
     for baseline, method in METHODS.items():
         lead = ((report.get("baselines") or {}).get(baseline) or {}).get(metric)
@@ -67,8 +71,9 @@ def _no_gain(report: Mapping[str, Any], names: Mapping[str, str]) -> str:
         if not numbers or None in numbers:  # of another version
             continue
         value, difference, low, high = (number or 0.0 for number in numbers)
-        worse = high < 0
-        if worse or (baseline != "tfidf" and low <= 0):
+        least, most = (-high, -low) if lower_is_better(metric) else (low, high)
+        worse = most < 0
+        if worse or (baseline in BLIND and least <= 0):
             return (
                 f"The model is {'worse' if worse else 'no better'} than {method}: "
                 f"{names.get(metric, metric)} {format_value(value + difference)} against {format_value(value)}"

@@ -1,5 +1,6 @@
 """What makes a model useless is said in a sentence."""
 
+import re
 from typing import Any
 
 import pytest
@@ -76,3 +77,26 @@ def test_a_collapse_says_the_cause_that_its_loss_tells() -> None:
     assert sentences == [
         "The model always predicts “ham”: its answer does not depend on the text. The loss did not fall: raise it."
     ]
+
+
+@pytest.mark.parametrize(
+    ("baseline", "metric", "low", "high", "expected"),
+    [
+        ("mean", "r2", 0.1, 0.4, None),
+        ("mean", "r2", -0.1, 0.4, "no better than always predicting the mean of train"),
+        ("mean", "r2", -0.4, -0.1, "worse than always predicting the mean of train"),
+        ("mean", "mean_absolute_error", -4.0, -1.0, None),
+        ("mean", "mean_absolute_error", -4.0, 1.0, "no better than always predicting the mean of train"),
+        ("mean", "mean_absolute_error", 1.0, 4.0, "worse than always predicting the mean of train"),
+        ("tfidf_ridge", "mean_absolute_error", -4.0, 1.0, None),
+        ("tfidf_ridge", "mean_absolute_error", 1.0, 4.0, r"worse than TF-IDF \+ ridge regression, which counts words"),
+    ],
+)
+def test_a_model_of_numbers_is_measured_in_the_direction_of_its_metric(
+    baseline: str, metric: str, low: float, high: float, expected: str | None
+) -> None:
+    lead = {"value": 5.0, "difference": (low + high) / 2, "low": low, "high": high}
+    sentences = describe_failures({"metric": metric, "baselines": {baseline: {metric: lead}}})
+    assert bool(sentences) == (expected is not None)
+    if expected:
+        assert re.search(f"The model is {expected}: {metric} ", sentences[0])
