@@ -80,6 +80,7 @@ def find_flips(
     rows: PairedRows, champions: tuple[int, int], data: pa.Table | None, *, show_text: bool, most: int
 ) -> Flips:
     """Return which rows have fewer wrong labels than before, and which have more."""
+    names = rows.target.labels
     base, head = rows.base.preds_of(champions[0]), rows.head.preds_of(champions[1])
     before, after = ((preds != rows.labels).sum(axis=1) for preds in (base, head))
     gains = (before - after).astype(np.float64)
@@ -89,8 +90,10 @@ def find_flips(
         texts = shown_texts(rows, data, order, show_text=show_text)
         return [
             FlippedRow(
-                rows.ids[row].as_py(),
-                *(describe_labels(flags[row], rows.target.labels) for flags in (rows.labels, base, head)),
+                id=rows.ids[row].as_py(),
+                label=describe_labels(rows.labels[row], names),
+                base=describe_labels(base[row], names),
+                head=describe_labels(head[row], names),
                 gain=float(gains[row]),
                 text=text,
             )

@@ -22,8 +22,8 @@ class SliceScore:
     Attributes:
         rows: Rows of the slice.
         micro_f1: On them.
-        wrong: Share of wrong answers (the Hamming loss).
-        expected: The same, if its answers were wrong as often as those about the same label elsewhere.
+        wrong_share: Share of wrong answers (the Hamming loss).
+        expected_share: The same, if its answers were wrong as often as those about the same label elsewhere.
         excess: Share of wrong answers beyond that (-1 to 1).
         low: Lower end of the excess's interval; all slices together are outside theirs as seldom as a single one is.
         high: Its upper end.
@@ -31,8 +31,8 @@ class SliceScore:
 
     rows: int
     micro_f1: float
-    wrong: float
-    expected: float
+    wrong_share: float
+    expected_share: float
     excess: float
     low: float
     high: float

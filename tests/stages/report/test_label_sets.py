@@ -210,7 +210,7 @@ def test_a_slice_of_harder_rows_has_an_excess_and_one_of_rarer_labels_has_none()
     for value in ("yes", "no"):
         found = scores["rare"][value]
         assert found.low < 0 < found.high
-        assert found.wrong - found.expected == pytest.approx(found.excess)
+        assert found.wrong_share - found.expected_share == pytest.approx(found.excess)
     assert expected_wrong(labels, preds).mean() == pytest.approx((labels != preds).mean())
 
 
