@@ -20,6 +20,11 @@ def plain(text: str) -> str:
     return repr(text if len(text) <= LONGEST else f"{text[:LONGEST]}...")[1:-1]
 
 
+def place(path: str) -> str:
+    """Return a path as messages show it: its end, where it is long, and what can't be printed escaped."""
+    return repr(path if len(path) <= LONGEST else f"...{path[-LONGEST:]}")[1:-1]
+
+
 def examples(values: Collection[Any], *, most: int = EXAMPLES, show: Callable[[Any], str] = short) -> str:
     """Return the first of some values, and how many more there are; "none" where there are none."""
     more = f" and {len(values) - most} more" if len(values) > most else ""

@@ -119,7 +119,8 @@ def _require_official(official: NDArray[np.str_]) -> None:
     missing = [name for name in SPLITS if not (official == name).any()]
     if missing:
         raise DataError(
-            f"split.method is source, but no file has split: {' or '.join(missing)}. Set split.method: stratified."
+            f"split.method is source, but no file with rows that are used has split: {' or '.join(missing)}. Give "
+            "a file this split, correct its rows that are set aside, or set split.method: stratified."
         )
     if (official == "").any():
         raise DataError(

@@ -1,7 +1,7 @@
 """`retune init`: make a data set of the user's own the one that the stages read."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -59,11 +59,20 @@ def init(
     reading = {key: chosen[f"{DATASET}.{key}"] for key in READING if f"{DATASET}.{key}" in chosen}
     recipes.describe_in(before, {f"{DATASET}.{key}": value for key, value in reading.items()})  # it checks them
     sample = describe(file, reading)
-    columns = _columns(sample, {"text": text, "label": label, "id": id_, "group": group, "text_pair": pair})
+    options = {"text": text, "label": label, "id": id_, "group": group, "text_pair": pair}
+    columns = _columns(sample, {field: _set_column(chosen, field) or name for field, name in options.items()})
     placed = place(root, file, force=force)
     values = params_of(sample, columns, path=placed.path) | ({"report.title": title} if title else {})
     params_file.write_params(root, recipes.override(recipes.describe_in(before, values), overrides or ()))
     _show(placed, sample, columns)
+
+
+def _set_column(chosen: dict[str, Any], field: str) -> str | None:
+    """The column that `-S download.dataset.columns` sets for a field, as an option says it; None: it sets none."""
+    key = f"{DATASET}.columns.{field}"
+    if key not in chosen or (chosen[key] is None and field in NEEDED):
+        return None
+    return NONE if chosen[key] is None else str(chosen[key])
 
 
 def _columns(sample: "Sample", options: dict[str, str | None]) -> dict[str, str | int | None]:
@@ -117,10 +126,10 @@ def _show(placed: "Placed", sample: "Sample", columns: dict[str, str | int | Non
     if sample.encoding != "utf-8" or sample.delimiter or not sample.header:
         header = "" if sample.header else ", no header (if it has one: -S download.dataset.header=true)"
         console.print(f"  read as {sample.encoding}, divided by {sample.delimiter or ','!r}{header}", markup=False)
-    if sample.guessed:
+    if sample.guess:
         console.print(
-            f"  {sample.encoding} is a guess, as the file is not UTF-8. Where its letters look wrong: retune init FILE "
-            "-S download.dataset.encoding=NAME",
+            f"  {sample.encoding} is a guess, as the file is not UTF-8. {sample.guess} Where letters look wrong: "
+            "retune init FILE -S download.dataset.encoding=NAME",
             markup=False,
         )
     console.print("params.yaml describes it. To change a column: retune init FILE --label COLUMN")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.comparison.verdicts import MetricRow
+from pipeline.comparison.metric_row import MetricRow
 from stages.errors import PipelineError
 from stages.metrics.names import lower_is_better
 from stages.metrics.summary import MetricSummary

@@ -112,8 +112,8 @@ def _about_looks(looks: Looks, rows: int) -> list[str]:
         again = "1 comparison" if looks.earlier == 1 else f"{looks.earlier:,} comparisons"
         notes.append(
             f"Besides this one, git has {again} on these test rows. Each comparison is one more chance to take luck "
-            f"for progress, so this verdict needs p <= {looks.level:.2g}; in the long run at most {looks.rate:.0%} of "
-            "all verdicts are false."
+            f"for progress, so this verdict needs stronger evidence: p <= {looks.level:.2g}. This keeps the share of "
+            f"verdicts better and worse that are false at {looks.rate:.0%} or less in the long run."
         )
     as_good = looks.fresh_rows(rows)
     if as_good <= WORN * rows:

@@ -8,7 +8,7 @@ from pipeline.comparison.changes import Changes
 from pipeline.comparison.earlier_results import Looks
 from pipeline.comparison.flips import Flips
 from pipeline.comparison.gate import RuleResult
-from pipeline.comparison.verdicts import MetricRow, OverallVerdict
+from pipeline.comparison.metric_row import MetricRow, OverallVerdict
 
 
 @dataclass(frozen=True)

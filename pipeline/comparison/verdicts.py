@@ -2,21 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from pipeline.comparison.earlier_results import SeedSpread
+from pipeline.comparison.metric_row import MetricRow, OverallVerdict, Verdict
 from pipeline.comparison.paired_rows import PairedRows
 from pipeline.comparison.revision import Revision
 from pipeline.comparison.statistics.differences import Difference, compare_values
 from pipeline.comparison.statistics.intervals import NORMAL, subtract_intervals
 from pipeline.comparison.statistics.metric_values import Ints, MetricValues
-from pipeline.comparison.statistics.power import POWER, Needs, min_detectable, needed
+from pipeline.comparison.statistics.power import POWER, min_detectable, needed
 from pipeline.comparison.targets import COMPARED
 from stages.metrics.names import headline_metrics, lower_is_better, metric_name, value_range
 from stages.metrics.summary import MetricSummary
-
-Verdict = Literal["better", "worse", "differ", "within noise", "not tested", "identical"]
-OverallVerdict = Literal["better", "worse", "mixed", "differ", "within noise", "identical", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -43,54 +40,6 @@ class ComparisonOptions:
     def seeds_known(self) -> bool:
         """Whether the chance of training runs is known, without which two models say nothing of two configurations."""
         return max(self.seeds) > 1 or self.spread is not None
-
-
-@dataclass(frozen=True)
-class MetricRow:
-    """A metric of both sides.
-
-    Attributes:
-        name: Such as `test.macro_f1`.
-        base: The metric of base.
-        head: The metric of head.
-        low: Lower end of the interval of `head - base`; None where it is unknown.
-        high: Its upper end.
-        p_value: Of the hypothesis that there is no difference.
-        verdict: None for a metric outside the headline.
-        min_detectable: The smallest difference that this comparison would detect 8 times out of 10.
-        paired: Whether the same rows were compared, or only two intervals.
-        seeds_share: Share of the variance that comes from seeds (0 to 1); None where it is unknown.
-        largest_drop: The largest loss of quality that the gate's confidence leaves possible; None where it is unknown.
-        needs: What would detect a difference as large as the observed one.
-        biased: Whether these rows make the metric too high, and a weaker model's more: then no bound of a drop holds.
-    """
-
-    name: str
-    base: float
-    head: float
-    low: float | None
-    high: float | None
-    p_value: float | None = None
-    verdict: Verdict | None = None
-    min_detectable: float | None = None
-    paired: bool = True
-    seeds_share: float | None = None
-    largest_drop: float | None = None
-    needs: Needs | None = None
-    biased: bool = False
-
-    def without_verdict(self) -> "MetricRow":
-        """Return the same numbers as a metric outside the headline."""
-        return replace(self, verdict=None, p_value=None, min_detectable=None, needs=None)
-
-    @property
-    def difference(self) -> float:
-        return self.head - self.base
-
-    @property
-    def gained(self) -> bool:
-        """Whether head is the better one."""
-        return (self.difference > 0) != lower_is_better(self.name)
 
 
 def read_options(head: Revision, base: Revision) -> ComparisonOptions:
@@ -189,16 +138,7 @@ def _paired_row(
             min_detectable=min_detectable(difference, level=options.level),
             needs=needed(difference, rows=len(rows), seeds=options.seeds, level=options.level),
         )
-    return _within_range(_in_unit(row, values.unit))
-
-
-def _in_unit(row: MetricRow, unit: float) -> MetricRow:
-    """The row of a metric that was compared in another unit."""
-    if unit == 1:
-        return row
-    names = ("base", "head", "low", "high", "largest_drop", "min_detectable")
-    values = {name: getattr(row, name) for name in names}
-    return replace(row, **{name: value * unit for name, value in values.items() if value is not None})
+    return _within_range(row.in_unit(values.unit))
 
 
 def _unpaired_row(name: str, base: MetricSummary, head: MetricSummary, options: ComparisonOptions) -> MetricRow | None:

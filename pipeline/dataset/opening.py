@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from stages.errors import DataError
-from stages.reading.encodings import USUAL, encoding_of
-from stages.reading.packed import LONGEST, compression_of
+from stages.reading.encodings import Encoding, encoding_of, why_no_text
+from stages.reading.packed import LONGEST, archive_of, compression_of
 from stages.special_files import open_regular
 
 OTHERS = {  # first bytes, in small letters -> what the file is, and what to do
@@ -21,24 +21,33 @@ ZIP = b"PK\3\4"
 HEAD = 1 << 20  # bytes that tell the encoding
 
 
-def find_encoding(path: Path) -> tuple[str, bool]:
-    """The encoding of a text file, by its first bytes, and whether it is a guess.
+def find_encoding(path: Path) -> Encoding:
+    """The encoding of a text file, by its first bytes.
 
     Raises:
         DataError: The file is empty, or not data.
         ValueError: It is binary.
     """
-    with _open_bytes(path) as file:
-        head = bytes(file.read(HEAD))
+    head = first_bytes(path)
     if not head:
         raise DataError(f"{path} is empty (0 bytes). Give a file with rows.")
     if head.startswith(ZIP):
         raise ValueError("it is a zip or a workbook. Unpack it, or name it .xlsx")
+    if archive := archive_of(head):
+        raise ValueError(f"it is a {archive} file. Unpack it, and give a file of it")
+    if compression := compression_of(head):
+        raise ValueError(f"it is packed twice (now {compression}). Unpack it yourself, and give that file")
     refuse_other(path, head)
     encoding = encoding_of(head)
-    if encoding.name is None or (0 in head and encoding.name in ("utf-8", USUAL)):
-        raise ValueError(f"it is a binary file (byte 0 at position {head.index(0)})")
-    return encoding.name, encoding.guessed
+    if encoding.name is None:
+        raise ValueError(f"it is {why_no_text(head)}")
+    return encoding
+
+
+def first_bytes(path: Path) -> bytes:
+    """The first bytes of a file, unpacked."""
+    with _open_bytes(path) as file:
+        return bytes(file.read(HEAD))
 
 
 def open_text(path: Path, encoding: str) -> io.TextIOWrapper:

@@ -14,10 +14,12 @@ import pyarrow.parquet as pq
 
 from pipeline.dataset.column import Column
 from pipeline.dataset.dialect_guess import FirstRow, find_delimiter, json_format, refuse_layout
-from pipeline.dataset.opening import find_encoding, open_text, refuse_other
+from pipeline.dataset.opening import find_encoding, first_bytes, open_text, refuse_other
 from pipeline.dataset.sheets import other_sheet
 from stages.errors import DataError
 from stages.reading.dialect import DELIMITERS, Dialect
+from stages.reading.encoding_check import check_encoding
+from stages.reading.encodings import guess_shown
 from stages.reading.json_rows import read_json, read_json_lines
 from stages.reading.lines import Lines, Row, decode
 from stages.reading.separated import SEPARATOR_LINE, read_separated
@@ -36,7 +38,7 @@ class Sample:
 
     Attributes:
         rows: How many were looked at.
-        guessed: The encoding is a guess, which nothing in the file says.
+        guess: What a message says of an encoding that is a guess, which nothing in the file says.
         delimiter: None: that of the format.
         splits: Split of each folder of a folder; empty: it has no such folders.
         notes: What else a person may want to know: its name, and the text.
@@ -49,7 +51,7 @@ class Sample:
     columns: tuple[Column, ...] = ()
     rows: int = 0
     encoding: str = "utf-8"
-    guessed: bool = False
+    guess: str = ""
     delimiter: str | None = None
     header: bool = True
     quoting: bool = True
@@ -103,12 +105,15 @@ def read_sample(path: Path, file_format: str, given: Mapping[str, Any] = NOTHING
     return sample
 
 
-def _encoding(path: Path, given: Mapping[str, Any]) -> tuple[str, bool]:
-    """The encoding that a person has set, or that of the first bytes; and whether it is a guess."""
-    if "encoding" not in given:
-        return find_encoding(path)
-    decode(io.BytesIO(), Dialect("lines", given["encoding"]))  # refuses what Python does not know
-    return given["encoding"], False
+def _encoding(path: Path, given: Mapping[str, Any]) -> tuple[str, str]:
+    """The encoding that a person has set, or that of the first bytes; and a guess as a message shows it."""
+    if "encoding" in given:
+        dialect = Dialect("lines", given["encoding"])
+        decode(io.BytesIO(), dialect)  # refuses what Python does not know
+        check_encoding(first_bytes(path), str(path), dialect)
+        return given["encoding"], ""
+    encoding = find_encoding(path)
+    return str(encoding.name), guess_shown(encoding) if encoding.guessed else ""
 
 
 def _parquet(path: Path, file_format: str, _: Mapping[str, Any]) -> Sample:
@@ -127,7 +132,7 @@ def _arrow(path: Path, file_format: str, _: Mapping[str, Any]) -> Sample:
 
 def _json(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample:
     """Rows of JSON lines, or of one array, whichever the name says."""
-    encoding, guessed = _encoding(path, given)
+    encoding, guess = _encoding(path, given)
     if "format" not in given:
         with open_text(path, encoding) as stream:
             file_format = json_format(stream, file_format)
@@ -139,7 +144,7 @@ def _json(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample:
             if is_array
             else read_json_lines(Lines(stream, name, dialect), name, dialect)
         )
-        return _count(Sample(file_format, encoding=encoding, guessed=guessed), _objects(rows))
+        return _count(Sample(file_format, encoding=encoding, guess=guess), _objects(rows))
 
 
 def _objects(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
@@ -166,12 +171,12 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
 def _workbook(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample:
     with open_regular(path) as file:
         sheets, sheet = sheet_names(file, str(path)), given.get("sheet")
-        _, rows = read_workbook(file, str(path), Dialect(file_format, header=False, sheet=sheet))
+        rows = read_workbook(file, str(path), Dialect(file_format, header=False, sheet=sheet)).rows
         return _table(Sample(file_format, sheet=sheet, sheets=tuple(sheets)), rows, given.get("header"))
 
 
 def _separated(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample:
-    (encoding, guessed), usual, name = _encoding(path, given), DELIMITERS[file_format], str(path)
+    (encoding, guess), usual, name = _encoding(path, given), DELIMITERS[file_format], str(path)
     quoting = given.get("quoting", True)
     with open_text(path, encoding) as stream:
         first = list(itertools.islice(stream, LINES))
@@ -186,7 +191,7 @@ def _separated(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample
         dialect = Dialect(file_format, delimiter=delimiter, header=False, quoting=quoting)
         _, rows, _ = read_separated(Lines(stream, name, dialect), name, dialect)
         found = None if delimiter == usual else delimiter
-        sample = Sample(file_format, encoding=encoding, guessed=guessed, delimiter=found, quoting=quoting)
+        sample = Sample(file_format, encoding=encoding, guess=guess, delimiter=found, quoting=quoting)
         return _table(sample, rows, given.get("header"))
 
 

@@ -9,6 +9,8 @@ from pipeline.prediction.records import LONGEST, Record
 from stages.errors import DataError
 from stages.messages import NAMES, examples, plain
 from stages.reading.dialect import OPTIONS, Dialect
+from stages.reading.encoding_check import other_encoding
+from stages.reading.encodings import HEAD
 from stages.reading.lines import decode
 from stages.reading.regular_files import files_below, open_file
 from stages.reading.saved import SPLITS_FILE, STATE, saved_splits
@@ -56,8 +58,11 @@ class FolderFiles(io.BytesIO):
         for path in self.files:
             name, text, problem = self.name_of(path), "", None
             with open_file(path, str(path), OPTIONS) as file:
+                stream, other = decode(file, dialect), other_encoding(file.read(HEAD), dialect.encoding)
+                file.seek(0)
                 try:
-                    text = decode(file, dialect).read(LONGEST + 1)
+                    text = stream.read(LONGEST + 1) if other is None else ""
+                    problem = None if other is None else f"the file is {other.upper()}, not {dialect.encoding}"
                 except UnicodeError as error:
                     problem = f"the file is not {dialect.encoding}: {error}"
             if len(text) > LONGEST:

@@ -6,21 +6,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.prediction.folders import folder_format, is_folder
-from pipeline.prediction.records import contradicts, dialect_of
+from pipeline.prediction.records import dialect_of
 from stages.data_format import DataFormat
 from stages.errors import DataError
 from stages.messages import NAMES, examples, short
 from stages.reading.dialect import Dialect
+from stages.reading.encodings import contradicts
 from stages.reading.lines import is_utf8
+from stages.reading.separated import other_delimiter
 from stages.reading.suffixes import SUFFIXES
 
 STDIN = "-"
 FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))  # of files
-PACKED = (".gz", ".bz2", ".xz")  # ends of names behind which the format's own end stands
+PACKED = (".gz", ".zst", ".bz2", ".xz")  # ends of names behind which the format's own end stands
 SEPARATED = ("csv", "tsv")
 TEXT = (*SEPARATED, "jsonl", "json", "lines")  # formats that have an encoding
 WHOLE = ("parquet", "arrow", "excel")  # formats that can't be read from a stream
-DELIMITERS = (";", "\t", "|", ",")  # that a file is often divided by
 COLUMN = "text"  # of the texts, where nobody named one
 
 
@@ -151,7 +152,9 @@ def _taken(found: InputFormat, options: InputOptions) -> Iterator[str]:
         yield f"second texts in {found.pair_column!r} (--pair-column)"
 
 
-def missing_column(name: str, column: str, names: Sequence[str], *, separated: bool = False) -> DataError:
+def missing_column(
+    name: str, column: str, names: Sequence[str], *, separated: bool = False, hint: str = ""
+) -> DataError:
     """Return the error for a column that an input lacks; names are in quotes, so that blanks in them show.
 
     Args:
@@ -159,13 +162,14 @@ def missing_column(name: str, column: str, names: Sequence[str], *, separated: b
         column: The column.
         names: Of the columns that there are.
         separated: Is the input divided by a delimiter, which may be another one?
+        hint: A sentence, after a space, that ends the message.
     """
-    other = next((mark for mark in DELIMITERS if separated and len(names) == 1 and mark in names[0]), None)
+    other = other_delimiter(names) if separated else None
     if other is not None:
         return DataError(
             f"{name} has one column, {short(names[0])}, and looks divided by {other!r}. "
             f"Add: --delimiter {shlex.quote(other)}"
         )
     return DataError(
-        f"{name} has no column {short(column)}. It has: {examples(names, most=NAMES)}. Choose one with --column."
+        f"{name} has no column {short(column)}. It has: {examples(names, most=NAMES)}. Choose one with --column.{hint}"
     )

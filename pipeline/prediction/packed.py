@@ -1,17 +1,44 @@
-"""Text files that are packed by themselves: gzip, bzip2 and xz are unpacked while they are read."""
+"""Text files and streams that are packed by themselves: unpacked while they are read."""
 
 import bz2
 import gzip
 import io
 import lzma
 import zlib
+from collections.abc import Callable
 from io import BufferedReader
 from typing import Any, BinaryIO
 
-from stages.errors import DataError
+import pyarrow as pa
 
-OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}  # by first bytes
-DAMAGE = (EOFError, zlib.error, lzma.LZMAError, OSError)
+from stages.errors import DataError
+from stages.reading.packed import LONGEST, compression_of
+
+
+class _Borrowed(io.RawIOBase):
+    """A file that stays open when what reads it is closed, as Arrow closes what it has read."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._file.readinto(buffer)
+
+
+def _zstd(file: BufferedReader) -> pa.CompressedInputStream:
+    return pa.CompressedInputStream(_Borrowed(file), "zstd")
+
+
+OPENERS: dict[str, Callable[[Any], Any]] = {
+    "gzip": gzip.open,
+    "zstd": _zstd,
+    "bz2": bz2.open,
+    "xz": lzma.open,
+}
+DAMAGE = (EOFError, zlib.error, lzma.LZMAError, OSError, pa.ArrowException)
 
 
 def unpacked(file: BufferedReader, name: str) -> BinaryIO:
@@ -25,33 +52,41 @@ def unpacked(file: BufferedReader, name: str) -> BinaryIO:
         DataError: It can't be read; or later, while the stream is read, it is damaged.
     """
     try:
-        head = file.peek(8)
+        compression = compression_of(file.peek(LONGEST))
     except OSError as error:
         raise DataError(f"{name} can't be read: {error.strerror or error}. Give a file that can be.") from error
-    opener = next((opener for start, opener in OPENERS.items() if head.startswith(start)), None)
-    return file if opener is None else io.BufferedReader(_Unpacking(opener(file), name))
+    return file if compression is None else io.BufferedReader(_Unpacking(file, compression, name))
 
 
 class _Unpacking(io.RawIOBase):
-    """The content of a packed file, whose damage is one error."""
+    """The content of a packed file, whose damage is one error; it can be read again from its start."""
 
-    def __init__(self, content: Any, name: str) -> None:
-        self._content, self._name = content, name
+    def __init__(self, file: BufferedReader, compression: str, name: str) -> None:
+        self._file, self._open, self._name = file, OPENERS[compression], name
+        self._content, self._position = self._open(file), 0
 
     def readable(self) -> bool:
         return True
 
     def seekable(self) -> bool:
-        return True
+        return self._file.seekable()
 
     def readinto(self, buffer: Any) -> int:
         try:
-            return int(self._content.readinto(buffer))
+            data = self._content.read(len(buffer))
         except DAMAGE as error:
             raise DataError(f"{self._name} is packed, and damaged: {error}. Pack it again.") from error
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
 
     def seek(self, position: int, whence: int = io.SEEK_SET) -> int:
-        return int(self._content.seek(position, whence))
+        if (position, whence) == (0, io.SEEK_SET):
+            self._file.seek(0)
+            self._content, self._position = self._open(self._file), 0
+        elif (position, whence) != (0, io.SEEK_CUR):
+            raise io.UnsupportedOperation("a packed file is read from its start")
+        return self._position
 
     def tell(self) -> int:
-        return int(self._content.tell())
+        return self._position

@@ -1,25 +1,23 @@
 """The rows of a text file, a stream or a workbook, with all their cells. Malformed rows are kept and marked."""
 
-import codecs
 import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from stages.errors import DataError
 from stages.reading.dialect import OPTIONS, Dialect
-from stages.reading.encodings import encoding_of, first_bad_byte
+from stages.reading.encoding_check import check_encoding
+from stages.reading.encodings import HEAD, encoding_of, first_bad_byte, guess_shown, why_no_text
 from stages.reading.json_rows import read_json, read_json_lines
 from stages.reading.lines import Lines, Row, decode, is_utf8
+from stages.reading.packed import archive_of, compression_of
 from stages.reading.separated import read_separated
-from stages.reading.workbook import read_workbook
+from stages.reading.workbook import other_sheets, read_workbook
 
 LONGEST = 10_000_000  # characters of a row: more is another format, or a quote that was never closed
-HEAD = 65_536  # bytes that are checked before anything is read
 MAGIC = {  # first bytes -> what such a file is, and what to do about it
     b"PAR1": ("Parquet", "Add: --format parquet"),
     b"PK\x03\x04": ("a zip or a workbook", "Unpack it, or add: --format excel"),
-    b"\x1f\x8b": ("gzip", "Unpack it: gunzip FILE, or send it unpacked: gunzip -c FILE | retune predict --file -"),
-    b"\x28\xb5\x2f\xfd": ("zstd", "Unpack it: zstd -d FILE"),
     b"ARROW1": ("Arrow", "Add: --format arrow"),
 }
 
@@ -52,7 +50,10 @@ def open_text(file: BinaryIO, *, name: str, dialect: Dialect, checked: bool) -> 
     """
     stream = decode(file, dialect)  # bytes that can't be decoded become lone surrogates, which are written as the bytes
     try:
-        check_head(peek(file, name), name=name, kind=dialect.format, checked=checked)
+        head = peek(file, name)
+        check_head(head, name=name, kind=dialect.format, checked=checked)
+        if not checked:
+            check_encoding(head, name, dialect)
     except DataError:
         stream.detach()
         raise
@@ -96,14 +97,15 @@ def read_records(stream: io.TextIOWrapper, *, name: str, dialect: Dialect) -> tu
     return names, (_cells(row, len(names), delimiter) for row in rows)
 
 
-def read_sheet(file: BinaryIO, *, name: str, dialect: Dialect) -> tuple[list[str], Iterator[Record]]:
-    """Return the column names of a sheet of a workbook, and its rows.
+def read_sheet(file: BinaryIO, *, name: str, dialect: Dialect) -> tuple[list[str], Iterator[Record], str]:
+    """Return the column names of a sheet of a workbook, its rows, and a sentence that names the other sheets.
 
     Raises:
         DataError: It can't be read as a workbook.
     """
-    names, rows = read_workbook(file, name, dialect)
-    return names, (Record(row.cells, None, sum(len(str(cell)) for cell in row.cells or ())) for row in rows)
+    names, rows, others = read_workbook(file, name, dialect)
+    records = (Record(row.cells, None, sum(len(str(cell)) for cell in row.cells or ())) for row in rows)
+    return names, records, other_sheets(others, dialect.settings)
 
 
 def _plain_lines(lines: Lines) -> Iterator[Record]:
@@ -143,33 +145,19 @@ def check_head(head: bytes, *, name: str, kind: str, checked: bool) -> None:
     actual = next((actual for magic, actual in MAGIC.items() if head.startswith(magic)), None)
     if actual:
         raise DataError(f"{name}: expected {kind}, got {actual[0]}. {actual[1]}")
+    if archive := archive_of(head):
+        raise DataError(f"{name}: expected {kind}, got a {archive} file. Unpack it, and give a file of it.")
+    if compression := compression_of(head):
+        raise DataError(f"{name} is packed twice (now {compression}). Unpack it yourself, and give that file.")
     if not checked:
         return
     encoding = encoding_of(head)
     if encoding.name is None:
-        raise DataError(
-            f"{name}: expected {kind}, got a binary file (byte 0 at position {head.index(0)}). Give a text file."
-        )
+        raise DataError(f"{name}: expected {kind}, got {why_no_text(head)}.")
     if encoding.guessed and (bad := first_bad_byte(head)):
         raise DataError(
-            f"{name} line {bad[1]} is not UTF-8 (byte 0x{bad[0]:02x}). Give the file's encoding, such as "
-            f"--encoding {encoding.name}. With --encoding utf-8, only the rows that are not UTF-8 get an error."
+            f"{name} line {bad[1]} is not UTF-8 (byte 0x{bad[0]:02x}). {guess_shown(encoding)} Add: --encoding "
+            f"{encoding.name}. With --encoding utf-8, only the rows that are not UTF-8 get an error."
         )
     if not is_utf8(encoding.name):
         raise DataError(f"{name}: expected UTF-8, got {encoding.name.upper()}. Add: --encoding {encoding.name}")
-
-
-def contradicts(head: bytes, encoding: str) -> bool:
-    """Return whether the first bytes of a file are not in an encoding other than UTF-8.
-
-    They are if they are UTF-8 with letters beyond ASCII, or if they are UTF-16 or UTF-32 against the name.
-    """
-    text = codecs.getincrementaldecoder("utf-8")("replace").decode(head)  # it may end within a letter
-    found = _width(encoding_of(head).name or "")
-    return found != _width(encoding) or (found is None and not head.isascii() and "\ufffd" not in text)
-
-
-def _width(encoding: str) -> str | None:
-    """Return whether an encoding is UTF-16 or UTF-32, in any order of bytes; None: it is another."""
-    name = encoding.lower().replace("_", "-")[:6]
-    return name if name in ("utf-16", "utf-32") else None

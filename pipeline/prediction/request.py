@@ -89,7 +89,8 @@ def open_input(request: PredictionRequest, file_format: str) -> Iterator[BinaryI
             raise DataError("--resume can't read standard input again. Give a file with --file.")
         if sys.stdin is None:
             raise DataError("Standard input is closed. Give a file with --file, or send rows to standard input.")
-        yield sys.stdin.buffer
+        stream = sys.stdin.buffer
+        yield unpacked(stream, request.input_name) if file_format in TEXT else stream  # type: ignore[arg-type]
         return
     if request.resume and request.out is None:
         raise DataError("--resume needs the file of the interrupted run. Give it with --out.")

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -68,6 +69,8 @@ class PartialOutput:
                 raise DataError(
                     f"Another run is writing {self.out}. Wait for it, or give --out another name."
                 ) from error
+            for path in self._parts()[len(self.files) :]:  # else they would be joined with those that take their place
+                path.unlink()
         return self
 
     def __exit__(
@@ -79,18 +82,24 @@ class PartialOutput:
 
     @property
     def files(self) -> Sequence[Path]:
-        """A file per finished window, in order; its name holds the counts up to it."""
+        """A file per finished window, in order, up to one that is not whole, as a machine that lost power leaves it.
+
+        A name holds the counts up to the window, and the bytes of the file.
+        """
+        return list(itertools.takewhile(_is_whole, self._parts()))
+
+    def _parts(self) -> list[Path]:
         return sorted(self.folder.glob("*.part")) if self._resumes else []
 
     @property
     def counts(self) -> Counts:
         """Counts over the finished windows."""
         files = self.files
-        return Counts(*map(int, files[-1].stem.split("-"))) if files else Counts()
+        return Counts(*_numbers(files[-1])[:-1]) if files else Counts()
 
     def add(self, data: bytes, counts: Counts) -> None:
         """Add the bytes of a window; `counts` are those up to it."""
-        name = "-".join(f"{count:015d}" for count in counts)
+        name = "-".join(f"{number:015d}" for number in (*counts, len(data)))
         with _writing(self.out):
             self._start()
             with replace_file(self.folder / f"{name}.part") as temporary:
@@ -113,6 +122,15 @@ class PartialOutput:
                 path.unlink()
             write_json(self.folder / IDENTITY, self._identity)
             self._resumes = True
+
+
+def _numbers(part: Path) -> list[int]:
+    return [int(number) for number in part.stem.split("-")]
+
+
+def _is_whole(part: Path) -> bool:
+    numbers = _numbers(part)
+    return len(numbers) == len(Counts._fields) + 1 and part.stat().st_size == numbers[-1]
 
 
 def partial_folder(out: Path) -> Path:

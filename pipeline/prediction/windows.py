@@ -74,23 +74,25 @@ class WindowReader:
             stream.detach()  # else the file, maybe standard input, is closed when the stream is garbage-collected
 
     def _workbook(self, skip: int) -> Iterator[Window]:
-        yield from self._separated(*read_sheet(self.file, name=self.name, dialect=self.read.dialect), skip)
+        names, records, hint = read_sheet(self.file, name=self.name, dialect=self.read.dialect)
+        yield from self._separated(names, records, skip, hint=hint)
 
     def _folder(self, skip: int) -> Iterator[Window]:
         yield from self._separated(COLUMNS, cast(FolderFiles, self.file).texts(self.read.dialect), skip)
 
-    def _separated(self, names: list[str], records: Iterator[Record], skip: int) -> Iterator[Window]:
-        positions = [self._position(names, choices) for choices in self._choices]
+    def _separated(self, names: list[str], records: Iterator[Record], skip: int, *, hint: str = "") -> Iterator[Window]:
+        positions = [self._position(names, choices, hint) for choices in self._choices]
         for rows in bounded(islice(records, skip, None), empty=not skip):
             yield self._separated_window(rows, names, positions)
 
-    def _position(self, names: list[str], choices: Sequence[str]) -> int:
+    def _position(self, names: list[str], choices: Sequence[str], hint: str) -> int:
         for column in choices:
             position = find_column(self.name, names, column)
             if position is not None:
                 self._say(column, choices)
                 return position
-        raise missing_column(self.name, choices[0], names, separated=self.read.dialect.format in SEPARATED)
+        separated = self.read.dialect.format in SEPARATED
+        raise missing_column(self.name, choices[0], names, separated=separated, hint=hint)
 
     def _say(self, column: str, choices: Sequence[str]) -> None:
         """Say which column is read where it is not the one that was looked for first."""

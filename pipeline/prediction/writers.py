@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.prediction.json_lines import extended, json_line
 from pipeline.prediction.window import Window
 from stages.errors import DataError
 from stages.files import csv_writer
@@ -53,11 +54,11 @@ class TextWriter:
             new_keys = [_rounded(row) for row in results.to_pylist()]
             if isinstance(window.data, list):
                 lines = window.lines or [None] * len(window.data)
-                return b"".join(map(_extended, window.data, lines, new_keys))
+                return b"".join(map(extended, window.data, lines, new_keys))
             table = _table_of(window.data, has_bytes=window.has_bytes)
             values = [_values(name, table[name]) for name in table.column_names]
             rows = (dict(zip(table.column_names, row, strict=True)) for row in zip(*values, strict=True))
-            return b"".join(_json_line({**row, **new}) for row, new in zip(rows, new_keys, strict=True))
+            return b"".join(json_line({**row, **new}) for row, new in zip(rows, new_keys, strict=True))
         data = cast(pa.Table, window.data)  # JSON lines do not become CSV
         stream = io.StringIO(newline="")
         writer = csv_writer(stream, DELIMITERS[self._format])
@@ -169,25 +170,6 @@ def _text(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(map(_text, value))
     return {key: _text(item) for key, item in value.items()} if isinstance(value, dict) else value
-
-
-def _extended(row: dict[str, Any], line: str | None, new: dict[str, Any]) -> bytes:
-    """Return a line of JSON with new keys, the others as they were written: digits, spelling, blanks."""
-    if line is None:
-        return _json_line({**row, **new})
-    start = line[:-1].rstrip() + (", " if row else "")
-    try:
-        return (start + json.dumps(new, ensure_ascii=False)[1:] + "\n").encode("utf-8")
-    except UnicodeEncodeError:
-        return _json_line({**row, **new})
-
-
-def _json_line(row: dict[str, Any]) -> bytes:
-    """A line of UTF-8; lone surrogates are escaped, as they were in the input."""
-    try:
-        return (json.dumps(row, ensure_ascii=False, default=str) + "\n").encode("utf-8")
-    except UnicodeEncodeError:
-        return (json.dumps(row, default=str) + "\n").encode("ascii")
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:

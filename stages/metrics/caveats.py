@@ -9,13 +9,15 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.metrics.calibration import ROWS_PER_BIN
 from stages.metrics.names import CALIBRATED
 
 Ints = NDArray[np.int64]
 
 FEWEST_WRONG = 5  # rows predicted wrong: with fewer, the interval contains the truth more often than it says
 FEWEST_OF_CLASS = 5  # rows of a class, for metrics to which each class counts alike or by its rows' ranks
-FEWEST_GROUPS, FEWEST_FOR_CALIBRATION = 12, 60  # groups; the calibration error needs more
+FEWEST_GROUPS, FEWEST_GROUPS_FOR_CALIBRATION = 12, 60  # groups; the calibration error needs more
+FEWEST_ROWS_FOR_CALIBRATION = 2 * ROWS_PER_BIN  # with one bin alone, the interval contains the truth too often
 CLASSES_PER_ROW = 1.5  # average precision of few rows is too high, which shows where it is averaged over many classes
 BY_CLASS = frozenset({"balanced_accuracy", "macro_f1", "mcc", "kappa", "quadratic_kappa", "auroc", "average_precision"})
 
@@ -30,7 +32,8 @@ def caveat(metric: str, labels: Ints, preds: Sequence[Ints], groups: Ints | None
         groups: Equal for rows that belong together; shape (rows,). None: each row is its own.
     """
     units = len(labels) if groups is None else len(np.unique(groups))
-    fewest_groups = FEWEST_FOR_CALIBRATION if metric.removeprefix(CALIBRATED) == "ece" else FEWEST_GROUPS
+    of_calibration = metric.removeprefix(CALIBRATED) == "ece"
+    fewest_groups = FEWEST_GROUPS_FOR_CALIBRATION if of_calibration else FEWEST_GROUPS
     if units < min(fewest_groups, len(labels)):
         return f"the rows are of only {_count(units, 'group')}"
     rarest = int(np.unique(labels, return_counts=True)[1].min())
@@ -41,6 +44,8 @@ def caveat(metric: str, labels: Ints, preds: Sequence[Ints], groups: Ints | None
         return (
             "only 1 row is wrong" if wrong == 1 else f"only {wrong:.3g} rows are wrong" if wrong else "no row is wrong"
         )
+    if of_calibration and len(labels) < FEWEST_ROWS_FOR_CALIBRATION:
+        return f"there are only {_count(len(labels), 'row')}"
     return None
 
 

@@ -8,7 +8,6 @@ and predictions, so a resample is a handful of numbers however many rows there a
 over rows (see `ranking.py` for AUROC and average precision), so scoring all resamples is a matrix product.
 """
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -140,26 +139,6 @@ def ranks(labels: Ints, probabilities: NDArray[np.floating]) -> Ints:
     own = probabilities[np.arange(len(labels)), labels][:, None]
     earlier = np.arange(probabilities.shape[1]) < labels[:, None]
     return np.asarray((probabilities > own).sum(1) + ((probabilities == own) & earlier).sum(1), dtype=np.int64)
-
-
-def mean_scores(
-    values: Mapping[str, Floats], units: Ints | None = None
-) -> Callable[[NDArray[np.number]], dict[str, Floats]]:
-    """Return a function from counts, (..., units), to the weighted means of `values`, each of shape (...).
-
-    Args:
-        values: One value per row; shape (rows,).
-        units: The unit of each row, where rows are resampled in units; None: each row is a unit.
-    """
-    columns = unit_sums(np.stack(list(values.values()), axis=-1), units)  # (units, metrics)
-    sizes = unit_sums(np.ones((len(next(iter(values.values()))), 1)), units)[:, 0]
-
-    def score(counts: NDArray[np.number]) -> dict[str, Floats]:
-        weights = counts.astype(np.float64)
-        means = ratio(weights @ columns, (weights @ sizes)[..., None])
-        return {name: means[..., column] for column, name in enumerate(values)}
-
-    return score
 
 
 def unit_sums(columns: Floats, units: Ints | None) -> Floats:

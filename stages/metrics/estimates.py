@@ -12,15 +12,13 @@ from stages.metrics.calibration_interval import measure_calibration
 from stages.metrics.classification import (
     MANY_LABELS,
     cell_features,
-    mean_scores,
-    row_values,
     score_sums,
     unit_sums,
 )
 from stages.metrics.count_intervals import measure_counts
 from stages.metrics.least_width import widen_flat
 from stages.metrics.names import CALIBRATED
-from stages.metrics.row_intervals import label_rows, measure_mean, measure_ranking
+from stages.metrics.row_intervals import RANKING, label_rows, measure_mean, measure_ranking
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -61,9 +59,9 @@ def measure(
     calibrated = [scale(model, temperature) for model, temperature in zip(models, temperatures, strict=True)]
     rows = label_rows(labels, calibrated)
     confidence = bootstrap.confidence
-    for name in ("auroc", "average_precision"):
+    for name in RANKING:
         estimates[name] = measure_ranking(name, rows, models, groups=groups, confidence=confidence)
-    for name in ("log_loss", "brier", *(["top_3_accuracy"] if num_labels > MANY_LABELS else [])):
+    for name in mean_metrics(num_labels):
         estimates[name] = measure_mean(name, rows, models, groups=groups, confidence=confidence)
     for name in ("log_loss", "brier"):
         estimates[f"{CALIBRATED}{name}"] = measure_mean(name, rows, calibrated, groups=groups, confidence=confidence)
@@ -91,7 +89,8 @@ def difference(
         preds: The labels that `model` predicts, by its decision rule; shape (rows,). None: the most probable.
         ordered: Whether the classes have an order.
         groups: Equal for rows that belong together; shape (rows,). None: each row is its own.
-        bootstrap: Of the intervals; each resample holds the same rows (or groups) for both.
+        bootstrap: Of the intervals; each resample holds the same rows (or groups) for both. Metrics of probabilities
+            are not resampled: they have the intervals of `measure`.
     """
     num_labels = model.shape[1]
     preds = np.argmax(model, axis=1) if preds is None else preds
@@ -100,19 +99,25 @@ def difference(
         unit_sums(cell_features(labels, side, num_labels=num_labels), units)
         for side in (preds, np.argmax(baseline, axis=1))
     ]
-    model_values, baseline_values = row_values(labels, model), row_values(labels, baseline)
-    means = mean_scores({name: model_values[name] - baseline_values[name] for name in model_values}, units)
 
     def score(counts: NDArray[np.number]) -> dict[str, Floats]:
         weights = counts.astype(np.float64)
         ours, theirs = (score_sums(weights @ sums, num_labels=num_labels, ordered=ordered) for sums in sides)
-        return {name: ours[name] - theirs[name] for name in ours} | means(weights)
+        return {name: ours[name] - theirs[name] for name in ours}
 
     ones = np.ones(len(sides[0]), dtype=np.int64)
     estimates = estimate(score, ones, bootstrap)
-    return widen_flat(
-        estimates, labels, groups, num_labels=num_labels, confidence=bootstrap.confidence, differences=True
-    )
+    rows, confidence = label_rows(labels, [model]), bootstrap.confidence
+    for name in RANKING:
+        estimates[name] = measure_ranking(name, rows, [model], baseline=baseline, groups=groups, confidence=confidence)
+    for name in mean_metrics(num_labels):
+        estimates[name] = measure_mean(name, rows, [model], baseline=baseline, groups=groups, confidence=confidence)
+    return widen_flat(estimates, labels, groups, num_labels=num_labels, confidence=confidence, differences=True)
+
+
+def mean_metrics(num_labels: int) -> tuple[str, ...]:
+    """Return the metrics of probabilities that are a mean over the rows."""
+    return ("log_loss", "brier", "top_3_accuracy") if num_labels > MANY_LABELS else ("log_loss", "brier")
 
 
 def resampled_units(rows: int, groups: Ints | None, *, seed: int, most: int = MOST_UNITS) -> Ints | None:

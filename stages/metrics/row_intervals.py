@@ -85,6 +85,7 @@ def measure_mean(
     rows: LabelledRows,
     models: Sequence[NDArray[np.floating]],
     *,
+    baseline: NDArray[np.floating] | None = None,
     groups: Ints | None,
     confidence: float,
 ) -> Estimate:
@@ -94,11 +95,15 @@ def measure_mean(
         name: Of the metric.
         rows: From `label_rows`.
         models: Probabilities from each model; shape (rows, num_labels) each.
+        baseline: Probabilities of which the metric is subtracted; shape (rows, num_labels). None: nothing is.
         groups: Equal for rows that belong together; shape (rows,). None: each row is its own.
         confidence: Of the interval (0 to 1).
     """
     of_rows = np.mean([_row_values(name, model, rows.labels) for model in models], axis=0)
     of_drawn = np.mean([_label_values(name, model[rows.drawn]) for model in models], axis=0)
+    if baseline is not None:
+        of_rows = of_rows - _row_values(name, baseline, rows.labels)
+        of_drawn = of_drawn - _label_values(name, baseline[rows.drawn])
     atoms = rows.join(of_rows, of_drawn)
     sample = weigh_sample(of_rows, groups, confidence=confidence)
     value = float(of_rows.mean())
@@ -112,6 +117,7 @@ def measure_ranking(
     rows: LabelledRows,
     models: Sequence[NDArray[np.floating]],
     *,
+    baseline: NDArray[np.floating] | None = None,
     groups: Ints | None,
     confidence: float,
 ) -> Estimate:
@@ -121,16 +127,23 @@ def measure_ranking(
     """
     classes = ranked_classes(rows.labels, rows.num_labels)
     if not classes:
-        return Estimate(0.0, 0.0, 1.0, 0.0)
+        return Estimate(0.0, 0.0 if baseline is None else -1.0, 1.0, 0.0)
     seen = np.concatenate(
         [np.full(len(rows.labels), 1 / len(rows.labels)), np.zeros(rows.drawn.size * rows.num_labels)]
     )
-    value = _rank(name, rows, seen, models, classes)
+
+    def rank(weights: Floats) -> float:
+        subtracted = 0.0 if baseline is None else _rank(name, rows, weights, [baseline], classes)
+        return _rank(name, rows, weights, models, classes) - subtracted
+
+    value = rank(seen)
     influence = _influence(name, rows, models, classes)
+    if baseline is not None:
+        influence = influence - _influence(name, rows, [baseline], classes)
     of_rows = influence[: len(rows.labels)]
     sample = weigh_sample(of_rows, groups, confidence=confidence)
     weights = mean_ends(influence, rows.weights, float(of_rows.mean()), sample)
-    ends = [_rank(name, rows, member, models, classes) for member in weights]
+    ends = [rank(member) for member in weights]
     return Estimate(value, min(value, *ends), max(value, *ends), float(of_rows.std()) / math.sqrt(sample.rows))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stages.errors import DataError
-from stages.messages import plain
+from stages.messages import place
 from stages.reading.dialect import PARAMS, Settings
 from stages.reading.system_files import is_system_file
 from stages.special_files import SpecialFileError, leads_outside, open_regular, require_regular
@@ -94,7 +94,7 @@ def refuse_link_outside(path: Path, name: str, watched: Path, settings: Settings
     if target := leads_outside(path, watched):
         advice = f", or set {settings.folder} to the link itself if you made it" if settings.folder else ""
         raise DataError(
-            f"{plain(name)} leads by a link to {plain(str(target))}, outside {settings.folder or 'the folder'}. "
+            f"{place(name)} leads by a link to {place(str(target))}, outside {settings.folder or 'the folder'}. "
             "In a data set from elsewhere that can be a private file of yours. Copy the file there, delete the link"
             f"{advice}."
         )

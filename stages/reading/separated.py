@@ -3,7 +3,7 @@
 import csv
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from stages.errors import DataError
@@ -13,6 +13,9 @@ from stages.reading.lines import Lines, Row, UnclosedQuoteError
 LONGEST_FIELD = 10_000_000  # characters; a longer one is a quote that was never closed
 MOST_BROKEN = 1_000  # rows before the first that can be read, in a file without a header
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # the first line of a file that Excel is to read
+
+
+OFTEN = (";", "\t", "|", ",")  # what a file is often divided by
 
 
 class Separated(NamedTuple):
@@ -56,6 +59,11 @@ def read_separated(lines: Lines, name: str, dialect: Dialect) -> Separated:
         return Separated(cells, _checked(parsed, len(cells), "the header"), delimiter)
     rows = _checked(itertools.chain(broken, [first], parsed), len(cells), f"row {first.number}")
     return Separated(list(map(str, range(len(cells)))), rows, delimiter)
+
+
+def other_delimiter(names: Sequence[str]) -> str | None:
+    """Return what the one column of a file looks divided by, from its name; None where there is no such thing."""
+    return next((mark for mark in OFTEN if mark in names[0]), None) if len(names) == 1 else None
 
 
 def _checked(rows: Iterator[Row], width: int, of: str) -> Iterator[Row]:

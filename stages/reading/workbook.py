@@ -4,15 +4,16 @@ openpyxl, which reads it, keeps the workbook's strings in memory and nothing els
 the directory of the workbook states, so the sizes there are the limit.
 """
 
+import logging
 import zipfile
 import zlib
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO, NamedTuple
 from xml.etree.ElementTree import ParseError
 
 from stages.errors import DataError
 from stages.messages import NAMES, examples, short
-from stages.reading.dialect import Dialect
+from stages.reading.dialect import Dialect, Settings
 from stages.reading.lines import Row
 from stages.reading.values import as_text
 
@@ -33,13 +34,23 @@ DAMAGE = (
     IndexError,
     EOFError,
 )
+logger = logging.getLogger(__name__)
 
 
-def read_workbook(file: BinaryIO, name: str, dialect: Dialect) -> tuple[list[str], Iterator[Row]]:
+class Sheet(NamedTuple):
+    """A sheet of a workbook."""
+
+    names: list[str]  # of its columns
+    rows: Iterator[Row]
+    others: list[str]  # names of the workbook's other sheets
+
+
+def read_workbook(file: BinaryIO, name: str, dialect: Dialect) -> Sheet:
     """Return the names of the columns of a sheet, and its rows that are not blank, each cell as text.
 
-    Cells beyond the first row's are left out. A cell with an error (`#N/A`) and a formula without a result are empty,
-    but the row is one as long as any cell of it is not blank: as many rows come out as a person sees.
+    Cells beyond the first row's are left out. A cell with an error (`#N/A`) and a formula without a stored result are
+    empty, but the row is one as long as any cell of it is not blank: as many rows come out as a person sees. A warning
+    counts such formulas.
 
     Args:
         file: The workbook, which can be read at any place.
@@ -52,19 +63,24 @@ def read_workbook(file: BinaryIO, name: str, dialect: Dialect) -> tuple[list[str
     try:
         book = _open_book(file, name)
         sheet = _sheet(book, name, dialect)
-        sheet.reset_dimensions()  # which some programs write wrong
-        rows = _rows(sheet, name)
+        others = [each.title for each in book.worksheets if each is not sheet]
+        rows = _rows(_numbered_rows(book, sheet), name, header=dialect.header)
         first = next(rows, None)
     except DAMAGE as error:
         raise _damaged(name, error) from error
     if first is None:
-        return [], iter(())
+        return Sheet([], iter(()), others)
     cells = first.cells if isinstance(first.cells, list) else []
     width = len(cells)
     if dialect.header:
         names = ["" if cell is None else str(cell) for cell in cells]
-        return names, _of_width(rows, width, name)
-    return list(map(str, range(width))), _of_width(_chain(first, rows), width, name)
+        return Sheet(names, _of_width(rows, width, name), others)
+    return Sheet(list(map(str, range(width))), _of_width(_chain(first, rows), width, name), others)
+
+
+def other_sheets(others: Sequence[str], settings: Settings) -> str:
+    """Return the sentence of a message that names the other sheets of a workbook; empty where there are none."""
+    return f" The workbook has other sheets: {examples(others, most=NAMES)} ({settings.sheet})." if others else ""
 
 
 def sheet_names(file: BinaryIO, name: str) -> list[str]:
@@ -138,13 +154,65 @@ def _sheet(book: Any, name: str, dialect: Dialect) -> Any:
     )
 
 
-def _rows(sheet: Any, name: str) -> Iterator[Row]:
-    for number, cells in enumerate(sheet.iter_rows(), start=1):
+def _numbered_rows(book: Any, sheet: Any) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Yield the rows of a sheet that the file has, each with its number in the sheet.
+
+    A cell is a mapping: `column` (from 1), `value` and `data_type`, which is `f` for a formula without a stored result.
+    The rows of openpyxl's own sheets hide which blank cells these are, so its parser is used.
+    """
+    from openpyxl.worksheet._reader import FORMULA_TAG, WorkSheetParser
+
+    class Parser(WorkSheetParser):  # type: ignore[misc]
+        def parse_cell(self, element: Any) -> dict[str, Any]:
+            cell: dict[str, Any] = super().parse_cell(element)
+            # a formula whose stored result is an empty text has the type `str`: that cell is blank
+            if cell["value"] is None and cell["data_type"] != "str" and element.find(FORMULA_TAG) is not None:
+                cell["data_type"] = "f"
+            return cell
+
+    with sheet._get_source() as source:
+        parser = Parser(
+            source,
+            sheet._shared_strings,
+            data_only=True,
+            epoch=book.epoch,
+            date_formats=book._date_formats,
+            timedelta_formats=book._timedelta_formats,
+        )
+        yield from parser.parse()
+
+
+def _rows(numbered: Iterable[tuple[int, list[dict[str, Any]]]], name: str, *, header: bool) -> Iterator[Row]:
+    """Yield the rows that are not blank, and warn of formulas without a stored result: at once where names are some."""
+    formulas: list[int] = []  # the row of each
+    for number, cells in numbered:
         if number > MOST_ROWS:
             raise DataError(f"{name} has a row beyond {MOST_ROWS:,}, where sheets end. Save its sheet as CSV (UTF-8).")
-        width = max((index for index, cell in enumerate(cells, start=1) if cell.value not in (None, "")), default=0)
-        if width:
-            yield Row(number, [None if cell.data_type == "e" else as_text(cell.value) for cell in cells[:width]])
+        formulas += [number for cell in cells if cell["data_type"] == "f"]
+        filled = [cell for cell in cells if cell["value"] not in (None, "") or cell["data_type"] == "f"]
+        if not filled:
+            continue
+        if header and formulas:
+            _warn_of_formulas(name, formulas, "names of columns")
+            formulas = []
+        header = False
+        values: list[str | None] = [None] * max(cell["column"] for cell in filled)
+        for cell in filled:
+            values[cell["column"] - 1] = None if cell["data_type"] == "e" else as_text(cell["value"])
+        yield Row(number, values)
+    if formulas:
+        _warn_of_formulas(name, formulas, "cells")
+
+
+def _warn_of_formulas(name: str, rows: Sequence[int], what: str) -> None:
+    logger.warning(
+        "%s: formulas without a stored result count as empty: %d %s (row %s). Open the workbook in a spreadsheet "
+        "program, and save it.",
+        name,
+        len(rows),
+        what,
+        examples(list(dict.fromkeys(rows))),
+    )
 
 
 def _damaged(name: str, error: Exception) -> DataError:

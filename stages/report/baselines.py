@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from stages.metrics.bootstrap import Bootstrap
-from stages.metrics.classification import count_scores, mean_scores, row_values
+from stages.metrics.classification import count_scores, row_values
 from stages.metrics.estimates import difference
 from stages.metrics.summary import exact
 from stages.paths import Paths
@@ -121,7 +121,7 @@ def _score(results: Results, baseline: Floats32, bootstrap: Bootstrap) -> dict[s
     labels, model = results.predictions.labels, results.predictions.probabilities
     counts = np.ones(len(labels), dtype=np.int64)
     values = count_scores(counts, labels, np.argmax(baseline, axis=1), num_labels=baseline.shape[1])
-    values |= mean_scores(row_values(labels, baseline))(counts)
+    values |= {name: of_rows.mean() for name, of_rows in row_values(labels, baseline).items()}
     leads = difference(
         labels,
         model,

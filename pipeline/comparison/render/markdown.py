@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.comparison.flips import FlipCount, FlipNames, FlippedRow
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.render import wording
 from pipeline.comparison.render.markup import code, escape, fold, table
 from pipeline.comparison.render.strips import bar
 from pipeline.comparison.result import Comparison
-from pipeline.comparison.verdicts import MetricRow
 from stages.metrics.summary import format_change, format_value
 from stages.redaction import redact
 
@@ -131,13 +131,13 @@ def _flips(comparison: Comparison) -> list[str]:
     flips = comparison.flips
     if flips is None:
         return []
-    title = f"Predictions: {wording.flips_sentence(flips)}"
+    title = wording.flips_title(flips)
     if not flips.fixed + flips.broken:
         return [f"{title}."]
     names = flips.names
     slices = [count for count in flips.slices if count.fixed + count.broken]
     parts = [
-        "Predictions of the two champions, the models that the reports chose.",
+        "These are the predictions of the two champions, the models that ship.",
         _flip_counts(names.label, flips.classes, names),
         _flip_counts("slice of the test rows", slices, names),
         _flipped_rows(f"{names.fixed.capitalize()} rows with the largest {names.gain}", flips.fixed_rows),
@@ -208,6 +208,6 @@ def _legend(comparison: Comparison) -> str:
         f"8 times out of 10. The interval's level is {wording.percent(comparison.confidence)}: the more often results "
         "were compared on the same test rows, the higher it is. With one seed per side, two models are compared, not "
         "the configurations that made them. Where there are several, base and head are means over them; the model that "
-        "ships is the seed that is best on val. The calibration error (ece) is compared as observed: more than "
-        "the reports show: they take off what chance adds on both sides alike."
+        "ships is the seed that is best on val. The calibration error (ece) is compared as observed. The reports show "
+        "less, because they take off what chance alone adds; it adds about as much on both sides."
     )

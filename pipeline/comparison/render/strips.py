@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.comparison.verdicts import MetricRow
+from pipeline.comparison.metric_row import MetricRow
 
 STRIP = 21  # characters of an interval's plot
 BAR = 12  # characters of the longest bar

@@ -7,10 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.comparison.flips import FlippedRow
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.render import wording
 from pipeline.comparison.render.strips import interval_strips
 from pipeline.comparison.result import Comparison
-from pipeline.comparison.verdicts import MetricRow
 from stages.metrics.summary import format_change, format_value
 from stages.redaction import redact
 from stages.shown import shorten, visible
@@ -99,7 +99,7 @@ def _flips(comparison: Comparison) -> list[Text]:
     flips = comparison.flips
     if flips is None:
         return []
-    lines = [f"predictions: {wording.flips_sentence(flips)}"]
+    lines = [wording.flips_title(flips).replace("Predictions", "predictions")]
     for kind, counts in ((flips.names.label, flips.classes), ("slice", flips.slices)):
         shown = [count for count in counts[:FEW] if count.fixed + count.broken]
         lines += [f"  {wording.flip_sentence(kind, count, flips.names)}" for count in shown]

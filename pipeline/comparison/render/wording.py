@@ -6,8 +6,8 @@ from typing import Any
 from pipeline.comparison.changes import Changes
 from pipeline.comparison.flips import FlipCount, FlipNames, FlippedRow, Flips
 from pipeline.comparison.gate import RuleResult
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.result import Comparison
-from pipeline.comparison.verdicts import MetricRow
 from stages.metrics.summary import format_change, format_value
 from stages.shown import shorten
 
@@ -36,7 +36,7 @@ def verdict_details(comparison: Comparison) -> str:
     if comparison.verdict == "within noise":
         return detectable_sentence(first)
     also = f"; also {', '.join(f'{row.name} {format_change(row.difference)}' for row in others)}" if others else ""
-    return f"{also}. Whether the change or the seed did it is unknown" if comparison.verdict == "differ" else also
+    return f"{also}. The reason may be the change or only the seed" if comparison.verdict == "differ" else also
 
 
 def _deciding(comparison: Comparison) -> list[MetricRow]:
@@ -81,11 +81,12 @@ def sides_sentence(comparison: Comparison) -> str:
     sides = f"base and head are each {base}" if base == head else f"base is {base}, head {head}"
     if max(numbers) == 1 or not comparison.ships:
         return sides
-    seeds = " -> ".join(map(str, comparison.champions))
+    before, after = comparison.champions
+    seeds = f"both seed {after}" if before == after else f"seed {before} -> {after}"
     metrics = (
         f"{name} {format_value(before)} -> {format_value(after)}" for name, (before, after) in comparison.ships.items()
     )
-    return f"{sides}; the models that ship (seed {seeds}): {', '.join(metrics)}"
+    return f"{sides}; the models that ship ({seeds}): {', '.join(metrics)}"
 
 
 def metric_sentence(row: MetricRow, confidence: float) -> str:
@@ -97,20 +98,18 @@ def metric_sentence(row: MetricRow, confidence: float) -> str:
 def detectable_sentence(row: MetricRow) -> str:
     """Return what could have been detected, and what it would take to detect a difference as large as the observed."""
     if row.min_detectable is None:
-        return " No difference, however large, would have been detected"
+        return " With so few rows or seeds, no difference, however large, would have been detected"
     text = f" A true difference of {row.min_detectable:.3f} or more would have been detected 8 times out of 10"
     needs = (
         [
-            f"{number:,} {what}"
+            f"{float(f'{number:.2g}'):,.0f} {what}"
             for number, what in ((row.needs.rows, "test rows"), (row.needs.seeds, "seeds per side"))
             if number is not None
         ]
         if row.needs and 0 < abs(row.difference) < row.min_detectable
         else []
     )
-    return (
-        f"{text}; to detect one of {abs(row.difference):.3f}, this needs about {' or '.join(needs)}" if needs else text
-    )
+    return f"{text}. Detecting {abs(row.difference):.3f} would take about {' or '.join(needs)}" if needs else text
 
 
 def percent(confidence: float) -> str:
@@ -125,10 +124,10 @@ def interval(row: MetricRow) -> str:
     return f"{format_change(row.low)} to {format_change(row.high)}{'' if row.paired else ' (rows not paired)'}"
 
 
-def flips_sentence(flips: Flips) -> str:
-    """Return `4 rows fixed, 3 broken, 11 wrong in both`."""
-    names = flips.names
-    return f"{flips.fixed:,} rows {names.fixed}, {flips.broken:,} {names.broken}, {flips.wrong:,} {names.wrong}"
+def flips_title(flips: Flips) -> str:
+    """Return `Predictions: 3 rows fixed, 4 broken, 15 wrong in both`."""
+    names, better = flips.names, _count(flips.fixed, "row")
+    return f"Predictions: {better} {names.fixed}, {flips.broken:,} {names.broken}, {flips.wrong:,} {names.wrong}"
 
 
 def flip_sentence(kind: str, count: FlipCount, names: FlipNames) -> str:

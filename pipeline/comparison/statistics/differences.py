@@ -30,7 +30,7 @@ from scipy.special import fdtri, stdtr, stdtrit
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-SMALLEST_TAIL = 1e-300  # of a distribution; a smaller one has no finite quantile
+SMALLEST_TAIL = 1e-150  # of a distribution; the square of a smaller one's quantile is too large for a float
 COMPATIBLE = 0.95  # probability below which a ratio of two spreads is put down to chance
 NEAREST = 1e-9  # to the limit at which all weight is on the largest change
 

@@ -15,6 +15,7 @@ from stages.metrics.names import CALIBRATED
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+ROUNDING = 1e-12  # a smaller change is none
 UNSEEN = 0.5  # rows in each direction: changes that no row showed count as if half a row had shown one
 
 
@@ -80,7 +81,7 @@ def label_metric_values(
 
 def _metric(name: str, values: Sequence[Sequence[Mapping[str, Floats]]], unseen: Floats) -> MetricValues:
     base, head = (np.stack([seed[name] for seed in side]) for side in values)
-    unseen = unseen[unseen > 0] if unseen.any() else np.ones(1)
+    unseen = unseen[unseen > ROUNDING] if (unseen > ROUNDING).any() else np.ones(1)
     return MetricValues(name, base, head, unseen, np.full(len(unseen), UNSEEN / len(unseen)))
 
 

@@ -84,14 +84,20 @@ def params_key(field: str) -> str:
     return f"download.dataset.columns.{key}"
 
 
-def missing_column(name: str, field: str, column: str | int, present: Sequence[str]) -> DataError:
+def missing_column(name: str, field: str, column: str | int, present: Sequence[str], *, hint: str = "") -> DataError:
     """Return the error for a column that a file does not have; names are in quotes, so that blanks in them show."""
     shown = examples(present, most=NAMES)
-    return DataError(f"{name} has no column {short(column)}. It has: {shown}. Correct {params_key(field)}.")
+    return DataError(f"{name} has no column {short(column)}. It has: {shown}. Correct {params_key(field)}.{hint}")
 
 
-def positions_of(name: str, options: ReadOptions, present: Sequence[str]) -> dict[str, int]:
+def positions_of(name: str, options: ReadOptions, present: Sequence[str], *, hint: str = "") -> dict[str, int]:
     """Return the position of each column among the names of a file's columns, by field.
+
+    Args:
+        name: What messages call the file.
+        options: Its columns.
+        present: The names.
+        hint: A sentence, after a space, that ends the message on a missing column.
 
     Raises:
         DataError: One is missing, or there several times; the message lists those that are present.
@@ -100,7 +106,7 @@ def positions_of(name: str, options: ReadOptions, present: Sequence[str]) -> dic
     for field, column in options.columns.items():
         position = find_column(name, present, str(column))
         if position is None:
-            raise missing_column(name, field, column, present)
+            raise missing_column(name, field, column, present, hint=hint)
         positions[field] = position
     return positions
 

@@ -18,13 +18,16 @@ from stages.download.readers.record import (
 )
 from stages.errors import DataError
 from stages.messages import examples, plain, short
+from stages.reading.dialect import PARAMS
+from stages.reading.encoding_check import check_encoding, other_encoding
+from stages.reading.encodings import HEAD
 from stages.reading.json_rows import read_json, read_json_lines
 from stages.reading.lines import Lines, Row, decode
 from stages.reading.regular_files import files_below, open_file
-from stages.reading.separated import read_separated
+from stages.reading.separated import other_delimiter, read_separated
 from stages.reading.splits import all_are_splits, official_split
 from stages.reading.values import present_keys, value_at
-from stages.reading.workbook import read_workbook
+from stages.reading.workbook import other_sheets, read_workbook
 
 MOST_KEYS = 10_000  # of JSON objects that are remembered for a message
 logger = logging.getLogger(__name__)
@@ -43,11 +46,14 @@ def read_text_file(path: Path, *, name: str, options: ReadOptions) -> Iterator[R
     """
     with open_file(path, name) as file:
         if options.format == "excel":
-            names, rows = read_workbook(file, name, options.dialect)
-            yield from _records(names, rows, name, options)
+            names, rows, others = read_workbook(file, name, options.dialect)
+            yield from _records(names, rows, name, options, hint=other_sheets(others, PARAMS))
             return
+        stream = decode(file, options.dialect)
+        check_encoding(file.read(HEAD), name, options.dialect)
+        file.seek(0)
         try:
-            yield from _text_rows(decode(file, options.dialect), name, options)
+            yield from _text_rows(stream, name, options)
         except UnicodeError as error:
             raise DataError(
                 f"{name} can't be read as {options.encoding}: {error}. "
@@ -73,8 +79,13 @@ def read_folders(path: Path, *, name: str, options: ReadOptions) -> Iterator[Rec
     for row, file in enumerate(_files_of_classes(path, name), start=1):
         parts = file.relative_to(path).parts
         with open_file(file, f"{name}/{'/'.join(parts)}") as binary:
+            stream = decode(binary, options.dialect)
+            if other := other_encoding(binary.read(HEAD), options.encoding):
+                yield Record(row, None, id="/".join(parts), problem=f"it is {other.upper()}, not {options.encoding}")
+                continue
+            binary.seek(0)
             try:
-                text = decode(binary, options.dialect).read(LONGEST + 1)
+                text = stream.read(LONGEST + 1)
             except UnicodeError as error:
                 yield Record(row, None, id="/".join(parts), problem=f"it is not {options.encoding}: {error}")
                 continue
@@ -114,10 +125,14 @@ def _text_rows(stream: io.TextIOWrapper, name: str, options: ReadOptions) -> Ite
             lines.next_row()
     else:
         names, rows, _ = read_separated(lines, name, options.dialect)
-        yield from _records(names, rows, name, options)
+        other = other_delimiter(names)
+        divided = f" It looks divided by {other!r}: download.dataset.delimiter, for all files." if other else ""
+        yield from _records(names, rows, name, options, hint=divided)
 
 
-def _records(names: list[str], rows: Iterator[Row], name: str, options: ReadOptions) -> Iterator[Record]:
+def _records(
+    names: list[str], rows: Iterator[Row], name: str, options: ReadOptions, *, hint: str = ""
+) -> Iterator[Record]:
     """The records of rows whose cells are in the order of the names."""
     if not names:
         return
@@ -127,7 +142,7 @@ def _records(names: list[str], rows: Iterator[Row], name: str, options: ReadOpti
         )
     if not options.header:
         _refuse_names(name, options, len(names))
-    positions = positions_of(name, options, names)
+    positions = positions_of(name, options, names, hint=hint)
     for row in rows:
         if row.problem is None and isinstance(row.cells, list):
             yield record_of(row.number, {field: row.cells[position] for field, position in positions.items()})

@@ -124,6 +124,39 @@ def test_options_win(own: Path, command: Commands, reviews: Path) -> None:
     assert params(own).report.title == "Who wrote it?"
 
 
+COLUMNS_SET = [
+    ["-S", "download.dataset.columns.label=author"],
+    ["-S", "download.dataset.columns={label: author}"],
+    ["-S", "download.dataset.columns.label=author", "-S", "download.dataset.columns.group=null"],
+    ["-S", "download.dataset.columns.label=stars", "--label", "stars", "-S", "download.dataset.columns.label=author"],
+]
+
+
+@pytest.mark.parametrize("arguments", COLUMNS_SET)
+def test_a_column_that_an_override_sets_is_the_one_that_is_shown(
+    own: Path, command: Commands, reviews: Path, arguments: list[str]
+) -> None:
+    done = command(own, "init", str(reviews), *arguments)
+    assert done.code == 0, done.err
+    lines = [" ".join(line.split()) for line in done.out.splitlines()]
+    assert "label author 10 values: u0, u1, u2, u3, u4 and 5 more" in lines
+    assert "group none" in lines, "a column is taken once"
+    columns = params(own).download.dataset.columns
+    assert (columns.text, columns.label, columns.group) == ("body", "author", None)
+
+
+def test_an_override_names_a_column_where_none_is_seen(own: Path, command: Commands, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("q,z\n" + "".join(f"s{row},k{row % 2}\n" for row in range(9)))
+    set_columns = ["-S", "download.dataset.columns.text=q", "-S", "download.dataset.columns.label=z"]
+    assert command(own, "init", str(tmp_path / "rows.csv")).code == 1
+    assert command(own, "init", str(tmp_path / "rows.csv"), *set_columns).code == 0
+    assert params(own).download.dataset.columns.text == "q"
+    missing = command(
+        own, "init", str(tmp_path / "rows.csv"), *set_columns[:2], "-S", "download.dataset.columns.label=zz"
+    )
+    assert "There is no column zz for the label. The file has: q, z." in missing.err
+
+
 def test_a_column_that_an_option_takes_is_not_guessed_again(own: Path, command: Commands, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("text,body,label\n" + "a long enough text,another text,x\n" * 9)
     done = command(own, "init", str(tmp_path / "rows.csv"), "--label", "text")

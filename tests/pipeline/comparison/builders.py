@@ -6,11 +6,11 @@ import pyarrow as pa
 from pipeline.comparison.changes import Changes, DataChange
 from pipeline.comparison.flips import FlipCount, FlippedRow, Flips
 from pipeline.comparison.gate import RuleResult
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.paired_rows import PairedRows, pair_by_id
 from pipeline.comparison.result import Comparison, Cost
 from pipeline.comparison.seed_predictions import SeedPredictions
 from pipeline.comparison.targets.classes import NAMES
-from pipeline.comparison.verdicts import MetricRow
 from stages.targets.target import Target
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.comparison.gate import OPERATORS, Gate, check_rules, read_gate
-from pipeline.comparison.verdicts import MetricRow
+from pipeline.comparison.metric_row import MetricRow
 from stages.errors import PipelineError
 from stages.metrics.summary import MetricSummary
 

@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.comparison.result_files import read_rows, read_seed, read_target
+from pipeline.comparison.targets import COMPARED
 from stages.errors import PipelineError
 from stages.predictions import Predictions, write_predictions
-from stages.targets.target import Target
+from stages.targets.target import KINDS, Target
 
 CLASSES = Target("classes", ["ham", "spam"])
 GOOD = {"id": ["a", "b"], "split": ["val", "test"], "label": [0, 1], "position": [0, 1]}
@@ -78,3 +79,12 @@ def test_sound_files_are_read(tmp_path: Path) -> None:
     read = read_seed(tmp_path / "seed.parquet", name="x", target=CLASSES)
     assert read["test"].probabilities.tolist() == [[0.25, 0.75]]
     assert len(read["val"]) == 0
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in COMPARED])
+def test_a_kind_that_is_not_judged_is_said_in_one_line(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text(json.dumps({"target": kind, "labels": ["a", "b"]}))
+    with pytest.raises(
+        PipelineError, match=rf"^x: the label is of the kind {kind}, which .* not judge yet. .*dvc metrics"
+    ):
+        read_target(tmp_path / "labels.json", name="x")

@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 
 from pipeline.comparison.earlier_results import SeedSpread
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.seed_predictions import SeedPredictions
 from pipeline.comparison.verdicts import (
     ComparisonOptions,
-    MetricRow,
     compare_intervals,
     compare_paired,
     overall_verdict,
@@ -201,6 +201,24 @@ def test_the_direction_of_a_drop_is_that_of_the_metric_both_ways(name: str) -> N
     assert better.gained
     assert (worse.largest_drop or 0) > abs(worse.difference)
     assert (better.largest_drop or 0) < 0
+
+
+@pytest.mark.parametrize("metric", ["kappa", "quadratic_kappa", "mcc", "auroc", "average_precision", "macro_f1", "ece"])
+@pytest.mark.parametrize(("rows", "wrong"), [(5, (0, 1)), (6, (1, 1)), (9, (3, 2))])
+def test_test_rows_of_one_class_alone_leave_every_metric_of_the_headline_undecided(
+    metric: str, rows: int, wrong: tuple[int, int]
+) -> None:
+    """Metrics that measure nothing there are 0 on both sides, and any difference is possible."""
+    ids, labels = [str(row) for row in range(rows)], [0] * rows
+    base, head = (
+        predictions(ids, labels, [[0.2, 0.7, 0.1]] * count + [[sure, 0.1, 0.9 - sure]] * (rows - count))
+        for count, sure in zip(wrong, (0.8, 0.6), strict=True)
+    )
+    first = compare_paired(paired(base, head, ["1", "2", "3"]), "test", ComparisonOptions(metric, 0.95))[0]
+    assert (first.name, first.verdict) == (f"test.{metric}", "within noise")
+    assert first.low is not None
+    assert first.high is not None
+    assert first.low < 0 < first.high
 
 
 def test_metrics_are_tested_in_order_until_one_does_not_differ() -> None:

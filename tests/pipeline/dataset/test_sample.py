@@ -37,10 +37,15 @@ def write_zstd(path: Path) -> None:
         stream.write(CSV.encode())
 
 
+WINDOWS = 'It looks like cp1252, in which a line is "größer, 0",1; if that is not right, it can be cp1250, mac_roman.'
 GOOD: dict[str, tuple[str, Callable[[Path], object], dict[str, object]]] = {  # name, how it is written, what is seen
     "csv": ("a.csv", lambda path: path.write_text(CSV), {}),
     "csv with a mark": ("a.csv", lambda path: path.write_text(CSV, "utf-8-sig"), {}),
-    "csv of Windows": ("a.csv", lambda path: path.write_text(CSV, "cp1252"), {"encoding": "cp1252", "guessed": True}),
+    "csv of Windows": (
+        "a.csv",
+        lambda path: path.write_text(CSV, "cp1252"),
+        {"encoding": "cp1252", "guess": WINDOWS},
+    ),
     "csv in UTF-16": ("a.csv", lambda path: path.write_text(CSV, "utf-16"), {"encoding": "utf-16"}),
     **{
         f"csv in {encoding} without a mark": (
@@ -83,7 +88,7 @@ def test_how_a_file_is_read(tmp_path: Path, case: str) -> None:
     write(tmp_path / name)
     sample = describe(tmp_path / name)
     body, stars = sample.columns
-    usual = {"format": "csv", "encoding": "utf-8", "guessed": False, "delimiter": None, "header": True, "rows": 9}
+    usual = {"format": "csv", "encoding": "utf-8", "guess": "", "delimiter": None, "header": True, "rows": 9}
     expected = usual | seen
     assert {key: getattr(sample, key) for key in expected} == expected
     assert (body.name, stars.name) == ("body", "stars")
@@ -151,7 +156,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "missing": ("a.csv", lambda path: None, "a.csv is missing. Name a file"),
     "empty": ("a.csv", lambda path: path.write_text(""), r"a.csv is empty \(0 bytes\)"),
     "only a header": ("a.csv", lambda path: path.write_text("text,label\n"), "has no rows"),
-    "binary": ("a.csv", lambda path: path.write_bytes(b"ab\0cd" * 9), "can't be read as csv: it is a binary file"),
+    "binary": ("a.csv", lambda path: path.write_bytes(b"ab\0\1\2cd" * 9), "can't be read as csv: it is a binary file"),
     "half a JSON array": ("a.json", lambda path: path.write_text('[{"text": "a b'), "ends within a row: it was cut"),
     "an array without end": (
         "a.json",

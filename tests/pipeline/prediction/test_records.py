@@ -52,7 +52,8 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "gzip": ("in.jsonl", b"\x1f\x8b....", r"in\.jsonl is packed, and damaged"),
     "parquet as csv": ("in.csv", b"PAR1....", r"in\.csv: expected csv, got Parquet"),
     "parquet, what to do": ("in.csv", b"PAR1....", r"got Parquet\. Add: --format parquet$"),
-    "zstd, what to do": ("in.csv", b"\x28\xb5\x2f\xfd....", r"got zstd\. Unpack it: zstd -d FILE$"),
+    "zstd": ("in.csv", b"\x28\xb5\x2f\xfd....", r"in\.csv is packed, and damaged"),
+    "tar": ("in.csv", bytes(257) + b"ustar  \0" + bytes(99), r"expected csv, got a tar file\. Unpack it"),
     "arrow": ("in.csv", b"ARROW1..", r"got Arrow\. Add: --format arrow"),
     **{
         f"divided by {mark}": (

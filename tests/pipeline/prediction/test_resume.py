@@ -197,3 +197,21 @@ def test_without_a_place_to_remember_a_run_still_ends_well(
     assert len(read_csv(predict(file, "out.csv"))) == 1
     with pytest.raises(DataError, match="it is not known which input"):
         predict(file, "out.csv", resume=True)
+
+
+@pytest.mark.parametrize("window", [0, 1])
+@pytest.mark.parametrize("left", [0, 1_000])
+@pytest.mark.parametrize("out", ["out.csv", "out.parquet"])
+def test_a_window_that_is_not_whole_is_computed_again(
+    predict: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: str, window: int, left: int
+) -> None:
+    """A machine that loses power can leave a file under its name with fewer bytes."""
+    monkeypatch.setattr("pipeline.prediction.window.WINDOW_ROWS", 64)
+    file = many(tmp_path / "in.csv", 300)
+    whole = predict(file, f"whole.{out}")
+    interrupt(predict, monkeypatch, file, out)
+    part = sorted((tmp_path / f"{out}.partial").glob("*.part"))[window]
+    with part.open("rb+") as content:
+        content.truncate(left)
+    assert predict(file, out, resume=True).read_bytes() == whole.read_bytes()
+    assert not part.parent.exists()

@@ -94,3 +94,19 @@ def test_what_parquet_nests_too_deep_is_refused_and_leaves_nothing(
     with pytest.raises(DataError, match=r"Give --out FILE\.jsonl"):
         predict(tmp_path / "in.jsonl", "out.parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_numbers_that_json_lacks_are_null(predict: Callable[..., Path], tmp_path: Path) -> None:
+    """jq, browsers and most libraries refuse the words NaN and Infinity."""
+    odd = [float("nan"), float("inf"), float("-inf"), 1.5]
+    nested = [{"a": [value], "b": "x"} for value in odd]
+    pq.write_table(pa.table({"text": ["good"] * 4, "n": odd, "s": nested}), tmp_path / "in.parquet")
+
+    def refuse(word: str) -> None:
+        raise ValueError(word)
+
+    lines = predict(tmp_path / "in.parquet", "out.jsonl").read_text().splitlines()
+    rows = [json.loads(line, parse_constant=refuse) for line in lines]
+    assert [row["n"] for row in rows] == [None, None, None, 1.5]
+    assert [row["s"] for row in rows] == [{"a": [value], "b": "x"} for value in (None, None, None, 1.5)]
+    assert all(row["prediction"] for row in rows)

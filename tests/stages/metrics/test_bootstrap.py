@@ -1,9 +1,11 @@
 """Bootstrap intervals, against scipy's and against what is known of resampling."""
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from stages.metrics.bootstrap import (
@@ -18,7 +20,12 @@ from stages.metrics.bootstrap import (
     percentiles,
     score_resamples,
 )
-from stages.metrics.classification import count_scores, mean_scores
+from stages.metrics.classification import count_scores
+
+
+def mean_of(values: NDArray[np.float64]) -> Callable[[NDArray[np.number]], dict[str, NDArray[np.float64]]]:
+    """From counts of rows, (..., rows), to the mean of their values."""
+    return lambda counts: {"mean": counts @ values / counts.sum(-1)}
 
 
 def test_cells_count_the_rows_of_each_combination_of_values() -> None:
@@ -41,7 +48,7 @@ def test_intervals_agree_with_scipys_bootstrap() -> None:
     chance = np.random.default_rng(3)
     values = chance.exponential(size=60)  # skewed, so that all of BCa's corrections count
     ours = estimate(
-        mean_scores({"mean": values}),
+        mean_of(values),
         np.ones(60, dtype=np.int64),
         Bootstrap(resamples=40_000, confidence=0.9, seed=1),
     )["mean"]
@@ -57,7 +64,7 @@ def test_acceleration_is_the_skewness_that_the_textbook_gives() -> None:
     values = np.array([1.0, 2.0, 3.0, 10.0])
     deviations = values - values.mean()
     expected = (deviations**3).sum() / (6 * (deviations**2).sum() ** 1.5)
-    result = accelerations(mean_scores({"mean": values}), np.ones(4, dtype=np.int64))["mean"]
+    result = accelerations(mean_of(values), np.ones(4, dtype=np.int64))["mean"]
     assert result == pytest.approx(expected)
 
 
@@ -110,7 +117,7 @@ def test_counts_give_the_distribution_that_rows_give() -> None:
 
 
 def test_the_same_seed_draws_the_same_resamples() -> None:
-    score = mean_scores({"mean": np.arange(50.0)})
+    score = mean_of(np.arange(50.0))
     sizes = np.ones(50, dtype=np.int64)
     first, again, another = (score_resamples(score, sizes, resamples=30, seed=seed)["mean"] for seed in (1, 1, 2))
     assert (first == again).all()
@@ -171,18 +178,18 @@ def test_acceleration_weighs_a_cell_by_its_rows() -> None:
 
 
 def test_no_acceleration_for_one_row_equal_rows_or_very_many() -> None:
-    score = mean_scores({"mean": np.array([1.0, 5.0])})
+    score = mean_of(np.array([1.0, 5.0]))
     assert accelerations(score, np.array([1, 0])) == {"mean": 0.0}
-    assert accelerations(mean_scores({"mean": np.ones(4)}), np.ones(4, dtype=np.int64)) == {"mean": 0.0}
+    assert accelerations(mean_of(np.ones(4)), np.ones(4, dtype=np.int64)) == {"mean": 0.0}
     many = MOST_LEFT_OUT + 1
-    skewed = mean_scores({"mean": np.arange(many, dtype=np.float64) ** 4})
+    skewed = mean_of(np.arange(many, dtype=np.float64) ** 4)
     assert accelerations(skewed, np.ones(many, dtype=np.int64)) == {"mean": 0.0}
-    just = mean_scores({"mean": np.arange(many - 1, dtype=np.float64) ** 4})
+    just = mean_of(np.arange(many - 1, dtype=np.float64) ** 4)
     assert accelerations(just, np.ones(many - 1, dtype=np.int64))["mean"] > 0
 
 
 def test_an_estimate_is_the_value_its_bca_interval_and_the_spread_of_its_resamples() -> None:
-    score = mean_scores({"mean": np.random.default_rng(0).exponential(size=30)})
+    score = mean_of(np.random.default_rng(0).exponential(size=30))
     sizes = np.ones(30, dtype=np.int64)
     samples = score_resamples(score, sizes, resamples=200, seed=5)["mean"]
     value = float(score(sizes)["mean"])

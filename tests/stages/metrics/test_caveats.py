@@ -51,6 +51,14 @@ def test_few_groups(rows_each: int, reason: str) -> None:
     assert caveat("accuracy", LABELS, [FIVE_WRONG], np.arange(60) // rows_each) == reason
 
 
+@pytest.mark.parametrize("metric", ["ece", "calibrated_ece"])
+def test_few_rows_count_for_the_calibration_error_alone(metric: str) -> None:
+    assert caveat(metric, LABELS[:49], [FIVE_WRONG[:49]], None) == "there are only 49 rows"
+    assert caveat(metric, LABELS[:50], [FIVE_WRONG[:50]], None) is None
+    assert caveat("brier", LABELS[:49], [FIVE_WRONG[:49]], None) is None
+    assert caveat(metric, LABELS[:49], [LABELS[:49]], None) == "no row is wrong"
+
+
 def test_average_precision_over_many_classes_needs_more_rows_of_each() -> None:
     labels = np.arange(240) % 20
     wrong = [(labels + 1) % 20]

@@ -48,6 +48,20 @@ def test_a_difference_is_that_of_the_values_and_narrower_than_unpaired() -> None
     assert lead["log_loss"].error < unpaired / 2
 
 
+@pytest.mark.parametrize("name", ["auroc", "log_loss", "brier"])
+@pytest.mark.parametrize("rarest", [0.33, 0.03])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_the_lead_over_what_any_rows_give_has_the_models_own_interval(name: str, rarest: float, grouped: bool) -> None:
+    labels = np.random.default_rng(0).choice(3, p=[rarest, 0.5, 0.5 - rarest], size=90)
+    model, uniform = _model(1, labels, skill=1.5), np.full((90, 3), 1 / 3, dtype=np.float32)
+    groups = np.arange(90) // 3 if grouped else None
+    own, of_uniform = (
+        measure(labels, [side], temperatures=[1.0], groups=groups, **OPTIONS)[name] for side in (model, uniform)
+    )
+    lead = difference(labels, model, uniform, groups=groups, **OPTIONS)[name]
+    assert (lead.low, lead.high) == pytest.approx((own.low - of_uniform.value, own.high - of_uniform.value), abs=1e-4)
+
+
 def test_a_model_does_not_differ_from_itself() -> None:
     model = _model(1, LABELS, skill=1.0)
     for name, lead in difference(LABELS, model, model, **OPTIONS).items():

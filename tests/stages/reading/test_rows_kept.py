@@ -1,11 +1,15 @@
 """Predictions have as many rows as the input, in its order, whatever is in them and however it is written."""
 
 import bz2
+import contextlib
 import csv
 import gzip
 import io
 import json
 import lzma
+import os
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,6 +96,10 @@ def workbook(rows: list[Any], *, number: bool = True) -> bytes:
     return sink.getvalue()
 
 
+def zstd(content: bytes) -> bytes:
+    return bytes(pa.compress(content, codec="zstd", asbytes=True))
+
+
 KINDS: dict[str, tuple[str, Callable[[list[Any]], bytes], dict[str, Any]]] = {
     "csv": ("in.csv", separated(","), {}),
     "tsv": ("in.tsv", separated("\t"), {}),
@@ -106,6 +114,10 @@ KINDS: dict[str, tuple[str, Callable[[list[Any]], bytes], dict[str, Any]]] = {
     "gzip": ("in.csv.gz", lambda rows: gzip.compress(separated(",")(rows)), {}),
     "bzip2": ("in.jsonl.bz2", lambda rows: bz2.compress(json_lines(rows)), {}),
     "xz": ("in.tsv.xz", lambda rows: lzma.compress(separated("\t")(rows)), {}),
+    "zstd": ("in.csv.zst", lambda rows: zstd(separated(",")(rows)), {}),
+    "zstd of JSON lines": ("in.jsonl.zst", lambda rows: zstd(json_lines(rows)), {}),
+    "zstd in two frames": ("in.jsonl.zst", lambda rows: zstd(json_lines(rows)[:9]) + zstd(json_lines(rows)[9:]), {}),
+    "zstd under another name": ("in.csv", lambda rows: zstd(separated(",")(rows)), {}),
 }
 
 
@@ -217,7 +229,8 @@ def test_of_several_splits_one_is_named(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_as_such_is_one_line(tmp_path: Path) -> None:
-    secret = tmp_path / "secret.txt"
+    secret = tmp_path / f"{'long' * 40}/secret.txt"
+    secret.parent.mkdir()
     secret.write_text("private")
     (tmp_path / "links").mkdir()
     (tmp_path / "links/a.txt").symlink_to(secret)
@@ -225,18 +238,24 @@ def test_what_cannot_be_read_as_such_is_one_line(tmp_path: Path) -> None:
     for name, content in {
         "cut.csv.gz": gzip.compress(b"text\n" + b"a\n" * 99_999)[:60],
         "wrong.csv.gz": b"\x1f\x8b\x08" + b"x" * 50,
-        "in.csv.zst": b"\x28\xb5\x2f\xfd...",
+        "cut.csv.zst": zstd(b"text\n" + b"a\n" * 99_999)[:-9],
+        "wrong.csv.zst": b"\x28\xb5\x2f\xfd...",
+        "twice.csv.zst": zstd(gzip.compress(b"text\na\n")),
+        "in.csv.gz": zstd(b"text\n")[:-2],
         "in.parquet.gz": gzip.compress(b"PAR1"),
         "in.arrow": b"ARROW1\0\0" + b"x" * 90,
         "in.feather": written(stream)(["a"])[:-90],
     }.items():
         place(tmp_path, name, content)
     for file, message in {
-        "links": r"leads by a link to .*secret.txt, outside the folder\. .* delete the link\.$",
+        "links": r"leads by a link to \.\.\..*long/secret.txt, outside the folder\. .* delete the link\.$",
         "empty": "has no files, or only hidden ones",
         "in/cut.csv.gz": "is packed, and damaged",
         "in/wrong.csv.gz": "is packed, and damaged",
-        "in/in.csv.zst": r"got zstd\. Unpack it: zstd -d FILE|the format is not known",
+        "in/cut.csv.zst": "is packed, and damaged",
+        "in/wrong.csv.zst": "is packed, and damaged",
+        "in/twice.csv.zst": r"is packed twice \(now gzip\)",
+        "in/in.csv.gz": "is packed, and damaged",
         "in/in.parquet.gz": "can't be read as Parquet",
         "in/in.arrow": "can't be read as Arrow",
         "in/in.feather": "can't be read as Arrow",
@@ -246,3 +265,36 @@ def test_what_cannot_be_read_as_such_is_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
     with pytest.raises(DataError, match="is a folder. Give a file"):
         predicted(tmp_path / "links", format="csv")
+
+
+STREAMS: dict[str, Callable[[bytes], bytes]] = {
+    "plain": bytes,
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": zstd,
+}
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+@pytest.mark.parametrize("whole", [True, False])
+def test_rows_from_a_pipe_are_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, whole: bool) -> None:
+    content = STREAMS[kind](b"text,n\n" + b"".join(b"text %d,%d\n" % (row, row) for row in range(9_000)))
+    if not whole and kind == "plain":
+        pytest.skip("a text has no end that is missing")
+    reading, writing = os.pipe()
+
+    def send() -> None:
+        with open(writing, "wb") as pipe:  # noqa: PTH123 (a descriptor has no path)
+            pipe.write(content if whole else content[:-20])
+
+    out, sender = tmp_path / "out.parquet", threading.Thread(target=send)
+    sender.start()
+    with open(reading, "rb") as pipe:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(pipe))
+        request = request_of("-", out, tmp_path / "no-model", format="csv")
+        refused = pytest.raises(DataError, match=r"^standard input is packed, and damaged: .* Pack it again\.$")
+        with contextlib.nullcontext() if whole else refused:
+            predict_rows(request, lambda _: Model(), every_label=False)
+    sender.join()
+    assert not whole or [int(row["n"]) for row in pq.read_table(out).to_pylist()] == list(range(9_000))

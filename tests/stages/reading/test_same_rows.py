@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -209,3 +210,13 @@ def test_a_row_of_an_array_that_is_too_long_is_named(tmp_path: Path, monkeypatch
     monkeypatch.setattr("stages.reading.json_rows.CHUNK", 100)
     content = json.dumps([{"text": "x" * 2_000}]).encode()
     refused(tmp_path, "rows.json", content, lambda: predicted(tmp_path, "rows.json"), "a row is longer than 1,000")
+
+
+@pytest.mark.parametrize("mark", [";", "|", "\t"])
+def test_another_delimiter_is_named(tmp_path: Path, mark: str) -> None:
+    content = f"text{mark}label\ngood{mark}a\n".encode()
+    named = rf"It looks divided by {re.escape(repr(mark))}: download\.dataset\.delimiter, for all files\.$"
+    with pytest.raises(DataError, match=named):
+        trained_on(tmp_path, "rows.csv", content, format="csv")
+    with pytest.raises(DataError, match=r"looks divided by .*\. Add: --delimiter "):
+        predicted(tmp_path, "rows.csv")

@@ -233,8 +233,8 @@ def test_leaks_of_official_splits_are_counted_and_gated():
 @pytest.mark.parametrize(
     ("split", "message"),
     [
-        (["train", "val"] * 4, r"split.method is source, but no file has split: test. Set split.method: stratified"),
-        ([None] * 8, r"split.method is source, but no file has split: train or val or test"),
+        (["train", "val"] * 4, r"source, but no file with rows that are used has split: test\. Give a file this split"),
+        ([None] * 8, r"source, but no file with rows that are used has split: train or val or test"),
         (["train", "val", "test", None] * 2, r"split.method is source, but 2 rows come from files without a split"),
     ],
 )

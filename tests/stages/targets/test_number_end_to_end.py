@@ -11,11 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import pipeline as hub_pipeline
 
-from pipeline.comparison.result_files import read_labels
+from pipeline.comparison.paired_rows import pair_by_id
+from pipeline.comparison.result_files import read_seed, read_target
+from pipeline.comparison.seed_predictions import merge_seeds
+from pipeline.comparison.verdicts import ComparisonOptions, compare_paired
 from pipeline.prediction.run import predict_rows
 from pipeline.recipes import compose
 from stages.download.__main__ import main as download
-from stages.errors import ModelError, ParamsError, PipelineError
+from stages.errors import ModelError, ParamsError
 from stages.evaluate.__main__ import main as evaluate
 from stages.finetune.__main__ import main as finetune
 from stages.inference import Classifier, NumberPrediction
@@ -184,6 +187,14 @@ def test_a_metric_of_classes_is_refused_early(stage: str, project: Paths) -> Non
         run[stage]()
 
 
-def test_compare_says_that_it_does_not_judge_numbers(project: Paths) -> None:
-    with pytest.raises(PipelineError, match="the label is a number, which retune compare does not judge yet"):
-        read_labels(project.labels, name="labels.json")
+def test_compare_reads_what_the_stages_wrote(project: Paths) -> None:
+    target = read_target(project.labels, name="labels.json")
+    seeds = {seed: read_seed(project.predictions(seed), name="predictions", target=target) for seed in SEEDS}
+    side = merge_seeds({seed: splits["test"] for seed, splits in seeds.items()}, name="test")
+    rows = pair_by_id(side, side, target)
+    assert rows is not None
+    report = json.loads(project.all_metrics.read_text())["test"]
+    compared = compare_paired(rows, "test", ComparisonOptions(metric="r2", confidence=0.95))
+    assert {row.name: row.base for row in compared} == {
+        f"test.{name}": pytest.approx(entry["mean"], abs=1e-6) for name, entry in report.items()
+    }

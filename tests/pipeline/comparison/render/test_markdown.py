@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pipeline.comparison.gate import RuleResult
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.render import markdown, markup
-from pipeline.comparison.verdicts import MetricRow
 from stages.shown import visible
 from tests.pipeline.comparison.builders import comparison
 

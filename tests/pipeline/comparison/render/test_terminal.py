@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from pipeline.comparison.flips import FlippedRow
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.render import terminal, wording
 from pipeline.comparison.result import Comparison
-from pipeline.comparison.verdicts import MetricRow
 from tests.pipeline.comparison.builders import comparison
 
 

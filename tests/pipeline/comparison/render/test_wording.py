@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 
 from pipeline.comparison.changes import Changes, DataChange
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.render import wording
 from pipeline.comparison.render.strips import BAR, STRIP, bar, interval_strips, strip
 from pipeline.comparison.statistics.power import Needs
-from pipeline.comparison.verdicts import MetricRow
 from stages.shown import shorten
 from tests.pipeline.comparison.builders import comparison
 
@@ -48,8 +48,7 @@ def test_a_sentence_for_every_verdict() -> None:
         (
             "differ",
             differ,
-            f"these two models differ: {numbers}; also test.mcc +0.010. "
-            "Whether the change or the seed did it is unknown",
+            f"these two models differ: {numbers}; also test.mcc +0.010. The reason may be the change or only the seed",
         ),
         (
             "within noise",
@@ -65,9 +64,10 @@ def test_a_sentence_for_every_verdict() -> None:
 @pytest.mark.parametrize(
     ("needs", "difference", "expected"),
     [
-        (Needs(1200, None), 0.02, "; to detect one of 0.020, this needs about 1,200 test rows"),
-        (Needs(1200, 6), -0.02, "; to detect one of 0.020, this needs about 1,200 test rows or 6 seeds per side"),
-        (Needs(None, 6), 0.02, "; to detect one of 0.020, this needs about 6 seeds per side"),
+        (Needs(1200, None), 0.02, ". Detecting 0.020 would take about 1,200 test rows"),
+        (Needs(1200, 6), -0.02, ". Detecting 0.020 would take about 1,200 test rows or 6 seeds per side"),
+        (Needs(None, 6), 0.02, ". Detecting 0.020 would take about 6 seeds per side"),
+        (Needs(205_759, None), 0.02, ". Detecting 0.020 would take about 210,000 test rows"),  # "about" has two digits
         (Needs(None, None), 0.02, ""),
         (Needs(50, 1), 0.2, ""),  # as large as what would have been detected
         (Needs(50, 1), 0.0, ""),
@@ -82,7 +82,9 @@ def test_what_would_detect_the_observed_difference(needs: Needs | None, differen
 
 def test_a_comparison_that_detects_nothing_says_so() -> None:
     row = MetricRow("test.mcc", 0.5, 0.5, -1, 1, 1.0, "within noise", None)
-    assert wording.detectable_sentence(row) == " No difference, however large, would have been detected"
+    assert wording.detectable_sentence(row) == (
+        " With so few rows or seeds, no difference, however large, would have been detected"
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,19 @@ def test_the_numbers_of_both_sides_are_labelled(seeds: tuple[tuple[int, ...], ..
     sentence = wording.sides_sentence(changed)
     assert sentence.startswith(expected)
     assert bool(sentence) == bool(expected)
+
+
+def test_champions_of_the_same_seed_are_named_once() -> None:
+    changed = dataclasses.replace(comparison("x"), seeds=((1, 2), (1, 2)), champions=(2, 2), ships={"test.a": (0, 1)})  # type: ignore[arg-type]
+    assert "the models that ship (both seed 2): test.a 0.000 -> 1.000" in wording.sides_sentence(changed)
+
+
+@pytest.mark.parametrize(("fixed", "rows"), [(0, "0 rows fixed"), (1, "1 row fixed"), (1200, "1,200 rows fixed")])
+def test_flipped_rows_are_counted(fixed: int, rows: str) -> None:
+    flips = comparison("x").flips
+    assert flips is not None
+    title = wording.flips_title(dataclasses.replace(flips, fixed=fixed, broken=4, wrong=5))
+    assert title == f"Predictions: {rows}, 4 broken, 5 wrong in both"
 
 
 def test_every_other_metric_that_differs_is_listed() -> None:

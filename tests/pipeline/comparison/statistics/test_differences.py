@@ -135,6 +135,20 @@ def test_one_seed_per_side_has_no_known_spread() -> None:
     assert (difference.seeds, difference.seeds_share) == (Seeds(), None)
 
 
+@pytest.mark.parametrize("seeds", [(1, 2), (2, 1), (2, 2), (1, 4), (7, 1)])
+@pytest.mark.parametrize("rows", [1, 20, 100, 1000])
+def test_few_degrees_of_freedom_of_the_seeds_give_numbers_for_any_number_of_rows(
+    seeds: tuple[int, int], rows: int
+) -> None:
+    """One side with two seeds and one with one have a single degree, whose quantiles are the largest."""
+    generator = np.random.default_rng(rows)
+    base, head = ((generator.random((count, rows)) < 0.8).astype(float) for count in seeds)
+    difference = compare_values(base, head, (np.ones(1), np.full(1, 0.5)))
+    low, high = difference.interval(0.95)
+    assert -math.inf < low < difference.value < high < math.inf
+    assert (low <= 0 <= high) == (difference.p_value() >= 0.05)
+
+
 def test_earlier_seeds_add_degrees_unless_they_are_another_kind_of_model() -> None:
     own = Seeds(spread=2.0, interaction=0.5, degrees=2)
     assert own.pool(1.0, 8) == Seeds(spread=1.2, interaction=0.5, degrees=10)

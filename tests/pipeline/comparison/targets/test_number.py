@@ -11,11 +11,12 @@ import pytest
 
 from pipeline.comparison.changes import changed_rows
 from pipeline.comparison.gate import Gate, check_rules
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.paired_rows import PairedRows, pair_by_id
 from pipeline.comparison.pairing import pair_split
 from pipeline.comparison.seed_predictions import SeedPredictions
 from pipeline.comparison.targets import number
-from pipeline.comparison.verdicts import ComparisonOptions, MetricRow, compare_paired
+from pipeline.comparison.verdicts import ComparisonOptions, compare_paired
 from stages.errors import PipelineError
 from stages.metrics.regression import METRICS, number_scores
 from stages.predictions import Predictions

@@ -3,6 +3,7 @@
 import gzip
 import io
 import tarfile
+import unicodedata
 import zipfile
 from collections.abc import Callable
 
@@ -233,3 +234,34 @@ def test_a_link_to_a_file_in_the_same_tar_is_that_file(read, entries):
 def test_a_link_that_leads_out_of_a_tar_or_to_no_file_is_no_member(read, entries):
     with pytest.raises(DataError, match=r"set.bin has no member 'link'. It has: (set/rows.csv|none)\. "):
         read({"set.bin": links(*entries)}, files=[{"source": "data/set.bin", "member": "link"}])
+
+
+SPELLED = {  # name in the archive -> the member of params.yaml
+    "macOS": (unicodedata.normalize("NFD", "Ordner/größer.csv"), "Ordner/größer.csv"),
+    "macOS, the other way": ("Ordner/größer.csv", unicodedata.normalize("NFD", "Ordner/größer.csv")),
+    "Windows": ("set\\train.csv", "set/train.csv"),
+    "with a dot": ("./set/train.csv", "set/train.csv"),
+    "as it is": ("Ordner/größer.csv", "Ordner/größer.csv"),
+}
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred], ids=["zip", "tar"])
+@pytest.mark.parametrize("case", SPELLED)
+def test_a_member_that_is_spelled_another_way(read, pack, case):
+    name, member = SPELLED[case]
+    archive = pack({name: ROWS, "other.csv": b"?", "__MACOSX/._other.csv": b"\0"})
+    assert read({"set.bin": archive}, files=[{"source": "data/set.bin", "member": member}]).column("text") == ["a", "b"]
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred], ids=["zip", "tar"])
+def test_of_two_members_that_are_spelled_alike_none_is_chosen(read, pack):
+    archive = pack({"a\\x.csv": ROWS, "./a/x.csv": ROWS})
+    with pytest.raises(DataError, match="has no member 'a//x.csv'|has no member"):
+        read({"set.bin": archive}, files=[{"source": "data/set.bin", "member": ".//a/x.csv"}])
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred, lambda files: zstd(tarred(files))], ids=["zip", "tar", "tar.zst"])
+def test_an_archive_without_a_member_lists_its_files(read, pack):
+    archive = pack({"set/train.csv": ROWS, "größer.csv": ROWS, "__MACOSX/._x.csv": b"\0", "set/.DS_Store": b"\0"})
+    with pytest.raises(DataError, match=r"as `member` .*\. It has: set/train\.csv, größer\.csv\. For a workbook"):
+        read({"set.bin": archive})
