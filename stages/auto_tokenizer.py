@@ -21,6 +21,10 @@ from stages.model_folder import offline
 from stages.tokenizer_check import check_tokenizer_file, tokenizer_errors
 
 CONFIG, TOKENIZER, TOKENIZER_CONFIG = "config.json", "tokenizer.json", "tokenizer_config.json"
+SAVE_FAST = (
+    "Save the model's fast tokenizer there, which writes tokenizer.json: tokenizer.save_pretrained(...). "
+    "Where its class has none, choose another model."
+)
 
 
 def read_auto_tokenizer(folder: Path, name: str) -> Any:
@@ -44,7 +48,9 @@ def read_auto_tokenizer(folder: Path, name: str) -> Any:
             tokenizer = AutoTokenizer.from_pretrained(scratch, local_files_only=True, trust_remote_code=False)
         except Exception as error:  # of any class: a damaged file meets code of many tokenizers
             reason = " ".join(str(error).split()).replace(scratch, str(folder))[:300] or type(error).__name__
-            raise ModelError(f"{name}: transformers can't make a tokenizer of its files: {reason}. {REPAIR}") from error
+            reason = _missing_merges(folder, name) or reason.rstrip(".")
+            advice = REPAIR if is_present(folder / TOKENIZER, name) else SAVE_FAST
+            raise ModelError(f"{name}: transformers can't make a tokenizer of its files: {reason}. {advice}") from error
         if getattr(tokenizer, "is_fast", False) and not tokenizer.encode("a", add_special_tokens=False):
             raise ModelError(
                 f"{name}: the tokenizer that transformers makes of its files has no token for a letter. {REPAIR}"
@@ -74,6 +80,19 @@ def segment_inputs(names: list[str], tokenizer: Tokenizer, type_vocab_size: int 
     return [others[0], "token_type_ids", *others[1:]] if types else names
 
 
+def _missing_merges(folder: Path, name: str) -> str | None:
+    """Return that the merges of a vocabulary of byte pairs are missing, if they are."""
+    alone = is_present(folder / "vocab.json", name) and not is_present(folder / "merges.txt", name)
+    return "vocab.json is there without merges.txt" if alone else None
+
+
+def with_numbers(config: dict[str, Any]) -> dict[str, Any]:
+    """Return tokenizer_config.json without a model_max_length that is no number, which transformers compares as one."""
+    limit = config.get("model_max_length", 0)
+    usable = isinstance(limit, int | float) and not isinstance(limit, bool)
+    return config if usable else {key: value for key, value in config.items() if key != "model_max_length"}
+
+
 def _copy_files(folder: Path, target: Path, name: str) -> None:
     """Copy what AutoTokenizer may read, without keys of tokenizer_config.json that name other files."""
     for file in (CONFIG, *TOKENIZER_FILES):
@@ -81,7 +100,8 @@ def _copy_files(folder: Path, target: Path, name: str) -> None:
             shutil.copyfile(folder / file, target / file)
     config_path = target / TOKENIZER_CONFIG
     if config_path.exists():
-        config = {key: value for key, value in read_object(config_path, name).items() if not key.endswith("_file")}
+        config = with_numbers(read_object(config_path, name))
+        config = {key: value for key, value in config.items() if not key.endswith("_file")}
         config_path.write_text(json.dumps(config), encoding="utf-8")
 
 

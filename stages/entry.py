@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import re
 import resource
 import sys
 import time
@@ -53,16 +54,33 @@ def run(
     paths = Paths()
     name = "@".join([stage, *map(str, values)])
     try:
+        check_interpreter()
         follow_parent()
         with full_memory_explained(name, MEMORY_HINTS.get(stage)):
             measured = main(read_params(paths.params), paths, *values)
         write_json(paths.timing(name), {**_measure(), **(measured or {})})
     except (RetuneError, OSError) as error:
-        line = explain(error)
+        line = explain(error) or _missing_input(error)
         if line is None:
             raise
         print(f"error: {line}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def check_interpreter() -> None:
+    """Check that Python keeps docstrings: transformers reads its own, and can't be imported without them.
+
+    Raises:
+        RetuneError: It drops them.
+    """
+    if sys.flags.optimize > 1:
+        raise RetuneError("Python drops docstrings (PYTHONOPTIMIZE=2 or -OO), which transformers needs. Unset it.")
+
+
+def _missing_input(error: Exception) -> str | None:
+    """Return which output of an earlier stage is missing: a person started this one by hand, without DVC."""
+    path = re.search(r"'(data/[^']+)'", str(error)) if isinstance(error, FileNotFoundError) else None
+    return None if path is None else f"{path[1]} is missing. Make it with: dvc repro (or dvc pull)"
 
 
 def configure_log() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.errors import ModelError
+from stages.git_lfs import WHAT, is_pointer
 from stages.messages import examples, short
 from stages.model_files import REPAIR
 from stages.special_files import SpecialFileError, open_regular
@@ -58,6 +59,8 @@ def read_object(path: Path, name: str, *, largest: int = LARGEST_JSON) -> dict[s
     try:
         with open_regular(path) as file:
             content = file.read(largest + 1)
+        if is_pointer(content):
+            raise ModelError(f"{name}: {path.name} is {WHAT}")
         if len(content) > largest:
             raise ModelError(f"{name}: {path.name} has more than {largest:,} bytes. Check the model.")
         value: Any = json.loads(content.decode("utf-8"))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stages.architectures import check_architecture
 from stages.errors import ModelError
+from stages.git_lfs import WHAT, is_pointer_file
 from stages.messages import short
 from stages.model_config import check_config, check_keys, read_object
 from stages.model_files import TOKENIZER_FILES, is_present
@@ -57,6 +58,10 @@ def check_model_folder(folder: Path, *, name: str) -> Fit:
             )
     _refuse_links(folder, name)
     present = {file for file in READ if is_present(folder / file, name, shown=file)}
+    shards = (path.name for path in weight_files(folder, name))
+    for file in sorted({*present, *shards}):
+        if is_pointer_file(folder / file):
+            raise ModelError(f"{name}: {file} is {WHAT}")
     for file in CONFIGS:
         if file in present:
             check_keys(read_object(folder / file, name), file, name)
@@ -77,8 +82,12 @@ def weight_files(folder: Path, name: str) -> list[Path]:
     Raises:
         ModelError: The index is damaged, or names what is missing or no safetensors beside it.
     """
+    whole = is_present(folder / WEIGHTS, name)
     shards = _shards(folder, name) if is_present(folder / INDEX, name) else []
-    return [folder / WEIGHTS] if is_present(folder / WEIGHTS, name) else [folder / shard for shard in shards]
+    for file in shards:
+        if not whole and not is_present(folder / file, name):  # beside a whole file, transformers reads no index
+            raise ModelError(f"{name}: {INDEX} names {file}, which is missing. Fetch or save the model again.")
+    return [folder / WEIGHTS] if whole else [folder / shard for shard in shards]
 
 
 def pooling_of_folder(folder: Path, *, sentence_transformers: bool) -> str | None:
@@ -158,6 +167,4 @@ def _shards(folder: Path, name: str) -> list[str]:
                 f"{name}: {INDEX} names {short(file)}. Expected safetensors beside it: reading any "
                 "other file can run code. Save the model again."
             )
-        if not is_present(folder / file, name):
-            raise ModelError(f"{name}: {INDEX} names {file}, which is missing. Fetch or save the model again.")
     return names

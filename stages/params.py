@@ -107,6 +107,15 @@ def _contradictions(params: Params) -> Iterator[tuple[Steps, str]]:
                 f"{count} and limit_{split}_share {share} are two limits. Set one, and leave the other at null or 1.0."
             )
             yield ("finetune", f"limit_{split}_batches"), problem
+    labelled: list[tuple[Steps, object]] = [
+        (("download", "dataset", "labels"), params.download.dataset.labels),
+        (("finetune", "class_weights"), params.finetune.class_weights),
+    ]
+    for steps, values in labelled:
+        names = Counter(map(str, values)) if isinstance(values, Mapping) else Counter[str]()
+        if same := [name for name, times in names.items() if times > 1]:
+            key = shorten(same[0], LONGEST)
+            yield steps, f'has {key} and "{key}", which are the same label. Keep one of them.'
     columns = params.download.dataset.columns
     if {columns.text, columns.text_pair} & set(columns.slices):
         place = ("download", "dataset", "columns", "slices")

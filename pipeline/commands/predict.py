@@ -23,6 +23,7 @@ from pipeline.commands.options import (
     TextColumn,
 )
 from pipeline.commands.terminal import project_root
+from stages.entry import check_interpreter
 from stages.errors import DataError
 from stages.shown import visible
 
@@ -119,6 +120,7 @@ def _in_a_line(text: str) -> str:
 
 
 def _load(folder: Path) -> "Classifier":
+    check_interpreter()
     from stages.inference import Classifier  # imported here, so that `retune --help` does not load torch
 
     return Classifier.load(folder)

@@ -16,6 +16,7 @@ from pipeline.comparison.changes import find_changes
 from pipeline.comparison.earlier_results import Looks, count_looks, pool_seeds, read_results
 from pipeline.comparison.flips import Flips
 from pipeline.comparison.gate import check_rules, read_gate
+from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.notes import write_notes
 from pipeline.comparison.paired_rows import PairedRows
 from pipeline.comparison.pairing import pair_split
@@ -24,7 +25,6 @@ from pipeline.comparison.revision import Revision
 from pipeline.comparison.targets import COMPARED
 from pipeline.comparison.verdicts import (
     ComparisonOptions,
-    MetricRow,
     compare_intervals,
     compare_paired,
     headline_names,

@@ -7,13 +7,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from stages import git_lfs
 from stages.errors import DataError
 from stages.reading.encodings import Encoding, encoding_of, why_no_text
 from stages.reading.packed import LONGEST, archive_of, compression_of
 from stages.special_files import open_regular
 
 OTHERS = {  # first bytes, in small letters -> what the file is, and what to do
-    b"version https://git-lfs.": "a pointer of git-lfs, not the data. Fetch it: git lfs pull",
+    git_lfs.START: git_lfs.WHAT,
     b"<!doctype html": "an HTML page, not data. Download the file itself.",
     b"<html": "an HTML page, not data. Download the file itself.",
 }

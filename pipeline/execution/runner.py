@@ -146,8 +146,9 @@ class Runner:
             return refused(error=str(error))
         if missing := [dep for dep in stage.deps if not (self.root / dep).exists()]:
             return refused(
-                error=f"{missing[0]}, which {stage.name} reads, is missing: it is not there, and DVC does not track it "
-                f"({missing[0]}.dvc). Put it there, or correct its path in params.yaml or dvc.yaml"
+                error=f"{missing[0]}, which {stage.name} reads, is missing, and no .dvc file has its hash. Put it "
+                "there, or correct its path in params.yaml or dvc.yaml. If it is an import that was never downloaded: "
+                f"dvc update {missing[0]}.dvc"
             )
         return None
 

@@ -26,6 +26,9 @@ def source_commands(root: Path, stage: Stage, on_line: Callable[[str], None]) ->
     for source, state in states.items():
         if state == "absent":
             on_line(f"{source.path} is not here: taking it from DVC, as {source.file} names it.")
+            if source.elsewhere:
+                yield ["pull", source.file]
+                continue
             fetch_source(root, source)
             yield ["checkout", source.file]
         elif state == "changed":

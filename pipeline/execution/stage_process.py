@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.execution import process_tree
+from pipeline.execution.proxies import own_proxies
 from stages.redaction import redact
 
 LOGS = ".retune/logs"
@@ -140,6 +141,7 @@ def stage_environment(root: Path) -> dict[str, str]:
     first = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     return {
         **os.environ,
+        **own_proxies(),
         "PATH": first,
         "PYTHONUNBUFFERED": "1",
         "DVC_NO_ANALYTICS": "1",

@@ -127,6 +127,11 @@ class FileTree:
         contents = git.former_contents(Path(self._repo.root_dir), self.rev or "HEAD", name, most=SEARCHED_VERSIONS)
         return next((text for text in contents if hashlib.md5(text, usedforsecurity=False).hexdigest() == md5), None)
 
+    @functools.cache  # noqa: B019
+    def names(self, pattern: str) -> tuple[str, ...]:
+        """The project's files in git whose names match; in the workspace also those that git would add."""
+        return tuple(git.files(Path(self._repo.root_dir), self.rev, pattern))
+
     def is_file(self, name: str) -> bool:
         """Whether there is a file of this name."""
         return bool(self.fs.isfile(self.path(name)))

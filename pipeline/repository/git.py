@@ -1,5 +1,6 @@
 """Runs the git command."""
 
+import fnmatch
 import os
 import re
 import subprocess
@@ -160,6 +161,18 @@ def show(root: Path, commit: str, path: str) -> str | None:
     """The text of a file (its path relative to `root`) in a commit, or None if the commit has no such file."""
     done = _call(root, "show", "--end-of-options", f"{commit}:./{path}")
     return done.stdout if done.returncode == 0 else None
+
+
+def files(root: Path, rev: str | None, pattern: str) -> list[str]:
+    """The files whose names match, relative to `root`: of a revision, or of the index with those that git would add.
+
+    None outside a git repository.
+    """
+    if rev is None:
+        arguments = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", pattern)
+        return [name for name in _call(root, *arguments).stdout.split("\0") if name]
+    names = _call(root, "ls-tree", "-r", "-z", "--name-only", "--end-of-options", rev).stdout.split("\0")
+    return fnmatch.filter(names, pattern)
 
 
 def former_contents(root: Path, commit: str, path: str, *, most: int) -> Iterator[bytes]:

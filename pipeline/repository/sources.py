@@ -1,5 +1,9 @@
-"""Sources: data that `dvc add` tracks. The file `PATH.dvc`, which is in git, names the MD5 of what belongs at PATH."""
+"""Sources: data that `dvc add` or `dvc import` tracks. A `.dvc` file, which is in git, names its MD5 and its place.
 
+It is `PATH.dvc` for PATH, unless a person has moved it: `path` and `wdir` in it then say what it is for.
+"""
+
+import functools
 import posixpath
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,9 +15,10 @@ from dvc.utils.serialize import parse_yaml
 from voluptuous import Invalid
 
 from pipeline.repository.confinement import check_md5, is_plain
-from pipeline.repository.digests import Digest, Digests, files_under, folder_digest, with_parents
+from pipeline.repository.digests import Digest, Digests, files_under, folder_digest, paths_overlap, with_parents
 from pipeline.repository.file_tree import FileTree
 from stages.errors import PipelineError
+from stages.yaml_file import conflict_line
 
 SUFFIX = ".dvc"
 State = Literal["absent", "tracked", "changed"]
@@ -21,20 +26,19 @@ State = Literal["absent", "tracked", "changed"]
 
 @dataclass(frozen=True)
 class Source:
-    """A file or folder that `dvc add` tracks.
+    """A file or folder that `dvc add` or `dvc import` tracks.
 
     Attributes:
         path: Where it belongs.
         digest: What belongs there.
+        file: The file in git that tracks it.
+        elsewhere: Whether it may be in another place than the project's remote: an import, or data with its own remote.
     """
 
     path: str
     digest: Digest
-
-    @property
-    def file(self) -> str:
-        """The file in git that tracks it."""
-        return self.path + SUFFIX
+    file: str
+    elsewhere: bool = False
 
     def state(self, tree: FileTree) -> State:
         """Whether nothing is at its path, what belongs there, or something else."""
@@ -59,8 +63,9 @@ def find_sources(tree: FileTree, path: str, files: Digests | None) -> tuple[Sour
     if not is_plain(place):  # outside the project
         return ()
     inside = [f"{place}/{name}" for name in files or () if name.endswith(SUFFIX)]
-    candidates = [*(f"{above}{SUFFIX}" for above in with_parents(place)), *inside]
-    return tuple(source for name in candidates if (source := _read(tree, name)))
+    usual = [*(f"{above}{SUFFIX}" for above in with_parents(place)), *inside]
+    candidates = dict.fromkeys([*usual, *tree.names(f"*{SUFFIX}")])
+    return tuple(source for name in candidates if (source := _read(tree, name, place)))
 
 
 def with_sources(
@@ -104,8 +109,8 @@ def with_sources(
     return digest, files
 
 
-def _read(tree: FileTree, name: str) -> Source | None:
-    """What a `.dvc` file tracks; None if there is no such file, or it names no MD5 of a path beside it.
+def _read(tree: FileTree, name: str, place: str) -> Source | None:
+    """What a `.dvc` file tracks at, around or in a place; None if there is no such file, or it has no MD5 of that.
 
     Raises:
         PipelineError: It is damaged, or of DVC 2.
@@ -113,15 +118,28 @@ def _read(tree: FileTree, name: str) -> Source | None:
     text = tree.read(name) if tree.is_file(name) else None
     if text is None:
         return None
-    path = name.removesuffix(SUFFIX)
+    if line := conflict_line(text):
+        raise PipelineError(
+            f"{name} in {tree.name} line {line} is a conflict marker of a git merge. Take a side "
+            f"(git checkout --ours -- {name}, or --theirs), then its data: dvc checkout {name}"
+        )
     try:
-        data: Any = COMPILED_SINGLE_STAGE_SCHEMA(parse_yaml(text, name))
-        outs = [out for out in data.get("outs", ()) if out["path"] == posixpath.basename(path) and out.get("md5")]
-        if not outs or data.get("wdir", ".") != ".":
+        data = _parse(text, name)
+        outs = [out for out in data.get("outs", ()) if out.get("md5")]
+        if not outs:
+            return None
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(name), data.get("wdir", "."), outs[0]["path"]))
+        if not is_plain(path) or not paths_overlap(path, place):
             return None
         check_md5(outs[0]["md5"])
     except (DvcException, Invalid, PipelineError) as error:
         raise PipelineError(f"{name} in {tree.name} is damaged. Restore it: git checkout -- {name}") from error
     if outs[0].get("hash") != "md5":
         raise PipelineError(f"{name} in {tree.name} was written by DVC 2. Convert it: dvc cache migrate --dvc-files")
-    return Source(path, Digest(outs[0]["md5"], executable=bool(outs[0].get("isexec"))))
+    elsewhere = bool(data.get("deps") or outs[0].get("remote") or outs[0].get("push") is False)
+    return Source(path, Digest(outs[0]["md5"], executable=bool(outs[0].get("isexec"))), name, elsewhere)
+
+
+@functools.lru_cache(maxsize=4096)  # each dependency of a stage asks for all of them
+def _parse(text: str, name: str) -> Any:
+    return COMPILED_SINGLE_STAGE_SCHEMA(parse_yaml(text, name))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.execution.workspace import prune
 from pipeline.planning.plan import StagePlan, read_values
+from pipeline.repository import dvc_command
 from pipeline.repository.confinement import confined
 from pipeline.repository.digests import Digest, Digests, paths_overlap
 from pipeline.repository.graph import Graph, Stage
@@ -59,6 +60,9 @@ def fetch_sources(root: Path, remote: Remote, name: str) -> None:
         stage = _stage(project, name)
         absent = [source for source, state in project.sources(stage).items() if state != "tracked"]
     for source in absent:
+        if source.elsewhere:
+            dvc_command.run(root, "pull", source.file)
+            continue
         try:
             remote.fetch([source.digest.md5])
         except InputError as error:

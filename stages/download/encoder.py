@@ -10,15 +10,17 @@ from pathlib import Path
 
 from stages.architectures import untried
 from stages.download.model_card import CARD, read_card
+from stages.download.sentence_transformers import MODULES, home_of, transformer_folder, unused_modules
 from stages.download.sources.hub import fetch_hub_model, is_hub
 from stages.download.tokenizer_files import complete_tokenizer
 from stages.errors import ModelError
 from stages.files import sha256 as sha256_of
 from stages.files import write_json
-from stages.messages import plain, short
+from stages.messages import examples, plain, short
 from stages.model_config import read_object
-from stages.model_files import TOKENIZER_FILES
+from stages.model_files import TOKENIZER_FILES, is_present, other_safetensors
 from stages.model_folder import CONFIG, INDEX, POOLING, WEIGHTS, check_model_folder, weight_files
+from stages.special_files import leads_outside
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
         ModelError: The model, package or folder does not exist, or does not hold exactly one model.
     """
     if is_hub(source):
-        return fetch_hub_model(source, files=(CONFIG, *TOKENIZER_FILES, POOLING, CARD))
+        return fetch_hub_model(source, files=(CONFIG, *TOKENIZER_FILES, POOLING, MODULES, CARD))
     folder = _package_folder(source) if source.startswith(PACKAGE) else root / source
     try:
         is_folder = folder.is_dir()
@@ -59,6 +61,9 @@ def locate_encoder(source: str, *, root: Path) -> tuple[Path, str | None]:
         return folder, None
     if not models:
         raise _no_weights(source, files)
+    transformer = transformer_folder(folder, source)
+    if transformer is not None and transformer in models:
+        return transformer, None
     if len(models) > 1:
         names = ", ".join(path.relative_to(folder).as_posix() for path in models)
         raise ModelError(f"download.model.source: {source} holds several models ({names}). Give the folder of one.")
@@ -98,9 +103,17 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None,
     for name in (CONFIG, *TOKENIZER_FILES):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, target / name)  # unchanged: equal files let other weights reuse the tokens
-    if (folder / POOLING).is_file():
+    home = home_of(folder, source)
+    if is_present(home / POOLING, source) and not leads_outside(home / POOLING, home):
         (target / POOLING).parent.mkdir()
-        shutil.copyfile(folder / POOLING, target / POOLING)
+        shutil.copyfile(home / POOLING, target / POOLING)
+    if modules := unused_modules(home, source):
+        logger.warning(
+            "%s: sentence-transformers has more after the encoder (%s), which is not used: the head reads the "
+            "encoder's own vectors.",
+            source,
+            examples(modules),
+        )
     complete_tokenizer(target, source)
     if sha256 is None:
         logger.info("%s has no checksum in params.yaml. Pin its weights with sha256: %s", source, actual)
@@ -145,6 +158,12 @@ def _files_below(folder: Path, source: str) -> set[Path]:
 
 
 def _no_weights(source: str, files: set[Path]) -> ModelError:
+    for config in sorted(path for path in files if path.name == CONFIG):
+        other = other_safetensors(path.name for path in files if path.parent == config.parent)
+        if other is not None:
+            return ModelError(
+                f"download.model.source: {source} has no model.safetensors, but {other}. Rename it model.safetensors."
+            )
     pickled = sorted(path.name for path in files if path.suffix in PICKLED)
     if pickled:
         return ModelError(

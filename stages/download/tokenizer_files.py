@@ -8,7 +8,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from stages.auto_tokenizer import read_auto_tokenizer, segment_inputs
+from stages.auto_tokenizer import read_auto_tokenizer, segment_inputs, with_numbers
 from stages.errors import ModelError
 from stages.files import write_json
 from stages.model_config import read_object
@@ -82,7 +82,7 @@ def _tokenizer_config(folder: Path, auto: Any, tokenizer: Tokenizer, source: str
     from transformers import AutoConfig  # takes seconds
 
     if is_present(folder / TOKENIZER_CONFIG, source):
-        config = read_object(folder / TOKENIZER_CONFIG, source)
+        config = with_numbers(read_object(folder / TOKENIZER_CONFIG, source))
     else:
         with tempfile.TemporaryDirectory() as scratch:
             auto.save_pretrained(scratch)

@@ -17,8 +17,9 @@ from stages.finetune.tokenizer_files import read_pad_token, save_tokenizer
 from stages.messages import examples
 from stages.model.encoder_decoders import read_last_end
 from stages.model.heads import forget_task, start_head_anew
+from stages.model.outputs import compute_errors
 from stages.model.padding import choose_pad_token
-from stages.model.positions import max_tokens
+from stages.model.positions import max_tokens, table_tokens
 from stages.model.pretrained import read_config, read_weights
 from stages.model_folder import check_model_folder, offline
 from stages.tokens import Tokens
@@ -54,6 +55,8 @@ def load_encoder(folder: Path, *, labels: Sequence[str], problem_type: str | Non
             forget_task(config)
             if problem_type is not None:
                 vars(config)["problem_type"] = problem_type
+            if getattr(config, "pad_token_id", None) is None:  # RoBERTa counts its positions from it
+                config.pad_token_id = read_pad_token(folder)[1]
             # a head of other classes starts anew; the encoder has been checked
             loaded, _ = read_weights(AutoModelForSequenceClassification, folder, config, dtype=torch.float32)
             model: PreTrainedModel = loaded
@@ -90,9 +93,17 @@ def check_fit(model: PreTrainedModel, tokens: Tokens) -> None:
     """
     longest, positions = int(tokens.lengths.max()), max_tokens(model)
     if positions is not None and longest > positions:
-        raise ModelError(
-            f"data/tokenize/tokens has a row of {longest} tokens, but the encoder reads {positions} at most. "
-            f"Set tokenize.max_length to {positions} or less."
+        if table_tokens(model) is not None:
+            raise ModelError(
+                f"data/tokenize/tokens has a row of {longest} tokens, but the encoder reads {positions} at most. "
+                f"Set tokenize.max_length to {positions} or less."
+            )
+        log.warning(
+            "data/tokenize/tokens has a row of %d tokens, and config.json of the encoder names %d positions. It can "
+            "read more, and may be poor at it: see whether tokenize.max_length %d does as well.",
+            longest,
+            positions,
+            positions,
         )
     highest = max((int(chunk.max()) for chunk in tokens.input_ids if len(chunk)), default=0)
     embeddings: Any = model.get_input_embeddings()
@@ -103,6 +114,11 @@ def check_fit(model: PreTrainedModel, tokens: Tokens) -> None:
         )
     config = model.config
     if config.is_encoder_decoder:
+        if config.eos_token_id is None:
+            raise ModelError(
+                f"config.json of the encoder has no eos_token_id, the end token where {config.model_type} classifies. "
+                "Correct config.json, or choose another model."
+            )
         without = sum(config.eos_token_id not in tokens.row(row) for row in range(len(tokens.lengths)))
         if without:
             raise ModelError(
@@ -118,25 +134,33 @@ def check_computes(model: PreTrainedModel, tokens: Tokens) -> None:
     Raises:
         ModelError: It stops with an error of transformers or PyTorch, or the logits are not finite.
     """
-    rows = np.array([tokens.lengths.argmax(), tokens.lengths.argmin()])
-    batch = tokens.pad(rows, pad_token_id=pad_token_id(model))
-    del batch["labels"]
-    try:
-        with evaluated(model):
-            logits: torch.Tensor = model(**{name: torch.from_numpy(values) for name, values in batch.items()}).logits
-    except torch.OutOfMemoryError:
-        raise
-    except (ArithmeticError, LookupError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(
-            f"{model.config.model_type} can't compute a row of {tokens.lengths.max()} tokens beside one of "
-            f"{tokens.lengths.min()} as its config.json says ({reason[:200]}). Correct config.json, lower "
-            "tokenize.max_length, or choose another model."
-        ) from error
+    longest, shortest = tokens.lengths.argmax(), tokens.lengths.argmin()
+    what = (
+        f"{model.config.model_type} can't compute a row of {tokens.lengths.max()} tokens beside one of "
+        f"{tokens.lengths.min()}"
+    )
+    advice = "Correct config.json, lower tokenize.max_length, or choose another model."
+    with compute_errors(what, advice=advice), evaluated(model):
+        logits, alone = _logits(model, tokens, [longest, shortest]), _logits(model, tokens, [shortest])
     if not logits.isfinite().all():
         broken = [name for name, weight in model.named_parameters() if not weight.isfinite().all()]
         what = f"has weights that are not finite numbers ({examples(broken)})" if broken else "gives no finite numbers"
         raise ModelError(f"data/download/model {what}. Fetch or save the model again, or choose another.")
+    if not torch.allclose(logits[1], alone[0], atol=1e-5 * max(1.0, float(alone.abs().max())), rtol=0):
+        log.warning(
+            "%s reads the padding beside a text. retune predicts texts of equal length together; ask transformers' "
+            "pipeline with batch_size=1.",
+            model.config.model_type,
+        )
+
+
+def _logits(model: PreTrainedModel, tokens: Tokens, rows: Sequence[Any]) -> torch.Tensor:
+    """Return the logits of some rows in one batch, (rows, classes)."""
+    batch = tokens.pad(np.array(rows), pad_token_id=pad_token_id(model))
+    logits: torch.Tensor = model(
+        **{name: torch.from_numpy(values) for name, values in batch.items() if name != "labels"}
+    ).logits
+    return logits
 
 
 def save_model(model: PreTrainedModel, folder: Path, *, encoder: Path) -> None:

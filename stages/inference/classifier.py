@@ -27,10 +27,11 @@ from stages.inference.loading import load_model, read_behind
 from stages.inference.number import NumberPrediction
 from stages.inference.tokenizer import open_auto_tokenizer
 from stages.model.layers import first_token
+from stages.model.outputs import compute_errors
 from stages.model.packed import padded
 from stages.model.padding import choose_pad_token, padding_side
 from stages.model.pooling import pool, pooling_of
-from stages.model.positions import max_tokens
+from stages.model.positions import max_tokens, table_tokens
 from stages.targets.answers import ANSWERS, is_known, kind_of
 from stages.texts import check_texts, windows
 from stages.tokenizer import ModelTokenizer, encode
@@ -63,7 +64,9 @@ class Classifier:
         self._calibration = calibration
         self._predictor = PREDICTORS[kind_of(model.config)]
         probe, _ = self._encode(["a"], pairs=False)
-        self._equal_lengths = reads_padding(model, probe, np.arange(1))
+        what = f"{model.config.model_type} can't compute a text"
+        with compute_errors(what, advice="Correct config.json, or use another model."):
+            self._equal_lengths = reads_padding(model, probe, np.arange(1))
 
     @classmethod
     def load(cls, folder: str | Path = "data/report/model") -> "Classifier":
@@ -83,7 +86,8 @@ class Classifier:
         if problem := predictor.misfit(len(labels) if is_known(model.config) else 0):
             raise ModelError(f"{folder}/config.json: {problem}")
         opened = _fitted(open_auto_tokenizer(folder), model, str(folder))
-        calibration = read_calibration(folder, labels=labels, longest=_longest(opened.max_length, model))
+        longest = _longest(opened.max_length, model)
+        calibration = read_calibration(folder, labels=labels, longest=longest, most=table_tokens(model))
         return cls(model, opened, calibration)
 
     def __call__(

@@ -23,6 +23,7 @@ from stages.model_config import read_object
 from stages.model_files import is_present
 
 CALIBRATION_FILE = "calibration.json"
+UNLIMITED = 1_000_000  # tokens
 REPAIR = "Write the folder again: retune run report"
 
 
@@ -34,7 +35,7 @@ class _File(BaseModel):
     positive: str | None = None
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)] | None] = {}
     half_width: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    max_length: int | None = Field(default=None, ge=2)
+    max_length: int | None = Field(default=None, ge=2, le=UNLIMITED)
     truncation: Literal["head", "tail", "head_tail"] = "head"
 
 
@@ -71,13 +72,14 @@ class Calibration:
         return DecisionRule(self.temperature, self.threshold, positive).decide(probabilities)
 
 
-def read_calibration(folder: Path, *, labels: Sequence[str], longest: int) -> Calibration:
+def read_calibration(folder: Path, *, labels: Sequence[str], longest: int, most: int | None = None) -> Calibration:
     """Read calibration.json of a model folder; absent keys have neutral values.
 
     Args:
         folder: The model's folder.
         labels: The model's labels in class order.
-        longest: Tokens that the model reads at most.
+        longest: Tokens that the model reads at most where the file doesn't say how many it was trained on.
+        most: Tokens that it has positions for; None: there is no such limit.
 
     Raises:
         ModelError: The file is damaged, or it does not fit the model.
@@ -98,7 +100,7 @@ def read_calibration(folder: Path, *, labels: Sequence[str], longest: int) -> Ca
         raise ModelError(
             f"{path}: thresholds has {unknown[0]!r}, but the model's labels are {', '.join(labels)}. {REPAIR}"
         )
-    length = min(longest, values.max_length or longest)
+    length = min(values.max_length or longest, most or UNLIMITED)
     return Calibration(
         values.temperature,
         values.threshold,

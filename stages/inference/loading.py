@@ -24,7 +24,7 @@ from stages.model.packed import attend_packed, can_pack, gpu_can_pack
 from stages.model.padding import padding_side
 from stages.model.pretrained import read_config, read_weights
 from stages.model_config import check_labels, read_object
-from stages.model_files import is_present
+from stages.model_files import is_present, other_safetensors
 from stages.model_folder import check_model_folder, offline
 from stages.targets.answers import ANSWERS, kind_of
 from stages.tokens import BATCH_TOKENS, Tokens, batches_by_length, batches_by_tokens, of_equal_length
@@ -44,15 +44,18 @@ def load_model(folder: Path) -> PreTrainedModel:
         ModelError: A file or a weight is missing, the weights are pickled, or the folder asks to run its own code.
     """
     _require_files(folder)
-    check_model_folder(folder, name=str(folder))
     check_labels(read_object(folder / "config.json", str(folder)), str(folder))
+    check_model_folder(folder, name=str(folder))
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # missing weights are reported below
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         with offline():
             if (with_head := load_retune_head(folder)) is not None:
                 return placed(with_head)
-            model, report = read_weights(AutoModelForSequenceClassification, folder, read_config(folder))
+            # weights saved in 16 bits too: rounded so coarsely, an answer depends on the texts beside it
+            model, report = read_weights(
+                AutoModelForSequenceClassification, folder, read_config(folder), dtype=torch.float32
+            )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"{folder} can't be loaded as a text classifier: {reason}") from error
@@ -85,6 +88,8 @@ def _require_files(folder: Path) -> None:
     if not is_present(folder / "config.json", str(folder)):
         raise ModelError(f"{folder}/config.json is missing. Make the model with: dvc repro (or dvc pull)")
     if not any(is_present(folder / name, str(folder)) for name in WEIGHTS):
+        if (other := other_safetensors(path.name for path in folder.iterdir())) is not None:
+            raise ModelError(f"{folder} has no model.safetensors, but {other}. Rename it model.safetensors.")
         pickled = sorted(path.name for pattern in PICKLED for path in folder.glob(pattern))
         if pickled:
             raise ModelError(

@@ -18,6 +18,8 @@ def read_last_end(model: PreTrainedModel) -> None:
     head = getattr(model, "classification_head", None)
     if not getattr(model.config, "is_encoder_decoder", False) or head is None:
         return
+    if isinstance(ends := model.config.eos_token_id, list) and ends:  # transformers' own class compares one number
+        model.config.eos_token_id = ends[0]
     model.forward = MethodType(_forward, model)
     if hasattr(model.base_model, "_shift_right"):
         model.base_model.register_forward_pre_hook(_add_decoder_tokens, with_kwargs=True)

@@ -5,6 +5,7 @@ have no such head: config.json of a saved model names it (`retune_head`). Its we
 alone refuses to load; it would otherwise start with a random head.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,14 @@ from stages.model.pretrained import read_config, read_weights
 from stages.model_fit import POOLER, Fit, output_layer
 
 TASK_KEYS = ("problem_type", "finetuning_task", "task_specific_params", "retune_head")  # of config.json, beside labels
+OF_LABELS = re.compile(r"label|class_weight|threshold|calibrat|temperature")  # in a key that transformers doesn't have
 
 
 def forget_task(config: PretrainedConfig) -> None:
     """Remove from a config what describes the task that its model was tuned for, except its labels."""
-    for key in TASK_KEYS:
+    known = vars(type(config)())
+    strange = [key for key in vars(config) if key not in known and not key.startswith("_")]
+    for key in (*TASK_KEYS, *filter(OF_LABELS.search, strange)):
         vars(config).pop(key, None)
     if getattr(config, "is_decoder", False):  # a language model of an encoder's kind, whose first token sees no other
         config.is_decoder = bool(getattr(type(config)(), "is_decoder", False))

@@ -5,12 +5,18 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import PretrainedConfig, PreTrainedModel
 
-from stages.model.positions import first_position
+from stages.model.positions import first_position, position_limit
+
+SUMMARIES = ("last", "cls_index")  # values of summary_type with which a classifier reads the last position
 
 
 def padding_side(config: PretrainedConfig) -> str:
-    """Return the side on which the architecture needs padding: left where it answers from the last position (XLNet)."""
-    return "left" if getattr(config, "summary_type", None) == "last" else "right"
+    """Return the side on which the architecture needs padding: left where it answers from the last position (XLNet).
+
+    Only relative positions stay as they are behind padding. GPT-2 has the key too, and its classifier no use for it.
+    """
+    reads_last = getattr(config, "summary_type", None) in SUMMARIES
+    return "left" if reads_last and position_limit(config) is None else "right"
 
 
 def choose_pad_token(model: PreTrainedModel, tokenizer: Tokenizer, pad_token_id: int | None) -> int:

@@ -181,6 +181,10 @@ BROKEN = {
     "not yaml": ("outs: [", "input.dvc in the workspace is damaged. Restore it: git checkout -- input.dvc"),
     "not a dvc file": ("rows: 1\n", "is damaged"),
     "no md5": ("outs:\n- {md5: ../../x, hash: md5, path: input}\n", "is damaged"),
+    "of a merge": (
+        "outs:\n<<<<<<< HEAD\n- {md5: a}\n=======\n- {md5: b}\n>>>>>>> other\n",
+        "input.dvc in the workspace line 2 is a conflict marker of a git merge. Take a side .*--ours -- input.dvc",
+    ),
     "of DVC 2": (f"outs:\n- {{md5: {'a' * 32}, path: input}}\n", "was written by DVC 2. Convert it: dvc cache migrate"),
 }
 
@@ -199,3 +203,78 @@ def test_a_dvc_file_of_something_else_tracks_nothing(tmp_path: Path) -> None:
     shutil.rmtree(root / "input")
     (root / "input.dvc").write_text(f"outs:\n- {{md5: {'a' * 32}, hash: md5, path: other}}\n")
     assert "input missing" in planned(root).reasons
+
+
+MOVED = {  # where the .dvc file is, and what it says of the place
+    "in another folder": ("meta/rows.dvc", "path: ../input/rows.csv", ""),
+    "above": ("rows.dvc", "path: input/rows.csv", ""),
+    "under another name": ("input/data.dvc", "path: rows.csv", ""),
+    "with a working folder": ("input/rows.csv.dvc", "path: input/rows.csv", "wdir: ..\n"),
+}
+
+
+def tracked_by(root: Path, file: str, place: str, end: str) -> None:
+    """Move the `.dvc` file of the rows."""
+    old, new = root / "input/rows.csv.dvc", root / file
+    text = old.read_text().replace("path: rows.csv", place) + end
+    old.unlink()
+    new.parent.mkdir(exist_ok=True)
+    new.write_text(text)
+    toy.git(root, "add", "-A")
+    toy.git(root, "commit", "-qm", f"Move it to {file}")
+
+
+@pytest.mark.parametrize("how", MOVED)
+@pytest.mark.parametrize("watched", ["input/rows.csv", "input/rows.csv in a watched folder"])
+def test_a_dvc_file_that_was_moved_still_tracks_its_data(
+    made: Callable[[str], tuple[Path, str]], tmp_path: Path, how: str, watched: str
+) -> None:
+    folder, rows = made(watched)
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    root = tmp_path / "project"
+    tracked_by(root, *MOVED[how])
+    copy = clone(root, tmp_path / "clone")
+    assert planned(copy, rev="HEAD").deps.keys() == planned(root).deps.keys()
+    outcome, lines = run_first(copy)
+    assert outcome.error is None, lines
+    assert (copy / rows).read_text() == (root / rows).read_text()
+    (copy / rows).write_text("a,b\n3,4\n")
+    outcome, lines = run_first(copy)
+    assert f"has changed: noting that in {MOVED[how][0]}" in str(lines)
+    assert planned(copy).state == "fresh"
+
+
+def test_rows_of_another_repository_come_from_there(tmp_path: Path) -> None:
+    """`dvc push` does not push an import, so the project's remote never has it."""
+    other = toy.create(tmp_path / "other")
+    toy.add_remote(other, "../other-remote")
+    toy.git(other, "rm", "-rq", "--cached", "input")
+    toy.dvc(other, "add", "input")
+    toy.dvc(other, "push")
+    toy.git(other, "add", "-A")
+    toy.git(other, "commit", "-qm", "Track input")
+    root = toy.create(tmp_path / "project")
+    toy.git(root, "rm", "-rq", "input")
+    toy.dvc(root, "import", str(other), "input")
+    toy.git(root, "add", "-A")
+    toy.git(root, "commit", "-qm", "Import input")
+    copy = clone(root, tmp_path / "clone")
+    outcome, lines = run_first(copy)
+    assert outcome.error is None, lines
+    assert (copy / "input/rows.csv").read_text() == (other / "input/rows.csv").read_text()
+
+
+@only
+def test_rows_in_a_remote_of_their_own_come_from_there(tracked: tuple[Path, str], tmp_path: Path) -> None:
+    root, rows = tracked
+    toy.dvc(root, "remote", "add", "second", str(tmp_path / "second"))
+    file = root / "input/rows.csv.dvc"
+    file.write_text(file.read_text().rstrip() + "\n  remote: second\n")
+    toy.dvc(root, "push", file.relative_to(root).as_posix())
+    toy.git(root, "add", "-A")
+    toy.git(root, "commit", "-qm", "Use a remote of its own")
+    shutil.rmtree(tmp_path / "remote")
+    copy = clone(root, tmp_path / "clone")
+    outcome, lines = run_first(copy)
+    assert outcome.error is None, lines
+    assert (copy / rows).read_text() == (root / rows).read_text()

@@ -23,17 +23,19 @@ def main(params, paths, seed):
         raise ZeroDivisionError("a bug")
     if seed == 3:
         bytearray(1 << 62)
+    if seed == 4:
+        open("data/tokenize/labels.json")
     return {"train_seconds": 1.5}
 
 entry.run(main, stage="finetune", doc=__doc__, argument=entry.Argument("seed", int))
 '''
 
 
-def toy(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def toy(folder: Path, *arguments: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     (folder / "toy.py").write_text(STAGE)
     (folder / "params.yaml").write_text((ROOT / "recipes/default.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     return subprocess.run(
-        [sys.executable, "toy.py", *arguments],
+        [sys.executable, *options, "toy.py", *arguments],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
         capture_output=True,
@@ -83,3 +85,15 @@ def test_help_shows_the_docstring(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [(), ("x",), ("1", "2")])
 def test_wrong_arguments_exit_with_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert toy(tmp_path, *arguments).returncode == 2
+
+
+def test_an_output_of_an_earlier_stage_that_is_missing_is_one_line(tmp_path: Path) -> None:
+    done = toy(tmp_path, "4")
+    assert done.stderr == "error: data/tokenize/labels.json is missing. Make it with: dvc repro (or dvc pull)\n"
+
+
+def test_a_python_without_docstrings_is_named(tmp_path: Path) -> None:
+    assert toy(tmp_path, "42", options=("-O",)).returncode == 0
+    done = toy(tmp_path, "42", options=("-OO",))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: Python drops docstrings (PYTHONOPTIMIZE=2 or -OO), which transformers needs")

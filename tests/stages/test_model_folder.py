@@ -120,6 +120,17 @@ def dangling_adapter(folder: Path) -> None:
     (folder / "adapter_config.json").symlink_to(folder.parent / "later.json")
 
 
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 90868376\n"
+
+
+def lone_index(target: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        index(target)(folder)
+        (folder / "model.safetensors").unlink()
+
+    return change
+
+
 def index(target: str) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         names = load_file(folder / "model.safetensors")
@@ -181,7 +192,7 @@ TRICKS: dict[str, tuple[Callable[[Path], None], str]] = {
     "index of a pickle": (index("weights.bin"), "names 'weights.bin'. Expected safetensors"),
     "index of another folder": (index("../other/model.safetensors"), "names '../other/model.safetensors'"),
     "index of the root": (index("/etc/model.safetensors"), "names '/etc/model.safetensors'"),
-    "index of what is missing": (index("none.safetensors"), "none.safetensors, which is missing"),
+    "index of what is missing": (lone_index("none.safetensors"), "none.safetensors, which is missing"),
     "linked config": (linked(config), "config.json is a link to .*, outside"),
     "linked weights": (linked("model.safetensors"), "model.safetensors is a link to .*, outside"),
     "linked folder": (linked("1_Pooling"), "1_Pooling is a link to .*, outside"),
@@ -259,6 +270,19 @@ def test_weights_in_several_safetensors_are_taken(folder: Path) -> None:
     for shard in set(names.values()):
         save_file({name: weights[name] for name in weights if names[name] == shard}, folder / shard, {"format": "pt"})
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": names}))
+    ENTRIES["predict"](folder)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("load", [check_model_folder_of, Classifier.load], ids=["checked", "loaded"])
+def test_a_pointer_of_git_lfs_is_named(folder: Path, file: str, load: Callable[[Path], object]) -> None:
+    (folder / file).write_text(POINTER)
+    with pytest.raises(ModelError, match=rf"{file} is a pointer of git-lfs, not the file itself. Fetch it: git lfs"):
+        load(folder)
+
+
+def test_an_old_index_beside_a_whole_file_is_not_read_as_transformers_does_not(folder: Path) -> None:
+    index("model-00001-of-00002.safetensors")(folder)
     ENTRIES["predict"](folder)
 
 

@@ -129,6 +129,16 @@ def test_two_limits_contradict_each_other(values: Any, split: str) -> None:
         parse_params(values, name="params.yaml")
 
 
+@pytest.mark.parametrize("place", [("download", "dataset", "labels"), ("finetune", "class_weights")])
+def test_a_label_as_a_number_and_in_quotes_is_one(values: Any, place: tuple[str, ...]) -> None:
+    section = values[place[0]] if len(place) == 2 else values[place[0]][place[1]]
+    section[place[-1]] = {1: "a", "2": "b"} if place[-1] == "labels" else {1: 2.0, "2": 3.0}
+    parse_params(values, name="params.yaml")
+    section[place[-1]]["1"] = section[place[-1]][1]
+    with pytest.raises(ParamsError, match=rf'{place[-1]} has 1 and "1", which are the same label. Keep one'):
+        parse_params(values, name="params.yaml")
+
+
 @pytest.mark.parametrize("value", [32, "32"])
 def test_precision_is_a_number_or_a_string(values: Any, value: Any) -> None:
     values["finetune"]["precision"] = value

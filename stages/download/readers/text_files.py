@@ -49,16 +49,16 @@ def read_text_file(path: Path, *, name: str, options: ReadOptions) -> Iterator[R
             names, rows, others = read_workbook(file, name, options.dialect)
             yield from _records(names, rows, name, options, hint=other_sheets(others, PARAMS))
             return
-        stream = decode(file, options.dialect)
-        check_encoding(file.read(HEAD), name, options.dialect)
-        file.seek(0)
-        try:
-            yield from _text_rows(stream, name, options)
-        except UnicodeError as error:
-            raise DataError(
-                f"{name} can't be read as {options.encoding}: {error}. "
-                "Set download.dataset.encoding to the file's encoding."
-            ) from error
+        with decode(file, options.dialect) as stream:
+            check_encoding(file.read(HEAD), name, options.dialect)
+            file.seek(0)
+            try:
+                yield from _text_rows(stream, name, options)
+            except UnicodeError as error:
+                raise DataError(
+                    f"{name} can't be read as {options.encoding}: {error}. "
+                    "Set download.dataset.encoding to the file's encoding."
+                ) from error
 
 
 def read_folders(path: Path, *, name: str, options: ReadOptions) -> Iterator[Record]:
@@ -78,8 +78,7 @@ def read_folders(path: Path, *, name: str, options: ReadOptions) -> Iterator[Rec
         )
     for row, file in enumerate(_files_of_classes(path, name), start=1):
         parts = file.relative_to(path).parts
-        with open_file(file, f"{name}/{'/'.join(parts)}") as binary:
-            stream = decode(binary, options.dialect)
+        with open_file(file, f"{name}/{'/'.join(parts)}") as binary, decode(binary, options.dialect) as stream:
             if other := other_encoding(binary.read(HEAD), options.encoding):
                 yield Record(row, None, id="/".join(parts), problem=f"it is {other.upper()}, not {options.encoding}")
                 continue

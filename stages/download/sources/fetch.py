@@ -11,6 +11,7 @@ from stages.download.sources.http import download
 from stages.download.sources.local import find_local
 from stages.download.sources.object_stores import STORES, fetch_from_store
 from stages.errors import DataError
+from stages.git_lfs import START, WHAT, is_pointer
 from stages.messages import examples, plain
 from stages.reading.regular_files import files_below, open_file, unreadable
 from stages.redaction import redact_shapes
@@ -96,6 +97,8 @@ def _checksum(path: Path, name: str) -> tuple[str, int]:
     """Return the SHA-256 of a file and its size in bytes."""
     with open_file(path, name) as file:
         try:
+            if is_pointer(file.peek(len(START))):
+                raise DataError(f"{name} is {WHAT}")
             return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size
         except OSError as error:  # a disk that fails
             raise unreadable(name, error) from error

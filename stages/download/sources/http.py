@@ -1,6 +1,7 @@
 """Download a file over http(s): tried again with growing waits, resumed, and complete or not at all."""
 
 import logging
+import os
 from pathlib import Path
 
 import requests
@@ -11,6 +12,7 @@ from urllib3.util import Retry
 
 from stages.errors import DataError
 from stages.files import replace_file
+from stages.proxies import unusable_proxies
 
 logger = logging.getLogger(__name__)
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it warns of each retry that is logged here
@@ -63,6 +65,9 @@ def download(url: str, path: Path, *, attempts: int = 5, wait: float = 1.0, time
             try:
                 response = session.get(url, stream=True, timeout=timeout, headers=_headers(temporary, etag))
             except ValueError as error:  # of requests, of urllib3 and of urllib; also for the target of a redirect
+                if proxies := unusable_proxies(os.environ, socks="socks"):
+                    name, reason = next(iter(proxies.items()))
+                    raise DataError(f"{url} can't be asked for: {name} {reason}. Correct it, or unset it.") from error
                 raise DataError(
                     f"{url} is not a URL, or leads to none: {error}. Correct download.dataset.files."
                 ) from error

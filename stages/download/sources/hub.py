@@ -4,6 +4,7 @@ The clients find a token by themselves (HF_TOKEN or `hf auth login`), so no code
 """
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stages.errors import DataError, ModelError, RetuneError
+from stages.model_files import other_safetensors
+from stages.proxies import unusable_proxies
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +52,7 @@ def load_hub_dataset(source: str) -> HubDataset:
         raise DataError(f"{source} is not the address of a data set. Write hf://datasets/ORG/NAME[/CONFIG]@REVISION.")
     from datasets import disable_progress_bars, load_dataset  # seconds to import
     from datasets.exceptions import DatasetsError
+    from httpx import InvalidURL  # of a proxy
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -58,7 +62,7 @@ def load_hub_dataset(source: str) -> HubDataset:
     try:
         commit = HfApi().dataset_info(repo, revision=revision).sha
         splits = load_dataset(repo, config, revision=commit)
-    except (DatasetsError, HfHubHTTPError, OSError, ValueError, RuntimeError) as error:
+    except (DatasetsError, HfHubHTTPError, OSError, ValueError, RuntimeError, ImportError, InvalidURL) as error:
         raise _unreachable(DataError, source, error, "download.dataset.files") from error
     _hint(source, revision, commit)
     return HubDataset(splits, str(commit))
@@ -82,6 +86,7 @@ def fetch_hub_model(source: str, *, files: Sequence[str]) -> tuple[Path, str]:
         raise ModelError(
             f"download.model.source: {source} is not the address of a model. Write hf://ORG/NAME@REVISION."
         )
+    from httpx import InvalidURL
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -93,13 +98,18 @@ def fetch_hub_model(source: str, *, files: Sequence[str]) -> tuple[Path, str]:
             raise _no_safetensors(source, present)
         weights = [WEIGHTS] if WEIGHTS in present else [INDEX, SHARDS]
         folder = snapshot_download(repo, revision=info.sha, allow_patterns=[*files, *weights])
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except (HfHubHTTPError, OSError, ValueError, ImportError, InvalidURL) as error:
         raise _unreachable(ModelError, source, error, "download.model.source") from error
     _hint(source, revision, info.sha)
     return Path(folder), str(info.sha)
 
 
 def _no_safetensors(source: str, present: list[str]) -> ModelError:
+    if (other := other_safetensors(name for name in present if "/" not in name)) is not None:
+        return ModelError(
+            f"{source} has no model.safetensors, but {other}. Download the model, rename that file "
+            "model.safetensors, and set download.model.source to its folder."
+        )
     pickled = next((name for name in present if name.endswith((".bin", ".pt", ".ckpt", ".h5", ".msgpack"))), None)
     others = f"only {pickled}, and loading a pickle can run any code" if pickled else "and no other weights"
     return ModelError(
@@ -111,6 +121,11 @@ def _no_safetensors(source: str, present: list[str]) -> ModelError:
 def _unreachable(kind: type[RetuneError], source: str, error: Exception, key: str) -> RetuneError:
     reason = " ".join(str(error.__cause__ or error).split())[:300]  # the cause says more
     name = type(error).__name__
+    if not isinstance(error, OSError) and (proxies := unusable_proxies(os.environ, socks="socksio")):
+        variable, why = next(iter(proxies.items()))
+        return kind(f"{source} could not be fetched: {variable} {why}. Correct it, or unset it.")
+    if isinstance(error, ImportError):
+        raise error
     if name in ("RepositoryNotFoundError", "DatasetNotFoundError"):
         return kind(f"{source}: not found on the Hub, or you lack access. Correct {key}, or set HF_TOKEN.")
     if name == "GatedRepoError":

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
@@ -64,7 +65,16 @@ def copy_model(
         write_data_format(folder, dataset)
         tokenizer_config = folder / "tokenizer_config.json"
         if tokenizer_config.exists():
-            write_json(tokenizer_config, read_json(tokenizer_config) | {"model_max_length": tokenize.max_length})
+            write_json(tokenizer_config, read_json(tokenizer_config) | cutting(tokenize))
+
+
+def cutting(tokenize: Tokenize) -> dict[str, Any]:
+    """Return the keys of tokenizer_config.json with which transformers cuts long texts as in training.
+
+    transformers has no form of head_tail: it keeps the head.
+    """
+    side = "left" if tokenize.truncation == "tail" else "right"
+    return {"model_max_length": tokenize.max_length, "truncation_side": side}
 
 
 def render_card(context: Context) -> str:

@@ -1,4 +1,4 @@
-"""Requests to this machine go through no proxy, whatever the environment says of others."""
+"""Requests to this machine go through no proxy, whatever the environment says of others or of proxies."""
 
 import os
 import urllib.request
@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from pipeline.commands.loopback import bypass_proxies
+from pipeline.execution import proxies
+from pipeline.execution.stage_process import stage_environment
 from tests.pipeline import toy
 
 PROXIES = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
@@ -33,6 +35,39 @@ def test_what_is_named_already_stays(monkeypatch: pytest.MonkeyPatch, before: st
             monkeypatch.delenv(name)
     bypass_proxies()
     assert (os.environ["NO_PROXY"], os.environ["no_proxy"]) == (after, after)
+
+
+UNUSABLE = {
+    "ALL_PROXY": ("socks5://127.0.0.1:9", "socks5h://127.0.0.1:9", "socks4://127.0.0.1:9", "socks://127.0.0.1:9/"),
+    "all_proxy": ("socks://127.0.0.1:9/",),
+    "HTTP_PROXY": ("ftp://proxy:9", "http://proxy:port", "http://user:secret@proxy:port"),
+    "https_proxy": ("http://[::1",),
+}
+USABLE = ("http://proxy:9", "proxy:9", "https://user:secret@proxy:9", "HTTP://[::1]:9", "")
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in UNUSABLE.items() for value in values])
+def test_a_proxy_that_httpx_can_not_use_is_left_to_the_stages(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, tmp_path: Path
+) -> None:
+    for other in PROXIES:
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setattr(proxies, "_set_aside", {})
+    monkeypatch.setenv(name, value)
+    with pytest.raises((ImportError, ValueError, httpx.InvalidURL)):
+        httpx.Client()
+    bypass_proxies()
+    httpx.Client().close()
+    assert name not in os.environ
+    assert stage_environment(tmp_path)[name] == value
+
+
+@pytest.mark.parametrize("value", USABLE)
+def test_a_proxy_that_can_be_used_stays(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", value)
+    bypass_proxies()
+    httpx.Client().close()
+    assert os.environ["HTTPS_PROXY"] == value
 
 
 @pytest.mark.slow

@@ -172,7 +172,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a pointer": (
         "a.csv",
         lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
-        "is a pointer of git-lfs, not the data. Fetch it: git lfs pull",
+        "is a pointer of git-lfs, not the file itself. Fetch it: git lfs pull",
     ),
     "a pointer for Parquet": (
         "a.parquet",

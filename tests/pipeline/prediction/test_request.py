@@ -28,3 +28,12 @@ def test_files_and_outputs_that_can_not_be_are_named(predict: Callable[..., Path
         predict_rows(
             PredictionRequest("-", tmp_path / "out.csv", model, resume=True), Classifier.load, every_label=False
         )
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.jsonl", "in.parquet", "in.txt", "in.xlsx"])
+def test_a_pointer_of_git_lfs_is_named(predict: Callable[..., Path], tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(
+        DataError, match=rf"{name} is a pointer of git-lfs, not the file itself. Fetch it: git lfs pull"
+    ):
+        predict(tmp_path / name, "out.parquet")

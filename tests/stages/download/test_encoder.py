@@ -346,3 +346,54 @@ def test_an_architecture_that_can_not_answer_is_refused(encoder):
     MraModel(MraConfig(vocab_size=5, **sizes)).save_pretrained(encoder)
     with pytest.raises(ModelError, match="the encoder: mra computes its attention with a kernel from the Hub"):
         copy(encoder)
+
+
+def test_weights_of_a_variant_are_named(encoder, tmp_path):
+    (encoder / "model.safetensors").rename(encoder / "model.fp16.safetensors")
+    with pytest.raises(ModelError, match=r"encoder has no model.safetensors, but model.fp16.safetensors. Rename it"):
+        locate_encoder("encoder", root=tmp_path)
+    shutil.copyfile(encoder / "model.fp16.safetensors", encoder / "model.safetensors")
+    assert locate_encoder("encoder", root=tmp_path) == (encoder, None)
+
+
+def modules(folder, **paths):
+    listed = [
+        {"name": str(n), "path": path, "type": f"x.models.{kind}"} for n, (kind, path) in enumerate(paths.items())
+    ]
+    (folder / "modules.json").write_text(json.dumps(listed))
+
+
+def test_modules_after_the_encoder_are_named_as_unused(encoder, caplog):
+    modules(encoder, Transformer="", Pooling="1_Pooling", Normalize="2_Normalize")
+    copy(encoder)
+    assert "sentence-transformers" not in caplog.text
+    shutil.rmtree(encoder.parent / "target")
+    modules(encoder, Transformer="", Pooling="1_Pooling", Dense="2_Dense")
+    target = copy(encoder)
+    assert "sentence-transformers has more after the encoder ('Dense'), which is not used" in caplog.text
+    assert not (target / "modules.json").exists()
+
+
+def test_an_encoder_in_a_folder_of_its_own_keeps_its_pooling(encoder, tmp_path):
+    """As sentence-transformers once wrote it, with a module beside it that has weights too."""
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    encoder.rename(whole / "0_Transformer")
+    (whole / "0_Transformer/1_Pooling").rename(whole / "1_Pooling")
+    shutil.copytree(whole / "0_Transformer", whole / "2_Dense")
+    modules(whole, Transformer="0_Transformer", Pooling="1_Pooling", Dense="2_Dense")
+    folder, _ = locate_encoder("whole", root=tmp_path)
+    assert folder == whole / "0_Transformer"
+    target = tmp_path / "target"
+    target.mkdir()
+    copy_encoder(folder, target, source="whole", sha256=None, revision=None)
+    assert json.loads((target / "1_Pooling/config.json").read_text()) == {"pooling_mode_mean_tokens": True}
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "{}", "[1]", '[{"type": 3, "path": 4}]', '[{"type": "x.Transformer", "path": "../.."}]']
+)
+def test_modules_that_can_not_be_read_change_nothing(encoder, tmp_path, content):
+    (encoder / "modules.json").write_text(content)
+    assert locate_encoder("encoder", root=tmp_path) == (encoder, None)
+    assert (copy(encoder) / "1_Pooling/config.json").exists()

@@ -129,7 +129,9 @@ def test_a_damaged_vocabulary_is_one_line(tmp_path: Path, file: str) -> None:
     pytest.importorskip("sentencepiece")
     folder = folder_of(tmp_path, "gpt2" if file == "vocab.json" else "xlm-roberta")
     (folder / file).write_bytes(b"\xff{no vocabulary")
-    with pytest.raises(ModelError, match="Fetch or save the model again|looks for sentencepiece.bpe.model") as caught:
+    with pytest.raises(
+        ModelError, match="Save the model's fast tokenizer there|looks for sentencepiece.bpe.model"
+    ) as caught:
         complete_tokenizer(folder, "the encoder")
     assert "\n" not in str(caught.value)
 
@@ -200,3 +202,23 @@ def test_scores_whose_last_digit_changes_when_they_are_read_are_no_other_tokeniz
     AlbertTokenizer(vocab=[*special, *scores]).save_pretrained(folder)
     complete_tokenizer(folder, "the encoder")
     assert open_tokenizer(folder).tokenizer.encode("i").tokens[0] == "[CLS]"
+
+
+@pytest.mark.parametrize("limit", ["64", None, True, [64], {"a": 1}])
+def test_a_limit_that_is_no_number_is_none(tmp_path: Path, limit: Any) -> None:
+    """transformers would compare it with a number, in a TypeError."""
+    folder = folder_of(tmp_path, "bert")
+    word_tokenizer(pad=True).save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model_max_length": limit}))
+    complete_tokenizer(folder, "theirs")
+    assert open_tokenizer(folder).max_length is None
+    assert open_auto_tokenizer(folder).max_length is None
+    assert AutoTokenizer.from_pretrained(folder)("w1 w2")["input_ids"]
+
+
+def test_a_vocabulary_of_byte_pairs_without_its_merges_is_named(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "gpt2")
+    (folder / "vocab.json").write_text('{"<|endoftext|>": 0, "a": 1}')
+    with pytest.raises(ModelError, match=r"vocab.json is there without merges.txt. Save the model's fast tokenizer"):
+        complete_tokenizer(folder, "theirs")

@@ -1,17 +1,24 @@
 import dataclasses
 import json
 import os
+import re
 import stat
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import pipeline
 
 from stages.errors import ModelError
-from stages.finetune.encoder import check_fit, load_encoder, save_model
+from stages.finetune.encoder import check_computes, check_fit, load_encoder, save_model
+from stages.inference import Classifier
 from stages.paths import Paths
 from stages.tokens import open_tokens
+from tests.stages.finetune.kinds import kind_model
 from tests.stages.finetune.tiny import LABELS, write_encoder, write_tokens
+
+RELATIVE = {"relative_attention": True, "position_biased_input": False, "pos_att_type": ["p2c", "c2p"]}
 
 
 def test_loaded_in_train_mode_with_the_names_of_the_labels(paths: Paths) -> None:
@@ -55,6 +62,40 @@ def test_rows_longer_than_the_positions(paths: Paths) -> None:
         ModelError, match=r"a row of \d\d tokens, but the encoder reads 32 at most. Set tokenize.max_length"
     ):
         check_fit(load_encoder(paths.encoder, labels=LABELS), tokens)
+
+
+@pytest.mark.parametrize(("kind", "options"), [("qwen2", {}), ("modernbert", {}), ("deberta-v2", RELATIVE)])
+def test_rows_longer_than_computed_positions_are_trained_on_and_read(
+    paths: Paths, kind: str, options: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    tokens = write_tokens(paths, longest=60)
+    kind_model(kind, **options).base_model.save_pretrained(paths.encoder)
+    model = load_encoder(paths.encoder, labels=LABELS).eval()
+    check_fit(model, tokens)
+    check_computes(model, tokens)
+    assert re.search(r"a row of 5\d tokens, and config.json of the encoder names 40 positions", caplog.text)
+    save_model(model, paths.finetuned(1), encoder=paths.encoder)
+    text = " ".join(f"w{number}" for number in range(10, 60))
+    assert Classifier.load(paths.finetuned(1)).max_length == 40  # nothing says what it was trained on
+    (paths.finetuned(1) / "calibration.json").write_text('{"max_length": 50}')
+    classifier = Classifier.load(paths.finetuned(1))
+    assert classifier.max_length == 50
+    ids = torch.tensor([[2, *range(10, 58), 3]])
+    with torch.no_grad():
+        expected = model(ids).logits.softmax(-1).numpy()
+    assert np.abs(classifier.probabilities([text]) - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("fnet", {}), ("xlm", {"summary_type": "last"}), ("xlm", {"summary_type": "mean"}), ("bert", {}), ("gpt2", {})],
+)
+def test_an_architecture_that_reads_padding_is_named(
+    paths: Paths, kind: str, options: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    kind_model(kind, **options).base_model.save_pretrained(paths.encoder)
+    check_computes(load_encoder(paths.encoder, labels=LABELS), open_tokens(paths.tokens))
+    assert (f"{kind} reads the padding beside a text" in caplog.text) == (kind not in ("bert", "gpt2"))
 
 
 def test_tokens_of_another_encoder(paths: Paths) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,16 @@ CLASSES = {  # what a classifier of another task says in its config.json
     "the same classes in another order": {"id2label": {0: "good", 1: "bad", 2: "fair"}},
     "many labels per text": {"problem_type": "multi_label_classification"},
     "a number": {"num_labels": 1, "problem_type": "regression"},
+    "thresholds": {"thresholds": [0.1, 0.9], "best_threshold": 0.3, "class_weights": [1, 9], "label_names": ["a", "b"]},
     "a task of its own": {"finetuning_task": "sst2", "task_specific_params": {"summarization": {"max_length": 9}}},
+}
+OF_CONFIG = {"id2label", "label2id", "classifier_dropout", "classifier_pooling", "classifier_activation"}
+OF_CONFIG |= {
+    "classifier_bias",
+    "classifier_dropout_prob",
+    "seq_classif_dropout",
+    "transformers_version",
+    "summary_proj_to_labels",
 }
 HEADS = {
     "token classifier": AutoModelForTokenClassification,
@@ -65,6 +75,7 @@ def of_no_task(model: PreTrainedModel, folder: Path) -> None:
     assert config["id2label"] == {str(number): label for number, label in enumerate(LABELS)}
     assert config["label2id"] == {label: number for number, label in enumerate(LABELS)}
     assert not {"problem_type", "finetuning_task", "task_specific_params", "retune_head"} & config.keys()
+    assert {key for key in config if re.search("label|threshold|class", key)} <= OF_CONFIG
 
 
 def biased(model: PreTrainedModel) -> PreTrainedModel:
@@ -152,6 +163,26 @@ def test_a_bare_encoder_has_nothing_to_say(tmp_path: Path, caplog: pytest.LogCap
     assert caplog.text == ""
     assert source_of(loaded).unused == []
     assert new_pooler(loaded) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [("roberta", {"pad_token_id": None}), ("bart", {"eos_token_id": [3]}), ("t5", {"eos_token_id": [3]})],
+)
+def test_what_transformers_can_not_read_of_a_config_but_other_files_say(
+    paths: Paths, kind: str, values: dict[str, Any]
+) -> None:
+    """The pad token that RoBERTa counts positions from, and an end token in a list, as for generation."""
+    put(paths, kind_model(kind).base_model)
+    config = paths.encoder / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | values))
+    main(params(max_epochs=1, limit_train_batches=1), paths, 7)
+    ids = torch.tensor([[2, 12, 30, 3]])
+    plain = AutoModelForSequenceClassification.from_pretrained(paths.finetuned(7)).eval()
+    with torch.no_grad():
+        expected = plain(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.softmax(-1)
+    ours = Classifier.load(paths.finetuned(7)).probabilities(["w12 w30", "w12 w30 w31 w32"])[0]
+    assert ours == pytest.approx(expected[0].numpy(), abs=1e-5)
 
 
 def put(paths: Paths, source: PreTrainedModel) -> None:

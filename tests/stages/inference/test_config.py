@@ -59,7 +59,7 @@ def test_what_changes_no_answer_is_taken(folder: Path, values: dict[str, Any]) -
 LABELS: dict[str, tuple[Any, str]] = {
     "gaps": ({"0": "a", "5": "b", "9": "c"}, r"id2label with the classes '0', '5', '9', expected 0 to 2"),
     "a negative number": ({"-1": "a", "0": "b"}, r"id2label with the classes '-1', '0', expected 0 to 1"),
-    "no numbers": ({"a": "a", "b": "b"}, r"can't build a text classifier from config.json"),
+    "no numbers": ({"a": "a", "b": "b"}, r"id2label with the classes 'a', 'b', expected 0 to 1"),
     "a number twice": ({"0": "a", "00": "b"}, r"id2label with the classes '0', '00'"),
     "a list": (["a", "b"], r"config.json"),
     "a name twice": ({"0": "a", "1": "a"}, r"the label 'a' twice in id2label"),

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from transformers import AutoTokenizer, BertTokenizer, pipeline
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertTokenizer, pipeline
 
 from stages.errors import ModelError
 from stages.inference.classifier import Classifier
@@ -69,3 +70,47 @@ def test_a_text_with_a_token_beyond_the_embeddings_is_one_line(tmp_path: Path) -
     assert len(classifier(TEXTS)) == 4
     with pytest.raises(ModelError, match=r"a text has the token '\[MASK\]' \(44\), and the model embeds ids below 44"):
         classifier(["w1 [MASK]"])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("kind", ["bert", "llama", "bart", "deberta-v2"])
+def test_weights_of_16_or_64_bits_answer_the_same_alone_and_beside_others(
+    kind: str, dtype: torch.dtype, tmp_path: Path
+) -> None:
+    model = save_classifier(kind, tmp_path)
+    model.to(dtype).save_pretrained(tmp_path)
+    classifier = Classifier.load(tmp_path)
+    together = classifier.probabilities(TEXTS)
+    alone = np.vstack([classifier.probabilities([text]) for text in TEXTS])
+    np.testing.assert_allclose(np.log(together), np.log(alone), atol=1e-5)
+    peer = AutoModelForSequenceClassification.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    with torch.no_grad():
+        logits = [peer(**tokenizer(text, return_tensors="pt")).logits.softmax(-1)[0] for text in TEXTS]
+    np.testing.assert_allclose(alone, torch.stack(logits).numpy(), atol=1e-5)
+
+
+def test_a_config_that_can_not_be_computed_is_one_line(tmp_path: Path) -> None:
+    save_classifier("roberta", tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"pad_token_id": None}))
+    with pytest.raises(
+        ModelError, match=r"^roberta can't compute a text as its config.json says .*Correct config.json"
+    ):
+        Classifier.load(tmp_path)
+
+
+def test_labels_in_a_list_are_named(tmp_path: Path) -> None:
+    save_classifier("bert", tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"id2label": ["a", "b", "c"]}))
+    with pytest.raises(ModelError, match=r"config.json has id2label: .*expected an object"):
+        Classifier.load(tmp_path)
+
+
+def test_weights_under_another_name_are_named(tmp_path: Path) -> None:
+    save_classifier("bert", tmp_path)
+    (tmp_path / "model.safetensors").rename(tmp_path / "model.fp16.safetensors")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"no model.safetensors, but model.fp16.safetensors. Rename it"):
+        Classifier.load(tmp_path)

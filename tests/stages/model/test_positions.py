@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from stages.model.positions import first_position, max_tokens
+from stages.model.positions import first_position, max_tokens, table_tokens
 from tests.stages.tiny_classifiers import tiny_classifier
 
 FROM_0 = "albert bert big_bird convbert ctrl deberta distilbert electra gpt2 megatron-bert mobilebert openai-gpt xlm"
@@ -33,6 +33,7 @@ def fits(kind: str, tokens: int, **changes: int) -> bool:
 def test_as_many_tokens_fit_as_the_table_has_positions(kind: str, first: int, most: int) -> None:
     model = tiny_classifier(kind, pad_token_id=0)
     assert (first_position(model), max_tokens(model)) == (first, most)
+    assert table_tokens(model) == (None if kind == "ctrl" else most)  # its table is no module, and as hard a limit
     assert fits(kind, most)
     assert not fits(kind, most + 1)
 
@@ -46,8 +47,10 @@ def test_positions_count_from_the_padding_token(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", NO_TABLE.split())
-def test_computed_positions_have_the_limit_of_the_config(kind: str) -> None:
-    assert (first_position(tiny_classifier(kind)), max_tokens(tiny_classifier(kind))) == (0, 66)
+def test_computed_positions_have_the_number_of_the_config_which_is_no_limit(kind: str) -> None:
+    model = tiny_classifier(kind)
+    assert (first_position(model), max_tokens(model), table_tokens(model)) == (0, 66, None)
+    assert fits(kind, 100)
 
 
 @pytest.mark.parametrize("kind", ["bloom", "t5", "xlnet"])

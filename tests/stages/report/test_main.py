@@ -345,7 +345,8 @@ def test_the_model_folder_says_how_to_decide(reported: Paths) -> None:
         "max_length": 128,
         "truncation": "head",
     }
-    assert AutoTokenizer.from_pretrained(reported.report / "model").model_max_length == 128
+    tokenizer = AutoTokenizer.from_pretrained(reported.report / "model")
+    assert (tokenizer.model_max_length, tokenizer.truncation_side) == (128, "right")
 
 
 def _measured(project: Paths) -> pd.DataFrame:

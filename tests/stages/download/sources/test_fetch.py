@@ -1,8 +1,10 @@
 """Where rows come from: patterns, folders per class, Arrow files, object stores."""
 
+import gc
 import hashlib
 import io
 import sys
+import warnings
 from pathlib import Path
 from typing import ClassVar
 
@@ -352,3 +354,26 @@ def test_a_link_to_nothing_is_missing(tmp_path):
     linked(tmp_path)
     with pytest.raises(DataError, match="data/nowhere.csv is missing"):
         list(fetch("data/nowhere.csv", root=tmp_path / "project", watched="data", scratch=tmp_path))
+
+
+@pytest.mark.parametrize("name", ["data/rows.csv", "data/films/good/1.txt"])
+def test_a_pointer_of_git_lfs_is_named(read, name):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    source, kind = ("data/films", "folders") if "films" in name else (name, "csv")
+    files = {name.removeprefix("data/"): pointer, "films/bad/1.txt": b"bad"}
+    with pytest.raises(
+        DataError, match=rf"{name} is a pointer of git-lfs, not the file itself. Fetch it: git lfs pull"
+    ):
+        read(files, files=[{"source": source}], file_format=kind)
+
+
+@pytest.mark.parametrize("kind", ["csv", "folders"])
+def test_every_file_is_closed(read, kind, recwarn):
+    """Python says so under PYTHONWARNINGS=error, in a traceback."""
+    warnings.simplefilter("always", ResourceWarning)
+    if kind == "csv":
+        read(ROWS)
+    else:
+        read(films("."), files=[{"source": "data/films"}], file_format=kind)
+    gc.collect()
+    assert [warning for warning in recwarn if warning.category is ResourceWarning] == []

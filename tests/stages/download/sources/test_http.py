@@ -114,6 +114,22 @@ def test_no_host_in_the_address(tmp_path):
         http.download("http://?x", tmp_path / "x")
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("socks://proxy:9", "starts with socks://, expected http://, https:// or socks5://"),
+        ("http://user:secret@proxy:port", "is not an address"),
+    ],
+)
+def test_a_proxy_that_can_not_be_used_is_named_without_its_value(tmp_path, monkeypatch, value, message):
+    monkeypatch.setenv("ALL_PROXY", value)
+    with pytest.raises(
+        DataError, match=f"http://example.org/x can't be asked for: ALL_PROXY {message}. Correct"
+    ) as error:
+        http.download("http://example.org/x", tmp_path / "x", attempts=1)
+    assert "secret" not in str(error.value)
+
+
 ROWS = b"text,label\na,x\nb,y\n"
 
 

@@ -3,6 +3,7 @@
 Each stage runs in a process of its own, because the clients read HF_ENDPOINT once, when they are imported.
 """
 
+import importlib.util
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,7 +21,7 @@ from ruamel.yaml import YAML
 from transformers import BertConfig, BertModel
 
 from stages.download.encoder import locate_encoder
-from stages.download.sources.hub import DATASET, MODEL
+from stages.download.sources.hub import DATASET, MODEL, fetch_hub_model
 from stages.errors import ModelError
 from stages.files import sha256
 from tests.stages.download.hub_server import COMMIT, HubServer, serve_hub
@@ -270,3 +272,16 @@ def test_addresses():
     assert not MODEL.fullmatch("hf://datasets/name")
     with pytest.raises(ModelError, match=r"hf://datasets/a/b is not the address of a model"):
         locate_encoder("hf://datasets/a/b", root=Path())
+
+
+@pytest.mark.parametrize("value", ["socks5://proxy:9", "socks://proxy:9", "http://proxy:port"])
+def test_a_proxy_that_the_hub_s_client_can_not_use_is_named(monkeypatch, value):
+    if value.startswith("socks5") and importlib.util.find_spec("socksio"):
+        pytest.skip("the client can use it here")
+    monkeypatch.setenv("ALL_PROXY", value)
+    huggingface_hub.close_session()  # its client has read the environment
+    try:
+        with pytest.raises(ModelError, match="hf://a/b@main could not be fetched: ALL_PROXY .*Correct it, or unset it"):
+            fetch_hub_model("hf://a/b@main", files=())
+    finally:
+        huggingface_hub.close_session()
