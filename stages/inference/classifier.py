@@ -62,7 +62,6 @@ class Classifier:
         self._model = model
         self._tokenizer = tokenizer
         self._calibration = calibration
-        self._predictor = PREDICTORS[kind_of(model.config)]
         probe, _ = self._encode(["a"], pairs=False)
         what = f"{model.config.model_type} can't compute a text"
         with compute_errors(what, advice="Correct config.json, or use another model."):
@@ -106,7 +105,9 @@ class Classifier:
         Raises:
             DataError: A text is empty or not a string.
         """
-        return self._predictor.predictions(self._answer(texts, text_pairs), self.labels, self._calibration)
+        return PREDICTORS[kind_of(self._model.config)].predictions(
+            self._answer(texts, text_pairs), self.labels, self._calibration
+        )
 
     def columns(
         self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, *, every_label: bool = False
@@ -119,7 +120,9 @@ class Classifier:
             every_label: Of classes, add the probability of every label.
         """
         answers = self._answer(texts, text_pairs)
-        return self._predictor.columns(answers, self.labels, self._calibration, every_label=every_label)
+        return PREDICTORS[kind_of(self._model.config)].columns(
+            answers, self.labels, self._calibration, every_label=every_label
+        )
 
     def probabilities(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
         """Return the calibrated probability of each label; shape (rows, num_labels). Arguments as for a call.
@@ -127,7 +130,7 @@ class Classifier:
         Raises:
             ModelError: The model gives a number, which has no probability.
         """
-        if self._predictor is PREDICTORS["number"]:
+        if PREDICTORS[kind_of(self._model.config)] is PREDICTORS["number"]:
             raise ModelError("The model gives a number, which has no probability. Call the classifier itself.")
         return self._answer(texts, text_pairs)
 
@@ -137,7 +140,7 @@ class Classifier:
         Raises:
             ModelError: The model is not of classes.
         """
-        if self._predictor is not PREDICTORS["classes"]:
+        if PREDICTORS[kind_of(self._model.config)] is not PREDICTORS["classes"]:
             raise ModelError("The model does not choose one label of several. Call the classifier itself.")
         return self._calibration.decide(probabilities, self.labels)
 

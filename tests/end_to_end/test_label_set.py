@@ -77,7 +77,7 @@ def test_more_epochs_are_judged(compared: Comparison) -> None:
     ("arguments", "shown"),
     [
         (["compare", "short", "learned"], ["these two models differ: test.micro_f1", "rows better,"]),
-        (["compare", "short", "learned", "--markdown"], ["| `test.micro_f1` |", "rows better,"]),
+        (["compare", "short", "learned", "--markdown"], ["these two models differ: test.micro&#95;f1", "rows better,"]),
         (["compare", "learned", "short", "--max-drop", "test.hamming_loss=0.01"], ["rises by at most 0.01"]),
         (["log"], ["micro_f1", "subset_accuracy"]),
         (["results"], ["micro_f1", "sample_f1"]),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 import random
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,7 @@ def test_what_it_says_of_a_text(project: Paths) -> None:
     (answer,) = classifier(["good bad"])
     assert isinstance(answer, NumberPrediction)
     assert answer.low < answer.number < answer.high  # type: ignore[operator]
+    assert pickle.loads(pickle.dumps(classifier))(["good bad"]) == [answer]  # as processes that share the work do
     assert classifier.embed(["good bad"]).shape == (1, 16)
     with pytest.raises(ModelError, match="a number, which has no probability"):
         classifier.probabilities(["good bad"])
