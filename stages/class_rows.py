@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from stages.components import connect_rows
 from stages.errors import DataError
 from stages.messages import examples, short
+from stages.row_labels import count_labels, has_label, label_array, label_pairs
 from stages.schema import Split
 from stages.split_inputs import COLUMNS, SplitInputs, pool_rows
 from stages.targets.rows import ROWS, read_rows_target
@@ -61,7 +63,8 @@ def require_class_rows(
     needed = " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
     described = examples(shortages, show=lambda shortage: _describe(shortage, labels, options, example))
     causes = {shortage.cause: shortage for shortage in reversed(shortages)}
-    fixes = [_fix(shortage, len(parts), options) for shortage in causes.values()]
+    in_sets = inputs.label.ndim > 1
+    fixes = [_fix(shortage, len(parts), options, in_sets=in_sets) for shortage in causes.values()]
     raise DataError(
         f"A class needs rows for {needed} (split.method: {options.method}), but: {described}. {' '.join(fixes)}"
     )
@@ -73,7 +76,7 @@ def require_class_rows_of_file(path: Path, options: Split) -> None:
     target = read_rows_target(path)
     table = file.read(columns=list(COLUMNS))
     index = ROWS[target.kind].index(table.column("label").combine_chunks(), target)
-    table = table.set_column(table.schema.get_field_index("label"), "label", [index.astype(np.int64)])
+    table = table.set_column(table.schema.get_field_index("label"), "label", label_array(index))
 
     def example(position: int) -> str:
         for batch in file.iter_batches(columns=["text"]):
@@ -95,13 +98,13 @@ def find_shortages(inputs: SplitInputs, num_labels: int, options: Split) -> tupl
     units = _units(inputs.label[pool.positions], pool.component, num_labels)
     undropped = np.flatnonzero(np.isin(pool.official, ["train"] if options.method == "source" else ["", "train"]))
     label = inputs.label[undropped]
-    rows = np.bincount(label, minlength=num_labels)
+    rows = count_labels(label, num_labels=num_labels)
     keys = (inputs.group[undropped], inputs.text_key[undropped], inputs.cluster[undropped])
     of_group = _units(label, connect_rows(*keys, duplicates="keep"), num_labels)
     together = connect_rows(*keys, duplicates=options.duplicates)
     shortages = []
     for index in np.flatnonzero((rows > 0) & (units < len(parts))).tolist():
-        own = np.flatnonzero(label == index)
+        own = np.flatnonzero(has_label(label, index))
         largest = int(np.argmax(np.bincount(together[own])))
         cause = "rows" if rows[index] < len(parts) else "groups" if of_group[index] < len(parts) else "duplicates"
         shortages.append(
@@ -117,10 +120,11 @@ def find_shortages(inputs: SplitInputs, num_labels: int, options: Split) -> tupl
     return shortages, parts
 
 
-def _units(label: Ints, component: Ints, num_labels: int) -> Ints:
+def _units(labels: NDArray[Any], component: Ints, num_labels: int) -> Ints:
     """How many components have a row of each class; shape (num_labels,)."""
+    row, label = label_pairs(labels)
     count = int(component.max(initial=0)) + 1
-    return np.bincount(np.unique(label * count + component) // count, minlength=num_labels).astype(np.int64)
+    return np.bincount(np.unique(label * count + component[row]) // count, minlength=num_labels).astype(np.int64)
 
 
 def _describe(shortage: Shortage, labels: Sequence[str], options: Split, example: Callable[[int], str] | None) -> str:
@@ -137,12 +141,14 @@ def _describe(shortage: Shortage, labels: Sequence[str], options: Split, example
     return f"the {rows} rows of {label} are {clusters} of {alike} texts{such}"
 
 
-def _fix(shortage: Shortage, parts: int, options: Split) -> str:
+def _fix(shortage: Shortage, parts: int, options: Split, *, in_sets: bool) -> str:
     if shortage.cause == "groups":
         return (
             "Rows of one group stay in one split: give rows of more groups, "
             "or set download.dataset.columns.group: null."
         )
+    if shortage.cause == "rows" and in_sets:
+        return "Add rows with the label, or take it out of the rows."
     if shortage.cause == "rows":
         return (
             "Add rows, join the class with another one in download.dataset.labels, or leave it out: set "

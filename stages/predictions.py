@@ -1,6 +1,7 @@
 """predictions.parquet: a model's probabilities and the predicted label for every row of val and test.
 
 Where the label is a number, it is in `labels` and `decided` as it is, and `probabilities` has the model's only output.
+Where a row has any number of labels, both have flags of shape (rows, num_labels) that say which.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from stages.files import replace_file
+from stages.row_labels import label_array, label_values
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,15 @@ def read_predictions(path: Path) -> dict[str, Predictions]:
 def _table(name: str, split: Predictions) -> pa.Table:
     rows, num_labels = split.probabilities.shape
     flat = pa.array(split.probabilities.ravel(), pa.float32())
-    label_type = pa.float64() if np.issubdtype(split.labels.dtype, np.floating) else pa.int32()
     return pa.table(
         {
             "position": split.positions,
             "id": pa.array(split.ids, pa.string()),
             "split": pa.array([name] * rows, pa.string()),
-            "label": pa.array(split.labels, label_type),
+            "label": label_array(split.labels),
             "tokens": pa.array(split.tokens, pa.int32()),
             "group": pa.array(np.arange(rows) if split.groups is None else split.groups, pa.int64()),
-            "pred": pa.array(split.preds, label_type),
+            "pred": label_array(split.preds),
             "probabilities": pa.FixedSizeListArray.from_arrays(flat, num_labels),
         }
     )
@@ -90,18 +91,12 @@ def _predictions(table: pa.Table) -> Predictions:
     return Predictions(
         positions=table["position"].to_numpy(),
         ids=table["id"].to_pylist(),
-        labels=_labels(table["label"]),
+        labels=label_values(table["label"]),
         probabilities=flat.reshape(-1, width),
         tokens=_integers(table, "tokens"),
         groups=_integers(table, "group"),
-        decided=_labels(table["pred"]) if "pred" in table.column_names else None,
+        decided=label_values(table["pred"]) if "pred" in table.column_names else None,
     )
-
-
-def _labels(column: pa.ChunkedArray) -> NDArray[Any]:
-    """Numbers as they are, indices of classes as 64-bit integers; shape (rows,)."""
-    values: NDArray[Any] = column.to_numpy()
-    return values if pa.types.is_floating(column.type) else values.astype(np.int64)
 
 
 def _integers(table: pa.Table, column: str) -> NDArray[np.int64] | None:

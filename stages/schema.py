@@ -57,7 +57,7 @@ class Columns(Section):
     """Names of the columns, or their numbers (from 0) in a file without a header."""
 
     text: str | int
-    label: str | int | None
+    label: str | int | Annotated[list[str | int], Field(min_length=2)] | None
     text_pair: str | int | None
     id: str | int | None
     group: str | int | None
@@ -95,6 +95,7 @@ class Dataset(Section):
     sheet: str | int | None = None
     columns: Columns
     target: Literal["auto", "classes", "label_set", "ordered", "number"]
+    label_separator: Annotated[str, Field(min_length=1)] | None = None
     labels: dict[str | int, str]
     label_order: list[str]
     checks: Checks
@@ -163,7 +164,14 @@ class Finetune(Section):
     loss: Literal["auto", "mse", "huber"]
     class_weights: Literal["none", "balanced"] | dict[str | int, Annotated[float, Field(gt=0)]]
     monitor: Literal[
-        "val.loss", "val.accuracy", "val.macro_f1", "val.mcc", "val.quadratic_kappa", "val.r2", "val.pearson"
+        "val.loss",
+        "val.accuracy",
+        "val.macro_f1",
+        "val.mcc",
+        "val.quadratic_kappa",
+        "val.micro_f1",
+        "val.r2",
+        "val.pearson",
     ]
     patience: Positive | None
     accelerator: Literal["auto", "cpu", "gpu"]
@@ -182,7 +190,18 @@ class Finetune(Section):
 
 
 class Evaluate(Section):
-    metric: Literal["auto", "accuracy", "macro_f1", "mcc", "quadratic_kappa", "r2", "mean_absolute_error"]
+    metric: Literal[
+        "auto",
+        "accuracy",
+        "macro_f1",
+        "mcc",
+        "quadratic_kappa",
+        "micro_f1",
+        "sample_f1",
+        "subset_accuracy",
+        "r2",
+        "mean_absolute_error",
+    ]
     batch_size: Positive
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     resamples: Annotated[int, Field(ge=100, le=1_000_000)]

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from stages.components import connect_rows, first_of_each
 from stages.errors import DataError
+from stages.row_labels import label_values
 from stages.schema import Split
 
 COLUMNS = ("label", "text_key", "cluster", "group", "split")
@@ -22,7 +24,7 @@ class SplitInputs:
     """The columns that the rows are divided by.
 
     Args:
-        label: Label index, (rows,).
+        label: Label index, (rows,); or flags that say which labels a row has, (rows, num_labels).
         text_key: Equal for equal texts, (rows,).
         cluster: Equal for nearly equal texts, -1 for a text that is like no other, (rows,).
         group: Number of the row's group, -1 for none, (rows,).
@@ -31,7 +33,7 @@ class SplitInputs:
         split: Official split of each row; None: it has none.
     """
 
-    label: NDArray[np.int64]
+    label: NDArray[Any]
     text_key: NDArray[np.int64]
     cluster: NDArray[np.int64]
     group: NDArray[np.int64]
@@ -46,7 +48,7 @@ class SplitInputs:
         text_key = table.column("text_key").to_numpy()
         hashes = np.array([_hash_group(name) for name in names] or [0], dtype=np.int64)
         return cls(
-            label=table.column("label").to_numpy().astype(np.int64),
+            label=label_values(table.column("label")),
             text_key=text_key,
             cluster=table.column("cluster").fill_null(-1).to_numpy(),
             group=group,

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from stages.row_labels import label_values
+
 T = TypeVar("T", bound=np.generic)
 Batch = dict[str, NDArray[Any]]  # input_ids, attention_mask, ... of a batch, each (batch, tokens)
 
@@ -145,7 +147,7 @@ def of_equal_length(batches: Sequence[NDArray[np.int64]], lengths: NDArray[np.in
 def _learned(table: pa.Table) -> NDArray[Any]:
     """The column that models learn: `target` where the kind of target has one, else the label index."""
     if "target" not in table.column_names:
-        return np.asarray(table.column("label").to_numpy().astype(np.int64))
+        return label_values(table.column("label"))
     column = table.column("target").combine_chunks()
     return np.asarray(column.to_numpy(zero_copy_only=False))
 

@@ -33,6 +33,7 @@ from stages.finetune.training.loggers import make_loggers
 from stages.finetune.training.optimizer import make_schedule
 from stages.finetune.training.trainer import make_trainer
 from stages.metrics.classification import cell_features, score_sums
+from stages.metrics.label_sets import score_sets, set_features
 from stages.metrics.names import headline_metrics
 from stages.metrics.regression import number_scores
 from stages.model.pooling import pool
@@ -266,11 +267,10 @@ def finetune_method(name: str, folder: Path) -> Any:
 
 
 def monitor(name: str, folder: Path) -> Any:
-    """What chose the best epoch, of classes; of others, which metric would."""
-    if name in TRAINING["ordered"].MONITORS.keys() - TRAINING["classes"].MONITORS.keys():
-        return type(TRAINING["ordered"].val_metrics(3)[name.removeprefix("val.")]).__name__
+    """What chose the best epoch, of classes; of another kind, which metric would."""
     if name not in TRAINING["classes"].MONITORS:
-        return type(TRAINING["number"].val_metrics(1)[name.removeprefix("val.")]).__name__
+        kind = next(kind for kind in TRAINING.values() if name in kind.MONITORS)
+        return type(kind.val_metrics(3)[name.removeprefix("val.")]).__name__
     chosen = trained(folder, monitor=name)[1]["monitor"]
     assert chosen["value"] is not None
     return chosen["name"]
@@ -367,6 +367,12 @@ def loggers(name: str, folder: Path) -> Any:
 # --- evaluate and report ---
 
 
+SETS = (  # of labels and of predictions
+    np.array([[1, 1, 0], [0, 0, 1], [1, 0, 0]], dtype=bool),
+    np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0]], dtype=bool),
+)
+
+
 def metric(name: str, folder: Path) -> Any:
     """The metrics that lead for each kind of target and the value of the first, or refused."""
     labels, preds = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 2, 2])
@@ -375,6 +381,7 @@ def metric(name: str, folder: Path) -> Any:
         "number": number_scores(np.ones(3), np.array([1.0, 2.0, 4.0]), np.array([1.0, 3.0, 3.5])),
         "classes": score_sums(sums, num_labels=3),
         "ordered": score_sums(sums, num_labels=3, ordered=True),
+        "label_set": score_sets(set_features(*SETS).sum(axis=0), num_labels=3),
     }
     found: list[Any] = []
     for kind, scores in values.items():

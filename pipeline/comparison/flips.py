@@ -5,6 +5,7 @@ What that means is said by the kind of target: a class is right or wrong, a numb
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.comparison.paired_rows import PairedRows
 from stages.metrics.slices import cut_slices, slice_columns
+from stages.row_labels import has_label
 
 Mask = NDArray[np.bool_]
 
@@ -27,7 +29,7 @@ class FlippedRow:
         base: The label that base predicts.
         head: The label that head predicts.
         gain: Change in the probability of the row's label, head minus base (-1 to 1); of a number, by how much it is
-            closer.
+            closer; of a set, how many labels fewer are wrong.
         text: The row's text; None where it may not be shown or is not available.
     """
 
@@ -65,9 +67,12 @@ class Flips:
     """What changed between the predictions of base's and of head's champion.
 
     Attributes:
-        fixed: Number of rows that base predicts wrong and head right; of numbers: that head predicts closer.
-        broken: Number of rows that base predicts right and head wrong; of numbers: that head predicts farther.
-        wrong: Number of rows that both predict wrong; of numbers: as far as before.
+        fixed: Number of rows that base predicts wrong and head right; of numbers: that head predicts closer; of
+            sets of labels: with fewer wrong labels.
+        broken: Number of rows that base predicts right and head wrong; of numbers: that head predicts farther; of
+            sets of labels: with more wrong labels.
+        wrong: Number of rows that both predict wrong; of numbers: as far as before; of sets: with as many
+            wrong labels.
         classes: By label; those with the most flips first.
         slices: By length, group and further columns; those with the most flips first.
         fixed_rows: The fixed rows with the largest gain.
@@ -93,20 +98,20 @@ def largest(gains: NDArray[np.floating], mask: Mask, most: int) -> list[int]:
 
 
 def count_flips(
-    pairs: PairedRows, indices: NDArray[np.integer], rows: pa.Table | None, fixed: Mask, broken: Mask
+    pairs: PairedRows, labels: NDArray[Any], rows: pa.Table | None, fixed: Mask, broken: Mask
 ) -> tuple[list[FlipCount], list[FlipCount]]:
     """Return how many rows were fixed and broken, by label and by slice; those with the most flips first.
 
     Args:
         pairs: The rows that both sides have.
-        indices: Index into the target's labels of each; shape (rows,).
+        labels: Index into the target's labels of each, (rows,); or flags that say which it has, (rows, num_labels).
         rows: Head's data set, for slices; None where it is not available.
         fixed: Which were fixed; shape (rows,).
         broken: Which were broken; shape (rows,).
     """
-    labels = {name: indices == index for index, name in enumerate(pairs.target.labels)}
+    of_labels = {name: has_label(labels, index) for index, name in enumerate(pairs.target.labels)}
     slices = _slices(_align(rows, pairs.ids), pairs.head.tokens)
-    return _count(labels, fixed, broken), _count(slices, fixed, broken)
+    return _count(of_labels, fixed, broken), _count(slices, fixed, broken)
 
 
 def shown_texts(

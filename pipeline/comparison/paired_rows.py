@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pipeline.comparison.seed_predictions import Ints, Labels, SeedPredictions
 from stages.targets.target import Target
@@ -72,5 +73,11 @@ def pair_by_id(base: SeedPredictions, head: SeedPredictions, target: Target) -> 
         base=base_common,
         head=head_common,
         split_rows=(len(base.labels), len(head.labels)),
-        relabelled=int((base_common.labels != head_common.labels).sum()),
+        relabelled=int(_differ(base_common.labels, head_common.labels).sum()),
     )
+
+
+def _differ(base: Labels, head: Labels) -> NDArray[np.bool_]:
+    """Whether the label of each row differs, or any of its labels; shape (rows,)."""
+    differ = np.asarray(base != head)
+    return differ if differ.ndim == 1 else np.asarray(differ.any(axis=1))

@@ -67,7 +67,7 @@ def _usable_rows(
     """Yield the columns of each row that can be used, and add the row to the store."""
     for raw in file.records:
         store.counts[-1] += 1
-        value = (file.label if file.label is not None else raw.label or "").strip()
+        value = names.read(file.label if file.label is not None else raw.label)
         label = _replace_surrogates(names.rename(value))
         usable = True
         for rule, detail in broken_rules(raw, value=value, names=names, label=label, columns=file.columns, ids=ids):

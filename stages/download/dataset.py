@@ -11,13 +11,13 @@ from stages.download.checks.split_names import warn_of_split_names
 from stages.download.collect import collect_rows
 from stages.download.inputs import open_inputs
 from stages.download.labels import LabelNames
-from stages.download.readers.record import ReadOptions, slice_fields
+from stages.download.readers.record import ReadOptions, flag_fields, slice_fields
 from stages.download.row_store import RowStore
 from stages.download.writer import write_rows
 from stages.files import write_json
 from stages.schema import Dataset
 from stages.targets.rows import ROWS, Rows
-from stages.targets.rows.choice import choose_kind, declared_rows
+from stages.targets.rows.choice import choose_kind, declare, declared_rows
 
 
 def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: int) -> None:
@@ -34,8 +34,12 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
     """
     options = _read_options(dataset)
     labels = {str(value): name for value, name in dataset.labels.items()}
-    checks, kind = dataset.checks, declared_rows(dataset.target)
-    names = LabelNames(labels, merge=checks.label_spelling == "merge", kind=kind)
+    columns = dataset.columns.label if isinstance(dataset.columns.label, list) else []
+    target = declare(dataset.target, sets=bool(columns) or dataset.label_separator is not None)
+    checks, kind = dataset.checks, declared_rows(target)
+    merge = checks.label_spelling == "merge"
+    renames = labels if "label_spelling" in kind.CHECKS else {}  # other kinds refuse names, once all rows are read
+    names = LabelNames(renames, merge=merge, kind=kind, separator=dataset.label_separator)
     with (
         tempfile.TemporaryDirectory() as scratch,
         (folder / "set_aside.csv").open("w", encoding="utf-8", newline="") as set_aside,
@@ -60,7 +64,7 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
             slice_columns=options.slice_columns,
         )
         problems.advice["unknown_label"] = names.advice
-        kind = settle_kind(store, dataset)
+        kind = settle_kind(store, target, named=bool(labels or dataset.label_order))
         spellings = names.log_merged()
         if "label_spelling" in kind.CHECKS:
             spellings |= check_spelling(store, problems, named=bool(labels), label_order=dataset.label_order)
@@ -80,7 +84,7 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
             folder / "rows.parquet",
             kind=kind,
             labels=labels,
-            label_order=dataset.label_order,
+            label_order=dataset.label_order or list(map(str, columns)),
             aside=aside,
             cluster=cluster,
             problems=problems,
@@ -91,20 +95,26 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
     write_json(folder / "source.json", {"files": sources})
 
 
-def settle_kind(store: RowStore, dataset: Dataset) -> Rows:
+def settle_kind(store: RowStore, target: str, *, named: bool) -> Rows:
     """Return the kind of the labels, which are stored in its form from here on.
+
+    Args:
+        store: The rows.
+        target: From `declare`.
+        named: Whether params.yaml names the classes, or their order.
 
     Raises:
         DataError: `auto` can't tell the kind.
     """
-    named = bool(dataset.labels or dataset.label_order)
-    kind = ROWS[choose_kind(dataset.target, store.labels, named=named)]
+    kind = ROWS[choose_kind(target, store.labels, named=named)]
     store.rename_labels({label: kind.stored(label) or label for label in store.labels})
     return kind
 
 
 def _read_options(dataset: Dataset) -> ReadOptions:
     columns = dataset.columns.model_dump(exclude={"slices"}, exclude_none=True)
+    if isinstance(dataset.columns.label, list):
+        columns |= flag_fields(columns.pop("label"))
     return ReadOptions(
         format=dataset.format,
         encoding=dataset.encoding,

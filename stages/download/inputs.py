@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stages.download.readers.record import ReadOptions, Record
+from stages.download.readers.record import ReadOptions, Record, is_flag
 from stages.download.readers.tables import read_arrow, read_hub_split, read_parquet, within_limit
 from stages.download.readers.text_files import read_folders, read_text_file
 from stages.download.sources.archive import unpack
@@ -199,8 +199,8 @@ def _label_and_columns(
     if options.format == "lines":
         return str(label), {"text": 0}
     if label is not None:
-        columns.pop("label", None)
-    elif "label" not in columns:
+        columns = {field: column for field, column in columns.items() if field != "label" and not is_flag(field)}
+    elif "label" not in columns and not any(map(is_flag, columns)):
         raise DataError(
             f"{name} has no label. Name its label column in download.dataset.columns.label, "
             "or give the file a label in download.dataset.files."

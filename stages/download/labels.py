@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from stages.download.checks.label_spelling import float_note
 from stages.download.checks.spelling_key import spelling_key
 from stages.messages import examples, short
+from stages.reading.label_sets import text_of_separated
 from stages.targets.rows import Rows
 
 logger = logging.getLogger(__name__)
@@ -20,16 +21,23 @@ class LabelNames:
         merge: Whether a value in another spelling than that of `names` has its name too. Values that are spelled alike
             and have several names stay apart.
         kind: Says how a value without a name is stored.
+        separator: Between the labels of a row; None: a row has one, or a list.
     """
 
-    def __init__(self, names: Mapping[str, str], *, merge: bool, kind: Rows) -> None:
-        self._names, self._merge, self._kind = names, merge, kind
+    def __init__(self, names: Mapping[str, str], *, merge: bool, kind: Rows, separator: str | None = None) -> None:
+        self._names, self._merge, self._kind, self._separator = names, merge, kind, separator
         self._merged: Counter[tuple[str, str]] = Counter()  # rows by value, and the value of `names` it stands for
         self._misspelled: dict[str, str] = {}  # the value of `names` that a value may stand for
         spelled: dict[str, list[str]] = {}
         for value in names:
             spelled.setdefault(spelling_key(value), []).append(value)
         self._values = {key: values[0] for key, values in spelled.items() if len({names[v] for v in values}) == 1}
+
+    def read(self, value: str | None) -> str:
+        """Return a label as read, without blanks around it: of labels with a separator their list; empty for none."""
+        if value is None or self._separator is None:
+            return (value or "").strip()
+        return text_of_separated(value, self._separator)
 
     def rename(self, value: str) -> str | None:
         """Return a label value as it is stored; None where download.dataset.labels or the kind has no such value."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stages.download.checks.rules import Problems
 from stages.download.row_store import COLUMNS, RowStore
 from stages.errors import DataError
+from stages.row_labels import label_pairs
 from stages.targets.rows import Rows
 from stages.targets.target import Target
 
@@ -114,7 +115,8 @@ def _other_spellings(spellings: Mapping[str, Mapping[str, int]], problems: Probl
 
 def _rows_per_label(counts: Mapping[str, int], kind: Rows, target: Target) -> dict[str, int]:
     index = kind.index(pa.array(counts, pa.string()), target)
-    rows = np.bincount(index, weights=list(counts.values()), minlength=len(target.labels))
+    row, label = label_pairs(index)
+    rows = np.bincount(label, weights=np.array(list(counts.values()))[row], minlength=len(target.labels))
     return {label: int(count) for label, count in zip(target.labels, rows, strict=True)}
 
 

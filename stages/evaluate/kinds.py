@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from stages.evaluate import classes, number
+from stages.evaluate import classes, label_set, number
 from stages.predictions import Predictions
 from stages.schema import Evaluate
 from stages.targets.target import Kind, Target
@@ -25,5 +25,6 @@ class Evaluation(Protocol):
 EVALUATIONS: Mapping[Kind, Evaluation] = {
     "classes": classes.evaluate,
     "ordered": classes.evaluate,
+    "label_set": label_set.evaluate,
     "number": number.evaluate,
 }

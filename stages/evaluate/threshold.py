@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from stages.metrics.classification import SMALLEST, count_scores
+from stages.metrics.ranking import ratio
 from stages.metrics.rule import Trial
 
 Floats = NDArray[np.float64]
@@ -32,7 +33,7 @@ def try_threshold(
         labels: Labels of val; shape (rows,).
         calibrated: Calibrated probabilities; shape (rows, num_labels).
         groups: Equal for rows that belong together; shape (rows,). None: each row is its own.
-        metric: accuracy, macro_f1 or mcc.
+        metric: accuracy, macro_f1, mcc, or f1, that of the second label alone.
         seed: Of the parts of val and of the resamples.
 
     Returns:
@@ -68,7 +69,7 @@ def tune_threshold(labels: Ints, calibrated: NDArray[np.floating], *, metric: st
     Args:
         labels: Labels of val, of both classes; shape (rows,).
         calibrated: Calibrated probabilities; shape (rows, 2).
-        metric: accuracy, macro_f1 or mcc.
+        metric: accuracy, macro_f1, mcc, or f1, that of the second label alone.
 
     Source:
         Lipton, Elkan, Naryanaswamy, "Optimal thresholding of classifiers to maximize F1 measure", 2014. The shift:
@@ -78,13 +79,21 @@ def tune_threshold(labels: Ints, calibrated: NDArray[np.floating], *, metric: st
     weight = MODEL_ROWS / (MODEL_ROWS + len(labels))
     smoothed = weight * _shifted(labels, calibrated) + (1 - weight) * labels
     cuts = np.unique(positive)  # at cut k, rows with a probability of cuts[k] or more are predicted positive
-    scores = count_scores(_counts(smoothed, positive, cuts), CELL_LABELS, CELL_PREDS, num_labels=2)[metric]
+    scores = _score(_counts(smoothed, positive, cuts), CELL_LABELS, CELL_PREDS, metric=metric)
     best = np.flatnonzero(scores >= scores.max() - TIE)
     ranges = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
     edges = np.concatenate([[0.0], cuts, [1.0]])  # all thresholds from edges[k] to edges[k + 1] predict as cut k does
     bounds = [(edges[cut_range[0]], edges[cut_range[-1] + 1]) for cut_range in ranges]
     low, high = max(bounds, key=lambda bound: bound[1] - bound[0])
     return float((low + high) / 2)
+
+
+def _score(counts: NDArray[np.number], labels: Ints, preds: Ints, *, metric: str) -> Floats:
+    """The metric of counts, (..., cells); shape (...). Labels and predicted labels of the cells are (cells,)."""
+    if metric != "f1":
+        return count_scores(counts, labels, preds, num_labels=2)[metric]
+    hits, either = labels * preds, labels + preds
+    return ratio(2 * (counts @ hits), counts @ either)
 
 
 def _shifted(labels: Ints, calibrated: NDArray[np.floating]) -> Floats:
@@ -128,7 +137,7 @@ def _gain(cells: Ints, groups: Ints, *, metric: str, generator: np.random.Genera
     Args:
         cells: Label, most probable label and label by the threshold of each row, as a number of three bits.
         groups: Of each row, numbered from 0.
-        metric: accuracy, macro_f1 or mcc.
+        metric: accuracy, macro_f1, mcc, or f1, that of the second label alone.
         generator: Of the resamples.
     """
     contents = np.bincount(8 * groups + cells, minlength=8 * (int(groups.max()) + 1)).reshape(-1, 8)
@@ -136,7 +145,7 @@ def _gain(cells: Ints, groups: Ints, *, metric: str, generator: np.random.Genera
     draws = generator.multinomial(sizes.sum(), sizes / sizes.sum(), size=RESAMPLES)
     counts = np.concatenate([sizes[None, :], draws]) @ contents  # (1 + resamples, 8)
     labels, most_probable, decided = np.arange(8) // 4, np.arange(8) // 2 % 2, np.arange(8) % 2
-    before, after = (count_scores(counts, labels, preds, num_labels=2)[metric] for preds in (most_probable, decided))
+    before, after = (_score(counts, labels, preds, metric=metric) for preds in (most_probable, decided))
     gains = after - before
     ties = np.abs(gains[1:]) < TIE
     return float(gains[0]), float(((gains[1:] < 0) & ~ties).mean() + ties.mean() / 2)

@@ -1,23 +1,25 @@
 """Weights of the classes in the loss."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from stages.errors import DataError, ParamsError
 from stages.messages import examples
+from stages.row_labels import count_labels
 
 
 def label_weights(
-    choice: str | Mapping[str | int, float], *, labels: Sequence[str], train_labels: NDArray[np.int64]
+    choice: str | Mapping[str | int, float], *, labels: Sequence[str], train_labels: NDArray[Any]
 ) -> list[float] | None:
-    """Return the weight of each class, or None if all weigh the same.
+    """Return the weight of each class, or of having each label of a set; None if all weigh the same.
 
     Args:
-        choice: `none`, `balanced` (rows / (classes * rows of the class)) or a weight (> 0) for every label.
+        choice: `none`, `balanced` (rows / (classes * rows of the class); of a set's labels, rows without / rows with
+            it) or a weight (> 0) for every label.
         labels: Names of the classes in class order.
-        train_labels: Label index of each row of train; shape (rows,).
+        train_labels: Label index of each row of train, (rows,); or flags of its labels, (rows, num_labels).
 
     Raises:
         ParamsError: The labels of `choice` are not those of the data set.
@@ -26,7 +28,7 @@ def label_weights(
     if choice == "none":
         return None
     if not isinstance(choice, Mapping):
-        return _balanced(labels, np.bincount(train_labels, minlength=len(labels)))
+        return _balanced(labels, train_labels)
     weights = {str(label): weight for label, weight in choice.items()}
     if set(weights) != set(labels):
         known = set(labels)
@@ -39,11 +41,14 @@ def label_weights(
     return [float(weights[label]) for label in labels]
 
 
-def _balanced(labels: Sequence[str], counts: NDArray[np.int64]) -> list[float]:
+def _balanced(labels: Sequence[str], train_labels: NDArray[Any]) -> list[float]:
+    counts = count_labels(train_labels, num_labels=len(labels))
     if not counts.all():
         empty = [label for label, count in zip(labels, counts, strict=True) if not count]
         raise DataError(
             f"finetune.class_weights is balanced, but train has no row of [{examples(empty)}]. "
             "Set finetune.class_weights to none, or add rows of these labels."
         )
-    return [float(weight) for weight in counts.sum() / (len(labels) * counts)]
+    rows = len(train_labels)
+    weights = rows / (len(labels) * counts) if train_labels.ndim == 1 else (rows - counts) / counts
+    return [float(weight) for weight in weights]

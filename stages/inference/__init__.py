@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stages.inference.classes import Prediction
     from stages.inference.classifier import Classifier
+    from stages.inference.label_set import SetPrediction
     from stages.inference.number import NumberPrediction
 
-__all__ = ["Classifier", "NumberPrediction", "Prediction"]
+__all__ = ["Classifier", "NumberPrediction", "Prediction", "SetPrediction"]
 
 
 def __getattr__(name: str) -> Any:

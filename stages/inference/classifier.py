@@ -22,6 +22,7 @@ from stages.inference.classes import Prediction
 from stages.inference.decision import Calibration, read_calibration
 from stages.inference.forward import inputs_of, logits_of, reads_padding
 from stages.inference.kinds import PREDICTORS
+from stages.inference.label_set import SetPrediction
 from stages.inference.loading import load_model, read_behind
 from stages.inference.number import NumberPrediction
 from stages.inference.tokenizer import open_auto_tokenizer
@@ -90,7 +91,7 @@ class Classifier:
 
     def __call__(
         self, texts: Sequence[str], text_pairs: Sequence[str] | None = None
-    ) -> Sequence[Prediction | NumberPrediction]:
+    ) -> Sequence[Prediction | SetPrediction | NumberPrediction]:
         """Classify texts, or give the number of each.
 
         Args:
@@ -98,7 +99,8 @@ class Classifier:
             text_pairs: The second text of each pair, for a model of pairs.
 
         Returns:
-            A prediction per text, in their order: `Prediction` of classes, `NumberPrediction` of a number.
+            A prediction per text, in their order: `Prediction` of classes, `SetPrediction` of label sets,
+            `NumberPrediction` of a number.
 
         Raises:
             DataError: A text is empty or not a string.
@@ -128,12 +130,18 @@ class Classifier:
         Raises:
             ModelError: The model gives a number, which has no probability.
         """
-        if PREDICTORS[kind_of(self._model.config)] is not PREDICTORS["classes"]:
+        if PREDICTORS[kind_of(self._model.config)] is PREDICTORS["number"]:
             raise ModelError("The model gives a number, which has no probability. Call the classifier itself.")
         return self._answer(texts, text_pairs)
 
     def decide(self, probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the index of each row's label, by the threshold if the model has one; shape (rows,)."""
+        """Return the index of each row's label, by the threshold if the model has one; shape (rows,).
+
+        Raises:
+            ModelError: The model is not of classes.
+        """
+        if PREDICTORS[kind_of(self._model.config)] is not PREDICTORS["classes"]:
+            raise ModelError("The model does not choose one label of several. Call the classifier itself.")
         return self._calibration.decide(probabilities, self.labels)
 
     def embed(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:

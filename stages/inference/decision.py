@@ -3,14 +3,15 @@
     {"temperature": T, "threshold": t | null, "positive": label | null, "max_length": tokens, "truncation": "head"}
 
 Where the model gives a number, half_width (of the interval around it) and its confidence are in place of the first
-three. Without the file, or a key of it: temperature 1, the most probable label, no interval, as many tokens as the
-model reads, and the head of a longer text.
+three; where a text has any number of labels, "thresholds": {label: t | null, ...} is in place of the second and third.
+Without the file, or a key of it: temperature 1, the most probable label (of a set: each from 0.5 on), no interval, as
+many tokens as the model reads, and the head of a longer text.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ class _File(BaseModel):
     temperature: float = Field(default=1.0, ge=1e-6, le=1e6, allow_inf_nan=False)  # fits are within 0.01 and 100
     threshold: float | None = Field(default=None, ge=0, le=1)
     positive: str | None = None
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)] | None] = {}
     half_width: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     max_length: int | None = Field(default=None, ge=2, le=UNLIMITED)
     truncation: Literal["head", "tail", "head_tail"] = "head"
@@ -50,6 +52,8 @@ class Calibration:
         truncation: What is kept of a longer text: head, tail or head_tail.
         half_width: Of a model of a number: how far the true one is from the prediction at most, with the confidence
             of the intervals; None: unknown.
+        thresholds: Of a model of label sets: by label, the least calibrated probability (0 to 1) with which a text has
+            it; 0.5 for None and for a label that is not there.
 
     Source: temperature scaling, Guo et al., On Calibration of Modern Neural Networks (2017), section 4.2.
     """
@@ -60,6 +64,7 @@ class Calibration:
     max_length: int
     truncation: str
     half_width: float | None = None
+    thresholds: Mapping[str, float | None] = field(default_factory=dict)
 
     def decide(self, probabilities: NDArray[np.float32], labels: Sequence[str]) -> NDArray[np.int64]:
         """Return the label index of each row of (rows, num_labels) calibrated probabilities; shape (rows,)."""
@@ -91,7 +96,17 @@ def read_calibration(folder: Path, *, labels: Sequence[str], longest: int, most:
             f"{path}: threshold is for the label {values.positive!r} of a binary task, but the model's labels are "
             f"{', '.join(labels)}. {REPAIR}"
         )
+    if unknown := [label for label in values.thresholds if label not in labels]:
+        raise ModelError(
+            f"{path}: thresholds has {unknown[0]!r}, but the model's labels are {', '.join(labels)}. {REPAIR}"
+        )
     length = min(values.max_length or longest, most or UNLIMITED)
     return Calibration(
-        values.temperature, values.threshold, values.positive, length, values.truncation, values.half_width
+        values.temperature,
+        values.threshold,
+        values.positive,
+        length,
+        values.truncation,
+        values.half_width,
+        values.thresholds,
     )

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.inference import classes, number
+from stages.inference import classes, label_set, number
 from stages.inference.decision import Calibration
 from stages.targets.target import Kind
 
@@ -19,7 +19,7 @@ class Predictor(Protocol):
 
     def predictions(
         self, answers: NDArray[np.float32], labels: Sequence[str], calibration: Calibration
-    ) -> Sequence[classes.Prediction | number.NumberPrediction]:
+    ) -> Sequence[classes.Prediction | label_set.SetPrediction | number.NumberPrediction]:
         """Return a prediction per row."""
 
     def columns(
@@ -28,4 +28,4 @@ class Predictor(Protocol):
         """Return the columns that a file of predictions gets, (rows,) each, by name."""
 
 
-PREDICTORS: Mapping[Kind, Predictor] = {"classes": classes, "number": number}
+PREDICTORS: Mapping[Kind, Predictor] = {"classes": classes, "label_set": label_set, "number": number}

@@ -7,7 +7,10 @@ SPLITS = ("test", "val")  # in the order in which their metrics are shown
 HEADLINE = ("accuracy", "macro_f1", "mcc")  # `evaluate.metric` comes before them
 OF_ORDERED = ("quadratic_kappa", "mean_absolute_error")  # before them, where the classes are in a row
 OF_NUMBERS = ("r2", "mean_absolute_error", "root_mean_squared_error")  # the same, where the label is a number
-LOWER_IS_BETTER = frozenset({"mean_absolute_error", "root_mean_squared_error", "log_loss", "brier", "ece"})
+OF_SETS = ("micro_f1", "macro_f1", "sample_f1", "subset_accuracy")  # the same, where a row has any number of labels
+LOWER_IS_BETTER = frozenset(
+    {"mean_absolute_error", "root_mean_squared_error", "log_loss", "brier", "ece", "hamming_loss"}
+)
 RANGES = {  # lowest and highest value; of all others 0 and 1
     **dict.fromkeys(("mcc", "kappa", "quadratic_kappa", "pearson", "spearman"), (-1.0, 1.0)),
     **dict.fromkeys(("log_loss", "mean_absolute_error", "root_mean_squared_error"), (0.0, math.inf)),
@@ -27,12 +30,14 @@ def headline_metrics(metric: str) -> list[str]:
     """Return the metrics that lead: `metric`, then the usual ones."""
     if metric == "quadratic_kappa":
         return [*OF_ORDERED, *HEADLINE]
-    return list(dict.fromkeys([metric, *(OF_NUMBERS if metric in OF_NUMBERS else HEADLINE)]))
+    usual = next((names for names in (HEADLINE, OF_SETS, OF_NUMBERS) if metric in names), HEADLINE)
+    return list(dict.fromkeys([metric, *usual]))
 
 
 def leading_metric(names: Collection[str]) -> str:
     """Return the metric that leads where `evaluate.metric` is auto, by the metrics that the results have."""
-    return next((metric for metric in ("quadratic_kappa", "r2") if metric in names), "macro_f1")
+    of_kinds = {"quadratic_kappa": "quadratic_kappa", "r2": "r2", "subset_accuracy": "micro_f1"}
+    return next((metric for name, metric in of_kinds.items() if name in names), "macro_f1")
 
 
 def lower_is_better(name: str) -> bool:

@@ -100,6 +100,8 @@ def _split(folder: Path, split: str | None, name: str) -> SavedSplit:
 
 def _classes(features: Mapping[str, Any]) -> dict[str, list[str]]:
     columns = {column: feature for column, feature in features.items() if isinstance(feature, dict)}
+    lists = {column: feature.get("feature") for column, feature in columns.items()}  # what a list holds
+    columns |= {column: inner for column, inner in lists.items() if isinstance(inner, dict)}
     return {
         column: [str(name) for name in feature["names"]]
         for column, feature in columns.items()

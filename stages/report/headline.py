@@ -1,13 +1,50 @@
 """headline.json: the few metrics that DVC shows as metrics and git keeps; all others are in metrics.json."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from stages.metrics.names import headline_metrics
-from stages.report.metrics import Metrics
-from stages.report.results import Results
+from stages.metrics.summary import MetricSummary
+from stages.report.results import Measured
 
 
-def headline(metrics: Metrics, results: Results) -> dict[str, Any]:
+class AllMetrics(Protocol):
+    """The contents of metrics.json, whatever the kind of target."""
+
+    @property
+    def val(self) -> Mapping[str, MetricSummary]:
+        """Every metric over all seeds; empty without rows."""
+
+    @property
+    def test(self) -> Mapping[str, MetricSummary]:
+        """Every metric over all seeds; empty without rows."""
+
+    @property
+    def collapsed(self) -> Mapping[str, str]:
+        """By seed, what its model predicts for every row."""
+
+
+class AllResults(Protocol):
+    """The results of all seeds, whatever the kind of target."""
+
+    @property
+    def metric(self) -> str:
+        """That leads."""
+
+    @property
+    def seeds(self) -> Sequence[Measured]:
+        """Of all seeds."""
+
+    @property
+    def champion(self) -> Measured:
+        """The seed that is best on val."""
+
+    @property
+    def split(self) -> str:
+        """The split that the report shows."""
+
+
+def headline(metrics: AllMetrics, results: AllResults) -> dict[str, Any]:
     """Return the content of headline.json.
 
     DVC shows every number as a column, and no list: so each seed's value is in the file, but not among the columns.

@@ -7,8 +7,9 @@ from stages.files import read_json, write_json, write_text
 from stages.metrics.bootstrap import Bootstrap
 from stages.params import Params
 from stages.paths import Paths
+from stages.report.headline import headline
 from stages.report.numbers.baselines import predict_baselines, score_baselines
-from stages.report.numbers.metrics import compute_metrics, headline
+from stages.report.numbers.metrics import compute_metrics
 from stages.report.numbers.page import build_context
 from stages.report.numbers.residuals import ranked_residuals, score_slices, suspects_csv, suspects_of
 from stages.report.numbers.results import read_results

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,21 @@ from stages.schema import Evaluate
 from stages.targets.target import read_target
 
 IMBALANCED = 0.6  # share of the most frequent label above which accuracy looks better than the model is
+
+
+class Measured(Protocol):
+    """The result of a seed, whatever the kind of target."""
+
+    @property
+    def seed(self) -> int:
+        """Of the fine-tuning."""
+
+    @property
+    def metrics(self) -> Mapping[str, Mapping[str, MetricValue]]:
+        """By split (val, test) and name; empty for a split without rows."""
+
+
+Result = TypeVar("Result", bound=Measured)
 
 
 @dataclass(frozen=True)
@@ -112,7 +128,7 @@ def require_files(paths: Paths, seed: int) -> None:
             raise ReportError(f"{path} is missing. Create it with: dvc repro")
 
 
-def choose_champion(results: Sequence[SeedResult], metric: str) -> SeedResult:
+def choose_champion(results: Sequence[Result], metric: str) -> Result:
     """Return the seed with the best `metric` on val; the first one in case of a tie or without val rows.
 
     Test is not used to choose, so its metrics remain an unbiased estimate for new data.

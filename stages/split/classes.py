@@ -20,6 +20,7 @@ def check_classes(
     shares: Mapping[str, float],
     method: str,
     in_every_split: bool = True,
+    sizes: Mapping[str, int] | None = None,
 ) -> list[str]:
     """Return what is unusual about the classes of the splits, a sentence each.
 
@@ -30,6 +31,7 @@ def check_classes(
         shares: Share (0 to 1) of each split that is taken from these rows.
         method: As split.method.
         in_every_split: Whether each class needs rows in each split.
+        sizes: Rows of each split, where a row may have any number of labels; None: each has one.
 
     Raises:
         DataError: train has no row. Or a class has rows for train, and none is in train or in a split that is taken
@@ -39,21 +41,22 @@ def check_classes(
         raise DataError("train has no row: each file has split: val or test. Give a file split: train, or none.")
     problems, notes = [], []
     for name, rows in counts.items():
+        size = int(rows.sum()) if sizes is None else sizes[name]
         taken = name == "train" or name in shares
         absent = [
             label for label, count, has in zip(labels, rows, pool, strict=True) if not count and (has or not taken)
         ]
         if absent and taken:
-            problems.append(f"{name} ({_rows(rows.sum())}) has no row of {examples(absent)}")
+            problems.append(f"{name} ({_rows(size)}) has no row of {examples(absent)}")
         elif absent:
             notes.append(
-                f"{name} ({_rows(rows.sum())}), as given, has no row of {examples(absent)}, "
-                "so it measures nothing of that."
+                f"{name} ({_rows(size)}), as given, has no row of {examples(absent)}, so it measures nothing of that."
             )
-        expected = ceil(shares.get(name, 1.0) * pool.sum())
-        if rows.sum() > LARGER * expected:
+        total = int(pool.sum()) if sizes is None else sum(sizes.values())
+        expected = ceil(shares.get(name, 1.0) * total)
+        if size > LARGER * expected:
             notes.append(
-                f"{name} has {rows.sum()} of {pool.sum()} rows, though split.{name} is {shares[name]:g}: "
+                f"{name} has {size} of {total} rows, though split.{name} is {shares[name]:g}: "
                 "each class needs a row there. With more rows per class it has its share."
             )
     if not in_every_split:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from stages.class_rows import require_class_rows
 from stages.files import replace_file
+from stages.row_labels import count_labels
 from stages.schema import Split
 from stages.split.classes import check_classes
 from stages.split.hashing import assign_by_hash, keep_one_split
+from stages.split.label_sets import stratify_sets
 from stages.split.leak import find_leak, require_no_leak
 from stages.split.stratify import apportion, stratify
 from stages.split_inputs import SPLITS, Pool, SplitInputs, pool_rows
@@ -42,19 +44,20 @@ def divide(inputs: SplitInputs, target: Target, options: Split) -> tuple[dict[st
     leak = find_leak(positions, inputs)
     train = positions["train"]
     positions["train"] = _fraction(train, inputs.label, options.train_fraction, options.seed)
-    counts = {name: np.bincount(inputs.label[rows], minlength=len(labels)) for name, rows in positions.items()}
+    counts = {name: count_labels(inputs.label[rows], num_labels=len(labels)) for name, rows in positions.items()}
     notes = check_classes(
         counts,
-        np.bincount(inputs.label[pool.positions], minlength=len(labels)),
+        count_labels(inputs.label[pool.positions], num_labels=len(labels)),
         labels,
         shares=pool.shares,
         method=options.method,
         in_every_split=ROWS[target.kind].IN_EVERY_SPLIT,
+        sizes={name: len(rows) for name, rows in positions.items()},
     )
     require_no_leak(leak, max_leak=options.max_leak)
     stats = {
         "rows": len(pool.kept),
-        **{name: _describe(counts[name], labels) for name in SPLITS},
+        **{name: _describe(len(positions[name]), counts[name], labels) for name in SPLITS},
         "official": [name for name in SPLITS if name in inputs.split],
         "duplicates_dropped": int((~pool.kept).sum()),
         "left_out_as_leak": leaking,
@@ -76,7 +79,8 @@ def _assign(inputs: SplitInputs, pool: Pool, options: Split) -> tuple[dict[str, 
     if options.method == "hash":
         assigned = assign_by_hash(inputs.content[pool.positions], shares=pool.shares, seed=options.seed)
     else:
-        assigned = stratify(inputs.label[pool.positions], pool.component, shares=pool.shares, seed=options.seed)
+        divide_rows = stratify if inputs.label.ndim == 1 else stratify_sets  # one label of each row, or any number
+        assigned = divide_rows(inputs.label[pool.positions], pool.component, shares=pool.shares, seed=options.seed)
     without_leak = keep_one_split(assigned, pool.component)
     for number, name in enumerate(("train", *pool.shares)):
         positions[name] = pool.positions[without_leak & (assigned == number)]
@@ -89,8 +93,13 @@ def write_positions(path: Path, positions: NDArray[np.int64]) -> None:
         pq.write_table(pa.table({"position": pa.array(positions, pa.int64())}), temporary)
 
 
-def _fraction(train: NDArray[np.int64], label: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.int64]:
-    """Keep a share of each class's rows, one at least; the rows of a smaller share are among those of a larger one."""
+def _fraction(train: NDArray[np.int64], label: NDArray[Any], fraction: float, seed: int) -> NDArray[np.int64]:
+    """Keep a share of each class's rows, one at least; the rows of a smaller share are among those of a larger one.
+
+    Of rows with any number of labels, a share of all rows is kept.
+    """
+    if label.ndim > 1:
+        return np.sort(np.random.default_rng(seed).permutation(train)[: ceil(fraction * len(train))])
     per_label = np.bincount(label[train])
     counts = np.maximum(apportion(per_label, ceil(fraction * len(train)), least=1), np.minimum(per_label, 1))
     shuffled = np.random.default_rng(seed).permutation(train)
@@ -98,8 +107,8 @@ def _fraction(train: NDArray[np.int64], label: NDArray[np.int64], fraction: floa
     return np.sort(np.concatenate([train[:0], *rows]))
 
 
-def _describe(counts: NDArray[np.int64], labels: Sequence[str]) -> dict[str, Any]:
+def _describe(rows: int, counts: NDArray[np.int64], labels: Sequence[str]) -> dict[str, Any]:
     return {
-        "rows": int(counts.sum()),
+        "rows": rows,
         "labels": {name: int(count) for name, count in zip(labels, counts, strict=True)},
     }

@@ -41,7 +41,7 @@ def stratify(
             stop = start + max(int(missing[number, index]), 0)
             assigned[candidates[start:stop]] = number
             start = stop
-    _spread_classes(assigned, label, component, shuffled, splits=len(targets))
+    spread_classes(assigned, component, of_parts(component, label), shuffled, splits=len(targets))
     return assigned
 
 
@@ -63,10 +63,17 @@ def apportion(per_label: NDArray[np.int64], total: int, *, least: int) -> NDArra
     return np.where((whole < least) & (per_label >= 2 * least) & (total > 0), least, whole)
 
 
-def _spread_classes(
+def of_parts(component: NDArray[np.int64], label: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which components have rows of which labels: the component and the label of each such pair, (pairs,)."""
+    num_labels = int(label.max(initial=-1)) + 1
+    parts = np.unique(component * num_labels + label)
+    return parts // max(num_labels, 1), parts % max(num_labels, 1)
+
+
+def spread_classes(
     assigned: NDArray[np.int64],
-    label: NDArray[np.int64],
     component: NDArray[np.int64],
+    parts: tuple[NDArray[np.int64], NDArray[np.int64]],
     shuffled: NDArray[np.int64],
     *,
     splits: int,
@@ -74,10 +81,16 @@ def _spread_classes(
     """Move components so that each class is in each split, where a class has components enough for that.
 
     The smallest component of a class goes first; none is taken from a split that has no other one of its classes.
+
+    Args:
+        assigned: Split of each row, which is changed; shape (rows,).
+        component: Rows of one component get one split, (rows,).
+        parts: As `of_parts` returns them; a component, or a row, may have several classes.
+        shuffled: The rows in a random order.
+        splits: Number of splits.
     """
-    num_labels = int(label.max(initial=-1)) + 1
-    parts = np.unique(component * num_labels + label)
-    of_component, of_label = parts // max(num_labels, 1), parts % max(num_labels, 1)
+    of_component, of_label = parts
+    num_labels = int(of_label.max(initial=-1)) + 1
     split_of = np.zeros(int(component.max(initial=-1)) + 1, dtype=np.int64)
     split_of[component] = assigned
     held = np.zeros((splits, num_labels), dtype=np.int64)  # components of each class in each split

@@ -12,8 +12,9 @@ Kind = Literal["classes", "label_set", "ordered", "number"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 CLASS_METRICS = ("macro_f1", "accuracy", "mcc")
 METRICS: Mapping[Kind, tuple[str, ...]] = {  # what evaluate.metric may be; for auto the first
-    **dict.fromkeys(("classes", "label_set"), CLASS_METRICS),
+    "classes": CLASS_METRICS,
     "ordered": ("quadratic_kappa", *CLASS_METRICS),
+    "label_set": ("micro_f1", "macro_f1", "sample_f1", "subset_accuracy"),
     "number": ("r2", "mean_absolute_error"),
 }
 

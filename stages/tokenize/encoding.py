@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stages.errors import ParamsError
 from stages.files import replace_file
+from stages.row_labels import label_array
 from stages.targets.rows import ROWS, read_rows_target
 from stages.tokenize.lengths import Lengths
 from stages.tokenizer import ModelTokenizer, encode
@@ -47,7 +48,8 @@ def write_tokens(rows: Path, path: Path, *, opened: ModelTokenizer, max_length: 
     special = count_special_tokens(opened.tokenizer, pairs=pairs).count
     _check_max_length(max_length, limit=opened.max_length, special=special)
     lengths = Lengths(target.labels, max_length=max_length, truncation=truncation, limit=opened.max_length)
-    schema = _schema(opened.writes_types(pairs=pairs), kind.VALUES)
+    label_type = label_array(kind.index(pa.array([], pa.string()), target)).type
+    schema = _schema(opened.writes_types(pairs=pairs), label_type, kind.VALUES)
     with replace_file(path) as temporary, pa.ipc.new_stream(temporary, schema) as writer:
         rows_read = _rows_read_at_once(file)
         for number, batch in enumerate(file.iter_batches(batch_size=rows_read)):
@@ -56,7 +58,7 @@ def write_tokens(rows: Path, path: Path, *, opened: ModelTokenizer, max_length: 
             texts = _texts(batch, pairs)
             tokens, cut = encode(opened, texts, pairs=pairs, max_length=max_length, truncation=truncation)
             label = kind.index(batch.column("label"), target)
-            columns = _columns(batch, pa.array(label), tokens, cut)
+            columns = _columns(batch, label_array(label), tokens, cut)
             columns += [] if kind.VALUES is None else [kind.values(batch.column("label"), target)]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
             unknown = _unknown_tokens(tokens, opened.unk_token_id)
@@ -89,10 +91,10 @@ def _rows_read_at_once(file: pq.ParquetFile) -> int:
     return max(1, min(BATCH, BATCH_BYTES // max(1, longest)))
 
 
-def _schema(with_types: bool, values: pa.DataType | None) -> pa.Schema:
+def _schema(with_types: bool, label: pa.DataType, values: pa.DataType | None) -> pa.Schema:
     fields: list[tuple[str, Any]] = [
         ("id", pa.string()),
-        ("label", pa.int32()),
+        ("label", label),
         ("group", pa.string()),
         ("split", pa.string()),
         ("text_key", pa.int64()),

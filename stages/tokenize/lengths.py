@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.row_labels import label_pairs
+
 PADDED_BATCH = 32  # rows per batch that padding is computed for
 SAMPLE = 100_000  # rows at most that padding is computed on
 COVERED = 0.99  # share of the rows that the suggested max_length does not cut
@@ -30,23 +32,24 @@ class Lengths:
         self._max_length, self._truncation, self._limit = max_length, truncation, limit
         self._rows: Counter[int] = Counter()  # rows by length before truncation
         self._per_label = np.zeros((len(labels), 3), dtype=np.int64)  # rows, rows cut, tokens cut
+        self._total = [0, 0, 0]  # the same of all rows, each once
         self._unknown: Counter[str] = Counter()
 
-    def add(
-        self, label: NDArray[np.int32], length: NDArray[np.int64], *, unknown: NDArray[np.int64], special: int
-    ) -> None:
+    def add(self, label: NDArray[Any], length: NDArray[np.int64], *, unknown: NDArray[np.int64], special: int) -> None:
         """Add a batch of rows.
 
         Args:
-            label: Label index, (rows,).
+            label: Label index, (rows,); or flags that say which labels a row has, (rows, num_labels).
             length: Tokens before truncation, (rows,).
             unknown: Tokens of unknown words after truncation, (rows,).
             special: Special tokens per row.
         """
         self._rows.update(length.tolist())
         lost = np.maximum(length - self._max_length, 0)
+        row, label_of = label_pairs(label)
         for column, values in enumerate((np.ones_like(lost), lost > 0, lost)):
-            np.add.at(self._per_label[:, column], label, values)
+            np.add.at(self._per_label[:, column], label_of, values[row])
+            self._total[column] += int(values.sum())
         words = np.minimum(length, self._max_length) - special
         self._unknown["tokens"] += int(unknown.sum())
         self._unknown["rows_mostly_unknown"] += int((2 * unknown > words).sum())
@@ -62,7 +65,7 @@ class Lengths:
 
     def stats(self) -> dict[str, Any]:
         """Return stats.json."""
-        rows, rows_cut, tokens_cut = (int(count) for count in self._per_label.sum(axis=0))
+        rows, rows_cut, tokens_cut = self._total
         length = np.array(sorted(self._rows), dtype=np.int64)  # (lengths,)
         below = np.cumsum([self._rows[int(tokens)] for tokens in length])  # rows of at most this length, (lengths,)
         return {

@@ -9,7 +9,7 @@ from pipeline.comparison.flips import Flips
 from pipeline.comparison.paired_rows import PairedRows
 from pipeline.comparison.seed_predictions import SeedPredictions
 from pipeline.comparison.statistics.metric_values import MetricValues
-from pipeline.comparison.targets import classes, number, ordered
+from pipeline.comparison.targets import classes, label_set, number, ordered
 from stages.predictions import Predictions
 from stages.targets.target import Kind, Target
 
@@ -70,4 +70,9 @@ class Compared(Protocol):
         """Return by what name rows with these labels of rows.parquet are counted."""
 
 
-COMPARED: Mapping[Kind, Compared] = {"classes": classes, "ordered": ordered, "number": number}
+COMPARED: Mapping[Kind, Compared] = {
+    "classes": classes,
+    "ordered": ordered,
+    "label_set": label_set,
+    "number": number,
+}

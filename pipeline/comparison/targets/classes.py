@@ -10,7 +10,7 @@ from pipeline.comparison.flips import FlipNames, FlippedRow, Flips, count_flips,
 from pipeline.comparison.paired_rows import PairedRows
 from pipeline.comparison.seed_predictions import SeedPredictions
 from pipeline.comparison.statistics import metric_values as of_rows
-from stages.errors import PipelineError
+from pipeline.comparison.targets.same_labels import require_same_labels
 from stages.metrics import caveats
 from stages.metrics.calibration import expected_calibration_error
 from stages.metrics.classification import brier_scores, log_losses
@@ -40,13 +40,7 @@ def align(base: SeedPredictions, targets: tuple[Target, Target], names: tuple[st
         PipelineError: The label sets differ.
     """
     before, after = (target.labels for target in targets)
-    if set(before) != set(after):
-        extra = ((names[0], set(before) - set(after)), (names[1], set(after) - set(before)))
-        only = "; ".join(f"only {name} has {', '.join(sorted(labels)[:5])}" for name, labels in extra if labels)
-        raise PipelineError(
-            f"The label sets differ ({only}): metrics of different tasks can't be compared. "
-            "Compare with a revision that has the same labels."
-        )
+    require_same_labels(before, after, names)
     return base.reorder_labels(before, after)
 
 

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from stages.columns import SLICE_PREFIX
+from stages.columns import FLAG_PREFIX, SLICE_PREFIX
 from stages.errors import DataError
 from stages.messages import NAMES, examples, short
 from stages.reading.dialect import Dialect
+from stages.reading.label_sets import text_of_flags, text_of_list
 from stages.reading.values import NotTextError, as_text, find_column
 
 LONGEST = 100_000_000  # characters of a row of a text file, and of a cell; what reads and checks them needs a multiple
@@ -37,7 +38,7 @@ class ReadOptions:
         header: Is the first row of a csv, tsv or excel file the names of the columns?
         quoting: Is `"` a quote in csv and tsv?
         columns: Column of the file by field of a record (`text`, `label`, ...); the field of a slice column is `slice:`
-            and its name; `a.b` is the field b of the column a.
+            and its name, that of a column of 0 and 1 `label:` and its name; `a.b` is the field b of the column a.
         sheet: Of a workbook, by name or number; None: the first.
     """
 
@@ -67,9 +68,20 @@ def slice_fields(columns: Iterable[str | int]) -> dict[str, str | int]:
     return {f"{SLICE_PREFIX}{column}": column for column in columns}
 
 
+def flag_fields(columns: Iterable[str | int]) -> dict[str, str | int]:
+    """Return the columns of 0 and 1 that are a label each, by the name of their field."""
+    return {f"{FLAG_PREFIX}{column}": column for column in columns}
+
+
+def is_flag(field: str) -> bool:
+    """Return whether a field is that of a column of 0 and 1 that is a label."""
+    return field.startswith(FLAG_PREFIX)
+
+
 def params_key(field: str) -> str:
     """Return the key of params.yaml that names the column of a field."""
-    return f"download.dataset.columns.{'slices' if field.startswith(SLICE_PREFIX) else field}"
+    key = {SLICE_PREFIX: "slices", FLAG_PREFIX: "label"}.get(f"{field.partition(':')[0]}:", field)
+    return f"download.dataset.columns.{key}"
 
 
 def missing_column(name: str, field: str, column: str | int, present: Sequence[str], *, hint: str = "") -> DataError:
@@ -104,7 +116,7 @@ def typed_record(row: int, values: Mapping[str, Any]) -> Record:
     cells: dict[str, str | None] = {}
     for field, value in values.items():
         try:
-            cells[field] = as_text(value)
+            cells[field] = text_of_list(value) if field == "label" and isinstance(value, list) else as_text(value)
         except NotTextError as error:
             if not field.startswith(SLICE_PREFIX):
                 return Record(row, None, problem=f"{field}: {error}")
@@ -118,7 +130,13 @@ def record_of(row: int, cells: Mapping[str, str | None]) -> Record:
         if cell and len(cell) > LONGEST:
             return Record(row, None, problem=f"{field}: longer than {LONGEST:,} characters")
     slices = tuple(cell for field, cell in cells.items() if field.startswith(SLICE_PREFIX))
-    fields = {field: cell for field, cell in cells.items() if not field.startswith(SLICE_PREFIX)} if slices else cells
+    flags = {f.removeprefix(FLAG_PREFIX): cell for f, cell in cells.items() if is_flag(f)}
+    fields = {field: cell for field, cell in cells.items() if ":" not in field} if slices or flags else dict(cells)
+    if flags:
+        try:
+            fields["label"] = text_of_flags(flags)
+        except NotTextError as error:
+            return Record(row, None, problem=str(error))
     return Record(row, **fields, slices=slices)
 
 

@@ -80,7 +80,9 @@ def read_hub_split(split: Any, *, name: str, options: ReadOptions) -> Iterator[R
     """
     paths = _paths(name, options, split.features.arrow_schema)
     columns = list(dict.fromkeys(steps[0] for steps in paths.values()))
-    classes = {column: split.features[column].names for column in columns if hasattr(split.features[column], "names")}
+    features = {column: split.features[column] for column in columns}
+    features = {column: getattr(feature, "feature", feature) for column, feature in features.items()}  # of a list
+    classes = {column: feature.names for column, feature in features.items() if hasattr(feature, "names")}
     tables = split.select_columns(columns).with_format("arrow").iter(ROWS)
     with _damage_named(name, "Arrow"):
         yield from _records((batch for table in tables for batch in table.to_batches()), paths, name, classes)
@@ -194,8 +196,9 @@ def _records(
 
 def _record(row: int, values: dict[str, Any], names_of: Mapping[str, Sequence[str]]) -> Record:
     for field, names in names_of.items():
-        index = values[field]
-        if index is not None and index >= len(names):
-            return Record(row, None, problem=f"{field}: {index} is no class of the data set")
-        values[field] = None if index is None or index < 0 else names[index]  # -1 means: no label
+        indices = values[field] if isinstance(values[field], list) else [values[field]]
+        if unknown := [index for index in indices if index is not None and index >= len(names)]:
+            return Record(row, None, problem=f"{field}: {unknown[0]} is no class of the data set")
+        named = [None if index is None or index < 0 else names[index] for index in indices]  # -1 means: no label
+        values[field] = named if isinstance(values[field], list) else named[0]
     return typed_record(row, values)

@@ -205,9 +205,11 @@ class FinetuneModule(LightningModule):
 
     def _losses(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
         """Return each row's loss and its weight, both (batch,)."""
-        weights = self._weights(labels)
-        losses = self._training.losses(logits.float(), labels, loss=self.hparams["loss"], smoothing=smoothing)
-        return losses, weights
+        class_weights: Any = self.class_weights
+        losses = self._training.losses(
+            logits.float(), labels, loss=self.hparams["loss"], smoothing=smoothing, class_weights=class_weights
+        )
+        return losses, self._weights(labels)
 
     def _weights(self, labels: Tensor) -> Tensor:
         class_weights: Any = self.class_weights

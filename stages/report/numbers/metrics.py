@@ -1,13 +1,11 @@
-"""metrics.json and headline.json where the label is a number."""
+"""metrics.json where the label is a number."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from stages.metrics.bootstrap import Bootstrap
-from stages.metrics.names import headline_metrics
 from stages.metrics.regression import measure_numbers
 from stages.metrics.summary import MetricSummary, MetricValue, exact
 from stages.report.baselines import BaselineScore
@@ -123,32 +121,6 @@ def summarise_split(
     estimates = measure_numbers(numbers, models, groups=predictions.groups, bootstrap=bootstrap)
     seeds = [result.metrics[split] for result in results.seeds]
     return summarise(estimates, seeds, confidence=bootstrap.confidence)
-
-
-def headline(metrics: Metrics, results: Results) -> dict[str, Any]:
-    """Return the content of headline.json, as that of classes has it; see `stages/report/headline.py`."""
-    shown, metric = headline_metrics(metrics.metric), metrics.metric
-    names = {"test": shown, "val": [metric] if metrics.test else shown}
-    summaries: Mapping[str, Mapping[str, MetricSummary]] = {"test": metrics.test, "val": metrics.val}
-    content: dict[str, Any] = {
-        split: {
-            name: {
-                "mean": summaries[split][name].mean,
-                "low": summaries[split][name].low,
-                "high": summaries[split][name].high,
-                "seeds": [result.metrics[split][name].value for result in results.seeds],
-            }
-            for name in names[split]
-            if name in summaries[split]
-        }
-        for split in names
-    }
-    content["seeds"] = metrics.seeds
-    content["champion"] = {
-        "seed": metrics.champion.seed,
-        metric: results.champion.metrics[results.split][metric].value,
-    }
-    return content | {"collapsed": {seed: [label] for seed, label in metrics.collapsed.items()}}
 
 
 def _collapsed(results: Results) -> dict[str, str]:

@@ -1,17 +1,16 @@
 """Residuals, a row's number minus its prediction: by slice, the largest ones, and those that point to wrong labels."""
 
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from stages.files import csv_writer
 from stages.metrics.slices import Slices
 from stages.metrics.summary import exact
+from stages.report.mean_error import mean_error
 from stages.report.numbers.results import Results
 from stages.shown import spreadsheet_safe, visible
 
@@ -78,7 +77,7 @@ def score_slices(
     scores: dict[str, dict[str, SliceScore]] = {}
     for (column, value), mask in slices.items():
         part, own = residuals[mask], None if groups is None else groups[mask]
-        width = _mean_error(part, own, tail=(1 - confidence) / 2 / len(slices))
+        width = mean_error(part, own, tail=(1 - confidence) / 2 / len(slices))
         mean = float(part.mean())
         numbers = (float(np.abs(part).mean()), mean, mean - width, mean + width)
         scores.setdefault(column, {})[value] = SliceScore(int(mask.sum()), *map(exact, numbers))
@@ -121,14 +120,3 @@ def suspects_csv(suspects: Sequence[Residual]) -> str:
         values = vars(suspect).values()
         writer.writerow(spreadsheet_safe(visible(value)) if isinstance(value, str) else value for value in values)
     return file.getvalue()
-
-
-def _mean_error(values: Floats, groups: Ints | None, *, tail: float) -> float:
-    """Half the width of the interval of a mean, by Student's t over the groups; infinite for one group."""
-    numbers = np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    sums = np.bincount(numbers, weights=values - values.mean())
-    units = len(sums)
-    if units < 2:
-        return float(np.ptp(values)) + abs(float(values.mean()))  # it says nothing of its spread
-    variance = float(sums @ sums) * units / (units - 1) / len(values) ** 2
-    return float(stdtrit(units - 1, 1 - tail)) * math.sqrt(variance)

@@ -9,11 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.files import read_json
-from stages.metrics.names import lower_is_better
 from stages.metrics.summary import MetricValue
 from stages.paths import Paths
 from stages.predictions import Predictions, read_predictions
-from stages.report.results import require_files, require_same_rows
+from stages.report.results import choose_champion, require_files, require_same_rows
 from stages.schema import Evaluate
 from stages.targets.target import read_target
 
@@ -79,11 +78,7 @@ def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Resu
     require_same_rows(paths, [(result.seed, result.predictions) for result in results])
     target = read_target(paths.labels)
     metric = target.leading(evaluate.metric)
-    best = min if lower_is_better(metric) else max
-    champion = results[0]
-    if all(metric in result.metrics["val"] for result in results):
-        champion = best(results, key=lambda result: result.metrics["val"][metric].value)
-    return Results(target.labels, metric, results, champion)
+    return Results(target.labels, metric, results, choose_champion(results, metric))
 
 
 def _read_seed(paths: Paths, seed: int) -> SeedResult:

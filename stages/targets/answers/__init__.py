@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from stages.targets.answers import classes, number
+from stages.targets.answers import classes, label_set, number
 from stages.targets.target import Kind
 
 
@@ -27,7 +27,12 @@ class Answers(Protocol):
         """Return the answer of each row, (batch, outputs), from logits in float32 of the same shape."""
 
 
-ANSWERS: Mapping[Kind, Answers] = {"classes": classes, "ordered": classes, "number": number}
+ANSWERS: Mapping[Kind, Answers] = {
+    "classes": classes,
+    "ordered": classes,
+    "label_set": label_set,
+    "number": number,
+}
 
 
 def kind_of(config: Any) -> Kind:

@@ -3,15 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from stages.errors import DataError
-from stages.targets.rows import classes, number, ordered
+from stages.targets.rows import classes, label_set, number, ordered
 from stages.targets.target import Kind, Target
 
 
@@ -52,14 +51,17 @@ class Rows(Protocol):
             DataError: A model can't learn them.
         """
 
-    def index(self, column: pa.Array, target: Target) -> NDArray[np.int32]:
-        """Return the index into `target.labels` of each stored label, by which rows are counted; shape (rows,)."""
+    def index(self, column: pa.Array, target: Target) -> NDArray[Any]:
+        """Return the index into `target.labels` of each stored label, by which rows are counted; shape (rows,).
+
+        Where a row has several, flags that say which; shape (rows, num_labels).
+        """
 
     def values(self, column: pa.Array, target: Target) -> pa.Array:
         """Return what a model learns of each stored label, of the type `VALUES`."""
 
 
-ROWS: Mapping[Kind, Rows] = {"classes": classes, "ordered": ordered, "number": number}
+ROWS: Mapping[Kind, Rows] = {"classes": classes, "ordered": ordered, "label_set": label_set, "number": number}
 
 
 def read_rows_target(rows: Path) -> Target:

@@ -5,7 +5,8 @@ import math
 from collections.abc import Collection
 
 from stages.errors import DataError, ParamsError
-from stages.messages import examples
+from stages.messages import examples, short
+from stages.reading.label_sets import parse_set
 from stages.targets.rows import ROWS, Rows
 from stages.targets.rows.ordered import FEWEST as FEWEST_IN_ORDER
 from stages.targets.target import KINDS, Kind
@@ -15,6 +16,26 @@ log = logging.getLogger(__name__)
 KEY = "download.dataset.target"
 FEWEST = 20  # different labels: of fewer, one that is no number among numbers is a name of a class
 MOST_NAMES = 0.05  # share of the different labels: with more, they are names of classes
+
+
+def declare(target: str, *, sets: bool) -> str:
+    """Return download.dataset.target, where `auto` with what only sets of labels have is label_set.
+
+    Args:
+        target: download.dataset.target.
+        sets: Whether several columns are the label, or a separator is between labels.
+
+    Raises:
+        ParamsError: Sets of labels are described, and another kind is asked for.
+    """
+    if not sets or target == "label_set":
+        return target
+    if target != "auto":
+        raise ParamsError(
+            f"{KEY} is {target}, but several columns in download.dataset.columns.label, or a label_separator, are for "
+            f"sets of labels. Set {KEY}: label_set, or name one column and set label_separator: null."
+        )
+    return "label_set"
 
 
 def declared_rows(declared: str) -> Rows:
@@ -44,12 +65,28 @@ def choose_kind(declared: str, labels: Collection[str], *, named: bool) -> Kind:
     """
     if declared != "auto":
         return next(kind for kind in KINDS if kind == declared)
-    kind = "classes" if named else _look(labels)
+    kind = "label_set" if _are_sets(labels) else "classes" if named else _look(labels)
     if kind not in ROWS:
         kind = "classes"
     if kind != "classes":
         log.info("%s: auto takes the labels for %s (%s). For classes, set %s: classes.", KEY, *_say(kind, labels), KEY)
     return kind
+
+
+def _are_sets(labels: Collection[str]) -> bool:
+    """Whether all labels are JSON lists.
+
+    Raises:
+        DataError: Some are, and others are not.
+    """
+    others = [label for label in labels if parse_set(label) is None]
+    if labels and others and len(others) < len(labels):
+        some = next(label for label in labels if parse_set(label) is not None)
+        raise DataError(
+            f"{KEY}: auto finds lists of labels such as {short(some)}, but also {examples(sorted(others))}. "
+            "Write every label as a list, or none."
+        )
+    return bool(labels) and not others
 
 
 def _look(labels: Collection[str]) -> Kind:

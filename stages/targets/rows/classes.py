@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stages.errors import DataError
 from stages.messages import examples, short
+from stages.reading.label_sets import parse_set
 from stages.targets.target import Target
 
 CHECKS = frozenset({"label_spelling", "conflicting_labels", "unseen_label", "rare_label"})
@@ -35,9 +36,14 @@ def describe(counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequ
             else by name.
 
     Raises:
-        DataError: No row has a name of `names` or `order`, `order` lacks a class or has one twice, or there are fewer
-            than two classes.
+        DataError: A row has a list of labels, no row has a name of `names` or `order`, `order` lacks a class or has one
+            twice, or there are fewer than two classes.
     """
+    if sets := [label for label in counts if parse_set(label) is not None]:
+        raise DataError(
+            f"A row has a list of labels, {short(sets[0])}, but one class is asked for. "
+            "Set download.dataset.target: label_set, or give each row one label."
+        )
     values = names or {label: label for label in counts}
     sorted_values = sorted(values, key=_by_number) if all(map(_is_number, values)) else sorted(values)
     labels = list(order) or list(dict.fromkeys(values[value] for value in sorted_values))

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from stages.schema import Finetune
 from stages.targets.target import Kind, Target
-from stages.targets.training import classes, number, ordered
+from stages.targets.training import classes, label_set, number, ordered
 
 Undo = Callable[[PreTrainedModel], None]
 
@@ -58,7 +58,9 @@ class Training(Protocol):
             DataError: Nothing can be learned of the rows of train.
         """
 
-    def losses(self, logits: Tensor, labels: Tensor, *, loss: str, smoothing: float) -> Tensor:
+    def losses(
+        self, logits: Tensor, labels: Tensor, *, loss: str, smoothing: float, class_weights: Tensor | None = None
+    ) -> Tensor:
         """Return the loss of each row, (batch,).
 
         Args:
@@ -66,6 +68,7 @@ class Training(Protocol):
             labels: From `learned`, (batch, ...).
             loss: finetune.loss.
             smoothing: finetune.label_smoothing in training; 0 on val.
+            class_weights: As for `weights`, where a row has several labels.
         """
 
     def constant_loss(
@@ -92,4 +95,9 @@ class Training(Protocol):
         """Return the metrics of val by their name without `val.`; they are updated with logits and labels."""
 
 
-TRAINING: Mapping[Kind, Training] = {"classes": classes, "ordered": ordered, "number": number}
+TRAINING: Mapping[Kind, Training] = {
+    "classes": classes,
+    "ordered": ordered,
+    "label_set": label_set,
+    "number": number,
+}

@@ -48,7 +48,9 @@ def learned(values: NDArray[Any], train: NDArray[np.int64]) -> tuple[NDArray[Any
     return values, _keep
 
 
-def losses(logits: Tensor, labels: Tensor, *, loss: str, smoothing: float) -> Tensor:
+def losses(
+    logits: Tensor, labels: Tensor, *, loss: str, smoothing: float, class_weights: Tensor | None = None
+) -> Tensor:
     """Return the cross-entropy of each row, (batch,)."""
     return nn.functional.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
 

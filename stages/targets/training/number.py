@@ -114,7 +114,9 @@ def restore_unit(model: PreTrainedModel, *, mean: float, sd: float) -> None:
     layer.bias.copy_(bias * sd + mean)
 
 
-def losses(logits: Tensor, labels: Tensor, *, loss: str, smoothing: float) -> Tensor:
+def losses(
+    logits: Tensor, labels: Tensor, *, loss: str, smoothing: float, class_weights: Tensor | None = None
+) -> Tensor:
     """Return the squared error of each row's standardised number, or Huber's loss of it, (batch,)."""
     return LOSSES[loss](logits.squeeze(-1), labels)
 

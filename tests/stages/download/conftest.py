@@ -81,6 +81,8 @@ def read(tmp_path: Path) -> Callable[..., Result]:
         delimiter: str | None = None,
         unpack_limit: int = 1_000_000,
         watched: str = "data",
+        target: str = "auto",
+        label_separator: str | None = None,
     ) -> Result:
         contents = content if isinstance(content, dict) else {f"rows.{file_format}": content}
         for name, value in contents.items():
@@ -102,7 +104,8 @@ def read(tmp_path: Path) -> Callable[..., Result]:
                 "quoting": quoting,
                 "columns": {**dict.fromkeys(("label", "text_pair", "id", "group")), "slices": [], **fields},
                 "labels": labels or {},
-                "target": "auto",
+                "target": target,
+                "label_separator": label_separator,
                 "label_order": list(label_order),
                 "checks": {
                     **POLICIES,

@@ -1,0 +1,147 @@
+"""metrics.json where a row has any number of labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.metrics.bootstrap import Bootstrap
+from stages.metrics.label_set_intervals import measure_sets
+from stages.metrics.rule import Trial
+from stages.metrics.summary import MetricSummary, MetricValue
+from stages.report.baselines import BaselineScore
+from stages.report.label_sets.answers import Suspect
+from stages.report.label_sets.results import LabelScore, Results
+from stages.report.label_sets.slices import SliceScore
+from stages.report.summary import summarise, summary_of
+from stages.row_labels import describe_labels
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model of the seed that is best on val.
+
+    Attributes:
+        seed: Of its fine-tuning.
+        temperature: That divides its logits.
+        thresholds: By label, the least calibrated probability with which it is predicted; None: 0.5.
+        trials: By label, what a tuned threshold gained; None where none was tried.
+        test: Its metrics.
+        val: Its metrics.
+    """
+
+    seed: int
+    temperature: float
+    thresholds: dict[str, float | None]
+    trials: dict[str, Trial | None]
+    test: dict[str, MetricValue]
+    val: dict[str, MetricValue]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """metrics.json: each field is a key, in this order.
+
+    Args:
+        target: What the label is.
+        metric: That leads, and chose the champion on val (`evaluate.metric`).
+        seeds: That the means are of.
+        champion: The model that the report is about, which ships.
+        notes: What is unusual about the splits, a sentence each.
+        collapsed: By seed, the set that its model predicts for every row of val and test.
+        stuck: By seed, a sentence where the loss did not fall.
+        val: Every metric over all seeds.
+        test: Every metric over all seeds.
+        seeds_share_of_variance: By metric on test (0 to 1); empty with one seed.
+        baselines: By baseline and metric.
+        per_label: The champion's, on the report's split.
+        slices: By column and value.
+        mistakes: Rows of the report's split, those whose set is predicted wrong, and wrong answers about a label.
+        suspects: Rows of val and test, and how many answers about a label are in doubt.
+    """
+
+    target: str
+    metric: str
+    seeds: list[int]
+    champion: Champion
+    notes: list[str]
+    collapsed: dict[str, str]
+    stuck: dict[str, str]
+    val: dict[str, MetricSummary]
+    test: dict[str, MetricSummary]
+    seeds_share_of_variance: dict[str, float]
+    baselines: dict[str, dict[str, BaselineScore]]
+    per_label: dict[str, LabelScore]
+    slices: dict[str, dict[str, SliceScore]]
+    mistakes: dict[str, int]
+    suspects: dict[str, int]
+
+
+def compute_metrics(
+    results: Results,
+    bootstrap: Bootstrap,
+    *,
+    metric: str,
+    baselines: dict[str, dict[str, BaselineScore]],
+    slices: dict[str, dict[str, SliceScore]],
+    suspects: Sequence[Suspect],
+    notes: Sequence[str],
+) -> Metrics:
+    """Return the contents of metrics.json; arguments as the attributes of `Metrics`."""
+    champion, predictions = results.champion, results.predictions
+    val, _ = summarise_split(results, "val", bootstrap)
+    test, shares = summarise_split(results, "test", bootstrap)
+    wrong = predictions.preds != predictions.labels
+    return Metrics(
+        target="label_set",
+        metric=metric,
+        seeds=[result.seed for result in results.seeds],
+        champion=Champion(
+            seed=champion.seed,
+            temperature=champion.rule.temperature,
+            thresholds=dict(zip(results.labels, champion.rule.thresholds, strict=True)),
+            trials=champion.trials,
+            test=champion.metrics["test"],
+            val=champion.metrics["val"],
+        ),
+        notes=list(notes),
+        collapsed=_collapsed(results),
+        stuck={str(result.seed): result.stuck for result in results.seeds if result.stuck},
+        val=val,
+        test=test,
+        seeds_share_of_variance=shares,
+        baselines=baselines,
+        per_label=champion.per_label[results.split],
+        slices=slices,
+        mistakes={"rows": len(predictions), "wrong": int(wrong.any(axis=1).sum()), "answers": int(wrong.sum())},
+        suspects={"rows": sum(map(len, champion.predictions.values())), "found": len(suspects)},
+    )
+
+
+def summarise_split(
+    results: Results, split: str, bootstrap: Bootstrap
+) -> tuple[dict[str, MetricSummary], dict[str, float]]:
+    """Return every metric of a split over the seeds, and the seeds' share of its variance; see `summarise`."""
+    first, *others = results.seeds
+    predictions = first.predictions[split]
+    if not len(predictions):
+        return {}, {}
+    if not others:
+        return {name: summary_of(value, None) for name, value in first.metrics[split].items()}, {}
+    models = [result.answers(split) for result in results.seeds]
+    estimates = measure_sets(predictions.labels, models, groups=predictions.groups, bootstrap=bootstrap)
+    return summarise(estimates, [result.metrics[split] for result in results.seeds], confidence=bootstrap.confidence)
+
+
+def _collapsed(results: Results) -> dict[str, str]:
+    """The set of each seed whose model predicts no other, though the rows have several."""
+    collapsed = {}
+    for result in results.seeds:
+        splits = result.predictions.values()
+        labels, preds = (
+            np.unique(np.concatenate(column), axis=0)
+            for column in ([split.labels for split in splits], [split.preds for split in splits])
+        )
+        if len(preds) == 1 < len(labels):
+            collapsed[str(result.seed)] = describe_labels(preds[0], results.labels)
+    return collapsed

@@ -1,0 +1,138 @@
+"""The results of all seeds where a row has any number of labels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stages.files import read_json
+from stages.metrics.label_set_intervals import SetModel
+from stages.metrics.rule import Trial
+from stages.metrics.set_rule import SetRule
+from stages.metrics.summary import MetricValue
+from stages.paths import Paths
+from stages.predictions import Predictions, read_predictions
+from stages.report.results import choose_champion, require_files, require_same_rows
+from stages.schema import Evaluate
+from stages.targets.target import read_target
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """One label on a split.
+
+    Attributes:
+        precision: Of the rows for which it is predicted.
+        recall: Of the rows that have it.
+        f1: Of both.
+        average_precision: Of its probabilities.
+        support: Rows that have it.
+        confusion: Rows that do not have it, then those that have it: where it is not predicted, and where it is.
+    """
+
+    precision: MetricValue
+    recall: MetricValue
+    f1: MetricValue
+    average_precision: MetricValue
+    support: int
+    confusion: list[list[int]]
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """The fine-tuned model of one seed.
+
+    Args:
+        seed: Of the fine-tuning.
+        metrics: By split (val, test) and name; empty for a split without rows.
+        per_label: By split (val, test) and label; empty for a split without rows.
+        rule: The decision rule, fitted on val.
+        trials: By label, of the threshold that was or was not taken; None where none was tried.
+        predictions: By split (val, test).
+        curve: A row per epoch, a column per quantity.
+        best_epoch: The epoch whose weights were kept.
+        stuck: A sentence, where the loss did not fall.
+    """
+
+    seed: int
+    metrics: dict[str, dict[str, MetricValue]]
+    per_label: dict[str, dict[str, LabelScore]]
+    rule: SetRule
+    trials: dict[str, Trial | None]
+    predictions: dict[str, Predictions]
+    curve: pd.DataFrame
+    best_epoch: int
+    stuck: str | None = None
+
+    def calibrated(self, split: str) -> NDArray[np.float32]:
+        """Return the calibrated probability of each label in each row of a split; shape (rows, num_labels)."""
+        return self.rule.calibrate(self.predictions[split].probabilities)
+
+    def answers(self, split: str) -> SetModel:
+        """Return what the metrics of a split are computed from."""
+        predictions = self.predictions[split]
+        return SetModel(predictions.probabilities, self.calibrated(split), predictions.preds)
+
+
+@dataclass(frozen=True)
+class Results:
+    """All seeds, and the champion: the one that is best on val."""
+
+    labels: list[str]
+    metric: str  # that leads
+    seeds: list[SeedResult]
+    champion: SeedResult
+
+    @property
+    def split(self) -> str:
+        """The split that the report shows: test, or val if test has no rows."""
+        return "test" if len(self.champion.predictions["test"]) else "val"
+
+    @property
+    def predictions(self) -> Predictions:
+        """The champion's predictions for that split."""
+        return self.champion.predictions[self.split]
+
+
+def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Results:
+    """Read what finetune and evaluate wrote for each seed.
+
+    Raises:
+        ReportError: A file is missing, the seeds were evaluated on different rows, or val and test are both empty.
+    """
+    target = read_target(paths.labels)
+    metric = target.leading(evaluate.metric)
+    results = [_read_seed(paths, seed, target.labels) for seed in seeds]
+    require_same_rows(paths, [(result.seed, result.predictions) for result in results])
+    return Results(target.labels, metric, results, choose_champion(results, metric))
+
+
+def _read_seed(paths: Paths, seed: int, labels: Sequence[str]) -> SeedResult:
+    require_files(paths, seed)
+    written: dict[str, Any] = read_json(paths.metrics(seed))
+    fitted, trained = written["calibration"], read_json(paths.finetune_stats(seed))
+    return SeedResult(
+        seed=seed,
+        metrics={
+            split: {name: MetricValue(**entry) for name, entry in written[split].items() if name != "per_label"}
+            for split in ("val", "test")
+        },
+        per_label={
+            split: {label: _label_score(entry) for label, entry in written[split].get("per_label", {}).items()}
+            for split in ("val", "test")
+        },
+        rule=SetRule(fitted["temperature"], [fitted["thresholds"][label] for label in labels]),
+        trials={label: Trial(**trial) if trial else None for label, trial in fitted["trials"].items()},
+        predictions=read_predictions(paths.predictions(seed)),
+        curve=pd.read_csv(paths.curve(seed)),
+        best_epoch=trained["best_epoch"],
+        stuck=trained.get("stuck"),
+    )
+
+
+def _label_score(entry: Mapping[str, Any]) -> LabelScore:
+    values = {name: MetricValue(**entry[name]) for name in ("precision", "recall", "f1", "average_precision")}
+    return LabelScore(**values, support=entry["support"], confusion=entry["confusion"])
