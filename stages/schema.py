@@ -164,15 +164,9 @@ class Finetune(Section):
     loss: Literal["auto", "mse", "huber"]
     class_weights: Literal["none", "balanced"] | dict[str | int, Annotated[float, Field(gt=0)]]
     monitor: Literal[
-        "val.loss",
-        "val.accuracy",
-        "val.macro_f1",
-        "val.mcc",
-        "val.quadratic_kappa",
-        "val.micro_f1",
-        "val.r2",
-        "val.pearson",
-    ]
+        "val.loss", "val.accuracy", "val.macro_f1", "val.mcc", "val.quadratic_kappa", "val.micro_f1",
+        "val.r2", "val.pearson",
+    ]  # fmt: skip
     patience: Positive | None
     accelerator: Literal["auto", "cpu", "gpu"]
     devices: Positive
@@ -191,17 +185,9 @@ class Finetune(Section):
 
 class Evaluate(Section):
     metric: Literal[
-        "auto",
-        "accuracy",
-        "macro_f1",
-        "mcc",
-        "quadratic_kappa",
-        "micro_f1",
-        "sample_f1",
-        "subset_accuracy",
-        "r2",
-        "mean_absolute_error",
-    ]
+        "auto", "accuracy", "macro_f1", "mcc", "quadratic_kappa", "micro_f1", "sample_f1", "subset_accuracy",
+        "r2", "mean_absolute_error",
+    ]  # fmt: skip
     batch_size: Positive
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     resamples: Annotated[int, Field(ge=100, le=1_000_000)]

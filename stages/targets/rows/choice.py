@@ -39,17 +39,8 @@ def declare(target: str, *, sets: bool) -> str:
 
 
 def declared_rows(declared: str) -> Rows:
-    """Return how labels are read before all are known: as declared; for auto as texts.
-
-    Raises:
-        ParamsError: No such kind is there.
-    """
-    if declared == "auto":
-        return ROWS["classes"]
-    kind = next((kind for kind in ROWS if kind == declared), None)
-    if kind is None:
-        raise ParamsError(f"{KEY}: {declared} can't be learned yet. Set one of: auto, {', '.join(ROWS)}.")
-    return ROWS[kind]
+    """Return how labels are read before all are known: as declared; for auto as texts."""
+    return next((rows for kind, rows in ROWS.items() if kind == declared), ROWS["classes"])
 
 
 def choose_kind(declared: str, labels: Collection[str], *, named: bool) -> Kind:
@@ -66,8 +57,6 @@ def choose_kind(declared: str, labels: Collection[str], *, named: bool) -> Kind:
     if declared != "auto":
         return next(kind for kind in KINDS if kind == declared)
     kind = "label_set" if _are_sets(labels) else "classes" if named else _look(labels)
-    if kind not in ROWS:
-        kind = "classes"
     if kind != "classes":
         log.info("%s: auto takes the labels for %s (%s). For classes, set %s: classes.", KEY, *_say(kind, labels), KEY)
     return kind

@@ -13,9 +13,9 @@ import pytest
 from stages.download.dataset import write_dataset
 from stages.errors import DataError, ParamsError
 from stages.params import read_params
-from stages.targets.rows import ROWS, number
+from stages.targets.rows import number
 from stages.targets.rows.choice import choose_kind
-from stages.targets.target import KINDS, Target, check_metric, read_target
+from stages.targets.target import Target, check_metric, read_target
 
 PARAMS = read_params(Path(__file__).parents[3] / "recipes/default.yaml")
 
@@ -71,12 +71,6 @@ def test_auto_refuses_numbers_with_a_few_names_among_them() -> None:
     labels = [f"{row}.5" for row in range(40)] + ["n/a"]
     with pytest.raises(DataError, match="finds numbers with fractions, but 'n/a' among them"):
         choose_kind("auto", labels, named=False)
-
-
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ROWS])
-def test_a_kind_that_can_not_be_learned_is_refused(kind: str, tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=f"download.dataset.target: {kind} can't be learned yet"):
-        read(tmp_path, ["a", "b"], target=kind)
 
 
 @pytest.mark.parametrize("value", ["high", "nan", "inf", "-inf", "1e999", "3 min", "1_000", "0x10"])
