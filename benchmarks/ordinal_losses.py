@@ -25,8 +25,9 @@ def corn(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     Output k says whether the class is above k, given that it is above k - 1; so a row is in the losses up to its own.
     """
     steps = torch.arange(logits.shape[1] - 1, device=logits.device)
-    above = (labels[:, None] > steps).float()  # (batch, classes - 1)
-    asked = (labels[:, None] >= steps).float()
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    above = (labels[:, None] > steps).to(dtype)  # (batch, classes - 1)
+    asked = (labels[:, None] >= steps).to(dtype)
     losses = nn.functional.binary_cross_entropy_with_logits(logits[:, :-1], above, reduction="none") * asked
     return losses.sum(1) / asked.sum(1), asked.sum(1)
 
