@@ -20,7 +20,7 @@ from pipeline.prediction.places import open_file
 from pipeline.prediction.writers import ParquetWriter, TextWriter, Writer
 from stages.errors import DataError
 from stages.files import sha256
-from stages.git_lfs import WHAT, is_pointer_file
+from stages.git_lfs import START, WHAT, is_pointer
 from stages.reading.dialect import DELIMITERS
 from stages.reading.suffixes import SUFFIXES
 from stages.tokenizer_check import LARGEST
@@ -98,9 +98,10 @@ def open_input(request: PredictionRequest, file_format: str) -> Iterator[BinaryI
     if is_folder(request.file):
         yield FolderFiles(Path(request.file), file_format)
         return
-    if Path(request.file).is_file() and is_pointer_file(Path(request.file)):
-        raise DataError(f"{request.file} is {WHAT}")
     with open_file(Path(request.file)) as file:
+        if is_pointer(file.read(len(START))):
+            raise DataError(f"{request.file} is {WHAT}")
+        file.seek(0)
         yield unpacked(file, request.input_name) if file_format in TEXT else file
 
 

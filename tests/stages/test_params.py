@@ -80,7 +80,7 @@ def test_all_problems_come_in_one_error(values: Any) -> None:
         ("report.license", "Apache 2.0", "report.license: expected an identifier of the Hub such as apache-2.0"),
         ("report.language", ["english"], r"report.language\[0\]: expected a code of ISO 639 such as en, got 'english'"),
         ("report.language", "en", r"report.language: expected a list, got 'en'"),
-        ("evaluate.metric", "f1", "evaluate.metric: expected 'accuracy', 'macro_f1' or 'mcc', got 'f1'"),
+        ("evaluate.metric", "f1", "evaluate.metric: expected 'auto', 'accuracy', 'macro_f1'"),
         ("evaluate.confidence", 95, "evaluate.confidence: expected a number below 1, got 95"),
         ("download.dataset.format", "xlsx", "download.dataset.format: expected 'csv'"),
         (

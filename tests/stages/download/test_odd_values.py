@@ -246,7 +246,7 @@ def test_decimal_numbers_are_labels_as_other_numbers_are(read, file_format, kind
     assert result.column("label") == list(DECIMALS.values())
 
 
-@pytest.mark.parametrize("values", [pa.array([{"a": 1}, {"a": 2}]), pa.array([[1], [2]])], ids=str)
+@pytest.mark.parametrize("values", [pa.array([{"a": 1}, {"a": 2}]), pa.array([[{"a": 1}], [{"a": 2}]])], ids=str)
 def test_labels_of_another_type_are_named_with_what_helps(read, values):
     content = as_table("parquet", pa.table({"text": ["a", "b"], "label": values}))
     with pytest.raises(

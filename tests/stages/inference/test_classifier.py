@@ -189,7 +189,7 @@ def test_a_tokenizer_that_is_missing_or_damaged_is_named(folder: Path) -> None:
         Classifier.load(folder)
 
 
-@pytest.mark.parametrize("change", [{"problem_type": "multi_label_classification"}, {"id2label": {"0": "score"}}])
+@pytest.mark.parametrize("change", [{"problem_type": "ranking"}, {"id2label": {"0": "score"}}])
 def test_a_model_that_chooses_no_label_is_refused(folder: Path, change: dict[str, object]) -> None:
     config = json.loads((folder / "config.json").read_text()) | change
     if "id2label" in change:  # one output: regression
