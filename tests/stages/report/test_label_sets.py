@@ -74,7 +74,7 @@ def results_of(*seeds: Sequence[NDArray[np.float32]], labels: NDArray[np.bool_])
         seed_result(number, {"val": predictions(labels, val, "v"), "test": predictions(labels, test, "t")})
         for number, (val, test) in enumerate(seeds, 1)
     ]
-    return Results(LABELS, made, made[0])
+    return Results(LABELS, "micro_f1", made, made[0])
 
 
 def test_a_difference_is_that_of_the_metrics_within_its_interval() -> None:
@@ -241,7 +241,7 @@ def test_without_test_rows_the_report_is_about_val() -> None:
     labels, probabilities = draw()
     none = predictions(labels[:0], probabilities[:0])
     seed = seed_result(1, {"val": predictions(labels, probabilities), "test": none})
-    metrics = compute(Results(LABELS, [seed], seed))
+    metrics = compute(Results(LABELS, "micro_f1", [seed], seed))
     assert metrics.test == {}
     assert metrics.per_label == seed.per_label["val"]
-    assert all(row.split == "val" for row in find_suspects(Results(LABELS, [seed], seed)))
+    assert all(row.split == "val" for row in find_suspects(Results(LABELS, "micro_f1", [seed], seed)))
