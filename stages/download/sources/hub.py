@@ -3,6 +3,8 @@
 The clients find a token by themselves (HF_TOKEN or `hf auth login`), so no code here handles one.
 """
 
+import importlib
+import importlib.util
 import logging
 import os
 import re
@@ -52,7 +54,6 @@ def load_hub_dataset(source: str) -> HubDataset:
         raise DataError(f"{source} is not the address of a data set. Write hf://datasets/ORG/NAME[/CONFIG]@REVISION.")
     from datasets import disable_progress_bars, load_dataset  # seconds to import
     from datasets.exceptions import DatasetsError
-    from httpx import InvalidURL  # of a proxy
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -62,7 +63,7 @@ def load_hub_dataset(source: str) -> HubDataset:
     try:
         commit = HfApi().dataset_info(repo, revision=revision).sha
         splits = load_dataset(repo, config, revision=commit)
-    except (DatasetsError, HfHubHTTPError, OSError, ValueError, RuntimeError, ImportError, InvalidURL) as error:
+    except (DatasetsError, HfHubHTTPError, OSError, ValueError, RuntimeError, ImportError, *_bad_addresses()) as error:
         raise _unreachable(DataError, source, error, "download.dataset.files") from error
     _hint(source, revision, commit)
     return HubDataset(splits, str(commit))
@@ -86,7 +87,6 @@ def fetch_hub_model(source: str, *, files: Sequence[str]) -> tuple[Path, str]:
         raise ModelError(
             f"download.model.source: {source} is not the address of a model. Write hf://ORG/NAME@REVISION."
         )
-    from httpx import InvalidURL
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -98,7 +98,7 @@ def fetch_hub_model(source: str, *, files: Sequence[str]) -> tuple[Path, str]:
             raise _no_safetensors(source, present)
         weights = [WEIGHTS] if WEIGHTS in present else [INDEX, SHARDS]
         folder = snapshot_download(repo, revision=info.sha, allow_patterns=[*files, *weights])
-    except (HfHubHTTPError, OSError, ValueError, ImportError, InvalidURL) as error:
+    except (HfHubHTTPError, OSError, ValueError, ImportError, *_bad_addresses()) as error:
         raise _unreachable(ModelError, source, error, "download.model.source") from error
     _hint(source, revision, info.sha)
     return Path(folder), str(info.sha)
@@ -116,6 +116,12 @@ def _no_safetensors(source: str, present: list[str]) -> ModelError:
         f"{source} has no model.safetensors, {others}. Look for a revision that has it (often @refs/pr/N, which the "
         "Hub's converter opens). Or, where you trust the model, load it and save it with save_pretrained()."
     )
+
+
+def _bad_addresses() -> list[type[Exception]]:
+    """What the Hub's client raises at a proxy that is no address; which package it is depends on huggingface_hub."""
+    packages = [name for name in ("httpx", "httpx2") if importlib.util.find_spec(name)]
+    return [importlib.import_module(name).InvalidURL for name in packages]
 
 
 def _unreachable(kind: type[RetuneError], source: str, error: Exception, key: str) -> RetuneError:
