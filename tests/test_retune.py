@@ -10,7 +10,7 @@ import pytest
 import retune
 from pipeline.commands.plan import plan_changes
 from pipeline.comparison.compare import compare
-from stages.inference import Classifier, NumberPrediction, Prediction
+from stages.inference import Classifier, NumberPrediction, Prediction, SetPrediction
 from tests.pipeline import toy
 from tests.test_contract import imports, modules
 
@@ -23,6 +23,7 @@ def test_its_names_are_the_objects_of_the_two_packages() -> None:
         "Classifier": Classifier,
         "NumberPrediction": NumberPrediction,
         "Prediction": Prediction,
+        "SetPrediction": SetPrediction,
         "compare": compare,
         "plan": plan_changes,
     }

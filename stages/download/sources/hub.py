@@ -91,6 +91,7 @@ def fetch_hub_model(source: str, *, files: Sequence[str]) -> tuple[Path, str]:
     from huggingface_hub.errors import HfHubHTTPError
 
     repo, revision = named["repo"], named["revision"]
+    failures: tuple[type[Exception], ...] = (HfHubHTTPError, OSError, ValueError, ImportError, *_bad_addresses())
     try:
         info = HfApi().model_info(repo, revision=revision)
         present = [file.rfilename for file in info.siblings or []]
@@ -98,7 +99,7 @@ def fetch_hub_model(source: str, *, files: Sequence[str]) -> tuple[Path, str]:
             raise _no_safetensors(source, present)
         weights = [WEIGHTS] if WEIGHTS in present else [INDEX, SHARDS]
         folder = snapshot_download(repo, revision=info.sha, allow_patterns=[*files, *weights])
-    except (HfHubHTTPError, OSError, ValueError, ImportError, *_bad_addresses()) as error:
+    except failures as error:
         raise _unreachable(ModelError, source, error, "download.model.source") from error
     _hint(source, revision, info.sha)
     return Path(folder), str(info.sha)
@@ -118,10 +119,10 @@ def _no_safetensors(source: str, present: list[str]) -> ModelError:
     )
 
 
-def _bad_addresses() -> list[type[Exception]]:
+def _bad_addresses() -> tuple[type[Exception], ...]:
     """What the Hub's client raises at a proxy that is no address; which package it is depends on huggingface_hub."""
     packages = [name for name in ("httpx", "httpx2") if importlib.util.find_spec(name)]
-    return [importlib.import_module(name).InvalidURL for name in packages]
+    return tuple(importlib.import_module(name).InvalidURL for name in packages)
 
 
 def _unreachable(kind: type[RetuneError], source: str, error: Exception, key: str) -> RetuneError:
