@@ -26,7 +26,7 @@ PIPED = [command for command in COMMANDS if not command.startswith("retune ")]
 CODE = [block for kind, block in BLOCKS if kind == "python"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def project(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A project whose run is finished, and somebody's reviews in every format; what predict remembers is its own."""
     root = tmp_path_factory.mktemp("project")
