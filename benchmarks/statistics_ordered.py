@@ -7,10 +7,9 @@ Each prints a Markdown table; benchmarks/statistics.md has them. A class is a ra
 the range of the number plus an error, of which all models share a part, because some rows are harder.
 """
 
-import itertools
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from scipy.special import ndtri
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.statistics_comparison import Draw, print_table
-from pipeline.comparison.statistics.differences import Difference, compare_values
+from benchmarks.comparison_rates import Kind, Models
+from benchmarks.statistics_comparison import Draw
 from pipeline.comparison.statistics.metric_values import label_metric_values
 from stages.metrics.classification import count_scores
 from stages.metrics.names import OF_ORDERED, lower_is_better
@@ -35,26 +34,18 @@ MANY = 300_000  # rows that tell a metric to 0.002
 
 
 @dataclass(frozen=True)
-class Task:
-    """A test set and two configurations.
+class Task(Models):
+    """A test set and two configurations; a seed scales its errors by the exponential of a number of the spread `shift`.
 
     Attributes:
         rows: Number of test rows.
         shares: Key of `SHARES`: how frequent the classes are, in their order.
         error: Standard deviation of a model's errors, where that of the numbers is 1.
-        seeds: Per side.
-        shift: Standard deviation of the logarithm of what a seed scales its errors by.
-        shared: Share of an error's variance that all models share (0 to 1).
-        group: Rows that belong together: they have the same shared part.
     """
 
     rows: int
     shares: str = "even"
     error: float = 0.7
-    seeds: int = 2
-    shift: float = 0.0
-    shared: float = 0.5
-    group: int = 1
 
     @property
     def classes(self) -> int:
@@ -62,7 +53,7 @@ class Task:
 
     @property
     def name(self) -> str:
-        return f"{self.rows} rows, {self.shares}{f', groups of {self.group}' if self.group > 1 else ''}"
+        return f"{self.rows} rows, {self.shares}{self.groups}"
 
 
 def draw(task: Task, factor: float, generator: np.random.Generator) -> Draw:
@@ -77,17 +68,6 @@ def draw(task: Task, factor: float, generator: np.random.Generator) -> Draw:
         errors = np.exp(task.shift * generator.normal(size=(task.seeds, 1))) * (shared + own)
         sides.append(np.searchsorted(cuts, numbers + scale * task.error * errors))
     return Draw(np.searchsorted(cuts, numbers), *sides, None if task.group == 1 else units)
-
-
-def differences(found: Draw, classes: int, *, for_bounds: bool = False) -> dict[str, Difference]:
-    """Return what retune compares, or what its gates bound: a difference for each metric of ordered classes."""
-    metrics = label_metric_values(found.labels, found.base, found.head, num_labels=classes, ordered=True)
-    chosen = {values.name: values.for_bounds() if for_bounds else values for values in metrics}
-    return {
-        name: compare_values(values.base, values.head, (values.unseen, values.unseen_rows), units=found.units)
-        for name, values in chosen.items()
-        if name in OF_ORDERED
-    }
 
 
 def losses(found: Draw, classes: int) -> dict[str, float]:
@@ -111,44 +91,17 @@ def factor_of(shares: str, error: float, metric: str, loss: float) -> float:
     return high
 
 
-def false_alarms(task: Task, simulations: int) -> dict[str, float]:
-    """Return how often two equally good configurations are called different, by the metric that is tested first."""
-    generator, alarms = np.random.default_rng(0), dict.fromkeys(OF_ORDERED, 0)
-    for _ in range(simulations):
-        for name, difference in differences(draw(task, 1.0, generator), task.classes).items():
-            alarms[name] += difference.p_value() < 0.05
-    return {name: count / simulations for name, count in alarms.items()}
-
-
-def false_passes(task: Task, simulations: int, loss: float) -> dict[str, float]:
-    """Return how often a change that loses as much as the gate allows and no less is passed."""
-    rates = {}
-    for name in OF_ORDERED:
-        generator, factor, passed = np.random.default_rng(0), factor_of(task.shares, task.error, name, loss), 0
-        for _ in range(simulations):
-            difference = differences(draw(task, factor, generator), task.classes, for_bounds=True)[name]
-            low, high = difference.interval(0.95)
-            passed += (high if lower_is_better(name) else -low) < loss
-        rates[name] = passed / simulations
-    return rates
-
-
-TASKS = [*(Task(rows, shares) for rows in (20, 100, 360, 1000) for shares in SHARES), Task(360, group=10)]
-
-
-def false_alarm_rows(count: int) -> Iterator[list[str]]:
-    yield ["test set", "seeds per side", "spread of seeds", "first metric: quadratic kappa", "MAE"]
-    for task, (seeds, shift) in itertools.product(TASKS, [(1, 0), (2, 0), (2, 0.1)]):
-        rates = false_alarms(replace(task, seeds=seeds, shift=shift), count)
-        yield [task.name, str(seeds), f"{shift:g}", *(f"{rate:.1%}" for rate in rates.values())]
-
-
-def gate_rows(count: int) -> Iterator[list[str]]:
-    yield ["test set", "seeds per side", "errors shared", "largest loss", "quadratic kappa", "MAE"]
-    for task, (seeds, shared) in itertools.product(TASKS, [(1, 0.5), (1, 0.95), (2, 0.5)]):
-        rates = false_passes(replace(task, seeds=seeds, shared=shared), count, 0.05)
-        yield [task.name, str(seeds), f"{shared:.0%}", "0.05", *(f"{rate:.1%}" for rate in rates.values())]
+KIND = Kind(
+    metrics={"quadratic_kappa": "quadratic kappa", "mean_absolute_error": "MAE"},
+    draw=draw,
+    values=lambda task, found: label_metric_values(
+        found.labels, found.base, found.head, num_labels=task.classes, ordered=True
+    ),
+    equal=lambda _: 1.0,
+    worse=lambda task, metric, loss: factor_of(task.shares, task.error, metric, loss),
+    tasks=[*(Task(rows, shares) for rows in (20, 100, 360, 1000) for shares in SHARES), Task(360, group=10)],
+)
 
 
 if __name__ == "__main__":
-    print_table({"false-alarms": false_alarm_rows, "gates": gate_rows}, __doc__ or "")
+    KIND.print(__doc__ or "")

@@ -7,11 +7,9 @@ Each prints a Markdown table; benchmarks/label_sets.md has them. A score is the 
 all models share, because some answers are harder, and one of each model's own; above 0 the answer is right.
 """
 
-import itertools
 import math
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +19,11 @@ from scipy.special import ndtr
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.statistics_comparison import print_table
-from pipeline.comparison.statistics.differences import Difference, compare_values
-from pipeline.comparison.statistics.metric_values import MetricValues
+from benchmarks.comparison_rates import Kind, Models
 from pipeline.comparison.statistics.set_values import SetSide, set_metric_values
 
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
-HEADLINE = ("micro_f1", "macro_f1", "sample_f1", "subset_accuracy")
-GATED = ("micro_f1", "macro_f1", "subset_accuracy")  # those whose loss is known exactly
 SHARES = {  # of the rows that have each label
     "6 labels of 30%": (0.3,) * 6,
     "6 labels of 3 to 40%": (0.4, 0.3, 0.2, 0.1, 0.05, 0.03),
@@ -38,31 +32,22 @@ SHARES = {  # of the rows that have each label
 
 
 @dataclass(frozen=True)
-class Task:
-    """A test set and two configurations.
+class Task(Models):
+    """A test set and two configurations; a seed adds a number of the spread `shift` to the margin.
 
     Attributes:
         rows: Number of test rows.
         labels: Key of `SHARES`.
         margin: Of base, in standard deviations of a score's noise: 1.3 answers 90% right.
-        seeds: Per side.
-        shift: Standard deviation of what a seed adds to the margin.
-        shared: Share of the noise's variance that all models share (0 to 1).
-        group: Rows that belong together: they have the same labels and the same shared part.
     """
 
     rows: int
     labels: str
     margin: float = 1.3
-    seeds: int = 2
-    shift: float = 0.0
-    shared: float = 0.5
-    group: int = 1
 
     @property
     def name(self) -> str:
-        groups = f", groups of {self.group}" if self.group > 1 else ""
-        return f"{self.rows} rows, {self.labels}{groups}"
+        return f"{self.rows} rows, {self.labels}{self.groups}"
 
 
 @dataclass(frozen=True)
@@ -108,69 +93,20 @@ def margin_of(task: Task, metric: str, loss: float) -> float:
     return float(brentq(lambda margin: metric_of(task, metric, margin) - target, -1, task.margin))
 
 
-def values_of(found: Draw) -> dict[str, MetricValues]:
-    """Return what retune compares of each of these metrics."""
-    values = set_metric_values(found.labels, found.base, found.head)
-    return {metric.name: metric for metric in values if metric.name in HEADLINE}
-
-
-def difference(values: MetricValues, units: Ints | None) -> Difference:
-    """Return the difference that retune judges."""
-    return compare_values(values.base, values.head, (values.unseen, values.unseen_rows), units=units)
-
-
-def false_alarms(task: Task, simulations: int) -> dict[str, float]:
-    """Return how often two equally good configurations are called different, by the metric that is tested first."""
-    generator = np.random.default_rng(0)
-    alarms = dict.fromkeys(HEADLINE, 0)
-    for _ in range(simulations):
-        found = draw(task, task.margin, generator)
-        for name, values in values_of(found).items():
-            alarms[name] += difference(values, found.units).p_value() < 0.05
-    return {name: count / simulations for name, count in alarms.items()}
-
-
-def false_passes(task: Task, simulations: int, loss: float) -> dict[str, float]:
-    """Return how often a change that loses as much as the gate allows and no less is passed."""
-    rates = {}
-    for name in GATED:
-        generator, margin, passed = np.random.default_rng(0), margin_of(task, name, loss), 0
-        for _ in range(simulations):
-            found = draw(task, margin, generator)
-            low, _ = difference(values_of(found)[name].for_bounds(), found.units).interval(0.95)
-            passed += -low < loss
-        rates[name] = passed / simulations
-    return rates
-
-
-TASKS = [
-    *(Task(rows, labels) for rows in (20, 60, 200, 1000) for labels in SHARES),
-    Task(200, "6 labels of 30%", group=10),
-    Task(1000, "6 labels of 3 to 40%", group=20),
-]
-
-
-def false_alarm_rows(count: int) -> Iterator[list[str]]:
-    yield [
-        "test set",
-        "seeds per side",
-        "spread of seeds",
-        "first metric: micro F1",
-        "macro F1",
-        "sample F1",
-        "subsets",
-    ]
-    for task, (seeds, shift) in itertools.product(TASKS, [(1, 0), (2, 0), (2, 0.1)]):
-        rates = false_alarms(replace(task, seeds=seeds, shift=shift), count)
-        yield [task.name, str(seeds), f"{shift:g}", *(f"{rate:.1%}" for rate in rates.values())]
-
-
-def gate_rows(count: int) -> Iterator[list[str]]:
-    yield ["test set", "seeds per side", "noise shared", "largest loss", "micro F1", "macro F1", "subsets"]
-    for task, (seeds, shared) in itertools.product(TASKS, [(1, 0.5), (1, 0.95), (2, 0.5)]):
-        rates = false_passes(replace(task, seeds=seeds, shared=shared), count, 0.05)
-        yield [task.name, str(seeds), f"{shared:.0%}", "0.05", *(f"{rate:.1%}" for rate in rates.values())]
+KIND = Kind(
+    metrics={"micro_f1": "micro F1", "macro_f1": "macro F1", "sample_f1": "sample F1", "subset_accuracy": "subsets"},
+    draw=draw,
+    values=lambda _, found: set_metric_values(found.labels, found.base, found.head),
+    equal=lambda task: task.margin,
+    worse=margin_of,
+    tasks=[
+        *(Task(rows, labels) for rows in (20, 60, 200, 1000) for labels in SHARES),
+        Task(200, "6 labels of 30%", group=10),
+        Task(1000, "6 labels of 3 to 40%", group=20),
+    ],
+    ungated=["sample_f1"],
+)
 
 
 if __name__ == "__main__":
-    print_table({"false-alarms": false_alarm_rows, "gates": gate_rows}, __doc__ or "")
+    KIND.print(__doc__ or "")

@@ -1,36 +1,10 @@
-"""The benchmark of verdicts on numbers, on a few small test sets: what it promises holds."""
-
-import math
-from dataclasses import replace
+"""The simulated models of numbers are as good, and the rows are, as their task says."""
 
 import numpy as np
 import pytest
 
-from benchmarks.statistics_numbers import DISTRIBUTIONS, Task, draw, factor_of, false_alarms, false_passes
+from benchmarks.statistics_numbers import DISTRIBUTIONS, Task, draw, factor_of
 from stages.metrics.regression import number_scores
-
-RUNS = 100
-TASKS = [Task(rows, errors) for rows in (20, 150) for errors in ("normal", "exponential", "t with 3 degrees")]
-TASKS += [Task(150, "t with 5 degrees", group=10)]
-
-
-def allowed(rate: float) -> float:
-    """A share that is above `rate` by chance in 1 of 200 tests."""
-    return rate + 2.6 * math.sqrt(rate * (1 - rate) / RUNS)
-
-
-@pytest.mark.parametrize(("seeds", "shift"), [(1, 0.0), (2, 0.0), (2, 0.2)])
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_equally_good_configurations_are_seldom_called_different(task: Task, seeds: int, shift: float) -> None:
-    rates = false_alarms(replace(task, seeds=seeds, shift=shift), RUNS)
-    assert max(rates.values()) <= allowed(0.05), rates
-
-
-@pytest.mark.parametrize(("seeds", "shared"), [(1, 0.95), (2, 0.5)])
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_a_loss_of_the_limit_seldom_passes(task: Task, seeds: int, shared: float) -> None:
-    rates = false_passes(replace(task, seeds=seeds, shared=shared), RUNS, 0.05)
-    assert max(rates.values()) <= allowed(0.025), rates
 
 
 @pytest.mark.parametrize("errors", ["normal", "exponential", "t with 5 degrees"])

@@ -1,36 +1,10 @@
-"""The benchmark of verdicts on label sets, on a few small test sets: what it promises holds."""
-
-import math
-from dataclasses import replace
+"""The simulated models of label sets are as good, and the rows are, as their task says."""
 
 import numpy as np
 import pytest
 
-from benchmarks.statistics_set_comparisons import SHARES, Task, draw, false_alarms, false_passes, margin_of, metric_of
+from benchmarks.statistics_set_comparisons import SHARES, Task, draw, margin_of, metric_of
 from stages.metrics.label_sets import score_sets, set_features
-
-RUNS = 100
-TASKS = [Task(20, "6 labels of 30%"), Task(60, "6 labels of 3 to 40%"), Task(150, "20 labels of 5%")]
-TASKS += [Task(150, "6 labels of 30%", group=10)]
-
-
-def allowed(rate: float) -> float:
-    """A share that is above `rate` by chance in 1 of 200 tests."""
-    return rate + 2.6 * math.sqrt(rate * (1 - rate) / RUNS)
-
-
-@pytest.mark.parametrize(("seeds", "shift"), [(1, 0.0), (2, 0.0), (2, 0.1)])
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_equally_good_configurations_are_seldom_called_different(task: Task, seeds: int, shift: float) -> None:
-    rates = false_alarms(replace(task, seeds=seeds, shift=shift), RUNS)
-    assert max(rates.values()) <= allowed(0.05), rates
-
-
-@pytest.mark.parametrize(("seeds", "shared"), [(1, 0.95), (2, 0.5)])
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_a_loss_of_the_limit_seldom_passes(task: Task, seeds: int, shared: float) -> None:
-    rates = false_passes(replace(task, seeds=seeds, shared=shared), RUNS, 0.05)
-    assert max(rates.values()) <= allowed(0.025), rates
 
 
 @pytest.mark.parametrize("labels", SHARES)
