@@ -1,11 +1,11 @@
 """headline.json: the few metrics that DVC shows as metrics and git keeps; all others are in metrics.json."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from stages.metrics.names import headline_metrics
 from stages.metrics.summary import MetricSummary
-from stages.report.results import Measured
+from stages.report.results import AllSeeds
 
 
 class AllMetrics(Protocol):
@@ -24,27 +24,7 @@ class AllMetrics(Protocol):
         """By seed, what its model predicts for every row."""
 
 
-class AllResults(Protocol):
-    """The results of all seeds, whatever the kind of target."""
-
-    @property
-    def metric(self) -> str:
-        """That leads."""
-
-    @property
-    def seeds(self) -> Sequence[Measured]:
-        """Of all seeds."""
-
-    @property
-    def champion(self) -> Measured:
-        """The seed that is best on val."""
-
-    @property
-    def split(self) -> str:
-        """The split that the report shows."""
-
-
-def headline(metrics: AllMetrics, results: AllResults) -> dict[str, Any]:
+def headline(metrics: AllMetrics, results: AllSeeds[Any]) -> dict[str, Any]:
     """Return the content of headline.json.
 
     DVC shows every number as a column, and no list: so each seed's value is in the file, but not among the columns.

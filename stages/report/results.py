@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -31,8 +31,32 @@ class Measured(Protocol):
     def metrics(self) -> Mapping[str, Mapping[str, MetricValue]]:
         """By split (val, test) and name; empty for a split without rows."""
 
+    @property
+    def predictions(self) -> Mapping[str, Predictions]:
+        """By split (val, test)."""
+
 
 Result = TypeVar("Result", bound=Measured)
+
+
+@dataclass(frozen=True)
+class AllSeeds(Generic[Result]):
+    """The results of all seeds, and the champion: the one that is best on val."""
+
+    labels: list[str]  # of a number, the ranges that rows are counted by
+    metric: str  # that leads
+    seeds: list[Result]
+    champion: Result
+
+    @property
+    def split(self) -> str:
+        """The split that the report shows: test, or val if test has no rows."""
+        return "test" if len(self.champion.predictions["test"]) else "val"
+
+    @property
+    def predictions(self) -> Predictions:
+        """The champion's predictions for that split."""
+        return self.champion.predictions[self.split]
 
 
 @dataclass(frozen=True)
@@ -61,24 +85,10 @@ class SeedResult:
 
 
 @dataclass(frozen=True)
-class Results:
-    """All seeds, and the champion: the one that is best on val."""
+class Results(AllSeeds[SeedResult]):
+    """All seeds of a model of classes."""
 
-    labels: list[str]
-    ordered: bool  # whether the labels have an order, as stars do
-    metric: str  # that leads
-    seeds: list[SeedResult]
-    champion: SeedResult
-
-    @property
-    def split(self) -> str:
-        """The split that the report shows: test, or val if test has no rows."""
-        return "test" if len(self.champion.predictions["test"]) else "val"
-
-    @property
-    def predictions(self) -> Predictions:
-        """The champion's predictions for that split."""
-        return self.champion.predictions[self.split]
+    ordered: bool = False  # whether the labels have an order, as stars do
 
     @property
     def imbalanced(self) -> bool:
@@ -96,7 +106,7 @@ def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Resu
     require_same_rows(paths, [(result.seed, result.predictions) for result in results])
     target = read_target(paths.labels)
     metric = target.leading(evaluate.metric)
-    return Results(target.labels, target.in_order, metric, results, choose_champion(results, metric))
+    return Results(target.labels, metric, results, choose_champion(results, metric), target.in_order)
 
 
 def require_same_rows(paths: Paths, seeds: Sequence[tuple[int, Mapping[str, Predictions]]]) -> None:

@@ -15,7 +15,7 @@ from stages.metrics.set_rule import SetRule
 from stages.metrics.summary import MetricValue
 from stages.paths import Paths
 from stages.predictions import Predictions, read_predictions
-from stages.report.results import choose_champion, require_files, require_same_rows
+from stages.report.results import AllSeeds, choose_champion, require_files, require_same_rows
 from stages.schema import Evaluate
 from stages.targets.target import read_target
 
@@ -77,24 +77,7 @@ class SeedResult:
         return SetModel(predictions.probabilities, self.calibrated(split), predictions.preds)
 
 
-@dataclass(frozen=True)
-class Results:
-    """All seeds, and the champion: the one that is best on val."""
-
-    labels: list[str]
-    metric: str  # that leads
-    seeds: list[SeedResult]
-    champion: SeedResult
-
-    @property
-    def split(self) -> str:
-        """The split that the report shows: test, or val if test has no rows."""
-        return "test" if len(self.champion.predictions["test"]) else "val"
-
-    @property
-    def predictions(self) -> Predictions:
-        """The champion's predictions for that split."""
-        return self.champion.predictions[self.split]
+Results = AllSeeds[SeedResult]
 
 
 def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Results:

@@ -12,7 +12,7 @@ from stages.files import read_json
 from stages.metrics.summary import MetricValue
 from stages.paths import Paths
 from stages.predictions import Predictions, read_predictions
-from stages.report.results import choose_champion, require_files, require_same_rows
+from stages.report.results import AllSeeds, choose_champion, require_files, require_same_rows
 from stages.schema import Evaluate
 from stages.targets.target import read_target
 
@@ -48,24 +48,7 @@ class SeedResult:
         return np.asarray(predictions.labels - predictions.preds, dtype=np.float64)
 
 
-@dataclass(frozen=True)
-class Results:
-    """All seeds, and the champion: the one that is best on val."""
-
-    labels: list[str]  # the ranges that rows are counted by
-    metric: str  # that leads
-    seeds: list[SeedResult]
-    champion: SeedResult
-
-    @property
-    def split(self) -> str:
-        """The split that the report shows: test, or val if test has no rows."""
-        return "test" if len(self.champion.predictions["test"]) else "val"
-
-    @property
-    def predictions(self) -> Predictions:
-        """The champion's predictions for that split."""
-        return self.champion.predictions[self.split]
+Results = AllSeeds[SeedResult]
 
 
 def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Results:

@@ -26,4 +26,4 @@ def make_results(labels: np.ndarray, probabilities: np.ndarray, rule: DecisionRu
         curve=pd.DataFrame({"epoch": [1]}),
         best_epoch=1,
     )
-    return Results([f"class {index}" for index in range(num_labels)], False, "macro_f1", [seed], seed)
+    return Results([f"class {index}" for index in range(num_labels)], "macro_f1", [seed], seed)

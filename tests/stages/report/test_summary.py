@@ -68,7 +68,7 @@ def test_equal_models_have_hardly_a_share_due_to_seeds(hard: float) -> None:
         preds = [np.where(is_hard & (chance.random(300) < 0.4), 1 - labels, labels) for _ in range(3)]
         seeds = [make_results(labels, np.eye(2)[column] * 0.6 + 0.2).champion for column in preds]
         seeds = [dataclasses.replace(seed, metrics=_measure(seed.predictions, bootstrap)) for seed in seeds]
-        results = Results(["a", "b"], False, "macro_f1", seeds, seeds[0])
+        results = Results(["a", "b"], "macro_f1", seeds, seeds[0])
         shares.append(summarise_seeds(results, "test", bootstrap)[1]["accuracy"])
     assert np.mean(shares) < 0.2  # with the interaction in it: 0.4
 
