@@ -75,9 +75,15 @@ def leave_at_once() -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with the exit code."""
-    if _at_once.is_set():
+    """End the process with the exit code; with 1 where what it printed can't be written, which a line says."""
+    try:
         sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes once more, and would say so in words of its own
+        if code == 0 and not isinstance(error, BrokenPipeError):  # a pipe that nobody reads any more is no fault
+            typer.echo(f"error: Standard output can't be written: {error.strerror}. Free the disk.", err=True)
+        code = code or 1
+    if _at_once.is_set():
         sys.stderr.flush()
         os._exit(code)
     raise SystemExit(code)

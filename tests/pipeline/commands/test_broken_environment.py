@@ -302,6 +302,20 @@ def test_standard_streams_that_are_closed(project: Path, closed: str, command: s
     assert bool(done.stdout) == (">&-" not in closed.replace("2>&-", ""))
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])  # Python writes what it kept when it ends
+@pytest.mark.parametrize("command", ["--version", "--help", "plan", "plan --json", "status", "run"])
+def test_standard_output_that_is_full(project: Path, command: str, unbuffered: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m pipeline.cli {command} >/dev/full"],
+        cwd=project,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: .*(no space is left|Standard output can't be written).*\n", done.stderr)
+
+
 def test_a_current_folder_that_was_removed(tmp_path: Path) -> None:
     done = subprocess.run(
         ["sh", "-c", f'mkdir gone && cd gone && rmdir ../gone && "{sys.executable}" -m pipeline.cli plan'],

@@ -225,10 +225,14 @@ def test_two_runs_do_not_write_one_output(predict: Callable[..., Path], tmp_path
         assert len(other.files) == 1
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])  # Python writes what it kept when it ends
 @pytest.mark.parametrize(
     ("source", "message"), [("-", b"Standard input is closed"), ("in.csv", b"Standard output can't be written")]
 )
-def test_streams_that_are_closed_or_full(model: Path, tmp_path: Path, source: str, message: bytes) -> None:
+def test_streams_that_are_closed_or_full(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, message: bytes, unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     write_csv(tmp_path / "in.csv", ["good"])
     shell = f'exec {"<&-" if source == "-" else ">/dev/full"}; exec "$@"'
     command = [sys.executable, "-m", "pipeline.cli", "predict", "--file", source, "--model", str(model)]
