@@ -21,7 +21,7 @@ HEAD = 65_536  # bytes that tell
 WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 ESCAPES = re.compile(rb"\x1b\$[@B]")  # of ISO-2022-JP, whose bytes are all ASCII
 CONTROLS = bytes({*range(1, 32), 127} - set(b"\t\n\r\x0b\x0c\x1a\x1b"))  # that no text has
-MOST_CONTROLS = 0.05  # of the bytes of a text that is not wide; bytes at random have 0.1
+MOST_CONTROLS = 0.05  # of the bytes of a text that is neither wide nor UTF-8; bytes at random have 0.1
 MOST_NULS = 0.1  # of its bytes, too: in some exports a byte 0 ends each field
 BAD = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, as surrogateescape shows them
 OTHER = re.compile("[^\x00-\x7f\udc80-\udcff]")  # letters beyond ASCII
@@ -77,8 +77,7 @@ def _told(head: bytes) -> str | None:
     bad, letters = sum(1 for _ in BAD.finditer(text)), sum(1 for _ in OTHER.finditer(text))
     if 0 in head[:HEAD] and letters <= bad and (wide := _wide(head[:HEAD])):
         return wide
-    controls = len(head) - len(head.translate(None, CONTROLS))
-    if controls > MOST_CONTROLS * len(head) or head.count(0) > MOST_NULS * len(head):
+    if (bad and _many_controls(head)) or head.count(0) > MOST_NULS * len(head):
         return None
     if bad > letters:
         return GUESS
@@ -122,9 +121,14 @@ def why_no_text(head: bytes) -> str:
     """Return what a file is that `encoding_of` takes for no text, and what to do."""
     first = next(position for position, byte in enumerate(head) if byte == 0 or byte in CONTROLS)
     place = f"byte {head[first]} at position {first}"
-    if encoding_of(head.replace(b"\0", b"")).name == "utf-8":
+    rest = head.replace(b"\0", b"")
+    if encoding_of(rest).name == "utf-8" and not _many_controls(rest):
         return f"a text with many bytes 0 ({place}). Remove them: tr -d '\\000' < FILE > NEW"
     return f"a binary file ({place}). Give a text file"
+
+
+def _many_controls(head: bytes) -> bool:
+    return len(head) - len(head.translate(None, CONTROLS)) > MOST_CONTROLS * len(head)
 
 
 def _utf8(head: bytes) -> str:

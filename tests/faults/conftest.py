@@ -15,7 +15,7 @@ from tests.faults.faults import SEED, chance_of
 from tests.faults.real import real_project  # noqa: F401  (fixtures)
 from tests.pipeline import toy
 from tests.pipeline.conftest import prefect_api, toy_that_ran  # noqa: F401
-from tests.pipeline.workers.conftest import api, deployed, machines, reconciler  # noqa: F401
+from tests.pipeline.workers.conftest import api, deployed, machines, reconciler, server  # noqa: F401
 
 if "RETUNE_FAULTS" not in os.environ:
     collect_ignore_glob = ["test_*.py"]

@@ -237,3 +237,8 @@ def test_options(tmp_path: Path) -> None:
     said: dict[str, Any] = {"cp1251": "utf-8", "utf-16-le": "utf-8", "utf-8": None}
     assert {name: contradicts(rows_in("Russian").encode(), name) for name in said} == said
     assert contradicts(b"", "utf-16-le") is None
+
+
+@pytest.mark.parametrize("text", ["a,b\n\x7f,\x7f\n", "\x01\x02\x03", '{"text": "\x1b[0m\x07"}', "\x08é"])
+def test_control_characters_in_utf_8_are_text(text: str) -> None:
+    assert encoding_of(text.encode()) == Encoding("utf-8")
