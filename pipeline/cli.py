@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pipeline.commands import accept, compare, deploy, doctor, init, plan, predict, run, status
+from pipeline.commands import accept, compare, deploy, doctor, init, plan, predict, run, status, suggest
 from pipeline.commands.loopback import bypass_proxies
 from pipeline.commands.terminal import leave
 from stages.errors import RetuneError, explain
@@ -21,7 +21,7 @@ RECORDS = (  # DVC keeps them in SQLite
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", help=__doc__)
 for command in (
     *(init.init, plan.use, plan.plan, accept.accept, run.run, run.results, status.status, run.ui),
-    *(predict.predict, predict.embed),
+    *(predict.predict, predict.embed, suggest.suggest),
     *(compare.compare, compare.log),
     *(deploy.deploy, deploy.reconcile),
     doctor.doctor,

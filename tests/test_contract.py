@@ -41,11 +41,12 @@ ARROWS = {  # room of pipeline/ -> the rooms that it may import
     "status": {"workers", "execution", "planning", "repository"},
     "comparison": {"planning", "repository"},
     "prediction": set(),
+    "suggestion": {"prediction"},
     "diagnosis": {"execution", "local", "repository"},
 }
 ARROWS["commands"] = {*ARROWS, "commands"}
 ARROWS["cli"] = {"commands"}
-LOADS_A_MODEL = ROOT / "pipeline/commands/predict.py"  # the only module of pipeline/ that may reach stages.inference
+LOADS_A_MODEL = ROOT / "pipeline/commands/model.py"  # the only module of pipeline/ that may reach stages.inference
 EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/__init__.py": "holds a docstring",
     "stages/targets/__init__.py": "holds a docstring",

@@ -1,10 +1,10 @@
 """`retune predict` and `retune embed`: use the model of the last run."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from pipeline.commands.model import last_model, load
 from pipeline.commands.options import (
     Delimiter,
     EmbeddingsFile,
@@ -22,13 +22,8 @@ from pipeline.commands.options import (
     SpreadsheetSafe,
     TextColumn,
 )
-from pipeline.commands.terminal import project_root
-from stages.entry import check_interpreter
 from stages.errors import DataError
 from stages.shown import visible
-
-if TYPE_CHECKING:
-    from stages.inference import Classifier
 
 
 def predict(
@@ -61,7 +56,7 @@ def predict(
 
     if bool(texts) == bool(file):
         raise DataError("Give either texts, or the rows of a file: --file FILE (- for standard input).")
-    folder = model or _last_model()
+    folder = model or last_model()
     if file:
         request = PredictionRequest(
             file=file,
@@ -72,9 +67,9 @@ def predict(
             spreadsheet_safe=spreadsheet_safe,
             resume=resume,
         )
-        predict_rows(request, _load, every_label=every_label)
+        predict_rows(request, load, every_label=every_label)
         return
-    for text, prediction in zip(texts or [], _load(folder)(texts or []), strict=True):
+    for text, prediction in zip(texts or [], load(folder)(texts or []), strict=True):
         parts = map(_in_a_line, prediction.parts(every_label=every_label))
         typer.echo(f"{'  '.join(parts)}  {_in_a_line(text)[:80]}")
 
@@ -107,27 +102,13 @@ def embed(
     request = PredictionRequest(
         file=file,
         out=out,
-        model=model or _last_model(),
+        model=model or last_model(),
         options=InputOptions(file_format, encoding, delimiter, header, quoting, sheet, column, pair_column),
         prefix=prefix,
         resume=resume,
     )
-    embed_rows(request, _load)
+    embed_rows(request, load)
 
 
 def _in_a_line(text: str) -> str:
     return visible(" ".join(text.split()))
-
-
-def _load(folder: Path) -> "Classifier":
-    check_interpreter()
-    from stages.inference import Classifier  # imported here, so that `retune --help` does not load torch
-
-    return Classifier.load(folder)
-
-
-def _last_model() -> Path:
-    from stages.paths import Paths
-
-    root = project_root()
-    return (Paths().report if root == Path.cwd() else Paths(root).report) / "model"

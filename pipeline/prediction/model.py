@@ -16,7 +16,12 @@ class TextModel(Protocol):
     rows_cut: int
 
     def columns(
-        self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, *, every_label: bool = False
+        self,
+        texts: Sequence[str],
+        text_pairs: Sequence[str] | None = None,
+        *,
+        every_label: bool = False,
+        uncertainty: bool = False,
     ) -> dict[str, Any]:
         """Predictions as columns by name; shape (rows,) each."""
 

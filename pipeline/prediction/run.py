@@ -4,31 +4,22 @@ import contextlib
 import itertools
 import logging
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
 from rich.console import Console
 
-from pipeline.prediction.input_format import STDIN, TEXT, InputFormat, format_of, resolve
+from pipeline.prediction.input_format import STDIN
 from pipeline.prediction.model import Load, TextModel
 from pipeline.prediction.places import check_out
 from pipeline.prediction.progress import RowProgress
-from pipeline.prediction.records import peek
-from pipeline.prediction.request import (
-    PredictionRequest,
-    input_size,
-    open_input,
-    run_identity,
-    writer_for,
-)
+from pipeline.prediction.request import PredictionRequest, run_identity
 from pipeline.prediction.resume import Counts, PartialOutput
-from pipeline.prediction.window import Window
-from pipeline.prediction.windows import WindowReader
-from stages.data_format import read_data_format
+from pipeline.prediction.source import open_source
+from pipeline.prediction.window import Window, check_names, window_problems
 from stages.errors import DataError
-from stages.texts import text_problem
 
 log = logging.getLogger(__name__)
 
@@ -81,46 +72,37 @@ def _run(
     *,
     options: Mapping[str, object],
 ) -> None:
-    data_format = read_data_format(request.model) if request.model.is_dir() else None
-    file_format = format_of(request.file, request.options, data_format)
-    writer = writer_for(request, file_format)
-    with open_input(request, file_format) as file, contextlib.ExitStack() as stack:
-        read = resolve(
-            request.file, request.options, data_format, peek(file, request.input_name) if file_format in TEXT else b""
-        )
-        if read.taken:
-            log.info("%s is read as the model's data was written: %s", request.input_name, ", ".join(read.taken))
-        partial = _partial_output(file, request, options)
+    with open_source(request) as source, contextlib.ExitStack() as stack:
+        partial = _partial_output(source.file, request, options)
         if partial and partial.finished:
             log.info("%s is finished: there is nothing to resume.", request.out)
             return
         counts = stack.enter_context(partial).counts if partial else Counts()
-        windows = stack.enter_context(contextlib.closing(_windows(file, request, read, skip=counts.rows)))
+        windows = stack.enter_context(contextlib.closing(source.windows(skip=counts.rows)))
         first = list(itertools.islice(windows, 1))  # most of what can be wrong with the input shows here
         model = load(request.model)
         compute = compute_with(model)
         names = [*(request.prefix + name for name in compute([], None).column_names), request.prefix + "error"]
         if first:
-            writer.check(first[0])
-            _check_names(request.input_name, first[0], names)
+            source.writer.check(first[0])
+            check_names(request.input_name, first[0], names)
         if partial and counts.rows:
-            writer.resume(partial.files)
+            source.writer.resume(partial.files)
             log.info("Resuming after %s rows of an interrupted run.", f"{counts.rows:,}")
         cut_before = model.rows_cut - counts.cut
-        total = input_size(file, request, file_format)
-        with RowProgress(Console(stderr=True), total=total, rows=counts.rows) as progress:
+        with RowProgress(Console(stderr=True), total=source.size, rows=counts.rows) as progress:
             for window in itertools.chain(first, windows):
-                _check_names(request.input_name, window, names)
+                check_names(request.input_name, window, names)
                 results, errors = _results(window, compute, names)
-                data = writer.encode(window, results, first=counts.rows == 0)
+                data = source.writer.encode(window, results, first=counts.rows == 0)
                 counts = Counts(counts.rows + len(window), counts.errors + errors, model.rows_cut - cut_before)
                 if partial:
                     partial.add(data, counts)
                 else:
-                    _print(data)
+                    print_bytes(data)
                 progress.advance(counts.rows, window.position)
         if partial:
-            partial.finish(writer.join)
+            partial.finish(source.writer.join)
         _log_summary(request, counts, progress.rate, model.max_length)
 
 
@@ -131,13 +113,7 @@ def _partial_output(file: BinaryIO, request: PredictionRequest, options: Mapping
     return PartialOutput(request.out, run_identity(file, request, options), resume=request.resume)
 
 
-def _windows(
-    file: BinaryIO, request: PredictionRequest, read: InputFormat, *, skip: int
-) -> Generator[Window, None, None]:
-    return WindowReader(request.input_name, file, read).windows(skip=skip)
-
-
-def _print(data: bytes) -> None:
+def print_bytes(data: bytes) -> None:
     """Write to standard output at once.
 
     Raises:
@@ -154,12 +130,7 @@ def _print(data: bytes) -> None:
 
 def _results(window: Window, compute: Compute, names: list[str]) -> tuple[pa.Table, int]:
     """The columns to add to the rows of a window, by their names, and how many rows got an error."""
-    problems = list(window.problems)
-    for column, name in ((window.texts, ""), (window.text_pairs or [], "second text: ")):
-        for row, text in enumerate(column):
-            problem = problems[row] is None and text_problem(text)
-            if problem:
-                problems[row] = name + problem
+    problems = window_problems(window)
     good = [row for row, problem in enumerate(problems) if problem is None]
     pairs = None if window.text_pairs is None else [window.text_pairs[row] for row in good]
     computed = compute([window.texts[row] for row in good], pairs)
@@ -167,17 +138,6 @@ def _results(window: Window, compute: Compute, names: list[str]) -> tuple[pa.Tab
     aligned = computed.take(pa.array([indices.get(row) for row in range(len(problems))], pa.int64()))
     table = aligned.append_column("error", pa.array(problems, pa.string()))
     return table.rename_columns(names), len(problems) - len(good)
-
-
-def _check_names(name: str, window: Window, names: list[str]) -> None:
-    present = (
-        set(window.data.column_names)
-        if isinstance(window.data, pa.Table)
-        else {key for row in window.data for key in row}
-    )
-    clash = next((column for column in names if column in present), None)
-    if clash:
-        raise DataError(f"{name} already has a column {clash!r}. Give the added columns a prefix: --prefix model_")
 
 
 def _log_summary(request: PredictionRequest, counts: Counts, rate: float, max_length: int) -> None:

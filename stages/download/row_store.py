@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stages.download.checks.rules import SourceRow
 from stages.download.readers.record import Record
-from stages.download.text_keys import hash_text, normalise
+from stages.text_keys import hash_text, normalise
 
 COLUMNS = ("id", "text", "text_pair", "group", "split")  # the labels are in memory, where they may be renamed
 

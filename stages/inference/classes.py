@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.inference.decision import Calibration
+from stages.inference.decision import Calibration, closeness
 
 
 @dataclass(frozen=True)
@@ -55,3 +55,14 @@ def columns(
     if every_label:
         found |= {f"probability_{label}": answers[:, index] for index, label in enumerate(labels)}
     return found
+
+
+def uncertainty(answers: NDArray[np.float32], labels: Sequence[str], calibration: Calibration) -> NDArray[np.float64]:
+    """Return 1 minus the lead of the most probable label over the next; with a threshold, how close it is; (rows,).
+
+    Source: margin sampling, Scheffer et al., Active Hidden Markov Models for Information Extraction (2001).
+    """
+    if calibration.threshold is not None:
+        return closeness(answers[:, calibration.positive_index(labels)], calibration.threshold)
+    next_best, best = np.partition(answers.astype(np.float64), -2, axis=1)[:, -2:].T
+    return np.asarray(1 - (best - next_best))

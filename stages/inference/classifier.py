@@ -110,7 +110,12 @@ class Classifier:
         )
 
     def columns(
-        self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, *, every_label: bool = False
+        self,
+        texts: Sequence[str],
+        text_pairs: Sequence[str] | None = None,
+        *,
+        every_label: bool = False,
+        uncertainty: bool = False,
     ) -> dict[str, Any]:
         """Return predictions as columns by name, (rows,) each: those that `retune predict` adds to a file.
 
@@ -118,11 +123,17 @@ class Classifier:
             texts: As for a call.
             text_pairs: As for a call.
             every_label: Of classes, add the probability of every label.
+            uncertainty: Add how close the decision is, from 0 (certain) to 1, as `retune suggest` does.
+
+        Raises:
+            ModelError: `uncertainty` of a model of a number, which does not tell.
         """
+        predictor = PREDICTORS[kind_of(self._model.config)]
         answers = self._answer(texts, text_pairs)
-        return PREDICTORS[kind_of(self._model.config)].columns(
-            answers, self.labels, self._calibration, every_label=every_label
-        )
+        columns = predictor.columns(answers, self.labels, self._calibration, every_label=every_label)
+        if uncertainty:
+            columns["uncertainty"] = predictor.uncertainty(answers, self.labels, self._calibration)
+        return columns
 
     def probabilities(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
         """Return the calibrated probability of each label; shape (rows, num_labels). Arguments as for a call.

@@ -19,11 +19,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stages.errors import ModelError
 from stages.metrics.rule import DecisionRule
+from stages.metrics.set_rule import THRESHOLD
 from stages.model_config import read_object
 from stages.model_files import is_present
 
 CALIBRATION_FILE = "calibration.json"
 UNLIMITED = 1_000_000  # tokens
+SMALLEST = 1e-6  # distance of a threshold from 0 and 1, so that a certain label is closer to neither
 REPAIR = "Write the folder again: retune run report"
 
 
@@ -68,8 +70,23 @@ class Calibration:
 
     def decide(self, probabilities: NDArray[np.float32], labels: Sequence[str]) -> NDArray[np.int64]:
         """Return the label index of each row of (rows, num_labels) calibrated probabilities; shape (rows,)."""
-        positive = 1 if self.positive is None else labels.index(self.positive)
-        return DecisionRule(self.temperature, self.threshold, positive).decide(probabilities)
+        return DecisionRule(self.temperature, self.threshold, self.positive_index(labels)).decide(probabilities)
+
+    def positive_index(self, labels: Sequence[str]) -> int:
+        """Return the index of the label that the threshold is for."""
+        return 1 if self.positive is None else labels.index(self.positive)
+
+
+def closeness(probabilities: NDArray[np.floating], threshold: float | None) -> NDArray[np.float64]:
+    """Return how close probabilities of a label are to its threshold: 1 at it, 0 where the label is certain; (rows,).
+
+    Args:
+        probabilities: Shape (rows,).
+        threshold: From which probability on (0 to 1) the label is predicted; None: 0.5.
+    """
+    least = np.clip(THRESHOLD if threshold is None else threshold, SMALLEST, 1 - SMALLEST)
+    yes, no = probabilities.astype(np.float64) * (1 - least), (1 - probabilities.astype(np.float64)) * least
+    return np.asarray(1 - np.abs(yes - no) / (yes + no))
 
 
 def read_calibration(folder: Path, *, labels: Sequence[str], longest: int, most: int | None = None) -> Calibration:

@@ -27,5 +27,14 @@ class Predictor(Protocol):
     ) -> dict[str, Any]:
         """Return the columns that a file of predictions gets, (rows,) each, by name."""
 
+    def uncertainty(
+        self, answers: NDArray[np.float32], labels: Sequence[str], calibration: Calibration
+    ) -> NDArray[np.float64]:
+        """Return how close each row's decision is, from 0 (certain) to 1 (it could as well be another); (rows,).
+
+        Raises:
+            ModelError: Such a model does not tell.
+        """
+
 
 PREDICTORS: Mapping[Kind, Predictor] = {"classes": classes, "label_set": label_set, "number": number}

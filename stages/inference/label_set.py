@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.inference.decision import Calibration
+from stages.inference.decision import Calibration, closeness
 from stages.metrics.set_rule import SetRule
 from stages.reading.label_sets import set_text
 
@@ -54,6 +54,16 @@ def columns(
     texts = [set_text(label for label, flag in zip(labels, row, strict=True) if flag) for row in flags]
     probabilities = {f"probability_{label}": answers[:, index] for index, label in enumerate(labels)}
     return {"prediction": np.array(texts, dtype=object)} | probabilities
+
+
+def uncertainty(answers: NDArray[np.float32], labels: Sequence[str], calibration: Calibration) -> NDArray[np.float64]:
+    """Return how close the label is to its threshold that is closest to it; (rows,).
+
+    Source: BinMin, Brinker, On Active Learning in Multi-label Classification (2006).
+    """
+    thresholds = [calibration.thresholds.get(label) for label in labels]
+    columns = [closeness(*pair) for pair in zip(answers.T, thresholds, strict=True)]
+    return np.asarray(np.max(columns, axis=0))
 
 
 def _decide(answers: NDArray[np.float32], labels: Sequence[str], calibration: Calibration) -> NDArray[np.bool_]:

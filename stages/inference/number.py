@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.errors import ModelError
 from stages.inference.decision import Calibration
 
 
@@ -59,3 +60,15 @@ def columns(
         "low": numbers - calibration.half_width,
         "high": numbers + calibration.half_width,
     }
+
+
+def uncertainty(answers: NDArray[np.float32], labels: Sequence[str], calibration: Calibration) -> NDArray[np.float64]:
+    """Refuse: the interval of a number is equally wide for all texts.
+
+    Raises:
+        ModelError: Always.
+    """
+    raise ModelError(
+        "The model gives a number, and its interval is equally wide for every text, so it can't tell which texts it is "
+        "unsure of. Label rows at random, such as: shuf -n 200"
+    )

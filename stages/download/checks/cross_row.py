@@ -6,13 +6,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stages.download.checks.near_duplicates import find_clusters
 from stages.download.checks.rules import Problems
 from stages.download.checks.spelling_key import spelling_key
 from stages.download.row_store import RowStore
-from stages.download.text_keys import normalise
 from stages.errors import DataError
 from stages.messages import examples, short
+from stages.near_duplicates import find_clusters
+from stages.text_keys import normalise
 
 
 def check_across_rows(

@@ -2,7 +2,7 @@
 
 import re
 
-from stages.download.text_keys import normalise
+from stages.text_keys import normalise
 
 INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufe0e\ufe0f\ufeff]")
 TYPOGRAPHY = str.maketrans(  # one mark in the forms that word processors and fonts give it; no letters

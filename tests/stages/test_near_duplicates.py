@@ -5,8 +5,8 @@ import random
 import numpy as np
 import pytest
 
-from stages.download.checks import near_duplicates
-from stages.download.checks.near_duplicates import find_clusters
+from stages import near_duplicates
+from stages.near_duplicates import find_clusters
 
 
 def jaccard(left: str, right: str) -> float:

@@ -1,0 +1,1 @@
+"""Which rows of a file to label next."""
