@@ -78,6 +78,10 @@ class Paths:
     def metrics(self, seed: int) -> Path:
         return self.evaluation(seed) / "metrics.json"
 
+    def forecast(self, seed: int) -> Path:
+        """What more labels would bring, by the learning curve of this seed's draws."""
+        return self.root / f"data/extrapolate/{seed}/forecast.json"
+
     @property
     def report(self) -> Path:
         """Folder: headline.json, metrics.json, report.html, report.md, model/."""

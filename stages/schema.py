@@ -204,6 +204,11 @@ class Evaluate(Section):
         return resamples
 
 
+class Extrapolate(Section):
+    seeds: Annotated[list[Seed], Field(max_length=1)]
+    draws: Annotated[int, Field(ge=5, le=200)]
+
+
 class Gate(Section):
     """Rules that `retune compare` checks a change against."""
 
@@ -242,5 +247,6 @@ class Params(Section):
     split: Split
     finetune: Finetune
     evaluate: Evaluate
+    extrapolate: Extrapolate
     report: Report
     machine: Machine

@@ -25,7 +25,7 @@ from stages.paths import Paths
 from stages.schema import Section
 
 ROOT = Path(__file__).parents[1]
-STAGES = ["download", "tokenize", "split", "finetune", "evaluate", "report"]
+STAGES = ["download", "tokenize", "split", "finetune", "evaluate", "extrapolate", "report"]
 HALLWAY = {path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"}
 SHARED_ROOMS = {"metrics", "model", "inference", "reading", "targets"}  # what stages share, beside the hallway
 ARROWS = {  # room of pipeline/ -> the rooms that it may import
@@ -395,7 +395,7 @@ def test_every_file_of_paths_is_an_output_of_the_graph() -> None:
     files = [getattr(paths, name) for name in names if name not in ("params", "checkpoints", "features", "report")]
     files += [paths.split(name) for name in ("train", "val", "test")]
     files += [method(42) for method in (paths.finetuned, paths.curve, paths.finetune_stats)]
-    files += [method(42) for method in (paths.predictions, paths.metrics)]
+    files += [method(42) for method in (paths.predictions, paths.metrics, paths.forecast)]
     files += [paths.timing(stage) for stage in ("download@model", "tokenize", "finetune@42", "report")]
     for file in files:
         assert any(re.match(rf"{out}(/|$)", file.as_posix()) for out in outs), file

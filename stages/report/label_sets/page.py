@@ -18,6 +18,7 @@ from stages.report.charts.bars import BarChart, histogram
 from stages.report.charts.interval import IntervalChart, interval_chart
 from stages.report.charts.lines import LineChart, epoch_chart, unit_chart
 from stages.report.data_summary import DataSummary, read_data_summary
+from stages.report.growth import Growth, read_growth
 from stages.report.label_sets.answers import Mistake, Suspect, confident_mistakes
 from stages.report.label_sets.metrics import Metrics
 from stages.report.label_sets.results import Results
@@ -65,6 +66,7 @@ class Context:
     charts: Charts
     data: DataSummary
     provenance: Provenance
+    growth: Growth | None
     front_matter: str
     default_threshold: float
 
@@ -104,6 +106,7 @@ def build_context(
         charts=_charts(paths, results, metrics, metric=metric, curve_metric=curve_metric),
         data=read_data_summary(paths, results.labels, most_classes=MOST_CLASSES),
         provenance=provenance,
+        growth=read_growth(paths, params),
         front_matter=_front_matter(params, results, provenance),
         default_threshold=THRESHOLD,
     )

@@ -17,6 +17,7 @@ from stages.report.charts.bars import BarChart, histogram
 from stages.report.charts.interval import IntervalChart, interval_chart
 from stages.report.charts.lines import LineChart, epoch_chart
 from stages.report.data_summary import DataSummary, read_data_summary
+from stages.report.growth import Growth, read_growth
 from stages.report.numbers.metrics import Metrics
 from stages.report.numbers.residuals import SUSPECT, Residual
 from stages.report.numbers.results import Results
@@ -66,6 +67,7 @@ class Context:
     charts: Charts
     data: DataSummary
     provenance: Provenance
+    growth: Growth | None
     front_matter: str
 
 
@@ -111,6 +113,7 @@ def build_context(
         charts=_charts(paths, results, metrics),
         data=read_data_summary(paths, results.labels, most_classes=len(results.labels)),
         provenance=provenance,
+        growth=read_growth(paths, params),
         front_matter=_front_matter(params, results, provenance, names),
     )
 

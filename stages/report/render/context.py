@@ -12,6 +12,7 @@ from stages.params import Params
 from stages.paths import Paths
 from stages.report.charts.figures import Charts, make_charts
 from stages.report.data_summary import DataSummary, read_data_summary
+from stages.report.growth import Growth, read_growth
 from stages.report.metrics import Metrics
 from stages.report.mistakes import Confusion, Mistake, confident_mistakes, frequent_confusions
 from stages.report.provenance import Provenance, read_provenance
@@ -68,6 +69,7 @@ class Context:
         charts: Of report.html.
         data: The rows from the source files to the splits.
         provenance: How the champion was made.
+        growth: What more labels would bring; None where extrapolate is off.
     """
 
     params: Params
@@ -90,6 +92,7 @@ class Context:
     charts: Charts
     data: DataSummary
     provenance: Provenance
+    growth: Growth | None
 
 
 def build_context(
@@ -133,6 +136,7 @@ def build_context(
         ),
         data=read_data_summary(paths, labels, most_classes=MOST_CLASSES),
         provenance=read_provenance(paths, params, results.champion.seed),
+        growth=read_growth(paths, params),
     )
 
 

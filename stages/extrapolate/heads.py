@@ -1,0 +1,81 @@
+"""Linear models on features, and the metrics of their answers, by the kind of target; fast enough to fit hundreds."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from stages.metrics.classification import cell_features, score_sums
+from stages.metrics.label_sets import score_sets, set_features
+from stages.metrics.regression import number_scores
+from stages.targets.target import Kind
+
+Floats = NDArray[np.float64]
+
+STRENGTH = 0.1  # of the squared weights against the sum of the losses, for features with a mean square norm of 1
+MOST_STEPS = 300  # of L-BFGS
+
+
+class Predict(Protocol):
+    """Fits a head, and answers."""
+
+    def __call__(self, train: Floats, labels: NDArray[Any], features: Floats) -> NDArray[Any]:
+        """Return the answers of a head that is fitted on `train`, (rows, width), and `labels`, (rows, ...)."""
+
+
+class Score(Protocol):
+    """Scores answers of weighted rows."""
+
+    def __call__(self, weights: Floats, labels: NDArray[Any], answers: NDArray[Any]) -> Mapping[str, Floats]:
+        """Return the metrics, (resamples,) each; `weights` has the shape (resamples, rows)."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """A linear model of a kind of target, and its metrics."""
+
+    predict: Predict
+    score: Score
+
+
+def _predict_class(train: Floats, labels: NDArray[Any], features: Floats) -> NDArray[np.int64]:
+    first = labels[0]
+    if (labels == first).all():
+        return np.full(len(features), first, dtype=np.int64)
+    with warnings.catch_warnings():  # a head that is nearly fitted answers like one that is
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LogisticRegression(C=1 / STRENGTH, max_iter=MOST_STEPS, tol=1e-3).fit(train, labels)
+    return np.asarray(model.predict(features), dtype=np.int64)
+
+
+def _predict_set(train: Floats, labels: NDArray[Any], features: Floats) -> NDArray[np.bool_]:
+    columns = [_predict_class(train, column.astype(np.int64), features) for column in labels.T]
+    return np.stack(columns, axis=1).astype(np.bool_)
+
+
+def _predict_number(train: Floats, labels: NDArray[Any], features: Floats) -> Floats:
+    return np.asarray(Ridge(alpha=STRENGTH).fit(train, labels).predict(features), dtype=np.float64)
+
+
+def _score_classes(weights: Floats, labels: NDArray[Any], answers: NDArray[Any]) -> Mapping[str, Floats]:
+    num_labels = int(max(labels.max(), answers.max())) + 1
+    return score_sums(
+        weights @ cell_features(labels, answers, num_labels=num_labels), num_labels=num_labels, ordered=True
+    )
+
+
+def _score_sets(weights: Floats, labels: NDArray[Any], answers: NDArray[Any]) -> Mapping[str, Floats]:
+    return score_sets(weights @ set_features(labels, answers), num_labels=labels.shape[1])
+
+
+HEADS: Mapping[Kind, Head] = {
+    "classes": Head(_predict_class, _score_classes),
+    "ordered": Head(_predict_class, _score_classes),
+    "label_set": Head(_predict_set, _score_sets),
+    "number": Head(_predict_number, number_scores),
+}

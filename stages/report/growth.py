@@ -1,0 +1,77 @@
+"""What more labels would bring, as the stage extrapolate foretells it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from stages.errors import ReportError
+from stages.files import read_json
+from stages.metrics.summary import format_change, format_value
+from stages.params import Params
+from stages.paths import Paths
+from stages.report.charts.growth import growth_chart
+from stages.report.charts.lines import LineChart
+from stages.report.render.glossary import NAMES
+
+LED = 0.5  # of train's rows: about how many more the sentence is about
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What some more rows would bring, as it is shown."""
+
+    rows: int
+    change: str
+    low: str
+    high: str
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The forecast as the templates show it.
+
+    Args:
+        sentence: The forecast for about half as many rows more.
+        basis: What it is based on, a sentence or two.
+        metric: Name of the metric for people.
+        gains: By number of rows.
+        chart: The learning curve, and its law.
+    """
+
+    sentence: str
+    basis: str
+    metric: str
+    gains: list[Gain]
+    chart: LineChart
+
+
+def read_growth(paths: Paths, params: Params) -> Growth | None:
+    """Return the forecast; None where extrapolate is off.
+
+    Raises:
+        ReportError: Its file is missing.
+    """
+    if not params.extrapolate.seeds:
+        return None
+    path = paths.forecast(params.extrapolate.seeds[0])
+    if not path.is_file():
+        raise ReportError(f"{path} is missing. Create it with: dvc repro")
+    content: Any = read_json(path)
+    name = NAMES[content["metric"]]
+    gains = [
+        Gain(gain["rows"], *(format_change(gain[key]).replace("-", "−") for key in ("change", "low", "high")))
+        for gain in content["gains"]
+    ]
+    led = min(gains, key=lambda gain: abs(gain.rows - LED * content["rows"]))
+    confidence = f"{100 * content['confidence']:g}%"
+    return Growth(
+        sentence=f"{led.rows:,} more labels like these would probably bring {led.low} to {led.high} {name}.",
+        basis=(
+            f"With {confidence} probability, for a linear model on the features of the frozen encoder, which has "
+            f"{format_value(content['value'])} with the {content['rows']:,} rows of train, measured on the "
+            f"{content['measured_rows']:,} rows of val and test. The farther its value is from that of the model that "
+            "ships, the less this says of it."
+        ),
+        metric=name,
+        gains=gains,
+        chart=growth_chart(content["points"], content["law"]),
+    )
