@@ -1,0 +1,93 @@
+"""The interval of what more labels would bring contains it, is wider with less to go by, and has the metric's sign."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stages.extrapolate.curve import curve_sizes
+from stages.extrapolate.forecast import Curve, fit_curve, forecast_json, round_number
+from stages.extrapolate.heads import HEADS
+
+SIZES = curve_sizes(800)
+
+
+def simulated(seed: int, *, rows: int = 400, draws: int = 10, groups: NDArray[np.int64] | None = None) -> Curve:
+    """The curve of a model whose accuracy is 0.9 - n^-0.5 on average, with rows that are harder than others."""
+    random = np.random.default_rng(seed)
+    hardness = random.random(rows) if groups is None else random.random(groups.max() + 1)[groups]
+    labels = np.arange(rows) % 2
+    shares = 0.9 - SIZES**-0.5 + random.normal(0, 0.1, (draws, 1)) * SIZES**-0.5
+    shares[:, -1] = shares[0, -1]
+    right = hardness < shares[..., None]
+    answers = np.where(right, labels, 1 - labels)
+    return fit_curve(HEADS["classes"].score, labels, answers, metric="accuracy", sizes=SIZES, groups=groups, seed=seed)
+
+
+def test_the_interval_contains_the_truth_about_as_often_as_it_says() -> None:
+    truth = 800**-0.5 - 1600**-0.5
+    gains = [simulated(seed).gain(800, confidence=0.9) for seed in range(60)]
+    inside = np.mean([gain.low <= truth <= gain.high for gain in gains])
+    assert inside >= 0.8
+    assert np.mean([gain.change for gain in gains]) == pytest.approx(truth, abs=0.003)
+    assert np.mean([gain.high - gain.low for gain in gains]) < 0.05
+
+
+def test_less_to_go_by_is_a_wider_interval() -> None:
+    def width(curve: Curve, confidence: float = 0.9) -> float:
+        gain = curve.gain(800, confidence=confidence)
+        return gain.high - gain.low
+
+    groups = np.arange(2_000) // 20
+    full = np.median([width(simulated(seed, rows=2_000)) for seed in range(7)])
+    assert full < np.median([width(simulated(seed, rows=100)) for seed in range(7)])
+    assert full < np.median([width(simulated(seed, rows=2_000, groups=groups)) for seed in range(7)])
+    assert full < np.median([width(simulated(seed, rows=2_000), 0.99) for seed in range(7)])
+
+
+def test_an_error_falls() -> None:
+    random = np.random.default_rng(0)
+    labels = random.normal(size=300)
+    noise = random.normal(size=(10, 1, 300)) * 2 * SIZES[None, :, None] ** -0.4 + 0.1
+    noise[:, -1] = noise[0, -1]
+    score = HEADS["number"].score
+    curve = fit_curve(score, labels, labels + noise, metric="mean_absolute_error", sizes=SIZES, groups=None, seed=0)
+    gain = curve.gain(1_600, confidence=0.8)
+    assert gain.low < gain.change < 0
+    assert curve.at(2_400) < curve.at(800)
+    assert curve.at(800) == pytest.approx(curve.values[-1], abs=0.02)
+
+
+def test_the_file_has_every_number_once_and_the_same_each_time() -> None:
+    content = forecast_json(simulated(1), measured=400, confidence=0.95)
+    assert content == forecast_json(simulated(1), measured=400, confidence=0.95)
+    assert (content["metric"], content["rows"], content["measured_rows"], content["confidence"]) == (
+        "accuracy",
+        800,
+        400,
+        0.95,
+    )
+    assert [gain["rows"] for gain in content["gains"]] == [200, 500, 1_000, 2_000]
+    assert [point["rows"] for point in content["points"]] == SIZES.tolist()
+    assert content["points"][-1] == {"rows": 800, "value": content["value"], "sd": 0.0}
+    assert (content["law"][0]["rows"], content["law"][-1]["rows"]) == (SIZES[0], 2_800)
+    for gain in content["gains"]:
+        assert gain["low"] <= gain["change"] <= gain["high"]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.2, 1),
+        (1, 1),
+        (1.3, 1),
+        (3, 2),
+        (3.5, 5),
+        (368, 500),
+        (736, 500),
+        (800, 1_000),
+        (2_229, 2_000),
+        (7_200, 10_000),
+    ],
+)
+def test_numbers_are_rounded_to_1_2_and_5(value: float, expected: int) -> None:
+    assert round_number(value) == expected

@@ -1,0 +1,152 @@
+"""The stage extrapolate on a tiny project, and its features of several architectures."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from transformers import AutoModel, AutoModelForSequenceClassification
+
+from stages.errors import DataError, ModelError
+from stages.extrapolate.__main__ import main
+from stages.extrapolate.features import encoder_features, scaled
+from stages.files import write_json
+from stages.params import Params, read_params
+from stages.paths import Paths
+from stages.report.__main__ import main as report
+from stages.tokens import Tokens, open_tokens
+from tests.stages.report.reporting import make_report
+from tests.stages.tiny_classifiers import save_classifier
+
+
+def with_extrapolate(paths: Paths, *, metric: str = "macro_f1") -> Params:
+    values = read_params(paths.params).model_dump()
+    values["extrapolate"] = {"seeds": [42], "draws": 5}
+    values["evaluate"]["metric"] = metric
+    return Params.model_validate(values)
+
+
+@pytest.fixture
+def own(copy_project: Paths) -> Paths:
+    """A project with an encoder: the one that its fine-tuned model has."""
+    model = AutoModelForSequenceClassification.from_pretrained(copy_project.finetuned(1))
+    model.base_model.save_pretrained(copy_project.encoder)
+    return copy_project
+
+
+def relabelled(paths: Paths, target: Any, column: pa.Array) -> None:
+    """Give the rows other labels, of another kind."""
+    table = pa.ipc.open_stream((paths.tokens / "tokens.arrow").read_bytes()).read_all()
+    table = table.append_column("target", column)
+    with pa.OSFile(str(paths.tokens / "tokens.arrow"), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=50)
+    write_json(paths.labels, target)
+
+
+def test_equal_inputs_give_equal_bytes_and_the_report_shows_them(own: Paths) -> None:
+    params = with_extrapolate(own)
+    main(params, own, 42)
+    first = own.forecast(42).read_bytes()
+    main(params, own, 42)
+    assert own.forecast(42).read_bytes() == first
+    content = json.loads(first)
+    sizes = {name: len(pq.read_table(own.split(name))) for name in ("train", "val", "test")}
+    assert content["rows"] == sizes["train"]
+    assert content["measured_rows"] == sizes["val"] + sizes["test"]
+    make_report(own, params)
+    for name in ("report.html", "report.md"):
+        text = (own.report / name).read_text(encoding="utf-8")
+        assert "20 more labels like these would probably bring" in text
+        assert "More labels" in text
+    page = (own.report / "report.html").read_text(encoding="utf-8")
+    assert page.count('id="growth"') == page.count('href="#growth"') == 1
+    shutil.rmtree(own.forecast(42).parent)
+    with pytest.raises(Exception, match=r"forecast\.json is missing\. Create it with: dvc repro"):
+        report(params, own)
+
+
+KINDS = {
+    "number": ({"target": "number", "labels": ["low", "high"], "edges": [0.5]}, "r2"),
+    "label_set": ({"target": "label_set", "labels": ["a", "b"]}, "micro_f1"),
+    "ordered": ({"target": "ordered", "labels": ["1", "2"]}, "quadratic_kappa"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_target_has_its_leading_metric(own: Paths, kind: str) -> None:
+    target, metric = KINDS[kind]
+    labels = open_tokens(own.tokens).labels
+    flags = np.stack([labels == 0, labels == 1], axis=1)
+    columns = {
+        "number": pa.array(labels + np.random.default_rng(0).normal(0, 0.1, len(labels))),
+        "label_set": pa.FixedSizeListArray.from_arrays(pa.array(flags.ravel()), 2),
+    }
+    if kind in columns:
+        relabelled(own, target, columns[kind])
+    else:
+        write_json(own.labels, target)
+    main(with_extrapolate(own, metric="auto"), own, 42)
+    content = json.loads(own.forecast(42).read_text())
+    assert content["metric"] == metric
+    assert all(np.isfinite([gain["low"], gain["high"]]).all() for gain in content["gains"])
+
+
+def test_a_project_without_val_and_test_is_refused(own: Paths) -> None:
+    for name in ("val", "test"):
+        pq.write_table(pa.table({"position": pa.array([], pa.int64())}), own.split(name))
+    with pytest.raises(DataError, match=r"val and test have no rows\. Set split\.val or split\.test"):
+        main(with_extrapolate(own), own, 42)
+
+
+def tokens_of(rows: list[list[int]]) -> Tokens:
+    lengths = np.array([len(row) for row in rows])
+    starts = np.cumsum(lengths) - lengths
+    flat = [np.concatenate(rows).astype(np.int32)]
+    return Tokens(np.zeros(len(rows), np.int64), lengths, starts, np.zeros(len(rows), np.int64), flat, [])
+
+
+ROWS = [[2, 5, 6, 3], [2, 7, 3], [2, 8, 9, 10, 11, 3], [2, 5, 6, 3]]
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta", "gpt2", "t5", "bart", "xlnet", "fnet"])
+def test_features_are_the_mean_of_the_encoder_s_vectors(kind: str, tmp_path: Path) -> None:
+    save_classifier(kind, tmp_path)
+    features = encoder_features(tmp_path, tokens_of(ROWS), np.arange(4))
+    model = AutoModel.from_pretrained(tmp_path).eval()
+    model = model.get_encoder() if model.config.is_encoder_decoder else model
+    with torch.inference_mode():
+        for row in (0, 2):
+            if kind == "fnet" and row == 0:  # it reads the padding beside a text, of which the longest has none
+                continue
+            hidden = model(input_ids=torch.tensor([ROWS[row]])).last_hidden_state
+            np.testing.assert_allclose(features[row], hidden[0].mean(0), atol=2e-4)
+    assert (features[0] == features[3]).all()
+
+
+def test_the_pooling_is_what_the_encoder_was_trained_for(tmp_path: Path) -> None:
+    save_classifier("bert", tmp_path)
+    (tmp_path / "1_Pooling").mkdir()
+    write_json(tmp_path / "1_Pooling/config.json", {"pooling_mode_cls_token": True})
+    features = encoder_features(tmp_path, tokens_of(ROWS), np.arange(4))
+    with torch.inference_mode():
+        hidden = AutoModel.from_pretrained(tmp_path).eval()(input_ids=torch.tensor([ROWS[2]])).last_hidden_state
+    np.testing.assert_allclose(features[2], hidden[0, 0], atol=1e-5)
+
+
+def test_an_encoder_that_can_not_compute_a_row_is_named(tmp_path: Path) -> None:
+    save_classifier("bert", tmp_path)
+    with pytest.raises(ModelError, match=r"bert can't compute a row of 90 tokens .* Set extrapolate\.seeds to \[\]"):
+        encoder_features(tmp_path, tokens_of([[2, *[5] * 88, 3]]), np.arange(1))
+
+
+def test_scaled_features_have_a_mean_of_0_and_a_norm_of_1_on_the_reference() -> None:
+    features = np.random.default_rng(0).normal(3, 5, (50, 4))
+    result = scaled(features, np.arange(30))
+    np.testing.assert_allclose(result[:30].mean(0), 0, atol=1e-12)
+    assert (result[:30] ** 2).sum(1).mean() == pytest.approx(1)
+    assert np.isfinite(scaled(np.ones((5, 2)), np.arange(5))).all()
