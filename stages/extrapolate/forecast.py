@@ -110,24 +110,14 @@ def fit_curve(
         groups: Equal for rows that are resampled together; shape (rows,). None: each is its own.
         seed: Of the resamples.
     """
-    rows, (draws, count) = len(labels), answers.shape[:2]
+    rows, draws = len(labels), len(answers)
     units = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
     random = np.random.default_rng(seed)
     unit_counts = draw_counts(np.ones(int(units.max()) + 1, np.int64), resamples=RESAMPLES, generator=random)
+    values = _scores(score, np.ones((1, rows)), labels, answers, metric)[0]  # (draws, sizes)
     step = max(1, CELLS // rows)
-    resampled = np.empty((RESAMPLES, draws, count))
-    values = np.empty((draws, count))
-    for draw in range(draws):
-        for size in range(count):
-            if draw and size == count - 1:  # all rows of train: the same in each draw
-                values[draw, size], resampled[:, draw, size] = values[0, size], resampled[:, 0, size]
-                continue
-            own = answers[draw, size]
-            values[draw, size] = score(np.ones((1, rows)), labels, own)[metric][0]
-            for start in range(0, RESAMPLES, step):
-                part = slice(start, start + step)
-                weights = unit_counts[part][:, units].astype(np.float64)
-                resampled[part, draw, size] = score(weights, labels, own)[metric]
+    parts = (unit_counts[start : start + step][:, units].astype(np.float64) for start in range(0, RESAMPLES, step))
+    resampled = np.concatenate([_scores(score, weights, labels, answers, metric) for weights in parts])
     sign = -1 if lower_is_better(metric) else 1
     best = max(sign * end for end in value_range(metric))
     shares = random.multinomial(draws, np.full(draws, 1 / draws), size=RESAMPLES) / draws  # (resamples, draws)
@@ -143,6 +133,19 @@ def fit_curve(
         sign=sign,
         noise=random.normal(size=RESAMPLES),
     )
+
+
+def _scores(
+    score: Score, weights: Floats, labels: NDArray[Any], answers: NDArray[Any], metric: str
+) -> NDArray[np.float64]:
+    """Return the metric of each draw and size for weighted rows; shape (resamples, draws, sizes)."""
+    draws, sizes = answers.shape[:2]
+    scores = np.empty((len(weights), draws, sizes))
+    scores[..., -1] = score(weights, labels, answers[0, -1])[metric][:, None]  # all of train: the same in each draw
+    for draw in range(draws):
+        for size in range(sizes - 1):
+            scores[:, draw, size] = score(weights, labels, answers[draw, size])[metric]
+    return scores
 
 
 def forecast_json(curve: Curve, *, measured: int, confidence: float) -> dict[str, Any]:
