@@ -1,4 +1,4 @@
-"""The texts of the data set that are labelled already, as sorted keys."""
+"""Keys of texts, and those of the texts that the data set has already."""
 
 from collections.abc import Iterable
 from pathlib import Path
