@@ -17,7 +17,6 @@ from lightning.pytorch import seed_everything
 
 from stages import entry
 from stages.files import write_json
-from stages.finetune.acceleration.features import CONTENT
 from stages.finetune.class_weights import label_weights
 from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import detect_device, process_rank
@@ -31,6 +30,7 @@ from stages.finetune.training.checkpoints import key_of, open_folder
 from stages.finetune.training.fit import fit
 from stages.finetune.training.lightning_module import make_module
 from stages.finetune.training.loggers import make_loggers
+from stages.kept.store import open_store
 from stages.model.heads import source_of
 from stages.model.padding import padding_side
 from stages.params import Params
@@ -65,9 +65,8 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     class_weights = label_weights(options.class_weights, labels=inputs.labels, train_labels=inputs.train_labels)
     started = time.monotonic()
     files = key_of({"pooling": pooling}, input_files(paths))  # the encoder's files may decide it
-    features = paths.features / f"{key_of({'inputs': files, 'device': device.kind, 'content': CONTENT})}.safetensors"
     folder = open_folder(paths.checkpoints, seed, key_of({"inputs": files, "options": options.model_dump(mode="json")}))
-    with prepared(model, inputs, options, device, features=features) as ready:
+    with prepared(model, inputs, options, device, store=open_store(paths, machine)) as ready:
         module = make_module(model, options, kind=inputs.target.kind, class_weights=class_weights)
         data = FinetuneData(ready.train, ready.val, options, device, seed=seed, num_workers=machine.num_workers)
         fit_started = time.monotonic()

@@ -1,29 +1,33 @@
 import csv
 import json
+import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from stages.files import sha256
 from stages.finetune import __main__ as finetune
-from stages.finetune import prepare
 from stages.finetune.__main__ import main
 from stages.paths import Paths
 from stages.schema import Machine
+from stages.tokens import open_tokens
 from tests.stages.finetune.runs import params
-from tests.stages.finetune.tiny import write_encoder, write_tokens
+from tests.stages.finetune.tiny import write_encoder, write_split, write_tokens
 
 MACHINE: dict[str, Any] = {  # another value than the default for each setting
     "num_workers": 1,
     "checkpoint_minutes": 1e-9,
     "loggers": ["tensorboard", "mlflow"],
     "unpack_limit_mb": 1,
+    "kept_rows_mb": 0,
 }
 
 
@@ -86,18 +90,29 @@ def test_class_weights_reach_the_loss(paths: Paths, monkeypatch: pytest.MonkeyPa
     assert json.loads(paths.finetune_stats(7).read_text())["class_weights"] == [1.0, 2.0, 3.0]
 
 
-def test_a_frozen_encoder_runs_once_for_all_heads(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoded, encode = [], prepare.encode
-    monkeypatch.setattr(prepare, "encode", lambda *args, **kwargs: encoded.append(1) or encode(*args, **kwargs))
-    fresh = sha256(_trained(paths, method="frozen", learning_rate=1e-2))
-    assert len(encoded) == 2  # train and val
-    main(params(method="frozen"), paths, 8)
-    main(params(method="frozen", head={"hidden": 12}), paths, 8)
-    assert sha256(_trained(paths, method="frozen", learning_rate=1e-2)) == fresh
-    assert len(encoded) == 2
+def test_a_frozen_encoder_computes_each_row_once_for_all_heads(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor is a row computed again in another split."""
+    caplog.set_level(logging.INFO)
+
+    def computed(seed: int, **changes: Any) -> int:
+        caplog.clear()
+        main(params(**({"method": "frozen"} | changes)), paths, seed)
+        [found] = re.findall(r"frozen: the encoder computed (\d+) of \d+ tokens", caplog.text)
+        return int(found)
+
+    assert computed(7, learning_rate=1e-2)
+    fresh = sha256(paths.finetuned(7) / "model.safetensors")
+    assert computed(8) == 0
+    assert computed(8, head={"hidden": 12}) == 0
+    assert computed(7, learning_rate=1e-2) == 0
+    assert sha256(paths.finetuned(7) / "model.safetensors") == fresh
+    tokens = open_tokens(paths.tokens)
+    order = np.random.default_rng(5).permutation(len(tokens))
+    write_split(paths, "val", order[:20])
+    write_split(paths, "train", order[20:])
+    assert computed(7) == 0
     write_encoder(paths.encoder, dropout=0.2)  # its config has changed, so it is another encoder
-    main(params(method="frozen"), paths, 7)
-    assert len(encoded) == 4
+    assert computed(7)
 
 
 def test_kept_features_train_the_head_that_the_encoder_in_every_epoch_trains(paths: Paths) -> None:
