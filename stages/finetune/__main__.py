@@ -85,7 +85,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     notes = (
         ready.notes
         | ({"stuck": stuck} if stuck else {})
-        | {"pooling": pooling or "the architecture's own"}
+        | {"precision": device.precision_key, "pooling": pooling or "the architecture's own"}
         | {"class_weights": class_weights, "source": source_of(model).facts()}
     )
     write_json(paths.finetune_stats(seed), training_stats(inputs, fitted, blocks, method=options.method, notes=notes))

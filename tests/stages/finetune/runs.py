@@ -33,8 +33,11 @@ def params(*, machine: dict[str, Any] | None = None, **finetune: Any) -> Params:
 
 
 def options(**changes: Any) -> Finetune:
-    """Return section finetune with small batches and some changes; `head` and `lora` may be given in part."""
-    values = read_params(DEFAULT).finetune.model_dump() | {"accelerator": "cpu", "max_epochs": 3}
+    """Return section finetune with small batches, float32 on every processor, and some changes.
+
+    `head` and `lora` may be given in part.
+    """
+    values = read_params(DEFAULT).finetune.model_dump() | {"accelerator": "cpu", "max_epochs": 3, "precision": "32"}
     values |= {"learning_rate": 1e-3, "patience": None}
     for name, value in changes.items():
         values[name] = values[name] | value if name in ("head", "lora") else value
