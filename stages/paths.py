@@ -103,6 +103,11 @@ class Paths:
         """File outside DVC: what models gave for rows, by content."""
         return self.root / ".retune/rows/rows.sqlite"
 
+    @property
+    def rates(self) -> Path:
+        """File outside DVC: how fast this machine multiplies matrices."""
+        return self.root / ".retune/rates.json"
+
     def timing(self, stage: str) -> Path:
         """Time and memory that `stage` took; it is a name in the graph, such as `tokenize` or `finetune@42`.
 

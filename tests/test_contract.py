@@ -71,6 +71,7 @@ EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/tokenizer_check.py": "refuses a tokenizer, or leaves it as it is",
     "stages/foreign_weights.py": "messages alone",
     "stages/model_fit.py": "refuses a model folder, or leaves it as it is",
+    "stages/speed.py": "log and timings",
     "stages/entry.py": "log, exit code and timings",
     "stages/class_rows.py": "ends a stage, or leaves it as it is",
     "stages/parent.py": "ends a stage, or leaves it as it is",
@@ -401,7 +402,9 @@ def test_every_file_of_paths_is_an_output_of_the_graph() -> None:
     outs = [out.replace("${key}", "(dataset|model)").replace("${item.seed}", "42") for out in outs]
     paths = Paths()
     names = [name for name, value in vars(Paths).items() if isinstance(value, property)]
-    files = [getattr(paths, name) for name in names if name not in ("params", "checkpoints", "kept_rows", "report")]
+    files = [
+        getattr(paths, name) for name in names if name not in ("params", "checkpoints", "kept_rows", "rates", "report")
+    ]
     files += [paths.split(name) for name in ("train", "val", "test")]
     files += [method(42) for method in (paths.finetuned, paths.curve, paths.finetune_stats)]
     files += [method(42) for method in (paths.predictions, paths.metrics)]

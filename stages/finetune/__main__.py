@@ -25,7 +25,7 @@ from stages.finetune.inputs import input_files, read_inputs
 from stages.finetune.pooling import choose_pooling
 from stages.finetune.prepare import apply_method, prepared
 from stages.finetune.stuck import describe_stuck
-from stages.finetune.summary import count_parameters, training_stats, write_curve
+from stages.finetune.summary import count_parameters, training_speed, training_stats, write_curve
 from stages.finetune.training.checkpoints import key_of, open_folder
 from stages.finetune.training.fit import fit
 from stages.finetune.training.lightning_module import make_module
@@ -89,7 +89,8 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
         | {"class_weights": class_weights, "source": source_of(model).facts()}
     )
     write_json(paths.finetune_stats(seed), training_stats(inputs, fitted, blocks, method=options.method, notes=notes))
-    return {"prepare_seconds": round(fit_started - started, 2), "train_seconds": round(train_seconds, 2)}
+    speed = training_speed(model, data, fitted, device, seconds=train_seconds, rates=paths.rates)
+    return {"prepare_seconds": round(fit_started - started, 2), "train_seconds": round(train_seconds, 2), **speed}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Features of a frozen encoder: it runs once per row, and the epochs train the head alone on what it gave."""
 
 import logging
+import time
 
 import numpy as np
 import torch
@@ -73,6 +74,9 @@ def encode(
     with evaluated(model), first_token(model), locked(store):
         keeper = Keeper(store, encoder_context(model, f"vector: {vector}", without=POOLER)) if store else None
         batch_tokens = SHAPE_TOKENS[model.device.type]
+        start = time.perf_counter()
         features, computed = compute_rows(tokens, positions, forward, batch_tokens=batch_tokens, keeper=keeper)
-    log.info("frozen: the encoder computed %d of %d tokens", computed, tokens.lengths[positions].sum())
+        seconds = time.perf_counter() - start
+    every = tokens.lengths[positions].sum()
+    log.info("frozen: the encoder computed %d of %d tokens, %.0f per second", computed, every, computed / seconds)
     return torch.from_numpy(features)
