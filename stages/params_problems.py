@@ -41,6 +41,7 @@ MOVED = {  # keys of older files -> where they are now
     "finetune.num_workers": "machine.num_workers",
     "finetune.checkpoint_minutes": "machine.checkpoint_minutes",
     "finetune.loggers": "machine.loggers",
+    "finetune.gradient_checkpointing": "machine.gradient_checkpointing",
     "download.dataset.unpack_limit_mb": "machine.unpack_limit_mb",
 }
 GONE = {  # keys of older files that nothing replaces -> why

@@ -172,7 +172,6 @@ class Finetune(Section):
     devices: Positive
     strategy: Literal["auto", "ddp"]
     precision: Precision
-    gradient_checkpointing: bool
     compile: bool
     compact_vocabulary: bool
     packing: bool
@@ -229,6 +228,7 @@ class Machine(Section):
     num_workers: Annotated[int, Field(ge=0)]
     checkpoint_minutes: Annotated[float, Field(gt=0)]
     loggers: list[Literal["tensorboard", "mlflow"]]
+    gradient_checkpointing: bool
     unpack_limit_mb: Positive
     kept_rows_mb: Annotated[int, Field(ge=0, le=2**31 - 1)]
 

@@ -66,7 +66,8 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     started = time.monotonic()
     files = key_of({"pooling": pooling}, input_files(paths))  # the encoder's files may decide it
     folder = open_folder(paths.checkpoints, seed, key_of({"inputs": files, "options": options.model_dump(mode="json")}))
-    with prepared(model, inputs, options, device, store=open_store(paths, machine)) as ready:
+    store, checkpointing = open_store(paths, machine), machine.gradient_checkpointing
+    with prepared(model, inputs, options, device, checkpointing=checkpointing, store=store) as ready:
         module = make_module(model, options, kind=inputs.target.kind, class_weights=class_weights)
         data = FinetuneData(ready.train, ready.val, options, device, seed=seed, num_workers=machine.num_workers)
         fit_started = time.monotonic()

@@ -91,7 +91,7 @@ def checkpoint_layers(model: PreTrainedModel) -> None:
         (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
     except ValueError as error:
         raise TrainingError(
-            f"finetune.gradient_checkpointing is true, but transformers has none for {model.config.model_type}. "
+            f"machine.gradient_checkpointing is true, but transformers has none for {model.config.model_type}. "
             "Set it to false, and lower finetune.batch_size if the memory is full."
         ) from error
 

@@ -73,7 +73,13 @@ def apply_method(model: PreTrainedModel, options: Finetune, pooling: Pooling | N
 
 @contextmanager
 def prepared(
-    model: PreTrainedModel, inputs: Inputs, options: Finetune, device: Device, *, store: RowStore | None = None
+    model: PreTrainedModel,
+    inputs: Inputs,
+    options: Finetune,
+    device: Device,
+    *,
+    checkpointing: bool = False,
+    store: RowStore | None = None,
 ) -> Iterator[Prepared]:
     """Make training cheaper while the block runs; after it the model is a plain one again.
 
@@ -82,6 +88,7 @@ def prepared(
         inputs: Tokens and splits.
         options: Section finetune of params.yaml.
         device: Where the training runs.
+        checkpointing: Compute layers again for their gradient.
         store: Where the vectors of a `frozen` encoder are kept; None: nowhere.
     """
     pad = pad_token_id(model)
@@ -111,7 +118,7 @@ def prepared(
         start = first_position(model) if packed else None
         train = TokenRows(inputs.tokens, inputs.train, pad_token_id=pad, packed_from=start, filled=packed)
         val = TokenRows(inputs.tokens, inputs.val, pad_token_id=pad, packed_from=start)
-        if options.gradient_checkpointing:
+        if checkpointing:
             checkpoint_layers(model)
         if options.compile:
             compile_layers(model, device)

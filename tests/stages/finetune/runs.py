@@ -26,9 +26,10 @@ CPU = Device("cpu")
 
 
 def params(*, machine: dict[str, Any] | None = None, **finetune: Any) -> Params:
-    """Return the default params with small batches, two epochs and some changes."""
+    """Return the default params with small batches, two epochs and some changes, of `machine` too."""
     defaults = read_params(DEFAULT)
-    changed = Machine.model_validate(defaults.machine.model_dump() | (machine or {}))
+    machine = {key: finetune.pop(key) for key in set(finetune) & set(Machine.model_fields)} | (machine or {})
+    changed = Machine.model_validate(defaults.machine.model_dump() | machine)
     return defaults.model_copy(update={"finetune": options(**({"max_epochs": 2} | finetune)), "machine": changed})
 
 

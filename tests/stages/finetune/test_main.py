@@ -28,6 +28,7 @@ MACHINE: dict[str, Any] = {  # another value than the default for each setting
     "loggers": ["tensorboard", "mlflow"],
     "unpack_limit_mb": 1,
     "kept_rows_mb": 0,
+    "gradient_checkpointing": True,
 }
 
 
