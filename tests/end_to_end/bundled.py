@@ -32,8 +32,8 @@ for command in sys.argv[1:]:
 def run(root: Path, recipe: str, *values: str, stages: Sequence[str] = STAGES) -> Path:
     """Run the stages one after the other under `root`, without DVC; `values` as KEY=YAML.
 
-    One process runs them all: that each is a command of its own is tested elsewhere, and seven imports of torch take longer
-    than most of the stages.
+    One process runs them all: that each is a command of its own is tested elsewhere, and seven imports of torch take
+    longer than most of the stages.
     """
     (root / "params.yaml").write_text(recipes.compose(ROOT, recipe, values), encoding="utf-8")
     shutil.copytree(ROOT / "data/samples", root / "data/samples", dirs_exist_ok=True)

@@ -1,4 +1,4 @@
-"""The bundled reviews, trained as a first `make run` trains them, with the metrics that know the order of their stars."""
+"""The bundled reviews, trained as a first `make run` trains them, with metrics that know the order of their stars."""
 
 import html
 import json
