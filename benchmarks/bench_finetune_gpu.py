@@ -57,6 +57,7 @@ from stages.finetune.prepare import prepared
 from stages.finetune.training import lightning_module
 from stages.finetune.training.fit import fit
 from stages.finetune.training.lightning_module import FinetuneModule, make_module
+from stages.inference.computing import BATCH_TOKENS
 from stages.inference.forward import inputs_of
 from stages.inference.loading import placed, predict_tokens
 from stages.model import packed
@@ -601,7 +602,7 @@ def inference(
             with first_token(model):
                 forward = partial(model, **inputs_of(model, tokens.pad(batch, pad_token_id=0)))
                 alone = lengths[batch].sum() / seconds_of(forward, repeats=5)
-            with patch("stages.inference.computing.GPU_TOKENS", size):
+            with patch.dict(BATCH_TOKENS, {DEVICE: size}):
                 seconds = seconds_of(partial(predict_tokens, model, tokens, rows), 1, samples=3, warm=1)
             speed = lengths.sum() / seconds
             share = kind.flops(lengths, passes=1) / seconds / rate

@@ -127,9 +127,9 @@ def _load(folder: Path) -> "Classifier":
     return Classifier.load(folder, store=_store())
 
 
-def _store() -> "RowStore | None":
-    """Return where the project keeps what it has computed; None outside a project."""
-    from stages.kept.store import open_store
+def _store() -> "RowStore":
+    """Return where the project keeps what it has computed; outside a project nothing is kept."""
+    from stages.kept.store import RowStore, open_store
     from stages.params import read_params
     from stages.paths import Paths
 
@@ -137,7 +137,7 @@ def _store() -> "RowStore | None":
         paths = Paths(project_root())
         return open_store(paths, read_params(paths.params).machine)
     except RetuneError:  # a model works without a project, and with one whose params.yaml is being edited
-        return None
+        return RowStore(Path(), limit=0)
 
 
 def _last_model() -> Path:

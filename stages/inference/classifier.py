@@ -49,7 +49,8 @@ class Classifier:
         model: In eval mode, from `load_model`.
         tokenizer: Its tokenizer, from `open_auto_tokenizer`.
         calibration: Temperature, threshold, and how texts that are too long are cut.
-        store: Where results are kept by the tokens of their text; None: nowhere.
+        store: Where results are kept by the tokens of their text; None: nowhere. With one, the last bits of a result do
+            not depend on the texts beside it; a few texts then take longer.
 
     Attributes:
         labels: Label names in class order.
@@ -87,6 +88,7 @@ class Classifier:
             folder: A folder of `save_pretrained` with tokenizer.json. If it has a calibration.json, the temperature
                 and the threshold of that file are applied.
             store: Where results are kept by the tokens of their text, so that none is computed twice; None: nowhere.
+                With one, a result's last bits do not depend on the texts beside it, and a few texts take longer.
 
         Raises:
             ModelError: The folder is missing, is not safe to load, or is not a classifier's.

@@ -1,6 +1,7 @@
-"""Computes what a loaded model gives for rows: on a CPU in batches of fixed shape, on a GPU in large packed ones.
+"""Computes what a loaded model gives for rows: with a store in batches of fixed shape, else in batches of any shape.
 
-A GPU computes a row faster than a disk gives it back, and packed batches all differ in shape, so nothing is kept there.
+Without a store a few short texts are answered sooner, and a row's last bits may depend on the rows beside it. So it is
+on a GPU with a store, too: there rows are packed, and computed faster than a disk gives them back.
 """
 
 from collections import deque
@@ -13,11 +14,11 @@ from transformers import PreTrainedModel
 
 from stages.inference.forward import reads_padding
 from stages.kept.context import context_of
-from stages.kept.rows import SHAPE_TOKENS, Forward, Keeper, compute_rows
+from stages.kept.rows import Forward, Keeper, compute_rows, shape_tokens
 from stages.kept.store import RowStore
 from stages.tokens import Tokens, batches_by_tokens, of_equal_length
 
-GPU_TOKENS = 65_536  # padded tokens per forward pass
+BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}  # padded tokens of a batch of any shape
 AHEAD = 2  # batches that a GPU has before it while the result of another is read
 
 
@@ -28,7 +29,7 @@ class RowComputer:
         model: From `load_model`.
         forward: Gives the output for a padded batch, (batch, width).
         what: Names the output, as a part of the keys of kept rows.
-        store: Where rows are kept; None: nowhere.
+        store: Where rows are kept; None: nowhere, and batches have any shape.
 
     Attributes:
         computed_tokens: Tokens of the rows that were computed so far; those of kept rows are not among them.
@@ -39,8 +40,10 @@ class RowComputer:
         self._model = model
         self._forward = forward
         self._equal_lengths: bool | None = None  # does the model need rows of equal length? None: not tried yet
-        self._on_gpu = model.device.type == "cuda"
-        self._keeper = Keeper(store, context_of(model, what)) if store and not self._on_gpu else None
+        self._any_shape = store is None or model.device.type == "cuda"
+        self._keeper = (
+            None if self._any_shape or not (store and store.limit) else Keeper(store, context_of(model, what))
+        )
 
     @torch.inference_mode()
     def compute(self, tokens: Tokens, positions: NDArray[np.int64], *, width: int) -> NDArray[np.float32]:
@@ -53,20 +56,20 @@ class RowComputer:
         """
         if not len(positions):
             return np.zeros((0, width), dtype=np.float32)
-        if self._on_gpu:
-            values, computed = self._compute_on_gpu(tokens, positions, width)
+        if self._any_shape:
+            values, computed = self._compute_in_any_shape(tokens, positions, width)
         else:
-            size = SHAPE_TOKENS["cpu"]
+            size = shape_tokens(self._model.device)
             values, computed = compute_rows(tokens, positions, self._forward, batch_tokens=size, keeper=self._keeper)
         self.computed_tokens += computed
         return values
 
-    def _compute_on_gpu(
+    def _compute_in_any_shape(
         self, tokens: Tokens, positions: NDArray[np.int64], width: int
     ) -> tuple[NDArray[np.float32], int]:
         distinct, same_as = tokens.distinct(positions)
         lengths = tokens.lengths[distinct]
-        batches = batches_by_tokens(lengths, GPU_TOKENS)
+        batches = batches_by_tokens(lengths, BATCH_TOKENS[self._model.device.type])
         if self._equal_lengths is None:
             self._equal_lengths = reads_padding(self._model, tokens, distinct)
         if self._equal_lengths:

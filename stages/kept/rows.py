@@ -20,7 +20,9 @@ from stages.tokens import Batch, Tokens
 
 log = logging.getLogger(__name__)
 
-SHAPE_TOKENS = {"cpu": 256, "cuda": 8_192}  # per batch; fewer would be slow, and more leave more places empty
+GPU_TOKENS = 8_192  # per batch; fewer would be slow, and more leave more places empty
+CPU_TOKENS = (256, 1_024)  # least and most: with two threads 256 were as fast as any, and more threads want more
+THREAD_TOKENS = 128  # for each thread, within those limits
 ROWS_AT_ONCE = 1_000  # computed between two writes: a run that is killed keeps those before
 KEY_BYTES = 16
 
@@ -51,9 +53,18 @@ class Keeper:
             digest.update(len(part).to_bytes(8, "little") + part)
         return digest.digest()
 
-    def keys(self, tokens: Tokens, rows: NDArray[np.int64]) -> list[bytes]:
-        """Return the key of each row."""
-        return [self.key(b"row", *(part.tobytes() for part in tokens.parts(int(row)))) for row in rows]
+    def keys(self, tokens: Tokens, rows: NDArray[np.int64], batch_tokens: int) -> list[bytes]:
+        """Return the key of each row, when it is computed in batches of so many tokens."""
+        size = str(batch_tokens).encode()
+        return [self.key(size, *(part.tobytes() for part in tokens.parts(int(row)))) for row in rows]
+
+
+def shape_tokens(device: torch.device) -> int:
+    """Return the tokens of a batch of fixed shape."""
+    if device.type == "cuda":
+        return GPU_TOKENS
+    least, most = CPU_TOKENS
+    return min(most, max(least, THREAD_TOKENS * torch.get_num_threads()))
 
 
 def compute_rows(
@@ -77,7 +88,7 @@ def compute_rows(
         The values, (rows, width); and how many tokens were computed, 0 where all rows were kept.
     """
     distinct, same_as = tokens.distinct(positions)
-    keys = keeper.keys(tokens, distinct) if keeper else []
+    keys = keeper.keys(tokens, distinct, batch_tokens) if keeper else []
     kept = keeper.store.get([keeper.unfit, *keys]) if keeper else {}
     if keeper and keeper.unfit in kept:
         return compute_rows(tokens, positions, forward, batch_tokens=batch_tokens)

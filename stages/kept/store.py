@@ -36,13 +36,13 @@ class RowStore:
 
     Args:
         path: The file; made with its folder when something is stored.
-        limit: Bytes on disk at most, but for what one transaction adds.
+        limit: Bytes on disk at most, but for what one transaction adds; 0: nothing is kept.
     """
 
     def __init__(self, path: Path, *, limit: int) -> None:
         self.path = path
         self.limit = limit
-        self._usable = True
+        self._usable = limit > 0
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the values of those keys that have one."""
@@ -92,15 +92,15 @@ class RowStore:
                 path.unlink(missing_ok=True)
 
 
-def open_store(paths: Paths, machine: Machine) -> RowStore | None:
-    """Return the project's store; None where `machine.kept_rows_mb` is 0."""
-    return RowStore(paths.kept_rows, limit=machine.kept_rows_mb * MB) if machine.kept_rows_mb else None
+def open_store(paths: Paths, machine: Machine) -> RowStore:
+    """Return the project's store, which keeps nothing where `machine.kept_rows_mb` is 0."""
+    return RowStore(paths.kept_rows, limit=machine.kept_rows_mb * MB)
 
 
 @contextmanager
 def locked(store: RowStore | None) -> Iterator[None]:
     """Keep other processes out of a long computation: one that waits finds what the first has stored."""
-    if store is None:
+    if store is None or not store.limit:
         yield
         return
     store.path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from stages.finetune.acceleration.head_input import evaluated, run_whole, vectors_of
 from stages.kept.context import encoder_context
-from stages.kept.rows import SHAPE_TOKENS, Keeper, compute_rows
+from stages.kept.rows import Keeper, compute_rows, shape_tokens
 from stages.kept.store import RowStore, locked
 from stages.model.layers import first_token
 from stages.model_fit import POOLER
@@ -72,8 +72,10 @@ def encode(
         return vectors_of(vector, model, run_whole(model, inputs)[0], inputs)
 
     with evaluated(model), first_token(model), locked(store):
-        keeper = Keeper(store, encoder_context(model, f"vector: {vector}", without=POOLER)) if store else None
-        batch_tokens = SHAPE_TOKENS[model.device.type]
+        keeper = None
+        if store and store.limit:
+            keeper = Keeper(store, encoder_context(model, f"vector: {vector}", without=POOLER))
+        batch_tokens = shape_tokens(model.device)
         start = time.perf_counter()
         features, computed = compute_rows(tokens, positions, forward, batch_tokens=batch_tokens, keeper=keeper)
         seconds = time.perf_counter() - start

@@ -144,12 +144,24 @@ def test_what_may_change_a_bit_is_part_of_the_context(change: Callable[[PreTrain
         torch.set_num_threads(threads)
 
 
-def test_predictions_without_a_store_are_those_with_one(project: Paths, tmp_path: Path) -> None:
-
+@pytest.mark.parametrize("labels", [("ham", "spam"), ("one", "two", "three")], ids=["pair", "three"])
+@pytest.mark.parametrize("problem", [None, "multi_label_classification", "regression"])
+def test_predictions_are_the_same_kept_or_not_and_alone_or_not(
+    make_project: Callable[..., Paths], labels: tuple[str, ...], problem: str | None, tmp_path: Path
+) -> None:
+    project = make_project(labels, rows=40, seeds=(1,))
     model, tokens = load_model(project.finetuned(1)), open_tokens(project.tokens)
-    store, rows = RowStore(tmp_path / "rows.sqlite", limit=10**7), np.arange(40)
-    expected = predict_tokens(model, tokens, rows)
-    for turn in range(2):
+    model.config.problem_type = problem
+    rows = np.arange(40)
+    off, on = (RowStore(tmp_path / "rows.sqlite", limit=limit) for limit in (0, 10**7))
+
+    def predict(rows: np.ndarray, store: RowStore) -> tuple[bytes, int]:
         computer = logits_computer(model, store=store)
-        assert predict_tokens(model, tokens, rows, computer=computer).tobytes() == expected.tobytes()
-        assert bool(computer.computed_tokens) == (turn == 0)
+        return predict_tokens(model, tokens, rows, computer=computer).tobytes(), computer.computed_tokens
+
+    expected, every = predict(rows, off)
+    assert b"".join(predict(rows[[row]], off)[0] for row in rows) == expected
+    assert predict(rows, on) == (expected, every)
+    assert predict(rows, on) == (expected, 0)
+    plain = predict_tokens(model, tokens, rows)  # in batches of any shape
+    np.testing.assert_allclose(plain, np.frombuffer(expected, np.float32).reshape(plain.shape), atol=1e-5)

@@ -116,6 +116,8 @@ def test_a_disk_that_takes_nothing_more_is_one_line(tmp_path: Path, caplog: pyte
 def test_one_param_turns_it_off(tmp_path: Path) -> None:
     machine = read_params(DEFAULT).machine
     store = open_store(Paths(tmp_path), machine)
-    assert store is not None
     assert store.limit == machine.kept_rows_mb * 10**6
-    assert open_store(Paths(tmp_path), machine.model_copy(update={"kept_rows_mb": 0})) is None
+    off = open_store(Paths(tmp_path), machine.model_copy(update={"kept_rows_mb": 0}))
+    off.put(VALUES)
+    assert off.get(list(VALUES)) == {}
+    assert not off.path.parent.exists()

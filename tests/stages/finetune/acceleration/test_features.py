@@ -12,7 +12,7 @@ from stages.finetune.acceleration.head_input import HeadInput, find_head_input, 
 from stages.finetune.methods import set_modes, wrong_modes
 from stages.finetune.prepare import pad_token_id
 from stages.kept.context import encoder_context
-from stages.kept.rows import Keeper
+from stages.kept.rows import Keeper, shape_tokens
 from stages.kept.store import RowStore, locked
 from stages.model.encoder_decoders import read_last_end
 from stages.model_fit import POOLER
@@ -136,6 +136,10 @@ def test_two_runs_at_once_compute_once(paths: Paths, tmp_path: Path) -> None:
         assert not results
         keeper = Keeper(store, encoder_context(tiny_models()["bert"], "vector: first", without=POOLER))
         tokens = open_tokens(paths.tokens)
-        store.put(dict.fromkeys(keeper.keys(tokens, ROWS), np.ones(16, np.float32).tobytes()))
+        store.put(
+            dict.fromkeys(
+                keeper.keys(tokens, ROWS, shape_tokens(torch.device("cpu"))), np.ones(16, np.float32).tobytes()
+            )
+        )
     other.join()
     assert results == [(np.ones((len(ROWS), 16), np.float32).tobytes(), 0)]
