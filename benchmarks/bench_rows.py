@@ -2,7 +2,7 @@
 
 The texts of a bundled sample; the bundled encoder, frozen for features, and with a random head for predictions. Every
 turn begins with an empty store. Seconds of CPU time, which other work on the machine disturbs less; medians. All ways
-must give the same bits.
+must give the same bits, but for batches of any shape, as `Classifier` has them without a store.
 
 Example: python benchmarks/bench_rows.py --rounds 3
 """
@@ -46,9 +46,10 @@ def measure(name: str, compute: Compute, texts: list[str], rounds: int) -> None:
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             store = RowStore(Path(folder) / "rows.sqlite", limit=LIMIT)
+            off = RowStore(Path(folder) / "off.sqlite", limit=0)
             compute(texts[:-1], store)
             ways = {
-                "all computed, nothing kept": timed(compute, texts, None),
+                "all computed, nothing kept": timed(compute, texts, off),
                 "one row is new": timed(compute, texts, store),
                 "all rows are known": timed(compute, texts, store),
             }
@@ -57,9 +58,12 @@ def measure(name: str, compute: Compute, texts: list[str], rounds: int) -> None:
                     compute, texts, RowStore(Path(empty) / "rows.sqlite", limit=LIMIT)
                 )
             size = store.path.stat().st_size / 1e6
+            any_shape, _ = timed(compute, texts, None)
         assert len({values for _, values in ways.values()}) == 1
         for way, (taken, _) in ways.items():
             seconds.setdefault(way, []).append(taken)
+        if name.startswith("Predictions"):
+            seconds.setdefault("all computed, in batches of any shape", []).append(any_shape)
     base = statistics.median(seconds["all computed, nothing kept"])
     print(f"\n{name}: {len(texts):,} texts, {torch.get_num_threads()} threads, {size:.1f} MB on disk\n")
     print("| | seconds of CPU (all) | times as fast |\n|---|---|---|")
@@ -73,6 +77,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sample", type=Path, default=ROOT / "data/samples/app_reviews.csv")
     parser.add_argument("--column", default="content")
+    parser.add_argument("--part", choices=["features", "predictions"], help="both by default")
     parser.add_argument("--rows", type=int, help="the first so many texts; all by default")
     options = parser.parse_args()
     with options.sample.open(encoding="utf-8", newline="") as file:
@@ -91,10 +96,13 @@ def main() -> None:
         def predictions(texts: list[str], store: RowStore | None) -> NDArray[np.float32]:
             return Classifier.load(folder, store=store).probabilities(texts)  # loading included, as in retune predict
 
-        measure("Features of a frozen encoder (a second seed, a new row)", features, texts, options.rounds)
-        measure(
-            "Predictions (`retune predict` of known texts, without the imports)", predictions, texts, options.rounds
-        )
+        parts = {
+            "features": ("Features of a frozen encoder (a second seed, a new row)", features),
+            "predictions": ("Predictions (`retune predict` of known texts, without the imports)", predictions),
+        }
+        for part in [options.part] if options.part else parts:
+            name, compute = parts[part]
+            measure(name, compute, texts, options.rounds)
 
 
 if __name__ == "__main__":
