@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from stages.files import sha256
 from stages.finetune import __main__ as finetune
 from stages.finetune.__main__ import main
+from stages.finetune.inputs import read_inputs
 from stages.paths import Paths
 from stages.schema import Machine
 from stages.tokens import open_tokens
@@ -78,6 +79,30 @@ def test_learns_what_the_tokens_say(paths: Paths) -> None:
     main(params(max_epochs=25, learning_rate=1e-2, monitor="val.macro_f1", patience=None), paths, 7)
     stats = json.loads(paths.finetune_stats(7).read_text())
     assert stats["monitor"]["value"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("amx", "wanted", "taken"), [(True, "auto", "bf16"), (False, "auto", "32"), (True, "32", "32")]
+)
+def test_the_precision_that_was_taken_is_noted(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, amx: bool, wanted: str, taken: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx})
+    precisions: list[str] = []
+    fit = finetune.fit
+    monkeypatch.setattr(finetune, "fit", lambda *args, **kw: precisions.append(args[3].precision) or fit(*args, **kw))
+    main(params(precision=wanted, max_epochs=1), paths, 7)
+    assert json.loads(paths.finetune_stats(7).read_text())["precision"] == taken
+    assert precisions == [{"32": "32-true", "bf16": "bf16-mixed"}[taken]]
+
+
+def test_a_training_says_how_fast_it_was(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    timing = main(params(max_epochs=1), paths, 7)
+    tokens = open_tokens(paths.tokens).lengths[read_inputs(paths).train].sum()
+    assert timing["tokens_per_second"] == pytest.approx(tokens / timing["train_seconds"], rel=0.3)
+    assert 0 < timing["share_of_matrix_rate"] < 1
+    assert "of the rate of matrix products" in caplog.text
 
 
 def test_class_weights_reach_the_loss(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
