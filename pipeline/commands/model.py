@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 
 from pipeline.commands.terminal import project_root
 from stages.entry import check_interpreter
+from stages.errors import RetuneError
 
 if TYPE_CHECKING:
     from stages.inference import Classifier
+    from stages.kept.store import RowStore
 
 
 def load(folder: Path) -> "Classifier":
@@ -15,7 +17,7 @@ def load(folder: Path) -> "Classifier":
     check_interpreter()
     from stages.inference import Classifier  # imported here, so that `retune --help` does not load torch
 
-    return Classifier.load(folder)
+    return Classifier.load(folder, store=_store())
 
 
 def last_model() -> Path:
@@ -24,3 +26,16 @@ def last_model() -> Path:
 
     root = project_root()
     return (Paths().report if root == Path.cwd() else Paths(root).report) / "model"
+
+
+def _store() -> "RowStore":
+    """Return where the project keeps what it has computed; outside a project nothing is kept."""
+    from stages.kept.store import RowStore, open_store
+    from stages.params import read_params
+    from stages.paths import Paths
+
+    try:
+        paths = Paths(project_root())
+        return open_store(paths, read_params(paths.params).machine)
+    except RetuneError:  # a model works without a project, and with one whose params.yaml is being edited
+        return RowStore(Path(), limit=0)
