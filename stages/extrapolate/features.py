@@ -17,8 +17,9 @@ from stages.model.padding import padding_side
 from stages.model.pooling import pool
 from stages.model.pretrained import read_config, read_weights
 from stages.model_folder import check_model_folder, offline, pooling_of_folder
-from stages.tokens import BATCH_TOKENS, Tokens, batches_by_tokens
+from stages.tokens import Tokens, batches_by_tokens
 
+BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}  # padded tokens per forward pass; on a CPU as many as fit its cache
 OFF = "Set extrapolate.seeds to [], or choose another model."
 
 
