@@ -29,14 +29,14 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 import torch
-from finetune_data import ROOT, bundled_encoder, write_root
+from features import encoder_means
+from finetune_data import ROOT, write_root
 from numpy.typing import NDArray
 from ordinal_losses import LOSSES, class_probabilities, median
 from ruamel.yaml import YAML
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer
 
 from stages.finetune.__main__ import main as finetune
 from stages.finetune.training.lightning_module import FinetuneModule
@@ -133,19 +133,6 @@ def fit(inputs: Tensor, labels: Tensor, loss: str, penalty: float) -> Tensor:
 def weighted_mean(losses: tuple[Tensor, Tensor]) -> Tensor:
     """Return the mean of the rows' losses by their weights."""
     return (losses[0] * losses[1]).sum() / losses[1].sum()
-
-
-def encoder_means(texts: list[str]) -> Tensor:
-    """Return the mean of the bundled encoder's token vectors of each text, (texts, width)."""
-    tokenizer, model = (kind.from_pretrained(bundled_encoder()) for kind in (AutoTokenizer, AutoModel))
-    means = torch.zeros(len(texts), model.config.hidden_size)
-    order = np.argsort([len(text) for text in texts])
-    for indices in np.array_split(order, len(texts) // 64 + 1):
-        batch = tokenizer([texts[index] for index in indices], padding=True, truncation=True, return_tensors="pt")
-        mask = batch["attention_mask"][:, :, None]
-        with torch.inference_mode():
-            means[indices] = (model(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)
-    return means
 
 
 def probabilities_of(paths: Paths, positions: NDArray[np.int64], seed: int, loss: str) -> NDArray[np.float32]:
