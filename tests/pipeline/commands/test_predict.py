@@ -51,7 +51,7 @@ def test_a_project_keeps_what_was_computed_unless_its_params_say_no(
 ) -> None:
     content = (ROOT / "params.yaml").read_text(encoding="utf-8").replace("kept_rows_mb: 2000", text)
     (tmp_path / "params.yaml").write_text(content, encoding="utf-8")
-    monkeypatch.setattr("pipeline.commands.predict.project_root", lambda: tmp_path)
+    monkeypatch.setattr("pipeline.commands.model.project_root", lambda: tmp_path)
     turns = [CliRunner().invoke(app, ["predict", "good app", "--model", str(model)]).stdout for _ in range(2)]
     assert turns[0] == turns[1] != ""
     assert Paths(tmp_path).kept_rows.exists() == kept

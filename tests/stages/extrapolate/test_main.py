@@ -39,10 +39,11 @@ def own(copy_project: Paths) -> Paths:
     return copy_project
 
 
-def relabelled(paths: Paths, target: Any, column: pa.Array) -> None:
-    """Give the rows other labels, of another kind."""
+def relabelled(paths: Paths, target: Any, name: str, column: pa.Array) -> None:
+    """Give the rows other labels, of another kind, in the column that has them."""
     table = pa.ipc.open_stream((paths.tokens / "tokens.arrow").read_bytes()).read_all()
-    table = table.append_column("target", column)
+    kept = table.drop_columns([name]) if name in table.column_names else table
+    table = kept.append_column(name, column)
     with pa.OSFile(str(paths.tokens / "tokens.arrow"), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
         writer.write_table(table, max_chunksize=50)
     write_json(paths.labels, target)
@@ -83,11 +84,11 @@ def test_every_kind_of_target_has_its_leading_metric(own: Paths, kind: str) -> N
     labels = open_tokens(own.tokens).labels
     flags = np.stack([labels == 0, labels == 1], axis=1)
     columns = {
-        "number": pa.array(labels + np.random.default_rng(0).normal(0, 0.1, len(labels))),
-        "label_set": pa.FixedSizeListArray.from_arrays(pa.array(flags.ravel()), 2),
+        "number": ("target", pa.array(labels + np.random.default_rng(0).normal(0, 0.1, len(labels)))),
+        "label_set": ("label", pa.FixedSizeListArray.from_arrays(pa.array(flags.ravel()), 2)),
     }
     if kind in columns:
-        relabelled(own, target, columns[kind])
+        relabelled(own, target, *columns[kind])
     else:
         write_json(own.labels, target)
     main(with_extrapolate(own, metric="auto"), own, 42)
