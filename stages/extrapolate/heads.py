@@ -31,7 +31,7 @@ class Predict(Protocol):
 class Score(Protocol):
     """Scores answers of weighted rows."""
 
-    def __call__(self, weights: Floats, labels: NDArray[Any], answers: NDArray[Any]) -> Mapping[str, Floats]:
+    def __call__(self, weights: Floats, labels: NDArray[Any], answers: NDArray[Any], /) -> Mapping[str, Floats]:
         """Return the metrics, (resamples,) each; `weights` has the shape (resamples, rows)."""
 
 
