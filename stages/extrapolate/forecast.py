@@ -70,7 +70,7 @@ class Curve:
     def gain(self, more: int, *, confidence: float) -> Gain:
         """Return what `more` rows (>= 1) would bring."""
         rows = int(self.sizes[-1])
-        spread = self._sd(rows) * math.sqrt(1 + rows / (rows + more))
+        spread = self._sd(rows) * math.sqrt(more / (rows + more))  # the rows that there are stay among them
         changes = self.sign * (self.resampled.at(rows + more) - self.resampled.at(rows)) + spread * self.noise
         tail = (1 - confidence) / 2
         low, change, high = np.quantile(changes, [tail, 0.5, 1 - tail])
