@@ -37,6 +37,17 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 LocalPath = Annotated[str, AfterValidator(_check_local)]
 
 
+def _check_folds(folds: object) -> object:
+    """Return the numbers of the folds: none, or 1 to two or more."""
+    if isinstance(folds, list) and len(folds) != 1:
+        in_order = list(range(1, len(folds) + 1))
+        if folds == in_order and all(type(fold) is int for fold in folds):
+            return folds
+    count = folds if type(folds) is int and 2 <= folds <= 20 else max(len(folds), 2) if isinstance(folds, list) else 5
+    example = str(list(range(1, min(count, 20) + 1)))
+    raise PydanticCustomError("folds", "[] for none, or the numbers 1 to two or more: {example}", {"example": example})
+
+
 class Section(BaseModel):
     """A mapping of params.yaml: unknown keys are errors, types are not converted, values can't be changed, no NaN."""
 
@@ -204,6 +215,12 @@ class Evaluate(Section):
         return resamples
 
 
+class Crossfit(Section):
+    folds: Annotated[list[int], BeforeValidator(_check_folds)]
+    method: Literal["frozen", "finetune"]
+    seed: Seed
+
+
 class Gate(Section):
     """Rules that `retune compare` checks a change against."""
 
@@ -242,5 +259,6 @@ class Params(Section):
     split: Split
     finetune: Finetune
     evaluate: Evaluate
+    crossfit: Crossfit
     report: Report
     machine: Machine

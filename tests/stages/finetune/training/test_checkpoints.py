@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 
 from stages.files import read_json, remove_folder, sha256
 from stages.finetune.__main__ import main
-from stages.finetune.training.checkpoints import Resume, key_of, open_folder
+from stages.finetune.keys import key_of
+from stages.finetune.training.checkpoints import Resume, open_folder
 from stages.params import read_params
 from stages.paths import Paths
 
@@ -207,5 +208,5 @@ def test_everything_that_decides_the_result_is_in_the_key(tmp_path: Path) -> Non
 def test_one_unfinished_run_per_seed_is_kept(tmp_path: Path) -> None:
     for name in ("finetune-7-old", "finetune-7-mine", "finetune-71-other"):
         (tmp_path / name).mkdir()
-    assert open_folder(tmp_path, 7, "mine") == tmp_path / "finetune-7-mine"
+    assert open_folder(tmp_path, "finetune-7", "mine") == tmp_path / "finetune-7-mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["finetune-7-mine", "finetune-71-other"]
