@@ -149,9 +149,8 @@ def main() -> None:
         tables.append((f"all rows, folds by {method}", suspects_of(root, name=method)))
     use()
     tables.append(("val and test alone", suspects_of(root, name="none")))
-    print(
-        f"{len(wrong)} wrong labels\n\n| suspects in | found | wrong | precision | recall | |\n|---|--:|--:|--:|--:|---|"
-    )
+    print(f"{len(wrong)} wrong labels\n\n| suspects in | found | wrong | precision | recall | |")
+    print("|---|--:|--:|--:|--:|---|")
     for name, suspects in tables:
         print(f"| {name} | {scores(suspects, wrong)} | |")
     for method in methods:
