@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from stages.metrics.classification import SMALLEST
 from stages.targets.target import Kind
 
 Floats = NDArray[np.float32]
@@ -19,6 +18,7 @@ Labelled = tuple[Floats, NDArray[Any]]  # features, (rows, width), and labels, (
 
 STRENGTHS = 10.0 ** np.arange(5, -2, -1)  # of the squared weights against the sum of the losses, strongest first
 MOST_STEPS = 500  # of L-BFGS
+LEAST = 1e-7  # of a probability, so that its logarithm is finite
 
 
 def fit_classes(train: Labelled, val: Labelled, features: Floats, *, outputs: int) -> Floats:
@@ -32,7 +32,7 @@ def fit_classes(train: Labelled, val: Labelled, features: Floats, *, outputs: in
     for weaker in STRENGTHS:  # from one to the next the loss on val falls, then rises; the weakest take the most steps
         probabilities = _probabilities(model.set_params(C=1 / weaker), train, val[0], outputs)
         own = probabilities[np.arange(len(val[1])), val[1]]
-        loss = float(-np.log(np.maximum(own, SMALLEST)).mean())
+        loss = float(-np.log(np.maximum(own, LEAST)).mean())
         if loss >= best:
             break
         strength, best = weaker, loss
