@@ -4,6 +4,8 @@ Reads:   data/split/folds (FOLD.parquet, tokens.arrow), data/tokenize/labels.jso
 Writes:  data/crossfit/FOLD/predictions.parquet
 Params:  crossfit, finetune; and machine, which changes no output
 
+What a frozen encoder computes of the rows is kept for the other folds, and for finetune, outside DVC (.retune/rows).
+
 Example: python -m stages.crossfit --fold 1
 """
 

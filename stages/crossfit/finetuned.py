@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.finetune.batches import VAL_BATCH_FACTOR
 from stages.finetune.inputs import Inputs
 from stages.finetune.train import train
 from stages.inference.loading import placed, predict_tokens
@@ -31,5 +30,4 @@ def answer_with_finetuned(
     trained = train(inputs, params, paths, seed=params.crossfit.seed, name=f"crossfit-{fold}", files=files)
     model: Any = trained.model
     model = placed(model.eval())
-    batch_size = VAL_BATCH_FACTOR * params.finetune.batch_size
-    return predict_tokens(model, inputs.tokens, predicted, batch_size=batch_size)
+    return predict_tokens(model, inputs.tokens, predicted)

@@ -1,28 +1,21 @@
 """A fold's model as a linear one on the features of the frozen encoder, which are computed once for all folds."""
 
-import hashlib
-import logging
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from stages.crossfit.linear import HEADS
-from stages.finetune.acceleration.features import CONTENT, encode, stored
+from stages.finetune.acceleration.features import encode
 from stages.finetune.acceleration.head_input import find_head_input
 from stages.finetune.devices import detect_device
 from stages.finetune.encoder import check_computes, check_fit, load_encoder, pad_token_id
 from stages.finetune.inputs import Inputs
-from stages.finetune.keys import key_of
 from stages.finetune.pooling import choose_pooling
+from stages.kept.store import open_store
 from stages.model.heads import give_head
 from stages.model.padding import padding_side
 from stages.params import Params
 from stages.paths import Paths
-from stages.tokens import TOKENS_FILE
-
-log = logging.getLogger(__name__)
 
 SAMPLE_ROWS = 8
 ANY_LABELS = ("0", "1")  # the encoder is loaded with a head, which computes nothing here
@@ -48,36 +41,18 @@ def answer_with_frozen(
 
 
 def _features(inputs: Inputs, rows: NDArray[np.int64], params: Params, paths: Paths) -> NDArray[np.float32]:
-    """What a frozen fine-tune's head would read of each row, stored by the first fold for all; shape (rows, width)."""
-    options, device = params.finetune, detect_device(params.finetune)
-    values = {
-        "pooling": options.head.pooling,
-        "rows": hashlib.sha256(rows.tobytes()).hexdigest(),
-        "device": device.kind,
-        "content": CONTENT,
-    }
-    key = key_of(values, [paths.folds / TOKENS_FILE, *sorted(paths.encoder.glob("*.*"))])
-
-    def compute() -> dict[str, Tensor]:
-        log.info("frozen: the encoder runs once over %d rows, for all folds", len(rows))
-        return {"rows": _encode(inputs, rows, params, paths, device=device.kind)}
-
-    return stored(paths.features / "crossfit" / f"{key}.safetensors", compute)["rows"].numpy()
-
-
-def _encode(inputs: Inputs, rows: NDArray[np.int64], params: Params, paths: Paths, *, device: str) -> Tensor:
+    """What a frozen fine-tune's head would read of each row, computed once for all folds; shape (rows, width)."""
     model = load_encoder(paths.encoder, labels=ANY_LABELS)
-    inputs = inputs.with_labels(np.zeros(len(inputs.tokens), dtype=np.int64)).padded_on(padding_side(model.config))
-    tokens = inputs.tokens
+    tokens = inputs.padded_on(padding_side(model.config)).tokens
     check_fit(model, tokens)
     check_computes(model, tokens)
     wanted = params.finetune.head.pooling
     pooling = choose_pooling(model, paths.encoder, tokens, wanted=wanted, frozen=True)
     give_head(model, pooling=pooling, hidden=None, dropout=0.0)
-    model.to(torch.device(device))  # type: ignore[arg-type]
+    model.to(torch.device(detect_device(params.finetune).kind))  # type: ignore[arg-type]
     longest = rows[np.argsort(-tokens.lengths[rows], kind="stable")]
-    pad = pad_token_id(model)
-    batch = tokens.pad(np.concatenate([longest[:SAMPLE_ROWS], longest[-1:]]), pad_token_id=pad)
+    batch = tokens.pad(np.concatenate([longest[:SAMPLE_ROWS], longest[-1:]]), pad_token_id=pad_token_id(model))
     del batch["labels"]
     sample = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
-    return encode(model, tokens, rows, pad_token_id=pad, vector=find_head_input(model, sample).vector)
+    vector, store = find_head_input(model, sample).vector, open_store(paths, params.machine)
+    return encode(model, tokens, rows, vector=vector, store=store).numpy()

@@ -33,7 +33,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     save_model(trained.model, paths.finetuned(seed), encoder=paths.encoder)
     write_curve(paths.curve(seed), trained.fitted.curve)
     write_json(paths.finetune_stats(seed), trained.stats)
-    return trained.seconds
+    return trained.timings
 
 
 if __name__ == "__main__":

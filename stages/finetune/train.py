@@ -11,21 +11,20 @@ from typing import Any
 from lightning.pytorch import seed_everything
 from transformers import PreTrainedModel
 
-from stages.finetune.acceleration.features import CONTENT
 from stages.finetune.class_weights import label_weights
 from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import detect_device, process_rank
 from stages.finetune.encoder import check_computes, check_fit, load_encoder
 from stages.finetune.inputs import Inputs
-from stages.finetune.keys import key_of
 from stages.finetune.pooling import choose_pooling
 from stages.finetune.prepare import apply_method, prepared
 from stages.finetune.stuck import describe_stuck
-from stages.finetune.summary import count_parameters, training_stats
-from stages.finetune.training.checkpoints import open_folder
+from stages.finetune.summary import count_parameters, training_speed, training_stats
+from stages.finetune.training.checkpoints import key_of, open_folder
 from stages.finetune.training.fit import Fitted, fit
 from stages.finetune.training.lightning_module import make_module
 from stages.finetune.training.loggers import make_loggers
+from stages.kept.store import open_store
 from stages.model.heads import source_of
 from stages.model.padding import padding_side
 from stages.params import Params
@@ -43,13 +42,13 @@ class Trained:
         model: With the weights of the best epoch; it answers in the rows' own unit.
         fitted: The outcome of the training.
         stats: What was trained, on what, and which epoch was chosen: stats.json.
-        seconds: By part of the training.
+        timings: Seconds by part of the training, and its speed.
     """
 
     model: PreTrainedModel
     fitted: Fitted
     stats: dict[str, Any]
-    seconds: dict[str, float]
+    timings: dict[str, float]
 
 
 def train(inputs: Inputs, params: Params, paths: Paths, *, seed: int, name: str, files: Sequence[Path]) -> Trained:
@@ -58,7 +57,7 @@ def train(inputs: Inputs, params: Params, paths: Paths, *, seed: int, name: str,
     Args:
         inputs: Tokens, labels, and the rows of train and val.
         params: Of the project: section finetune; and machine, which changes no weight.
-        paths: Of the encoder, and of what is kept for later runs: checkpoints, features, logs.
+        paths: Of the encoder, and of what is kept for later runs: checkpoints, rows, logs.
         seed: Of the head's first weights, dropout and the rows' order.
         name: Of the run, such as finetune-42: its checkpoints and logs have it. A run of this name with other inputs
             can't be resumed, and its checkpoints are removed.
@@ -82,10 +81,10 @@ def train(inputs: Inputs, params: Params, paths: Paths, *, seed: int, name: str,
     class_weights = label_weights(options.class_weights, labels=inputs.labels, train_labels=inputs.train_labels)
     started = time.monotonic()
     files_key = key_of({"pooling": pooling}, files)  # the encoder's files may decide it
-    features_key = key_of({"inputs": files_key, "device": device.kind, "content": CONTENT})
     run_key = key_of({"inputs": files_key, "options": options.model_dump(mode="json")})
-    folder, features = open_folder(paths.checkpoints, name, run_key), paths.features / f"{features_key}.safetensors"
-    with prepared(model, inputs, options, device, features=features) as ready:
+    folder = open_folder(paths.checkpoints, name, run_key)
+    store, checkpointing = open_store(paths, machine), machine.gradient_checkpointing
+    with prepared(model, inputs, options, device, checkpointing=checkpointing, store=store) as ready:
         module = make_module(model, options, kind=inputs.target.kind, class_weights=class_weights)
         data = FinetuneData(ready.train, ready.val, options, device, seed=seed, num_workers=machine.num_workers)
         fit_started = time.monotonic()
@@ -102,9 +101,10 @@ def train(inputs: Inputs, params: Params, paths: Paths, *, seed: int, name: str,
     notes = (
         ready.notes
         | ({"stuck": stuck} if stuck else {})
-        | {"pooling": pooling or "the architecture's own"}
+        | {"precision": device.precision_key, "pooling": pooling or "the architecture's own"}
         | {"class_weights": class_weights, "source": source_of(model).facts()}
     )
     stats = training_stats(inputs, fitted, blocks, method=options.method, notes=notes)
+    speed = training_speed(model, data, fitted, device, seconds=train_seconds, rates=paths.rates)
     seconds = {"prepare_seconds": round(fit_started - started, 2), "train_seconds": round(train_seconds, 2)}
-    return Trained(model, fitted, stats, seconds)
+    return Trained(model, fitted, stats, seconds | speed)

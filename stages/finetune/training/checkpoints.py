@@ -4,9 +4,12 @@ The name of the last checkpoint holds the SHA-256 of its bytes, and the checkpoi
 damaged one is noticed: the run then starts over.
 """
 
+import hashlib
+import importlib.metadata
+import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,21 @@ from stages.finetune.batches import LengthBuckets
 LAST = "last-"
 BEST = "best-"
 SUFFIX = ".ckpt"
+LIBRARIES = ("torch", "lightning", "transformers", "peft")
+KEY_LENGTH = 16
 log = logging.getLogger(__name__)
+
+
+def key_of(values: Mapping[str, Any], files: Iterable[Path] = ()) -> str:
+    """Return a key of a computation: its values, the bytes of its files and our code, library versions."""
+    stages = Path(__file__).parents[2]
+    code = sorted([*stages.glob("*.py"), *(stages / "finetune").rglob("*.py"), *(stages / "model").rglob("*.py")])
+    parts = {
+        "values": values,
+        "files": [sha256(path) for path in [*files, *code]],
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:KEY_LENGTH]
 
 
 def open_folder(checkpoints: Path, name: str, key: str) -> Path:
