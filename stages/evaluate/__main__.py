@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from stages import entry
 from stages.components import read_components
-from stages.evaluate.kinds import EVALUATIONS
+from stages.evaluate.kinds import EVALUATIONS, check_kind
 from stages.files import write_json
 from stages.inference.loading import load_model, predict_tokens
 from stages.metrics.names import metric_name
@@ -31,6 +31,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     options, target = params.evaluate, read_target(paths.labels)
     metric = target.leading(options.metric)
     model = load_model(paths.finetuned(seed))
+    check_kind(model.config, target, folder=paths.finetuned(seed))
     start = time.perf_counter()
     raw = predict_splits(paths, model, batch_size=options.batch_size, duplicates=params.split.duplicates)
     seconds = time.perf_counter() - start
