@@ -49,8 +49,8 @@ def describe(counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequ
     present = sorted({label for text in counts for label in parse_set(text) or []})
     if present and set(present) <= FLAGS:
         raise DataError(
-            f"The lists hold {examples(present)} alone, so they are flags and name no labels. Write the names of a row's "
-            'labels, such as ["a", "b"]; or a column of 0 and 1 for each label, and list these columns in '
+            f"The lists hold {examples(present)} alone, so they are flags and name no labels. Write the names of a "
+            'row\'s labels, such as ["a", "b"]; or a column of 0 and 1 for each label, and list these columns in '
             "download.dataset.columns.label."
         )
     if absent := [label for label in order if label not in present]:
