@@ -9,7 +9,7 @@ probabilities of one half, so no threshold of ours counts. `trainer` has problem
 given numbers with mean 0 and standard deviation 1 on train, and its answers are put back into their unit.
 
 `run` keeps each training's answers for test in FOLDER, and skips those that are there. The intervals of `show` are of
-the difference, each measure's mean over the seeds: 95%, by 10,000 resamples of test rows, the same for both sides.
+the difference, each measure's mean over the seeds: 95%, by 2,000 resamples of test rows, the same for both sides.
 """
 
 import argparse
@@ -50,7 +50,7 @@ Measure = Callable[[NDArray[Any], NDArray[np.float64]], float]
 PREPARE = ("download dataset", "download model", "tokenize", "split")
 SIDES = {"support_messages": ("retune", "trainer"), "how_sure": ("retune", "trainer", "trainer, z")}
 PROBLEMS = {"label_set": "multi_label_classification", "number": "regression"}
-RESAMPLES = 10_000
+RESAMPLES = 2_000
 MEASURES: dict[str, dict[str, Measure]] = {
     "label_set": {
         "micro F1": lambda labels, answers: f1_score(labels, answers > 0.5, average="micro", zero_division=0),
