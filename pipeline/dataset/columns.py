@@ -16,7 +16,7 @@ FIELDS = ("text", "label", "id", "group")
 def guess_columns(sample: Sample) -> dict[str, list[str | int]]:
     """The columns that can be each field, the likeliest first: `text`, `label`, `id` and `group`.
 
-    A label may be a list, which is a set of labels, or a number.
+    A label may be a list, which is a set of labels.
     """
     columns = [column for column in sample.columns if column.filled and str(column.name).strip()]
     ids = [column for column in columns if _rank(column, "id") is not None and _is_unique(column, sample)]
@@ -99,8 +99,6 @@ def _can_be_text(column: Column) -> bool:
 
 
 def _can_be_label(column: Column) -> bool:
-    if column.numbers and _rank(column, "label") is not None and len(column.values) > 1:
-        return True
     return 2 <= len(column.values) <= MOST_LABELS and _repeats(column)
 
 

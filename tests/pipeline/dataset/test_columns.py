@@ -144,13 +144,3 @@ def test_a_column_of_lists_can_be_the_label_alone() -> None:
 )
 def test_lists_are_sets_of_labels(columns: dict[str | int, str], lists: tuple[str, ...], expected: list[str]) -> None:
     assert guess_columns(replace(sample_of(columns), lists=lists))["label"] == expected
-
-
-@pytest.mark.parametrize(("name", "taken"), [("score", True), ("price", False)])
-def test_numbers_that_hardly_repeat_are_a_label_by_their_name(name: str, taken: bool) -> None:
-    numbers = Column(name)
-    for row in range(40):
-        numbers.add(f"{row}.5")
-    sample = sample_of({"body": "text"})
-    guesses = guess_columns(replace(sample, columns=(*sample.columns, numbers), rows=40))
-    assert guesses["label"] == ([name] if taken else [])
