@@ -169,7 +169,12 @@ def test_a_saved_model_predicts_the_sets_that_were_measured(ran) -> None:
 
 @pytest.mark.parametrize(
     ("thresholds", "message"),
-    [({"app": 1.5}, "less than or equal to 1"), ({"app": -0.1}, "greater than or equal to 0"), ({"x": 0.5}, "has 'x'")],
+    [
+        ({"app": 1.5}, "thresholds.app: .*less than or equal to 1"),
+        ({"app": -0.1}, "thresholds.app: .*greater than or equal to 0"),
+        ({"app": float("nan")}, "thresholds.app: .*not nan"),
+        ({"x": 0.5}, "thresholds has 'x'"),
+    ],
 )
 def test_thresholds_that_are_none(ran, thresholds: dict[str, float], message: str) -> None:
     paths, _ = ran
