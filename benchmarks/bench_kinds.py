@@ -72,7 +72,7 @@ def prepare(folder: Path, recipe: str) -> Paths:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "data").mkdir(exist_ok=True)
         (folder / "data/samples").symlink_to(ROOT / "data/samples")
-        values = ["finetune.accelerator=cpu"]
+        values = ["finetune.accelerator=cpu", "finetune.precision='32'"]
         (folder / "params.yaml").write_text(recipes.compose(ROOT, recipe, values), encoding="utf-8")
         for stage in PREPARE:
             run_stage(paths, stage)
@@ -89,7 +89,7 @@ def by_retune(paths: Paths, seed: int) -> NDArray[np.float64]:
     """Fine-tune, and return the answers for test, (rows, outputs): probabilities, or numbers in their own unit."""
     run_stage(paths, f"finetune --seed {seed}")
     model = load_model(paths.finetuned(seed))
-    return predict_tokens(model, open_tokens(paths.tokens), read_positions(paths.split("test")), batch_size=64)
+    return predict_tokens(model, open_tokens(paths.tokens), read_positions(paths.split("test")))
 
 
 def by_trainer(paths: Paths, seed: int, *, standardised: bool) -> NDArray[np.float64]:
@@ -125,7 +125,7 @@ def arguments_of(params: Params, folder: str, seed: int) -> TrainingArguments:
         folder,
         num_train_epochs=options.max_epochs,
         per_device_train_batch_size=options.batch_size,
-        per_device_eval_batch_size=params.evaluate.batch_size,
+        per_device_eval_batch_size=64,
         learning_rate=options.learning_rate,
         weight_decay=options.weight_decay,
         warmup_steps=options.warmup_ratio,  # below 1 it is a share of all steps
