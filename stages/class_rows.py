@@ -128,7 +128,8 @@ def _require_in_train(inputs: SplitInputs, labels: Sequence[str], options: Split
     if inputs.label.ndim == 1:
         return
     for_train = inputs.label[pool_rows(inputs, options).positions]
-    unseen = [label for label, seen in zip(labels, for_train.any(axis=0), strict=True) if not seen]
+    counts = count_labels(for_train, num_labels=len(labels))
+    unseen = [label for label, rows in zip(labels, counts, strict=True) if not rows]
     if unseen:
         raise DataError(
             f"No row for train has the label [{examples(unseen)}], so a model can't learn it. Add rows with it to a "
