@@ -71,16 +71,10 @@ def write_rows(
     files, file = pa.array(store.files, pa.string()), store.file
     names, label = pa.array(store.labels, pa.string()), store.label
     cluster = _without_singletons(cluster, used)
-    text_key, exact_key, occurrence, start = store.text_key, store.exact_key, _occurrences(store.exact_key), 0
+    text_key, exact_key, start = store.text_key, store.exact_key, 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for batch in store.batches():
+        for batch, ids in store.batches_with_ids():
             rows = slice(start, start + len(batch))
-            ids = [
-                row_id or hashed_id(key, number)
-                for row_id, key, number in zip(
-                    batch.column("id").to_pylist(), exact_key[rows].tolist(), occurrence[rows].tolist(), strict=True
-                )
-            ]
             _write_set_aside(batch, ids, start, aside, store, problems)
             clusters = pa.array(cluster[rows], mask=cluster[rows] < 0)
             text, text_pair, group, split = batch.columns[1 : len(COLUMNS)]
@@ -99,12 +93,6 @@ def write_rows(
         "spellings": spellings,
         "duplicates": _duplicates(text_key[used], exact_key[used], cluster[used]),
     }
-
-
-def hashed_id(key: int, occurrence: int) -> str:
-    """Return an id that does not change when rows are added: the key of the text, and a number where it repeats."""
-    name = f"{key & 0xFFFFFFFFFFFFFFFF:016x}"
-    return name if occurrence == 1 else f"{name}-{occurrence}"
 
 
 def _other_spellings(spellings: Mapping[str, Mapping[str, int]], problems: Problems) -> dict[str, int]:
@@ -129,16 +117,6 @@ def _schema(store: RowStore, target: Target) -> pa.Schema:
 def _label_counts(store: RowStore, used: NDArray[np.bool_]) -> dict[str, int]:
     counts = np.bincount(store.label[used], minlength=len(store.labels))
     return {name: int(counts[index]) for name, index in store.labels.items() if counts[index]}
-
-
-def _occurrences(key: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How often the key of each row has occurred up to that row, itself included; shape (rows,)."""
-    order = np.argsort(key, kind="stable")
-    starts = np.flatnonzero(np.diff(key[order], prepend=key[order][:1] - 1))
-    run = np.arange(len(key)) - np.repeat(starts, np.diff(starts, append=len(key))) + 1
-    occurrence = np.empty(len(key), dtype=np.int64)
-    occurrence[order] = run
-    return occurrence
 
 
 def _write_set_aside(

@@ -216,7 +216,8 @@ def own_project(root: Path) -> Path:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, root / name)
     (root / "data").mkdir()
-    shutil.copy(REPOSITORY / "data/.gitignore", root / "data/.gitignore")
+    for name in ("data/.gitignore", "data/corrections.csv"):
+        shutil.copy(REPOSITORY / name, root / name)
     (root / "dvc.lock").unlink(missing_ok=True)
     git(root, "init", "-q", "-b", "main")
     git(root, "add", "-A")

@@ -97,6 +97,7 @@ def read(tmp_path: Path) -> Callable[..., Result]:
             {
                 "files": entries,
                 "folder": "data",
+                "corrections": "corrections.csv",
                 "format": file_format,
                 "encoding": encoding,
                 "delimiter": delimiter,
