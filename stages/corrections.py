@@ -22,6 +22,7 @@ from stages.messages import examples, short
 from stages.reading.encodings import HEAD, encoding_of, guess_shown
 from stages.yaml_file import conflict_line
 
+SOURCE_LABELS = b"source_labels"  # in the schema of rows.parquet: by id, the source's label of each row relabelled
 DECISIONS = ("relabel", "keep", "unclear", "set_aside")
 
 

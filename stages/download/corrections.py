@@ -34,10 +34,12 @@ class Corrected:
     Attributes:
         outcomes: Corrections by outcome, without those that have none; together they are all lines of the file.
         set_aside: By position of each row that a person set aside, the rule `RULE`.
+        source_labels: By id of each row that has another label now, its label in the source.
     """
 
     outcomes: Mapping[str, int]
     set_aside: Mapping[int, str]
+    source_labels: Mapping[str, str]
 
 
 def apply_corrections(
@@ -57,6 +59,7 @@ def apply_corrections(
     names, known = list(store.labels), {*store.labels, *named}
     by_outcome: dict[str, list[str]] = {"replaced": [""] * (len(corrections) - len(last))}
     aside: dict[int, str] = {}
+    source_labels: dict[str, str] = {}
     for row_id, correction in last.items():
         position = positions.get(row_id)
         new = kind.known(correction.new_label, known)
@@ -69,8 +72,11 @@ def apply_corrections(
         elif correction.decision == "relabel" and new is None:
             outcome = "unknown_label"
         elif correction.decision == "relabel" and new is not None:
-            store.relabel(position, new)
-            outcome = "relabelled" if new != names[label[position]] else "kept"
+            source_label = names[label[position]]
+            outcome = "relabelled" if new != source_label else "kept"
+            if new != source_label:
+                store.relabel(position, new)
+                source_labels[row_id] = source_label
         elif correction.decision == "set_aside":
             aside[position] = RULE
             outcome = "set_aside"
@@ -84,7 +90,7 @@ def apply_corrections(
                 *(len(ids), OUTCOMES[outcome], examples(ids)),
             )
     counts = Counter({outcome: len(ids) for outcome, ids in by_outcome.items()})
-    return Corrected({outcome: counts[outcome] for outcome in OUTCOMES if counts[outcome]}, aside)
+    return Corrected({outcome: counts[outcome] for outcome in OUTCOMES if counts[outcome]}, aside, source_labels)
 
 
 def _positions(store: RowStore, ids: Collection[str]) -> dict[str, int]:

@@ -94,6 +94,7 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
             cluster=cluster,
             problems=problems,
             spellings=spellings,
+            source_labels=corrected.source_labels,
         )
     write_json(folder / "stats.json", stats | {"corrections": corrected.outcomes})
     sources = [{**file.provenance, "rows": rows} for file, rows in zip(inputs, store.counts, strict=True)]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from stages.corrections import SOURCE_LABELS
 from stages.download.checks.rules import Problems
 from stages.download.row_store import COLUMNS, RowStore
 from stages.errors import DataError
@@ -37,6 +38,7 @@ def write_rows(
     cluster: NDArray[np.int64],
     problems: Problems,
     spellings: Mapping[str, Mapping[str, int]],
+    source_labels: Mapping[str, str],
 ) -> dict[str, Any]:
     """Write rows.parquet, and write the rows that the checks across rows set aside to set_aside.csv.
 
@@ -50,6 +52,7 @@ def write_rows(
         cluster: Cluster of nearly equal texts, -1 for none, (rows,).
         problems: Collects the rows that break a rule.
         spellings: Rows of each spelling of a label that has several, by the most frequent spelling or the class's name.
+        source_labels: By id of each row with a corrected label, its label in the source.
 
     Returns:
         stats.json.
@@ -67,7 +70,7 @@ def write_rows(
             "Correct the rows, or set download.dataset.checks so that fewer are set aside."
         )
     target = kind.describe(counts, names=labels, order=label_order)
-    schema = _schema(store, target)
+    schema = _schema(store, target, source_labels)
     files, file = pa.array(store.files, pa.string()), store.file
     names, label = pa.array(store.labels, pa.string()), store.label
     cluster = _without_singletons(cluster, used)
@@ -108,9 +111,11 @@ def _rows_per_label(counts: Mapping[str, int], kind: Rows, target: Target) -> di
     return {label: int(count) for label, count in zip(target.labels, rows, strict=True)}
 
 
-def _schema(store: RowStore, target: Target) -> pa.Schema:
+def _schema(store: RowStore, target: Target, source_labels: Mapping[str, str]) -> pa.Schema:
     read, slices = (((name, pa.string()) for name in names) for names in (READ_COLUMNS, store.slice_columns))
-    metadata = {"labels": json.dumps(target.to_json(), ensure_ascii=False)}
+    metadata: dict[str | bytes, str] = {"labels": json.dumps(target.to_json(), ensure_ascii=False)}
+    if source_labels:
+        metadata[SOURCE_LABELS] = json.dumps(source_labels, ensure_ascii=False)
     return pa.schema([*read, *DERIVED_COLUMNS, *slices], metadata=metadata)
 
 
