@@ -136,7 +136,7 @@ def _parse(body: Any, rows: dict[str, ReviewRow]) -> tuple[ReviewRow, dict[str, 
     Raises:
         RefusedError: It is not of the form that the page sends, or about no row of the page.
     """
-    if not isinstance(body, dict) or body.get("id") not in rows:
+    if not isinstance(body, dict) or not isinstance(body.get("id"), str) or body["id"] not in rows:
         raise RefusedError("no such row")
     for key in ("decision", "seen"):
         value = body.get(key)

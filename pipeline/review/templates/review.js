@@ -119,9 +119,9 @@ function choiceButton(row, label, number) {
   button.append(element("span", "mark", marks));
   button.append(element("span", "probability", probability === null ? "" : probability.toFixed(2)));
   if (probability !== null) {
-    const meter = element("meter", "", "");
-    meter.value = probability;
-    button.append(meter);
+    const bar = element("span", "bar", "");
+    bar.style.width = `${100 * probability}%`;
+    button.append(bar);
   }
   button.setAttribute("aria-pressed", String(picked.has(label)));
   button.addEventListener("click", () => enqueue(() => pick(label)));
