@@ -67,7 +67,7 @@ def make_app(data: DataSet, rows: Sequence[ReviewRow], decisions: Decisions, *, 
 
     async def read(request: Request) -> Response:
         decided = await run_in_threadpool(decisions.of, rows)
-        labels = [] if data.kind.choice == "number" else data.target.labels
+        labels = [] if data.kind.choice == "typed" else data.target.labels
         listed = [_as_json(row, data, decided.get(row.id)) for row in rows]
         return JSONResponse({"choice": data.kind.choice, "labels": labels, "file": decisions.path, "rows": listed})
 

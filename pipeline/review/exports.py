@@ -71,7 +71,7 @@ def _label_studio(row: ReviewRow, data: DataSet) -> dict[str, Any]:
     """Return a task of Label Studio with a prediction; the control is called `label`, the object `text`."""
     value = _value(row.suggested, data)
     choices = value if isinstance(value, list) else [value]
-    of_type = {"number": float(row.suggested)} if data.kind.choice == "number" else {"choices": choices}
+    of_type = {"number": float(row.suggested)} if data.kind.choice == "typed" else {"choices": choices}
     result = {"from_name": "label", "to_name": "text", "type": next(iter(of_type)), "value": of_type}
     prediction = {"model_version": "retune", "result": [result]} | ({"score": row.doubt[1]} if row.doubt else {})
     known = {"retune_id": row.id, "text_hash": row.text_hash, "given": data.kind.shown(row.label)}

@@ -19,7 +19,7 @@ class ReviewedKind(NamedTuple):
     """How labels of a kind are chosen, shown, and suggested.
 
     Attributes:
-        choice: What a person gives: one of the labels, several of them, or a number.
+        choice: How a person chooses: one of the labels, several of them, or typed.
         shown: Return a stored label as people read it.
         suggest: Return the stored label that the lines of suspects.csv about one row suggest, from its own label and
             those lines.
@@ -71,5 +71,5 @@ KINDS: Mapping[Kind, ReviewedKind] = {
     "classes": CLASSES,
     "ordered": CLASSES,
     "label_set": ReviewedKind("several", _show_set, _suggest_set, _nothing, _calibrate_sets),
-    "number": ReviewedKind("number", str, _suggest_number, _nothing, None),
+    "number": ReviewedKind("typed", str, _suggest_number, _nothing, None),
 }

@@ -135,7 +135,7 @@ function pick(label) {
 }
 
 function save() {
-  if (state.choice === "number") return choose({ decision: "relabel", new_label: find("value").value.trim() });
+  if (state.choice === "typed") return choose({ decision: "relabel", new_label: find("value").value.trim() });
   if (state.choice === "several") {
     return choose({ decision: "relabel", new_label: JSON.stringify([...picked].sort()) });
   }
@@ -166,7 +166,7 @@ function show() {
   const chosen = row.decision && row.decision.decision === "relabel" ? row.decision.new_label : null;
   const kept = row.decision && row.decision.decision === "keep" ? row.source_label : null;
   picked = new Set(state.choice === "one" ? [chosen ?? kept] : asSet(chosen ?? kept ?? row.label));
-  find("value").value = state.choice === "number" ? (chosen ?? kept ?? row.label) : "";
+  find("value").value = state.choice === "typed" ? (chosen ?? kept ?? row.label) : "";
   showChoices(row);
   find("neighbours").hidden = row.neighbours.length === 0;
   find("neighbours").querySelector("ul").replaceChildren(
@@ -203,7 +203,7 @@ function onKey(event) {
   if (!state || !state.rows.length || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape") return document.activeElement.blur();
   if (event.target.tagName === "INPUT" || (event.key === "Enter" && event.target.tagName === "BUTTON")) return;
-  if (/^[1-9]$/.test(event.key) && state.choice !== "number") {
+  if (/^[1-9]$/.test(event.key) && state.choice !== "typed") {
     enqueue(() => {
       const label = labelsOf(state.rows[current])[Number(event.key) - 1];
       return label === undefined ? undefined : pick(label);
@@ -225,8 +225,8 @@ async function start() {
   state = answer;
   find("diff").textContent = `git diff ${state.file}`;
   find("save").hidden = state.choice === "one";
-  find("number").hidden = state.choice !== "number";
-  find("choices").hidden = state.choice === "number";
+  find("number").hidden = state.choice !== "typed";
+  find("choices").hidden = state.choice === "typed";
   find("form").addEventListener("submit", (event) => (event.preventDefault(), enqueue(save)));
   for (const button of document.querySelectorAll(".actions button")) {
     button.addEventListener("click", () => enqueue(KEYS[button.dataset.key]));

@@ -17,6 +17,7 @@ from stages.params import read_params
 from stages.paths import Paths
 from stages.predictions import Predictions, write_predictions
 from stages.shown import spreadsheet_safe
+from tests.pipeline import toy
 
 ROOT = Path(__file__).parents[3]
 HOSTILE = '<script>document.title = "stolen"</script><img src=x onerror="document.title=1">'
@@ -39,6 +40,7 @@ def create(root: Path, *, labels: Sequence[str] = STARS, target: str = "ordered"
     values += ["download.dataset.columns={text: text, label: label, text_pair: null, id: id, group: null, slices: []}"]
     (root / "params.yaml").write_text(recipes.compose(ROOT, "default", values), encoding="utf-8")
     (root / "dvc.yaml").write_text("stages: {}\n")
+    toy.git(root, "init", "-q")
     rows = [{"id": f"r{row}", "text": TEXTS[row], "label": label} for row, label in enumerate(labels)]
     (root / "data/rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     if stage:

@@ -167,14 +167,17 @@ def test_numbers_come_from_tools(tmp_path: Path) -> None:
 
 HEADER = "id,text_hash,text,decision,new_label\n"
 WRONG = {
-    "unknown id": (HEADER + "r9,,,,1\n", "in: nothing is imported, because of rows 1 with an id that no row has: 'r9'"),
+    "unknown id": (
+        HEADER + "r99,,,,1\n",
+        "in: nothing is imported, because of rows 1 with an id that no row has: 'r99'",
+    ),
     "unknown label": (HEADER + "r2,,,,6\n", "1 with a label that no row has: '6'"),
     "changed text by hash": (HEADER + "r2,00,,,1\n", "1 whose text has changed since: 'r2'"),
     "changed text": (HEADER + "r2,,always works,,1\n", "1 whose text has changed since: 'r2'"),
     "unknown decision": (HEADER + "r2,,,maybe,\n", "1 with a decision other than relabel, keep, unclear, set_aside"),
     "decided twice": (HEADER + "r2,,,,1\nr2,,,,2\n", "1 decided twice, and differently: 'r2'"),
-    "several": (HEADER + "r8,,,,1\nr9,,,,1\nr3,,,,6\n", "2 with an id that no row has: 'r8', 'r9'; 1 with a label"),
-    "fields": (HEADER + "r2,1\n", "line 2 has 2 fields, but the header 5"),
+    "several": (HEADER + "r88,,,,1\nr99,,,,1\nr3,,,,6\n", "2 with an id that no row has: 'r88', 'r99'; 1 with a label"),
+    "fields": (HEADER + "r2,1\n", "line 3 has 2 fields, but the header 5"),
     "columns": ("name,label\nr2,1\n", "has columns 'name', 'label'. Give the CSV of retune review --export"),
     "a quote": (HEADER + 'r2,,"open,,1\n', "is not CSV"),
     "broken JSON": ("[{", "is not JSON"),
@@ -188,27 +191,18 @@ WRONG = {
 def test_nothing_is_half_imported(root: Path, tmp_path: Path, what: str) -> None:
     content, message = WRONG[what]
     content = content.replace(HEADER, f"{HEADER}r0,,,keep,\n")  # a line that could be imported
-    content = content.replace("r8", "r88")
     (tmp_path / "in").write_text(content)
     reviewing.opened(root)
     before = (root / "data/corrections.csv").read_bytes()
     with pytest.raises(DataError) as raised:
         take(root, tmp_path / "in")
-    wanted = message.replace("r8", "r88").replace("line 2", "line 3")
-    assert wanted in str(raised.value)
+    assert message in str(raised.value)
     assert (root / "data/corrections.csv").read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("id,new_label\nr2,café\nr3,früh\n".encode("cp1252"), "is not UTF-8. It looks like cp1252"),
-        (bytes(range(32)) * 20, "is not UTF-8"),
-    ],
-)
-def test_a_file_in_another_encoding_is_refused(root: Path, tmp_path: Path, content: bytes, message: str) -> None:
-    (tmp_path / "in.csv").write_bytes(content)
-    with pytest.raises(DataError, match=message):
+def test_a_file_in_another_encoding_is_refused(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes("id,new_label\nr2,café\nr3,früh\n".encode("cp1252"))
+    with pytest.raises(DataError, match="is not UTF-8. It looks like cp1252"):
         take(root, tmp_path / "in.csv")
 
 
