@@ -41,6 +41,7 @@ def create(root: Path, *, labels: Sequence[str] = STARS, target: str = "ordered"
     (root / "params.yaml").write_text(recipes.compose(ROOT, "default", values), encoding="utf-8")
     (root / "dvc.yaml").write_text("stages: {}\n")
     toy.git(root, "init", "-q")
+    (root / ".dvc").mkdir()
     rows = [{"id": f"r{row}", "text": TEXTS[row], "label": label} for row, label in enumerate(labels)]
     (root / "data/rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     if stage:
