@@ -43,6 +43,7 @@ ARROWS = {  # room of pipeline/ -> the rooms that it may import
     "status": {"workers", "execution", "planning", "repository"},
     "comparison": {"planning", "repository"},
     "prediction": set(),
+    "review": set(),
     "diagnosis": {"execution", "local", "repository"},
 }
 ARROWS["commands"] = {*ARROWS, "commands"}

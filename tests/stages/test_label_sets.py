@@ -72,6 +72,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Paths, Params]:
     values = params.download.dataset.model_dump() | {
         "files": [{"source": "data/rows.csv"}],
         "folder": "data",
+        "corrections": "corrections.csv",
         "columns": {**dict.fromkeys(("text_pair", "id", "group")), "text": "text", "label": "label", "slices": []},
         "label_separator": "|",
     }

@@ -195,6 +195,15 @@ def test_another_encoding_is_refused(tmp_path: Path) -> None:
         read_params(tmp_path / "params.yaml")
 
 
+@pytest.mark.parametrize("value", ["null", "https://host/x.csv", "data", "corrections.txt", ""])
+def test_corrections_that_dvc_can_not_watch_are_refused(tmp_path: Path, value: str) -> None:
+    text = (Path(__file__).parents[2] / "recipes/default.yaml").read_text(encoding="utf-8")
+    assert "corrections: data/corrections.csv" in text
+    (tmp_path / "params.yaml").write_text(text.replace("corrections: data/corrections.csv", f"corrections: {value}"))
+    with pytest.raises(ParamsError, match="download.dataset.corrections: expected"):
+        read_params(tmp_path / "params.yaml")
+
+
 def test_a_file_that_is_no_mapping(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("")
     with pytest.raises(ParamsError, match="the file: expected keys and values, got null"):

@@ -1,6 +1,6 @@
 """Rows that have any number of several labels, none included."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,13 @@ def stored(value: str) -> str | None:
     """Return the JSON list of the labels, sorted and each once; None where the value is not a JSON list."""
     labels = parse_set(value)
     return None if labels is None else set_text(labels)
+
+
+def known(value: str, labels: Collection[str]) -> str | None:
+    """Return the set; None where it is no JSON list, or has a label that no row has."""
+    given = parse_set(value)
+    present = {label for text in labels for label in parse_set(text) or []}
+    return set_text(given) if given is not None and present.issuperset(given) else None
 
 
 def describe(counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequence[str]) -> Target:

@@ -33,6 +33,7 @@ def read(folder: Path, given: list[str], /, **settings: Any) -> pa.Table:
         update={
             "files": [PARAMS.download.dataset.files[0].model_copy(update={"source": "data/rows.csv"})],
             "folder": "data",
+            "corrections": "corrections.csv",
             "columns": PARAMS.download.dataset.columns.model_copy(update={"id": None}),
             "checks": checks,
             **settings,
