@@ -429,7 +429,8 @@ def test_the_data_summary_is_that_of_the_earlier_stages(reported: Paths) -> None
     for fact in (
         "121 rows read, 120 used, 1 set aside; 1,234 distinct texts, of which 33 differ only slightly from another.",
         "- near duplicate: 17 rows, used\n- corrections: 41, label corrected\n"
-        "- corrections: 43, not applied: the text has changed since\n- splits: 40 train, 40 val, 40 test; 6.2% of val and test",
+        "- corrections: 43, not applied: the text has changed since\n"
+        "- splits: 40 train, 40 val, 40 test; 6.2% of val and test",
         "- truncation at 128 tokens: 41 rows cut, 4,242 tokens removed; "
         "a max_length of 1,048 would leave 99% of the rows whole",
     ):
