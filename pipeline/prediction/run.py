@@ -37,7 +37,7 @@ def predict_rows(request: PredictionRequest, load: Load, *, every_label: bool) -
     def compute_with(classifier: TextModel) -> Compute:
         def compute(texts: list[str], text_pairs: list[str] | None) -> pa.Table:
             columns = classifier.columns(texts, text_pairs, every_label=every_label)
-            return pa.table({name: _arrow(values) for name, values in columns.items()})
+            return pa.table({name: arrow_column(values) for name, values in columns.items()})
 
         return compute
 
@@ -105,7 +105,7 @@ def _run(
         _log_summary(request, counts, progress.rate, model.max_length)
 
 
-def _arrow(values: Any) -> pa.Array:
+def arrow_column(values: Any) -> pa.Array:
     """Return a column in Arrow, of the same type however many rows there are."""
     return values if isinstance(values, pa.Array) else pa.array(values, pa.string() if values.dtype == object else None)
 

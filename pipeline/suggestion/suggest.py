@@ -17,7 +17,7 @@ from pipeline.prediction.model import Load, TextModel
 from pipeline.prediction.places import check_out
 from pipeline.prediction.progress import RowProgress
 from pipeline.prediction.request import PredictionRequest
-from pipeline.prediction.run import print_bytes
+from pipeline.prediction.run import arrow_column, print_bytes
 from pipeline.prediction.source import Source, open_source
 from pipeline.prediction.window import Window, check_names, choose_rows, window_problems
 from pipeline.suggestion.candidates import Candidates
@@ -101,8 +101,7 @@ def _choose(candidates: Candidates, model: TextModel, wanted: Wanted) -> Window:
 def _results(model: TextModel, texts: list[str], text_pairs: list[str] | None, *, prefix: str) -> pa.Table:
     """Return the columns that are added to the suggested rows."""
     columns = {"rank": np.arange(1, len(texts) + 1), **model.columns(texts, text_pairs, uncertainty=True)}
-    types = {name: pa.string() if values.dtype == object else None for name, values in columns.items()}
-    return pa.table({prefix + name: pa.array(values, types[name]) for name, values in columns.items()})
+    return pa.table({prefix + name: arrow_column(values) for name, values in columns.items()})
 
 
 def _write(source: Source, chosen: Window, results: pa.Table) -> None:
