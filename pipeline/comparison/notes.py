@@ -82,11 +82,11 @@ def _about_rows(base: Revision, head: Revision, test: PairedRows, options: Compa
 def _with_former_labels(base: Revision, test: PairedRows, options: ComparisonOptions) -> str:
     """The first headline metric of both sides, measured with the labels that the rows have in base."""
     former = replace(test, labels=test.base.labels)
-    wanted = headline_metrics(options.metric)[0]
-    for values in COMPARED[test.target.kind].metric_values(former):
-        if values.name == wanted:
-            before, after = (format_value(float(side.mean()) * values.unit) for side in (values.base, values.head))
-            return f" With the labels of {base.name}, {metric_name('test', wanted)} is {before} -> {after}."
+    measured = {values.name: values for values in COMPARED[test.target.kind].metric_values(former)}
+    for name in headline_metrics(options.metric, measured)[:1]:
+        values = measured[name]
+        before, after = (format_value(float(side.mean()) * values.unit) for side in (values.base, values.head))
+        return f" With the labels of {base.name}, {metric_name('test', name)} is {before} -> {after}."
     return ""
 
 

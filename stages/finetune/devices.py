@@ -3,7 +3,7 @@
 import logging
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from transformers import PreTrainedModel
@@ -116,7 +116,7 @@ def _kind(accelerator: str) -> Kind:
 
 def has_amx() -> bool:
     """Return whether the processor has units that multiply matrices in bf16."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch before 2.10 has no such question
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch can't be asked
     return bool(capabilities.get("amx_bf16"))
 
 
