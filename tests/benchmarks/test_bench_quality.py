@@ -94,16 +94,16 @@ def test_what_was_run_is_not_run_again(trainings: ModuleType, tmp_path: Path, mo
 def test_differences_are_paired_by_seed(trainings: ModuleType) -> None:
     import bench_quality
 
-    settings = [trainings.Setting("SMS", 40, batches) for batches in ("pools of 50", "pools of 3", "pools of 1")]
+    settings = [trainings.Setting("SMS", 40, batches) for batches in ("pools of 50", "pools of 3", "Trainer")]
     runs = pd.DataFrame(
         [
             vars(settings[number]) | {"seed": seed, "mcc": mcc, "accuracy": mcc, "seconds": 1.0 + number}
-            for number, scores in ((0, {0: 0.9, 1: 0.6, 2: 0.1}), (2, {1: 0.7, 0: 0.8}))
+            for number, scores in ((0, {1: 0.7, 0: 0.8}), (2, {0: 0.9, 1: 0.6, 2: 0.1}))
             for seed, mcc in scores.items()
         ]
     )
     lines = bench_quality.show(settings, runs).splitlines()
     assert lines[2:] == [
-        "| pools of 50 | 3 | 0.533 | 0.404 | 0.100 | 2 | +0.000 (-1.271 to +1.271) | 1.0 |",
-        "| pools of 1 | 2 | 0.750 | 0.071 | 0.700 | 0 |  | 3.0 |",
+        "| pools of 50 | 2 | 0.750 | 0.071 | 0.700 | 0 |  | 1.0 |",
+        "| Trainer | 3 | 0.533 | 0.404 | 0.100 | 2 | +0.000 (-1.271 to +1.271) | 3.0 |",
     ]
