@@ -45,7 +45,8 @@ STUDIES: dict[str, list[Setting]] = {
         for batches in (OURS, "pools of 50, any first", "pools of 50, spread", "pools of 3", "pools of 1", "Trainer")
     ],
     "sms-warmup": [
-        Setting("SMS", 480, batches, warmup=0.1, **SHORT) for batches in (OURS, "pools of 3", "pools of 1", "Trainer")
+        Setting("SMS", 480, batches, warmup=0.1, **SHORT)
+        for batches in (OURS, "pools of 50, any first", "pools of 3", "pools of 1", "Trainer")
     ],
     "trainer-sms": [Setting("SMS", 600, batches, **RECIPE) for batches in (OURS, "Trainer")],
     "trainer-reviews": [Setting("reviews", 600, batches, **RECIPE) for batches in (OURS, "Trainer")],
