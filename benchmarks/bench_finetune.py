@@ -117,7 +117,7 @@ def frozen(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
     }
     found: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
     for seed in range(42, 42 + arguments.repeats):
-        shutil.rmtree(paths.features, ignore_errors=True)
+        shutil.rmtree(paths.kept_rows.parent, ignore_errors=True)
         for name, way in ways.items():
             run = run_stage(paths, seed, head=head, **way, **SPAM, patience=None, accelerator="cpu")
             run["loop"] = run["train_seconds"] + run["prepare_seconds"]
@@ -184,7 +184,7 @@ def seconds_of_steps(paths: Paths, change: Callable[[PreTrainedModel], None], *,
     torch.manual_seed(seed)
     model = load_encoder(paths.encoder, labels=inputs.labels)
     apply_method(model, options)
-    with prepared(model, inputs, options, device, features=paths.features) as ready:
+    with prepared(model, inputs, options, device) as ready:
         change(model)
         module = make_module(model, options)
         optimizer = torch.optim.AdamW(module.parameters(), lr=options.learning_rate, fused=True)

@@ -57,6 +57,7 @@ from stages.finetune.prepare import prepared
 from stages.finetune.training import lightning_module
 from stages.finetune.training.fit import fit
 from stages.finetune.training.lightning_module import FinetuneModule, make_module
+from stages.inference.computing import BATCH_TOKENS
 from stages.inference.forward import inputs_of
 from stages.inference.loading import placed, predict_tokens
 from stages.model import packed
@@ -65,7 +66,7 @@ from stages.model.packed import attend_packed
 from stages.model.positions import first_position
 from stages.params import read_params
 from stages.targets.target import Target
-from stages.tokens import BATCH_TOKENS, Tokens
+from stages.tokens import Tokens
 
 DEFAULT = Path(__file__).parents[1] / "recipes/default.yaml"
 LENGTHS_FILE = Path(__file__).parent / "cola_lengths.csv"
@@ -386,7 +387,7 @@ def seconds_of_ours(
         changes |= {"packing": way != "padded", "compile": way == "compiled", "patience": None}
         options = defaults.finetune.model_copy(update=changes)
         device, inputs = detect_device(options), Inputs(Target("classes", ["0", "1"]), tokens, rows, rows[:batch])
-        ready = stack.enter_context(prepared(model, inputs, options, device, features=folder / "features.safetensors"))
+        ready = stack.enter_context(prepared(model, inputs, options, device))
         if ON_GPU and way != "padded" and not ready.notes.get("packed"):
             raise RuntimeError("rows can't be packed on this GPU; the log says why")
         fit(
@@ -602,7 +603,7 @@ def inference(
                 forward = partial(model, **inputs_of(model, tokens.pad(batch, pad_token_id=0)))
                 alone = lengths[batch].sum() / seconds_of(forward, repeats=5)
             with patch.dict(BATCH_TOKENS, {DEVICE: size}):
-                seconds = seconds_of(partial(predict_tokens, model, tokens, rows, batch_size=64), 1, samples=3, warm=1)
+                seconds = seconds_of(partial(predict_tokens, model, tokens, rows), 1, samples=3, warm=1)
             speed = lengths.sum() / seconds
             share = kind.flops(lengths, passes=1) / seconds / rate
             peak = torch.cuda.max_memory_allocated() / 2**30 if ON_GPU else 0.0

@@ -45,7 +45,7 @@ from stages.inference.loading import load_model
 from stages.metrics.calibration import fit_temperature, scale
 from stages.params import Params
 from stages.paths import Paths
-from stages.tokens import batches_by_length, open_tokens
+from stages.tokens import batches_by_tokens, open_tokens
 
 ARCHIVE, MEMBER = "hutto_ICWSM_2014.tar.gz", "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
 CUTS = (-2.4, -0.8, 0.8, 2.4)  # 0.2, 0.4, 0.6 and 0.8 of the range
@@ -152,7 +152,7 @@ def probabilities_of(paths: Paths, positions: NDArray[np.int64], seed: int, loss
     """Return the probabilities of some rows by the fine-tuned model, (rows, classes)."""
     model, tokens = load_model(paths.finetuned(seed)), open_tokens(paths.tokens)
     found = np.zeros((len(positions), int(model.config.num_labels or 0)), dtype=np.float32)
-    for indices in batches_by_length(tokens.lengths[positions], 64):
+    for indices in batches_by_tokens(tokens.lengths[positions], 1_024):
         logits = logits_of(model, tokens.pad(positions[indices], pad_token_id=model.config.pad_token_id or 0))
         found[indices] = class_probabilities(loss, logits)
     return found

@@ -25,7 +25,7 @@ import numpy as np
 import stages.evaluate.__main__ as evaluate
 from stages import entry
 
-def predict(model, tokens, positions, *, batch_size):
+def predict(model, tokens, positions, **_):
     generator = np.random.default_rng(len(positions))
     scores = generator.normal(size=(len(positions), int(tokens.labels.max()) + 1)).astype(np.float32)
     scores[np.arange(len(positions)), tokens.labels[positions]] += 2

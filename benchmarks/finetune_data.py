@@ -104,6 +104,6 @@ def score_test(paths: Paths, positions: np.ndarray, seed: int = 42) -> dict[str,
     from stages.tokens import open_tokens
 
     tokens = open_tokens(paths.tokens)
-    preds = predict_tokens(load_model(paths.finetuned(seed)), tokens, positions, batch_size=64).argmax(1)
+    preds = predict_tokens(load_model(paths.finetuned(seed)), tokens, positions).argmax(1)
     labels = tokens.labels[positions]
     return {"accuracy": float(accuracy_score(labels, preds)), "mcc": float(matthews_corrcoef(labels, preds))}

@@ -24,7 +24,7 @@ MEMORY_HINTS = {  # stage -> what lowers its need
     "download": "Give it fewer rows at a time: more and smaller files",
     "tokenize": "Lower tokenize.max_length",
     "finetune": "Lower finetune.batch_size or tokenize.max_length",
-    "evaluate": "Lower evaluate.batch_size or tokenize.max_length",
+    "evaluate": "Lower tokenize.max_length",
     "report": "Lower report.baseline_rows",
 }
 

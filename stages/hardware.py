@@ -14,14 +14,13 @@ import torch
 def describe_hardware() -> dict[str, Any]:
     """Return the torch build, the GPUs with their memory (GiB) and whether they compute in bf16, and the CPU's AMX."""
     gpus = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
-    amx = getattr(torch.cpu, "_is_amx_tile_supported", None)  # not public: another release may lack it
     return {
         "torch": torch.__version__,
         "cuda_build": torch.version.cuda,
         "gpus": [{"name": gpu.name, "memory_gib": round(gpu.total_memory / 2**30, 1)} for gpu in gpus],
         "gpu_bf16": bool(gpus) and torch.cuda.is_bf16_supported(including_emulation=False),
         "mps": torch.backends.mps.is_available(),
-        "amx": bool(amx and amx()),
+        "amx": bool(getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16")),  # as in finetune.devices
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
     }

@@ -41,7 +41,11 @@ MOVED = {  # keys of older files -> where they are now
     "finetune.num_workers": "machine.num_workers",
     "finetune.checkpoint_minutes": "machine.checkpoint_minutes",
     "finetune.loggers": "machine.loggers",
+    "finetune.gradient_checkpointing": "machine.gradient_checkpointing",
     "download.dataset.unpack_limit_mb": "machine.unpack_limit_mb",
+}
+GONE = {  # keys of older files that nothing replaces -> why
+    "evaluate.batch_size": "batches are as large as suits the machine",
 }
 SHARES = {  # keys that took a count or a share in older files -> the key of the share
     "finetune.limit_train_batches": "finetune.limit_train_share",
@@ -106,6 +110,8 @@ def _key_problem(detail: Any, path: str) -> str | None:
     if detail["type"] == "extra_forbidden":
         if path in MOVED:
             return f"{path} moved to {MOVED[path]}"
+        if path in GONE:
+            return f"{path} is no longer a key ({GONE[path]}). Remove the line"
         key = str(detail["loc"][-1])
         known = _known_keys(detail["loc"][:-1])
         similar = difflib.get_close_matches(key, known, n=1, cutoff=0.5)

@@ -99,9 +99,14 @@ class Paths:
         return self.root / ".retune/checkpoints"
 
     @property
-    def features(self) -> Path:
-        """Folder outside DVC: outputs of a frozen encoder for train and val, each under the key of its inputs."""
-        return self.root / ".retune/features"
+    def kept_rows(self) -> Path:
+        """File outside DVC: what models gave for rows, by content."""
+        return self.root / ".retune/rows/rows.sqlite"
+
+    @property
+    def rates(self) -> Path:
+        """File outside DVC: how fast this machine multiplies matrices."""
+        return self.root / ".retune/rates.json"
 
     def timing(self, stage: str) -> Path:
         """Time and memory that `stage` took; it is a name in the graph, such as `tokenize` or `finetune@42`.

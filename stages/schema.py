@@ -172,7 +172,6 @@ class Finetune(Section):
     devices: Positive
     strategy: Literal["auto", "ddp"]
     precision: Precision
-    gradient_checkpointing: bool
     compile: bool
     compact_vocabulary: bool
     packing: bool
@@ -188,7 +187,6 @@ class Evaluate(Section):
         "auto", "accuracy", "macro_f1", "mcc", "quadratic_kappa", "micro_f1", "sample_f1", "subset_accuracy",
         "r2", "mean_absolute_error",
     ]  # fmt: skip
-    batch_size: Positive
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     resamples: Annotated[int, Field(ge=100, le=1_000_000)]
     seed: Seed
@@ -230,7 +228,9 @@ class Machine(Section):
     num_workers: Annotated[int, Field(ge=0)]
     checkpoint_minutes: Annotated[float, Field(gt=0)]
     loggers: list[Literal["tensorboard", "mlflow"]]
+    gradient_checkpointing: bool
     unpack_limit_mb: Positive
+    kept_rows_mb: Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class Params(Section):

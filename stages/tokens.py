@@ -15,7 +15,6 @@ from stages.row_labels import label_values
 T = TypeVar("T", bound=np.generic)
 Batch = dict[str, NDArray[Any]]  # input_ids, attention_mask, ... of a batch, each (batch, tokens)
 
-BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}  # padded tokens per forward pass; on a CPU as many as fit its cache
 TOKENS_FILE = "tokens.arrow"  # an Arrow IPC stream: datasets.Dataset.from_file() opens it too
 
 
@@ -74,12 +73,15 @@ class Tokens:
             Positions, (distinct,); and indices into these, (rows,).
         """
         numbers: dict[tuple[bytes, ...], int] = {}
-        flats: list[Sequence[NDArray[np.int32]] | Sequence[NDArray[np.int8]]] = [self.input_ids]
-        flats += [self.token_type_ids] if self.token_type_ids else []
-        keys = (tuple(self._slice(flat, int(row)).tobytes() for flat in flats) for row in positions)
+        keys = (tuple(part.tobytes() for part in self.parts(int(row))) for row in positions)
         same_as = np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), np.int64, len(positions))
         _, first = np.unique(same_as, return_index=True)
         return positions[first], same_as
+
+    def parts(self, row: int) -> list[NDArray[np.int32] | NDArray[np.int8]]:
+        """Return what the model reads of one row: its token ids, and their types where there are any; (tokens,)."""
+        ids: list[NDArray[np.int32] | NDArray[np.int8]] = [self._slice(self.input_ids, row)]
+        return [*ids, self._slice(self.token_type_ids, row)] if self.token_type_ids else ids
 
     def _slice(self, flat: Sequence[NDArray[T]], row: int) -> NDArray[T]:
         start = self.starts[row]
@@ -116,19 +118,11 @@ def read_positions(path: Path) -> NDArray[np.int64]:
     return np.asarray(pq.read_table(path, columns=["position"]).column("position").to_numpy(), dtype=np.int64)
 
 
-def batches_by_length(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
-    """Return batches of indices into `lengths`, rows of like length together, so that little is padded.
-
-    The longest rows come first: a batch that does not fit in memory then fails at once and not at the end.
-    """
-    order = np.argsort(-lengths, kind="stable")
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-
-
 def batches_by_tokens(lengths: NDArray[np.int64], batch_tokens: int) -> list[NDArray[np.int64]]:
-    """Return batches of indices into `lengths`, longest first, each of at most `batch_tokens` padded tokens.
+    """Return batches of indices into `lengths`, each of at most `batch_tokens` padded tokens.
 
-    A row that is longer than that is a batch of its own.
+    The longest rows come first: a batch that does not fit in memory then fails at once and not at the end. A row that
+    is longer than `batch_tokens` is a batch of its own.
     """
     order = np.argsort(-lengths, kind="stable")
     batches, start = [], 0

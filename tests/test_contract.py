@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError, create_model
 from ruamel.yaml import YAML
 
 from pipeline.cli import app
+from stages.kept.code import CODE
 from stages.params import Params, parse_params, parse_yaml
 from stages.paths import Paths
 from stages.schema import Section
@@ -27,7 +28,7 @@ from stages.schema import Section
 ROOT = Path(__file__).parents[1]
 STAGES = ["download", "tokenize", "split", "finetune", "evaluate", "report"]
 HALLWAY = {path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"}
-SHARED_ROOMS = {"metrics", "model", "inference", "reading", "targets"}  # what stages share, beside the hallway
+SHARED_ROOMS = {"metrics", "model", "inference", "kept", "reading", "targets"}  # what stages share, beside the hallway
 ARROWS = {  # room of pipeline/ -> the rooms that it may import
     "yaml_edit": set(),
     "recipes": {"yaml_edit", "dataset"},
@@ -49,6 +50,7 @@ LOADS_A_MODEL = ROOT / "pipeline/commands/predict.py"  # the only module of pipe
 EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/__init__.py": "holds a docstring",
     "stages/targets/__init__.py": "holds a docstring",
+    "stages/kept/__init__.py": "holds a docstring",
     "stages/inference/__init__.py": "holds a docstring and names that are imported when asked for",
     "stages/errors.py": "messages alone",
     "stages/proxies.py": "messages alone",
@@ -69,6 +71,7 @@ EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/tokenizer_check.py": "refuses a tokenizer, or leaves it as it is",
     "stages/foreign_weights.py": "messages alone",
     "stages/model_fit.py": "refuses a model folder, or leaves it as it is",
+    "stages/speed.py": "log and timings",
     "stages/entry.py": "log, exit code and timings",
     "stages/class_rows.py": "ends a stage, or leaves it as it is",
     "stages/parent.py": "ends a stage, or leaves it as it is",
@@ -246,6 +249,14 @@ def test_deps_name_no_code_that_is_not_imported(name: str) -> None:
             assert any(path == ROOT / dep or ROOT / dep in path.parents for path in needed), dep
 
 
+@pytest.mark.parametrize("name", ["inference/computing.py", "finetune/acceleration/head_input.py", *CODE[:2]])
+def test_the_keys_of_kept_rows_hold_all_code_that_computes_them(name: str) -> None:
+    paths = modules(f"stages/{name}") or [ROOT / "stages" / name]
+    needed = {path.relative_to(ROOT).as_posix() for start in paths for path in closure(start)} - set(EXEMPT)
+    hashed = tuple(f"stages/{part}" for part in CODE)
+    assert [path for path in sorted(needed) if not path.startswith(hashed)] == []
+
+
 @pytest.mark.parametrize("path", modules("stages"), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_stages_know_nothing_of_the_pipeline_and_of_each_other(path: Path) -> None:
     room = path.relative_to(ROOT).parts[1]
@@ -391,7 +402,9 @@ def test_every_file_of_paths_is_an_output_of_the_graph() -> None:
     outs = [out.replace("${key}", "(dataset|model)").replace("${item.seed}", "42") for out in outs]
     paths = Paths()
     names = [name for name, value in vars(Paths).items() if isinstance(value, property)]
-    files = [getattr(paths, name) for name in names if name not in ("params", "checkpoints", "features", "report")]
+    files = [
+        getattr(paths, name) for name in names if name not in ("params", "checkpoints", "kept_rows", "rates", "report")
+    ]
     files += [paths.split(name) for name in ("train", "val", "test")]
     files += [method(42) for method in (paths.finetuned, paths.curve, paths.finetune_stats)]
     files += [method(42) for method in (paths.predictions, paths.metrics)]

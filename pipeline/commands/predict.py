@@ -24,11 +24,12 @@ from pipeline.commands.options import (
 )
 from pipeline.commands.terminal import project_root
 from stages.entry import check_interpreter
-from stages.errors import DataError
+from stages.errors import DataError, RetuneError
 from stages.shown import visible
 
 if TYPE_CHECKING:
     from stages.inference import Classifier
+    from stages.kept.store import RowStore
 
 
 def predict(
@@ -123,7 +124,20 @@ def _load(folder: Path) -> "Classifier":
     check_interpreter()
     from stages.inference import Classifier  # imported here, so that `retune --help` does not load torch
 
-    return Classifier.load(folder)
+    return Classifier.load(folder, store=_store())
+
+
+def _store() -> "RowStore":
+    """Return where the project keeps what it has computed; outside a project nothing is kept."""
+    from stages.kept.store import RowStore, open_store
+    from stages.params import read_params
+    from stages.paths import Paths
+
+    try:
+        paths = Paths(project_root())
+        return open_store(paths, read_params(paths.params).machine)
+    except RetuneError:  # a model works without a project, and with one whose params.yaml is being edited
+        return RowStore(Path(), limit=0)
 
 
 def _last_model() -> Path:

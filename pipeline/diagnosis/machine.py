@@ -133,8 +133,7 @@ def check_hardware(root: Path) -> Iterator[Finding]:
             yield Finding(
                 "CPU",
                 "ok",
-                f"{threads}; AMX: bf16 trains about 1.4 times as fast",
-                "retune run -S finetune.precision=bf16",
+                f"{threads}; AMX: finetune.precision auto trains in bf16",
             )
         else:
             yield Finding("CPU", "ok", f"{threads}; no AMX: finetune.precision auto trains in float32")

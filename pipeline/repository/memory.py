@@ -8,8 +8,17 @@ from typing import Any
 from stages.files import read_json
 
 FOLDER = ".retune"
-FOLDERS = (FOLDER, f"{FOLDER}/logs", f"{FOLDER}/listings", f"{FOLDER}/checkpoints", f"{FOLDER}/features")
-FILES = ("run.lock", "run.json", "seconds.json", "durations.json", "params.yaml", "dvc.lock", "dvc.lock.damaged")
+FOLDERS = (FOLDER, f"{FOLDER}/logs", f"{FOLDER}/listings", f"{FOLDER}/checkpoints", f"{FOLDER}/rows")
+FILES = (
+    "run.lock",
+    "run.json",
+    "seconds.json",
+    "durations.json",
+    "rates.json",
+    "params.yaml",
+    "dvc.lock",
+    "dvc.lock.damaged",
+)
 MOVED = ".moved"
 log = logging.getLogger(__name__)
 

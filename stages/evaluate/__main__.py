@@ -2,7 +2,7 @@
 
 Reads   data/tokenize/tokens, data/tokenize/labels.json, data/split/{val,test}.parquet, data/finetune/SEED/model
 Writes  data/evaluate/SEED/predictions.parquet, metrics.json, confusion.csv, calibration.csv
-Params  evaluate, split.duplicates
+Params  evaluate, split.duplicates; and machine, which changes no output
 
 Example: python -m stages.evaluate --seed 42
 """
@@ -10,17 +10,21 @@ Example: python -m stages.evaluate --seed 42
 import logging
 import time
 
+import numpy as np
 from transformers import PreTrainedModel
 
 from stages import entry
 from stages.components import read_components
 from stages.evaluate.kinds import EVALUATIONS
 from stages.files import write_json
-from stages.inference.loading import load_model, predict_tokens
+from stages.inference.computing import RowComputer
+from stages.inference.loading import load_model, logits_computer, predict_tokens
+from stages.kept.store import open_store
 from stages.metrics.names import metric_name
 from stages.params import Params
 from stages.paths import Paths
 from stages.predictions import Predictions, write_predictions
+from stages.speed import measured_speed
 from stages.targets.target import read_target
 from stages.tokens import open_tokens, read_column, read_positions
 
@@ -32,8 +36,11 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     metric = target.leading(options.metric)
     model = load_model(paths.finetuned(seed))
     start = time.perf_counter()
-    raw = predict_splits(paths, model, batch_size=options.batch_size, duplicates=params.split.duplicates)
+    computer = logits_computer(model, store=open_store(paths, params.machine))
+    raw = predict_splits(paths, model, duplicates=params.split.duplicates, computer=computer)
     seconds = time.perf_counter() - start
+    computed = computer.computed_tokens
+    speed = measured_speed(model, model.device, tokens=computed, seconds=seconds, rates=paths.rates)
     splits, metrics = EVALUATIONS[target.kind](raw, target, options, folder=paths.evaluation(seed))
     write_predictions(paths.predictions(seed), splits)
     write_json(paths.metrics(seed), metrics)
@@ -41,24 +48,35 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
         if value := metrics[split].get(metric):  # a split without rows has no metrics
             name = metric_name(split, metric)
             log.info("%s %.3f (%.3f to %.3f)", name, value["value"], value["low"], value["high"])
-    return {"predict_seconds": round(seconds, 1)}
+    return {"predict_seconds": round(seconds, 1), "computed_tokens": computed, **speed}
 
 
-def predict_splits(paths: Paths, model: PreTrainedModel, *, batch_size: int, duplicates: str) -> dict[str, Predictions]:
-    """Return a model's predictions for val and test; `duplicates` as in `connect_rows`."""
+def predict_splits(
+    paths: Paths, model: PreTrainedModel, *, duplicates: str, computer: RowComputer | None = None
+) -> dict[str, Predictions]:
+    """Return a model's predictions for val and test.
+
+    Args:
+        paths: Of the project.
+        model: From `load_model`.
+        duplicates: As in `connect_rows`.
+        computer: As in `predict_tokens`.
+    """
     tokens, ids = open_tokens(paths.tokens), read_column(paths.tokens, "id")
-    splits = {}
-    for name in ("val", "test"):
-        positions = read_positions(paths.split(name))
-        splits[name] = Predictions(
-            positions=positions,
-            ids=ids.take(positions).to_pylist(),
-            labels=tokens.labels[positions],
-            probabilities=predict_tokens(model, tokens, positions, batch_size=batch_size),
-            tokens=tokens.lengths[positions],
-            groups=read_components(paths.tokens, positions, duplicates=duplicates),
+    positions = {name: read_positions(paths.split(name)) for name in ("val", "test")}
+    probabilities = predict_tokens(model, tokens, np.concatenate([*positions.values()]), computer=computer)
+    parts = np.split(probabilities, [len(positions["val"])])
+    return {
+        name: Predictions(
+            positions=rows,
+            ids=ids.take(rows).to_pylist(),
+            labels=tokens.labels[rows],
+            probabilities=part,
+            tokens=tokens.lengths[rows],
+            groups=read_components(paths.tokens, rows, duplicates=duplicates),
         )
-    return splits
+        for (name, rows), part in zip(positions.items(), parts, strict=True)
+    }
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from lightning.pytorch import seed_everything
 
 from stages import entry
 from stages.files import write_json
-from stages.finetune.acceleration.features import CONTENT
 from stages.finetune.class_weights import label_weights
 from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import detect_device, process_rank
@@ -26,11 +25,12 @@ from stages.finetune.inputs import input_files, read_inputs
 from stages.finetune.pooling import choose_pooling
 from stages.finetune.prepare import apply_method, prepared
 from stages.finetune.stuck import describe_stuck
-from stages.finetune.summary import count_parameters, training_stats, write_curve
+from stages.finetune.summary import count_parameters, training_speed, training_stats, write_curve
 from stages.finetune.training.checkpoints import key_of, open_folder
 from stages.finetune.training.fit import fit
 from stages.finetune.training.lightning_module import make_module
 from stages.finetune.training.loggers import make_loggers
+from stages.kept.store import open_store
 from stages.model.heads import source_of
 from stages.model.padding import padding_side
 from stages.params import Params
@@ -65,9 +65,9 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     class_weights = label_weights(options.class_weights, labels=inputs.labels, train_labels=inputs.train_labels)
     started = time.monotonic()
     files = key_of({"pooling": pooling}, input_files(paths))  # the encoder's files may decide it
-    features = paths.features / f"{key_of({'inputs': files, 'device': device.kind, 'content': CONTENT})}.safetensors"
     folder = open_folder(paths.checkpoints, seed, key_of({"inputs": files, "options": options.model_dump(mode="json")}))
-    with prepared(model, inputs, options, device, features=features) as ready:
+    store, checkpointing = open_store(paths, machine), machine.gradient_checkpointing
+    with prepared(model, inputs, options, device, checkpointing=checkpointing, store=store) as ready:
         module = make_module(model, options, kind=inputs.target.kind, class_weights=class_weights)
         data = FinetuneData(ready.train, ready.val, options, device, seed=seed, num_workers=machine.num_workers)
         fit_started = time.monotonic()
@@ -86,11 +86,12 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     notes = (
         ready.notes
         | ({"stuck": stuck} if stuck else {})
-        | {"pooling": pooling or "the architecture's own"}
+        | {"precision": device.precision_key, "pooling": pooling or "the architecture's own"}
         | {"class_weights": class_weights, "source": source_of(model).facts()}
     )
     write_json(paths.finetune_stats(seed), training_stats(inputs, fitted, blocks, method=options.method, notes=notes))
-    return {"prepare_seconds": round(fit_started - started, 2), "train_seconds": round(train_seconds, 2)}
+    speed = training_speed(model, data, fitted, device, seconds=train_seconds, rates=paths.rates)
+    return {"prepare_seconds": round(fit_started - started, 2), "train_seconds": round(train_seconds, 2), **speed}
 
 
 if __name__ == "__main__":

@@ -73,6 +73,10 @@ class FinetuneData(LightningDataModule):
         rows_per_batch = -(-self.options.batch_size // self.train_batches.parts)
         return self._loader(self.val, val_batches(self.val.lengths, rows_per_batch, self.options.max_tokens_per_batch))
 
+    def tokens_of_epoch(self) -> int:
+        """Return the tokens of train in the first epoch, padding not counted; all epochs have about as many."""
+        return sum(int(self.train.lengths[batch].sum()) for batch in self.train_batches.batches(0))
+
     def real_token_share(self) -> float:
         """Return the share (0 to 1) of the tokens in padded batches of train that are not padding."""
         padded = sum(len(batch) * int(self.train.lengths[batch].max()) for batch in self.train_batches.batches(0))

@@ -36,11 +36,17 @@ class Device:
     strategy: Literal["auto", "ddp"] = "auto"
     precision: Precision = "32-true"
 
+    @property
+    def precision_key(self) -> str:
+        """The precision in the terms of params.yaml."""
+        return next(key for key, name in PRECISIONS.items() if name == self.precision)
+
 
 def detect_device(options: Finetune) -> Device:
     """Return the device that finetune.accelerator, devices, strategy and precision ask for.
 
-    `auto` takes a GPU where there is one, and on it bf16, or fp16 if it does not compute in bf16.
+    `auto` takes a GPU where there is one, and on it bf16, or fp16 if it does not compute in bf16. On a CPU it takes
+    bf16 if the processor multiplies matrices in it (AMX), but for a frozen encoder, whose head alone would be rounded.
 
     Raises:
         TrainingError: There is no GPU but one or its fp16 is asked for, or there are fewer GPUs than asked for.
@@ -63,7 +69,7 @@ def detect_device(options: Finetune) -> Device:
             "are unfrozen later are not kept equal between devices. Set finetune.devices to 1, or another method."
         )
     strategy = "ddp" if options.devices > 1 else options.strategy
-    return Device(kind, options.devices, strategy, _precision(options.precision, kind))
+    return Device(kind, options.devices, strategy, _precision(options, kind))
 
 
 def process_rank() -> int:
@@ -85,7 +91,7 @@ def checkpoint_layers(model: PreTrainedModel) -> None:
         (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
     except ValueError as error:
         raise TrainingError(
-            f"finetune.gradient_checkpointing is true, but transformers has none for {model.config.model_type}. "
+            f"machine.gradient_checkpointing is true, but transformers has none for {model.config.model_type}. "
             "Set it to false, and lower finetune.batch_size if the memory is full."
         ) from error
 
@@ -108,7 +114,14 @@ def _kind(accelerator: str) -> Kind:
     return "mps" if accelerator != "cpu" and torch.backends.mps.is_available() else "cpu"
 
 
-def _precision(wanted: str, kind: Kind) -> Precision:
+def has_amx() -> bool:
+    """Return whether the processor has units that multiply matrices in bf16."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch before 2.10 has no such question
+    return bool(capabilities.get("amx_bf16"))
+
+
+def _precision(options: Finetune, kind: Kind) -> Precision:
+    wanted = options.precision
     if wanted == "fp16" and kind != "cuda":
         raise TrainingError(
             f"finetune.precision is fp16, but the training runs on {kind}, and only CUDA GPUs train in it. "
@@ -118,5 +131,8 @@ def _precision(wanted: str, kind: Kind) -> Precision:
     if wanted == "bf16" and kind == "cuda" and not bf16:
         log.warning("this GPU emulates bf16, which is slow: with finetune.precision auto it computes in fp16")
     if wanted == "auto":
-        wanted = "32" if kind != "cuda" else "bf16" if bf16 else "fp16"
+        if kind == "cuda":
+            wanted = "bf16" if bf16 else "fp16"
+        else:
+            wanted = "bf16" if kind == "cpu" and has_amx() and options.method != "frozen" else "32"
     return PRECISIONS[wanted]

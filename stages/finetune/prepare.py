@@ -4,16 +4,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor
 from transformers import PreTrainedModel
 
-from stages.finetune.acceleration.features import FeatureRows, encode, stored
+from stages.finetune.acceleration.features import FeatureRows, encode
 from stages.finetune.acceleration.head_input import find_head_input, kept_features
 from stages.finetune.acceleration.packing import agrees
 from stages.finetune.acceleration.vocabulary import ShrinkUnused, compact_vocabulary, restore_vocabulary, used_ids
@@ -24,6 +22,7 @@ from stages.finetune.encoder import pad_token_id
 from stages.finetune.inputs import Inputs
 from stages.finetune.lora import add_lora, merge_lora
 from stages.finetune.methods import check_something_trains, freeze_encoder, freeze_lowest, set_modes
+from stages.kept.store import RowStore
 from stages.model.heads import give_head
 from stages.model.layers import first_token_only
 from stages.model.packed import ROW_OUTPUTS, attend_packed, can_pack
@@ -74,7 +73,13 @@ def apply_method(model: PreTrainedModel, options: Finetune, pooling: Pooling | N
 
 @contextmanager
 def prepared(
-    model: PreTrainedModel, inputs: Inputs, options: Finetune, device: Device, *, features: Path
+    model: PreTrainedModel,
+    inputs: Inputs,
+    options: Finetune,
+    device: Device,
+    *,
+    checkpointing: bool = False,
+    store: RowStore | None = None,
 ) -> Iterator[Prepared]:
     """Make training cheaper while the block runs; after it the model is a plain one again.
 
@@ -83,14 +88,15 @@ def prepared(
         inputs: Tokens and splits.
         options: Section finetune of params.yaml.
         device: Where the training runs.
-        features: File for the features of a `frozen` encoder; see `stored`.
+        checkpointing: Compute layers again for their gradient.
+        store: Where the vectors of a `frozen` encoder are kept; None: nowhere.
     """
     pad = pad_token_id(model)
     if device.kind == "cuda":
         model.to(torch.device("cuda", process_rank()))  # type: ignore[arg-type]
     with ExitStack() as stack:
         if options.method == "frozen":
-            yield _frozen_rows(stack, model, inputs, pad_token_id=pad, file=features)
+            yield _frozen_rows(stack, model, inputs, pad_token_id=pad, store=store)
             return
         notes: dict[str, Any] = {}
         one_vector = first_token_only(model) or model.config.model_type in ROW_OUTPUTS or pooling_of(model.config)
@@ -112,7 +118,7 @@ def prepared(
         start = first_position(model) if packed else None
         train = TokenRows(inputs.tokens, inputs.train, pad_token_id=pad, packed_from=start, filled=packed)
         val = TokenRows(inputs.tokens, inputs.val, pad_token_id=pad, packed_from=start)
-        if options.gradient_checkpointing:
+        if checkpointing:
             checkpoint_layers(model)
         if options.compile:
             compile_layers(model, device)
@@ -140,7 +146,7 @@ def packs(model: PreTrainedModel, inputs: Inputs, options: Finetune, device: Dev
 
 
 def _frozen_rows(
-    stack: ExitStack, model: PreTrainedModel, inputs: Inputs, *, pad_token_id: int, file: Path
+    stack: ExitStack, model: PreTrainedModel, inputs: Inputs, *, pad_token_id: int, store: RowStore | None
 ) -> Prepared:
     """Replace the encoder by its features until `stack` ends, and return them as rows."""
     tokens, train, val = inputs.tokens, inputs.train, inputs.val
@@ -148,18 +154,10 @@ def _frozen_rows(
     batch = tokens.pad(np.concatenate([longest[:SAMPLE_ROWS], longest[-1:]]), pad_token_id=pad_token_id)
     del batch["labels"]
     head_input = find_head_input(model, {name: torch.from_numpy(v).to(model.device) for name, v in batch.items()})
-
-    def compute() -> dict[str, Tensor]:
-        log.info("frozen: the encoder runs once over %d rows; the epochs train the head alone", len(train) + len(val))
-        splits = {"train": train, "val": val}
-        return {
-            name: encode(model, tokens, rows, pad_token_id=pad_token_id, vector=head_input.vector)
-            for name, rows in splits.items()
-        }
-
-    features = stored(file, compute)
+    log.info("frozen: the encoder runs once over %d rows; the epochs train the head alone", len(train) + len(val))
+    features = encode(model, tokens, np.concatenate([train, val]), vector=head_input.vector, store=store)
     stack.enter_context(kept_features(model, head_input))
     return Prepared(
-        FeatureRows(features["train"], tokens.labels[train], train),
-        FeatureRows(features["val"], tokens.labels[val], val),
+        FeatureRows(features[: len(train)], tokens.labels[train], train),
+        FeatureRows(features[len(train) :], tokens.labels[val], val),
     )

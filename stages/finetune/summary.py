@@ -4,12 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from transformers import PreTrainedModel
 
 from stages.files import write_text
+from stages.finetune.acceleration.features import FeatureRows
+from stages.finetune.data_module import FinetuneData
+from stages.finetune.devices import Device
 from stages.finetune.inputs import Inputs
 from stages.finetune.methods import blocks_of
 from stages.finetune.training.fit import Fitted
+from stages.speed import measured_speed
 
 Blocks = dict[str, dict[str, int]]  # block -> `trainable` and `frozen` -> number of parameters
 
@@ -28,6 +33,16 @@ def count_parameters(model: PreTrainedModel) -> Blocks:
         }
         for block, parameters in blocks_of(model).items()
     }
+
+
+def training_speed(
+    model: PreTrainedModel, data: FinetuneData, fitted: Fitted, device: Device, *, seconds: float, rates: Path
+) -> dict[str, float]:
+    """Return how fast the model was trained, by `measured_speed`; nothing for kept features, which have no tokens."""
+    if isinstance(data.train, FeatureRows) or device.count > 1:  # devices that share a CPU have no rate of their own
+        return {}
+    tokens = data.tokens_of_epoch() * len(fitted.curve)
+    return measured_speed(model, torch.device(device.kind), tokens=tokens, seconds=seconds, rates=rates, training=True)
 
 
 def training_stats(

@@ -8,7 +8,8 @@ Example:
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +20,26 @@ from transformers import PreTrainedModel
 
 from stages.errors import ModelError
 from stages.inference.classes import Prediction
+from stages.inference.computing import RowComputer
 from stages.inference.decision import Calibration, read_calibration
-from stages.inference.forward import inputs_of, logits_of, reads_padding
+from stages.inference.forward import inputs_of, logits_of
 from stages.inference.kinds import PREDICTORS
 from stages.inference.label_set import SetPrediction
-from stages.inference.loading import load_model, read_behind
+from stages.inference.loading import answers_of, load_model, logits_computer
 from stages.inference.number import NumberPrediction
 from stages.inference.tokenizer import open_auto_tokenizer
+from stages.kept.store import RowStore
 from stages.model.layers import first_token
 from stages.model.outputs import compute_errors
 from stages.model.packed import padded
 from stages.model.padding import choose_pad_token, padding_side
 from stages.model.pooling import pool, pooling_of
 from stages.model.positions import max_tokens, table_tokens
-from stages.targets.answers import ANSWERS, is_known, kind_of
+from stages.targets.answers import is_known, kind_of
 from stages.texts import check_texts, windows
 from stages.tokenizer import ModelTokenizer, encode
 from stages.tokenizer_check import check_embedded, check_vocabulary
-from stages.tokens import BATCH_TOKENS, Batch, Tokens, batches_by_tokens, of_equal_length
+from stages.tokens import Batch, Tokens
 
 
 class Classifier:
@@ -46,6 +49,8 @@ class Classifier:
         model: In eval mode, from `load_model`.
         tokenizer: Its tokenizer, from `open_auto_tokenizer`.
         calibration: Temperature, threshold, and how texts that are too long are cut.
+        store: Where results are kept by the tokens of their text; None: nowhere. With one, the last bits of a result do
+            not depend on the texts beside it; a few texts then take longer.
 
     Attributes:
         labels: Label names in class order.
@@ -54,7 +59,14 @@ class Classifier:
         rows_cut: How many texts have been cut to `max_length` so far.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: ModelTokenizer, calibration: Calibration) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: ModelTokenizer,
+        calibration: Calibration,
+        *,
+        store: RowStore | None = None,
+    ) -> None:
         self.labels = _labels(model)
         self.max_length = calibration.max_length
         self.hidden_size = int(model.config.hidden_size)
@@ -62,18 +74,21 @@ class Classifier:
         self._model = model
         self._tokenizer = tokenizer
         self._calibration = calibration
+        self._store = store
         probe, _ = self._encode(["a"], pairs=False)
         what = f"{model.config.model_type} can't compute a text"
         with compute_errors(what, advice="Correct config.json, or use another model."):
-            self._equal_lengths = reads_padding(model, probe, np.arange(1))
+            logits_of(model, probe.pad([0], pad_token_id=0))
 
     @classmethod
-    def load(cls, folder: str | Path = "data/report/model") -> "Classifier":
+    def load(cls, folder: str | Path = "data/report/model", *, store: RowStore | None = None) -> "Classifier":
         """Load a model folder, on the GPU if there is one.
 
         Args:
             folder: A folder of `save_pretrained` with tokenizer.json. If it has a calibration.json, the temperature
                 and the threshold of that file are applied.
+            store: Where results are kept by the tokens of their text, so that none is computed twice; None: nowhere.
+                With one, a result's last bits do not depend on the texts beside it, and a few texts take longer.
 
         Raises:
             ModelError: The folder is missing, is not safe to load, or is not a classifier's.
@@ -87,7 +102,7 @@ class Classifier:
         opened = _fitted(open_auto_tokenizer(folder), model, str(folder))
         longest = _longest(opened.max_length, model)
         calibration = read_calibration(folder, labels=labels, longest=longest, most=table_tokens(model))
-        return cls(model, opened, calibration)
+        return cls(model, opened, calibration, store=store)
 
     def __call__(
         self, texts: Sequence[str], text_pairs: Sequence[str] | None = None
@@ -153,17 +168,26 @@ class Classifier:
         Source: mean pooling, Reimers and Gurevych, Sentence-BERT (2019), section 3.
         """
         with padded(self._model):
-            return self._compute(texts, text_pairs, self._pool, width=self.hidden_size)
+            return self._compute(texts, text_pairs, self._embeddings, width=self.hidden_size)
 
     def _answer(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> NDArray[np.float32]:
         with first_token(self._model):
-            return self._compute(texts, text_pairs, self._classify, width=len(self.labels))
+            logits = self._compute(texts, text_pairs, self._logits, width=len(self.labels))
+        return answers_of(self._model, logits, temperature=self._calibration.temperature)
+
+    @cached_property
+    def _logits(self) -> RowComputer:
+        return logits_computer(self._model, store=self._store)
+
+    @cached_property
+    def _embeddings(self) -> RowComputer:
+        return RowComputer(self._model, self._pool, "embeddings", store=self._store)
 
     def _compute(
         self,
         texts: Sequence[str],
         text_pairs: Sequence[str] | None,
-        forward: Callable[[Batch], torch.Tensor],
+        computer: RowComputer,
         *,
         width: int,
     ) -> NDArray[np.float32]:
@@ -171,7 +195,7 @@ class Classifier:
         inputs: Sequence[Any] = texts if text_pairs is None else list(zip(texts, text_pairs, strict=True))
         result = np.empty((len(inputs), width), dtype=np.float32)
         for part in windows(inputs):
-            result[part] = self._compute_window(inputs[part], forward, pairs=text_pairs is not None, width=width)
+            result[part] = self._compute_window(inputs[part], computer, pairs=text_pairs is not None, width=width)
         if not np.isfinite(result).all():
             raise ModelError(
                 "The model's outputs are NaN or infinite, so its weights or numbers in its config.json are damaged. "
@@ -180,22 +204,15 @@ class Classifier:
         return result
 
     def _compute_window(
-        self, window: Sequence[Any], forward: Callable[[Batch], torch.Tensor], *, pairs: bool, width: int
+        self, window: Sequence[Any], computer: RowComputer, *, pairs: bool, width: int
     ) -> NDArray[np.float32]:
-        """Compute equal texts once, in batches of texts of like length, which need hardly any padding."""
+        """Compute equal texts once; shape (window rows, width)."""
         distinct = {text: number for number, text in enumerate(dict.fromkeys(window))}
         inverse = np.fromiter((distinct[text] for text in window), dtype=np.int64, count=len(window))
         tokens, cut = self._encode(list(distinct), pairs=pairs)
         self.rows_cut += int((cut[inverse] > 0).sum())
-        values = np.empty((len(distinct), width), dtype=np.float32)
-        batches = batches_by_tokens(tokens.lengths, BATCH_TOKENS[self._model.device.type])
-        if self._equal_lengths:
-            batches = of_equal_length(batches, tokens.lengths)
-        pad = self._model.config.pad_token_id or 0
-        results = ((indices, forward(tokens.pad(indices, pad_token_id=pad))) for indices in batches)
-        for indices, result in read_behind(results):
-            values[indices] = result
-        return values[inverse]  # (window rows, width)
+        values = computer.compute(tokens, np.arange(len(distinct)), width=width)
+        return values[inverse]
 
     def _encode(self, texts: Sequence[Any], *, pairs: bool) -> tuple[Tokens, NDArray[np.int64]]:
         truncation = self._calibration.truncation
@@ -205,11 +222,6 @@ class Classifier:
         check_embedded(highest, len(embeddings.weight), "the model", tokenizer=self._tokenizer.tokenizer)
         return dataclasses.replace(tokens, padding_side=padding_side(self._model.config)), cut
 
-    def _classify(self, batch: Batch) -> torch.Tensor:
-        logits = logits_of(self._model, batch)  # (batch, outputs)
-        return ANSWERS[kind_of(self._model.config)].answers(logits, temperature=self._calibration.temperature)
-
-    @torch.inference_mode()
     def _pool(self, batch: Batch) -> torch.Tensor:
         hidden = self._model.base_model(**inputs_of(self._model, batch)).last_hidden_state.float()
         mask = torch.from_numpy(batch["attention_mask"]).to(hidden)  # (batch, tokens); FNet takes none itself

@@ -4,8 +4,6 @@ It reads weights as safetensors alone, uses no network, and runs no code that co
 """
 
 import dataclasses
-from collections import deque
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,9 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from stages.errors import ModelError
-from stages.inference.forward import logits_of, reads_padding
+from stages.inference.computing import RowComputer
+from stages.inference.forward import logits_of
+from stages.kept.store import RowStore
 from stages.model.encoder_decoders import read_last_end
 from stages.model.heads import load_retune_head
 from stages.model.layers import first_token
@@ -27,10 +27,9 @@ from stages.model_config import check_labels, read_object
 from stages.model_files import is_present, other_safetensors
 from stages.model_folder import check_model_folder, offline
 from stages.targets.answers import ANSWERS, kind_of
-from stages.tokens import BATCH_TOKENS, Tokens, batches_by_length, batches_by_tokens, of_equal_length
+from stages.tokens import Tokens
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # one file, or the index of several
-AHEAD = 2  # batches that a GPU has before it while the result of another is read
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
@@ -99,9 +98,8 @@ def _require_files(folder: Path) -> None:
         raise ModelError(f"{folder}/model.safetensors is missing. Make the model with: dvc repro (or dvc pull)")
 
 
-@torch.inference_mode()
 def predict_tokens(
-    model: PreTrainedModel, tokens: Tokens, positions: NDArray[np.int64], *, batch_size: int
+    model: PreTrainedModel, tokens: Tokens, positions: NDArray[np.int64], *, computer: RowComputer | None = None
 ) -> NDArray[np.float32]:
     """Return the model's answers for some rows, in their order; rows with the same tokens are computed once.
 
@@ -109,52 +107,25 @@ def predict_tokens(
         model: From `load_model`.
         tokens: The tokens of all rows.
         positions: Positions of the rows in the tokens; shape (rows,).
-        batch_size: Rows of like length per forward pass (>= 1).
+        computer: From `logits_computer`; None: a new one, which keeps nothing.
 
     Returns:
         The probabilities of the classes, or what else the kind of target has; shape (rows, outputs).
     """
     tokens = dataclasses.replace(tokens, padding_side=padding_side(model.config))
-    distinct, same_as = tokens.distinct(positions)
-    lengths = tokens.lengths[distinct]
-    on_gpu = model.device.type == "cuda"
-    batches = batches_by_tokens(lengths, BATCH_TOKENS["cuda"]) if on_gpu else batches_by_length(lengths, batch_size)
-    if len(distinct) and reads_padding(model, tokens, distinct):
-        batches = of_equal_length(batches, lengths)
-    pad = model.config.pad_token_id or 0
-    answers = ANSWERS[kind_of(model.config)].answers
-    results_of = np.zeros((len(distinct), int(model.config.num_labels or 0)), dtype=np.float32)
     with first_token(model):
-        results = (
-            (indices, answers(logits_of(model, tokens.pad(distinct[indices], pad_token_id=pad)))) for indices in batches
+        logits = (computer or logits_computer(model)).compute(
+            tokens, positions, width=int(model.config.num_labels or 0)
         )
-        for indices, values in read_behind(results):
-            results_of[indices] = values
-    return results_of[same_as]
+    return answers_of(model, logits)
 
 
-def read_behind(
-    results: Iterable[tuple[NDArray[np.int64], torch.Tensor]],
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Yield each batch's rows and values, from a GPU while it works on the batches after it."""
-    waiting: deque[tuple[NDArray[np.int64], torch.Tensor, torch.cuda.Event | None]] = deque()
-    for indices, values in results:
-        done = None
-        if values.is_cuda:
-            values = values.to("cpu", non_blocking=True)
-            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            done.record()
-        waiting.append((indices, values, done))
-        if done is None or len(waiting) > AHEAD:
-            yield _read(waiting)
-    while waiting:
-        yield _read(waiting)
+def logits_computer(model: PreTrainedModel, *, store: RowStore | None = None) -> RowComputer:
+    """Return what computes a model's logits, to be used within `first_token`; with a store, each row once for all."""
+    return RowComputer(model, lambda batch: logits_of(model, batch), "logits", store=store)
 
 
-def _read(
-    waiting: deque[tuple[NDArray[np.int64], torch.Tensor, torch.cuda.Event | None]],
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    indices, values, done = waiting.popleft()
-    if done is not None:
-        done.synchronize()
-    return indices, values.numpy()
+def answers_of(model: PreTrainedModel, logits: NDArray[np.float32], *, temperature: float = 1.0) -> NDArray[np.float32]:
+    """Return the answers to rows from their logits, (rows, outputs) both."""
+    answers = ANSWERS[kind_of(model.config)].answers(torch.from_numpy(logits), temperature=temperature)
+    return np.asarray(answers.numpy())

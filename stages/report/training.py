@@ -28,6 +28,7 @@ def describe_training(stats: Mapping[str, Any], options: Finetune) -> list[tuple
         ("frozen", _frozen(parameters.get("blocks") or {})),
         ("learning rate", _schedule(options)),
         ("batch", _batch(options)),
+        ("precision", _precision(stats.get("precision"), options)),
         ("epochs", _epochs(stats, options)),
         ("rows", _by_split(stats.get("rows"))),
         ("tokens", _by_split(stats.get("tokens"))),
@@ -64,6 +65,13 @@ def _batch(options: Finetune) -> str:
     steps = options.accumulate_grad_batches
     tokens = f", at most {options.max_tokens_per_batch:,} tokens" if options.max_tokens_per_batch else ""
     return f"{options.batch_size} rows{tokens}{f', {steps} batches per step' if steps > 1 else ''}"
+
+
+def _precision(taken: str | None, options: Finetune) -> str:
+    if taken is None:
+        return ""
+    names = {"32": "float32", "bf16": "bf16 products, float32 weights", "fp16": "fp16 products, float32 weights"}
+    return f"{names.get(taken, taken)}{' (taken by auto)' if options.precision == 'auto' else ''}"
 
 
 def _epochs(stats: Mapping[str, Any], options: Finetune) -> str:

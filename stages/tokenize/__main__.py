@@ -9,6 +9,9 @@ Params: tokenize
 Example: python -m stages.tokenize
 """
 
+import logging
+import time
+
 from stages import entry
 from stages.files import replace_folder, write_json, write_text
 from stages.params import Params
@@ -18,8 +21,11 @@ from stages.tokenize.encoding import write_tokens
 from stages.tokenizer import open_tokenizer
 from stages.tokens import TOKENS_FILE
 
+log = logging.getLogger(__name__)
 
-def main(params: Params, paths: Paths) -> None:
+
+def main(params: Params, paths: Paths) -> dict[str, float]:
+    start = time.perf_counter()
     with replace_folder(paths.tokens) as folder:
         lengths = write_tokens(
             paths.rows,
@@ -28,9 +34,13 @@ def main(params: Params, paths: Paths) -> None:
             max_length=params.tokenize.max_length,
             truncation=params.tokenize.truncation,
         )
+    stats = lengths.stats()
+    speed = stats["rows"] / (time.perf_counter() - start)
+    log.info("tokenized %.0f rows per second", speed)
     write_json(paths.labels, read_rows_target(paths.rows).to_json())
     write_text(paths.lengths, lengths.histogram())
-    write_json(paths.token_stats, lengths.stats())
+    write_json(paths.token_stats, stats)
+    return {"rows_per_second": round(speed)}
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def same_answers(paths: Paths, *, padding_counts: bool) -> str | None:
 
     def of_tokens() -> Values:
         loaded = load_model(paths.finetuned(SEED))
-        return predict_tokens(loaded, open_tokens(paths.tokens), np.arange(len(texts)), batch_size=len(texts))
+        return predict_tokens(loaded, open_tokens(paths.tokens), np.arange(len(texts)))
 
     ways: dict[str, Callable[[], Values]] = {
         "Classifier, one text": alone,

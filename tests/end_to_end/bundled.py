@@ -21,13 +21,24 @@ STAGES = (
 )
 
 
+ONE_AFTER_THE_OTHER = """\
+import runpy, shlex, sys
+for command in sys.argv[1:]:
+    name, *sys.argv[1:] = shlex.split(command)
+    runpy.run_module(f"stages.{name}", run_name="__main__", alter_sys=True)
+"""
+
+
 def run(root: Path, recipe: str, *values: str, stages: Sequence[str] = STAGES) -> Path:
-    """Run the stages one after the other under `root`, without DVC; `values` as KEY=YAML."""
+    """Run the stages one after the other under `root`, without DVC; `values` as KEY=YAML.
+
+    One process runs them all: that each is a command of its own is tested elsewhere, and seven imports of torch take
+    longer than most of the stages.
+    """
     (root / "params.yaml").write_text(recipes.compose(ROOT, recipe, values), encoding="utf-8")
     shutil.copytree(ROOT / "data/samples", root / "data/samples", dirs_exist_ok=True)
+    command = [sys.executable, "-c", ONE_AFTER_THE_OTHER, *stages]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    for stage in stages:
-        command = [sys.executable, "-m", *f"stages.{stage}".split()]
-        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     return root

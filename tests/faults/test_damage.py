@@ -124,8 +124,7 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 def test_features(frozen: tuple[Path, list[str]], tmp_path: Path, count: Callable[[str, str], None], kind: str) -> None:
     source, expected = frozen
     paths = Paths(faults.copy_project(source, tmp_path / "project"))
-    [features] = paths.features.glob("*.safetensors")
-    faults.damage(features, kind, faults.chance_of("features", kind))
+    faults.damage(paths.kept_rows, kind, faults.chance_of("features", kind))
     shutil.rmtree(paths.finetuned(7))
     train(paths.root)
     assert trained(paths) == expected

@@ -106,7 +106,14 @@ def test_a_wrong_value_is_named_with_its_key(values: Any, key: str, value: Any, 
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("num_workers", 2), ("checkpoint_minutes", 5.0), ("loggers", []), ("unpack_limit_mb", 9)]
+    ("key", "value"),
+    [
+        ("num_workers", 2),
+        ("checkpoint_minutes", 5.0),
+        ("loggers", []),
+        ("unpack_limit_mb", 9),
+        ("gradient_checkpointing", True),
+    ],
 )
 def test_a_key_of_an_older_file_is_told_where_it_went(values: Any, key: str, value: Any) -> None:
     section, old = ("finetune", "finetune") if key != "unpack_limit_mb" else ("download", "download.dataset")
@@ -115,6 +122,14 @@ def test_a_key_of_an_older_file_is_told_where_it_went(values: Any, key: str, val
     with pytest.raises(
         ParamsError,
         match=rf"^params.yaml: {old}.{key} moved to machine.{key}; machine is missing. Copy missing keys from recipes/",
+    ):
+        parse_params(values, name="params.yaml")
+
+
+def test_a_key_that_nothing_replaces_is_told_to_go(values: Any) -> None:
+    values["evaluate"]["batch_size"] = 64
+    with pytest.raises(
+        ParamsError, match=r"^params.yaml: evaluate.batch_size is no longer a key \(batches .*\). Remove the line"
     ):
         parse_params(values, name="params.yaml")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.tokens import TOKENS_FILE, batches_by_length, batches_by_tokens, open_tokens, read_positions
+from stages.tokens import TOKENS_FILE, batches_by_tokens, open_tokens, read_positions
 
 ROWS = [[2, 11, 3], [2, 3], [2, 11, 12, 13, 3], [2, 14, 3]]
 
@@ -45,12 +45,6 @@ def test_token_ids_stay_on_disk(tmp_path: Path) -> None:
     write(tmp_path)
     tokens = open_tokens(tmp_path)
     assert not any(chunk.flags.owndata for chunk in tokens.input_ids)
-
-
-def test_batches_by_length_holds_every_row_once_longest_first() -> None:
-    lengths = np.array([3, 9, 1, 5, 5])
-    batches = batches_by_length(lengths, 2)
-    assert [batch.tolist() for batch in batches] == [[1, 3], [4, 0], [2]]
 
 
 def test_a_batch_holds_at_most_its_tokens_and_every_row_once() -> None:

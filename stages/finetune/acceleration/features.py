@@ -1,27 +1,24 @@
 """Features of a frozen encoder: it runs once per row, and the epochs train the head alone on what it gave."""
 
 import logging
-from collections.abc import Callable
-from pathlib import Path
+import time
 
 import numpy as np
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import PreTrainedModel
 
-from stages.files import replace_file, sha256
 from stages.finetune.acceleration.head_input import evaluated, run_whole, vectors_of
+from stages.kept.context import encoder_context
+from stages.kept.rows import Keeper, compute_rows, shape_tokens
+from stages.kept.store import RowStore, locked
 from stages.model.layers import first_token
-from stages.tokens import BATCH_TOKENS, Tokens, batches_by_tokens
+from stages.model_fit import POOLER
+from stages.tokens import Batch, Tokens
 
 log = logging.getLogger(__name__)
-
-CONTENT = "vectors before the pooler"  # of stored features; another name, and they are computed anew
 
 
 class FeatureRows(Dataset[dict[str, Tensor]]):
@@ -52,52 +49,36 @@ class FeatureRows(Dataset[dict[str, Tensor]]):
 
 @torch.no_grad()
 def encode(
-    model: PreTrainedModel, tokens: Tokens, positions: NDArray[np.int64], *, pad_token_id: int, vector: str
+    model: PreTrainedModel, tokens: Tokens, positions: NDArray[np.int64], *, vector: str, store: RowStore | None = None
 ) -> Tensor:
-    """Run the encoder in eval mode, on the model's device; rows with the same tokens are computed once.
+    """Run the encoder in eval mode, on the model's device; a row that is kept is not computed.
+
+    So another seed, rate or head trains the head alone, and a new row is the only one that is computed. A second
+    run at the same time waits for the first.
+
+    Args:
+        model: The classifier.
+        tokens: The tokens of all rows.
+        positions: Positions of at least one row in the tokens; shape (rows,).
+        vector: Which vector of a row's; see `find_head_input`.
+        store: Where rows are kept; None: nowhere.
 
     Returns:
         The vector of each row that the head reads, before a pooler; shape (rows, width), on the CPU.
     """
-    distinct, same_as = tokens.distinct(positions)
-    features = torch.empty(len(distinct), 0)
-    with evaluated(model), first_token(model):
-        for indices in batches_by_tokens(tokens.lengths[distinct], BATCH_TOKENS[model.device.type]):
-            batch = tokens.pad(distinct[indices], pad_token_id=pad_token_id)
-            del batch["labels"]
-            inputs = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
-            vectors = vectors_of(vector, model, run_whole(model, inputs)[0], inputs).float().cpu()
-            if not features.shape[1]:
-                features = torch.empty(len(distinct), vectors.shape[1])
-            features[torch.from_numpy(indices)] = vectors
-    return features[torch.from_numpy(same_as)]
 
+    def forward(batch: Batch) -> Tensor:
+        inputs = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
+        return vectors_of(vector, model, run_whole(model, inputs)[0], inputs)
 
-def stored(path: Path, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the features that an earlier run stored, or compute and store them.
-
-    So another seed, rate or head trains the head alone. A second run at the same time waits for the first.
-
-    Args:
-        path: Its stem is a key of everything that decides the features; the name of the file that is written has its
-            SHA-256 too, so that damage is noticed. Other files in its folder are removed.
-        compute: Returns the features by name of the split.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.parent / "lock"):
-        for earlier in path.parent.glob(f"{path.stem}-*{path.suffix}"):
-            if earlier.stem == f"{path.stem}-{sha256(earlier)}":
-                log.info("frozen: the features of these rows are stored, so the encoder does not run")
-                return load_file(earlier)
-            log.warning("frozen: %s is damaged, so the encoder runs again", earlier)
-        features = compute()
-        for old in path.parent.glob("*.safetensors"):
-            old.unlink()
-        try:
-            with replace_file(path) as temporary:
-                save_file(features, temporary)
-                digest = sha256(temporary)
-            path.rename(path.with_stem(f"{path.stem}-{digest}"))
-        except (OSError, SafetensorError) as error:
-            log.warning("frozen: the features can't be stored for later runs (%s)", error)
-        return features
+    with evaluated(model), first_token(model), locked(store):
+        keeper = None
+        if store and store.limit:
+            keeper = Keeper(store, encoder_context(model, f"vector: {vector}", without=POOLER))
+        batch_tokens = shape_tokens(model.device)
+        start = time.perf_counter()
+        features, computed = compute_rows(tokens, positions, forward, batch_tokens=batch_tokens, keeper=keeper)
+        seconds = time.perf_counter() - start
+    every = tokens.lengths[positions].sum()
+    log.info("frozen: the encoder computed %d of %d tokens, %.0f per second", computed, every, computed / seconds)
+    return torch.from_numpy(features)

@@ -10,7 +10,10 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from stages.errors import DataError, ModelError, RetuneError
 from stages.inference.classifier import Classifier
+from stages.paths import Paths
 from tests.pipeline.prediction.rows import run_retune
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_a_foreign_folder_is_refused(model: Path, tmp_path: Path) -> None:
@@ -38,6 +41,20 @@ def test_texts_as_arguments(model: Path) -> None:
     shares = "".join(f"  {label} {share:.3f}" for label, share in expected.probabilities.items())
     assert first == f"{expected.label}  {expected.probability:.3f}{shares}  good app"
     assert second.endswith("  bad crash")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"), [("kept_rows_mb: 2000", True), ("kept_rows_mb: 0", False), ("kept_rows_mb: wrong", False)]
+)
+def test_a_project_keeps_what_was_computed_unless_its_params_say_no(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, kept: bool
+) -> None:
+    content = (ROOT / "params.yaml").read_text(encoding="utf-8").replace("kept_rows_mb: 2000", text)
+    (tmp_path / "params.yaml").write_text(content, encoding="utf-8")
+    monkeypatch.setattr("pipeline.commands.predict.project_root", lambda: tmp_path)
+    turns = [CliRunner().invoke(app, ["predict", "good app", "--model", str(model)]).stdout for _ in range(2)]
+    assert turns[0] == turns[1] != ""
+    assert Paths(tmp_path).kept_rows.exists() == kept
 
 
 @pytest.mark.parametrize(

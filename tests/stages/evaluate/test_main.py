@@ -1,6 +1,7 @@
 """The evaluate stage on a tiny project."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -57,7 +58,22 @@ def test_confusion_names_given_and_predicted_label_of_each_test_row(evaluated: P
     assert confusion["predicted"].tolist() == names[predictions["pred"]].tolist()
 
 
+def test_a_run_with_another_confidence_computes_no_row_again(copy_project: Paths) -> None:
+    params = read_params(copy_project.params)
+    shutil.rmtree(copy_project.kept_rows.parent, ignore_errors=True)  # of the project that was copied
+    first = main(params, copy_project, 1)
+    written = copy_project.predictions(1).read_bytes()
+    changed = params.model_copy(update={"evaluate": params.evaluate.model_copy(update={"confidence": 0.9})})
+    again = main(changed, copy_project, 1)
+    assert first["computed_tokens"] > 0
+    assert again["computed_tokens"] == 0
+    assert "tokens_per_second" in first
+    assert "tokens_per_second" not in again
+    assert copy_project.predictions(1).read_bytes() == written
+
+
 def test_the_same_inputs_give_the_same_bytes(evaluated: Paths, copy_project: Paths) -> None:
+    shutil.rmtree(copy_project.kept_rows.parent, ignore_errors=True)
     main(read_params(copy_project.params), copy_project, 1)
     for name in ("predictions.parquet", "metrics.json", "confusion.csv"):
         assert (copy_project.evaluation(1) / name).read_bytes() == (evaluated.evaluation(1) / name).read_bytes()

@@ -26,15 +26,19 @@ CPU = Device("cpu")
 
 
 def params(*, machine: dict[str, Any] | None = None, **finetune: Any) -> Params:
-    """Return the default params with small batches, two epochs and some changes."""
+    """Return the default params with small batches, two epochs and some changes, of `machine` too."""
     defaults = read_params(DEFAULT)
-    changed = Machine.model_validate(defaults.machine.model_dump() | (machine or {}))
+    machine = {key: finetune.pop(key) for key in set(finetune) & set(Machine.model_fields)} | (machine or {})
+    changed = Machine.model_validate(defaults.machine.model_dump() | machine)
     return defaults.model_copy(update={"finetune": options(**({"max_epochs": 2} | finetune)), "machine": changed})
 
 
 def options(**changes: Any) -> Finetune:
-    """Return section finetune with small batches and some changes; `head` and `lora` may be given in part."""
-    values = read_params(DEFAULT).finetune.model_dump() | {"accelerator": "cpu", "max_epochs": 3}
+    """Return section finetune with small batches, float32 on every processor, and some changes.
+
+    `head` and `lora` may be given in part.
+    """
+    values = read_params(DEFAULT).finetune.model_dump() | {"accelerator": "cpu", "max_epochs": 3, "precision": "32"}
     values |= {"learning_rate": 1e-3, "patience": None}
     for name, value in changes.items():
         values[name] = values[name] | value if name in ("head", "lora") else value

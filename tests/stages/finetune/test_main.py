@@ -1,29 +1,35 @@
 import csv
 import json
+import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from stages.files import sha256
 from stages.finetune import __main__ as finetune
-from stages.finetune import prepare
 from stages.finetune.__main__ import main
+from stages.finetune.inputs import read_inputs
 from stages.paths import Paths
 from stages.schema import Machine
+from stages.tokens import open_tokens
 from tests.stages.finetune.runs import params
-from tests.stages.finetune.tiny import write_encoder, write_tokens
+from tests.stages.finetune.tiny import write_encoder, write_split, write_tokens
 
 MACHINE: dict[str, Any] = {  # another value than the default for each setting
     "num_workers": 1,
     "checkpoint_minutes": 1e-9,
     "loggers": ["tensorboard", "mlflow"],
     "unpack_limit_mb": 1,
+    "kept_rows_mb": 0,
+    "gradient_checkpointing": True,
 }
 
 
@@ -75,6 +81,30 @@ def test_learns_what_the_tokens_say(paths: Paths) -> None:
     assert stats["monitor"]["value"] > 0.5
 
 
+@pytest.mark.parametrize(
+    ("amx", "wanted", "taken"), [(True, "auto", "bf16"), (False, "auto", "32"), (True, "32", "32")]
+)
+def test_the_precision_that_was_taken_is_noted(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, amx: bool, wanted: str, taken: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx})
+    precisions: list[str] = []
+    fit = finetune.fit
+    monkeypatch.setattr(finetune, "fit", lambda *args, **kw: precisions.append(args[3].precision) or fit(*args, **kw))
+    main(params(precision=wanted, max_epochs=1), paths, 7)
+    assert json.loads(paths.finetune_stats(7).read_text())["precision"] == taken
+    assert precisions == [{"32": "32-true", "bf16": "bf16-mixed"}[taken]]
+
+
+def test_a_training_says_how_fast_it_was(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    timing = main(params(max_epochs=1), paths, 7)
+    tokens = open_tokens(paths.tokens).lengths[read_inputs(paths).train].sum()
+    assert timing["tokens_per_second"] == pytest.approx(tokens / timing["train_seconds"], rel=0.3)
+    assert 0 < timing["share_of_matrix_rate"] < 1
+    assert "of the rate of matrix products" in caplog.text
+
+
 def test_class_weights_reach_the_loss(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     make_module = finetune.make_module
@@ -86,18 +116,29 @@ def test_class_weights_reach_the_loss(paths: Paths, monkeypatch: pytest.MonkeyPa
     assert json.loads(paths.finetune_stats(7).read_text())["class_weights"] == [1.0, 2.0, 3.0]
 
 
-def test_a_frozen_encoder_runs_once_for_all_heads(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoded, encode = [], prepare.encode
-    monkeypatch.setattr(prepare, "encode", lambda *args, **kwargs: encoded.append(1) or encode(*args, **kwargs))
-    fresh = sha256(_trained(paths, method="frozen", learning_rate=1e-2))
-    assert len(encoded) == 2  # train and val
-    main(params(method="frozen"), paths, 8)
-    main(params(method="frozen", head={"hidden": 12}), paths, 8)
-    assert sha256(_trained(paths, method="frozen", learning_rate=1e-2)) == fresh
-    assert len(encoded) == 2
+def test_a_frozen_encoder_computes_each_row_once_for_all_heads(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor is a row computed again in another split."""
+    caplog.set_level(logging.INFO)
+
+    def computed(seed: int, **changes: Any) -> int:
+        caplog.clear()
+        main(params(**({"method": "frozen"} | changes)), paths, seed)
+        [found] = re.findall(r"frozen: the encoder computed (\d+) of \d+ tokens, \d+ per second", caplog.text)
+        return int(found)
+
+    assert computed(7, learning_rate=1e-2)
+    fresh = sha256(paths.finetuned(7) / "model.safetensors")
+    assert computed(8) == 0
+    assert computed(8, head={"hidden": 12}) == 0
+    assert computed(7, learning_rate=1e-2) == 0
+    assert sha256(paths.finetuned(7) / "model.safetensors") == fresh
+    tokens = open_tokens(paths.tokens)
+    order = np.random.default_rng(5).permutation(len(tokens))
+    write_split(paths, "val", order[:20])
+    write_split(paths, "train", order[20:])
+    assert computed(7) == 0
     write_encoder(paths.encoder, dropout=0.2)  # its config has changed, so it is another encoder
-    main(params(method="frozen"), paths, 7)
-    assert len(encoded) == 4
+    assert computed(7)
 
 
 def test_kept_features_train_the_head_that_the_encoder_in_every_epoch_trains(paths: Paths) -> None:

@@ -110,7 +110,7 @@ def test_the_saved_model_is_the_one_that_was_measured(paths: Paths, kind: str, o
     head = {"pooling": "mean"} | options.get("head", {})
     main(params(**options | {"head": head, "max_epochs": 1, "learning_rate": 1e-2}), paths, 7)
     model, tokens, val = load_model(paths.finetuned(7)), open_tokens(paths.tokens), read_positions(paths.split("val"))
-    right = predict_tokens(model, tokens, val, batch_size=8).argmax(1) == tokens.labels[val]
+    right = predict_tokens(model, tokens, val).argmax(1) == tokens.labels[val]
     assert right.mean() == pytest.approx(pd.read_csv(paths.curve(7))["val_accuracy"].iloc[0], abs=1e-5)
     assert json.loads(paths.finetune_stats(7).read_text())["pooling"] == "mean"
     assert pooling_of(model.config) == (None if kind == "modernbert" else "mean")
@@ -142,6 +142,6 @@ def test_stored_features_of_another_pooling_are_not_taken(paths: Paths) -> None:
     for pooling in ("mean", "last"):
         main(params(max_epochs=1, method="frozen", head={"pooling": pooling}), paths, 7)
         tokens, val = open_tokens(paths.tokens), read_positions(paths.split("val"))
-        probabilities = predict_tokens(load_model(paths.finetuned(7)), tokens, val, batch_size=8)
+        probabilities = predict_tokens(load_model(paths.finetuned(7)), tokens, val)
         loss = -np.log(probabilities[np.arange(len(val)), tokens.labels[val]]).mean()
         assert loss == pytest.approx(pd.read_csv(paths.curve(7))["val_loss"].iloc[0], abs=1e-4)

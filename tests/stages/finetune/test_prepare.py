@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,7 +34,7 @@ def model(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> Iterator[PreTrainedM
 def test_rows_are_packed_on_a_gpu_in_bf16(
     paths: Paths, model: PreTrainedModel, device: Device, packing: bool, packed: bool
 ) -> None:
-    with prepared(model, read_inputs(paths), options(packing=packing), device, features=Path()) as ready:
+    with prepared(model, read_inputs(paths), options(packing=packing), device) as ready:
         assert ready.notes.get("packed", False) == packed
         assert isinstance(ready.train, TokenRows)
         assert (ready.train.packed_from is not None) == packed
@@ -45,7 +44,7 @@ def test_rows_are_packed_on_a_gpu_in_bf16(
 def test_the_embeddings_are_compacted_while_training_runs(
     paths: Paths, model: PreTrainedModel, compact: bool, device: Device
 ) -> None:
-    with prepared(model, read_inputs(paths), options(compact_vocabulary=compact), device, features=Path()) as ready:
+    with prepared(model, read_inputs(paths), options(compact_vocabulary=compact), device) as ready:
         changed = compact and device != Device("mps")
         assert isinstance(model.get_input_embeddings(), CompactEmbedding) == changed
         assert ("vocabulary" in ready.notes) == changed == bool(ready.callbacks)
@@ -58,5 +57,5 @@ def test_the_model_is_compiled_if_the_options_say_so(
 ) -> None:
     calls: list[tuple[Any, ...]] = []
     monkeypatch.setattr(prepare, "compile_layers", lambda *args: calls.append(args))
-    with prepared(model, read_inputs(paths), options(compile=wanted), CPU, features=Path()):
+    with prepared(model, read_inputs(paths), options(compile=wanted), CPU):
         assert calls == ([(model, CPU)] if wanted else [])

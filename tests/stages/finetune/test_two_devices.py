@@ -29,6 +29,7 @@ def finetune(root: Path, **changes: Any) -> subprocess.CompletedProcess[str]:
     write_encoder(paths.encoder, dropout=0.0)
     values = YAML(typ="safe").load(DEFAULT)
     values["finetune"] |= {"accelerator": "cpu", "max_epochs": 2, "patience": None, "learning_rate": 1e-3} | changes
+    values["finetune"]["precision"] = "32"
     YAML().dump(values, root / "params.yaml")
     environment = os.environ | {"PYTHONPATH": str(DEFAULT.parents[1]), "OMP_NUM_THREADS": "1"}
     return subprocess.run(

@@ -9,30 +9,32 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from stages.errors import ModelError
+from stages.inference.computing import read_behind
 from stages.inference.forward import inputs_of
-from stages.inference.loading import load_model, predict_tokens, read_behind
+from stages.inference.loading import load_model, predict_tokens
 from stages.model.packed import attend_packed, padded
 from stages.paths import Paths
 from stages.tokens import open_tokens
 
 
-def test_batches_change_nothing_but_the_speed(project: Paths) -> None:
+def test_the_answers_are_those_of_each_row_alone(project: Paths) -> None:
     model, tokens = load_model(project.finetuned(1)), open_tokens(project.tokens)
     positions = np.array([5, 60, 2, 110])
-    one_by_one = predict_tokens(model, tokens, positions, batch_size=1)
-    np.testing.assert_allclose(predict_tokens(model, tokens, positions, batch_size=3), one_by_one, atol=1e-6)
+    answers = predict_tokens(model, tokens, positions)
+    one_by_one = [predict_tokens(model, tokens, positions[[place]])[0] for place in range(len(positions))]
+    np.testing.assert_allclose(np.stack(one_by_one), answers, atol=1e-6)
     with torch.inference_mode():
         logits = model(input_ids=torch.tensor(tokens.row(60).astype(np.int64))[None]).logits[0]
-    np.testing.assert_allclose(one_by_one[1], logits.softmax(-1).numpy(), atol=1e-6)
+    np.testing.assert_allclose(answers[1], logits.softmax(-1).numpy(), atol=1e-6)
 
 
 def test_packed_rows_have_the_answers_of_padded_ones(project: Paths) -> None:
     """On a GPU rows are packed; the same code runs here."""
     tokens, positions = open_tokens(project.tokens), np.arange(40)
     model = load_model(project.finetuned(1))
-    expected = predict_tokens(model, tokens, positions, batch_size=8)
+    expected = predict_tokens(model, tokens, positions)
     attend_packed(model)
-    assert np.allclose(predict_tokens(model, tokens, positions, batch_size=8), expected, atol=1e-5)
+    assert np.allclose(predict_tokens(model, tokens, positions), expected, atol=1e-5)
     with padded(model):
         assert "attention_mask" in inputs_of(model, tokens.pad(positions, pad_token_id=0))
     assert "cu_seqlens" in inputs_of(model, tokens.pad(positions, pad_token_id=0))

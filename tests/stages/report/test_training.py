@@ -53,6 +53,8 @@ def test_every_method_has_a_sentence() -> None:
             "0.0002, linear; times 0.9 for each layer further down",
         ),
         ({}, {"batch_size": 8}, "batch", "8 rows"),
+        ({"precision": "32"}, {"precision": "auto"}, "precision", "float32 (taken by auto)"),
+        ({"precision": "bf16"}, {"precision": "bf16"}, "precision", "bf16 products, float32 weights"),
         (
             {},
             {"accumulate_grad_batches": 4, "max_tokens_per_batch": 2000},

@@ -1,4 +1,3 @@
-import logging
 import threading
 from pathlib import Path
 
@@ -8,11 +7,15 @@ import torch
 from transformers import PreTrainedModel
 
 from stages.errors import ModelError
-from stages.finetune.acceleration.features import encode, stored
+from stages.finetune.acceleration.features import encode
 from stages.finetune.acceleration.head_input import HeadInput, find_head_input, kept_features
 from stages.finetune.methods import set_modes, wrong_modes
 from stages.finetune.prepare import pad_token_id
+from stages.kept.context import encoder_context
+from stages.kept.rows import Keeper, shape_tokens
+from stages.kept.store import RowStore, locked
 from stages.model.encoder_decoders import read_last_end
+from stages.model_fit import POOLER
 from stages.paths import Paths
 from stages.tokens import open_tokens
 from tests.stages.finetune.kinds import kind_model
@@ -45,7 +48,7 @@ def read(paths: Paths, model: PreTrainedModel) -> tuple[torch.Tensor, HeadInput,
     sample = {name: torch.from_numpy(values) for name, values in tokens.pad(ROWS, pad_token_id=pad).items()}
     del sample["labels"]
     head_input = find_head_input(model, sample)
-    return encode(model, tokens, ROWS, pad_token_id=pad, vector=head_input.vector), head_input, sample
+    return encode(model, tokens, ROWS, vector=head_input.vector), head_input, sample
 
 
 @pytest.mark.parametrize("kind", [*sorted(MODELS), *KINDS])
@@ -53,12 +56,15 @@ def test_the_head_gives_the_same_from_kept_features(paths: Paths, kind: str) -> 
     model = (MODELS[kind] if kind in MODELS else kind_model(kind)).eval()
     read_last_end(model)
     features, head_input, sample = read(paths, model)
-    expected = model(**sample).logits
+    lengths = sample["attention_mask"].sum(1)
+    alone = [{name: values[[row], :length] for name, values in sample.items()} for row, length in enumerate(lengths)]
+    expected = torch.cat([model(**row).logits for row in alone])  # FNet reads the padding beside a row
+    whole_batch = model(**sample).logits
     whole = sum(p.numel() for p in model.base_model.parameters())
     with kept_features(model, head_input):
         assert torch.allclose(model(inputs_embeds=features[:, None]).logits, expected, atol=1e-5)
         assert sum(p.numel() for p in model.base_model.parameters()) < whole / 4  # the encoder is out of the way
-    assert torch.equal(model(**sample).logits, expected)
+    assert torch.equal(model(**sample).logits, whole_batch)
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
@@ -74,8 +80,8 @@ def test_the_encoder_runs_once_per_row(paths: Paths) -> None:
     model.register_forward_pre_hook(
         lambda module, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
     )
-    twice = encode(model, tokens, np.concatenate([ROWS, ROWS]), pad_token_id=0, vector="first")
-    assert sum(rows) == len(ROWS)
+    twice = encode(model, tokens, np.concatenate([ROWS, ROWS]), vector="first")
+    assert len(rows) == len(set(tokens.lengths[ROWS]))  # a batch of each length, for both times
     assert torch.equal(twice[: len(ROWS)], twice[len(ROWS) :])
 
 
@@ -92,54 +98,48 @@ def test_a_head_that_reads_more_than_one_vector_is_refused_and_the_model_stays(p
     assert not wrong_modes(model)
 
 
-def test_what_was_stored_is_not_computed_again(tmp_path: Path) -> None:
-    computed = []
-
-    def compute() -> dict[str, torch.Tensor]:
-        computed.append(1)
-        return {"train": torch.arange(6.0).view(3, 2), "val": torch.ones(1, 2)}
-
-    first = stored(tmp_path / "features/a.safetensors", compute)
-    again = stored(tmp_path / "features/a.safetensors", compute)
-    assert all(torch.equal(first[name], again[name]) for name in ("train", "val"))
-    assert len(computed) == 1
-    stored(tmp_path / "features/b.safetensors", compute)
-    assert len(computed) == 2
-    [kept] = tmp_path.rglob("*.safetensors*")  # one of them is enough
-    assert kept.name.startswith("b-")
-    kept.write_bytes(kept.read_bytes()[:-1] + b"!")  # a value of another row
-    assert torch.equal(stored(tmp_path / "features/b.safetensors", compute)["val"], first["val"])
-    assert len(computed) == 3
+def run_counted(model: PreTrainedModel, paths: Paths, rows: np.ndarray, store: RowStore | None) -> tuple[bytes, int]:
+    """Return the bytes of some rows' features, and in how many batches they were computed."""
+    batches: list[int] = []
+    handle = model.register_forward_pre_hook(
+        lambda module, args, kwargs: batches.append(len(kwargs["input_ids"])), with_kwargs=True
+    )
+    features = encode(model, open_tokens(paths.tokens), rows, vector="first", store=store)
+    handle.remove()
+    return features.numpy().tobytes(), len(batches)
 
 
-def test_two_runs_at_once_compute_once(tmp_path: Path) -> None:
-    computed, begun, end = [], threading.Event(), threading.Event()
-
-    def compute() -> dict[str, torch.Tensor]:
-        computed.append(1)
-        begun.set()
-        end.wait(30)
-        return {"train": torch.ones(1, 1)}
-
-    runs = [threading.Thread(target=stored, args=(tmp_path / "a.safetensors", compute)) for _ in range(2)]
-    runs[0].start()
-    assert begun.wait(30)
-    runs[1].start()
-    runs[1].join(0.3)
-    end.set()
-    for run in runs:
-        run.join()
-    assert len(computed) == 1
+def test_a_kept_row_is_not_computed_again_whatever_the_head(paths: Paths, tmp_path: Path) -> None:
+    store = RowStore(tmp_path / "rows.sqlite", limit=10**7)
+    first, batches = run_counted(tiny_models()["bert"], paths, ROWS, store)
+    assert batches
+    other = tiny_models()["bert"]
+    with torch.no_grad():
+        for head in (other.classifier, other.bert.pooler.dense):
+            head.weight.add_(1)
+    other.config.id2label = {0: "other"}
+    assert run_counted(other, paths, ROWS, store) == (first, 0)
+    assert run_counted(tiny_models()["bert"], paths, ROWS, None)[0] == first
+    with torch.no_grad():
+        other.bert.encoder.layer[0].output.dense.bias[0] += 1e-3
+    changed, batches = run_counted(other, paths, ROWS, store)
+    assert batches
+    assert changed != first
 
 
-def test_features_that_cannot_be_stored_are_used_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr("stages.finetune.acceleration.features.save_file", full)
-    with caplog.at_level(logging.WARNING):
-        assert stored(tmp_path / "a.safetensors", lambda: {"train": torch.ones(1, 1)})["train"] == 1
-    assert "can't be stored for later runs (No space left on device)" in caplog.text
-    assert list(tmp_path.glob("a.*")) == []
+def test_two_runs_at_once_compute_once(paths: Paths, tmp_path: Path) -> None:
+    store, results = RowStore(tmp_path / "rows.sqlite", limit=10**7), []
+    with locked(store):  # the run before
+        other = threading.Thread(target=lambda: results.append(run_counted(tiny_models()["bert"], paths, ROWS, store)))
+        other.start()
+        other.join(0.3)
+        assert not results
+        keeper = Keeper(store, encoder_context(tiny_models()["bert"], "vector: first", without=POOLER))
+        tokens = open_tokens(paths.tokens)
+        store.put(
+            dict.fromkeys(
+                keeper.keys(tokens, ROWS, shape_tokens(torch.device("cpu"))), np.ones(16, np.float32).tobytes()
+            )
+        )
+    other.join()
+    assert results == [(np.ones((len(ROWS), 16), np.float32).tobytes(), 0)]

@@ -1,9 +1,11 @@
+import multiprocessing
+import os
 import pickle
 import shutil
-import subprocess
-import sys
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,35 +14,11 @@ from ruamel.yaml import YAML
 from stages.files import read_json, remove_folder, sha256
 from stages.finetune.__main__ import main
 from stages.finetune.training.checkpoints import Resume, key_of, open_folder
-from stages.params import read_params
-from stages.paths import Paths
-
-ROOT = Path(__file__).parents[4]
-
-# Runs the stage, and kills itself without a word when it has made some number of steps.
-KILLED = """
-import os, signal, sys
-import torch
-from pathlib import Path
-from stages.finetune.__main__ import main
 from stages.finetune.training.lightning_module import FinetuneModule
 from stages.params import read_params
 from stages.paths import Paths
 
-torch.set_num_threads(1)
-root, steps = Path(sys.argv[1]), int(sys.argv[2])
-step, made = FinetuneModule.training_step, 0
-
-def dies(self, batch, batch_idx):
-    global made
-    made += 1
-    if made > steps:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return step(self, batch, batch_idx)
-
-FinetuneModule.training_step = dies
-main(read_params(root / "params.yaml"), Paths(root), 7)
-"""
+ROOT = Path(__file__).parents[4]
 
 
 def write_params(paths: Paths, *, machine: dict[str, object] | None = None, **finetune: object) -> None:
@@ -58,12 +36,24 @@ def outputs(paths: Paths) -> list[str]:
 
 
 def kill_after(paths: Paths, steps: int) -> None:
-    """Train in a process that dies after `steps` steps (of 6 per epoch)."""
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(paths.root), str(steps)], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == -9, done.stderr
+    """Train in a process that dies after `steps` steps (of 6 per epoch), without a word."""
+    process = multiprocessing.get_context("fork").Process(target=_train_and_die, args=(paths, steps))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     assert not paths.finetuned(7).exists()
+
+
+def _train_and_die(paths: Paths, steps: int) -> None:
+    step, made = FinetuneModule.training_step, iter(range(steps))
+
+    def dying(*args: Any) -> Any:
+        if next(made, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(*args)
+
+    FinetuneModule.training_step = dying  # type: ignore[method-assign]
+    main(read_params(paths.params), paths, 7)
 
 
 @pytest.mark.slow
@@ -98,8 +88,6 @@ def test_a_killed_run_ends_as_one_that_was_not(
 
 def count_steps(paths: Paths) -> int:
     """Run the stage to its end, and return how many steps it made."""
-    from stages.finetune.training.lightning_module import FinetuneModule
-
     made, step = [], FinetuneModule.training_step
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FinetuneModule, "training_step", lambda *args: made.append(1) or step(*args))

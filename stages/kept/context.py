@@ -1,0 +1,83 @@
+"""Everything that decides a row's bits beside its tokens, as one hash: weights, config, code, libraries, processor."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from stages.kept.code import code_hash
+
+LIBRARIES = ("torch", "transformers", "numpy")
+SWITCHES = ("MKL_", "ONEDNN_", "DNNL_", "OPENBLAS_", "ATEN_", "KMP_", "OMP_")  # of libraries that multiply matrices
+OF_LABELS = ("id2label", "label2id", "problem_type", "retune_head")  # of a config: no encoder reads it
+
+
+def context_of(model: PreTrainedModel, what: str) -> bytes:
+    """Return the context of a whole model's outputs.
+
+    Args:
+        model: In the state in which it computes.
+        what: Names what is kept of its output.
+    """
+    return _hash(model, model, what, skip=())
+
+
+def encoder_context(model: PreTrainedModel, what: str, *, without: str) -> bytes:
+    """Return the context of the encoder's outputs, whatever head and labels the model has.
+
+    Args:
+        model: The classifier, in the state in which it computes.
+        what: Names what is kept of the encoder's output.
+        without: Name of a module of the encoder that comes after what is kept.
+    """
+    return _hash(model, model.base_model, what, skip=OF_LABELS, without=without)
+
+
+def _hash(
+    model: PreTrainedModel, part: nn.Module, what: str, *, skip: Collection[str], without: str | None = None
+) -> bytes:
+    config = {key: value for key, value in model.config.to_dict().items() if key not in ("_name_or_path", *skip)}
+    facts = {
+        "what": what,
+        "class": type(part).__name__,
+        "config": config,
+        "attention": model.config._attn_implementation,
+        "code": code_hash(),
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "machine": _machine(model.device),
+    }
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
+    for name, tensor in part.state_dict().items():
+        if without is None or not name.startswith(f"{without}."):
+            digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.digest()
+
+
+def _machine(device: torch.device) -> dict[str, Any]:
+    """Return what makes the same code add in another order: processor, threads, switches."""
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "processor": _processor(),
+        "vectors": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "products": [torch.get_float32_matmul_precision(), torch.backends.mkldnn.enabled],
+        "switches": {name: value for name, value in sorted(os.environ.items()) if name.startswith(SWITCHES)},
+    }
+
+
+@cache
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, f"{platform.machine()} {platform.processor()}")

@@ -1,0 +1,154 @@
+"""Computes rows in batches of fixed shape, so that a row's bits depend on its tokens alone, and keeps them by content.
+
+A matrix product of another shape may add in another order, and so differ in its last bits. Here a batch has the shape
+that its rows' length gives it: rows of exactly that length, which need no padding, and always the same number of them.
+Empty places of the last batch hold copies of its rows, which show whether a row's place changes its bits; where it
+does, nothing is kept.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from stages.kept.store import RowStore
+from stages.tokens import Batch, Tokens
+
+log = logging.getLogger(__name__)
+
+GPU_TOKENS = 8_192  # per batch; fewer would be slow, and more leave more places empty
+CPU_TOKENS = (256, 1_024)  # least and most: with two threads 256 were as fast as any, and more threads want more
+THREAD_TOKENS = 128  # for each thread, within those limits
+ROWS_AT_ONCE = 1_000  # computed between two writes: a run that is killed keeps those before
+KEY_BYTES = 16
+
+Forward = Callable[[Batch], torch.Tensor]  # a batch of equal length to what is kept of each row, (batch, width)
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Where the rows of one computation are kept.
+
+    Args:
+        store: Of the project.
+        context: A hash of everything that decides a row's bits but its tokens; see `stages.kept.context`.
+    """
+
+    store: RowStore
+    context: bytes
+
+    @property
+    def unfit(self) -> bytes:
+        """Key that says that a row's bits depend on its place here."""
+        return self.key(b"unfit")
+
+    def key(self, *parts: bytes) -> bytes:
+        """Return the key of what has these parts."""
+        digest = hashlib.blake2b(self.context, digest_size=KEY_BYTES)
+        for part in parts:
+            digest.update(len(part).to_bytes(8, "little") + part)
+        return digest.digest()
+
+    def keys(self, tokens: Tokens, rows: NDArray[np.int64], batch_tokens: int) -> list[bytes]:
+        """Return the key of each row, when it is computed in batches of so many tokens."""
+        size = str(batch_tokens).encode()
+        return [self.key(size, *(part.tobytes() for part in tokens.parts(int(row)))) for row in rows]
+
+
+def shape_tokens(device: torch.device) -> int:
+    """Return the tokens of a batch of fixed shape."""
+    if device.type == "cuda":
+        return GPU_TOKENS
+    least, most = CPU_TOKENS
+    return min(most, max(least, THREAD_TOKENS * torch.get_num_threads()))
+
+
+def compute_rows(
+    tokens: Tokens,
+    positions: NDArray[np.int64],
+    forward: Forward,
+    *,
+    batch_tokens: int,
+    keeper: Keeper | None = None,
+) -> tuple[NDArray[np.float32], int]:
+    """Return what `forward` gives for some rows, in their order; rows with the same tokens are computed once.
+
+    Args:
+        tokens: The tokens of all rows.
+        positions: Positions of at least one row in the tokens; shape (rows,).
+        forward: Computes a batch in eval mode.
+        batch_tokens: Tokens of a batch; a longer row is a batch of its own.
+        keeper: Where rows are kept; None: nowhere.
+
+    Returns:
+        The values, (rows, width); and how many tokens were computed, 0 where all rows were kept.
+    """
+    distinct, same_as = tokens.distinct(positions)
+    keys = keeper.keys(tokens, distinct, batch_tokens) if keeper else []
+    kept = keeper.store.get([keeper.unfit, *keys]) if keeper else {}
+    if keeper and keeper.unfit in kept:
+        return compute_rows(tokens, positions, forward, batch_tokens=batch_tokens)
+    missing = np.array(
+        [index for index in range(len(distinct)) if not keeper or keys[index] not in kept], dtype=np.int64
+    )
+    values = _array(kept, keys)
+    waiting: dict[bytes, bytes] = {}
+    for indices, results, sound in _computed(tokens, distinct, missing, forward, batch_tokens):
+        if values is None:
+            values = np.empty((len(distinct), results.shape[1]), dtype=np.float32)
+        values[indices] = results
+        if keeper is None:
+            continue
+        if not sound:
+            log.warning(
+                "on this machine a row's last bits depend on its place in a batch, so computed rows are not kept"
+            )
+            keeper.store.put({keeper.unfit: b"1"})
+            return compute_rows(tokens, positions, forward, batch_tokens=batch_tokens)
+        waiting |= {keys[index]: row.tobytes() for index, row in zip(indices, results, strict=True)}
+        if len(waiting) >= ROWS_AT_ONCE:
+            keeper.store.put(waiting)
+            waiting = {}
+    if keeper and waiting:
+        keeper.store.put(waiting)
+    assert values is not None  # at least one row
+    return values[same_as], int(tokens.lengths[distinct[missing]].sum())
+
+
+def fixed_shapes(lengths: NDArray[np.int64], batch_tokens: int) -> Iterator[NDArray[np.int64]]:
+    """Yield indices into `lengths`, longest first: rows of one length, always as many as that length asks for.
+
+    The last batch of each length is filled with its own rows, again and again.
+    """
+    for length in np.unique(lengths)[::-1]:
+        rows, size = np.flatnonzero(lengths == length), max(1, batch_tokens // max(1, int(length)))
+        for start in range(0, len(rows), size):
+            yield np.resize(rows[start : start + size], size)
+
+
+def _computed(
+    tokens: Tokens, distinct: NDArray[np.int64], missing: NDArray[np.int64], forward: Forward, batch_tokens: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], bool]]:
+    """Yield indices into `distinct` with their values, and whether the copies that filled the batch have the same."""
+    for shape in fixed_shapes(tokens.lengths[distinct[missing]], batch_tokens):
+        rows, first, same_as = np.unique(shape, return_index=True, return_inverse=True)
+        batch = tokens.pad(distinct[missing[shape]], pad_token_id=0)  # no row is padded
+        del batch["labels"]
+        results = forward(batch).float().cpu().numpy()
+        values = results[first]
+        yield missing[rows], values, results.tobytes() == values[same_as].tobytes()
+
+
+def _array(kept: Mapping[bytes, bytes], keys: Sequence[bytes]) -> NDArray[np.float32] | None:
+    """Return the kept values at their rows' indices, (rows, width), the others undefined; None where none is kept."""
+    known = [index for index, key in enumerate(keys) if key in kept]
+    if not known:
+        return None
+    rows = np.stack([np.frombuffer(kept[keys[index]], np.float32) for index in known])
+    values = np.empty((len(keys), rows.shape[1]), dtype=np.float32)
+    values[known] = rows
+    return values

@@ -1,0 +1,140 @@
+"""A bounded SQLite file of values by key: safe with several processes, and damage costs no more than a computation.
+
+Each value is stored with a checksum of its key and itself: where that does not match, nothing counts as stored.
+"""
+
+import hashlib
+import logging
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from stages.paths import Paths
+from stages.schema import Machine
+
+log = logging.getLogger(__name__)
+
+TABLE = "CREATE TABLE IF NOT EXISTS kept (age INTEGER PRIMARY KEY, key BLOB UNIQUE, value BLOB, checksum BLOB)"
+AT_ONCE = 500  # keys that a query asks for, and values that a transaction writes
+WAIT = 30.0  # seconds that another process may hold the file
+SPARE = 0.05  # share of the file that is freed beyond need, so that not every write frees some
+MB = 1_000_000
+REFUSED = {  # by the machine; any other error of SQLite is one of the file, which is damaged
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM),
+    *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_PROTOCOL),
+}
+
+
+class RowStore:
+    """Values by key in one file, of which the oldest are removed when it grows beyond its limit.
+
+    A damaged file is removed and begun anew. Where the disk is full, or the file can't be written, a line says so, and
+    nothing more is kept.
+
+    Args:
+        path: The file; made with its folder when something is stored.
+        limit: Bytes on disk at most, but for what one transaction adds; 0: nothing is kept.
+    """
+
+    def __init__(self, path: Path, *, limit: int) -> None:
+        self.path = path
+        self.limit = limit
+        self._usable = limit > 0
+
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Return the values of those keys that have one."""
+        found: dict[bytes, bytes] = {}
+        if self._usable and self.path.exists():
+            try:
+                with closing(self._open()) as database:
+                    for start in range(0, len(keys), AT_ONCE):
+                        found |= _read(database, keys[start : start + AT_ONCE])
+            except (sqlite3.Error, OSError) as error:
+                self._give_up(error)
+        return found
+
+    def put(self, values: Mapping[bytes, bytes]) -> None:
+        """Store values, in place of others with their keys, and remove the oldest beyond the limit."""
+        if not self._usable:
+            return
+        rows = [(key, value, _checksum(key, value)) for key, value in values.items()]
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(self._open()) as database:
+                for start in range(0, len(rows), AT_ONCE):
+                    with database:  # ends the transaction
+                        _write(database, rows[start : start + AT_ONCE], self.limit)
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(error)
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)
+        try:
+            database.execute("PRAGMA auto_vacuum = FULL")  # what is removed leaves the disk
+            database.execute("PRAGMA synchronous = OFF")  # the checksums notice what a power cut leaves
+            database.execute(TABLE)
+        except sqlite3.Error:
+            database.close()
+            raise
+        return database
+
+    def _give_up(self, error: Exception) -> None:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF  # without what details it
+        if code in REFUSED:
+            self._usable = False
+            log.warning("%s can't be used (%s), so computed rows are not kept", self.path, error)
+        else:
+            log.warning("%s is damaged (%s), so its rows are computed again", self.path, error)
+            for path in (self.path, self.path.with_name(f"{self.path.name}-journal")):
+                path.unlink(missing_ok=True)
+
+
+def open_store(paths: Paths, machine: Machine) -> RowStore:
+    """Return the project's store, which keeps nothing where `machine.kept_rows_mb` is 0."""
+    return RowStore(paths.kept_rows, limit=machine.kept_rows_mb * MB)
+
+
+@contextmanager
+def locked(store: RowStore | None) -> Iterator[None]:
+    """Keep other processes out of a long computation: one that waits finds what the first has stored."""
+    if store is None or not store.limit:
+        yield
+        return
+    store.path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(store.path.with_name("lock")):
+        yield
+
+
+def _read(database: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    marks = ",".join("?" * len(keys))
+    rows = database.execute(f"SELECT key, value, checksum FROM kept WHERE key IN ({marks})", keys)
+    return {
+        key: value
+        for key, value, checksum in rows
+        if isinstance(value, bytes) and checksum == _checksum(key, value)  # damage can change a type, too
+    }
+
+
+def _write(database: sqlite3.Connection, rows: Sequence[tuple[bytes, bytes, bytes]], limit: int) -> None:
+    database.execute("BEGIN IMMEDIATE")
+    database.executemany("INSERT OR REPLACE INTO kept (key, value, checksum) VALUES (?, ?, ?)", rows)
+    while (used := _bytes_used(database)) > limit:
+        oldest, newest = database.execute("SELECT min(age), max(age) FROM kept").fetchone()
+        if oldest is None:
+            return
+        share = min(1.0, (used - limit) / used + SPARE)
+        database.execute("DELETE FROM kept WHERE age < ?", [oldest + max(1, int(share * (newest - oldest + 1)))])
+
+
+def _bytes_used(database: sqlite3.Connection) -> int:
+    pages, free, size = (
+        int(database.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * size
+
+
+def _checksum(key: bytes, value: bytes) -> bytes:
+    return hashlib.blake2b(key + value, digest_size=8).digest()
