@@ -5,8 +5,8 @@ seed by seed, so that a study that is stopped has the same seeds of each setting
 deviation and worst seed, the number of collapsed seeds (MCC below 0.7 on SMS, below 0.01 elsewhere), the mean of the
 paired difference with its 95% interval by Student's t, and the processor's seconds of the training alone (median).
 
-Studies: sms, sms-warmup (batches of 480 messages, without and with warmup); trainer-sms, trainer-reviews (the default
-recipe beside the Trainer); defaults-sms, defaults-reviews (rate, layer decay and schedule)
+Studies: sms, sms-warmup (480 messages, 2 epochs, without and with warmup), reviews-warmup (600); recipe-sms,
+recipe-reviews (the default recipe beside the Trainer); defaults-sms, defaults-reviews (rate, layer decay and schedule)
 
 Example: python benchmarks/bench_quality.py run sms sms-warmup --seeds 30 --runs runs.csv
          python benchmarks/bench_quality.py show sms sms-warmup --runs runs.csv
@@ -48,8 +48,9 @@ STUDIES: dict[str, list[Setting]] = {
         Setting("SMS", 480, batches, warmup=0.1, **SHORT)
         for batches in (OURS, "pools of 50, any first", "pools of 3", "pools of 1", "Trainer")
     ],
-    "trainer-sms": [Setting("SMS", 600, batches, **RECIPE) for batches in (OURS, "Trainer")],
-    "trainer-reviews": [Setting("reviews", 600, batches, **RECIPE) for batches in (OURS, "Trainer")],
+    "reviews-warmup": [Setting("reviews", 600, batches, warmup=0.1, **SHORT) for batches in (OURS, "Trainer")],
+    "recipe-sms": [Setting("SMS", 600, batches, **RECIPE) for batches in (OURS, "Trainer")],
+    "recipe-reviews": [Setting("reviews", 600, batches, **RECIPE) for batches in (OURS, "Trainer")],
     "defaults-sms": defaults("SMS"),
     "defaults-reviews": defaults("reviews"),
 }

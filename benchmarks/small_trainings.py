@@ -186,5 +186,5 @@ def params_of(setting: Setting) -> Params:
     chosen = {names.get(name, name): value for name, value in asdict(setting).items()}
     for name in ("task", "rows", "batches"):
         del chosen[name]
-    recipe["finetune"] |= chosen | {"weight_decay": 0.0, "patience": None, "accelerator": "cpu"}
+    recipe["finetune"] |= chosen | {"weight_decay": 0.0, "patience": None, "accelerator": "cpu", "precision": "32"}
     return Params.model_validate(recipe)
