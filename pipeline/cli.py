@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pipeline.commands import accept, compare, deploy, doctor, init, plan, predict, run, status
+from pipeline.commands import accept, compare, deploy, doctor, init, plan, predict, review, run, status
 from pipeline.commands.loopback import bypass_proxies
 from pipeline.commands.terminal import leave
 from stages.errors import RetuneError, explain
@@ -23,6 +23,7 @@ for command in (
     *(init.init, plan.use, plan.plan, accept.accept, run.run, run.results, status.status, run.ui),
     *(predict.predict, predict.embed),
     *(compare.compare, compare.log),
+    review.review,
     *(deploy.deploy, deploy.reconcile),
     doctor.doctor,
 ):

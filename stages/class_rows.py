@@ -54,9 +54,11 @@ def require_class_rows(
         example: From a row's position to its text, for the message.
 
     Raises:
-        DataError: A class has fewer. Or a split is neither that of a file nor has a share of the rows.
+        DataError: A class has fewer. Or no row for train has a label of sets. Or a split is neither that of a file nor
+            has a share of the rows.
     """
     labels = target.labels
+    _require_in_train(inputs, labels, options)
     shortages, parts = find_shortages(inputs, len(labels), options)
     if not shortages or not ROWS[target.kind].IN_EVERY_SPLIT:
         return
@@ -66,7 +68,8 @@ def require_class_rows(
     in_sets = inputs.label.ndim > 1
     fixes = [_fix(shortage, len(parts), options, in_sets=in_sets) for shortage in causes.values()]
     raise DataError(
-        f"A class needs rows for {needed} (split.method: {options.method}), but: {described}. {' '.join(fixes)}"
+        f"A {'label' if in_sets else 'class'} needs rows for {needed} (split.method: {options.method}), "
+        f"but: {described}. {' '.join(fixes)}"
     )
 
 
@@ -118,6 +121,21 @@ def find_shortages(inputs: SplitInputs, num_labels: int, options: Split) -> tupl
             )
         )
     return shortages, parts
+
+
+def _require_in_train(inputs: SplitInputs, labels: Sequence[str], options: Split) -> None:
+    """Raise for a label of sets that only files for val and test have; `checks.unseen_label` is for classes."""
+    if inputs.label.ndim == 1:
+        return
+    for_train = inputs.label[pool_rows(inputs, options).positions]
+    counts = count_labels(for_train, num_labels=len(labels))
+    unseen = [label for label, rows in zip(labels, counts, strict=True) if not rows]
+    if unseen:
+        raise DataError(
+            f"No row for train has the label [{examples(unseen)}], so a model can't learn it. Add rows with it to a "
+            "file with split: train, give the files no split so that all rows are divided anew, or take the label out "
+            "of the rows."
+        )
 
 
 def _units(labels: NDArray[Any], component: Ints, num_labels: int) -> Ints:

@@ -25,6 +25,7 @@ MEMORY_HINTS = {  # stage -> what lowers its need
     "tokenize": "Lower tokenize.max_length",
     "finetune": "Lower finetune.batch_size or tokenize.max_length",
     "evaluate": "Lower tokenize.max_length",
+    "crossfit": "Lower finetune.batch_size or tokenize.max_length",
     "report": "Lower report.baseline_rows",
 }
 

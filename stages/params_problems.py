@@ -25,6 +25,7 @@ EXPECTED = {  # pydantic's type of a problem -> what params.yaml should have
     "dict_type": "keys and values",
     "model_type": "keys and values",
     "local_path": "a folder with the local sources, such as data/samples (no URL, not the project's own folder)",
+    "corrections_path": "a CSV file of the project, such as data/corrections.csv",
     "too_short": "{min_length} or more items",
     "string_too_short": "{min_length} or more characters",
     "string_too_long": "{max_length} or fewer characters",

@@ -58,6 +58,19 @@ class Paths:
     def split_stats(self) -> Path:
         return self.root / "data/split/stats.json"
 
+    @property
+    def folds(self) -> Path:
+        """Folder: stats.json; with folds also tokens.arrow (all rows, without labels) and FOLD.parquet."""
+        return self.root / "data/split/folds"
+
+    def fold(self, fold: int) -> Path:
+        """Rows of the fold and of the others, with the labels of the others alone."""
+        return self.folds / f"{fold}.parquet"
+
+    def fold_predictions(self, fold: int) -> Path:
+        """What the fold's model answers for the rows of the fold."""
+        return self.root / f"data/crossfit/{fold}/predictions.parquet"
+
     def finetuned(self, seed: int) -> Path:
         """Folder of the fine-tuned model (`save_pretrained`)."""
         return self.root / f"data/finetune/{seed}/model"

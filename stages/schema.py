@@ -22,6 +22,13 @@ def _check_local(path: str) -> str:
     return path
 
 
+def _check_corrections(path: str) -> str:
+    """Return the path of a CSV file that DVC can watch."""
+    if not path.endswith(".csv") or path != _check_local(path):
+        raise PydanticCustomError("corrections_path", "the path of a CSV file")
+    return path
+
+
 LICENSE = r"[a-z0-9][a-z0-9.+-]{0,39}"  # identifiers of the Hub: apache-2.0, cc-by-4.0, other
 LANGUAGE = r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*|code|multilingual"  # ISO 639 codes, as the Hub writes them: en, pt-BR
 
@@ -35,6 +42,18 @@ Precision = Annotated[
 SplitName = Literal["train", "val", "test"]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 LocalPath = Annotated[str, AfterValidator(_check_local)]
+CorrectionsPath = Annotated[str, AfterValidator(_check_corrections)]
+
+
+def _check_folds(folds: object) -> object:
+    """Return the numbers of the folds: none, or 1 to two or more."""
+    if isinstance(folds, list) and len(folds) != 1:
+        in_order = list(range(1, len(folds) + 1))
+        if folds == in_order and all(type(fold) is int for fold in folds):
+            return folds
+    count = folds if type(folds) is int and 2 <= folds <= 20 else max(len(folds), 2) if isinstance(folds, list) else 5
+    example = str(list(range(1, min(count, 20) + 1)))
+    raise PydanticCustomError("folds", "[] for none, or the numbers 1 to two or more: {example}", {"example": example})
 
 
 class Section(BaseModel):
@@ -87,6 +106,7 @@ class Checks(Section):
 class Dataset(Section):
     files: Annotated[list[SourceFile], Field(min_length=1)]
     folder: LocalPath
+    corrections: CorrectionsPath
     format: Literal["csv", "tsv", "jsonl", "json", "excel", "lines", "folders", "parquet", "arrow", "hf"]
     encoding: str
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None
@@ -202,6 +222,12 @@ class Evaluate(Section):
         return resamples
 
 
+class Crossfit(Section):
+    folds: Annotated[list[int], BeforeValidator(_check_folds)]
+    method: Literal["frozen", "finetune"]
+    seed: Seed
+
+
 class Gate(Section):
     """Rules that `retune compare` checks a change against."""
 
@@ -242,5 +268,6 @@ class Params(Section):
     split: Split
     finetune: Finetune
     evaluate: Evaluate
+    crossfit: Crossfit
     report: Report
     machine: Machine

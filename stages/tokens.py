@@ -89,14 +89,19 @@ class Tokens:
         return values
 
 
-def open_tokens(folder: Path) -> Tokens:
-    """Open data/tokenize/tokens; token ids are read from disk when they are used."""
+def open_tokens(folder: Path, labels: NDArray[Any] | None = None) -> Tokens:
+    """Open data/tokenize/tokens, or a copy; token ids are read from disk when they are used.
+
+    Args:
+        folder: Holds tokens.arrow.
+        labels: Of all rows, in place of those in the file, which may then have none; shape (rows, ...).
+    """
     with pa.memory_map(str(folder / TOKENS_FILE)) as file:
         table = pa.ipc.open_stream(file).read_all()
     chunks = table.column("input_ids").chunks
     lengths = [np.diff(_offsets(chunk)) for chunk in chunks]
     return Tokens(
-        labels=_learned(table),
+        labels=_learned(table) if labels is None else labels,
         lengths=_join(lengths),
         starts=_join([_offsets(chunk)[:-1] for chunk in chunks]),
         chunks=np.repeat(np.arange(len(chunks)), [len(chunk) for chunk in chunks]),

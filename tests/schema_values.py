@@ -386,7 +386,7 @@ def metric(name: str, folder: Path) -> Any:
     found: list[Any] = []
     for kind, scores in values.items():
         try:
-            names = headline_metrics(Target(kind, ["1", "2", "3"]).leading(name))  # type: ignore[arg-type]
+            names = headline_metrics(Target(kind, ["1", "2", "3"]).leading(name), scores)  # type: ignore[arg-type]
             found.append((names, float(scores[names[0]])))
         except ParamsError:
             found.append("refused")

@@ -26,9 +26,10 @@ from stages.paths import Paths
 from stages.schema import Section
 
 ROOT = Path(__file__).parents[1]
-STAGES = ["download", "tokenize", "split", "finetune", "evaluate", "report"]
+STAGES = ["download", "tokenize", "split", "finetune", "evaluate", "crossfit", "report"]
 HALLWAY = {path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"}
 SHARED_ROOMS = {"metrics", "model", "inference", "kept", "reading", "targets"}  # what stages share, beside the hallway
+TRAINS_AS = {"crossfit": {"finetune"}}  # stage -> the stage whose training it repeats, on the rows of a fold
 ARROWS = {  # room of pipeline/ -> the rooms that it may import
     "yaml_edit": set(),
     "recipes": {"yaml_edit", "dataset"},
@@ -42,6 +43,7 @@ ARROWS = {  # room of pipeline/ -> the rooms that it may import
     "status": {"workers", "execution", "planning", "repository"},
     "comparison": {"planning", "repository"},
     "prediction": set(),
+    "review": set(),
     "diagnosis": {"execution", "local", "repository"},
 }
 ARROWS["commands"] = {*ARROWS, "commands"}
@@ -126,7 +128,7 @@ def closure(path: Path, *, without: Path | None = None) -> set[Path]:
     return reached
 
 
-def test_the_six_names_agree_everywhere() -> None:
+def test_the_names_of_the_stages_agree_everywhere() -> None:
     packages = [path.parent.name for path in (ROOT / "stages").glob("*/__main__.py")]
     assert list(graph()) == STAGES
     assert sorted(packages) == sorted(STAGES)
@@ -167,7 +169,7 @@ def test_dvc_s_metrics_are_the_headline_alone() -> None:
 def test_git_ignores_every_output_but_the_headline() -> None:
     """Else DVC refuses an output that git tracks, or a pull request shows it."""
     outs = [path for name in STAGES for path in paths_of(name, "outs", "metrics", "plots")]
-    outs = [path.replace("${item.seed}", "42").replace("${key}", "model") for path in outs]
+    outs = [path.replace("${item.seed}", "42").replace("${item.fold}", "3").replace("${key}", "model") for path in outs]
     ignored = subprocess.run(["git", "check-ignore", *outs], cwd=ROOT, capture_output=True, text=True, check=True)
     assert set(outs) - set(ignored.stdout.split()) == {Paths().headline.as_posix()}
 
@@ -264,7 +266,7 @@ def test_stages_know_nothing_of_the_pipeline_and_of_each_other(path: Path) -> No
         top, *rest = name.split(".")
         assert top not in ("prefect", "dvc", "pipeline")
         if top == "stages" and rest:
-            assert rest[0] in HALLWAY | SHARED_ROOMS | {room}, f"imports {name}"
+            assert rest[0] in HALLWAY | SHARED_ROOMS | {room} | TRAINS_AS.get(room, set()), f"imports {name}"
 
 
 def names_a_kind(node: ast.AST) -> bool:
@@ -399,7 +401,10 @@ def test_every_file_of_paths_is_an_output_of_the_graph() -> None:
         for kind in ("outs", "metrics", "plots")
         for out in body(name).get(kind, [])
     ]
-    outs = [out.replace("${key}", "(dataset|model)").replace("${item.seed}", "42") for out in outs]
+    outs = [
+        out.replace("${key}", "(dataset|model)").replace("${item.seed}", "42").replace("${item.fold}", "3")
+        for out in outs
+    ]
     paths = Paths()
     names = [name for name, value in vars(Paths).items() if isinstance(value, property)]
     files = [
@@ -408,7 +413,8 @@ def test_every_file_of_paths_is_an_output_of_the_graph() -> None:
     files += [paths.split(name) for name in ("train", "val", "test")]
     files += [method(42) for method in (paths.finetuned, paths.curve, paths.finetune_stats)]
     files += [method(42) for method in (paths.predictions, paths.metrics)]
-    files += [paths.timing(stage) for stage in ("download@model", "tokenize", "finetune@42", "report")]
+    files += [paths.fold(3), paths.fold_predictions(3)]
+    files += [paths.timing(stage) for stage in ("download@model", "tokenize", "finetune@42", "crossfit@3", "report")]
     for file in files:
         assert any(re.match(rf"{out}(/|$)", file.as_posix()) for out in outs), file
 

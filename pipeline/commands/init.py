@@ -93,7 +93,8 @@ def _columns(sample: "Sample", options: dict[str, str | None]) -> dict[str, str 
                 f"Column of the {field} ({show_names(sample.columns)}{'' if field in NEEDED else f', or {NONE}'})",
                 default=str(guess) if guess is not None else None if field in NEEDED else NONE,
             )
-            name = answer if answer == NONE or any(str(column.name) == answer for column in sample.columns) else None
+            known = (NONE, *(str(column.name) for column in sample.columns), *sample.lists)
+            name = answer if answer in known else None
         if name is None and guess is None and field in NEEDED:
             if why := why_none(sample, field):
                 raise DataError(f"{why.removesuffix('.')}{other_sheet(sample.sheets, sample.sheet)}.")

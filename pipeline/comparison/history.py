@@ -12,8 +12,7 @@ from pipeline.comparison.revision_files import WORKSPACE
 from pipeline.repository import git
 from pipeline.repository.results import HEADLINE, IN_GIT, RunResults, metrics_of_commit, read_results
 from stages.errors import PipelineError
-from stages.metrics.names import HEADLINE as HEADLINE_METRICS
-from stages.metrics.names import OF_NUMBERS, OF_ORDERED, headline_metrics, leading_metric, metric_name
+from stages.metrics.names import CAN_LEAD, headline_metrics, leading_metric, metric_name
 from stages.metrics.summary import MetricSummary
 from stages.params import parse_mapping
 from stages.yaml_file import read_text
@@ -88,10 +87,9 @@ def choose_metrics(root: Path, commits: Sequence[CommitMetrics], metric: str | N
     path = root / "params.yaml"
     section = parse_mapping(read_text(path) or "", name=str(path)).get("evaluate")
     first = section.get("metric", "macro_f1") if isinstance(section, Mapping) else "macro_f1"
-    if first == "auto":
-        first = leading_metric({name.removeprefix("test.") for name in known})
-    names = [metric_name("test", name) for name in headline_metrics(first)]
-    return [name for name in names if name in known] or known[:1]
+    of_test = {name.removeprefix("test.") for name in known if name.startswith("test.")}
+    first = leading_metric(of_test) if first == "auto" else first
+    return [metric_name("test", name) for name in headline_metrics(first, of_test)] or known[:1]
 
 
 def as_json(commits: Sequence[CommitMetrics]) -> list[dict[str, Any]]:
@@ -101,7 +99,7 @@ def as_json(commits: Sequence[CommitMetrics]) -> list[dict[str, Any]]:
 
 def in_headline(metric: str) -> bool:
     """Whether git alone has a metric's history."""
-    return metric.removeprefix("test.") in (*HEADLINE_METRICS, *OF_ORDERED, *OF_NUMBERS)
+    return metric.removeprefix("test.") in CAN_LEAD
 
 
 def _of_commit(commit: str, date: str, subject: str, results: RunResults) -> CommitMetrics:

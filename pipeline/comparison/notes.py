@@ -1,10 +1,15 @@
 """Sentences about a comparison that a reader must know before trusting its verdict."""
 
+from dataclasses import replace
+
 from pipeline.comparison.earlier_results import Looks
 from pipeline.comparison.paired_rows import PairedRows
 from pipeline.comparison.revision import Revision
+from pipeline.comparison.targets import COMPARED
 from pipeline.comparison.verdicts import ComparisonOptions
 from stages.metrics.failures import describe_collapse
+from stages.metrics.names import headline_metrics, metric_name
+from stages.metrics.summary import format_value
 
 MOST_STAGES, MOST_METRICS = 3, 5  # that a note names
 WORN = 0.5  # of its rows: a test set is worn out if as many fresh ones would detect as much
@@ -32,7 +37,7 @@ def write_notes(
     notes += [f"{side.name}: {text}" for side in (base, head) for text in describe_collapse(side.report) if text]
     notes.append(unpaired)
     if test:
-        notes += _about_rows(base, head, test)
+        notes += _about_rows(base, head, test, options)
         notes.append(_about_groups(test))
     if not (test and test.identical):
         notes.append(_about_seeds(base, head, options))
@@ -54,7 +59,7 @@ def _staleness(side: Revision) -> str:
     )
 
 
-def _about_rows(base: Revision, head: Revision, test: PairedRows) -> list[str]:
+def _about_rows(base: Revision, head: Revision, test: PairedRows, options: ComparisonOptions) -> list[str]:
     notes = []
     if not test.same_rows:
         notes.append(
@@ -64,7 +69,7 @@ def _about_rows(base: Revision, head: Revision, test: PairedRows) -> list[str]:
     if test.relabelled:
         notes.append(
             f"{test.relabelled:,} of the compared rows have another label in {head.name}: "
-            "both sides are measured with that label."
+            f"both sides are measured with that label.{_with_former_labels(base, test, options)}"
         )
     if test.head.tokens is None:
         notes.append(
@@ -72,6 +77,17 @@ def _about_rows(base: Revision, head: Revision, test: PairedRows) -> list[str]:
             "there are no slices by length."
         )
     return notes
+
+
+def _with_former_labels(base: Revision, test: PairedRows, options: ComparisonOptions) -> str:
+    """The first headline metric of both sides, measured with the labels that the rows have in base."""
+    former = replace(test, labels=test.base.labels)
+    wanted = headline_metrics(options.metric)[0]
+    for values in COMPARED[test.target.kind].metric_values(former):
+        if values.name == wanted:
+            before, after = (format_value(float(side.mean()) * values.unit) for side in (values.base, values.head))
+            return f" With the labels of {base.name}, {metric_name('test', wanted)} is {before} -> {after}."
+    return ""
 
 
 def _about_groups(test: PairedRows) -> str:

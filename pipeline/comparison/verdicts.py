@@ -13,7 +13,7 @@ from pipeline.comparison.statistics.metric_values import Ints, MetricValues
 from pipeline.comparison.statistics.power import POWER, min_detectable, needed
 from pipeline.comparison.targets import COMPARED
 from pipeline.repository.results import RunResults
-from stages.metrics.names import headline_metrics, lower_is_better, metric_name, value_range
+from stages.metrics.names import CAN_LEAD, headline_metrics, lower_is_better, metric_name, value_range
 from stages.metrics.summary import MetricSummary
 
 
@@ -59,14 +59,14 @@ def read_options(head: Revision, base: Revision) -> ComparisonOptions:
 def compare_paired(rows: PairedRows, split: str, options: ComparisonOptions) -> list[MetricRow]:
     """Compare every metric that predictions give on the same rows; the headline gets verdicts."""
     kind = COMPARED[rows.target.kind]
-    headline, compared = headline_metrics(options.metric), []
+    compared = []
     for values in kind.metric_values(rows):
         name = metric_name(split, values.name)
         if rows.identical:
             base, head = (float(side.mean()) * values.unit for side in (values.base, values.head))
             compared.append(MetricRow(name, base, head, 0.0, 0.0, p_value=1.0, largest_drop=0.0))
         else:
-            row = _paired_row(values, name, rows, options, tested=values.name in headline)
+            row = _paired_row(values, name, rows, options, tested=values.name in (options.metric, *CAN_LEAD))
             compared.append(replace(row, biased=kind.is_biased(values.name, rows)))
     return _judge(compared, split, options, identical=rows.identical)
 
@@ -182,7 +182,8 @@ def _judge(rows: Sequence[MetricRow], split: str, options: ComparisonOptions, *,
         Maurer, Hothorn, Lehmacher, "Multiple comparisons in drug clinical trials and preclinical assays", 1995.
     """
     by_name = {row.name: row for row in rows}
-    headline = [name for metric in headline_metrics(options.metric) if (name := metric_name(split, metric)) in by_name]
+    measured = {name.removeprefix(f"{split}.") for name in by_name}
+    headline = [metric_name(split, metric) for metric in headline_metrics(options.metric, measured)]
     judged, differs = [], True
     for name in headline:
         row = by_name.pop(name)

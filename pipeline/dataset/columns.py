@@ -14,14 +14,17 @@ FIELDS = ("text", "label", "id", "group")
 
 
 def guess_columns(sample: Sample) -> dict[str, list[str | int]]:
-    """The columns that can be each field, the likeliest first: `text`, `label`, `id` and `group`."""
+    """The columns that can be each field, the likeliest first: `text`, `label`, `id` and `group`.
+
+    A label may be a list, which is a set of labels.
+    """
     columns = [column for column in sample.columns if column.filled and str(column.name).strip()]
     ids = [column for column in columns if _rank(column, "id") is not None and _is_unique(column, sample)]
     texts = [column for column in columns if column not in ids and not column.numbers and _can_be_text(column)]
     texts.sort(key=lambda column: (*_named_first(column, "text"), -column.mean_length))
     rest = [column for column in columns if column not in texts[:1] and column not in ids]
-    labels = [column for column in rest if _can_be_label(column)]
-    labels.sort(key=lambda column: (*_named_first(column, "label"), len(column.values)))
+    labels = [column for column in rest if _can_be_label(column)] + [Column(name) for name in sample.lists]
+    labels.sort(key=lambda column: (*_named_first(column, "label"), not column.filled, len(column.values)))
     groups = [column for column in rest if column not in labels[:1] and _rank(column, "group") is not None]
     groups = sorted((column for column in groups if _repeats(column)), key=lambda column: _named_first(column, "group"))
     ids.sort(key=lambda column: _named_first(column, "id"))
@@ -41,6 +44,8 @@ def column_named(sample: Sample, field: str, name: str) -> str | int:
     if name in sample.twice:
         raise DataError(f"Several columns are named {short(name)}. Give each column a name of its own.")
     if name in sample.lists:
+        if field == "label":
+            return name  # sets of labels
         raise DataError(_of_lists(name, field))
     raise DataError(f"There is no column {plain(name)} for the {field}. The file has: {show_names(sample.columns)}.")
 
@@ -49,7 +54,7 @@ def why_none(sample: Sample, field: str) -> str | None:
     """Why a file has no column for the text or the label, and what to do; None: no reason is seen."""
     if any(_rank(Column(name), field) is not None for name in sample.twice):
         return f"Several columns are named {examples(sample.twice)}. Give each column a name of its own."
-    if sample.lists:
+    if sample.lists and field != "label":
         return _of_lists(sample.lists[0], field)
     if len(sample.columns) == 1:
         other = {"excel": ", or delete a title above the table", "csv": ", or correct what divides them"}
@@ -69,8 +74,7 @@ def why_none(sample: Sample, field: str) -> str | None:
 
 
 def _of_lists(name: str, field: str) -> str:
-    several = ": several labels in one column are not supported" if field == "label" else ""
-    return f"The column {short(name)} holds lists{several}. Write one {field} per row."
+    return f"The column {short(name)} holds lists. Write one {field} per row."
 
 
 def show_names(columns: Iterable[Column]) -> str:

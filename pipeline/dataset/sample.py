@@ -44,7 +44,7 @@ class Sample:
         notes: What else a person may want to know: its name, and the text.
         sheets: Names of the sheets of a workbook.
         twice: Names that several columns have; these are left out.
-        lists: Names of the columns of lists; these are left out.
+        lists: Names of the columns of lists; these are not among `columns`.
     """
 
     format: str

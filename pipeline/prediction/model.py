@@ -18,7 +18,7 @@ class TextModel(Protocol):
     def columns(
         self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, *, every_label: bool = False
     ) -> dict[str, Any]:
-        """Predictions as columns by name; shape (rows,) each."""
+        """Predictions as columns by name, of numpy or Arrow; shape (rows,) each."""
 
     def embed(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> NDArray[np.float32]:
         """Sentence embeddings; shape (rows, hidden_size)."""

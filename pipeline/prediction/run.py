@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 from rich.console import Console
@@ -46,8 +46,7 @@ def predict_rows(request: PredictionRequest, load: Load, *, every_label: bool) -
     def compute_with(classifier: TextModel) -> Compute:
         def compute(texts: list[str], text_pairs: list[str] | None) -> pa.Table:
             columns = classifier.columns(texts, text_pairs, every_label=every_label)
-            types = {name: pa.string() if values.dtype == object else None for name, values in columns.items()}
-            return pa.table({name: pa.array(values, types[name]) for name, values in columns.items()})
+            return pa.table({name: _arrow(values) for name, values in columns.items()})
 
         return compute
 
@@ -122,6 +121,11 @@ def _run(
         if partial:
             partial.finish(writer.join)
         _log_summary(request, counts, progress.rate, model.max_length)
+
+
+def _arrow(values: Any) -> pa.Array:
+    """Return a column in Arrow, of the same type however many rows there are."""
+    return values if isinstance(values, pa.Array) else pa.array(values, pa.string() if values.dtype == object else None)
 
 
 def _partial_output(file: BinaryIO, request: PredictionRequest, options: Mapping[str, object]) -> PartialOutput | None:

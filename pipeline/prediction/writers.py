@@ -20,6 +20,7 @@ from stages.shown import shorten, spreadsheet_safe
 ROW_GROUP = 65_536  # rows of a row group in the joined Parquet file
 GROUP_BYTES = 100_000_000  # ends a row group too
 DECIMALS = 6  # of a probability in text
+DIGITS = 9  # of a predicted number in text: as many as a number of 32 bits has
 
 
 class Writer(Protocol):
@@ -51,7 +52,8 @@ class TextWriter:
 
     def encode(self, window: Window, results: pa.Table, *, first: bool) -> bytes:
         if self._format == "jsonl":
-            new_keys = [_rounded(row) for row in results.to_pylist()]
+            added = [_rounded(column) for column in results.columns]
+            new_keys = [dict(zip(results.column_names, row, strict=True)) for row in zip(*added, strict=True)]
             if isinstance(window.data, list):
                 lines = window.lines or [None] * len(window.data)
                 return b"".join(map(extended, window.data, lines, new_keys))
@@ -66,7 +68,7 @@ class TextWriter:
             writer.writerow(map(self._shown, [*data.column_names, *results.column_names]))
         columns = zip(data.column_names, data.columns, strict=True)
         read = [[self._shown(value) for value in _values(name, column, window.has_bytes)] for name, column in columns]
-        added = [[self._shown(_number(value)) for value in column.to_pylist()] for column in results.columns]
+        added = [list(map(self._shown, _in_text(column))) for column in results.columns]
         writer.writerows(zip(*read, *added, strict=True))
         return stream.getvalue().encode("utf-8", "surrogateescape")
 
@@ -172,12 +174,19 @@ def _text(value: Any) -> Any:
     return {key: _text(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def _rounded(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: round(value, DECIMALS) if isinstance(value, float) else value for key, value in row.items()}
+def _rounded(column: pa.ChunkedArray) -> list[Any]:
+    """Return the values of an added column: probabilities (32 bits) to 6 decimals, numbers (64 bits) in any unit."""
+    values: list[Any] = column.to_pylist()
+    if pa.types.is_float32(column.type):
+        return [value if value is None else round(value, DECIMALS) for value in values]
+    return [float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value for value in values]
 
 
-def _number(value: Any) -> Any:
-    return f"{value:.{DECIMALS}f}" if isinstance(value, float) else value
+def _in_text(column: pa.ChunkedArray) -> list[Any]:
+    """Return the same for csv and tsv, where probabilities have all their decimals."""
+    if not pa.types.is_float32(column.type):
+        return _rounded(column)
+    return [value if value is None else f"{value:.{DECIMALS}f}" for value in column.to_pylist()]
 
 
 def _table_of(data: pa.Table, *, has_bytes: bool) -> pa.Table:

@@ -68,8 +68,8 @@ class RunResults:
     @property
     def headline(self) -> list[str]:
         """The full names of the metrics of test that lead, `evaluate.metric` first."""
-        names = [metric_name("test", name) for name in headline_metrics(self.metric or "macro_f1")]
-        return [name for name in names if name in self.means]
+        known = {name.removeprefix("test.") for name in self.means if name.startswith("test.")}
+        return [metric_name("test", name) for name in headline_metrics(self.metric or "macro_f1", known)]
 
 
 def read_results(root: Path) -> RunResults:

@@ -3,12 +3,14 @@
 import tempfile
 from pathlib import Path
 
+from stages.corrections import read_corrections
 from stages.download.checks.cross_row import check_across_rows
 from stages.download.checks.label_spelling import check_spelling
 from stages.download.checks.missing_words import warn_of_missing_words
 from stages.download.checks.rules import Problems, Rule
 from stages.download.checks.split_names import warn_of_split_names
 from stages.download.collect import collect_rows
+from stages.download.corrections import apply_corrections
 from stages.download.inputs import open_inputs
 from stages.download.labels import LabelNames
 from stages.download.readers.record import ReadOptions, flag_fields, slice_fields
@@ -37,6 +39,7 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
     columns = dataset.columns.label if isinstance(dataset.columns.label, list) else []
     target = declare(dataset.target, sets=bool(columns) or dataset.label_separator is not None)
     checks, kind = dataset.checks, declared_rows(target)
+    corrections = read_corrections(root / dataset.corrections, name=dataset.corrections)
     merge = checks.label_spelling == "merge"
     renames = labels if "label_spelling" in kind.CHECKS else {}  # other kinds refuse names, once all rows are read
     names = LabelNames(renames, merge=merge, kind=kind, separator=dataset.label_separator)
@@ -71,12 +74,14 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
             chosen = (*labels.values(), *dataset.label_order)
             warn_of_missing_words(store, chosen=chosen)
             warn_of_split_names(store, chosen=chosen)
+        corrected = apply_corrections(store, corrections, kind=kind, named=(*labels.values(), *dataset.label_order))
         aside, cluster = check_across_rows(
             store,
             problems,
             label_checks=kind.CHECKS,
             min_rows_per_label=checks.min_rows_per_label,
             similarity=checks.near_duplicate_similarity,
+            aside=corrected.set_aside,
         )
         problems.raise_failures()
         stats = write_rows(
@@ -89,8 +94,9 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
             cluster=cluster,
             problems=problems,
             spellings=spellings,
+            source_labels=corrected.source_labels,
         )
-    write_json(folder / "stats.json", stats)
+    write_json(folder / "stats.json", stats | {"corrections": corrected.outcomes})
     sources = [{**file.provenance, "rows": rows} for file, rows in zip(inputs, store.counts, strict=True)]
     write_json(folder / "source.json", {"files": sources})
 

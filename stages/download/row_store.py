@@ -54,6 +54,10 @@ class RowStore:
         self._label = array("i", np.array(renamed, dtype=np.int32)[self.label].tobytes())
         self.labels = indices
 
+    def relabel(self, position: int, label: str) -> None:
+        """Give one row another label."""
+        self._label[position] = self.labels.setdefault(label, len(self.labels))
+
     @property
     def schema(self) -> pa.Schema:
         """Schema of the columns on disk."""
@@ -63,6 +67,16 @@ class RowStore:
         """Yield the columns of all rows, a batch at a time."""
         with pa.OSFile(str(self.path)) as file, pa.ipc.open_stream(file) as stream:
             yield from stream
+
+    def batches_with_ids(self) -> Iterator[tuple[pa.RecordBatch, list[str]]]:
+        """Yield the columns and the ids of all rows, a batch at a time; a row without an id has a hash of its text."""
+        key, occurrence, start = self.exact_key, _occurrences(self.exact_key), 0
+        for batch in self.batches():
+            rows = slice(start, start + len(batch))
+            numbered = zip(key[rows].tolist(), occurrence[rows].tolist(), strict=True)
+            ids = batch.column("id").to_pylist()
+            yield batch, [row_id or hashed_id(*number) for row_id, number in zip(ids, numbered, strict=True)]
+            start += len(batch)
 
     def source_row(self, position: int) -> SourceRow:
         """Return where the row at `position` was read."""
@@ -87,3 +101,19 @@ class RowStore:
     def label(self) -> NDArray[np.int64]:
         """Index into `labels` of each row; shape (rows,)."""
         return np.array(self._label, dtype=np.int64)
+
+
+def hashed_id(key: int, occurrence: int) -> str:
+    """Return an id that does not change when rows are added: the key of the text, and a number where it repeats."""
+    name = f"{key & 0xFFFFFFFFFFFFFFFF:016x}"
+    return name if occurrence == 1 else f"{name}-{occurrence}"
+
+
+def _occurrences(key: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often the key of each row has occurred up to that row, itself included; shape (rows,)."""
+    order = np.argsort(key, kind="stable")
+    starts = np.flatnonzero(np.diff(key[order], prepend=key[order][:1] - 1))
+    run = np.arange(len(key)) - np.repeat(starts, np.diff(starts, append=len(key))) + 1
+    occurrence = np.empty(len(key), dtype=np.int64)
+    occurrence[order] = run
+    return occurrence

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from stages.corrections import SOURCE_LABELS
 from stages.download.checks.rules import Problems
 from stages.download.row_store import COLUMNS, RowStore
 from stages.errors import DataError
@@ -37,6 +38,7 @@ def write_rows(
     cluster: NDArray[np.int64],
     problems: Problems,
     spellings: Mapping[str, Mapping[str, int]],
+    source_labels: Mapping[str, str],
 ) -> dict[str, Any]:
     """Write rows.parquet, and write the rows that the checks across rows set aside to set_aside.csv.
 
@@ -50,6 +52,7 @@ def write_rows(
         cluster: Cluster of nearly equal texts, -1 for none, (rows,).
         problems: Collects the rows that break a rule.
         spellings: Rows of each spelling of a label that has several, by the most frequent spelling or the class's name.
+        source_labels: By id of each row with a corrected label, its label in the source.
 
     Returns:
         stats.json.
@@ -67,20 +70,14 @@ def write_rows(
             "Correct the rows, or set download.dataset.checks so that fewer are set aside."
         )
     target = kind.describe(counts, names=labels, order=label_order)
-    schema = _schema(store, target)
+    schema = _schema(store, target, source_labels)
     files, file = pa.array(store.files, pa.string()), store.file
     names, label = pa.array(store.labels, pa.string()), store.label
     cluster = _without_singletons(cluster, used)
-    text_key, exact_key, occurrence, start = store.text_key, store.exact_key, _occurrences(store.exact_key), 0
+    text_key, exact_key, start = store.text_key, store.exact_key, 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for batch in store.batches():
+        for batch, ids in store.batches_with_ids():
             rows = slice(start, start + len(batch))
-            ids = [
-                row_id or hashed_id(key, number)
-                for row_id, key, number in zip(
-                    batch.column("id").to_pylist(), exact_key[rows].tolist(), occurrence[rows].tolist(), strict=True
-                )
-            ]
             _write_set_aside(batch, ids, start, aside, store, problems)
             clusters = pa.array(cluster[rows], mask=cluster[rows] < 0)
             text, text_pair, group, split = batch.columns[1 : len(COLUMNS)]
@@ -101,12 +98,6 @@ def write_rows(
     }
 
 
-def hashed_id(key: int, occurrence: int) -> str:
-    """Return an id that does not change when rows are added: the key of the text, and a number where it repeats."""
-    name = f"{key & 0xFFFFFFFFFFFFFFFF:016x}"
-    return name if occurrence == 1 else f"{name}-{occurrence}"
-
-
 def _other_spellings(spellings: Mapping[str, Mapping[str, int]], problems: Problems) -> dict[str, int]:
     """The rows whose label is not in the most frequent spelling, where they are only warned of."""
     rows = sum(sum(counts.values()) - counts[name] for name, counts in spellings.items() if name in counts)
@@ -120,25 +111,17 @@ def _rows_per_label(counts: Mapping[str, int], kind: Rows, target: Target) -> di
     return {label: int(count) for label, count in zip(target.labels, rows, strict=True)}
 
 
-def _schema(store: RowStore, target: Target) -> pa.Schema:
+def _schema(store: RowStore, target: Target, source_labels: Mapping[str, str]) -> pa.Schema:
     read, slices = (((name, pa.string()) for name in names) for names in (READ_COLUMNS, store.slice_columns))
-    metadata = {"labels": json.dumps(target.to_json(), ensure_ascii=False)}
+    metadata: dict[str | bytes, str] = {"labels": json.dumps(target.to_json(), ensure_ascii=False)}
+    if source_labels:
+        metadata[SOURCE_LABELS] = json.dumps(source_labels, ensure_ascii=False)
     return pa.schema([*read, *DERIVED_COLUMNS, *slices], metadata=metadata)
 
 
 def _label_counts(store: RowStore, used: NDArray[np.bool_]) -> dict[str, int]:
     counts = np.bincount(store.label[used], minlength=len(store.labels))
     return {name: int(counts[index]) for name, index in store.labels.items() if counts[index]}
-
-
-def _occurrences(key: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How often the key of each row has occurred up to that row, itself included; shape (rows,)."""
-    order = np.argsort(key, kind="stable")
-    starts = np.flatnonzero(np.diff(key[order], prepend=key[order][:1] - 1))
-    run = np.arange(len(key)) - np.repeat(starts, np.diff(starts, append=len(key))) + 1
-    occurrence = np.empty(len(key), dtype=np.int64)
-    occurrence[order] = run
-    return occurrence
 
 
 def _write_set_aside(

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from stages import entry
 from stages.components import read_components
-from stages.evaluate.kinds import EVALUATIONS
+from stages.evaluate.kinds import EVALUATIONS, check_kind
 from stages.files import write_json
 from stages.inference.computing import RowComputer
 from stages.inference.loading import load_model, logits_computer, predict_tokens
@@ -35,6 +35,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     options, target = params.evaluate, read_target(paths.labels)
     metric = target.leading(options.metric)
     model = load_model(paths.finetuned(seed))
+    check_kind(model.config, target, folder=paths.finetuned(seed))
     start = time.perf_counter()
     computer = logits_computer(model, store=open_store(paths, params.machine))
     raw = predict_splits(paths, model, duplicates=params.split.duplicates, computer=computer)

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from stages.errors import ModelError
 from stages.evaluate import classes, label_set, number
 from stages.predictions import Predictions
 from stages.schema import Evaluate
+from stages.targets.answers import ANSWERS, kind_of
 from stages.targets.target import Kind, Target
 
 
@@ -28,3 +30,22 @@ EVALUATIONS: Mapping[Kind, Evaluation] = {
     "label_set": label_set.evaluate,
     "number": number.evaluate,
 }
+
+
+def check_kind(config: Any, target: Target, *, folder: Path) -> None:
+    """Check that a model answers what labels.json says.
+
+    Args:
+        config: Its config.json.
+        target: From labels.json.
+        folder: The model's, for the message.
+
+    Raises:
+        ModelError: It was fine-tuned for another kind of target.
+    """
+    kind = kind_of(config)
+    if ANSWERS[kind] is not ANSWERS[target.kind]:
+        raise ModelError(
+            f"{folder} was fine-tuned for {kind}, but data/tokenize/labels.json says {target.kind}. "
+            "Fine-tune again: retune run."
+        )

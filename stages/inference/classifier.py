@@ -129,6 +129,8 @@ class Classifier:
     ) -> dict[str, Any]:
         """Return predictions as columns by name, (rows,) each: those that `retune predict` adds to a file.
 
+        They are numpy's, and of label sets an Arrow array of lists.
+
         Args:
             texts: As for a call.
             text_pairs: As for a call.

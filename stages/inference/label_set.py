@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from stages.inference.decision import Calibration
 from stages.metrics.set_rule import SetRule
-from stages.reading.label_sets import set_text
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,10 @@ def predictions(answers: NDArray[np.float32], labels: Sequence[str], calibration
 def columns(
     answers: NDArray[np.float32], labels: Sequence[str], calibration: Calibration, *, every_label: bool
 ) -> dict[str, Any]:
-    """Return the sets as JSON lists, the form in which data of sets may be, and the probability of each label."""
-    flags = _decide(answers, labels, calibration)
-    texts = [set_text(label for label, flag in zip(labels, row, strict=True) if flag) for row in flags]
+    """Return the sets, an Arrow array of lists, and the probability of each label."""
+    sets = [prediction.labels for prediction in predictions(answers, labels, calibration)]
     probabilities = {f"probability_{label}": answers[:, index] for index, label in enumerate(labels)}
-    return {"prediction": np.array(texts, dtype=object)} | probabilities
+    return {"prediction": pa.array(sets, pa.list_(pa.string()))} | probabilities
 
 
 def _decide(answers: NDArray[np.float32], labels: Sequence[str], calibration: Calibration) -> NDArray[np.bool_]:

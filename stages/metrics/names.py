@@ -8,6 +8,7 @@ HEADLINE = ("accuracy", "macro_f1", "mcc")  # `evaluate.metric` comes before the
 OF_ORDERED = ("quadratic_kappa", "mean_absolute_error")  # before them, where the classes are in a row
 OF_NUMBERS = ("r2", "mean_absolute_error", "root_mean_squared_error")  # the same, where the label is a number
 OF_SETS = ("micro_f1", "macro_f1", "sample_f1", "subset_accuracy")  # the same, where a row has any number of labels
+CAN_LEAD = frozenset((*HEADLINE, *OF_ORDERED, *OF_NUMBERS, *OF_SETS))  # beside `evaluate.metric`
 LOWER_IS_BETTER = frozenset(
     {"mean_absolute_error", "root_mean_squared_error", "log_loss", "brier", "ece", "hamming_loss"}
 )
@@ -26,12 +27,16 @@ def metric_name(split: str, metric: str) -> str:
     return f"{split}.{metric}"
 
 
-def headline_metrics(metric: str) -> list[str]:
-    """Return the metrics that lead: `metric`, then the usual ones."""
-    if metric == "quadratic_kappa":
-        return [*OF_ORDERED, *HEADLINE]
-    usual = next((names for names in (HEADLINE, OF_SETS, OF_NUMBERS) if metric in names), HEADLINE)
-    return list(dict.fromkeys([metric, *usual]))
+def headline_metrics(metric: str, names: Collection[str]) -> list[str]:
+    """Return the metrics that lead: `metric`, then the usual ones.
+
+    Args:
+        metric: `evaluate.metric`.
+        names: The metrics that the results have, which tell the kind of target; no other is returned.
+    """
+    in_order = (*OF_ORDERED, *HEADLINE) if metric == "quadratic_kappa" else HEADLINE
+    usual = OF_SETS if "subset_accuracy" in names else OF_NUMBERS if "r2" in names else in_order
+    return [name for name in dict.fromkeys([metric, *usual]) if name in names]
 
 
 def leading_metric(names: Collection[str]) -> str:

@@ -7,6 +7,17 @@ from typing import Any
 from stages.files import read_json
 from stages.paths import Paths
 
+CORRECTIONS = {  # outcome of a correction -> what it means
+    "relabelled": "label corrected",
+    "set_aside": "row set aside",
+    "kept": "label confirmed",
+    "unclear": "unclear: label as it was",
+    "replaced": "replaced by a later decision about the row",
+    "unknown_id": "not applied: no row has the id",
+    "stale_text": "not applied: the text has changed since",
+    "stale_label": "not applied: the source has another label by now",
+    "unknown_label": "not applied: no row has the new label",
+}
 SPLITS = ("train", "val", "test")
 
 
@@ -17,6 +28,14 @@ class Check:
     name: str
     rows: int
     outcome: str  # what happened to the rows: "set aside" or "used"
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What became of decisions about the labels of single rows (`retune review`)."""
+
+    outcome: str
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -79,6 +98,7 @@ class DataSummary:
     repeated_but_for_case: int
     nearly_repeated: int
     checks: list[Check]
+    corrections: list[Correction]
     files: list[DataFile]
     split_rows: list[int]  # train, val, test
     classes: list[ClassRows]
@@ -111,6 +131,7 @@ def read_data_summary(paths: Paths, labels: list[str], *, most_classes: int) -> 
         repeated_but_for_case=duplicates["repeated_but_for_case"],
         nearly_repeated=duplicates["nearly_repeated"],
         checks=_checks(dataset["set_aside"], "set aside") + _checks(dataset["warnings"], "used"),
+        corrections=[Correction(CORRECTIONS[name], rows) for name, rows in dataset["corrections"].items()],
         files=[_data_file(file) for file in read_json(paths.dataset / "source.json")["files"]],
         split_rows=[split[name]["rows"] for name in SPLITS],
         classes=[

@@ -41,7 +41,7 @@ def headline(metrics: AllMetrics, results: AllSeeds[Any]) -> dict[str, Any]:
         empty; without test rows val has all of them.
     """
     metric = results.metric
-    shown = headline_metrics(metric)
+    shown = headline_metrics(metric, results.champion.metrics[results.split])
     names = {"test": shown, "val": [metric] if metrics.test else shown}
     content: dict[str, Any] = {
         split: {

@@ -1,18 +1,21 @@
 """The report of label sets: metrics, baselines, each label, calibration, slices, mistakes and suspect labels."""
 
-import dataclasses
 import logging
 
 from stages.files import read_json, write_json, write_text
 from stages.metrics.bootstrap import Bootstrap
+from stages.metrics.label_set_intervals import SetModel, measure_sets
+from stages.metrics.set_rule import SetRule, fit_set_temperature
 from stages.params import Params
 from stages.paths import Paths
+from stages.report.folds import FoldAnswers, FoldScore, metrics_json, read_folds
 from stages.report.headline import headline
+from stages.report.judged import Judged, judged_by_seeds
 from stages.report.label_sets.answers import find_suspects, suspects_csv
 from stages.report.label_sets.baselines import predict_baselines, score_baselines
 from stages.report.label_sets.metrics import compute_metrics
 from stages.report.label_sets.page import build_context
-from stages.report.label_sets.results import read_results
+from stages.report.label_sets.results import Results, read_results
 from stages.report.label_sets.slices import score_slices
 from stages.report.render.card import copy_model
 from stages.report.render.page import render
@@ -26,7 +29,8 @@ def write_report(params: Params, paths: Paths) -> None:
     options = params.evaluate
     results = read_results(paths, params.seeds, options)
     bootstrap = Bootstrap(options.resamples, options.confidence, options.seed)
-    suspects = find_suspects(results)
+    folds = read_folds(paths, params.crossfit)
+    suspects = find_suspects(_judged(results, folds), results.labels)
     baselines = predict_baselines(paths, results, max_train_rows=params.report.baseline_rows)
     metrics = compute_metrics(
         results,
@@ -38,6 +42,7 @@ def write_report(params: Params, paths: Paths) -> None:
         ),
         suspects=suspects,
         notes=read_json(paths.split_stats)["notes"],
+        crossfit=None if folds is None else _score(folds, bootstrap),
     )
     context = build_context(params, paths, results, metrics, suspects)
     calibration = {
@@ -51,6 +56,26 @@ def write_report(params: Params, paths: Paths) -> None:
     write_text(paths.report / "report.html", render("label_set.html.j2", context))
     write_text(paths.report / "report.md", render("label_set.md.j2", context))
     write_text(paths.report / "suspects.csv", suspects_csv(suspects))
-    write_json(paths.all_metrics, dataclasses.asdict(metrics))
+    write_json(paths.all_metrics, metrics_json(metrics))
     write_json(paths.headline, headline(metrics, results))
     log.info("best seed on val: %s; report: %s", results.champion.seed, paths.report / "report.html")
+
+
+def _judged(results: Results, folds: FoldAnswers | None) -> Judged:
+    """The rows in which suspects are sought: all where there are folds, else those of val and test."""
+    if folds is not None:
+        return folds.judged(_rule(folds).calibrate(folds.answers))
+    splits = results.champion.predictions
+    return judged_by_seeds(splits, {name: [seed.calibrated(name) for seed in results.seeds] for name in splits})
+
+
+def _rule(folds: FoldAnswers) -> SetRule:
+    """The temperature of all folds together, and no tuned threshold."""
+    return SetRule(fit_set_temperature(folds.labels, folds.answers), [None] * folds.answers.shape[1])
+
+
+def _score(folds: FoldAnswers, bootstrap: Bootstrap) -> FoldScore:
+    rule = _rule(folds)
+    calibrated = rule.calibrate(folds.answers)
+    model = SetModel(folds.answers, calibrated, rule.decide(calibrated))
+    return FoldScore.of(folds, measure_sets(folds.labels, [model], groups=folds.groups, bootstrap=bootstrap))

@@ -10,6 +10,7 @@ from stages.metrics.classification import per_class
 from stages.metrics.rule import Trial
 from stages.metrics.summary import MetricSummary, MetricValue, exact
 from stages.report.baselines import BaselineScore
+from stages.report.folds import FoldScore
 from stages.report.results import Results
 from stages.report.slices import SliceScore
 from stages.report.summary import summarise_seeds
@@ -68,7 +69,8 @@ class Metrics:
         averages: macro and weighted.
         slices: By column and value.
         mistakes: Rows of the report's split, and how many are predicted wrong.
-        suspects: Rows of val and test, and how many have a suspicious label.
+        suspects: Rows of val and test, or with folds all rows, and how many have a suspicious label.
+        crossfit: The models of the folds on all rows; None, and no key, without folds.
     """
 
     metric: str
@@ -86,6 +88,7 @@ class Metrics:
     slices: dict[str, dict[str, SliceScore]]
     mistakes: dict[str, int]
     suspects: dict[str, int]
+    crossfit: FoldScore | None = None
 
 
 def compute_metrics(
@@ -97,6 +100,7 @@ def compute_metrics(
     slices: dict[str, dict[str, SliceScore]],
     suspects: Sequence[Suspect],
     notes: Sequence[str],
+    crossfit: FoldScore | None = None,
 ) -> Metrics:
     """Return the contents of metrics.json.
 
@@ -108,6 +112,7 @@ def compute_metrics(
         slices: From `score_slices`.
         suspects: Rows whose label is probably wrong.
         notes: What is unusual about the splits.
+        crossfit: The models of the folds on all rows; None: there are no folds.
     """
     champion, predictions = results.champion, results.predictions
     val, _ = summarise_seeds(results, "val", bootstrap)
@@ -135,7 +140,11 @@ def compute_metrics(
         averages=averages,
         slices=slices,
         mistakes={"rows": len(predictions), "wrong": int((predictions.preds != predictions.labels).sum())},
-        suspects={"rows": sum(map(len, champion.predictions.values())), "found": len(suspects)},
+        suspects={
+            "rows": crossfit.rows if crossfit else sum(map(len, champion.predictions.values())),
+            "found": len(suspects),
+        },
+        crossfit=crossfit,
     )
 
 

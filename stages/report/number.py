@@ -1,13 +1,17 @@
 """The report of a number: metrics, baselines, residuals, slices of them, and suspect labels."""
 
-import dataclasses
 import logging
+
+import numpy as np
 
 from stages.files import read_json, write_json, write_text
 from stages.metrics.bootstrap import Bootstrap
+from stages.metrics.regression import measure_numbers
 from stages.params import Params
 from stages.paths import Paths
+from stages.report.folds import FoldAnswers, FoldScore, metrics_json, read_folds
 from stages.report.headline import headline
+from stages.report.judged import judged_by_seeds
 from stages.report.numbers.baselines import predict_baselines, score_baselines
 from stages.report.numbers.metrics import compute_metrics
 from stages.report.numbers.page import build_context
@@ -25,8 +29,10 @@ def write_report(params: Params, paths: Paths) -> None:
     options = params.evaluate
     results = read_results(paths, params.seeds, options)
     bootstrap = Bootstrap(options.resamples, options.confidence, options.seed)
-    ranked = ranked_residuals(results)
-    suspects = suspects_of(ranked)
+    folds, splits = read_folds(paths, params.crossfit), results.champion.predictions
+    preds = {name: [seed.predictions[name].preds for seed in results.seeds] for name in splits}
+    ranked = ranked_residuals(judged_by_seeds(splits, preds))
+    suspects = suspects_of(ranked if folds is None else ranked_residuals(folds.judged(folds.answers[:, 0])))
     baselines = predict_baselines(paths, results, max_train_rows=params.report.baseline_rows)
     slices = score_slices(
         read_slices(paths, results.predictions),
@@ -42,6 +48,7 @@ def write_report(params: Params, paths: Paths) -> None:
         slices=slices,
         suspects=suspects,
         notes=read_json(paths.split_stats)["notes"],
+        crossfit=None if folds is None else _score(folds, bootstrap),
     )
     context = build_context(params, paths, results, metrics, ranked=ranked, suspects=suspects)
     champion = results.champion
@@ -56,6 +63,11 @@ def write_report(params: Params, paths: Paths) -> None:
     write_text(paths.report / "report.html", render("number.html.j2", context))
     write_text(paths.report / "report.md", render("number.md.j2", context))
     write_text(paths.report / "suspects.csv", suspects_csv(suspects))
-    write_json(paths.all_metrics, dataclasses.asdict(metrics))
+    write_json(paths.all_metrics, metrics_json(metrics))
     write_json(paths.headline, headline(metrics, results))
     log.info("best seed on val: %s; report: %s", champion.seed, paths.report / "report.html")
+
+
+def _score(folds: FoldAnswers, bootstrap: Bootstrap) -> FoldScore:
+    numbers, preds = folds.labels.astype(np.float64), folds.answers[:, 0].astype(np.float64)
+    return FoldScore.of(folds, measure_numbers(numbers, [preds], groups=folds.groups, bootstrap=bootstrap))

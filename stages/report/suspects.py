@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.files import csv_writer
-from stages.report.results import Results
+from stages.report.judged import Judged
 from stages.shown import spreadsheet_safe, visible
 
 Ints = NDArray[np.int64]
@@ -32,35 +32,27 @@ class Suspect:
     suggested_probability: float
 
 
-def find_suspects(results: Results) -> list[Suspect]:
-    """Return the suspects of val and test, most suspicious first.
+def find_suspects(judged: Judged, names: Sequence[str], *, ordered: bool) -> list[Suspect]:
+    """Return the rows whose label is probably wrong, most suspicious first.
 
-    Rows of train are left out, because a model reproduces the labels that it was trained on. The calibrated
-    probabilities are averaged over the seeds, which is more reliable than those of a single seed.
+    Args:
+        judged: Rows with calibrated probabilities.
+        names: Of the labels.
+        ordered: Whether the labels have an order.
     """
-    splits = {name: split for name, split in results.champion.predictions.items() if len(split)}
-    labels = np.concatenate([split.labels for split in splits.values()])
-    probabilities = np.concatenate(
-        [
-            np.mean([seed.rule.calibrate(seed.predictions[name].probabilities) for seed in results.seeds], axis=0)
-            for name in splits
-        ]
-    )
-    rows = [(name, row) for name, split in splits.items() for row in range(len(split))]
-    ranked = rank_suspects(labels, probabilities, ordered=results.ordered)
+    ranked = rank_suspects(judged.labels, judged.answers, ordered=ordered)
     suspects = []
-    for index, suggested in zip(*(array.tolist() for array in ranked), strict=True):
-        name, row = rows[index]
-        label = int(labels[index])
+    for row, suggested in zip(*(array.tolist() for array in ranked), strict=True):
+        label = int(judged.labels[row])
         suspects.append(
             Suspect(
-                id=splits[name].ids[row],
-                position=int(splits[name].positions[row]),
-                split=name,
-                label=results.labels[label],
-                suggested=results.labels[suggested],
-                given_probability=round(float(probabilities[index, label]), 3),
-                suggested_probability=round(float(probabilities[index, suggested]), 3),
+                id=judged.ids[row],
+                position=int(judged.positions[row]),
+                split=judged.splits[row],
+                label=names[label],
+                suggested=names[suggested],
+                given_probability=round(float(judged.answers[row, label]), 3),
+                suggested_probability=round(float(judged.answers[row, suggested]), 3),
             )
         )
     return suspects

@@ -1,19 +1,22 @@
 """Divide the rows into train, val and test by a seed, with duplicates and groups kept together.
 
-Reads:  data/tokenize/tokens (labels, groups, official splits and text keys; no token ids), labels.json
-Writes: data/split/: train.parquet, val.parquet, test.parquet (positions of the rows), stats.json
-Params: split
+Reads:  data/tokenize/tokens (labels, groups, official splits and text keys; token ids for folds alone), labels.json
+Writes: data/split/: train.parquet, val.parquet, test.parquet (positions of the rows), stats.json, folds/
+Params: split, crossfit.folds, crossfit.seed
 
 Example: python -m stages.split
 """
 
 import logging
 
+import numpy as np
+
 from stages import entry
 from stages.files import write_json
 from stages.params import Params
 from stages.paths import Paths
 from stages.split.division import divide, write_positions
+from stages.split.folds import divide_into_folds, write_folds
 from stages.split_inputs import read_inputs
 from stages.targets.target import read_target
 from stages.tokens import TOKENS_FILE
@@ -29,6 +32,9 @@ def main(params: Params, paths: Paths) -> None:
     for name, rows in positions.items():
         write_positions(paths.split(name), rows)
     write_json(paths.split_stats, stats)
+    rows = np.sort(np.concatenate(list(positions.values())))
+    folds = divide_into_folds(inputs, rows, folds=params.crossfit.folds, seed=params.crossfit.seed)
+    write_folds(paths, folds)
 
 
 if __name__ == "__main__":

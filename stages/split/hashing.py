@@ -17,6 +17,19 @@ def assign_by_hash(content: NDArray[np.int64], *, shares: Mapping[str, float], s
     Returns:
         Number of the split; shape (rows,).
 
+    """
+    uniform = uniform_of(content, seed=seed)
+    assigned = np.zeros(len(content), dtype=np.int64)
+    start = 0.0
+    for number, share in enumerate(shares.values(), start=1):
+        assigned[(uniform >= start) & (uniform < start + share)] = number
+        start += share
+    return assigned
+
+
+def uniform_of(content: NDArray[np.int64], *, seed: int) -> NDArray[np.float64]:
+    """Return numbers that are uniform over 0 to 1 (excluded) and depend on the content and the seed alone; (rows,).
+
     Source:
         The hash is mixed by the finalizer of SplitMix64 (Steele, Lea, Flood 2014).
     """
@@ -24,13 +37,7 @@ def assign_by_hash(content: NDArray[np.int64], *, shares: Mapping[str, float], s
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed ^= mixed >> np.uint64(31)
-    uniform = (mixed >> np.uint64(11)) / 2.0**53  # (rows,), uniform over 0 to 1
-    assigned = np.zeros(len(content), dtype=np.int64)
-    start = 0.0
-    for number, share in enumerate(shares.values(), start=1):
-        assigned[(uniform >= start) & (uniform < start + share)] = number
-        start += share
-    return assigned
+    return np.asarray((mixed >> np.uint64(11)) / 2.0**53)
 
 
 def keep_one_split(assigned: NDArray[np.int64], component: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -21,7 +21,16 @@ from tests.pipeline.toy import dvc, git
 
 ROOT = Path(__file__).parents[2]
 LABELS = ["ham", "spam"]
-COPIED = ("dvc.yaml", "params.yaml", "constraints.txt", ".dvcignore", ".gitignore", "recipes", "data/samples")
+COPIED = (
+    "dvc.yaml",
+    "params.yaml",
+    "constraints.txt",
+    ".dvcignore",
+    ".gitignore",
+    "recipes",
+    "data/samples",
+    "data/corrections.csv",
+)
 
 
 def create(root: Path) -> Path:

@@ -215,8 +215,9 @@ def own_project(root: Path) -> Path:
         if not name.startswith(tuple(f"{folder}/" for folder in LEFT_OUT)) and (REPOSITORY / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, root / name)
-    (root / "data").mkdir()
-    shutil.copy(REPOSITORY / "data/.gitignore", root / "data/.gitignore")
+    for name in (".gitignore", "corrections.csv", "crossfit/.gitkeep"):
+        (root / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / "data" / name, root / "data" / name)
     (root / "dvc.lock").unlink(missing_ok=True)
     git(root, "init", "-q", "-b", "main")
     git(root, "add", "-A")

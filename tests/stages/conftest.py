@@ -105,6 +105,7 @@ def _write_dataset(paths: Paths, texts: list[str], given: list[str], labels: tup
         "set_aside": {"empty_text": 1},
         "warnings": {"control_characters": 3, "near_duplicate": 17},
         "labels": counts,
+        "corrections": {"relabelled": 41, "stale_text": 43},
         "duplicates": {
             "distinct_texts": 1234,
             "repeated_rows": 31,

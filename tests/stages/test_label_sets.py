@@ -72,6 +72,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Paths, Params]:
     values = params.download.dataset.model_dump() | {
         "files": [{"source": "data/rows.csv"}],
         "folder": "data",
+        "corrections": "corrections.csv",
         "columns": {**dict.fromkeys(("text_pair", "id", "group")), "text": "text", "label": "label", "slices": []},
         "label_separator": "|",
     }
@@ -158,7 +159,7 @@ def test_a_saved_model_predicts_the_sets_that_were_measured(ran) -> None:
     expected = [[label for label, flag in zip(LABELS, row, strict=True) if flag] for row in test.preds]
     assert [prediction.labels for prediction in classifier(texts)] == expected
     columns = classifier.columns(texts)
-    assert [json.loads(text) for text in columns["prediction"]] == expected
+    assert columns["prediction"].to_pylist() == expected
     assert classifier.probabilities(texts) == pytest.approx(
         np.stack([columns[f"probability_{label}"] for label in LABELS], axis=1)
     )
@@ -169,7 +170,12 @@ def test_a_saved_model_predicts_the_sets_that_were_measured(ran) -> None:
 
 @pytest.mark.parametrize(
     ("thresholds", "message"),
-    [({"app": 1.5}, "less than or equal to 1"), ({"app": -0.1}, "greater than or equal to 0"), ({"x": 0.5}, "has 'x'")],
+    [
+        ({"app": 1.5}, "thresholds.app: .*less than or equal to 1"),
+        ({"app": -0.1}, "thresholds.app: .*greater than or equal to 0"),
+        ({"app": float("nan")}, "thresholds.app: .*not nan"),
+        ({"x": 0.5}, "thresholds has 'x'"),
+    ],
 )
 def test_thresholds_that_are_none(ran, thresholds: dict[str, float], message: str) -> None:
     paths, _ = ran
@@ -188,7 +194,7 @@ def test_a_threshold_decides_whether_a_text_has_the_label() -> None:
     (prediction,) = sets.predictions(answers, ["a", "b"], higher)
     assert prediction.labels == []
     assert prediction.parts(every_label=False) == ["none"]
-    assert sets.columns(answers, ["a", "b"], higher, every_label=False)["prediction"].tolist() == ["[]"]
+    assert sets.columns(answers, ["a", "b"], higher, every_label=False)["prediction"].to_pylist() == [[]]
 
 
 def test_a_metric_of_classes_is_refused(ran) -> None:

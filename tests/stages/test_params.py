@@ -38,6 +38,12 @@ def test_all_problems_come_in_one_error(values: Any) -> None:
     [
         ("seeds", [], r"seeds: expected 1 or more items, got \[\]"),
         ("seeds", [1, 1], r"seeds lists 1 twice"),
+        ("crossfit.folds", 5, r"crossfit.folds: expected \[\] for none, or .*: \[1, 2, 3, 4, 5\], got 5"),
+        ("crossfit.folds", [1], r"crossfit.folds: expected .*: \[1, 2\], got \[1\]"),
+        ("crossfit.folds", [1, 2, 4], r"crossfit.folds: expected .*: \[1, 2, 3\], got \[1, 2, 4\]"),
+        ("crossfit.folds", [2, 1], r"crossfit.folds: expected .*: \[1, 2\], got \[2, 1\]"),
+        ("crossfit.folds", [True, 2], r"crossfit.folds: expected .*: \[1, 2\], got"),
+        ("crossfit.folds", None, r"crossfit.folds: expected .*, got null"),
         ("seeds", [-1], r"seeds\[0\]: expected 0 or more, got -1"),
         ("split.val", 0.95, "leave no rows to train on"),
         ("finetune.learning_rate", 0, "finetune.learning_rate: expected a number above 0, got 0"),
@@ -186,6 +192,15 @@ def test_a_key_given_twice_is_an_error(tmp_path: Path) -> None:
 def test_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_bytes("a: ä".encode("latin-1"))
     with pytest.raises(ParamsError, match=r"not UTF-8 \(byte 3\)"):
+        read_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("value", ["null", "https://host/x.csv", "data", "corrections.txt", ""])
+def test_corrections_that_dvc_can_not_watch_are_refused(tmp_path: Path, value: str) -> None:
+    text = (Path(__file__).parents[2] / "recipes/default.yaml").read_text(encoding="utf-8")
+    assert "corrections: data/corrections.csv" in text
+    (tmp_path / "params.yaml").write_text(text.replace("corrections: data/corrections.csv", f"corrections: {value}"))
+    with pytest.raises(ParamsError, match="download.dataset.corrections: expected"):
         read_params(tmp_path / "params.yaml")
 
 

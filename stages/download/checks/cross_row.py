@@ -1,6 +1,6 @@
 """Checks that need all rows: equal and nearly equal texts, texts with several labels, unseen labels, rare labels."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,13 @@ from stages.messages import examples, short
 
 
 def check_across_rows(
-    store: RowStore, problems: Problems, *, label_checks: Collection[str], min_rows_per_label: int, similarity: float
+    store: RowStore,
+    problems: Problems,
+    *,
+    label_checks: Collection[str],
+    min_rows_per_label: int,
+    similarity: float,
+    aside: Mapping[int, str] | None = None,
 ) -> tuple[dict[int, str], NDArray[np.int64]]:
     """Check the rows against each other.
 
@@ -26,24 +32,25 @@ def check_across_rows(
         label_checks: The checks of labels that make sense for the kind of target.
         min_rows_per_label: Rows (>= 1) that every label should have.
         similarity: Least Jaccard similarity (0 to 1) of texts that are nearly equal.
+        aside: Rows that are set aside already, and why: no other row repeats or contradicts them.
 
     Returns:
         By position of each row that is to be set aside, the rule that it breaks; and of each row the position of the
         first row of its cluster of nearly equal texts, -1 for a cluster of one text, shape (rows,).
     """
-    # of each text, in the order of the keys, the position of its first row; and of each row the number of its text
-    _, first, text = np.unique(store.text_key, return_index=True, return_inverse=True)
-    cluster = (
-        _clusters(store, first, text, similarity)
-        if problems.policy("near_duplicate") != "ignore"
-        else -np.ones_like(text)
-    )
-    aside: dict[int, str] = {}
+    aside, position = dict(aside or {}), np.arange(len(store.label))
+    kept = np.delete(position, list(aside))
+    # of each text, in the order of the keys, its first row among those kept; and of each of these its text
+    _, first, text = np.unique(store.text_key[kept], return_index=True, return_inverse=True)
+    earlier, cluster = position.copy(), -np.ones_like(position)
+    earlier[kept] = kept[first[text]]
+    if problems.policy("near_duplicate") != "ignore":
+        cluster[kept] = _clusters(store, kept, first, text, similarity)
     if "conflicting_labels" in label_checks:
-        _apply("conflicting_labels", np.flatnonzero(_in_conflict(text, store.label)), store, problems, aside)
-    repeats = np.arange(len(text)) != first[text]
-    _apply("duplicate_text", np.flatnonzero(repeats), store, problems, aside, detail=_see(store, first[text]))
-    near = (cluster >= 0) & (cluster != np.arange(len(text))) & ~repeats
+        _apply("conflicting_labels", kept[_in_conflict(text, store.label[kept])], store, problems, aside)
+    repeats = position != earlier
+    _apply("duplicate_text", np.flatnonzero(repeats), store, problems, aside, detail=_see(store, earlier))
+    near = (cluster >= 0) & (cluster != position) & ~repeats
     _apply("near_duplicate", np.flatnonzero(near), store, problems, aside, detail=_see(store, cluster))
     if "unseen_label" in label_checks:
         _check_unseen(store, problems, aside)
@@ -62,16 +69,17 @@ def _in_conflict(text: NDArray[np.int64], label: NDArray[np.int64]) -> NDArray[n
 
 
 def _clusters(
-    store: RowStore, first: NDArray[np.int64], text: NDArray[np.int64], similarity: float
+    store: RowStore, kept: NDArray[np.int64], first: NDArray[np.int64], text: NDArray[np.int64], similarity: float
 ) -> NDArray[np.int64]:
-    """Position of the first row of each row's cluster; -1 where the cluster has one text; shape (rows,)."""
+    """Position of the first row of the cluster of each row kept; -1 where the cluster has one text; shape (kept,)."""
     cluster_of_text = np.empty(len(first), dtype=np.int64)
-    cluster_of_text[np.argsort(first)] = find_clusters(_normalised_texts(store, np.sort(first)), similarity=similarity)
+    texts_of_first = _normalised_texts(store, kept[np.sort(first)])
+    cluster_of_text[np.argsort(first)] = find_clusters(texts_of_first, similarity=similarity)
     cluster = cluster_of_text[text]  # (rows,)
     texts = np.bincount(cluster_of_text, minlength=1)  # (clusters,)
     start = np.full(len(texts), len(text))
     np.minimum.at(start, cluster, np.arange(len(text)))
-    return np.where(texts[cluster] > 1, start[cluster], -1)
+    return np.where(texts[cluster] > 1, kept[start[cluster]], -1)
 
 
 def _normalised_texts(store: RowStore, positions: NDArray[np.int64]) -> Iterator[list[str]]:

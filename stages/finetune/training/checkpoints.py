@@ -40,10 +40,10 @@ def key_of(values: Mapping[str, Any], files: Iterable[Path] = ()) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:KEY_LENGTH]
 
 
-def open_folder(checkpoints: Path, seed: int, key: str) -> Path:
-    """Return the folder of a run, and remove the folders of this seed's runs with other keys: they can't be resumed."""
-    own = checkpoints / f"finetune-{seed}-{key}"
-    for folder in checkpoints.glob(f"finetune-{seed}-*"):
+def open_folder(checkpoints: Path, name: str, key: str) -> Path:
+    """Return the folder of a run, and remove the folders of its name with other keys: they can't be resumed."""
+    own = checkpoints / f"{name}-{key}"
+    for folder in checkpoints.glob(f"{name}-*"):
         if folder != own:
             remove_folder(folder)
     return own

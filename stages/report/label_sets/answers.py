@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stages.files import csv_writer
 from stages.metrics.set_rule import as_pairs
+from stages.report.judged import Judged
 from stages.report.label_sets.results import Results
 from stages.report.suspects import rank_suspects
 from stages.row_labels import describe_labels
@@ -48,7 +48,7 @@ class Suspect:
     Attributes:
         id: Of the row.
         position: Of the row in rows.parquet.
-        split: val or test.
+        split: val or test; with folds also train.
         label: That is in doubt.
         given: Whether the row has it: yes or no.
         suggested: What models say that were not trained on the row: yes or no.
@@ -87,35 +87,31 @@ def confident_mistakes(results: Results, *, limit: int) -> list[Mistake]:
     ]
 
 
-def find_suspects(results: Results) -> list[Suspect]:
-    """Return the suspects of val and test, most suspicious first.
+def find_suspects(judged: Judged, names: Sequence[str]) -> list[Suspect]:
+    """Return the labels that rows have or have not, and probably wrongly, most suspicious first.
 
-    Each label is judged as a task of its own, whether a row has it: see `rank_suspects`. Rows of train are left out,
-    because a model reproduces the labels that it was trained on.
+    Each label is judged as a task of its own, whether a row has it: see `rank_suspects`.
+
+    Args:
+        judged: Rows with calibrated probabilities.
+        names: Of the labels.
     """
-    splits = {name: split for name, split in results.champion.predictions.items() if len(split)}
-    flags: NDArray[np.bool_] = np.concatenate([split.labels for split in splits.values()])
-    probabilities = np.concatenate(
-        [np.mean([seed.calibrated(name) for seed in results.seeds], axis=0) for name in splits]
-    )
-    rows = [(name, row) for name, split in splits.items() for row in range(len(split))]
-    suspects = []
-    for number, label in enumerate(results.labels):
-        given, chances = flags[:, number].astype(np.int64), probabilities[:, number]
-        for index in rank_suspects(given, as_pairs(chances))[0].tolist():
-            name, row = rows[index]
-            suspects.append(
-                Suspect(
-                    id=splits[name].ids[row],
-                    position=int(splits[name].positions[row]),
-                    split=name,
-                    label=label,
-                    given=WORDS[given[index]],
-                    suggested=WORDS[1 - given[index]],
-                    probability=round(float(chances[index]), 3),
-                    labels=describe_labels(splits[name].labels[row], results.labels),
-                )
+    suspects: list[Suspect] = []
+    for number, label in enumerate(names):
+        given, chances = judged.labels[:, number].astype(np.int64), judged.answers[:, number]
+        suspects += [
+            Suspect(
+                id=judged.ids[row],
+                position=int(judged.positions[row]),
+                split=judged.splits[row],
+                label=label,
+                given=WORDS[given[row]],
+                suggested=WORDS[1 - given[row]],
+                probability=round(float(chances[row]), 3),
+                labels=describe_labels(judged.labels[row], names),
             )
+            for row in rank_suspects(given, as_pairs(chances))[0].tolist()
+        ]
     return sorted(suspects, key=_doubt)
 
 

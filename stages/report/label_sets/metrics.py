@@ -10,6 +10,7 @@ from stages.metrics.label_set_intervals import measure_sets
 from stages.metrics.rule import Trial
 from stages.metrics.summary import MetricSummary, MetricValue
 from stages.report.baselines import BaselineScore
+from stages.report.folds import FoldScore
 from stages.report.label_sets.answers import Suspect
 from stages.report.label_sets.results import LabelScore, Results
 from stages.report.label_sets.slices import SliceScore
@@ -57,7 +58,8 @@ class Metrics:
         per_label: The champion's, on the report's split.
         slices: By column and value.
         mistakes: Rows of the report's split, those whose set is predicted wrong, and wrong answers about a label.
-        suspects: Rows of val and test, and how many answers about a label are in doubt.
+        suspects: Rows of val and test, or with folds all rows, and how many answers about a label are in doubt.
+        crossfit: The models of the folds on all rows; None, and no key, without folds.
     """
 
     target: str
@@ -75,6 +77,7 @@ class Metrics:
     slices: dict[str, dict[str, SliceScore]]
     mistakes: dict[str, int]
     suspects: dict[str, int]
+    crossfit: FoldScore | None = None
 
 
 def compute_metrics(
@@ -86,6 +89,7 @@ def compute_metrics(
     slices: dict[str, dict[str, SliceScore]],
     suspects: Sequence[Suspect],
     notes: Sequence[str],
+    crossfit: FoldScore | None = None,
 ) -> Metrics:
     """Return the contents of metrics.json; arguments as the attributes of `Metrics`."""
     champion, predictions = results.champion, results.predictions
@@ -114,7 +118,11 @@ def compute_metrics(
         per_label=champion.per_label[results.split],
         slices=slices,
         mistakes={"rows": len(predictions), "wrong": int(wrong.any(axis=1).sum()), "answers": int(wrong.sum())},
-        suspects={"rows": sum(map(len, champion.predictions.values())), "found": len(suspects)},
+        suspects={
+            "rows": crossfit.rows if crossfit else sum(map(len, champion.predictions.values())),
+            "found": len(suspects),
+        },
+        crossfit=crossfit,
     )
 
 

@@ -154,9 +154,7 @@ def _calibration(results: Results) -> LineChart:
 def _front_matter(params: Params, results: Results, provenance: Provenance) -> str:
     measured = results.champion.metrics[results.split]
     entries = [
-        _result(params, results.champion, results.split, name)
-        for name in headline_metrics(results.metric)
-        if name in measured
+        _result(params, results.champion, results.split, name) for name in headline_metrics(results.metric, measured)
     ]
     data = ModelCardData(
         base_model=provenance.base_model,

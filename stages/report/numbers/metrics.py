@@ -9,6 +9,7 @@ from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.regression import measure_numbers
 from stages.metrics.summary import MetricSummary, MetricValue, exact
 from stages.report.baselines import BaselineScore
+from stages.report.folds import FoldScore
 from stages.report.numbers.residuals import Residual, SliceScore
 from stages.report.numbers.results import Results
 from stages.report.summary import summarise, summary_of
@@ -51,7 +52,8 @@ class Metrics:
         baselines: By baseline and metric.
         slices: By column and value.
         rows: Of the report's split.
-        suspects: Rows of val and test, and how many have a number that is far from its prediction.
+        suspects: Rows of val and test, or with folds all rows, and how many have a number far from its prediction.
+        crossfit: The models of the folds on all rows; None, and no key, without folds.
     """
 
     target: str
@@ -67,6 +69,7 @@ class Metrics:
     slices: dict[str, dict[str, SliceScore]]
     rows: int
     suspects: dict[str, int]
+    crossfit: FoldScore | None = None
 
 
 def compute_metrics(
@@ -78,6 +81,7 @@ def compute_metrics(
     slices: dict[str, dict[str, SliceScore]],
     suspects: Sequence[Residual],
     notes: Sequence[str],
+    crossfit: FoldScore | None = None,
 ) -> Metrics:
     """Return the contents of metrics.json; arguments as the attributes of `Metrics`."""
     champion = results.champion
@@ -102,7 +106,11 @@ def compute_metrics(
         baselines=baselines,
         slices=slices,
         rows=len(results.predictions),
-        suspects={"rows": sum(map(len, champion.predictions.values())), "found": len(suspects)},
+        suspects={
+            "rows": crossfit.rows if crossfit else sum(map(len, champion.predictions.values())),
+            "found": len(suspects),
+        },
+        crossfit=crossfit,
     )
 
 

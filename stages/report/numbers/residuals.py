@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from stages.files import csv_writer
 from stages.metrics.slices import Slices
 from stages.metrics.summary import exact
+from stages.report.judged import Judged
 from stages.report.mean_error import mean_error
-from stages.report.numbers.results import Results
 from stages.shown import spreadsheet_safe, visible
 
 Floats = NDArray[np.float64]
@@ -47,7 +47,7 @@ class Residual:
     Attributes:
         id: Of the row.
         position: Of the row in rows.parquet.
-        split: val or test.
+        split: val or test; with folds also train.
         label: The row's number.
         predicted: The mean over the seeds of what models predict that were not trained on the row.
         residual: The label minus that.
@@ -84,19 +84,15 @@ def score_slices(
     return scores
 
 
-def ranked_residuals(results: Results) -> list[Residual]:
-    """Return the rows of val and test, largest residual first; what counts as predicted is the mean of the seeds."""
-    rows = []
-    for split, predictions in results.champion.predictions.items():
-        predicted = np.mean([result.predictions[split].preds for result in results.seeds], axis=0)
-        rows += [
-            (predictions.ids[row], int(predictions.positions[row]), split, float(label), float(predicted[row]))
-            for row, label in enumerate(predictions.labels.tolist())
-        ]
-    residuals = np.array([label - predicted for *_, label, predicted in rows])
+def ranked_residuals(judged: Judged) -> list[Residual]:
+    """Return the rows, largest residual first; the answers of `judged` are the predicted numbers."""
+    residuals = judged.labels.astype(np.float64) - judged.answers
     sizes = robust_sizes(residuals)
-    order = np.argsort(-np.abs(residuals), kind="stable").tolist()
-    return [Residual(*rows[row][:3], *map(exact, (*rows[row][3:], residuals[row], sizes[row]))) for row in order]
+    numbers = np.stack([judged.labels, judged.answers, residuals, sizes], axis=1)  # (rows, 4)
+    return [
+        Residual(judged.ids[row], int(judged.positions[row]), judged.splits[row], *map(exact, numbers[row].tolist()))
+        for row in np.argsort(-np.abs(residuals), kind="stable").tolist()
+    ]
 
 
 def suspects_of(ranked: Sequence[Residual]) -> list[Residual]:

@@ -84,8 +84,7 @@ def render_card(context: Context) -> str:
 
 def _front_matter(context: Context) -> str:
     provenance, title = context.provenance, context.params.report.title
-    names = headline_metrics(context.headline)
-    results = [_result(context, name) for name in names if name in _measured(context)]
+    results = [_result(context, name) for name in headline_metrics(context.headline, _measured(context))]
     data = ModelCardData(
         base_model=provenance.base_model,
         language=provenance.language or None,

@@ -158,9 +158,10 @@ def _rough(results: Results) -> list[Rough]:
 
 def _metric_names(results: Results, headline: str) -> list[str]:
     """Return all metrics, the headline first; accuracy comes late if most rows have the same label."""
-    first = ["mcc", "macro_f1", "balanced_accuracy"] if results.imbalanced else headline_metrics(headline)
+    measured = results.champion.metrics[results.split]
+    first = ["mcc", "macro_f1", "balanced_accuracy"] if results.imbalanced else headline_metrics(headline, measured)
     in_order = OF_ORDERED if results.ordered else ()
-    return list(dict.fromkeys([headline, *in_order, *first, *results.champion.metrics[results.split]]))
+    return list(dict.fromkeys([headline, *in_order, *first, *measured]))
 
 
 def _weakest_classes(metrics: Metrics) -> list[str]:

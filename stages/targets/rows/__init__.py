@@ -1,7 +1,7 @@
 """How the label of a row is read and stored, and how rows are counted by it: for download, tokenize and split."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,6 +38,14 @@ class Rows(Protocol):
 
     def stored(self, value: str) -> str | None:
         """Return a label as rows.parquet has it; None where the value is not of this kind."""
+
+    def known(self, value: str, labels: Collection[str]) -> str | None:
+        """Return a label that a person gives a row, as rows.parquet has it; None where a model could not learn it.
+
+        Args:
+            value: The label, as stored.
+            labels: The stored labels of all rows.
+        """
 
     def describe(self, counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequence[str]) -> Target:
         """Return the target of rows with these stored labels.

@@ -44,7 +44,7 @@ def declared_rows(declared: str) -> Rows:
 
 
 def choose_kind(declared: str, labels: Collection[str], *, named: bool) -> Kind:
-    """Return the kind; what `auto` took is logged, with how to say otherwise.
+    """Return the kind; what `auto` took is logged, with how to say otherwise, unless params.yaml names the classes.
 
     Args:
         declared: download.dataset.target.
@@ -57,8 +57,8 @@ def choose_kind(declared: str, labels: Collection[str], *, named: bool) -> Kind:
     if declared != "auto":
         return next(kind for kind in KINDS if kind == declared)
     kind = "label_set" if _are_sets(labels) else "classes" if named else _look(labels)
-    if kind != "classes":
-        log.info("%s: auto takes the labels for %s (%s). For classes, set %s: classes.", KEY, *_say(kind, labels), KEY)
+    if not named:
+        log.info("%s: auto takes the labels for %s (%s).%s", KEY, *_say(kind, labels), _otherwise(kind, labels))
     return kind
 
 
@@ -87,7 +87,8 @@ def _look(labels: Collection[str]) -> Kind:
     names = [label for label in labels if label not in numbers]
     if not names:
         return "number"
-    if len(labels) < FEWEST or len(names) > MOST_NAMES * len(labels):
+    mistaken = all(map(_is_number, names))  # nan and inf name no classes among fractions
+    if not mistaken and (len(labels) < FEWEST or len(names) > MOST_NAMES * len(labels)):
         return "classes"
     raise DataError(
         f"{KEY}: auto finds numbers with fractions, but {examples(sorted(names))} among them. Correct these "
@@ -99,13 +100,31 @@ def _look(labels: Collection[str]) -> Kind:
 def _say(kind: Kind, labels: Collection[str]) -> tuple[str, str]:
     if kind == "ordered":
         return "classes in order", f"whole numbers in a row, {examples(sorted(labels, key=float), most=5)}"
-    return f"a {kind}", f"{len(labels)} different ones, such as {examples(list(labels), most=3)}"
+    names = {"classes": "classes", "label_set": "sets of labels", "number": "numbers"}
+    return names[kind], f"{len(labels)} different ones, such as {examples(list(labels), most=3)}"
+
+
+def _otherwise(kind: Kind, labels: Collection[str]) -> str:
+    """How to say that the labels are of another kind, after a space; empty where they can be of no other."""
+    if kind == "label_set":
+        return " For one label per row, write it without a list."
+    if kind != "classes":
+        return f" For classes, set {KEY}: classes."
+    numbers = all(_number(label) is not None for label in labels)
+    in_order = f"classes in order, set {KEY}: ordered{'' if numbers else ' and give download.dataset.label_order'}"
+    others = [in_order] * (len(labels) >= FEWEST_IN_ORDER) + [f"numbers, set {KEY}: number"] * numbers
+    return f" For {'; for '.join(others)}." if others else ""
 
 
 def _number(label: str) -> float | None:
     """The finite number that a label is; None for another text."""
+    return float(label) if _is_number(label) and math.isfinite(float(label)) else None
+
+
+def _is_number(label: str) -> bool:
+    """Whether a label is a number, nan or inf."""
     try:
-        number = float(label)
+        float(label)
     except ValueError:
-        return None
-    return number if math.isfinite(number) and "_" not in label else None
+        return False
+    return "_" not in label

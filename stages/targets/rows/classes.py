@@ -1,7 +1,7 @@
 """Rows that have one of several classes."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,11 @@ VALUES: pa.DataType | None = None
 def stored(value: str) -> str | None:
     """Return the value: any text names a class."""
     return value
+
+
+def known(value: str, labels: Collection[str]) -> str | None:
+    """Return the class; None where no row has it."""
+    return value if value in labels else None
 
 
 def describe(counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequence[str] = ()) -> Target:

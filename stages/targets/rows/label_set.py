@@ -1,6 +1,6 @@
 """Rows that have any number of several labels, none included."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +20,20 @@ UNKNOWN = (
 IN_EVERY_SPLIT = True
 VALUES: pa.DataType | None = None
 
+FLAGS = frozenset({"0", "1", "true", "false"})  # a list [0, 1, 0] says which labels a row has, by their places
+
 
 def stored(value: str) -> str | None:
     """Return the JSON list of the labels, sorted and each once; None where the value is not a JSON list."""
     labels = parse_set(value)
     return None if labels is None else set_text(labels)
+
+
+def known(value: str, labels: Collection[str]) -> str | None:
+    """Return the set; None where it is no JSON list, or has a label that no row has."""
+    given = parse_set(value)
+    present = {label for text in labels for label in parse_set(text) or []}
+    return set_text(given) if given is not None and present.issuperset(given) else None
 
 
 def describe(counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequence[str]) -> Target:
@@ -36,8 +45,8 @@ def describe(counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequ
         order: Every label once; empty: by name.
 
     Raises:
-        DataError: `names` is not empty, a label of `order` has no row, `order` lacks a label, or there are fewer than
-            two labels.
+        DataError: `names` is not empty, the lists are flags, a label of `order` has no row, `order` lacks a label, or
+            there are fewer than two labels.
     """
     if names:
         raise DataError(
@@ -45,6 +54,12 @@ def describe(counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequ
             "and rename the labels in the file."
         )
     present = sorted({label for text in counts for label in parse_set(text) or []})
+    if present and set(present) <= FLAGS:
+        raise DataError(
+            f"The lists hold {examples(present)} alone, so they are flags and name no labels. Write the names of a "
+            'row\'s labels, such as ["a", "b"]; or a column of 0 and 1 for each label, and list these columns in '
+            "download.dataset.columns.label."
+        )
     if absent := [label for label in order if label not in present]:
         raise DataError(
             f"No row has the label [{examples(absent)}], so a model can't learn it. Add rows with it, or take it out "

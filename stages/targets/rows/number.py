@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +30,11 @@ def stored(value: str) -> str | None:
     except ValueError:
         return None
     return repr(number + 0.0).removesuffix(".0") if math.isfinite(number) and "_" not in value else None
+
+
+def known(value: str, labels: Collection[str]) -> str | None:
+    """Return the number: any finite one can be learned."""
+    return stored(value)
 
 
 def describe(counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequence[str]) -> Target:

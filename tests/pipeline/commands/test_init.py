@@ -1,6 +1,7 @@
 """`retune init` and `retune use` as a user runs them: what is asked, said, written, and kept out of git."""
 
 import io
+import json
 import os
 import re
 import shutil
@@ -200,6 +201,19 @@ def test_in_a_terminal_it_asks(own: Path, command: Commands, reviews: Path, monk
     assert done.out.count("Column of the label") == 2
     columns = params(own).download.dataset.columns
     assert (columns.text, columns.label, columns.id, columns.group) == ("body", "author", None, None)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_lists_are_a_label(
+    asked: bool, own: Path, command: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ({"text": f"a message of its own, {row}", "topics": ["app", "bill"][: row % 3]} for row in range(9))
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    if asked:
+        answer(monkeypatch, "", "topics", "none", "none")
+    done = command(own, "init", str(tmp_path / "rows.jsonl"))
+    assert done.code == 0, done.err
+    assert params(own).download.dataset.columns.label == "topics"
 
 
 def test_in_a_terminal_columns_without_names_are_numbers(

@@ -74,9 +74,14 @@ def test_rows_that_only_one_side_has_are_counted() -> None:
     ]
 
 
-def test_relabelled_rows_are_counted() -> None:
-    assert write_notes(BASE, HEAD, replace(SAME, relabelled=1), "") == [
-        "1 of the compared rows have another label in workspace: both sides are measured with that label."
+def test_relabelled_rows_are_counted_and_measured_both_ways() -> None:
+    right = [[0.9, 0.1], [0.2, 0.8], [0.8, 0.2], [0.3, 0.7]]
+    ids, tokens = ["a", "b", "c", "d"], [1, 2, 3, 4]
+    base = predictions(ids, [0, 1, 1, 1], right, tokens=tokens)  # c has the wrong label, and base saw through it
+    head = predictions(ids, [0, 1, 0, 1], [*right[:3], [0.7, 0.3]], tokens=tokens)
+    assert write_notes(BASE, HEAD, paired(base, head), "") == [
+        "1 of the compared rows have another label in workspace: both sides are measured with that label. "
+        "With the labels of v1, test.mcc is 0.577 -> 0.333."
     ]
 
 

@@ -95,7 +95,6 @@ def test_a_column_that_a_person_names() -> None:
 
 WHY: dict[str, tuple[Sample, str, str]] = {  # the sample, the field, and what is said
     "a name twice": (Sample("csv", twice=("label",)), "label", "Several columns are named 'label'. Give each"),
-    "lists": (Sample("jsonl", lists=("label",)), "label", "'label' holds lists: several labels in one"),
     "lists of texts": (Sample("jsonl", lists=("text",)), "text", "'text' holds lists. Write one text"),
     "one column": (sample_of({"text": "text"}), "label", "one column, 'text', and so none for the label. Add one, or"),
     "one column of a workbook": (
@@ -128,6 +127,20 @@ def test_a_name_that_several_columns_have_can_not_be_chosen() -> None:
         column_named(Sample("csv", twice=("label",)), "label", "label")
 
 
-def test_a_column_of_lists_can_not_be_chosen() -> None:
-    with pytest.raises(DataError, match="'tags' holds lists: several labels"):
-        column_named(Sample("jsonl", lists=("tags",)), "label", "tags")
+def test_a_column_of_lists_can_be_the_label_alone() -> None:
+    assert column_named(Sample("jsonl", lists=("tags",)), "label", "tags") == "tags"
+    with pytest.raises(DataError, match="'tags' holds lists. Write one group per row"):
+        column_named(Sample("jsonl", lists=("tags",)), "group", "tags")
+
+
+@pytest.mark.parametrize(
+    ("columns", "lists", "expected"),
+    [
+        ({"body": "text"}, ("tags",), ["tags"]),
+        ({"body": "text", "lang": "class"}, ("labels",), ["labels", "lang"]),  # by its name
+        ({"body": "text", "label": "class"}, ("tags",), ["label", "tags"]),
+        ({"body": "text", "lang": "class"}, ("tags",), ["lang", "tags"]),
+    ],
+)
+def test_lists_are_sets_of_labels(columns: dict[str | int, str], lists: tuple[str, ...], expected: list[str]) -> None:
+    assert guess_columns(replace(sample_of(columns), lists=lists))["label"] == expected

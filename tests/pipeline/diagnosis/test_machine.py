@@ -84,7 +84,11 @@ def test_a_missing_package_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None
     ("hardware", "has_driver", "expected"),
     [
         (CPU, False, [("GPU", "ok", "none"), ("CPU", "ok", "no AMX")]),
-        (CPU | {"amx": True}, False, [("GPU", "ok", "none"), ("CPU", "ok", "AMX: bf16")]),
+        (
+            CPU | {"amx": True},
+            False,
+            [("GPU", "ok", "none"), ("CPU", "ok", "AMX: finetune.precision auto trains in bf16")],
+        ),
         (CPU, True, [("GPU", "note", "is built for CPUs only, sees no GPU"), ("CPU", "ok", "")]),
         (CPU | {"cuda_build": "12.8"}, True, [("GPU", "note", "built for CUDA 12.8"), ("CPU", "ok", "")]),
         (GPU, True, [("GPU", "ok", "H100 (79.2 GiB)")]),

@@ -12,11 +12,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.planning.plan import make_plan
 from pipeline.recipes import override
 from pipeline.repository.project import Project
+from stages.corrections import Correction, text_hash, write_corrections
 from tests.end_to_end.small_project import VALUES, write_encoder, write_rows
 from tests.pipeline import prefect_states, toy
 
@@ -60,6 +62,15 @@ def text(name: str, old: str, new: str) -> Callable[[Path], None]:
     return edit
 
 
+def decision(name: str, new_label: str = "") -> Callable[[Path], None]:
+    def edit(root: Path) -> None:
+        row = pq.read_table(root / "data/download/dataset/rows.parquet").slice(0, 1).to_pylist()[0]
+        line = Correction(row["id"], text_hash(row["text_key"]), row["label"], name, new_label)
+        write_corrections(root / "data/corrections.csv", [line])
+
+    return edit
+
+
 # what changes                    | how                                                   | what runs
 TABLE = [
     ("report section", parameter("report.title=Other"), {"report"}),
@@ -71,6 +82,8 @@ TABLE = [
     ("weights only", parameter("download.model.source=other_weights"), {"download@model", *MODELLING}),
     ("tokenizer", parameter("download.model.source=other_tokenizer"), {"download@model", "tokenize", *MODELLING}),
     ("sample file", text("data/samples/toy.csv", "good", "nice"), {"download@dataset", *AFTER_ROWS}),
+    ("a corrected label", decision("relabel", "3"), {"download@dataset", *AFTER_ROWS}),
+    ("a confirmed label", decision("keep"), {"download@dataset", "report"}),  # which counts it
     (
         "dataset section",
         parameter("download.dataset.labels={1: low, 2: mid, 3: high}"),
@@ -79,6 +92,7 @@ TABLE = [
     ("a second seed", parameter("seeds=[42, 43]"), {"finetune@43", "evaluate@43", "report"}),
 ]
 CUT_OFF = {  # pending in the plan, and then fresh: the upstream came out identical, which only running it can tell
+    "a confirmed label": {"tokenize", "split", "finetune@42", "evaluate@42"},  # the rows are the same
     "weights only": {"tokenize", "split"},  # the tokenizer's files are the same
     "tokenizer": {"split"},  # the texts have no capitals, so the tokens are the same
 }

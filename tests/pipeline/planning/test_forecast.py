@@ -18,6 +18,7 @@ BASE: dict[str, dict[str, Any]] = {
     "split": {"val": 0.1, "test": 0.1, "train_fraction": 1.0},
     "finetune": {"method": "full", "max_epochs": 4, "batch_size": 16, "patience": None, "limit_train_batches": None},
     "evaluate": {"resamples": 2000},
+    "crossfit": {"folds": [1, 2, 3, 4, 5], "method": "finetune"},
 }
 
 
@@ -44,6 +45,10 @@ def work(group: str, section: str = "finetune", lengths: dict[int, int] = LENGTH
         ("evaluate", "evaluate", {"resamples": 20000}, 1.1, 10),
         ("evaluate", "tokenize", {"max_length": 20}, 0.2, 0.7),
         ("tokenize", "finetune", {"max_epochs": 100}, 1, 1),
+        ("crossfit", "finetune", {"max_epochs": 100}, 25, 25),
+        ("crossfit", "crossfit", {"folds": [1, 2]}, 0.55, 0.7),  # half of the rows train, where four fifths did
+        ("crossfit", "crossfit", {"folds": "many"}, 0.55, 0.7),
+        ("crossfit", "crossfit", {"method": "frozen"}, 0.001, 0.1),
     ],
 )
 def test_the_work_scales_with_what_changed(

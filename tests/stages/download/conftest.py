@@ -83,6 +83,7 @@ def read(tmp_path: Path) -> Callable[..., Result]:
         watched: str = "data",
         target: str = "auto",
         label_separator: str | None = None,
+        corrections: str = "",
     ) -> Result:
         contents = content if isinstance(content, dict) else {f"rows.{file_format}": content}
         for name, value in contents.items():
@@ -90,6 +91,8 @@ def read(tmp_path: Path) -> Callable[..., Result]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(value)
         entries = files or [{"source": f"data/{name}"} for name in contents]
+        if corrections:
+            (tmp_path / "corrections.csv").write_text(corrections, encoding="utf-8")
         folder = tmp_path / "out"
         folder.mkdir(exist_ok=True)
         fields = {"text": "text", "label": "label"} if columns is None else columns
@@ -97,6 +100,7 @@ def read(tmp_path: Path) -> Callable[..., Result]:
             {
                 "files": entries,
                 "folder": "data",
+                "corrections": "corrections.csv",
                 "format": file_format,
                 "encoding": encoding,
                 "delimiter": delimiter,

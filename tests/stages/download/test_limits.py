@@ -145,6 +145,7 @@ def dataset(file_format: str, member: str | None) -> dict[str, object]:
     return {
         "files": [source],
         "folder": "data",
+        "corrections": "corrections.csv",
         "format": file_format,
         "encoding": "utf-8",
         "delimiter": None,

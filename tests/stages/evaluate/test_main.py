@@ -113,3 +113,15 @@ def test_texts_that_the_split_keeps_together_are_one_unit(
         json.loads(paths.metrics(1).read_text())["test"]["accuracy"]["high"] for paths in (copy_project, evaluated)
     )
     assert (width != alone) == grouped
+
+
+@pytest.mark.parametrize(("target", "model"), [("number", None), ("label_set", None), ("classes", "regression")])
+def test_a_model_of_another_kind_is_named(target: str, model: str | None, copy_project: Paths) -> None:
+    labels = json.loads(copy_project.labels.read_text())
+    copy_project.labels.write_text(json.dumps({"target": target, "labels": labels}))
+    config = copy_project.finetuned(1) / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | ({"problem_type": model} if model else {})))
+    params = read_params(copy_project.params)
+    params = params.model_copy(update={"evaluate": params.evaluate.model_copy(update={"metric": "auto"})})
+    with pytest.raises(ModelError, match=rf"was fine-tuned for \w+, but data/tokenize/labels.json says {target}\."):
+        main(params, copy_project, 1)

@@ -40,6 +40,7 @@ def test_writes_its_files_and_no_others(paths: Paths) -> None:
         file.relative_to(paths.root).as_posix() for file in before
     }
     assert written == {
+        ".retune/rates.json",
         "data/finetune/7/curve.csv",
         "data/finetune/7/stats.json",
         "data/finetune/7/model/config.json",

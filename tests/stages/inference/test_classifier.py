@@ -101,6 +101,11 @@ def test_the_temperature_flattens_and_the_threshold_decides(folder: Path) -> Non
         ({"temperature": 1e-300}, r"calibration\.json: temperature: .*greater than or equal to 0.000001.*not 1e-300"),
         ({"temperature": float("inf")}, r"calibration\.json: temperature: .*finite number.*not inf"),
         ({"max_length": 1}, r"max_length: .*not 1"),
+        ({"threshold": 1.5, "positive": "spam"}, r"calibration\.json: threshold: .*less than or equal to 1.*not 1.5"),
+        ({"threshold": -0.1, "positive": "spam"}, r"calibration\.json: threshold: .*greater than or equal to 0"),
+        ({"threshold": float("nan"), "positive": "spam"}, r"calibration\.json: threshold: .*not nan"),
+        ({"half_width": -1.0}, r"calibration\.json: half_width: .*greater than or equal to 0"),
+        ({"half_width": float("inf")}, r"calibration\.json: half_width: .*finite number"),
         ({"temperature": "warm"}, r"calibration\.json: temperature: .*not 'warm'"),
         ({"threshold": 0.4}, r"threshold is for the label None of a binary task, but the model's labels are ham, spam"),
         (

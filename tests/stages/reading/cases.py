@@ -27,6 +27,7 @@ def dataset_of(source: str, *, text: str | int = "text", label: str | int = "lab
         {
             "files": [{"source": source}],
             "folder": "data",
+            "corrections": "corrections.csv",
             "columns": columns,
             "labels": {},
             "target": "auto",

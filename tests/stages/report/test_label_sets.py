@@ -17,7 +17,8 @@ from stages.metrics.rule import Trial
 from stages.metrics.set_rule import SetRule
 from stages.metrics.summary import MetricValue
 from stages.predictions import Predictions
-from stages.report.label_sets.answers import confident_mistakes, find_suspects, suspects_csv
+from stages.report.judged import judged_by_seeds
+from stages.report.label_sets.answers import Suspect, confident_mistakes, find_suspects, suspects_csv
 from stages.report.label_sets.baselines import predict_frequent_set, predict_tfidf, score_baselines
 from stages.report.label_sets.metrics import compute_metrics
 from stages.report.label_sets.results import LabelScore, Results, SeedResult
@@ -158,11 +159,17 @@ def test_the_lead_over_a_baseline_has_the_direction_of_the_metric() -> None:
     )
 
 
+def suspects_of(results: Results) -> list[Suspect]:
+    splits = results.champion.predictions
+    answers = {name: [seed.calibrated(name) for seed in results.seeds] for name in splits}
+    return find_suspects(judged_by_seeds(splits, answers), results.labels)
+
+
 def test_planted_errors_are_suspects_and_come_first() -> None:
     labels, probabilities = draw(skill=4)
     given = labels.copy()
     given[3, 0], given[9, 1] = ~given[3, 0], ~given[9, 1]
-    suspects = find_suspects(results_of((probabilities, probabilities), labels=given))
+    suspects = suspects_of(results_of((probabilities, probabilities), labels=given))
     first = {(suspect.id, suspect.label, suspect.suggested) for suspect in suspects[:4]}
     words = {False: "no", True: "yes"}
     assert first == {
@@ -178,7 +185,7 @@ def test_suspects_are_safe_in_a_spreadsheet() -> None:
     labels, probabilities = draw(skill=4)
     given = labels.copy()
     given[3, 2] = ~given[3, 2]
-    text = suspects_csv(find_suspects(results_of((probabilities, probabilities), labels=given)))
+    text = suspects_csv(suspects_of(results_of((probabilities, probabilities), labels=given)))
     rows = list(csv.DictReader(text.splitlines()))
     assert list(rows[0]) == ["id", "position", "split", "label", "given", "suggested", "probability", "labels"]
     assert {row["label"][:2] for row in rows if "SUM" in row["label"]} == {"'="}
@@ -244,4 +251,4 @@ def test_without_test_rows_the_report_is_about_val() -> None:
     metrics = compute(Results(LABELS, "micro_f1", [seed], seed))
     assert metrics.test == {}
     assert metrics.per_label == seed.per_label["val"]
-    assert all(row.split == "val" for row in find_suspects(Results(LABELS, "micro_f1", [seed], seed)))
+    assert all(row.split == "val" for row in suspects_of(Results(LABELS, "micro_f1", [seed], seed)))

@@ -412,6 +412,7 @@ def test_the_data_summary_is_that_of_the_earlier_stages(reported: Paths) -> None
         "31 rows have the same text as another row. 32 texts differ from another text only in case and white space, "
         "33 differ only slightly.",
         "empty text 1 set aside control characters 3 used near duplicate 17 used",
+        "outcome decisions label corrected 41 not applied: the text has changed since 43",
         "ham 20 20 20 1 1,717 spam 20 20 20 1 1,717 all 40 40 40 41 4,242",
         "6.2% of val and test shared val test same text 61 62 nearly same text 63 64 same group 65 66",
         "Splits taken from the files: test. Rows left out of all splits: 71 duplicates, 72 to prevent leaks, "
@@ -427,7 +428,9 @@ def test_the_data_summary_is_that_of_the_earlier_stages(reported: Paths) -> None
     markdown = (reported.report / "report.md").read_text()
     for fact in (
         "121 rows read, 120 used, 1 set aside; 1,234 distinct texts, of which 33 differ only slightly from another.",
-        "- near duplicate: 17 rows, used\n- splits: 40 train, 40 val, 40 test; 6.2% of val and test",
+        "- near duplicate: 17 rows, used\n- corrections: 41, label corrected\n"
+        "- corrections: 43, not applied: the text has changed since\n"
+        "- splits: 40 train, 40 val, 40 test; 6.2% of val and test",
         "- truncation at 128 tokens: 41 rows cut, 4,242 tokens removed; "
         "a max_length of 1,048 would leave 99% of the rows whole",
     ):

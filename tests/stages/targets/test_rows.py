@@ -33,6 +33,7 @@ def read(folder: Path, given: list[str], /, **settings: Any) -> pa.Table:
         update={
             "files": [PARAMS.download.dataset.files[0].model_copy(update={"source": "data/rows.csv"})],
             "folder": "data",
+            "corrections": "corrections.csv",
             "columns": PARAMS.download.dataset.columns.model_copy(update={"id": None}),
             "checks": checks,
             **settings,
@@ -54,22 +55,54 @@ def target_of(table: pa.Table) -> Target:
         (["0.5", "1", "2"], "number"),
         (["-1e-3", "2"], "number"),
         (["0.5", "high"], "classes"),
-        (["0.5", "nan"], "classes"),
         (["1_0.5", "2.5"], "classes"),
     ],
 )
-def test_auto_looks_at_the_labels(labels: list[str], kind: str, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+def test_auto_looks_at_the_labels(labels: list[str], kind: str) -> None:
     assert choose_kind("auto", labels, named=False) == kind
     assert choose_kind("auto", labels, named=True) == "classes"
-    said = [record.getMessage() for record in caplog.records]
-    assert len(said) == (kind != "classes")
-    assert all("For classes, set download.dataset.target: classes" in line for line in said)
 
 
-def test_auto_refuses_numbers_with_a_few_names_among_them() -> None:
-    labels = [f"{row}.5" for row in range(40)] + ["n/a"]
-    with pytest.raises(DataError, match="finds numbers with fractions, but 'n/a' among them"):
+@pytest.mark.parametrize(
+    ("labels", "took", "otherwise"),
+    [
+        (["ham", "spam"], "classes", ""),
+        (
+            ["low", "mid", "high"],
+            "classes",
+            " For classes in order, set {}: ordered and give download.dataset.label_order.",
+        ),
+        (["0", "1"], "classes", " For numbers, set {}: number."),
+        (["10", "20", "30"], "classes", " For classes in order, set {}: ordered; for numbers, set {}: number."),
+        (["1", "2", "3"], "classes in order", " For classes, set {}: classes."),
+        (["0.5", "2"], "numbers", " For classes, set {}: classes."),
+        (['["a"]', "[]"], "sets of labels", " For one label per row, write it without a list."),
+    ],
+)
+def test_auto_says_in_one_line_what_it_took_and_how_to_say_otherwise(
+    labels: list[str], took: str, otherwise: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    choose_kind("auto", labels, named=False)
+    (line,) = caplog.messages
+    key = "download.dataset.target"
+    assert line.startswith(f"{key}: auto takes the labels for {took} (")
+    assert line.endswith(f").{otherwise.replace('{}', key)}")
+
+
+@pytest.mark.parametrize(("target", "named"), [("auto", True), ("classes", False), ("ordered", False)])
+def test_nothing_is_said_of_what_the_parameters_say(target: str, named: bool, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    choose_kind(target, ["1", "2", "3"], named=named)
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[f"{row}.5" for row in range(40)] + ["n/a"], ["0.5", "nan"], ["0.5", "1", "-inf"]],
+)
+def test_auto_refuses_numbers_with_a_few_others_among_them(labels: list[str]) -> None:
+    with pytest.raises(DataError, match=f"finds numbers with fractions, but '{labels[-1]}' among them"):
         choose_kind("auto", labels, named=False)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.special import huber
 from sklearn.metrics import cohen_kappa_score
 
 from stages.errors import DataError, ModelError, ParamsError
@@ -67,6 +68,23 @@ def test_one_number_in_train_is_refused() -> None:
 def test_losses_by_hand(loss: str, expected: list[float]) -> None:
     losses = number.losses(torch.tensor([[0.5], [3.0]]), torch.tensor([0.0, 0.0]), loss=loss, smoothing=0.0)
     assert losses.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("loss", "value", "slope"),
+    [
+        ("mse", np.square, lambda error: 2 * error),
+        ("huber", lambda error: huber(1, error), lambda error: error.clip(-1, 1)),
+    ],
+)
+def test_losses_and_gradients_are_those_of_scipy_and_of_the_formula(loss: str, value: Any, slope: Any) -> None:
+    errors = np.array([-3.0, -1.0, -0.2, 0.0, 0.7, 1.5])
+    labels = torch.tensor([5.0, -2.0, 0.0, 1.0, 30.0, 0.25], dtype=torch.float64)
+    outputs = (labels + torch.from_numpy(errors)).unsqueeze(-1).requires_grad_()
+    losses = number.losses(outputs, labels, loss=loss, smoothing=0.0)
+    (gradient,) = torch.autograd.grad(losses.mean(), outputs)
+    assert losses.detach().numpy() == pytest.approx(value(errors))
+    assert gradient.squeeze(-1).numpy() == pytest.approx(slope(errors) / len(errors))
 
 
 @pytest.mark.parametrize("loss", ["auto", "huber"])

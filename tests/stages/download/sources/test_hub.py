@@ -63,6 +63,63 @@ def named() -> bytes:
     return buffer.getvalue()
 
 
+def table_of(label: dict[str, Any], values: pa.Array) -> bytes:
+    """A Parquet file whose schema says, as `datasets` writes it, what its column label holds."""
+    features = {"text": {"dtype": "string", "_type": "Value"}, "label": label}
+    texts = [f"a text of its own, number {row} of these" for row in range(len(values))]
+    table = pa.table({"text": texts, "label": values})
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def value(dtype: str) -> dict[str, Any]:
+    return {"dtype": dtype, "_type": "Value"}
+
+
+def names_of(*names: str) -> dict[str, Any]:
+    return {"names": list(names), "_type": "ClassLabel"}
+
+
+INDICES = [[2, 0], [], [1], [0], [2], [1, 2]] * 2
+FEATURES = {  # of the column label; its values; what `auto` takes them for; the labels of the first rows
+    "a ClassLabel": (names_of("world", "sport"), pa.array([1, 0] * 3), ["sport", "world"], ["sport", "world"]),
+    "a ClassLabel of stars": (
+        names_of("1 star", "2 stars", "3 stars"),
+        pa.array([2, 0, 1] * 3),
+        ["1 star", "2 stars", "3 stars"],
+        ["3 stars", "1 star"],
+    ),
+    "a Sequence of ClassLabel": (  # as versions of `datasets` before 4 wrote it
+        {"feature": names_of("joy", "anger", "fear"), "_type": "Sequence"},
+        pa.array(INDICES),
+        {"target": "label_set", "labels": ["anger", "fear", "joy"]},
+        ['["fear", "joy"]', "[]"],
+    ),
+    "a List of ClassLabel": (
+        {"feature": names_of("joy", "anger", "fear"), "_type": "List"},
+        pa.array(INDICES),
+        {"target": "label_set", "labels": ["anger", "fear", "joy"]},
+        ['["fear", "joy"]', "[]"],
+    ),
+    "a List of strings": (
+        {"feature": value("string"), "_type": "List"},
+        pa.array([["b", "a"], [], ["c"]] * 4),
+        {"target": "label_set", "labels": ["a", "b", "c"]},
+        ['["a", "b"]', "[]"],
+    ),
+    "a float": (value("float64"), pa.array([3.8, 0.0, 2.75, 5.0] * 3), "number", ["3.8", "0"]),
+    "a float of 32 bits": (value("float32"), pa.array([3.5, 0.0, 2.75] * 3, pa.float32()), "number", ["3.5", "0"]),
+    "whole numbers": (
+        value("int64"),
+        pa.array([2, 0, 1] * 3),
+        {"target": "ordered", "labels": ["0", "1", "2"]},
+        ["2", "0"],
+    ),
+}
+
+
 def in_several_files(folder: Path) -> dict[str, bytes]:
     """Return the files of a small encoder, whose weights save_pretrained divides."""
     sizes = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4}
@@ -95,6 +152,19 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Any:
     repos = {
         "datasets/org/reviews": reviews,
         "datasets/org/labelled": labelled,
+        "datasets/org/kinds": {
+            "README.md": "\n".join(
+                [
+                    "---\nconfigs:",
+                    *(
+                        f"- {{config_name: {name.replace(' ', '-')}, data_files: {number}/0.parquet}}"
+                        for number, name in enumerate(FEATURES)
+                    ),
+                    "---\n",
+                ]
+            ).encode(),
+            **{f"{number}/0.parquet": table_of(*shape[:2]) for number, shape in enumerate(FEATURES.values())},
+        },
         "datasets/org/secret": {"train.csv": stars(4, "secret")},
         "datasets/org/script": {"script.py": b"raise SystemExit"},
         "models/org/encoder": encoder | extra,
@@ -110,10 +180,15 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def stage(hub: HubServer, tmp_path: Path) -> Any:
     """Run the stage download in a process whose Hub is the stand-in; return the finished process."""
 
-    def run(item: str, values: dict[str, Any], **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        item: str, values: dict[str, Any], others: dict[str, str] | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         yaml = YAML()
         params = yaml.load(ROOT / "recipes/default.yaml")
         params["download"]["dataset" if item == "dataset" else "model"].update(values)
+        for key, value in (others or {}).items():
+            section, name = key.split(".")
+            params[section][name] = value
         yaml.dump(params, tmp_path / "params.yaml")
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
         environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hub"), "PYTHONPATH": str(ROOT)}
@@ -169,6 +244,22 @@ def test_class_names_are_kept_and_unlabelled_rows_reported(stage, tmp_path):
     assert rows.column("label").to_pylist() == ["neg", "pos"] * 3
     assert rows.column("split").to_pylist() == [None] * 6
     assert "not pinned" not in done.stderr
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_auto_takes_a_feature_for_its_kind(name, stage, tmp_path):
+    *_, kind, labels = FEATURES[name]
+    values = dataset(f"hf://datasets/org/kinds/{name.replace(' ', '-')}@{COMMIT}", "train", "text")
+    checks = YAML(typ="safe").load(ROOT / "recipes/default.yaml")["download"]["dataset"]["checks"]
+    values["checks"] = checks | {"min_rows_per_label": 1, "near_duplicate": "ignore"}
+    done = stage("dataset", values, {"evaluate.metric": "auto", "split.duplicates": "keep"})
+    assert done.returncode == 0, done.stderr
+    rows = pq.read_table(tmp_path / "data/download/dataset/rows.parquet")
+    described = json.loads(rows.schema.metadata[b"labels"])
+    assert (described["target"] if kind == "number" else described) == kind
+    assert rows.column("label").to_pylist()[:2] == labels
+    said = [line for line in done.stderr.splitlines() if "download.dataset.target: auto takes" in line]
+    assert len(said) == 1
 
 
 def test_a_model_comes_without_pickles_and_code(stage, hub, tmp_path):

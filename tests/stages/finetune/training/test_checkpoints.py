@@ -195,5 +195,5 @@ def test_everything_that_decides_the_result_is_in_the_key(tmp_path: Path) -> Non
 def test_one_unfinished_run_per_seed_is_kept(tmp_path: Path) -> None:
     for name in ("finetune-7-old", "finetune-7-mine", "finetune-71-other"):
         (tmp_path / name).mkdir()
-    assert open_folder(tmp_path, 7, "mine") == tmp_path / "finetune-7-mine"
+    assert open_folder(tmp_path, "finetune-7", "mine") == tmp_path / "finetune-7-mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["finetune-7-mine", "finetune-71-other"]

@@ -1,0 +1,98 @@
+"""`retune review`: a person decides about the labels that are probably wrong."""
+
+import contextlib
+import getpass
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.commands.options import SpreadsheetSafe
+from pipeline.commands.terminal import console, project_root
+from stages.errors import PipelineError
+
+if TYPE_CHECKING:
+    from pipeline.review.decisions import Decisions
+    from pipeline.review.rows import DataSet, ReviewRow
+
+
+def review(
+    export: Annotated[
+        Path | None, typer.Option("--export", help="Write the suspect rows to this file instead of serving the page.")
+    ] = None,
+    import_file: Annotated[
+        Path | None,
+        typer.Option("--import", help="Read decisions from this file: CSV or JSON, as --export writes them."),
+    ] = None,
+    file_format: Annotated[
+        str | None, typer.Option("--format", help="Of --export: csv, argilla or label-studio; default: csv.")
+    ] = None,
+    spreadsheet_safe: SpreadsheetSafe = False,
+    who: Annotated[str | None, typer.Option(help="Who decides; default: git's user.name.")] = None,
+    port: Annotated[int, typer.Option(help="Of the page; 0: any that is free.", min=0, max=65535)] = 0,
+) -> None:
+    """Decide about the labels that are probably wrong, on a page that only this machine can open.
+
+    Decisions go to the file that download.dataset.corrections names. Then `retune plan` shows what follows from them.
+
+    Example: `retune review`; or `retune review --export suspects.csv`, and `retune review --import suspects.csv`
+    """
+    from pipeline.review import exports
+    from pipeline.review.answers import read_answers
+    from pipeline.review.decisions import Decisions
+    from pipeline.review.imports import check_answers
+    from pipeline.review.rows import DataSet, read_suspects
+
+    root = project_root()
+    _check(export, import_file, file_format, spreadsheet_safe)
+    data = DataSet(root)
+    decisions = Decisions(root, data.corrections, who=who or _user(root))
+    if import_file is not None:
+        answers = read_answers(import_file, several=data.kind.choice == "several")
+        checked = check_answers(answers, data, name=str(import_file))
+        new = decisions.add(checked)
+        console.print(f"{data.corrections}: {new} new decisions of {len(checked)} in {import_file}. Next: retune plan")
+        return
+    rows = read_suspects(data)
+    if export is not None:
+        exports.write(export, rows, decisions.of(rows), data, file_format or "csv", spreadsheet_safe=spreadsheet_safe)
+        console.print(f"{export}: {len(rows)} rows. Decide, then: retune review --import {export}", markup=False)
+        return
+    _serve(data, rows, decisions, port=port)
+
+
+def _check(export: Path | None, import_file: Path | None, file_format: str | None, spreadsheet_safe: bool) -> None:
+    """Check that the options go together."""
+    from pipeline.review.exports import FORMATS
+
+    if export is not None and import_file is not None:
+        raise PipelineError("--export and --import are two commands. Give one of them.")
+    if export is None and (file_format is not None or spreadsheet_safe):
+        raise PipelineError(
+            "--format and --spreadsheet-safe are for --export. An import is recognised by what is in it."
+        )
+    if file_format is not None and file_format not in FORMATS:
+        raise PipelineError(f"--format {file_format!r} is unknown. Give one of: {', '.join(FORMATS)}.")
+    if spreadsheet_safe and file_format not in (None, "csv"):
+        raise PipelineError("--spreadsheet-safe is for --format csv. Leave it out.")
+
+
+def _user(root: Path) -> str:
+    from pipeline.repository import git
+
+    return git.setting(root, "user.name") or getpass.getuser()
+
+
+def _serve(data: "DataSet", rows: "Sequence[ReviewRow]", decisions: "Decisions", *, port: int) -> None:
+    from pipeline.review.serve import serve
+
+    left = len(rows) - len(decisions.of(rows))
+    console.print(f"{len(rows)} rows have suspect labels, {left} of them without a decision.")
+
+    def say(address: str) -> None:
+        console.print(f"Open {address}", soft_wrap=True)
+        console.print(f"Decisions are written to {data.corrections} at once. End with Ctrl-C.", markup=False)
+
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(data, rows, decisions, port=port, say=say)

@@ -1,0 +1,169 @@
+"""The answers in a file: the CSV of `retune review --export`, and what Argilla and Label Studio export."""
+
+import contextlib
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.errors import DataError
+from stages.messages import examples, short
+from stages.reading.encodings import HEAD, encoding_of, guess_shown
+from stages.reading.label_sets import set_text
+
+DELIMITERS = (",", ";", "\t")
+OWN = ("id", "decision", "new_label", "note", "text_hash", "text")  # columns of the CSV of --export
+LONGEST_CELL = 10_000_000  # characters
+FORMS = (
+    "the CSV of retune review --export, JSON or CSV of Label Studio (with retune_id), or JSON of Argilla. Choices and "
+    "questions are to be called label"
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a line of the file says about a row.
+
+    Attributes:
+        id: Of the row.
+        decision: One of `DECISIONS`; empty: the new label says it.
+        label: The new label; empty where there is none.
+        note: For people.
+        text_hash: Of the row as it was exported; empty where the file does not say.
+        text: Of the row; empty where the file does not say.
+        of_tool: Whether several people may have answered, so that two answers may differ.
+    """
+
+    id: str
+    decision: str
+    label: str
+    note: str = ""
+    text_hash: str = ""
+    text: str = ""
+    of_tool: bool = False
+
+    @property
+    def given(self) -> bool:
+        """Whether it decides anything."""
+        return bool(self.decision or self.label)
+
+
+def read_answers(path: Path, *, several: bool) -> list[Answer]:
+    """Read the answers of a file; lines without one are left out.
+
+    Args:
+        path: The file.
+        several: Whether a row has any number of labels, so that one label alone is a set, too.
+
+    Raises:
+        DataError: The file is missing, is not text, or is of no known form.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} is missing, or is not a file. Correct --import.")
+    text = _decoded(path.read_bytes(), str(path))
+    records = _json_records(text, path) if text.lstrip()[:1] in ("[", "{") else _csv_records(text, path)
+    answers = [answer for record in records for answer in _answers(record, path, several)]
+    return [answer for answer in answers if answer.given]
+
+
+def _decoded(content: bytes, name: str) -> str:
+    found = encoding_of(content[:HEAD])
+    if found.name is None or found.guessed:
+        looks = guess_shown(found) if found.guessed else ""
+        raise DataError(f"{name} is not UTF-8. {looks} Save it as UTF-8 (Excel: CSV UTF-8).")
+    try:
+        return content.decode("utf-8-sig" if found.name == "utf-8" else found.name)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{name} line {line} is not {found.name.upper()}. Save the file as UTF-8.") from error
+
+
+def _csv_records(text: str, path: Path) -> Iterator[dict[str, str]]:
+    csv.field_size_limit(LONGEST_CELL)
+    first = text.split("\n", 1)[0]
+    delimiter = max(DELIMITERS, key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        for cells in reader:
+            if len(cells) not in (0, len(header)):
+                raise DataError(f"{path} line {reader.line_num} has {len(cells)} fields, but the header {len(header)}.")
+            if cells:
+                yield dict(zip(header, cells, strict=True))
+    except csv.Error as error:
+        raise DataError(f"{path} line {reader.line_num} is not CSV: {error}. Correct it.") from error
+
+
+def _json_records(text: str, path: Path) -> list[dict[str, Any]]:
+    try:
+        records = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not JSON: {error}. Export it again.") from error
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise DataError(f"{path} is not a list of records. Give {FORMS}.")
+    return records
+
+
+def _answers(record: Mapping[str, Any], path: Path, several: bool) -> list[Answer]:
+    """Return the answers of a record, by the form that it has."""
+    if "annotations" in record and "data" in record:
+        return _of_label_studio(record, several)
+    if "annotation_id" in record and "retune_id" in record:
+        known = {key: str(record.get(key) or "") for key in ("text_hash", "text")}
+        return [Answer(str(record["retune_id"]), "", _label(record.get("label"), several), **known, of_tool=True)]
+    if "responses" in record and "fields" in record:
+        responses = (record["responses"] or {}).get("label") or []
+        values = [response.get("value") for response in responses]
+        return _of_argilla(record, values, record.get("metadata") or {}, several)
+    if "label.responses" in record:
+        return _of_argilla(record, _submitted(record), record, several)
+    if "id" in record and {"decision", "new_label"} & record.keys():
+        row_id, decision, label, note, of_text, text = (str(record.get(name) or "").strip() for name in OWN)
+        return [Answer(row_id, decision, label, note, of_text, text)]
+    raise DataError(f"{path} has columns {examples(list(record))}. Give {FORMS}.")
+
+
+def _of_label_studio(task: Mapping[str, Any], several: bool) -> list[Answer]:
+    data = task["data"]
+    known = {key: str(data.get(key) or "") for key in ("text_hash", "text")}
+    return [
+        Answer(str(data.get("retune_id", "")), "", _label(result.get("value"), several), **known, of_tool=True)
+        for annotation in task["annotations"]
+        if not annotation.get("was_cancelled")
+        for result in annotation.get("result") or []
+        if result.get("from_name") == "label"
+    ]
+
+
+def _of_argilla(
+    record: Mapping[str, Any], values: Sequence[Any], known: Mapping[str, Any], several: bool
+) -> list[Answer]:
+    row_id, of_text = str(record.get("id", "")), str(known.get("text_hash") or "")
+    return [Answer(row_id, "", _label(value, several), text_hash=of_text, of_tool=True) for value in values]
+
+
+def _submitted(record: Mapping[str, Any]) -> list[Any]:
+    """The responses of a flat record of Argilla that are not drafts and not discarded."""
+    values = record["label.responses"] or []
+    if not isinstance(values, list):
+        raise DataError(
+            f"label.responses is {short(values)}. Export the records of Argilla as JSON: records.to_json(FILE)."
+        )
+    status = record.get("label.responses.status") or ["submitted"] * len(values)
+    return [value for value, state in zip(values, status, strict=False) if state == "submitted"]
+
+
+def _label(value: Any, several: bool) -> str:
+    """Return the text of what an annotation tool gives as a label: a name, names, or a number."""
+    if isinstance(value, str) and value.startswith(("{", "[")):  # in a cell of CSV
+        with contextlib.suppress(ValueError):
+            value = json.loads(value)
+    if isinstance(value, dict):  # Label Studio: {"choices": [...]}, {"number": 3}
+        value = next(iter(value.values()), None)
+    if value is None or value == "":
+        return ""
+    values = [str(item).strip() for item in (value if isinstance(value, list) else [value])]
+    return set_text(values) if several or len(values) != 1 else values[0]

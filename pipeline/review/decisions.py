@@ -1,0 +1,123 @@
+"""The decisions in the file of corrections: each is written at once, whatever else writes to the file."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock
+
+from pipeline.review.rows import ReviewRow
+from stages.corrections import Correction, last_of_each, read_corrections, write_corrections
+from stages.errors import RetuneError
+
+LOCK = ".retune/corrections.lock"
+
+
+class ChangedMeanwhileError(RetuneError):
+    """Somebody else decided about the row meanwhile."""
+
+
+class Decisions:
+    """What is decided about rows.
+
+    Args:
+        root: The project's folder.
+        path: Of the corrections, relative to it; made where it is missing.
+        who: Decides.
+    """
+
+    def __init__(self, root: Path, path: str, *, who: str) -> None:
+        self.path, self.who = path, who
+        self._file, self._lock, self._thread = root / path, root / LOCK, threading.Lock()
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        with self._alone():
+            if not self._file.exists():
+                write_corrections(self._file, [])
+
+    def read(self) -> dict[str, Correction]:
+        """Return the last decision about each row, by its id."""
+        return last_of_each(read_corrections(self._file, name=self.path))
+
+    def of(self, rows: Sequence[ReviewRow]) -> dict[str, Correction]:
+        """Return the decisions about these rows that still apply, by id."""
+        last = self.read()
+        return {row.id: last[row.id] for row in rows if row.id in last and applies(last[row.id], row)}
+
+    def decide(
+        self, row: ReviewRow, decision: str, new_label: str = "", *, note: str = "", seen: tuple[str, str] | None
+    ) -> Correction:
+        """Write a decision about a row, in the place of the one before.
+
+        Args:
+            row: The row.
+            decision: One of `DECISIONS`; the row's own label is kept, not relabelled.
+            new_label: For `relabel`.
+            note: For people.
+            seen: The decision and the new label that the person saw; None: that there is none.
+
+        Raises:
+            ChangedMeanwhileError: There is another one by now.
+        """
+        correction = self._correction(row, decision, new_label, note)
+        with self._alone():
+            self._write(self._without_change(row, seen), {row.id: correction})
+        return correction
+
+    def forget(self, row: ReviewRow, *, seen: tuple[str, str] | None) -> None:
+        """Remove the decision about a row. Raises as `decide`."""
+        with self._alone():
+            corrections = self._without_change(row, seen)
+            write_corrections(self._file, [correction for correction in corrections if correction.id != row.id])
+
+    def add(self, decisions: Sequence[tuple[ReviewRow, str, str, str]]) -> int:
+        """Write many decisions at once; return how many are new.
+
+        Args:
+            decisions: Row, decision, new label and note of each.
+        """
+        new = {row.id: self._correction(row, *rest) for row, *rest in decisions}
+        with self._alone():
+            before = read_corrections(self._file, name=self.path)
+            last = last_of_each(before)
+            changed = {row_id: one for row_id, one in new.items() if _differs(last.get(row_id), one)}
+            self._write(before, changed)
+        return len(changed)
+
+    def _correction(self, row: ReviewRow, decision: str, new_label: str, note: str) -> Correction:
+        if decision == "relabel" and new_label == row.source_label:
+            decision = "keep"
+        new_label = new_label if decision == "relabel" else ""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return Correction(row.id, row.text_hash, row.source_label, decision, new_label, self.who, now, note)
+
+    def _without_change(self, row: ReviewRow, seen: tuple[str, str] | None) -> list[Correction]:
+        """Return all corrections, if that of the row is the one that was seen."""
+        corrections = read_corrections(self._file, name=self.path)
+        last = last_of_each(corrections).get(row.id)
+        now = (last.decision, last.new_label) if last and applies(last, row) else None
+        if now != seen:
+            raise ChangedMeanwhileError(f"The decision about {row.id} has changed meanwhile. Look at it again.")
+        return corrections
+
+    def _write(self, corrections: Sequence[Correction], changed: Mapping[str, Correction]) -> None:
+        """Write all corrections, each changed one in the place of the last line about its row, new ones last."""
+        lines = {**last_of_each(corrections), **changed}
+        write_corrections(self._file, lines.values())
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep out other threads and other processes of this project."""
+        with self._thread, FileLock(self._lock):
+            yield
+
+
+def applies(correction: Correction, row: ReviewRow) -> bool:
+    """Whether a correction is about the row as it is: its text, and its label in the source."""
+    return (correction.text_hash, correction.old_label) == (row.text_hash, row.source_label)
+
+
+def _differs(before: Correction | None, after: Correction) -> bool:
+    return before is None or replace(before, who=after.who, when=after.when) != after

@@ -1,0 +1,93 @@
+"""The suspect rows as a file: CSV for spreadsheets, and what Argilla and Label Studio read."""
+
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.review.rows import DataSet, ReviewRow
+from stages.corrections import Correction
+from stages.files import csv_writer, write_text
+from stages.reading.label_sets import parse_set
+from stages.shown import spreadsheet_safe as safe
+
+COLUMNS = ("id", "text_hash", "text", "text_pair", "label", "suggested", "given_probability", "suggested_probability")
+ANSWERS = ("decision", "new_label", "note")  # that a person fills in
+
+
+def write(
+    path: Path,
+    rows: Sequence[ReviewRow],
+    decided: Mapping[str, Correction],
+    data: DataSet,
+    file_format: str,
+    *,
+    spreadsheet_safe: bool = False,
+) -> None:
+    """Write rows to a file.
+
+    Args:
+        path: The file.
+        rows: The rows.
+        decided: Decisions about them, by id. The CSV has them filled in; the other forms leave these rows out.
+        data: What the rows belong to.
+        file_format: One of `FORMATS`.
+        spreadsheet_safe: Of CSV: put an apostrophe before what a spreadsheet would compute.
+    """
+    if file_format == "csv":
+        write_text(path, _csv(rows, decided, protect=safe if spreadsheet_safe else str))
+        return
+    records = [RECORDS[file_format](row, data) for row in rows if row.id not in decided]
+    write_text(path, json.dumps(records, indent=1, ensure_ascii=False) + "\n")
+
+
+def _csv(rows: Sequence[ReviewRow], decided: Mapping[str, Correction], *, protect: Callable[[str], str]) -> str:
+    file = io.StringIO(newline="")
+    writer = csv_writer(file)
+    writer.writerow([*COLUMNS, *ANSWERS])
+    for row in rows:
+        texts = (row.id, row.text_hash, row.text, row.text_pair or "", row.label, row.suggested)
+        decision = decided.get(row.id)
+        answers = [getattr(decision, column) if decision else "" for column in ANSWERS]
+        writer.writerow([*map(protect, texts), *(row.doubt or ("", "")), *map(protect, answers)])
+    return file.getvalue()
+
+
+def _argilla(row: ReviewRow, data: DataSet) -> dict[str, Any]:
+    """Return a record as `Dataset.records.from_json` of Argilla 2 reads it; the question is called `label`."""
+    suggestion = {"value": _value(row.suggested, data), "agent": "retune"}
+    return {
+        "id": row.id,
+        "fields": _texts(row),
+        "metadata": {"text_hash": row.text_hash, "given": data.kind.shown(row.label)},
+        "suggestions": {"label": suggestion | ({"score": row.doubt[1]} if row.doubt else {})},
+        "responses": {},
+        "vectors": {},
+    }
+
+
+def _label_studio(row: ReviewRow, data: DataSet) -> dict[str, Any]:
+    """Return a task of Label Studio with a prediction; the control is called `label`, the object `text`."""
+    value = _value(row.suggested, data)
+    choices = value if isinstance(value, list) else [value]
+    of_type = {"number": float(row.suggested)} if data.kind.choice == "typed" else {"choices": choices}
+    result = {"from_name": "label", "to_name": "text", "type": next(iter(of_type)), "value": of_type}
+    prediction = {"model_version": "retune", "result": [result]} | ({"score": row.doubt[1]} if row.doubt else {})
+    known = {"retune_id": row.id, "text_hash": row.text_hash, "given": data.kind.shown(row.label)}
+    return {"data": _texts(row) | known, "predictions": [prediction]}
+
+
+def _texts(row: ReviewRow) -> dict[str, str]:
+    return {"text": row.text} | ({"text_pair": row.text_pair} if row.text_pair is not None else {})
+
+
+def _value(label: str, data: DataSet) -> str | list[str]:
+    return parse_set(label) or [] if data.kind.choice == "several" else label
+
+
+RECORDS: Mapping[str, Callable[[ReviewRow, DataSet], dict[str, Any]]] = {
+    "argilla": _argilla,
+    "label-studio": _label_studio,
+}
+FORMATS = ("csv", *RECORDS)

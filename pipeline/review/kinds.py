@@ -1,0 +1,75 @@
+"""What differs between the kinds of target where a person reviews labels."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.metrics.calibration import scale
+from stages.metrics.set_rule import SetRule
+from stages.reading.label_sets import parse_set, set_text
+from stages.targets.rows import number
+from stages.targets.target import Kind
+
+Suspects = Mapping[str, str]  # a line of suspects.csv, by column
+
+
+class ReviewedKind(NamedTuple):
+    """How labels of a kind are chosen, shown, and suggested.
+
+    Attributes:
+        choice: How a person chooses: one of the labels, several of them, or typed.
+        shown: Return a stored label as people read it.
+        suggest: Return the stored label that the lines of suspects.csv about one row suggest, from its own label and
+            those lines.
+        doubt: Return the probabilities of the given and of the suggested label that such lines have.
+        calibrate: Return the probabilities of each label as the model ships, from the model's own and its temperature;
+            None: there are none.
+    """
+
+    choice: str
+    shown: Callable[[str], str]
+    suggest: Callable[[str, Sequence[Suspects]], str]
+    doubt: Callable[[Sequence[Suspects]], tuple[float, float] | None]
+    calibrate: Callable[[NDArray[np.float32], float], NDArray[np.float32]] | None
+
+
+def _suggest_class(label: str, suspects: Sequence[Suspects]) -> str:
+    return suspects[0]["suggested"]
+
+
+def _doubt_of_class(suspects: Sequence[Suspects]) -> tuple[float, float] | None:
+    return float(suspects[0]["given_probability"]), float(suspects[0]["suggested_probability"])
+
+
+def _suggest_set(label: str, suspects: Sequence[Suspects]) -> str:
+    labels = set(parse_set(label) or [])
+    for suspect in suspects:
+        labels = labels | {suspect["label"]} if suspect["suggested"] == "yes" else labels - {suspect["label"]}
+    return set_text(labels)
+
+
+def _suggest_number(label: str, suspects: Sequence[Suspects]) -> str:
+    return number.stored(f"{float(suspects[0]['predicted']):.3g}") or label
+
+
+def _show_set(label: str) -> str:
+    return ", ".join(parse_set(label) or []) or "none"
+
+
+def _calibrate_sets(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    return SetRule(temperature, ()).calibrate(probabilities)
+
+
+def _nothing(_: Any) -> None:
+    return None
+
+
+CLASSES = ReviewedKind("one", str, _suggest_class, _doubt_of_class, scale)
+KINDS: Mapping[Kind, ReviewedKind] = {
+    "classes": CLASSES,
+    "ordered": CLASSES,
+    "label_set": ReviewedKind("several", _show_set, _suggest_set, _nothing, _calibrate_sets),
+    "number": ReviewedKind("typed", str, _suggest_number, _nothing, None),
+}

@@ -1,0 +1,125 @@
+"""corrections.csv: what a person decided about the labels of single rows; git keeps it, and `download` applies it.
+
+A line says which row (its id), which text and label it had then, and what was decided:
+
+* relabel    the label is wrong, and `new_label` is right
+* keep       the label is right
+* unclear    the person can't tell; nothing changes
+* set_aside  the row is not used
+
+Of several lines for one row the last one counts, so that git can join two branches by keeping the lines of both.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from stages.errors import DataError
+from stages.files import csv_writer, write_text
+from stages.messages import examples, short
+from stages.reading.encodings import HEAD, encoding_of, guess_shown
+from stages.yaml_file import conflict_line
+
+SOURCE_LABELS = b"source_labels"  # in the schema of rows.parquet: by id, the source's label of each row relabelled
+DECISIONS = ("relabel", "keep", "unclear", "set_aside")
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A decision about a row: a line of corrections.csv.
+
+    Attributes:
+        id: Of the row, as in rows.parquet.
+        text_hash: From `text_hash`; a row whose text is another one by now stays as it is.
+        old_label: The row's label in its source; a row with another one by now stays as it is.
+        decision: One of `DECISIONS`.
+        new_label: For `relabel`; else empty.
+        who: Who decided.
+        when: Date and time in UTC.
+        note: For people.
+    """
+
+    id: str
+    text_hash: str
+    old_label: str
+    decision: str
+    new_label: str = ""
+    who: str = ""
+    when: str = ""
+    note: str = ""
+
+
+COLUMNS = tuple(field.name for field in fields(Correction))
+
+
+def text_hash(text_key: int) -> str:
+    """Return a row's `text_key` in hexadecimal: equal for texts that differ only in case, width or white space."""
+    return f"{text_key & 0xFFFFFFFFFFFFFFFF:016x}"
+
+
+def read_corrections(path: Path, *, name: str) -> list[Correction]:
+    """Read a file of corrections; none where there is no file: `dvc repro`, which watches it, asks for it.
+
+    Args:
+        path: The file.
+        name: What messages call it.
+
+    Raises:
+        DataError: It is not UTF-8, lacks a column, or a line can't be read.
+    """
+    text = _decoded(path.read_bytes(), name) if path.exists() else ",".join(COLUMNS)
+    if line := conflict_line(text):
+        raise DataError(f"{name} line {line} is a conflict marker of a git merge. Keep the lines of both, without it.")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = next(reader, [])
+        if missing := [column for column in COLUMNS if column not in header]:
+            raise DataError(f"{name} has no column {examples(missing)}. Its first line must be: {','.join(COLUMNS)}")
+        return [_correction(cells, header, f"{name} line {reader.line_num}") for cells in reader if cells]
+    except csv.Error as error:
+        raise DataError(f"{name} line {reader.line_num} is not CSV: {error}. Correct it.") from error
+
+
+def format_corrections(corrections: Iterable[Correction]) -> str:
+    """Return the content of a file of corrections."""
+    file = io.StringIO(newline="")
+    writer = csv_writer(file)
+    writer.writerow(COLUMNS)
+    writer.writerows([getattr(correction, column) for column in COLUMNS] for correction in corrections)
+    return file.getvalue()
+
+
+def write_corrections(path: Path, corrections: Iterable[Correction]) -> None:
+    """Write a file of corrections, whole or not at all."""
+    write_text(path, format_corrections(corrections))
+
+
+def last_of_each(corrections: Iterable[Correction]) -> dict[str, Correction]:
+    """Return the last correction of each row, by its id."""
+    return {correction.id: correction for correction in corrections}
+
+
+def _decoded(content: bytes, name: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        found = encoding_of(content[:HEAD])
+        looks = guess_shown(found) if found.guessed else f"It looks like {found.name or 'no text'}."
+        raise DataError(f"{name} line {line} is not UTF-8. {looks} Save the file as UTF-8.") from error
+
+
+def _correction(cells: Sequence[str], header: Sequence[str], place: str) -> Correction:
+    if len(cells) != len(header):
+        raise DataError(f"{place} has {len(cells)} fields, but the header has {len(header)}. Correct it.")
+    values: Mapping[str, str] = dict(zip(header, cells, strict=True))
+    correction = Correction(**{column: values[column] for column in COLUMNS})
+    if correction.decision not in DECISIONS:
+        raise DataError(f"{place}: decision is {short(correction.decision)}. Give one of: {', '.join(DECISIONS)}.")
+    if not correction.id:
+        raise DataError(f"{place}: id is empty. Give the id of a row.")
+    if correction.decision == "relabel" and not correction.new_label:
+        raise DataError(f"{place}: new_label is empty. Give the label that is right, or another decision.")
+    return correction

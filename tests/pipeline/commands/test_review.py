@@ -1,0 +1,55 @@
+"""`retune review` as a command: options that do not go together, a project without a run, export and import."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from stages.errors import DataError, PipelineError
+from tests.pipeline.review import reviewing
+
+
+def call(root: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    monkeypatch.chdir(root)
+    result = CliRunner().invoke(app, ["review", *arguments], catch_exceptions=False, standalone_mode=False)
+    return result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--export", "a.csv", "--import", "b.csv"), "--export and --import are two commands"),
+        (("--format", "argilla"), "--format and --spreadsheet-safe are for --export"),
+        (("--import", "a.csv", "--spreadsheet-safe"), "are for --export"),
+        (("--export", "a.csv", "--format", "xml"), "'xml' is unknown. Give one of: csv, argilla, label-studio"),
+        (("--export", "a.json", "--format", "argilla", "--spreadsheet-safe"), "--spreadsheet-safe is for --format csv"),
+    ],
+)
+def test_options_that_do_not_go_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
+) -> None:
+    root = reviewing.create(tmp_path / "project", stage=False)
+    with pytest.raises(PipelineError, match=message):
+        call(root, monkeypatch, *arguments)
+    assert not (root / "data/corrections.csv").exists()
+
+
+def test_before_a_run_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = reviewing.create(tmp_path / "project", stage=False)
+    with pytest.raises(DataError, match="rows.parquet is missing. Make it with: retune run"):
+        call(root, monkeypatch)
+    reviewing.download(root)
+    with pytest.raises(DataError, match="suspects.csv is missing. Make it with: retune run"):
+        call(root, monkeypatch)
+
+
+def test_export_and_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = reviewing.create(tmp_path / "project")
+    reviewing.suspects_of_classes(root)
+    out = tmp_path / "out.csv"
+    assert f"{out}: 3 rows" in call(root, monkeypatch, "--export", str(out)).replace("\n", "")
+    out.write_text("id,decision,new_label\nr2,,1\nr0,,\n")
+    output = call(root, monkeypatch, "--import", str(out), "--who", "somebody")
+    assert "1 new decisions of 1" in output
+    assert [(line.id, line.who) for line in reviewing.corrections(root)] == [("r2", "somebody")]

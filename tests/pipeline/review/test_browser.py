@@ -1,0 +1,258 @@
+"""The review page in a real browser: keys decide, texts stay texts, two tabs lose nothing, and it fits a phone."""
+
+import json
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import uvicorn
+
+from pipeline.review.app import make_app
+from pipeline.review.rows import read_suspects
+from tests.pipeline.review import reviewing
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM or not DRIVER, reason="needs chromium and chromedriver (apt: chromium-driver)"),
+]
+DESKTOP, PHONE = (1280, 1000), (390, 844)
+TOKEN = "a-token"
+
+
+class Served(NamedTuple):
+    """A project, and the address of its review page."""
+
+    root: Path
+    address: str
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[webdriver.Chrome]":
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "disable-background-networking"):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Path], Served]]:
+    servers: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(root: Path) -> Served:
+        data, decisions = reviewing.opened(root)
+        app = make_app(data, read_suspects(data), decisions, token=TOKEN)
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        servers.append((server, thread))
+        return Served(root, f"http://127.0.0.1:{listener.getsockname()[1]}/#{TOKEN}")
+
+    yield start
+    for server, thread in servers:
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture
+def stars(tmp_path: Path, serve: Callable[[Path], Served]) -> Served:
+    root = reviewing.create(tmp_path / "project")
+    reviewing.suspects_of_classes(root)
+    return serve(root)
+
+
+def open_page(browser: "webdriver.Chrome", served: Served) -> "webdriver.Chrome":
+    browser.set_window_size(*DESKTOP)
+    browser.get("about:blank")  # else only the part behind # changes, and the page stays
+    browser.get(served.address)
+    wait(browser, lambda: shown(browser, "progress"))
+    return browser
+
+
+def wait(browser: "webdriver.Chrome", condition: Callable[[], object]) -> None:
+    WebDriverWait(browser, 20).until(lambda _: condition())
+
+
+def shown(browser: "webdriver.Chrome", element: str) -> str:
+    return str(browser.find_element(By.ID, element).text)
+
+
+def press(browser: "webdriver.Chrome", *keys: str) -> None:
+    for key in keys:
+        browser.find_element(By.TAG_NAME, "body").send_keys(key)
+
+
+def test_keys_decide_and_each_decision_is_in_the_file_at_once(browser: "webdriver.Chrome", stars: Served) -> None:
+    open_page(browser, stars)
+    assert (shown(browser, "id"), shown(browser, "text")) == ("r2", "never works")
+    press(browser, "1")
+    wait(browser, lambda: shown(browser, "id") == "r0")
+    assert reviewing.decided(stars.root) == {"r2": ("relabel", "1")}
+    press(browser, "5")  # its own label
+    wait(browser, lambda: shown(browser, "id") == "r3")
+    press(browser, "x")
+    wait(browser, lambda: shown(browser, "progress") == "3 of 3 decided")
+    assert reviewing.decided(stars.root) == {"r2": ("relabel", "1"), "r0": ("keep", ""), "r3": ("set_aside", "")}
+    assert "All rows are decided" in shown(browser, "done")
+
+
+def test_skip_unclear_and_undo(browser: "webdriver.Chrome", stars: Served) -> None:
+    open_page(browser, stars)
+    press(browser, "s")
+    wait(browser, lambda: shown(browser, "id") == "r0")
+    press(browser, "u")
+    wait(browser, lambda: shown(browser, "id") == "r3")
+    assert reviewing.decided(stars.root) == {"r0": ("unclear", "")}
+    press(browser, "z")
+    wait(browser, lambda: shown(browser, "id") == "r0")
+    assert reviewing.decided(stars.root) == {}
+    press(browser, "z")
+    wait(browser, lambda: shown(browser, "message") == "Nothing to undo on this page.")
+
+
+def test_keys_pressed_faster_than_decisions_are_written_are_not_lost(
+    browser: "webdriver.Chrome", stars: Served
+) -> None:
+    press(open_page(browser, stars), "123")
+    wait(browser, lambda: shown(browser, "progress") == "3 of 3 decided")
+    assert [label for _, label in reviewing.decided(stars.root).values()] == ["1", "2", "3"]
+
+
+def test_a_page_that_is_opened_again_goes_on_where_it_ended(browser: "webdriver.Chrome", stars: Served) -> None:
+    press(open_page(browser, stars), "1")
+    wait(browser, lambda: shown(browser, "id") == "r0")
+    browser.refresh()  # the address bar has no token any more
+    wait(browser, lambda: shown(browser, "id") == "r0")
+    assert shown(browser, "progress") == "1 of 3 decided"
+    assert TOKEN not in browser.current_url
+    press(browser, Keys.ARROW_LEFT)
+    wait(browser, lambda: shown(browser, "id") == "r2")
+    assert shown(browser, "decided") == "→ 1"
+
+
+def test_two_tabs_lose_no_decision(browser: "webdriver.Chrome", stars: Served) -> None:
+    open_page(browser, stars)
+    first = browser.current_window_handle
+    browser.switch_to.new_window("tab")
+    open_page(browser, stars)
+    press(browser, "1")
+    wait(browser, lambda: shown(browser, "id") == "r0")
+    browser.close()
+    browser.switch_to.window(first)
+    press(browser, "4")  # about r2, on a page that does not know that it is decided
+    wait(browser, lambda: "has changed meanwhile" in shown(browser, "message"))
+    assert (shown(browser, "id"), shown(browser, "decided")) == ("r2", "→ 1")
+    press(browser, "4")  # now it does
+    wait(browser, lambda: shown(browser, "id") == "r0")
+    press(browser, "2")
+    wait(browser, lambda: shown(browser, "id") == "r3")
+    assert reviewing.decided(stars.root) == {"r2": ("relabel", "4"), "r0": ("relabel", "2")}
+
+
+def test_a_note_goes_with_the_decision(browser: "webdriver.Chrome", stars: Served) -> None:
+    press(open_page(browser, stars), "n")
+    wait(browser, lambda: browser.switch_to.active_element.get_attribute("id") == "note")
+    browser.switch_to.active_element.send_keys("says 1 plainly", Keys.ESCAPE)
+    press(browser, "1")
+    wait(browser, lambda: shown(browser, "id") == "r0")
+    assert [correction.note for correction in reviewing.corrections(stars.root)] == ["says 1 plainly"]
+    assert browser.find_element(By.ID, "note").get_attribute("value") == ""
+
+
+def test_texts_are_shown_and_not_run_and_no_request_leaves_the_page(browser: "webdriver.Chrome", stars: Served) -> None:
+    browser.get_log("browser")
+    browser.get_log("performance")
+    press(open_page(browser, stars), "s")
+    wait(browser, lambda: shown(browser, "id") == "r0")
+    assert shown(browser, "text") == reviewing.HOSTILE
+    assert browser.title == "Review of labels"
+    assert browser.find_elements(By.TAG_NAME, "img") == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = {event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"}
+    own = stars.address.partition("#")[0]
+    assert {url for url in urls if not url.startswith((own, "about:"))} == set()
+    assert [entry for entry in browser.get_log("browser") if "favicon" not in entry["message"]] == []
+
+
+def test_a_near_duplicate_with_another_label_is_shown(browser: "webdriver.Chrome", stars: Served) -> None:
+    open_page(browser, stars)
+    assert shown(browser, "neighbours").splitlines()[1:] == ["1never   WORKS"] or "never" in shown(
+        browser, "neighbours"
+    )
+
+
+def test_without_the_token_the_page_says_what_to_do(browser: "webdriver.Chrome", stars: Served) -> None:
+    browser.get("about:blank")
+    browser.get(stars.address.partition("#")[0])
+    wait(browser, lambda: "Open the address" in shown(browser, "message"))
+    assert not browser.find_element(By.ID, "main").is_displayed()
+
+
+def test_a_set_of_labels_is_chosen_by_keys(
+    browser: "webdriver.Chrome", tmp_path: Path, serve: Callable[[Path], Served]
+) -> None:
+    root = reviewing.create(tmp_path / "project", labels=reviewing.SETS, target="label_set")
+    columns = ("id", "position", "split", "label", "given", "suggested", "probability", "labels")
+    lines = [("r2", 2, "test", "app", "yes", "no", 0.1, "app, pay"), ("r1", 1, "val", "pay", "no", "yes", 0.8, "none")]
+    reviewing.write_suspects(root, columns, lines)
+    open_page(browser, serve(root))
+    assert shown(browser, "question") == "Given: app, pay. Suggested: pay."
+    press(browser, "1", Keys.ENTER)
+    wait(browser, lambda: shown(browser, "id") == "r1")
+    press(browser, "1", "2", Keys.ENTER)
+    wait(browser, lambda: shown(browser, "progress") == "2 of 2 decided")
+    assert reviewing.decided(root) == {"r2": ("relabel", '["pay"]'), "r1": ("relabel", '["app", "pay"]')}
+
+
+def test_a_number_is_typed(browser: "webdriver.Chrome", tmp_path: Path, serve: Callable[[Path], Served]) -> None:
+    root = reviewing.create(tmp_path / "project", labels=reviewing.NUMBERS, target="number")
+    columns = ("id", "position", "split", "label", "predicted", "residual", "size")
+    reviewing.write_suspects(root, columns, [("r1", 1, "test", 20.5, 80.1234, -60, -5), ("r3", 3, "val", 40, 9, 31, 4)])
+    open_page(browser, serve(root))
+    value = browser.find_element(By.ID, "value")
+    value.clear()
+    value.send_keys("many", Keys.ENTER)
+    wait(browser, lambda: "has no label" in shown(browser, "message"))
+    value.clear()
+    value.send_keys("80.0", Keys.ENTER)
+    wait(browser, lambda: shown(browser, "id") == "r3")
+    assert reviewing.decided(root) == {"r1": ("relabel", "80")}
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_the_screen(
+    browser: "webdriver.Chrome", stars: Served, size: tuple[int, int], scheme: str, tmp_path: Path
+) -> None:
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        open_page(browser, stars)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= size[0]
+        buttons = browser.find_elements(By.TAG_NAME, "button")
+        heights = [button.size["height"] for button in buttons if button.is_displayed()]
+        assert heights
+        assert min(heights) >= 44  # a finger's width
+        picture = tmp_path / f"{scheme}.png"
+        assert browser.save_screenshot(str(picture))
+        assert picture.stat().st_size > 10_000
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

@@ -1,0 +1,211 @@
+"""Decisions by file: what is exported comes back, what tools export is understood, and nothing is half imported."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.review import exports
+from pipeline.review.answers import read_answers
+from pipeline.review.decisions import Decisions
+from pipeline.review.imports import check_answers
+from pipeline.review.rows import DataSet, read_suspects
+from stages.errors import DataError
+from tests.pipeline.review import reviewing
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = reviewing.create(tmp_path / "project")
+    reviewing.suspects_of_classes(root)
+    return root
+
+
+def take(root: Path, path: Path) -> int:
+    data, decisions = reviewing.opened(root)
+    answers = read_answers(path, several=data.kind.choice == "several")
+    return decisions.add(check_answers(answers, data, name="in"))
+
+
+def export(root: Path, path: Path, file_format: str, *, safe: bool = False) -> tuple[DataSet, Decisions]:
+    data, decisions = reviewing.opened(root)
+    rows = read_suspects(data)
+    exports.write(path, rows, decisions.of(rows), data, file_format, spreadsheet_safe=safe)
+    return data, decisions
+
+
+def edit(
+    path: Path, change: Callable[[dict[str, str]], object], *, delimiter: str = ",", encoding: str = "utf-8"
+) -> None:
+    """Change each row of a CSV file as a spreadsheet does, and save it."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        change(row)
+    with path.open("w", encoding=encoding, newline="") as file:
+        writer = csv.DictWriter(file, rows[0], delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.mark.parametrize("safe", [False, True], ids=["as it is", "spreadsheet-safe"])
+@pytest.mark.parametrize(("delimiter", "encoding"), [(",", "utf-8-sig"), (";", "utf-8"), ("\t", "utf-16")])
+def test_a_csv_comes_back_from_a_spreadsheet(
+    root: Path, tmp_path: Path, safe: bool, delimiter: str, encoding: str
+) -> None:
+    path = tmp_path / "out.csv"
+    export(root, path, "csv", safe=safe)
+    assert ("'=1+1" in path.read_text()) == safe
+    answers = {"r2": {"new_label": "1"}, "r0": {"decision": "keep"}, "r3": {}}
+    edit(path, lambda row: row.update(answers[row["id"]]), delimiter=delimiter, encoding=encoding)
+    assert take(root, path) == 2
+    assert reviewing.decided(root) == {"r2": ("relabel", "1"), "r0": ("keep", "")}
+    assert take(root, path) == 0  # the same file again changes nothing
+
+
+def test_what_is_decided_is_in_the_csv_and_not_in_the_form_of_a_tool(root: Path, tmp_path: Path) -> None:
+    data, decisions = reviewing.opened(root)
+    decisions.decide(data.row("r2"), "relabel", "1", note="plainly", seen=None)
+    export(root, tmp_path / "out.csv", "csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["r2", "r0", "r3"]
+    assert [rows["r2"][name] for name in exports.ANSWERS] == ["relabel", "1", "plainly"]
+    assert rows["r0"]["text"] == reviewing.HOSTILE
+    export(root, tmp_path / "out.json", "argilla")
+    assert [record["id"] for record in json.loads((tmp_path / "out.json").read_text())] == ["r0", "r3"]
+
+
+def test_an_argilla_record_has_what_from_json_reads(root: Path, tmp_path: Path) -> None:
+    export(root, tmp_path / "out.json", "argilla")
+    first = json.loads((tmp_path / "out.json").read_text())[0]
+    assert first["fields"] == {"text": "never works"}
+    assert first["suggestions"] == {"label": {"value": "1", "agent": "retune", "score": 0.91}}
+    assert first["metadata"]["given"] == "5"
+
+
+def test_a_label_studio_task_has_its_text_and_a_prediction(root: Path, tmp_path: Path) -> None:
+    export(root, tmp_path / "out.json", "label-studio")
+    first = json.loads((tmp_path / "out.json").read_text())[0]
+    assert (first["data"]["text"], first["data"]["retune_id"], first["data"]["given"]) == ("never works", "r2", "5")
+    result = {"from_name": "label", "to_name": "text", "type": "choices", "value": {"choices": ["1"]}}
+    assert first["predictions"] == [{"model_version": "retune", "result": [result], "score": 0.91}]
+
+
+def argilla(task: dict[str, Any], *labels: str) -> dict[str, Any]:
+    return task | {"responses": {"label": [{"value": label, "user_id": str(n)} for n, label in enumerate(labels)]}}
+
+
+def argilla_flat(task: dict[str, Any], *labels: str) -> dict[str, Any]:
+    flat = {"id": task["id"], "status": "completed", **task["fields"], **task["metadata"]}
+    status = ["submitted"] * len(labels)
+    return flat | {"label.responses": [*labels, "4"], "label.responses.status": [*status, "discarded"]}
+
+
+def label_studio(task: dict[str, Any], *labels: str) -> dict[str, Any]:
+    result = task["predictions"][0]["result"][0]
+    answers = [{"result": [{**result, "value": {"choices": [label]}}], "was_cancelled": False} for label in labels]
+    other = {"result": [{**result, "from_name": "mood"}], "was_cancelled": False}
+    return task | {"id": 7, "annotations": [{"result": [result], "was_cancelled": True}, *answers, other]}
+
+
+def label_studio_short(task: dict[str, Any], *labels: str) -> list[dict[str, Any]]:
+    return [{**task["data"], "id": 7, "annotation_id": 9, "annotator": 1, "label": label} for label in labels]
+
+
+FORMS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "Argilla": ("argilla", argilla),
+    "Argilla, flat": ("argilla", argilla_flat),
+    "Label Studio": ("label-studio", label_studio),
+    "Label Studio, JSON_MIN": ("label-studio", label_studio_short),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_an_annotation_tool_exports_is_understood(root: Path, tmp_path: Path, form: str) -> None:
+    path = tmp_path / "out.json"
+    file_format, answer = FORMS[form]
+    export(root, path, file_format)
+    first, second, third = json.loads(path.read_text())
+    answered = [answer(first, "1"), answer(second, "1", "2"), answer(third)]
+    flat = [record for part in answered for record in (part if isinstance(part, list) else [part])]
+    path.write_text(json.dumps(flat))
+    assert take(root, path) == 2
+    assert reviewing.decided(root) == {"r2": ("relabel", "1"), "r0": ("unclear", "")}
+    assert reviewing.corrections(root)[1].note == "different answers: 1, 2"
+
+
+def test_the_csv_of_label_studio_is_understood(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(
+        'annotation_id,id,label,retune_id,text\n1,7,1,r2,never works\n2,8,"{""choices"": [""2""]}",r0,\n'
+    )
+    assert take(root, tmp_path / "in.csv") == 2
+    assert reviewing.decided(root) == {"r2": ("relabel", "1"), "r0": ("relabel", "2")}
+
+
+SET_VALUES = {"a list": '["app", "pay"]', "choices": '{"choices": ["app", "pay"]}', "one": "app"}
+
+
+@pytest.mark.parametrize("value", SET_VALUES)
+def test_sets_of_labels_come_from_tools(tmp_path: Path, value: str) -> None:
+    root = reviewing.create(tmp_path / "project", labels=reviewing.SETS, target="label_set")
+    record = {"annotation_id": 1, "retune_id": "r1", "label": SET_VALUES[value]}
+    (tmp_path / "in.json").write_text(json.dumps([record]))
+    assert take(root, tmp_path / "in.json") == 1
+    assert reviewing.decided(root) == {"r1": ("relabel", '["app"]' if value == "one" else '["app", "pay"]')}
+
+
+def test_numbers_come_from_tools(tmp_path: Path) -> None:
+    root = reviewing.create(tmp_path / "project", labels=reviewing.NUMBERS, target="number")
+    (tmp_path / "in.json").write_text(json.dumps([{"annotation_id": 1, "retune_id": "r1", "label": 12.50}]))
+    assert take(root, tmp_path / "in.json") == 1
+    assert reviewing.decided(root) == {"r1": ("relabel", "12.5")}
+
+
+HEADER = "id,text_hash,text,decision,new_label\n"
+WRONG = {
+    "unknown id": (
+        HEADER + "r99,,,,1\n",
+        "in: nothing is imported, because of rows 1 with an id that no row has: 'r99'",
+    ),
+    "unknown label": (HEADER + "r2,,,,6\n", "1 with a label that no row has: '6'"),
+    "changed text by hash": (HEADER + "r2,00,,,1\n", "1 whose text has changed since: 'r2'"),
+    "changed text": (HEADER + "r2,,always works,,1\n", "1 whose text has changed since: 'r2'"),
+    "unknown decision": (HEADER + "r2,,,maybe,\n", "1 with a decision other than relabel, keep, unclear, set_aside"),
+    "decided twice": (HEADER + "r2,,,,1\nr2,,,,2\n", "1 decided twice, and differently: 'r2'"),
+    "several": (HEADER + "r88,,,,1\nr99,,,,1\nr3,,,,6\n", "2 with an id that no row has: 'r88', 'r99'; 1 with a label"),
+    "fields": (HEADER + "r2,1\n", "line 3 has 2 fields, but the header 5"),
+    "columns": ("name,label\nr2,1\n", "has columns 'name', 'label'. Give the CSV of retune review --export"),
+    "a quote": (HEADER + 'r2,,"open,,1\n', "is not CSV"),
+    "broken JSON": ("[{", "is not JSON"),
+    "JSON of another form": ('{"a": 1}', "is not a list of records"),
+    "JSON with other fields": ('[{"a": 1}]', "has columns 'a'"),
+    "a list in a cell": ('[{"id": "r2", "label.responses": "[1]"}]', "Export the records of Argilla as JSON"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_nothing_is_half_imported(root: Path, tmp_path: Path, what: str) -> None:
+    content, message = WRONG[what]
+    content = content.replace(HEADER, f"{HEADER}r0,,,keep,\n")  # a line that could be imported
+    (tmp_path / "in").write_text(content)
+    reviewing.opened(root)
+    before = (root / "data/corrections.csv").read_bytes()
+    with pytest.raises(DataError) as raised:
+        take(root, tmp_path / "in")
+    assert message in str(raised.value)
+    assert (root / "data/corrections.csv").read_bytes() == before
+
+
+def test_a_file_in_another_encoding_is_refused(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes("id,new_label\nr2,café\nr3,früh\n".encode("cp1252"))
+    with pytest.raises(DataError, match="is not UTF-8. It looks like cp1252"):
+        take(root, tmp_path / "in.csv")
+
+
+def test_a_missing_file_is_named(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nothing\.csv is missing"):
+        take(root, tmp_path / "nothing.csv")

@@ -1,0 +1,66 @@
+"""The file of corrections: what can be wrong with it is one line, and what was written is read back."""
+
+from pathlib import Path
+
+import pytest
+
+from stages.corrections import COLUMNS, Correction, last_of_each, read_corrections, text_hash, write_corrections
+from stages.errors import DataError
+
+HEADER = ",".join(COLUMNS)
+ROWS = [
+    Correction("r1", "00ff", "a", "relabel", "b", "me", "2026-01-01T00:00:00Z", 'says "b",\nplainly'),
+    Correction("=1+1", "00ff", "-1", "keep", note=" blank "),
+    Correction("r3", "00ff", '["a", "b"]', "relabel", "[]"),
+    Correction("r\r4", "00ff", "ü", "set_aside"),
+]
+
+
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "corrections.csv"
+    write_corrections(path, ROWS)
+    assert read_corrections(path, name="x") == ROWS
+
+
+def test_no_file_has_no_corrections(tmp_path: Path) -> None:
+    assert read_corrections(tmp_path / "corrections.csv", name="x") == []
+
+
+def test_the_last_line_for_a_row_counts() -> None:
+    first, last = (Correction("r1", "00ff", "a", "relabel", label) for label in ("b", "c"))
+    assert last_of_each([first, ROWS[1], last]) == {"r1": last, ROWS[1].id: ROWS[1]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "x.csv has no column 'id', 'text_hash'"),
+        (b"id,new_label\nr1,b\n", "x.csv has no column 'text_hash', 'old_label', 'decision'"),
+        (f"{HEADER}\nr1,0,a,relabel,b\n".encode(), "x.csv line 2 has 5 fields, but the header has 8"),
+        (f"{HEADER}\nr1,0,a,maybe,b,,,\n".encode(), "x.csv line 2: decision is 'maybe'. Give one of: relabel, keep"),
+        (f"{HEADER}\n,0,a,keep,,,,\n".encode(), "x.csv line 2: id is empty"),
+        (f"{HEADER}\nr1,0,a,relabel,,,,\n".encode(), "x.csv line 2: new_label is empty"),
+        (f'{HEADER}\nr1,0,a,keep,,,,"open\n'.encode(), "x.csv line 2 is not CSV"),
+        (f"{HEADER}\n<<<<<<< HEAD\n".encode(), "x.csv line 2 is a conflict marker of a git merge"),
+        (f"{HEADER}\nr1,0,caf\u00e9,keep,,,,\n".encode("cp1252"), "x.csv line 2 is not UTF-8. It looks like cp1252"),
+        (f"{HEADER}\nr1,0,a,keep,,,,\n".encode("utf-16"), "x.csv line 1 is not UTF-8. It looks like utf-16"),
+    ],
+    ids=["empty", "columns", "fields", "decision", "id", "new label", "quote", "conflict", "cp1252", "utf-16"],
+)
+def test_what_is_wrong_with_the_file_is_one_line(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "corrections.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as raised:
+        read_corrections(path, name="x.csv")
+    assert str(raised.value).startswith(message)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_byte_order_mark_and_line_ends_of_windows_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "corrections.csv"
+    path.write_bytes(f"\ufeff{HEADER}\r\nr1,0,a,keep,,,,\r\n\r\n".encode())
+    assert read_corrections(path, name="x") == [Correction("r1", "0", "a", "keep")]
+
+
+def test_a_hash_is_sixteen_digits_of_any_key() -> None:
+    assert [text_hash(key) for key in (0, -1, -(2**63))] == ["0" * 16, "f" * 16, "8" + "0" * 15]
