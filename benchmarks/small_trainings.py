@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from stages.files import remove_folder
-from stages.finetune import __main__ as stage
+from stages.finetune import train as training
+from stages.finetune.__main__ import main as finetune
 from stages.finetune.batches import LengthBuckets
 from stages.params import Params
 from stages.paths import Paths
@@ -100,7 +101,7 @@ def ours(setting: Setting, seed: int) -> dict[str, Any]:
     for name, rows in zip(("train", "val"), positions, strict=False):
         pq.write_table(pa.table({"position": pa.array(np.sort(rows), pa.int64())}), paths.split(name))
     seconds: list[float] = []
-    fit: Callable[..., Any] = stage.fit
+    fit: Callable[..., Any] = training.fit
 
     def timed(*args: Any, **kwargs: Any) -> Any:
         start = time.process_time()
@@ -109,13 +110,13 @@ def ours(setting: Setting, seed: int) -> dict[str, Any]:
         return fitted
 
     with ExitStack() as stack:
-        stack.enter_context(patch.object(stage, "fit", timed))
+        stack.enter_context(patch.object(training, "fit", timed))
         stack.enter_context(patch("stages.finetune.training.fit.load_weights"))  # so that the last epoch is kept
         pool, _, order = setting.batches.removeprefix("pools of ").partition(", ")
         stack.enter_context(patch("stages.finetune.batches.POOL_BATCHES", int(pool)))
         if order:
             stack.enter_context(patch.object(LengthBuckets, "batches", in_order(LengthBuckets.batches, order)))
-        stage.main(params_of(setting), paths, seed)
+        finetune(params_of(setting), paths, seed)
     scores = score_test(paths, positions[2], seed)
     remove_folder(paths.finetuned(seed))
     return scores | {"seconds": seconds[0]}
