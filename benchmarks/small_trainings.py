@@ -1,0 +1,191 @@
+"""Small trainings in this process, ours as the stage finetune runs them and those of transformers' Trainer.
+
+Each seed draws its own rows of train, the same for every setting; the rows of test are the same for all seeds. The
+last epoch's weights are tested, because the Trainer chooses no epoch either.
+"""
+
+import atexit
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import hf_trainer
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from finetune_data import ROOT, bundled_encoder, cola, score_test, sms_spam, write_root
+from numpy.typing import NDArray
+from ruamel.yaml import YAML
+
+from stages.files import remove_folder
+from stages.finetune import train as training
+from stages.finetune.__main__ import main as finetune
+from stages.finetune.batches import LengthBuckets
+from stages.params import Params
+from stages.paths import Paths
+
+VAL = 32  # rows: the stage needs some, and they decide nothing here
+MAX_LENGTH = 128  # tokens
+STRATA = 4  # ranges of lengths
+
+
+def reviews() -> pd.DataFrame:
+    """Read the bundled reviews: columns text and label."""
+    table = pd.read_csv(ROOT / "data/samples/app_reviews.csv")
+    return pd.DataFrame({"text": table.content, "label": table.score - 1})
+
+
+TASKS: dict[str, tuple[Callable[[], pd.DataFrame], int]] = {  # the table, and the number of its rows of test
+    "SMS": (sms_spam, 1000),
+    "reviews": (reviews, 280),
+    "CoLA": (lambda: cola("in_domain_train"), 1000),
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is trained.
+
+    Args:
+        task: Of TASKS.
+        rows: Of train.
+        batches: `pools of N` batches in which rows are sorted by length, the largest batch first in the first epoch;
+            `pools of N, any first` without that; `pools of N, spread` without that and in an order that mixes lengths;
+            or `Trainer`, with rows of like length together, and `Trainer, shuffled`.
+        batch_size, learning_rate, epochs, warmup, layer_decay, schedule: As in section finetune of params.yaml.
+    """
+
+    task: str
+    rows: int
+    batches: str
+    batch_size: int = 32
+    learning_rate: float = 2e-4
+    epochs: int = 2
+    warmup: float = 0.0
+    layer_decay: float = 1.0
+    schedule: str = "linear"
+
+
+def train(setting: Setting, seed: int) -> dict[str, Any]:
+    """Train with a seed, and return MCC and accuracy on test, and the processor's seconds of the training alone."""
+    return (peer if setting.batches.startswith("Trainer") else ours)(setting, seed)
+
+
+@cache
+def table_of(task: str) -> pd.DataFrame:
+    """Return the rows of a task, each text once."""
+    return TASKS[task][0]().drop_duplicates("text", ignore_index=True)
+
+
+def drawn(setting: Setting, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the positions of train (by seed), val and test (the same for all seeds)."""
+    tests = TASKS[setting.task][1]
+    fixed = np.random.default_rng(0).permutation(len(table_of(setting.task)))
+    rest = np.random.default_rng(seed).permutation(fixed[tests + VAL :])
+    if len(rest) < setting.rows:
+        raise SystemExit(f"error: {setting.task} has {len(rest)} rows of train, not {setting.rows}")
+    return rest[: setting.rows], fixed[tests : tests + VAL], fixed[:tests]
+
+
+def ours(setting: Setting, seed: int) -> dict[str, Any]:
+    """Run the stage finetune, with other batches than its own where the setting says so."""
+    paths = root_of(setting.task)
+    positions = drawn(setting, seed)
+    for name, rows in zip(("train", "val"), positions, strict=False):
+        pq.write_table(pa.table({"position": pa.array(np.sort(rows), pa.int64())}), paths.split(name))
+    seconds: list[float] = []
+    fit: Callable[..., Any] = training.fit
+
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        start = time.process_time()
+        fitted = fit(*args, **kwargs)
+        seconds.append(time.process_time() - start)
+        return fitted
+
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(training, "fit", timed))
+        stack.enter_context(patch("stages.finetune.training.fit.load_weights"))  # so that the last epoch is kept
+        pool, _, order = setting.batches.removeprefix("pools of ").partition(", ")
+        stack.enter_context(patch("stages.finetune.batches.POOL_BATCHES", int(pool)))
+        if order:
+            stack.enter_context(patch.object(LengthBuckets, "batches", in_order(LengthBuckets.batches, order)))
+        finetune(params_of(setting), paths, seed)
+    scores = score_test(paths, positions[2], seed)
+    remove_folder(paths.finetuned(seed))
+    return scores | {"seconds": seconds[0]}
+
+
+def in_order(batches: Callable[..., Any], order: str) -> Callable[..., Any]:
+    """Return batches of the same rows in another order: `any first`, or `spread` over lengths."""
+
+    def changed(self: LengthBuckets, epoch: int) -> list[NDArray[np.int64]]:
+        found = batches(self, epoch + 1)  # the largest comes first in epoch 0 alone
+        return spread(found, self.lengths, np.random.default_rng((self.seed, epoch, 1))) if order == "spread" else found
+
+    return changed
+
+
+def spread(
+    batches: list[NDArray[np.int64]], lengths: NDArray[np.int64], random: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """Return the batches in an order in which every STRATA that follow each other have one of each range of lengths."""
+    shortest_first = np.argsort([lengths[batch].mean() for batch in batches], kind="stable")
+    strata = [random.permutation(part) for part in np.array_split(shortest_first, STRATA)]
+    rounds = [[part[turn] for part in strata if turn < len(part)] for turn in range(len(strata[0]))]
+    return [batches[index] for turn in rounds for index in random.permutation(turn)]
+
+
+def peer(setting: Setting, seed: int) -> dict[str, Any]:
+    """Run transformers' Trainer on the same rows with the same settings."""
+    table = table_of(setting.task)
+    train, _, test = drawn(setting, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        files = {
+            "train.csv": table.iloc[train],
+            "test.csv": table.iloc[test].sort_values("text", key=lambda t: t.str.len()),
+        }
+        for name, rows in files.items():
+            rows.to_csv(Path(folder) / name, index=False)
+        options = {
+            "test": f"{folder}/test.csv",
+            "model": str(bundled_encoder()),
+            "padding": "batch" if setting.batches.endswith("shuffled") else "group",
+            "epochs": setting.epochs,
+            "max-length": MAX_LENGTH,
+            "batch-size": setting.batch_size,
+            "learning-rate": setting.learning_rate,
+            "warmup": setting.warmup,
+            "seed": seed,
+        }
+        given = [
+            f"{folder}/train.csv",
+            *(text for name, value in options.items() for text in (f"--{name}", str(value))),
+        ]
+        found = hf_trainer.main(given)
+    return {name: found[name] for name in ("accuracy", "mcc")} | {"seconds": found["train_processor_s"]}
+
+
+@cache
+def root_of(task: str) -> Paths:
+    """Return a root with the tokens of a task, which lasts as long as the process."""
+    folder, none = Path(tempfile.mkdtemp()), np.arange(0)
+    atexit.register(remove_folder, folder)
+    return write_root(folder, table_of(task), {"train": none, "val": none}, max_length=MAX_LENGTH)
+
+
+def params_of(setting: Setting) -> Params:
+    """Return the default recipe with the setting's values and no weight decay, which the Trainer has not either."""
+    recipe = YAML(typ="safe").load((ROOT / "recipes/default.yaml").read_text(encoding="utf-8"))
+    names = {"epochs": "max_epochs", "warmup": "warmup_ratio"}
+    chosen = {names.get(name, name): value for name, value in asdict(setting).items()}
+    for name in ("task", "rows", "batches"):
+        del chosen[name]
+    recipe["finetune"] |= chosen | {"weight_decay": 0.0, "patience": None, "accelerator": "cpu", "precision": "32"}
+    return Params.model_validate(recipe)
