@@ -84,7 +84,8 @@ def train() -> pd.DataFrame:
     from lightning.pytorch.callbacks import LambdaCallback
 
     from stages.download.__main__ import main as download
-    from stages.finetune import __main__ as finetune
+    from stages.finetune import train as training
+    from stages.finetune.__main__ import main as finetune
     from stages.params import read_params
     from stages.paths import Paths
     from stages.split.__main__ import main as split
@@ -96,7 +97,7 @@ def train() -> pd.DataFrame:
     params = params.model_copy(update={"finetune": options})
     losses: list[float] = []
     keep = LambdaCallback(on_train_batch_end=lambda _, __, outputs, *rest: losses.append(float(outputs["loss"])))
-    fit: Callable[..., Any] = finetune.fit
+    fit: Callable[..., Any] = training.fit
     with tempfile.TemporaryDirectory() as folder:
         paths = Paths(Path(folder))
         (paths.root / "data").mkdir()
@@ -106,9 +107,9 @@ def train() -> pd.DataFrame:
         tokenize(params, paths)
         split(params, paths)
         with mock.patch.object(
-            finetune, "fit", lambda *args, callbacks, **kwargs: fit(*args, callbacks=[*callbacks, keep], **kwargs)
+            training, "fit", lambda *args, callbacks, **kwargs: fit(*args, callbacks=[*callbacks, keep], **kwargs)
         ):
-            finetune.main(params, paths, SEED)
+            finetune(params, paths, SEED)
     return pd.DataFrame({"step": range(1, len(losses) + 1), "loss": losses})
 
 
