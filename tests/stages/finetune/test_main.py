@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from stages.files import sha256
-from stages.finetune import __main__ as finetune
+from stages.finetune import train as finetune
 from stages.finetune.__main__ import main
 from stages.finetune.inputs import read_inputs
 from stages.paths import Paths
@@ -158,7 +158,7 @@ def test_the_head_starts_from_the_seed(paths: Paths, monkeypatch: pytest.MonkeyP
         heads.append(module.model.classifier.weight.detach().clone())
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stages.finetune.__main__.fit", stop)
+    monkeypatch.setattr("stages.finetune.train.fit", stop)
     for seed in (7, 7, 8):
         with pytest.raises(KeyboardInterrupt):
             main(params(), paths, seed)

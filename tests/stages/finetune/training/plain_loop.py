@@ -153,7 +153,7 @@ def stage_training(paths: Paths, params: Params, *, dies_at: int | None = None) 
         return fit(*args, callbacks=[*callbacks, keep], **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage, "fit", watched)
+        patch.setattr("stages.finetune.train.fit", watched)
         patch.setattr(training, "load_weights", lambda *_: None)  # the last epoch is compared, best or not
         if dies_at is not None:
             with pytest.raises(SystemExit, match="killed"):
