@@ -71,4 +71,6 @@ def _load(folder: Path) -> PreTrainedModel:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"{folder} can't be loaded as an encoder: {reason}. {OFF}") from error
     encoder: PreTrainedModel = model.get_encoder() if model.config.is_encoder_decoder else model
-    return encoder.eval().to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
+    encoder.eval()  # type: ignore[no-untyped-call]
+    encoder.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
+    return encoder
