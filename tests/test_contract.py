@@ -252,7 +252,9 @@ def test_deps_name_no_code_that_is_not_imported(name: str) -> None:
             assert any(path == ROOT / dep or ROOT / dep in path.parents for path in needed), dep
 
 
-@pytest.mark.parametrize("name", ["inference/computing.py", "finetune/acceleration/head_input.py", *CODE[:2]])
+@pytest.mark.parametrize(
+    "name", ["inference/computing.py", "finetune/acceleration/head_input.py", "extrapolate/features.py", *CODE[:2]]
+)
 def test_the_keys_of_kept_rows_hold_all_code_that_computes_them(name: str) -> None:
     paths = modules(f"stages/{name}") or [ROOT / "stages" / name]
     needed = {path.relative_to(ROOT).as_posix() for start in paths for path in closure(start)} - set(EXEMPT)

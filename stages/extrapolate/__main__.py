@@ -21,6 +21,7 @@ from stages.extrapolate.features import encoder_features, scaled
 from stages.extrapolate.forecast import fit_curve, forecast_json
 from stages.extrapolate.heads import HEADS
 from stages.files import write_json
+from stages.kept.store import open_store
 from stages.params import Params
 from stages.paths import Paths
 from stages.targets.target import read_target
@@ -36,7 +37,8 @@ def main(params: Params, paths: Paths, seed: int) -> None:
     if not len(measured):
         raise DataError("val and test have no rows. Set split.val or split.test to a share above 0.")
     sizes, head = curve_sizes(len(train)), HEADS[target.kind]
-    features = encoder_features(paths.encoder, tokens, np.concatenate([train, measured]))
+    store = open_store(paths, params.machine)
+    features = encoder_features(paths.encoder, tokens, np.concatenate([train, measured]), store=store)
     features = scaled(features, np.arange(len(train)))
     answers = draw_answers(
         head,

@@ -11,19 +11,22 @@ from transformers import AutoModel, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from stages.errors import ModelError
+from stages.inference.computing import RowComputer
 from stages.inference.forward import inputs_of
+from stages.kept.store import RowStore
 from stages.model.outputs import compute_errors
 from stages.model.padding import padding_side
 from stages.model.pooling import pool
 from stages.model.pretrained import read_config, read_weights
 from stages.model_folder import check_model_folder, offline, pooling_of_folder
-from stages.tokens import Tokens, batches_by_tokens
+from stages.tokens import Batch, Tokens
 
-BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}  # padded tokens per forward pass; on a CPU as many as fit its cache
 OFF = "Set extrapolate.seeds to [], or choose another model."
 
 
-def encoder_features(folder: Path, tokens: Tokens, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+def encoder_features(
+    folder: Path, tokens: Tokens, positions: NDArray[np.int64], *, store: RowStore
+) -> NDArray[np.float64]:
     """Return the encoder's vector of some rows, on the GPU if there is one; shape (rows, width).
 
     It is the vector that the encoder's files say it was trained for, else the mean over the tokens.
@@ -32,25 +35,26 @@ def encoder_features(folder: Path, tokens: Tokens, positions: NDArray[np.int64])
         folder: Of the pretrained encoder.
         tokens: Of all rows.
         positions: Of the rows; shape (rows,).
+        store: Where the vectors are kept for the next time.
 
     Raises:
         ModelError: The encoder can't be loaded, can't compute a row, or gives no finite vectors.
     """
     model, pooling = _load(folder), pooling_of_folder(folder, sentence_transformers=True) or "mean"
-    pad = model.config.pad_token_id or 0
     tokens = dataclasses.replace(tokens, padding_side=padding_side(model.config))
-    distinct, same_as = tokens.distinct(positions)
-    vectors = np.zeros((len(distinct), model.config.hidden_size), dtype=np.float32)
+
+    def forward(batch: Batch) -> torch.Tensor:
+        hidden = model(**inputs_of(model, batch)).last_hidden_state.float()  # (batch, tokens, width)
+        mask = torch.from_numpy(batch["attention_mask"]).to(hidden.device)  # FNet takes none itself
+        return pool(pooling, hidden, mask)
+
+    computer = RowComputer(model, forward, f"vectors by {pooling}", store=store)
     what = f"{model.config.model_type} can't compute a row of {tokens.lengths[positions].max()} tokens"
-    with compute_errors(what, advice=OFF), torch.inference_mode():
-        for indices in batches_by_tokens(tokens.lengths[distinct], BATCH_TOKENS[model.device.type]):
-            batch = tokens.pad(distinct[indices], pad_token_id=pad)
-            hidden = model(**inputs_of(model, batch)).last_hidden_state.float()  # (batch, tokens, width)
-            mask = torch.from_numpy(batch["attention_mask"]).to(hidden.device)  # FNet takes none itself
-            vectors[indices] = pool(pooling, hidden, mask).cpu().numpy()
+    with compute_errors(what, advice=OFF):
+        vectors = computer.compute(tokens, positions, width=model.config.hidden_size)
     if not np.isfinite(vectors).all():
         raise ModelError(f"{folder} gives vectors that are not finite numbers. {OFF}")
-    return vectors.astype(np.float64)[same_as]
+    return vectors.astype(np.float64)
 
 
 def scaled(features: NDArray[np.float64], reference: NDArray[np.int64]) -> NDArray[np.float64]:
