@@ -18,6 +18,7 @@ from datasets import Dataset as HubRows
 from numpy.typing import NDArray
 
 from pipeline.comparison.gate import Gate, check_rules
+from stages.crossfit.__main__ import main as crossfit
 from stages.download import inputs as download_inputs
 from stages.download.dataset import write_dataset
 from stages.download.sources.hub import HubDataset
@@ -32,6 +33,7 @@ from stages.finetune.pooling import choose_pooling
 from stages.finetune.training.loggers import make_loggers
 from stages.finetune.training.optimizer import make_schedule
 from stages.finetune.training.trainer import make_trainer
+from stages.folds import read_answers
 from stages.metrics.classification import cell_features, score_sums
 from stages.metrics.label_sets import score_sets, set_features
 from stages.metrics.names import headline_metrics
@@ -46,6 +48,7 @@ from stages.targets.target import KINDS, Target
 from stages.targets.training import TRAINING
 from stages.tokens import open_tokens
 from stages.truncation import cut
+from tests.stages.crossfit import folded
 from tests.stages.download.checks.cases import CASES, UNUSABLE
 from tests.stages.finetune.tiny import LABELS, write_encoder, write_tokens
 
@@ -266,6 +269,15 @@ def finetune_method(name: str, folder: Path) -> Any:
     return trained(folder, method=name)[0]
 
 
+def crossfit_method(name: str, folder: Path) -> Any:
+    paths = Paths(folder)
+    folded.write_project(paths)
+    values = folded.params(max_epochs=1, limit_train_batches=2)
+    method = values.crossfit.model_copy(update={"method": name})
+    crossfit(values.model_copy(update={"crossfit": method}), paths, 1)
+    return read_answers(paths.fold_predictions(1))[1].tolist()
+
+
 def monitor(name: str, folder: Path) -> Any:
     """What chose the best epoch, of classes; of another kind, which metric would."""
     if name not in TRAINING["classes"].MONITORS:
@@ -420,6 +432,7 @@ EFFECTS: dict[str, Effect] = {
     "finetune.strategy": strategy,
     "finetune.head.pooling": pooling,
     "evaluate.metric": metric,
+    "crossfit.method": crossfit_method,
     "report.gate.fail_on": fail_on,
     "machine.loggers": loggers,
 }
