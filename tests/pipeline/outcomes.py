@@ -30,6 +30,8 @@ COPIED = (
     "recipes",
     "data/samples",
     "data/corrections.csv",
+    "data/crossfit/.gitkeep",
+    "data/extrapolate/.gitkeep",
 )
 
 
