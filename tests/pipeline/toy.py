@@ -215,7 +215,7 @@ def own_project(root: Path) -> Path:
         if not name.startswith(tuple(f"{folder}/" for folder in LEFT_OUT)) and (REPOSITORY / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, root / name)
-    for name in (".gitignore", "corrections.csv", "crossfit/.gitkeep"):
+    for name in (".gitignore", "corrections.csv", "crossfit/.gitkeep", "extrapolate/.gitkeep"):
         (root / "data" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / "data" / name, root / "data" / name)
     (root / "dvc.lock").unlink(missing_ok=True)
