@@ -4,6 +4,7 @@ It reads weights as safetensors alone, uses no network, and runs no code that co
 """
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,7 @@ def predict_tokens(
 
 def logits_computer(model: PreTrainedModel, *, store: RowStore | None = None) -> RowComputer:
     """Return what computes a model's logits, to be used within `first_token`; with a store, each row once for all."""
-    return RowComputer(model, lambda batch: logits_of(model, batch), "logits", store=store)
+    return RowComputer(model, partial(logits_of, model), "logits", store=store)  # no lambda: a Classifier can be pickled
 
 
 def answers_of(model: PreTrainedModel, logits: NDArray[np.float32], *, temperature: float = 1.0) -> NDArray[np.float32]:
