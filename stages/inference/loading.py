@@ -123,7 +123,7 @@ def predict_tokens(
 
 def logits_computer(model: PreTrainedModel, *, store: RowStore | None = None) -> RowComputer:
     """Return what computes a model's logits, to be used within `first_token`; with a store, each row once for all."""
-    return RowComputer(model, partial(logits_of, model), "logits", store=store)  # no lambda: a Classifier can be pickled
+    return RowComputer(model, partial(logits_of, model), "logits", store=store)  # partial can be pickled
 
 
 def answers_of(model: PreTrainedModel, logits: NDArray[np.float32], *, temperature: float = 1.0) -> NDArray[np.float32]:
