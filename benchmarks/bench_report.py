@@ -21,6 +21,7 @@ from stages.paths import Paths
 SEED = 42
 EVALUATE = """
 import sys
+from types import SimpleNamespace
 import numpy as np
 import stages.evaluate.__main__ as evaluate
 from stages import entry
@@ -32,7 +33,9 @@ def predict(model, tokens, positions, **_):
     odds = np.exp(scores)
     return odds / odds.sum(axis=1, keepdims=True)
 
-evaluate.load_model, evaluate.predict_tokens = (lambda folder: None), predict
+evaluate.load_model, evaluate.predict_tokens = (lambda folder: SimpleNamespace(config=None, device=None)), predict
+evaluate.check_kind = lambda *_, **__: None
+evaluate.logits_computer = lambda *_, **__: SimpleNamespace(computed_tokens=0)
 entry.run(evaluate.main, stage="evaluate", doc="", argument=entry.Argument("seed", int))
 """
 CURVE = """epoch,learning_rate,train_loss,val_loss,val_accuracy,val_macro_f1,val_mcc

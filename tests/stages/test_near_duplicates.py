@@ -71,16 +71,3 @@ def test_the_threshold_counts(similarity):
         first, second = find_clusters([[left, right]], similarity=similarity)
         if abs(exact - similarity) > 0.2:
             assert (first == second) == (exact > similarity)
-
-
-def test_clusters_reach_the_rows(read):
-    text = "this is a review of an app that I like very much and use every day of the week"
-    result = read(f"text,label\nother,x\n{text},x\n{text.upper()},y\n{text}!,y\nelse,x\n".encode())
-    assert result.column("cluster") == [None, 1, 1, 1, None]
-    assert result.stats["duplicates"]["nearly_repeated"] == 1
-    assert result.stats["warnings"] == {"conflicting_labels": 2, "duplicate_text": 1, "near_duplicate": 1}
-    apart = read(f"text,label\n{text},x\n{text}!,x\nb,y\n".encode(), policies={"near_duplicate": "set_aside"})
-    assert apart.column("cluster") == [None, None]
-    assert apart.stats["duplicates"]["nearly_repeated"] == 0
-    ignored = read(f"text,label\n{text},x\n{text}!,y\n".encode(), policies={"near_duplicate": "ignore"})
-    assert ignored.column("cluster") == [None, None]

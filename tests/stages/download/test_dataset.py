@@ -415,3 +415,16 @@ def test_all_problems_stand_in_one_error(read):
     rows = b"".join(b",x\n" for _ in range(9))
     with pytest.raises(DataError, match=r"row 2, 3, 4, 5, 6 and 4 more: the text is empty.*row 11: the label is empty"):
         read(b"text,label\n" + rows + b"a,\n")
+
+
+def test_clusters_reach_the_rows(read):
+    text = "this is a review of an app that I like very much and use every day of the week"
+    result = read(f"text,label\nother,x\n{text},x\n{text.upper()},y\n{text}!,y\nelse,x\n".encode())
+    assert result.column("cluster") == [None, 1, 1, 1, None]
+    assert result.stats["duplicates"]["nearly_repeated"] == 1
+    assert result.stats["warnings"] == {"conflicting_labels": 2, "duplicate_text": 1, "near_duplicate": 1}
+    apart = read(f"text,label\n{text},x\n{text}!,x\nb,y\n".encode(), policies={"near_duplicate": "set_aside"})
+    assert apart.column("cluster") == [None, None]
+    assert apart.stats["duplicates"]["nearly_repeated"] == 0
+    ignored = read(f"text,label\n{text},x\n{text}!,y\n".encode(), policies={"near_duplicate": "ignore"})
+    assert ignored.column("cluster") == [None, None]
