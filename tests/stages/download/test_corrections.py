@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from stages.download.text_keys import hash_text, normalise
 
 from stages.corrections import SOURCE_LABELS, Correction, format_corrections, text_hash
+from stages.text_keys import hash_text, normalise
 
 ROWS = b"id,text,label\nr1,fine,good\nr2,poor,bad\nr3,great,bad\nr4,awful,good\n"
 WITH_ID = {"text": "text", "label": "label", "id": "id"}
