@@ -4,7 +4,7 @@ The model is a linear one on the features of the frozen encoder, so that a hundr
 
 Reads   data/tokenize/tokens, data/tokenize/labels.json, data/split/{train,val,test}.parquet, data/download/model
 Writes  data/extrapolate/SEED/forecast.json
-Params  extrapolate, evaluate.metric, evaluate.confidence, split.duplicates
+Params  extrapolate, finetune.head.pooling, finetune.accelerator, evaluate.metric, evaluate.confidence, split.duplicates
 
 Example: python -m stages.extrapolate --seed 42
 """
@@ -17,11 +17,10 @@ from stages import entry
 from stages.components import read_components
 from stages.errors import DataError
 from stages.extrapolate.curve import curve_sizes, draw_answers
-from stages.extrapolate.features import encoder_features, scaled
 from stages.extrapolate.forecast import fit_curve, forecast_json
-from stages.extrapolate.heads import HEADS
+from stages.extrapolate.heads import HEADS, scaled
 from stages.files import write_json
-from stages.kept.store import open_store
+from stages.finetune.pretrained import pretrained_features
 from stages.params import Params
 from stages.paths import Paths
 from stages.targets.target import read_target
@@ -37,9 +36,8 @@ def main(params: Params, paths: Paths, seed: int) -> None:
     if not len(measured):
         raise DataError("val and test have no rows. Set split.val or split.test to a share above 0.")
     sizes, head = curve_sizes(len(train)), HEADS[target.kind]
-    store = open_store(paths, params.machine)
-    features = encoder_features(paths.encoder, tokens, np.concatenate([train, measured]), store=store)
-    features = scaled(features, np.arange(len(train)))
+    vectors = pretrained_features(tokens, np.concatenate([train, measured]), params, paths).astype(np.float64)
+    features = scaled(vectors, np.arange(len(train)))
     answers = draw_answers(
         head,
         features[: len(train)],

@@ -43,6 +43,13 @@ class Head:
     score: Score
 
 
+def scaled(features: NDArray[np.float64], reference: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return features with, over the rows `reference`, mean 0 and a mean square norm of 1."""
+    centred = features - features[reference].mean(axis=0)
+    norm = np.sqrt((centred[reference] ** 2).sum(axis=1).mean())
+    return np.asarray(centred / (norm or 1.0))
+
+
 def _predict_class(train: Floats, labels: NDArray[Any], features: Floats) -> NDArray[np.int64]:
     first = labels[0]
     if (labels == first).all():

@@ -11,8 +11,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from transformers import PreTrainedModel
 
-from stages.finetune.acceleration.features import FeatureRows, encode
-from stages.finetune.acceleration.head_input import find_head_input, kept_features
+from stages.finetune.acceleration.features import FeatureRows, head_features
+from stages.finetune.acceleration.head_input import kept_features
 from stages.finetune.acceleration.packing import agrees
 from stages.finetune.acceleration.vocabulary import ShrinkUnused, compact_vocabulary, restore_vocabulary, used_ids
 from stages.finetune.batches import TokenRows
@@ -150,12 +150,9 @@ def _frozen_rows(
 ) -> Prepared:
     """Replace the encoder by its features until `stack` ends, and return them as rows."""
     tokens, train, val = inputs.tokens, inputs.train, inputs.val
-    longest = train[np.argsort(-tokens.lengths[train], kind="stable")]
-    batch = tokens.pad(np.concatenate([longest[:SAMPLE_ROWS], longest[-1:]]), pad_token_id=pad_token_id)
-    del batch["labels"]
-    head_input = find_head_input(model, {name: torch.from_numpy(v).to(model.device) for name, v in batch.items()})
-    log.info("frozen: the encoder runs once over %d rows; the epochs train the head alone", len(train) + len(val))
-    features = encode(model, tokens, np.concatenate([train, val]), vector=head_input.vector, store=store)
+    rows = np.concatenate([train, val])
+    log.info("frozen: the encoder runs once over %d rows; the epochs train the head alone", len(rows))
+    head_input, features = head_features(model, tokens, rows, pad_token_id=pad_token_id, store=store)
     stack.enter_context(kept_features(model, head_input))
     return Prepared(
         FeatureRows(features[: len(train)], tokens.labels[train], train),

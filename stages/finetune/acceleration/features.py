@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import PreTrainedModel
 
-from stages.finetune.acceleration.head_input import evaluated, run_whole, vectors_of
+from stages.finetune.acceleration.head_input import HeadInput, evaluated, find_head_input, run_whole, vectors_of
 from stages.kept.context import encoder_context
 from stages.kept.rows import Keeper, compute_rows, shape_tokens
 from stages.kept.store import RowStore, locked
@@ -19,6 +19,8 @@ from stages.model_fit import POOLER
 from stages.tokens import Batch, Tokens
 
 log = logging.getLogger(__name__)
+
+TRIED_ROWS = 8  # the longest, and the shortest, to find which vector the head reads
 
 
 class FeatureRows(Dataset[dict[str, Tensor]]):
@@ -45,6 +47,18 @@ class FeatureRows(Dataset[dict[str, Tensor]]):
     def __getitem__(self, rows: NDArray[np.int64]) -> dict[str, Tensor]:
         features = self.features[torch.from_numpy(rows)][:, None]  # (batch, 1, width)
         return {"inputs_embeds": features, "labels": self.labels[rows], "rows": self.positions[rows]}
+
+
+def head_features(
+    model: PreTrainedModel, tokens: Tokens, rows: NDArray[np.int64], *, pad_token_id: int, store: RowStore | None
+) -> tuple[HeadInput, Tensor]:
+    """Find what the head reads of a row, and return it for some rows, as `encode` does; shape (rows, width)."""
+    longest = rows[np.argsort(-tokens.lengths[rows], kind="stable")]
+    batch = tokens.pad(np.concatenate([longest[:TRIED_ROWS], longest[-1:]]), pad_token_id=pad_token_id)
+    del batch["labels"]
+    tried = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
+    head_input = find_head_input(model, tried)
+    return head_input, encode(model, tokens, rows, vector=head_input.vector, store=store)
 
 
 @torch.no_grad()

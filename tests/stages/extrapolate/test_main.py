@@ -1,29 +1,24 @@
-"""The stage extrapolate on a tiny project, and its features of several architectures."""
+"""The stage extrapolate on a tiny project."""
 
 import json
 import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
-from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModelForSequenceClassification
 
-from stages.errors import DataError, ModelError
+from stages.errors import DataError
 from stages.extrapolate.__main__ import main
-from stages.extrapolate.features import encoder_features, scaled
+from stages.extrapolate.heads import scaled
 from stages.files import write_json
-from stages.inference.forward import inputs_of
-from stages.kept.store import RowStore
 from stages.params import Params, read_params
 from stages.paths import Paths
 from stages.report.__main__ import main as report
-from stages.tokens import Batch, Tokens, open_tokens
+from stages.tokens import open_tokens
 from tests.stages.report.reporting import make_report
-from tests.stages.tiny_classifiers import save_classifier
 
 
 def with_extrapolate(paths: Paths, *, metric: str = "macro_f1") -> Params:
@@ -104,67 +99,6 @@ def test_a_project_without_val_and_test_is_refused(own: Paths) -> None:
         pq.write_table(pa.table({"position": pa.array([], pa.int64())}), own.split(name))
     with pytest.raises(DataError, match=r"val and test have no rows\. Set split\.val or split\.test"):
         main(with_extrapolate(own), own, 42)
-
-
-def tokens_of(rows: list[list[int]]) -> Tokens:
-    lengths = np.array([len(row) for row in rows])
-    starts = np.cumsum(lengths) - lengths
-    flat = [np.concatenate(rows).astype(np.int32)]
-    return Tokens(np.zeros(len(rows), np.int64), lengths, starts, np.zeros(len(rows), np.int64), flat, [])
-
-
-def features_of(folder: Path, rows: list[list[int]]) -> np.ndarray:
-    store = RowStore(folder / "kept.sqlite", limit=1_000_000)
-    return encoder_features(folder, tokens_of(rows), np.arange(len(rows)), store=store)
-
-
-ROWS = [[2, 5, 6, 3], [2, 7, 3], [2, 8, 9, 10, 11, 3], [2, 5, 6, 3]]
-
-
-@pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta", "gpt2", "t5", "bart", "xlnet", "fnet"])
-def test_features_are_the_mean_of_the_encoder_s_vectors(kind: str, tmp_path: Path) -> None:
-    save_classifier(kind, tmp_path)
-    features = features_of(tmp_path, ROWS)
-    model = AutoModel.from_pretrained(tmp_path).eval()
-    model = model.get_encoder() if model.config.is_encoder_decoder else model
-    with torch.inference_mode():
-        for row in (0, 2):
-            hidden = model(input_ids=torch.tensor([ROWS[row]])).last_hidden_state
-            np.testing.assert_allclose(features[row], hidden[0].mean(0), atol=2e-4)
-    assert (features[0] == features[3]).all()
-
-
-def test_an_added_row_is_the_only_one_that_the_encoder_computes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    save_classifier("bert", tmp_path)
-    before = features_of(tmp_path, ROWS)
-    computed: list[list[int]] = []
-
-    def spy(model: PreTrainedModel, batch: Batch) -> dict[str, torch.Tensor]:
-        computed.extend(batch["input_ids"].tolist())
-        return inputs_of(model, batch)
-
-    monkeypatch.setattr("stages.extrapolate.features.inputs_of", spy)
-    after = features_of(tmp_path, [*ROWS, [2, 12, 3]])
-    assert after[:4].tobytes() == before.tobytes()
-    assert {tuple(row) for row in computed} == {(2, 12, 3)}
-
-
-def test_the_pooling_is_what_the_encoder_was_trained_for(tmp_path: Path) -> None:
-    save_classifier("bert", tmp_path)
-    (tmp_path / "1_Pooling").mkdir()
-    write_json(tmp_path / "1_Pooling/config.json", {"pooling_mode_cls_token": True})
-    features = features_of(tmp_path, ROWS)
-    with torch.inference_mode():
-        hidden = AutoModel.from_pretrained(tmp_path).eval()(input_ids=torch.tensor([ROWS[2]])).last_hidden_state
-    np.testing.assert_allclose(features[2], hidden[0, 0], atol=1e-5)
-
-
-def test_an_encoder_that_can_not_compute_a_row_is_named(tmp_path: Path) -> None:
-    save_classifier("bert", tmp_path)
-    with pytest.raises(ModelError, match=r"bert can't compute a row of 90 tokens .* Set extrapolate\.seeds to \[\]"):
-        features_of(tmp_path, [[2, *[5] * 88, 3]])
 
 
 def test_scaled_features_have_a_mean_of_0_and_a_norm_of_1_on_the_reference() -> None:
