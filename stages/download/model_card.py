@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.errors import ParamsError
-from stages.schema import LANGUAGE, LICENSE
+from stages.schema_types import LANGUAGE, LICENSE
 from stages.yaml_file import parse_yaml, read_text
 
 CARD = "README.md"

@@ -25,20 +25,20 @@ from stages.inference.decision import Calibration, read_calibration
 from stages.inference.forward import inputs_of, logits_of
 from stages.inference.kinds import PREDICTORS
 from stages.inference.label_set import SetPrediction
-from stages.inference.loading import answers_of, load_model, logits_computer
+from stages.inference.loading import answers_of, label_names, load_model, logits_computer
 from stages.inference.number import NumberPrediction
-from stages.inference.tokenizer import open_auto_tokenizer
+from stages.inference.tokenizer import fit_tokenizer, longest_text, open_auto_tokenizer
 from stages.kept.store import RowStore
 from stages.model.layers import first_token
 from stages.model.outputs import compute_errors
 from stages.model.packed import padded
-from stages.model.padding import choose_pad_token, padding_side
+from stages.model.padding import padding_side
 from stages.model.pooling import pool, pooling_of
-from stages.model.positions import max_tokens, table_tokens
+from stages.model.positions import table_tokens
 from stages.targets.answers import is_known, kind_of
 from stages.texts import check_texts, windows
 from stages.tokenizer import ModelTokenizer, encode
-from stages.tokenizer_check import check_embedded, check_vocabulary
+from stages.tokenizer_check import check_embedded
 from stages.tokens import Batch, Tokens
 
 
@@ -67,7 +67,7 @@ class Classifier:
         *,
         store: RowStore | None = None,
     ) -> None:
-        self.labels = _labels(model)
+        self.labels = label_names(model)
         self.max_length = calibration.max_length
         self.hidden_size = int(model.config.hidden_size)
         self.rows_cut = 0
@@ -95,12 +95,12 @@ class Classifier:
         """
         folder = Path(folder)
         model = load_model(folder)
-        labels = _labels(model)
+        labels = label_names(model)
         predictor = PREDICTORS[kind_of(model.config)]
         if problem := predictor.misfit(len(labels) if is_known(model.config) else 0):
             raise ModelError(f"{folder}/config.json: {problem}")
-        opened = _fitted(open_auto_tokenizer(folder), model, str(folder))
-        longest = _longest(opened.max_length, model)
+        opened = fit_tokenizer(open_auto_tokenizer(folder), model, str(folder))
+        longest = longest_text(opened.max_length, model)
         calibration = read_calibration(folder, labels=labels, longest=longest, most=table_tokens(model))
         return cls(model, opened, calibration, store=store)
 
@@ -244,26 +244,3 @@ class Classifier:
                 "has no vector for each token. Use a model of another architecture for embeddings."
             )
         return pool(pooling_of(self._model.config) or "mean", hidden, mask)
-
-
-def _labels(model: PreTrainedModel) -> list[str]:
-    names: dict[Any, Any] = model.config.id2label or {}
-    return [str(names[index]) for index in range(int(model.config.num_labels or 0))]
-
-
-def _fitted(opened: ModelTokenizer, model: PreTrainedModel, name: str) -> ModelTokenizer:
-    """Check a tokenizer against its model, whose pad token is set if it has none; return it with the types it reads."""
-    embeddings: Any = model.get_input_embeddings()
-    check_vocabulary(opened.tokenizer, len(embeddings.weight), name)
-    pad = getattr(model.config, "pad_token_id", None)
-    if pad is None or not 0 <= pad < len(embeddings.weight):
-        model.config.pad_token_id = choose_pad_token(model, opened.tokenizer, opened.pad_token_id)
-    size = getattr(model.config, "type_vocab_size", None)
-    highest = max(opened.tokenizer.encode("a", "b").type_ids, default=0)
-    fits = size is None or size == 0 or highest < size
-    return dataclasses.replace(opened, token_types=opened.token_types and fits, zero_types=size is None)
-
-
-def _longest(limit: int | None, model: PreTrainedModel) -> int:
-    """Return how many tokens the model reads at most: the tokenizer's limit or the model's positions."""
-    return min((int(value) for value in (limit, max_tokens(model)) if value), default=512)

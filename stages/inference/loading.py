@@ -6,6 +6,7 @@ It reads weights as safetensors alone, uses no network, and runs no code that co
 import dataclasses
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -119,6 +120,12 @@ def predict_tokens(
             tokens, positions, width=int(model.config.num_labels or 0)
         )
     return answers_of(model, logits)
+
+
+def label_names(model: PreTrainedModel) -> list[str]:
+    """Return the names of a model's outputs, in their order."""
+    names: dict[Any, Any] = model.config.id2label or {}
+    return [str(names[index]) for index in range(int(model.config.num_labels or 0))]
 
 
 def logits_computer(model: PreTrainedModel, *, store: RowStore | None = None) -> RowComputer:
