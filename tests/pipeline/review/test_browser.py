@@ -1,7 +1,6 @@
 """The review page in a real browser: keys decide, texts stay texts, two tabs lose nothing, and it fits a phone."""
 
 import json
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,21 +9,16 @@ from typing import NamedTuple
 
 import pytest
 import uvicorn
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 from pipeline.review.app import make_app
 from pipeline.review.rows import read_suspects
 from tests.pipeline.review import reviewing
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM or not DRIVER, reason="needs chromium and chromedriver (apt: chromium-driver)"),
-]
+pytestmark = pytest.mark.slow
 DESKTOP, PHONE = (1280, 1000), (390, 844)
 TOKEN = "a-token"
 
@@ -34,18 +28,6 @@ class Served(NamedTuple):
 
     root: Path
     address: str
-
-
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[webdriver.Chrome]":
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "disable-background-networking"):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture
@@ -75,7 +57,7 @@ def stars(tmp_path: Path, serve: Callable[[Path], Served]) -> Served:
     return serve(root)
 
 
-def open_page(browser: "webdriver.Chrome", served: Served) -> "webdriver.Chrome":
+def open_page(browser: webdriver.Chrome, served: Served) -> webdriver.Chrome:
     browser.set_window_size(*DESKTOP)
     browser.get("about:blank")  # else only the part behind # changes, and the page stays
     browser.get(served.address)
@@ -83,20 +65,20 @@ def open_page(browser: "webdriver.Chrome", served: Served) -> "webdriver.Chrome"
     return browser
 
 
-def wait(browser: "webdriver.Chrome", condition: Callable[[], object]) -> None:
+def wait(browser: webdriver.Chrome, condition: Callable[[], object]) -> None:
     WebDriverWait(browser, 20).until(lambda _: condition())
 
 
-def shown(browser: "webdriver.Chrome", element: str) -> str:
+def shown(browser: webdriver.Chrome, element: str) -> str:
     return str(browser.find_element(By.ID, element).text)
 
 
-def press(browser: "webdriver.Chrome", *keys: str) -> None:
+def press(browser: webdriver.Chrome, *keys: str) -> None:
     for key in keys:
         browser.find_element(By.TAG_NAME, "body").send_keys(key)
 
 
-def test_keys_decide_and_each_decision_is_in_the_file_at_once(browser: "webdriver.Chrome", stars: Served) -> None:
+def test_keys_decide_and_each_decision_is_in_the_file_at_once(browser: webdriver.Chrome, stars: Served) -> None:
     open_page(browser, stars)
     assert (shown(browser, "id"), shown(browser, "text")) == ("r2", "never works")
     press(browser, "1")
@@ -110,7 +92,7 @@ def test_keys_decide_and_each_decision_is_in_the_file_at_once(browser: "webdrive
     assert "All rows are decided" in shown(browser, "done")
 
 
-def test_skip_unclear_and_undo(browser: "webdriver.Chrome", stars: Served) -> None:
+def test_skip_unclear_and_undo(browser: webdriver.Chrome, stars: Served) -> None:
     open_page(browser, stars)
     press(browser, "s")
     wait(browser, lambda: shown(browser, "id") == "r0")
@@ -124,15 +106,13 @@ def test_skip_unclear_and_undo(browser: "webdriver.Chrome", stars: Served) -> No
     wait(browser, lambda: shown(browser, "message") == "Nothing to undo on this page.")
 
 
-def test_keys_pressed_faster_than_decisions_are_written_are_not_lost(
-    browser: "webdriver.Chrome", stars: Served
-) -> None:
+def test_keys_pressed_faster_than_decisions_are_written_are_not_lost(browser: webdriver.Chrome, stars: Served) -> None:
     press(open_page(browser, stars), "123")
     wait(browser, lambda: shown(browser, "progress") == "3 of 3 decided")
     assert [label for _, label in reviewing.decided(stars.root).values()] == ["1", "2", "3"]
 
 
-def test_a_page_that_is_opened_again_goes_on_where_it_ended(browser: "webdriver.Chrome", stars: Served) -> None:
+def test_a_page_that_is_opened_again_goes_on_where_it_ended(browser: webdriver.Chrome, stars: Served) -> None:
     press(open_page(browser, stars), "1")
     wait(browser, lambda: shown(browser, "id") == "r0")
     browser.refresh()  # the address bar has no token any more
@@ -144,7 +124,7 @@ def test_a_page_that_is_opened_again_goes_on_where_it_ended(browser: "webdriver.
     assert shown(browser, "decided") == "→ 1"
 
 
-def test_two_tabs_lose_no_decision(browser: "webdriver.Chrome", stars: Served) -> None:
+def test_two_tabs_lose_no_decision(browser: webdriver.Chrome, stars: Served) -> None:
     open_page(browser, stars)
     first = browser.current_window_handle
     browser.switch_to.new_window("tab")
@@ -163,7 +143,7 @@ def test_two_tabs_lose_no_decision(browser: "webdriver.Chrome", stars: Served) -
     assert reviewing.decided(stars.root) == {"r2": ("relabel", "4"), "r0": ("relabel", "2")}
 
 
-def test_a_note_goes_with_the_decision(browser: "webdriver.Chrome", stars: Served) -> None:
+def test_a_note_goes_with_the_decision(browser: webdriver.Chrome, stars: Served) -> None:
     press(open_page(browser, stars), "n")
     wait(browser, lambda: browser.switch_to.active_element.get_attribute("id") == "note")
     browser.switch_to.active_element.send_keys("says 1 plainly", Keys.ESCAPE)
@@ -173,7 +153,7 @@ def test_a_note_goes_with_the_decision(browser: "webdriver.Chrome", stars: Serve
     assert browser.find_element(By.ID, "note").get_attribute("value") == ""
 
 
-def test_texts_are_shown_and_not_run_and_no_request_leaves_the_page(browser: "webdriver.Chrome", stars: Served) -> None:
+def test_texts_are_shown_and_not_run_and_no_request_leaves_the_page(browser: webdriver.Chrome, stars: Served) -> None:
     browser.get_log("browser")
     browser.get_log("performance")
     press(open_page(browser, stars), "s")
@@ -188,14 +168,14 @@ def test_texts_are_shown_and_not_run_and_no_request_leaves_the_page(browser: "we
     assert [entry for entry in browser.get_log("browser") if "favicon" not in entry["message"]] == []
 
 
-def test_a_near_duplicate_with_another_label_is_shown(browser: "webdriver.Chrome", stars: Served) -> None:
+def test_a_near_duplicate_with_another_label_is_shown(browser: webdriver.Chrome, stars: Served) -> None:
     open_page(browser, stars)
     assert shown(browser, "neighbours").splitlines()[1:] == ["1never   WORKS"] or "never" in shown(
         browser, "neighbours"
     )
 
 
-def test_without_the_token_the_page_says_what_to_do(browser: "webdriver.Chrome", stars: Served) -> None:
+def test_without_the_token_the_page_says_what_to_do(browser: webdriver.Chrome, stars: Served) -> None:
     browser.get("about:blank")
     browser.get(stars.address.partition("#")[0])
     wait(browser, lambda: "Open the address" in shown(browser, "message"))
@@ -203,7 +183,7 @@ def test_without_the_token_the_page_says_what_to_do(browser: "webdriver.Chrome",
 
 
 def test_a_set_of_labels_is_chosen_by_keys(
-    browser: "webdriver.Chrome", tmp_path: Path, serve: Callable[[Path], Served]
+    browser: webdriver.Chrome, tmp_path: Path, serve: Callable[[Path], Served]
 ) -> None:
     root = reviewing.create(tmp_path / "project", labels=reviewing.SETS, target="label_set")
     columns = ("id", "position", "split", "label", "given", "suggested", "probability", "labels")
@@ -218,7 +198,7 @@ def test_a_set_of_labels_is_chosen_by_keys(
     assert reviewing.decided(root) == {"r2": ("relabel", '["pay"]'), "r1": ("relabel", '["app", "pay"]')}
 
 
-def test_a_number_is_typed(browser: "webdriver.Chrome", tmp_path: Path, serve: Callable[[Path], Served]) -> None:
+def test_a_number_is_typed(browser: webdriver.Chrome, tmp_path: Path, serve: Callable[[Path], Served]) -> None:
     root = reviewing.create(tmp_path / "project", labels=reviewing.NUMBERS, target="number")
     columns = ("id", "position", "split", "label", "predicted", "residual", "size")
     reviewing.write_suspects(root, columns, [("r1", 1, "test", 20.5, 80.1234, -60, -5), ("r3", 3, "val", 40, 9, 31, 4)])
@@ -236,7 +216,7 @@ def test_a_number_is_typed(browser: "webdriver.Chrome", tmp_path: Path, serve: C
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_the_screen(
-    browser: "webdriver.Chrome", stars: Served, size: tuple[int, int], scheme: str, tmp_path: Path
+    browser: webdriver.Chrome, stars: Served, size: tuple[int, int], scheme: str, tmp_path: Path
 ) -> None:
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}

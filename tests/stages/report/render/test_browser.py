@@ -1,26 +1,20 @@
 """report.html in a real browser: it sorts, its links lead, its scripts are its own, and it fits a phone."""
 
 import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 from stages.paths import Paths
 from tests.stages.report.reporting import make_report
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM or not DRIVER, reason="needs chromium and chromedriver (apt: chromium-driver)"),
-]
+pytestmark = pytest.mark.slow
 DESKTOP, PHONE = (1280, 1000), (390, 844)
 
 
@@ -36,26 +30,14 @@ def report(make_project: Callable[..., Paths]) -> Path:
     return make_report(project).report / "report.html"
 
 
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[webdriver.Chrome]":
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "disable-background-networking"):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
 @pytest.fixture
-def page(browser: "webdriver.Chrome", report: Path) -> "webdriver.Chrome":
+def page(browser: webdriver.Chrome, report: Path) -> webdriver.Chrome:
     browser.set_window_size(*DESKTOP)
     browser.get(report.as_uri())
     return browser
 
 
-def _column(page: "webdriver.Chrome", table: str, number: int) -> list[str]:
+def _column(page: webdriver.Chrome, table: str, number: int) -> list[str]:
     return page.execute_script(  # type: ignore[no-any-return]
         "const rows = [...document.querySelectorAll(arguments[0] + ' tbody tr')];"
         "return rows.map(row => row.cells[arguments[1]].textContent)",
@@ -64,7 +46,7 @@ def _column(page: "webdriver.Chrome", table: str, number: int) -> list[str]:
     )
 
 
-def test_a_click_on_a_heading_sorts_by_number_and_again_backwards(page: "webdriver.Chrome") -> None:
+def test_a_click_on_a_heading_sorts_by_number_and_again_backwards(page: webdriver.Chrome) -> None:
     table = "#mistakes table"
     heading = page.find_elements(By.CSS_SELECTOR, f"{table} thead th")[3]
     page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", heading)
@@ -79,7 +61,7 @@ def test_a_click_on_a_heading_sorts_by_number_and_again_backwards(page: "webdriv
     assert _column(page, table, 3) == rising[::-1] or len(set(rising)) < len(rising)
 
 
-def test_links_of_the_page_lead_to_their_section(page: "webdriver.Chrome") -> None:
+def test_links_of_the_page_lead_to_their_section(page: webdriver.Chrome) -> None:
     links = page.find_elements(By.CSS_SELECTOR, "nav a")
     assert len(links) >= 10
     page.execute_script("document.documentElement.style.scrollBehavior = 'auto'")
@@ -91,13 +73,13 @@ def test_links_of_the_page_lead_to_their_section(page: "webdriver.Chrome") -> No
         assert 0 <= top < 120 or bottom, target
 
 
-def test_texts_are_shown_and_not_run(page: "webdriver.Chrome") -> None:
+def test_texts_are_shown_and_not_run(page: webdriver.Chrome) -> None:
     assert page.title == "App reviews, one to five stars"
     assert '<script>document.title = "stolen"</script>' in page.find_element(By.CSS_SELECTOR, "#mistakes td.text").text
     assert page.find_elements(By.TAG_NAME, "img") == []
 
 
-def test_no_request_leaves_the_file_and_the_console_is_quiet(page: "webdriver.Chrome", report: Path) -> None:
+def test_no_request_leaves_the_file_and_the_console_is_quiet(page: webdriver.Chrome, report: Path) -> None:
     events = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
     urls = {event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"}
     assert report.as_uri() in {url.split("#")[0] for url in urls}
@@ -107,7 +89,7 @@ def test_no_request_leaves_the_file_and_the_console_is_quiet(page: "webdriver.Ch
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_the_screen(page: "webdriver.Chrome", size: tuple[int, int], scheme: str, tmp_path: Path) -> None:
+def test_it_fits_the_screen(page: webdriver.Chrome, size: tuple[int, int], scheme: str, tmp_path: Path) -> None:
     page.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
@@ -141,9 +123,7 @@ def wide_report(request: pytest.FixtureRequest, make_project: Callable[..., Path
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1920])
-def test_no_table_has_columns_that_a_reader_can_miss(
-    browser: "webdriver.Chrome", wide_report: Path, width: int
-) -> None:
+def test_no_table_has_columns_that_a_reader_can_miss(browser: webdriver.Chrome, wide_report: Path, width: int) -> None:
     metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width == PHONE[0]}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
@@ -166,7 +146,7 @@ def test_no_table_has_columns_that_a_reader_can_miss(
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_a_link_opens_the_folded_section_that_it_leads_to(browser: "webdriver.Chrome", report: Path) -> None:
+def test_a_link_opens_the_folded_section_that_it_leads_to(browser: webdriver.Chrome, report: Path) -> None:
     metrics = {"width": PHONE[0], "height": PHONE[1], "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
@@ -179,7 +159,7 @@ def test_a_link_opens_the_folded_section_that_it_leads_to(browser: "webdriver.Ch
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_it_prints_unfolded(page: "webdriver.Chrome") -> None:
+def test_it_prints_unfolded(page: webdriver.Chrome) -> None:
     assert page.execute_script("return document.querySelectorAll('details:not([open])').length") > 0
     page.execute_script("dispatchEvent(new Event('beforeprint'))")
     assert page.execute_script("return document.querySelectorAll('details:not([open])').length") == 0
