@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline import recipes
+from tests.pipeline import outcomes
+from tests.pipeline.toy import git
 
 ROOT = Path(__file__).parents[2]
 STAGES = (
@@ -19,7 +21,6 @@ STAGES = (
     "evaluate --seed 42",
     "report",
 )
-
 
 ONE_AFTER_THE_OTHER = """\
 import runpy, shlex, sys
@@ -41,4 +42,14 @@ def run(root: Path, recipe: str, *values: str, stages: Sequence[str] = STAGES) -
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    return root
+
+
+def compared(root: Path, recipe: str, *values: str, base: str) -> Path:
+    """A project with two commits: `base` trained with `values`, `learned` as the recipe says, as is the workspace."""
+    outcomes.create(root)
+    for tag, differs, stages in ((base, values, STAGES), ("learned", (), STAGES[4:])):
+        run(root, recipe, *differs, stages=stages)
+        outcomes.commit(root, tag)
+        git(root, "tag", tag)
     return root

@@ -14,9 +14,7 @@ from pipeline.comparison.result import Comparison
 from stages.inference.classifier import Classifier
 from stages.inference.label_set import SetPrediction
 from tests.end_to_end import bundled
-from tests.pipeline import outcomes
 from tests.pipeline.comparison.commands import retune
-from tests.pipeline.toy import git
 
 pytestmark = pytest.mark.slow
 
@@ -27,14 +25,9 @@ LABELS = ["account", "app", "delivery", "payment", "product", "staff"]
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two commits: `short` has one epoch, `learned` is as the recipe has it, and is the workspace."""
-    root = outcomes.create(tmp_path_factory.mktemp("sets") / "project")
-    bundled.run(root, "support_messages", "finetune.max_epochs=1")
-    outcomes.commit(root, "One epoch")
-    git(root, "tag", "short")
-    bundled.run(root, "support_messages", stages=bundled.STAGES[4:])
-    outcomes.commit(root, "As the recipe has it")
-    git(root, "tag", "learned")
-    return root
+    return bundled.compared(
+        tmp_path_factory.mktemp("sets") / "project", "support_messages", "finetune.max_epochs=1", base="short"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,7 @@ from pipeline.comparison.compare import compare
 from pipeline.comparison.result import Comparison
 from stages.inference.classifier import Classifier
 from tests.end_to_end import bundled
-from tests.pipeline import outcomes
 from tests.pipeline.comparison.commands import retune
-from tests.pipeline.toy import git
 
 pytestmark = pytest.mark.slow
 
@@ -24,14 +22,13 @@ GOOD, BAD = "Love it, best app I have ever used!", "Crashes every time and lost 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two commits: `asleep` hardly learns, `learned` is as the recipe has it, and is the workspace."""
-    root = outcomes.create(tmp_path_factory.mktemp("ordered") / "project")
-    bundled.run(root, "stars", "finetune.max_epochs=1", "finetune.limit_train_batches=1")
-    outcomes.commit(root, "Hardly anything")
-    git(root, "tag", "asleep")
-    bundled.run(root, "stars", stages=bundled.STAGES[4:])
-    outcomes.commit(root, "As the recipe has it")
-    git(root, "tag", "learned")
-    return root
+    return bundled.compared(
+        tmp_path_factory.mktemp("ordered") / "project",
+        "stars",
+        "finetune.max_epochs=1",
+        "finetune.limit_train_batches=1",
+        base="asleep",
+    )
 
 
 @pytest.fixture(scope="module")
