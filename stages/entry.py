@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import psutil
 
 from stages.errors import RetuneError, explain
 from stages.files import write_json
+from stages.importing import end_imports, start_imports
 from stages.out_of_memory import full_memory_explained
 from stages.params import read_params
 from stages.parent import follow_parent
@@ -29,6 +31,14 @@ MEMORY_HINTS = {  # stage -> what lowers its need
     "extrapolate": "Lower tokenize.max_length",
     "report": "Lower report.baseline_rows",
 }
+
+
+def _is_stage(module: ModuleType) -> bool:
+    return module.__spec__ is not None and module.__spec__.name.startswith("stages.")
+
+
+if _is_stage(sys.modules["__main__"]):
+    start_imports()  # this is a stage's command, which ends its imports in `run`; tests and other programs only import
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,7 @@ def run(
         doc: The module's docstring, shown by --help.
         argument: The stage's argument, if it has one.
     """
+    end_imports()
     values = _parse_arguments(stage, doc or "", argument)
     configure_log()
     paths = Paths()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from pipeline.commands.terminal import project_root
 from stages.entry import check_interpreter
 from stages.errors import RetuneError
+from stages.importing import end_imports, start_imports
 
 if TYPE_CHECKING:
     from stages.inference import Classifier
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 def load(folder: Path) -> "Classifier":
     """Load a model folder, as `Classifier.load` does."""
     check_interpreter()
+    start_imports()
     from stages.inference import Classifier  # imported here, so that `retune --help` does not load torch
 
+    end_imports()
     return Classifier.load(folder, store=_store())
 
 

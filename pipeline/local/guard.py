@@ -10,11 +10,11 @@ import os
 import sys
 from typing import Any
 
-import uvicorn
-from prefect.server.api.server import create_app
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketClose
+
+from stages.importing import end_imports, start_imports
 
 HOST = "127.0.0.1"
 UNFRAMED = {"Content-Security-Policy": "frame-ancestors 'none'", "X-Frame-Options": "DENY"}
@@ -65,6 +65,11 @@ def _follows_link(scope: Any, headers: Headers) -> bool:
 def main() -> None:
     """Run the server until a signal ends it."""
     os.umask(0o077)  # its database holds logs and parameters
+    start_imports()
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+    end_imports()
     port = int(sys.argv[1])
     uvicorn.run(Guard(create_app(final=True), port), host=HOST, port=port, log_level="error", lifespan="on")
 

@@ -9,9 +9,9 @@ Example: python -m stages.evaluate --seed 42
 
 import logging
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
-from transformers import PreTrainedModel
 
 from stages import entry
 from stages.components import read_components
@@ -27,6 +27,9 @@ from stages.predictions import Predictions, write_predictions
 from stages.speed import measured_speed
 from stages.targets.target import read_target
 from stages.tokens import open_tokens, read_column, read_positions
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +56,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
 
 
 def predict_splits(
-    paths: Paths, model: PreTrainedModel, *, duplicates: str, computer: RowComputer | None = None
+    paths: Paths, model: "PreTrainedModel", *, duplicates: str, computer: RowComputer | None = None
 ) -> dict[str, Predictions]:
     """Return a model's predictions for val and test.
 

@@ -97,3 +97,21 @@ def test_a_python_without_docstrings_is_named(tmp_path: Path) -> None:
     done = toy(tmp_path, "42", options=("-OO",))
     assert done.returncode == 1
     assert done.stderr.startswith("error: Python drops docstrings (PYTHONOPTIMIZE=2 or -OO), which transformers needs")
+
+
+def test_the_garbage_collector_rests_while_a_stage_is_imported_and_no_longer(tmp_path: Path) -> None:
+    named = "import gc, sys\nfrom importlib.machinery import ModuleSpec\n" + (
+        "sys.modules['__main__'].__spec__ = ModuleSpec('stages.toy.__main__', None)\n"  # as `python -m stages.toy` does
+    )
+    imported = "assert not gc.isenabled(), 'works in imports'\n"
+    working = STAGE.replace("if seed == 1:", "assert gc.isenabled(), 'rests in the work'\n    if seed == 1:")
+    (tmp_path / "params.yaml").write_text((ROOT / "recipes/default.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "toy.py").write_text(named + working.replace("\nentry.run", f"\n{imported}entry.run"))
+    command = [sys.executable, "toy.py", "42"]
+    done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_program_that_imports_a_stage_keeps_its_garbage_collector() -> None:
+    code = "import gc, stages.split.__main__; assert gc.isenabled()"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
