@@ -27,7 +27,7 @@ from small_trainings import Setting, train
 COLLAPSED = {"SMS": 0.7}  # MCC below it; elsewhere 0.01: one that answers by chance, or always with one class
 RECIPE: dict[str, Any] = {"batch_size": 16, "epochs": 4, "warmup": 0.1}  # the default recipe's, as far as SHORT differs
 SHORT: dict[str, Any] = {"batch_size": 32, "epochs": 2}
-OURS = "pools of 50"
+OURS = "retune"
 
 
 def defaults(task: str) -> list[Setting]:
@@ -39,16 +39,18 @@ def defaults(task: str) -> list[Setting]:
     ]
 
 
+BATCHES = (OURS, "Trainer", "transformers", "pools of 3, spread", "pools of 3", "pools of 50, noise spread")
+BATCHES += ("pools of 50, spread", "pools of 50, any first", "pools of 50", "pools of 1")
 STUDIES: dict[str, list[Setting]] = {
-    "sms": [
-        Setting("SMS", 480, batches, **SHORT)
-        for batches in (OURS, "pools of 50, any first", "pools of 50, spread", "pools of 3", "pools of 1", "Trainer")
+    "sms": [Setting("SMS", 480, batches, **SHORT) for batches in BATCHES],
+    "sms-warmup": [Setting("SMS", 480, batches, warmup=0.1, **SHORT) for batches in BATCHES],
+    "sms-1200-warmup": [
+        Setting("SMS", 1200, batches, warmup=0.1, **SHORT) for batches in (OURS, "Trainer", "pools of 50")
     ],
-    "sms-warmup": [
-        Setting("SMS", 480, batches, warmup=0.1, **SHORT)
-        for batches in (OURS, "pools of 50, any first", "pools of 3", "pools of 1", "Trainer")
+    "reviews-warmup": [
+        Setting("reviews", 600, batches, warmup=0.1, **SHORT) for batches in (OURS, "Trainer", "pools of 50")
     ],
-    "reviews-warmup": [Setting("reviews", 600, batches, warmup=0.1, **SHORT) for batches in (OURS, "Trainer")],
+    "cola-warmup": [Setting("CoLA", 600, batches, warmup=0.1, **SHORT) for batches in (OURS, "Trainer", "pools of 50")],
     "recipe-sms": [Setting("SMS", 600, batches, **RECIPE) for batches in (OURS, "Trainer")],
     "recipe-reviews": [Setting("reviews", 600, batches, **RECIPE) for batches in (OURS, "Trainer")],
     "defaults-sms": defaults("SMS"),

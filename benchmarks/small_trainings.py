@@ -20,9 +20,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from finetune_data import ROOT, bundled_encoder, cola, score_test, sms_spam, write_root
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
+from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from stages.files import remove_folder
 from stages.finetune import train as training
@@ -34,6 +36,7 @@ from stages.paths import Paths
 VAL = 32  # rows: the stage needs some, and they decide nothing here
 MAX_LENGTH = 128  # tokens
 STRATA = 4  # ranges of lengths
+NOISE = 0.2
 
 
 def reviews() -> pd.DataFrame:
@@ -56,9 +59,11 @@ class Setting:
     Args:
         task: Of TASKS.
         rows: Of train.
-        batches: `pools of N` batches in which rows are sorted by length, the largest batch first in the first epoch;
-            `pools of N, any first` without that; `pools of N, spread` without that and in an order that mixes lengths;
-            or `Trainer`, with rows of like length together, and `Trainer, shuffled`.
+        batches: `retune`, as it makes them; `pools of N` batches in which rows are sorted by length, all batches
+            shuffled and the largest first in the first epoch; `pools of N, any first` without the last; `pools of N,
+            spread` in an order that mixes lengths; `pools of N, noise spread` the same, sorted by lengths that are
+            changed by up to a fifth; `transformers`, by its own function; or `Trainer`, with rows of like length
+            together, and `Trainer, shuffled`.
         batch_size, learning_rate, epochs, warmup, layer_decay, schedule: As in section finetune of params.yaml.
     """
 
@@ -112,24 +117,41 @@ def ours(setting: Setting, seed: int) -> dict[str, Any]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(training, "fit", timed))
         stack.enter_context(patch("stages.finetune.training.fit.load_weights"))  # so that the last epoch is kept
-        pool, _, order = setting.batches.removeprefix("pools of ").partition(", ")
-        stack.enter_context(patch("stages.finetune.batches.POOL_BATCHES", int(pool)))
-        if order:
-            stack.enter_context(patch.object(LengthBuckets, "batches", in_order(LengthBuckets.batches, order)))
+        if setting.batches != "retune":
+            stack.enter_context(patch.object(LengthBuckets, "batches", batches_of(setting.batches)))
         finetune(params_of(setting), paths, seed)
     scores = score_test(paths, positions[2], seed)
     remove_folder(paths.finetuned(seed))
     return scores | {"seconds": seconds[0]}
 
 
-def in_order(batches: Callable[..., Any], order: str) -> Callable[..., Any]:
-    """Return batches of the same rows in another order: `any first`, or `spread` over lengths."""
+def batches_of(name: str) -> Callable[[LengthBuckets, int], list[NDArray[np.int64]]]:
+    """Return what makes the batches of an epoch, as `Setting.batches` says."""
+    pool, _, order = name.removeprefix("pools of ").partition(", ")
 
-    def changed(self: LengthBuckets, epoch: int) -> list[NDArray[np.int64]]:
-        found = batches(self, epoch + 1)  # the largest comes first in epoch 0 alone
-        return spread(found, self.lengths, np.random.default_rng((self.seed, epoch, 1))) if order == "spread" else found
+    def batches(self: LengthBuckets, epoch: int) -> list[NDArray[np.int64]]:
+        random = np.random.default_rng((self.seed, epoch, 1))
+        size, rows = self.batch_size, random.permutation(len(self.lengths))
+        if pool == "transformers":
+            generator = torch.Generator().manual_seed(int(random.integers(2**32)))
+            rows = np.array(get_length_grouped_indices(self.lengths.tolist(), size, generator=generator))
+            return np.split(rows, range(size, len(rows), size))
+        changed = random.uniform(1 - NOISE, 1 + NOISE, len(rows)) if "noise" in order else 1.0
+        lengths = self.lengths * changed
+        found: list[NDArray[np.int64]] = []
+        for start in range(0, len(rows), size * int(pool)):
+            part = rows[start : start + size * int(pool)]
+            part = part[np.argsort(lengths[part], kind="stable")]
+            found += np.split(part, range(size, len(part), size))
+        if "spread" in order:
+            return spread(found, self.lengths, random)
+        found = [found[index] for index in random.permutation(len(found))]
+        if epoch == 0 and not order:
+            largest = int(np.argmax([len(batch) * self.lengths[batch].max() for batch in found]))
+            found[0], found[largest] = found[largest], found[0]
+        return found
 
-    return changed
+    return batches
 
 
 def spread(

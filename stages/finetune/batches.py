@@ -19,7 +19,8 @@ STEP_LABELS = "step_labels"  # of all rows of an optimizer step that has several
 TIMES = "times"  # how often each row of a part occurs in its step: more than once where a device would have none
 NOT_FOR_THE_MODEL = ("labels", "rows", STEP_LABELS, TIMES)
 
-POOL_BATCHES = 50  # rows are sorted by length within this many batches: few padding tokens, and still a shuffle
+POOL_BATCHES = 50  # rows are sorted by length within this many batches at most: few padding tokens, and still a shuffle
+POOLS = 4  # at least, if there are as many batches: one pool would have the same batches in every epoch
 VAL_BATCH_FACTOR = 4  # without gradients a larger batch fits in the same memory
 
 
@@ -88,6 +89,10 @@ class Part:
 class LengthBuckets(Sampler[Part]):
     """Every row once per epoch, in batches of rows of like length; seed and epoch alone decide the order.
 
+    Rows are shuffled and cut into pools, and each pool's batches come one after the other: often length goes with the
+    label, so batches do too, but a pool has the labels of all rows. (Shuffled over all pools, the same batches gave
+    small trainings that were worse: benchmarks/batches.md.)
+
     The largest batch comes first in the first epoch: if it does not fit in memory, the training fails at once. With
     several devices a batch has `batch_size` rows for each: two devices do what one does with twice the batch size.
 
@@ -155,18 +160,24 @@ class LengthBuckets(Sampler[Part]):
         size = self.batch_size * devices
         random = np.random.default_rng((self.seed, epoch))
         order = random.permutation(len(self.lengths))
-        # With a limit of tokens, the number of batches is the same in every epoch only if all rows are sorted together
-        pool = len(order) if self.max_tokens else size * POOL_BATCHES
+        rows_per_pool = self._rows_per_pool(size)
         batches: list[NDArray[np.int64]] = []
-        for start in range(0, len(order), pool):
-            rows = order[start : start + pool]
+        for start in range(0, len(order), rows_per_pool):
+            rows = order[start : start + rows_per_pool]
             rows = rows[np.argsort(self.lengths[rows], kind="stable")]
-            batches += np.split(rows, self._cuts(rows, size, random))
-        batches = [batches[index] for index in random.permutation(len(batches))]
+            pool = np.split(rows, self._cuts(rows, size, random))
+            batches += [pool[index] for index in random.permutation(len(pool))]
         if epoch == 0:
             largest = int(np.argmax([len(batch) * self.lengths[batch].max() for batch in batches]))
-            batches[0], batches[largest] = batches[largest], batches[0]
+            batches.insert(0, batches.pop(largest))
         return batches[: self.limit if isinstance(self.limit, int) else max(1, int(len(batches) * self.limit))]
+
+    def _rows_per_pool(self, size: int) -> int:
+        if self.max_tokens:  # the number of batches is the same in every epoch only if all rows are sorted together
+            return len(self.lengths)
+        batches = -(-len(self.lengths) // size)
+        pools = max(POOLS, -(-batches // POOL_BATCHES))
+        return size * -(-batches // pools)
 
     def _cuts(self, rows: NDArray[np.int64], size: int, random: np.random.Generator) -> Sequence[int] | NDArray[Any]:
         """Return where to cut rows sorted by length."""

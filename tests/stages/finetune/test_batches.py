@@ -33,10 +33,31 @@ def test_seed_and_epoch_alone_decide_the_order() -> None:
     assert order(1, 0) != order(2, 0)
 
 
-def test_hardly_any_padding() -> None:
-    sampler = LengthBuckets(LENGTHS, batch_size=32, seed=1)
-    padded = sum(len(part.rows) * LENGTHS[part.rows].max() for part in sampler)
-    assert LENGTHS.sum() / padded > 0.95
+@pytest.mark.parametrize(("rows", "share"), [(1003, 0.88), (8000, 0.95)])
+def test_hardly_any_padding(rows: int, share: float) -> None:
+    lengths = np.resize(LENGTHS, rows)
+    padded = sum(len(part.rows) * lengths[part.rows].max() for part in LengthBuckets(lengths, batch_size=32, seed=1))
+    assert lengths.sum() / padded > share
+
+
+@pytest.mark.parametrize("rows", [480, 1003, 8000])
+def test_batches_that_follow_each_other_have_labels_of_all_rows_though_length_goes_with_the_label(rows: int) -> None:
+    """One label in seven, of the longest rows: sorted together, most batches have none of it, a few nothing else."""
+    lengths = np.resize(LENGTHS, rows)
+    label = lengths > np.quantile(lengths, 6 / 7)
+    window = min(POOL_BATCHES, rows // 32 // 4 + 1)
+    for seed in range(20):
+        batches = LengthBuckets(lengths, batch_size=32, seed=seed).batches(1)
+        for start in range(0, len(batches) - window, window):
+            share = label[np.concatenate(batches[start : start + window])].mean()
+            assert abs(share - label.mean()) < 0.12
+
+
+@pytest.mark.parametrize("rows", [128, 480, 1003])
+def test_small_data_have_other_batches_in_each_epoch(rows: int) -> None:
+    sampler = LengthBuckets(np.sort(np.resize(LENGTHS, rows)), batch_size=32, seed=1)
+    first, second = ({frozenset(batch.tolist()) for batch in sampler.batches(epoch)} for epoch in (1, 2))
+    assert not first & second
 
 
 def test_the_short_batch_has_no_fixed_length() -> None:
