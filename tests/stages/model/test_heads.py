@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,6 +23,11 @@ SMALL = {"vocab_size": 30, "num_hidden_layers": 1, "num_attention_heads": 2, "in
 IDS = torch.tensor([[2, 12, 20, 3]])
 
 
+def same_logits(model: Any, other: Any) -> None:
+    """Check them but for the last digits, since sums depend on where in memory the weights lie."""
+    torch.testing.assert_close(model(IDS).logits, other(IDS).logits)
+
+
 @pytest.mark.parametrize("hidden", [16, 24])  # as wide as the encoder, and wider
 def test_saved_and_loaded_again(tmp_path: Path, hidden: int) -> None:
     model = BertForSequenceClassification(BertConfig(hidden_size=16, **SMALL)).eval()
@@ -30,7 +36,7 @@ def test_saved_and_loaded_again(tmp_path: Path, hidden: int) -> None:
     model.save_pretrained(tmp_path)
     loaded = load_retune_head(tmp_path)
     assert loaded is not None
-    assert torch.equal(loaded(IDS).logits, model(IDS).logits)
+    same_logits(loaded, model)
     assert not loaded.training
 
 
@@ -53,7 +59,7 @@ def test_transformers_alone_refuses_it_where_the_own_head_has_no_bias(tmp_path: 
         AutoModelForSequenceClassification.from_pretrained(tmp_path)
     loaded = load_retune_head(tmp_path)
     assert loaded is not None
-    assert torch.equal(loaded(IDS).logits, model.eval()(IDS).logits)
+    same_logits(loaded, model.eval())
 
 
 def test_the_last_linear_layer_is_the_one_replaced() -> None:
@@ -90,7 +96,7 @@ def test_any_architecture_is_read_again_with_its_hidden_layer(tmp_path: Path, ki
     loaded = load_retune_head(tmp_path)
     assert loaded is not None
     assert loaded.state_dict().keys() == model.state_dict().keys()
-    assert torch.equal(loaded(IDS).logits, model(IDS).logits)
+    same_logits(loaded, model)
     loaded.save_pretrained(tmp_path / "again")
     assert json.loads((tmp_path / "again/config.json").read_text())["architectures"] == [type(model).__name__]
 
@@ -102,4 +108,4 @@ def test_a_hidden_layer_in_several_files_is_read(tmp_path: Path) -> None:
     assert not (tmp_path / "model.safetensors").exists()
     loaded = load_retune_head(tmp_path)
     assert loaded is not None
-    assert torch.equal(loaded(IDS).logits, model(IDS).logits)
+    same_logits(loaded, model)
