@@ -25,7 +25,7 @@ from tests.stages.finetune.runs import params
 from tests.stages.finetune.tiny import write_encoder, write_split, write_tokens
 
 MACHINE: dict[str, Any] = {  # another value than the default for each setting
-    "num_workers": 1,
+    "num_workers": 2,
     "checkpoint_minutes": 1e-9,
     "loggers": ["tensorboard", "mlflow"],
     "unpack_limit_mb": 1,
