@@ -32,16 +32,10 @@ from pipeline.comparison.verdicts import ComparisonOptions, compare_paired
 from pipeline.prediction.run import embed_rows, predict_rows
 from pipeline.recipes import compose
 from pipeline.repository.results import RunResults, read_results
-from stages.download.__main__ import main as download
-from stages.evaluate.__main__ import main as evaluate
-from stages.finetune.__main__ import main as finetune
 from stages.inference import Classifier, NumberPrediction, Prediction
 from stages.inference.label_set import SetPrediction
-from stages.params import parse_params_text
 from stages.paths import Paths
-from stages.report.__main__ import main as report
-from stages.split.__main__ import main as split
-from stages.tokenize.__main__ import main as tokenize
+from tests.end_to_end import all_stages
 from tests.end_to_end.small_project import WORDS, write_encoder
 from tests.pipeline.prediction.rows import request_of
 from tests.pipeline.toy import git
@@ -154,14 +148,7 @@ def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     write_encoder(paths.root / "encoder")
     values = [*VALUES, f"download.dataset.target={kind.target}", f"evaluate.metric={kind.leads[0]}"]
     paths.params.write_text(compose(ROOT, "default", values), encoding="utf-8")
-    params = parse_params_text(paths.params.read_text(encoding="utf-8"), name="params.yaml")
-    download(params, paths, "dataset")
-    download(params, paths, "model")
-    tokenize(params, paths)
-    split(params, paths)
-    finetune(params, paths, 1)
-    evaluate(params, paths, 1)
-    report(params, paths)
+    all_stages.run(paths, seed=1)
     git(paths.root, "init", "-q", "-b", "main")
     git(paths.root, "add", "params.yaml", str(paths.headline))
     git(paths.root, "commit", "-q", "-m", "A result")

@@ -27,7 +27,6 @@ def analyse(params: Params, paths: Paths, results: Results) -> tuple[Metrics, li
     metrics = compute_metrics(
         results,
         bootstrap,
-        metric=results.metric,
         baselines=score_baselines(results, baselines, bootstrap),
         slices=score_slices(slices, results.predictions, results.metric, confidence=options.confidence),
         suspects=suspects,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,14 +83,9 @@ def predict_tfidf(
     Returns:
         Shape (rows, num_labels).
     """
-    rows: Ints = np.arange(len(train_labels))
-    if len(rows) > max_train_rows:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, max_train_rows, replace=False))
-    features = min(MAX_FEATURES, max(1, MAX_WEIGHTS // num_labels))
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=features, dtype=np.float32)
-    try:
-        words = vectorizer.fit_transform([train_texts[row] for row in rows.tolist()])
-    except ValueError:  # no text contains a word of two or more letters
+    rows = sample_rows(len(train_labels), max_train_rows, seed=seed)
+    words = weigh_words([train_texts[row] for row in rows.tolist()], texts, outputs=num_labels)
+    if words is None:
         return predict_majority(train_labels, len(texts), num_labels=num_labels)
     classes = np.unique(train_labels[rows])
     probabilities = np.zeros((len(texts), num_labels), dtype=np.float32)
@@ -97,9 +93,38 @@ def predict_tfidf(
         probabilities[:, classes] = 1
         return probabilities
     # not L-BFGS: it takes ten times as long, and with many classes it stops long before it has converged
-    model = LogisticRegression(C=10.0, solver="newton-cg", max_iter=200, tol=1e-4).fit(words, train_labels[rows])
-    probabilities[:, classes] = model.predict_proba(vectorizer.transform(texts))
+    model = LogisticRegression(C=10.0, solver="newton-cg", max_iter=200, tol=1e-4).fit(words[0], train_labels[rows])
+    probabilities[:, classes] = model.predict_proba(words[1])
     return probabilities
+
+
+def sample_rows(rows: int, most: int, *, seed: int) -> Ints:
+    """Return all rows, or of more than `most` a random sample; ascending, shape (rows,)."""
+    if rows <= most:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def weigh_words(
+    train_texts: Sequence[str], texts: Sequence[str], *, outputs: int, dtype: type[np.floating] = np.float32
+) -> tuple[Any, Any] | None:
+    """Return the TF-IDF of words and pairs of words, fitted on train: of its texts, and of `texts`.
+
+    Args:
+        train_texts: Texts of train.
+        texts: Texts to predict.
+        outputs: Of the model: the more, the fewer words.
+        dtype: Of the weights.
+
+    Returns:
+        Sparse matrices; shape (texts, words). None: no text of train contains a word of two or more letters.
+    """
+    features = min(MAX_FEATURES, max(1, MAX_WEIGHTS // outputs))
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=features, dtype=dtype)
+    try:
+        return vectorizer.fit_transform(train_texts), vectorizer.transform(texts)
+    except ValueError:
+        return None
 
 
 def score_baselines(

@@ -1,31 +1,31 @@
 """The report of classes: metrics, baselines, slices, mistakes, confusions and calibration."""
 
-import logging
-
-from stages.files import write_json, write_text
 from stages.params import Params
 from stages.paths import Paths
 from stages.report.analysis import analyse
-from stages.report.folds import metrics_json
-from stages.report.headline import headline
-from stages.report.render.card import render_card, write_model
+from stages.report.files import write_files
+from stages.report.render.card import copy_model
 from stages.report.render.context import build_context
-from stages.report.render.page import render_html, render_markdown
+from stages.report.render.page import render
 from stages.report.results import read_results
-from stages.report.suspects import suspects_csv
-
-log = logging.getLogger(__name__)
+from stages.report.suspects import Suspect
 
 
 def write_report(params: Params, paths: Paths) -> None:
-    """Write every file of data/report."""
+    """Write every file of data/report.
+
+    calibration.json: `temperature` divides the logits. If the scaled probability of `positive` is at least `threshold`,
+    the answer is `positive`; without a threshold it is the most probable label.
+    """
     results = read_results(paths, params.seeds, params.evaluate)
     metrics, suspects = analyse(params, paths, results)
     context = build_context(params, paths, results, metrics, suspects)
-    write_model(paths, results, params.tokenize, params.download.dataset, card=render_card(context))
-    write_text(paths.report / "report.html", render_html(context))
-    write_text(paths.report / "report.md", render_markdown(context))
-    write_text(paths.report / "suspects.csv", suspects_csv(suspects))
-    write_json(paths.all_metrics, metrics_json(metrics))
-    write_json(paths.headline, headline(metrics, results))
-    log.info("best seed on val: %s; report: %s", results.champion.seed, paths.report / "report.html")
+    seed, rule = results.champion.seed, results.champion.rule
+    calibration = {
+        "temperature": rule.temperature,
+        "threshold": rule.threshold,
+        "positive": None if rule.threshold is None else results.labels[rule.positive],
+    }
+    card = render("card.md.j2", context)
+    copy_model(paths, seed, calibration, params.tokenize, params.download.dataset, card=card)
+    write_files(paths, results, metrics, context, template="report", columns=Suspect, suspects=suspects)

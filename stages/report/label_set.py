@@ -1,17 +1,15 @@
 """The report of label sets: metrics, baselines, each label, calibration, slices, mistakes and suspect labels."""
 
-import logging
-
-from stages.files import read_json, write_json, write_text
+from stages.files import read_json
 from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.label_set_intervals import SetModel, measure_sets
 from stages.metrics.set_rule import SetRule, fit_set_temperature
 from stages.params import Params
 from stages.paths import Paths
-from stages.report.folds import FoldAnswers, FoldScore, metrics_json, read_folds
-from stages.report.headline import headline
+from stages.report.files import write_files
+from stages.report.folds import FoldAnswers, FoldScore, read_folds
 from stages.report.judged import Judged, judged_by_seeds
-from stages.report.label_sets.answers import find_suspects, suspects_csv
+from stages.report.label_sets.answers import Suspect, find_suspects
 from stages.report.label_sets.baselines import predict_baselines, score_baselines
 from stages.report.label_sets.metrics import compute_metrics
 from stages.report.label_sets.page import build_context
@@ -20,8 +18,6 @@ from stages.report.label_sets.slices import score_slices
 from stages.report.render.card import copy_model
 from stages.report.render.page import render
 from stages.report.rows import read_slices
-
-log = logging.getLogger(__name__)
 
 
 def write_report(params: Params, paths: Paths) -> None:
@@ -35,7 +31,6 @@ def write_report(params: Params, paths: Paths) -> None:
     metrics = compute_metrics(
         results,
         bootstrap,
-        metric=results.metric,
         baselines=score_baselines(results, baselines, bootstrap),
         slices=score_slices(
             read_slices(paths, results.predictions), results.predictions, confidence=options.confidence
@@ -48,17 +43,10 @@ def write_report(params: Params, paths: Paths) -> None:
     calibration = {
         "temperature": metrics.champion.temperature,
         "thresholds": metrics.champion.thresholds,
-        "max_length": params.tokenize.max_length,
-        "truncation": params.tokenize.truncation,
     }
     card = render("label_set.card.md.j2", context)
     copy_model(paths, results.champion.seed, calibration, params.tokenize, params.download.dataset, card=card)
-    write_text(paths.report / "report.html", render("label_set.html.j2", context))
-    write_text(paths.report / "report.md", render("label_set.md.j2", context))
-    write_text(paths.report / "suspects.csv", suspects_csv(suspects))
-    write_json(paths.all_metrics, metrics_json(metrics))
-    write_json(paths.headline, headline(metrics, results))
-    log.info("best seed on val: %s; report: %s", results.champion.seed, paths.report / "report.html")
+    write_files(paths, results, metrics, context, template="label_set", columns=Suspect, suspects=suspects)
 
 
 def _judged(results: Results, folds: FoldAnswers | None) -> Judged:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.metrics.bootstrap import Bootstrap
+from stages.metrics.bootstrap import Bootstrap, Estimate
 from stages.metrics.classification import per_class
+from stages.metrics.estimates import measure
 from stages.metrics.rule import Trial
 from stages.metrics.summary import MetricSummary, MetricValue, exact
 from stages.report.baselines import BaselineScore
 from stages.report.folds import FoldScore
-from stages.report.results import Results
+from stages.report.results import Results, only_answer
 from stages.report.slices import SliceScore
 from stages.report.summary import summarise_seeds
 from stages.report.suspects import Suspect
@@ -95,7 +96,6 @@ def compute_metrics(
     results: Results,
     bootstrap: Bootstrap,
     *,
-    metric: str,
     baselines: dict[str, dict[str, BaselineScore]],
     slices: dict[str, dict[str, SliceScore]],
     suspects: Sequence[Suspect],
@@ -107,7 +107,6 @@ def compute_metrics(
     Args:
         results: Of all seeds.
         bootstrap: Of the intervals.
-        metric: That leads.
         baselines: From `score_baselines`.
         slices: From `score_slices`.
         suspects: Rows whose label is probably wrong.
@@ -115,14 +114,18 @@ def compute_metrics(
         crossfit: The models of the folds on all rows; None: there are no folds.
     """
     champion, predictions = results.champion, results.predictions
-    val, _ = summarise_seeds(results, "val", bootstrap)
-    test, shares = summarise_seeds(results, "test", bootstrap)
+    val, _ = summarise_seeds(results, "val", bootstrap, measure_seeds)
+    test, shares = summarise_seeds(results, "test", bootstrap, measure_seeds)
     per_class, averages = _class_scores(results)
     return Metrics(
-        metric=metric,
+        metric=results.metric,
         seeds=[result.seed for result in results.seeds],
         notes=list(notes),
-        collapsed=_collapsed(results),
+        collapsed={
+            str(result.seed): results.labels[answer]
+            for result in results.seeds
+            if (answer := only_answer(result)) is not None
+        },
         stuck={str(result.seed): result.stuck for result in results.seeds if result.stuck},
         champion=Champion(
             seed=champion.seed,
@@ -148,18 +151,18 @@ def compute_metrics(
     )
 
 
-def _collapsed(results: Results) -> dict[str, str]:
-    """The label of each seed whose model predicts nothing else, though the rows have several."""
-    collapsed = {}
-    for result in results.seeds:
-        splits = result.predictions.values()
-        labels, preds = (
-            np.unique(np.concatenate(column))
-            for column in ([split.labels for split in splits], [split.preds for split in splits])
-        )
-        if len(preds) == 1 < len(labels):
-            collapsed[str(result.seed)] = results.labels[preds[0]]
-    return collapsed
+def measure_seeds(results: Results, split: str, bootstrap: Bootstrap) -> dict[str, Estimate]:
+    """Return every metric of a split, the mean over the seeds."""
+    predictions = [result.predictions[split] for result in results.seeds]
+    return measure(
+        predictions[0].labels,
+        [seed.probabilities for seed in predictions],
+        preds=[seed.preds for seed in predictions],
+        temperatures=[result.rule.temperature for result in results.seeds],
+        ordered=results.ordered,
+        groups=predictions[0].groups,
+        bootstrap=bootstrap,
+    )
 
 
 def _class_scores(results: Results) -> tuple[dict[str, ClassScore], dict[str, ClassScore]]:

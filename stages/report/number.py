@@ -1,27 +1,23 @@
 """The report of a number: metrics, baselines, residuals, slices of them, and suspect labels."""
 
-import logging
-
 import numpy as np
 
-from stages.files import read_json, write_json, write_text
+from stages.files import read_json
 from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.regression import measure_numbers
 from stages.params import Params
 from stages.paths import Paths
-from stages.report.folds import FoldAnswers, FoldScore, metrics_json, read_folds
-from stages.report.headline import headline
+from stages.report.files import write_files
+from stages.report.folds import FoldAnswers, FoldScore, read_folds
 from stages.report.judged import judged_by_seeds
 from stages.report.numbers.baselines import predict_baselines, score_baselines
 from stages.report.numbers.metrics import compute_metrics
 from stages.report.numbers.page import build_context
-from stages.report.numbers.residuals import ranked_residuals, score_slices, suspects_csv, suspects_of
+from stages.report.numbers.residuals import Residual, ranked_residuals, score_slices, suspects_of
 from stages.report.numbers.results import read_results
 from stages.report.render.card import copy_model
 from stages.report.render.page import render
 from stages.report.rows import read_slices
-
-log = logging.getLogger(__name__)
 
 
 def write_report(params: Params, paths: Paths) -> None:
@@ -43,7 +39,6 @@ def write_report(params: Params, paths: Paths) -> None:
     metrics = compute_metrics(
         results,
         bootstrap,
-        metric=results.metric,
         baselines=score_baselines(results, baselines, bootstrap),
         slices=slices,
         suspects=suspects,
@@ -55,17 +50,10 @@ def write_report(params: Params, paths: Paths) -> None:
     calibration = {
         "half_width": champion.half_width,
         "confidence": options.confidence,
-        "max_length": params.tokenize.max_length,
-        "truncation": params.tokenize.truncation,
     }
     card = render("number.card.md.j2", context)
     copy_model(paths, champion.seed, calibration, params.tokenize, params.download.dataset, card=card)
-    write_text(paths.report / "report.html", render("number.html.j2", context))
-    write_text(paths.report / "report.md", render("number.md.j2", context))
-    write_text(paths.report / "suspects.csv", suspects_csv(suspects))
-    write_json(paths.all_metrics, metrics_json(metrics))
-    write_json(paths.headline, headline(metrics, results))
-    log.info("best seed on val: %s; report: %s", champion.seed, paths.report / "report.html")
+    write_files(paths, results, metrics, context, template="number", columns=Residual, suspects=suspects)
 
 
 def _score(folds: FoldAnswers, bootstrap: Bootstrap) -> FoldScore:

@@ -1,8 +1,8 @@
 """The results of all seeds, read from the files of the earlier stages and checked to belong together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -47,6 +47,25 @@ class AllSeeds(Generic[Result]):
     metric: str  # that leads
     seeds: list[Result]
     champion: Result
+    ordered: bool = False  # whether the labels have an order, as stars do
+
+    @classmethod
+    def read(
+        cls, paths: Paths, seeds: Sequence[int], evaluate: Evaluate, read_seed: Callable[[Paths, int], Result]
+    ) -> Self:
+        """Read what finetune and evaluate wrote for each seed, by `read_seed`.
+
+        Raises:
+            ReportError: A file is missing, the seeds were evaluated on different rows, or val and test are both empty.
+        """
+        results = []
+        for seed in seeds:
+            _require_files(paths, seed)
+            results.append(read_seed(paths, seed))
+        _require_same_rows(paths, results)
+        target = read_target(paths.labels)
+        metric = target.leading(evaluate.metric)
+        return cls(target.labels, metric, results, choose_champion(results, metric), target.in_order)
 
     @property
     def split(self) -> str:
@@ -88,8 +107,6 @@ class SeedResult:
 class Results(AllSeeds[SeedResult]):
     """All seeds of a model of classes."""
 
-    ordered: bool = False  # whether the labels have an order, as stars do
-
     @property
     def imbalanced(self) -> bool:
         """Whether one label has so many of the rows that always predicting it gives a high accuracy."""
@@ -97,37 +114,31 @@ class Results(AllSeeds[SeedResult]):
 
 
 def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Results:
-    """Read what finetune and evaluate wrote for each seed.
-
-    Raises:
-        ReportError: A file is missing, the seeds were evaluated on different rows, or val and test are both empty.
-    """
-    results = [_read_seed(paths, seed) for seed in seeds]
-    require_same_rows(paths, [(result.seed, result.predictions) for result in results])
-    target = read_target(paths.labels)
-    metric = target.leading(evaluate.metric)
-    return Results(target.labels, metric, results, choose_champion(results, metric), target.in_order)
+    """Read what finetune and evaluate wrote for each seed; raises as `AllSeeds.read`."""
+    return Results.read(paths, seeds, evaluate, _read_seed)
 
 
-def require_same_rows(paths: Paths, seeds: Sequence[tuple[int, Mapping[str, Predictions]]]) -> None:
+def _require_same_rows(paths: Paths, results: Sequence[Measured]) -> None:
     """Check that all seeds were evaluated on the same rows, of which there are some.
 
     Raises:
         ReportError: They were not.
     """
-    (first, splits), *others = seeds
-    for split, predictions in splits.items():
-        for seed, other in others:
-            if not np.array_equal(other[split].positions, predictions.positions):
+    first, *others = results
+    for split, predictions in first.predictions.items():
+        for other in others:
+            if not np.array_equal(other.predictions[split].positions, predictions.positions):
                 raise ReportError(
-                    f"{paths.predictions(seed)}: its {split} rows differ from those of seed {first}. "
+                    f"{paths.predictions(other.seed)}: its {split} rows differ from those of seed {first.seed}. "
                     "Evaluate all seeds on the same split: dvc repro"
                 )
-    if not any(len(predictions) for predictions in splits.values()):
-        raise ReportError(f"{paths.predictions(first)} has no rows. Set split.val or split.test to a share above 0.")
+    if not any(len(predictions) for predictions in first.predictions.values()):
+        raise ReportError(
+            f"{paths.predictions(first.seed)} has no rows. Set split.val or split.test to a share above 0."
+        )
 
 
-def require_files(paths: Paths, seed: int) -> None:
+def _require_files(paths: Paths, seed: int) -> None:
     """Check that finetune and evaluate wrote what the report reads of a seed.
 
     Raises:
@@ -136,6 +147,16 @@ def require_files(paths: Paths, seed: int) -> None:
     for path in (paths.metrics(seed), paths.predictions(seed), paths.curve(seed), paths.finetune_stats(seed)):
         if not path.is_file():
             raise ReportError(f"{path} is missing. Create it with: dvc repro")
+
+
+def only_answer(result: Measured) -> Any:
+    """Return what a model predicts for all rows of val and test, whose labels differ; None: its answers do too."""
+    splits = result.predictions.values()
+    labels, preds = (
+        np.unique(np.concatenate(column), axis=0)
+        for column in ([split.labels for split in splits], [split.preds for split in splits])
+    )
+    return preds[0] if len(preds) == 1 < len(labels) else None
 
 
 def choose_champion(results: Sequence[Result], metric: str) -> Result:
@@ -150,7 +171,6 @@ def choose_champion(results: Sequence[Result], metric: str) -> Result:
 
 
 def _read_seed(paths: Paths, seed: int) -> SeedResult:
-    require_files(paths, seed)
     written = read_json(paths.metrics(seed))
     fitted, trained = written["calibration"], read_json(paths.finetune_stats(seed))
     return SeedResult(

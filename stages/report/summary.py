@@ -2,22 +2,24 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.special import stdtrit
 
 from stages.metrics.bootstrap import NORMAL, Bootstrap, Estimate
-from stages.metrics.estimates import measure
 from stages.metrics.names import value_range
 from stages.metrics.seeds import seed_variance
 from stages.metrics.summary import MetricSummary, MetricValue, exact
-from stages.report.results import Results
+from stages.report.results import AllSeeds
+
+Seeds = TypeVar("Seeds", bound=AllSeeds[Any])
 
 
 def summarise_seeds(
-    results: Results, split: str, bootstrap: Bootstrap
+    results: Seeds, split: str, bootstrap: Bootstrap, measure: Callable[[Seeds, str, Bootstrap], Mapping[str, Estimate]]
 ) -> tuple[dict[str, MetricSummary], dict[str, float]]:
     """Return every metric of a split over the seeds, and how much of its variance is due to the seeds.
 
@@ -28,6 +30,7 @@ def summarise_seeds(
         results: Of all seeds.
         split: val or test.
         bootstrap: Of the intervals.
+        measure: Returns the estimates of the mean over the seeds, from the arguments before it.
 
     Returns:
         The summary by metric. And by metric the seeds' share (0 to 1) of the variance of a single run's value; empty
@@ -38,33 +41,13 @@ def summarise_seeds(
         return {}, {}
     if not others:
         return {name: summary_of(value, None) for name, value in first.metrics[split].items()}, {}
-    estimates = measure(
-        first.predictions[split].labels,
-        [result.predictions[split].probabilities for result in results.seeds],
-        preds=[result.predictions[split].preds for result in results.seeds],
-        temperatures=[result.rule.temperature for result in results.seeds],
-        ordered=results.ordered,
-        groups=first.predictions[split].groups,
-        bootstrap=bootstrap,
-    )
-    seeds = [result.metrics[split] for result in results.seeds]
-    return summarise(estimates, seeds, confidence=bootstrap.confidence)
-
-
-def summarise(
-    estimates: Mapping[str, Estimate], seeds: Sequence[Mapping[str, MetricValue]], *, confidence: float
-) -> tuple[dict[str, MetricSummary], dict[str, float]]:
-    """Return every metric over the seeds, and the seeds' share of its variance; see `summarise_seeds`.
-
-    Args:
-        estimates: Of the mean over the seeds.
-        seeds: Each seed's metrics.
-        confidence: Of the intervals (0 to 1).
-    """
     summaries, shares = {}, {}
-    for metric, mean in estimates.items():
-        spread = Spread.of(mean, [values[metric] for values in seeds], confidence=confidence)
-        summaries[metric] = summary_of(_clip(metric, widen(mean, spread, confidence=confidence)), spread.sd)
+    for metric, mean in measure(results, split, bootstrap).items():
+        spread = Spread.of(
+            mean, [seed.metrics[split][metric] for seed in results.seeds], confidence=bootstrap.confidence
+        )
+        widened = _clip(metric, widen(mean, spread, confidence=bootstrap.confidence))
+        summaries[metric] = summary_of(widened, spread.sd)
         shares[metric] = round(spread.share, 2)
     return summaries, shares
 

@@ -8,6 +8,7 @@ import dataclasses
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,11 @@ from stages.files import csv_writer
 from stages.report.judged import Judged
 from stages.shown import spreadsheet_safe, visible
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Ints = NDArray[np.int64]
+Line = TypeVar("Line", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -92,12 +97,16 @@ def rank_suspects(labels: Ints, probabilities: NDArray[np.floating], *, ordered:
     return order, best[order]
 
 
-def suspects_csv(suspects: Sequence[Suspect]) -> str:
-    """Return suspects.csv: ids and labels, but no texts; safe to open in a spreadsheet."""
-    columns = [field.name for field in dataclasses.fields(Suspect)]
+def suspects_csv(columns: type[Line], suspects: Sequence[Line]) -> str:
+    """Return suspects.csv: ids, labels and numbers, but no texts; safe to open in a spreadsheet.
+
+    Args:
+        columns: The dataclass of a line.
+        suspects: The lines.
+    """
     file = io.StringIO(newline="")
     writer = csv_writer(file)
-    writer.writerow(columns)
+    writer.writerow([field.name for field in dataclasses.fields(columns)])
     for suspect in suspects:
         values = vars(suspect).values()
         writer.writerow(spreadsheet_safe(visible(value)) if isinstance(value, str) else value for value in values)

@@ -14,7 +14,7 @@ from pipeline.comparison.result import Comparison
 from stages.inference.classifier import Classifier
 from stages.inference.label_set import SetPrediction
 from tests.end_to_end import bundled
-from tests.pipeline.comparison.commands import retune
+from tests.pipeline.commands import in_process
 
 pytestmark = pytest.mark.slow
 
@@ -77,11 +77,11 @@ def test_more_epochs_are_judged(compared: Comparison) -> None:
     ],
 )
 def test_the_commands_show_sets(arguments: list[str], shown: list[str], project: Path) -> None:
-    done = retune(project, *arguments)
-    assert (done.returncode != 0) == ("--max-drop" in arguments), done.stderr
+    done = in_process.run(project, *arguments)
+    assert (done.code != 0) == ("--max-drop" in arguments), done.err
     for text in shown:
-        assert text in done.stdout
-    assert "mcc" not in done.stdout
+        assert text in done.out
+    assert "mcc" not in done.out
 
 
 @pytest.mark.parametrize("what", [["metrics", "diff", "short", "learned"], ["plots", "diff", "--json", "short"]])
@@ -100,6 +100,6 @@ def test_the_saved_model_predicts(project: Path) -> None:
     assert list(answer.probabilities) == LABELS
     other = hub_pipeline("text-classification", str(project / "data/report/model"), top_k=None, truncation=True)
     assert max(other([PAYMENT])[0], key=lambda entry: entry["score"])["label"] == "payment"
-    done = retune(project, "predict", PAYMENT)
-    assert done.returncode == 0, done.stderr
-    assert "payment" in done.stdout
+    done = in_process.run(project, "predict", PAYMENT)
+    assert done.code == 0, done.err
+    assert "payment" in done.out

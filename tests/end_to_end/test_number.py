@@ -12,7 +12,7 @@ from pipeline.comparison.compare import compare
 from pipeline.comparison.result import Comparison
 from stages.inference.classifier import Classifier
 from tests.end_to_end import bundled
-from tests.pipeline.comparison.commands import retune
+from tests.pipeline.commands import in_process
 
 pytestmark = pytest.mark.slow
 
@@ -84,11 +84,11 @@ def test_learning_is_judged(compared: Comparison) -> None:
     ],
 )
 def test_the_commands_show_numbers(arguments: list[str], shown: list[str], project: Path) -> None:
-    done = retune(project, *arguments)
-    assert done.returncode == (3 if "--max-drop" in arguments else 0), done.stderr
+    done = in_process.run(project, *arguments)
+    assert done.code == (3 if "--max-drop" in arguments else 0), done.err
     for text in shown:
-        assert text in done.stdout
-    assert "macro_f1" not in done.stdout
+        assert text in done.out
+    assert "macro_f1" not in done.out
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,6 @@ def test_dvc_shows_numbers(what: list[str], shown: str, project: Path) -> None:
 def test_the_saved_model_predicts(project: Path) -> None:
     sure, unsure = (answer.number for answer in Classifier.load(project / "data/report/model")([SURE, UNSURE]))
     assert sure > unsure + 20
-    done = retune(project, "predict", SURE, UNSURE)
-    assert done.returncode == 0, done.stderr
-    assert f"{sure:.3g}"[:2] in done.stdout
+    done = in_process.run(project, "predict", SURE, UNSURE)
+    assert done.code == 0, done.err
+    assert f"{sure:.3g}"[:2] in done.out

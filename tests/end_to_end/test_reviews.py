@@ -12,7 +12,7 @@ from pipeline.comparison.compare import compare
 from pipeline.comparison.result import Comparison
 from stages.inference.classifier import Classifier
 from tests.end_to_end import bundled
-from tests.pipeline.comparison.commands import retune
+from tests.pipeline.commands import in_process
 
 pytestmark = pytest.mark.slow
 
@@ -99,15 +99,15 @@ def test_learning_is_judged(compared: Comparison) -> None:
 def test_the_commands_show_the_metrics_that_know_the_order(
     arguments: list[str], shown: list[str], project: Path
 ) -> None:
-    done = retune(project, *arguments)
-    assert done.returncode == (3 if "--max-drop" in arguments else 0), done.stderr
+    done = in_process.run(project, *arguments)
+    assert done.code == (3 if "--max-drop" in arguments else 0), done.err
     for text in shown:
-        assert text in html.unescape(done.stdout)  # Markdown has underscores as &#95;
+        assert text in html.unescape(done.out)  # Markdown has underscores as &#95;
 
 
 def test_the_saved_model_gives_a_class(project: Path) -> None:
     good, bad = Classifier.load(project / "data/report/model")([GOOD, BAD])
     assert int(good.label) > int(bad.label)
-    done = retune(project, "predict", GOOD)
-    assert done.returncode == 0, done.stderr
-    assert good.label in done.stdout
+    done = in_process.run(project, "predict", GOOD)
+    assert done.code == 0, done.err
+    assert good.label in done.out

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end import small_project
+from stages.paths import Paths
+from tests.end_to_end import all_stages, small_project
 from tests.journeys.long import minutes_long
-from tests.pipeline import toy
+from tests.pipeline import outcomes, toy
 
 PAGE = (toy.REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
 METRIC = "macro_jaccard"
@@ -73,9 +74,8 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def walked(fresh: Path) -> Path:
     """The same after a run, whose results are committed, and after the walk."""
     root = Path(shutil.copytree(fresh, fresh.parent / "walked", symlinks=True))
-    toy.dvc(root, "repro")
-    toy.git(root, "add", "-A")
-    toy.git(root, "commit", "-q", "-m", "Results")
+    all_stages.run(Paths(root), seed=42)
+    outcomes.commit(root, "Results")
     for block in blocks():
         block.apply(root)
     return root

@@ -1,8 +1,11 @@
 """The charts of the report: which there are, and what they show."""
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stages.metrics.calibration import reliability
 from stages.metrics.summary import MetricValue
@@ -12,7 +15,10 @@ from stages.report.charts.curves import batch_mcc, precision_recall
 from stages.report.charts.interval import IntervalChart, interval_chart
 from stages.report.charts.lines import LineChart, epoch_chart, unit_chart
 from stages.report.metrics import Metrics
-from stages.report.results import Results
+from stages.report.results import AllSeeds, Results
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.floating]
 
 STYLES = 6  # of lines: colour, dash and marker
 BASELINES = {"majority": "majority class", "tfidf": "TF-IDF + logistic regression"}
@@ -50,12 +56,12 @@ def make_charts(
     return Charts(
         headline=_headline(champion[headline], metrics, headline),
         losses=_losses(results),
-        metric=_metric(results, metric),
+        metric=metric_chart(results, metric),
         batches=batches,
         batch_size=batch_size,
         calibration=_calibration(results),
         precision_recall=_precision_recall(results),
-        lengths=_lengths(paths),
+        lengths=length_chart(paths),
     )
 
 
@@ -68,7 +74,7 @@ def _headline(champion: MetricValue, metrics: Metrics, headline: str) -> Interva
     return interval_chart(champion, values)
 
 
-def _epochs(results: Results) -> list[int]:
+def epochs_of(results: AllSeeds[Any]) -> list[int]:
     """Return the epochs of the seed that ran longest."""
     epochs: list[int] = max((result.curve["epoch"] for result in results.seeds), key=len).tolist()
     return epochs
@@ -76,22 +82,31 @@ def _epochs(results: Results) -> list[int]:
 
 def _losses(results: Results) -> dict[str, LineChart]:
     """One chart, or one per split where its lines would be more than there are styles to tell them apart by."""
-    epochs, lines = _epochs(results), {}
-    for split in ("train", "val"):
-        for result in results.seeds:
-            lines[split, f"seed {result.seed}"] = result.curve[f"{split}_loss"].tolist()
-    if len(lines) <= STYLES:
-        named = {f"{split}, {seed}": values for (split, seed), values in lines.items()}
-        return {"Loss on train and val": epoch_chart(named, epochs)}
+    if 2 * len(results.seeds) <= STYLES:
+        return {"Loss on train and val": loss_chart(results)}
+    epochs = epochs_of(results)
     return {
-        f"Loss on {split}": epoch_chart({seed: values for (of, seed), values in lines.items() if of == split}, epochs)
+        f"Loss on {split}": epoch_chart(
+            {f"seed {result.seed}": result.curve[f"{split}_loss"].tolist() for result in results.seeds}, epochs
+        )
         for split in ("train", "val")
     }
 
 
-def _metric(results: Results, metric: str) -> LineChart:
+def loss_chart(results: AllSeeds[Any]) -> LineChart:
+    """Lay out the losses on train and val over the epochs, a line per split and seed."""
+    losses = {
+        f"{split}, seed {result.seed}": result.curve[f"{split}_loss"].tolist()
+        for split in ("train", "val")
+        for result in results.seeds
+    }
+    return epoch_chart(losses, epochs_of(results))
+
+
+def metric_chart(results: AllSeeds[Any], metric: str) -> LineChart:
+    """Lay out a metric on val over the epochs, a line per seed."""
     values = {f"seed {result.seed}": result.curve[f"val_{metric}"].tolist() for result in results.seeds}
-    return epoch_chart(values, _epochs(results))
+    return epoch_chart(values, epochs_of(results))
 
 
 def _batches(results: Results, mcc: MetricValue, batch_size: int) -> tuple[int, BarChart]:
@@ -109,12 +124,26 @@ def _batches(results: Results, mcc: MetricValue, batch_size: int) -> tuple[int, 
 def _calibration(results: Results) -> LineChart:
     predictions = results.predictions
     scaled = results.champion.rule.calibrate(predictions.probabilities)
+    answers = predictions.probabilities, scaled
+    return reliability_chart(predictions.labels, *answers, preds=predictions.preds, of="the predicted label")
+
+
+def reliability_chart(labels: Ints, predicted: Floats, scaled: Floats, *, preds: Ints, of: str) -> LineChart:
+    """Lay out how often answers are right by their probability, before and after scaling.
+
+    Args:
+        labels: Shape (rows,).
+        predicted: Probabilities as the model gives them; shape (rows, num_labels).
+        scaled: The same, calibrated.
+        preds: Predicted labels; shape (rows,).
+        of: What the probability is of.
+    """
     series = {}
-    for name, probabilities in (("as predicted", predictions.probabilities), ("after scaling", scaled)):
-        bins = reliability(predictions.labels, probabilities, preds=predictions.preds)
+    for name, probabilities in (("as predicted", predicted), ("after scaling", scaled)):
+        bins = reliability(labels, probabilities, preds=preds)
         series[name] = ([part.confidence for part in bins], [part.accuracy for part in bins])
     series["perfect"] = ([0.0, 1.0], [0.0, 1.0])
-    return unit_chart(series, x_label="probability of the predicted label")
+    return unit_chart(series, x_label=f"probability of {of}")
 
 
 def _precision_recall(results: Results) -> LineChart | None:
@@ -124,7 +153,8 @@ def _precision_recall(results: Results) -> LineChart | None:
     return unit_chart({"precision": curve}, x_label="recall", markers=False)
 
 
-def _lengths(paths: Paths) -> BarChart:
+def length_chart(paths: Paths) -> BarChart:
+    """Lay out how many rows have how many tokens."""
     lengths = pd.read_csv(paths.lengths)
     counts = dict(zip(lengths["tokens"].tolist(), lengths["rows"].tolist(), strict=True))
     return histogram(counts, x_label="tokens")

@@ -1,19 +1,15 @@
 """Single answers, each about a row and a label: the mistakes, and those that point to a wrong label."""
 
-import dataclasses
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from stages.files import csv_writer
 from stages.metrics.set_rule import as_pairs
 from stages.report.judged import Judged
 from stages.report.label_sets.results import Results
 from stages.report.suspects import rank_suspects
 from stages.row_labels import describe_labels
-from stages.shown import spreadsheet_safe, visible
 
 WORDS = ("no", "yes")
 
@@ -113,17 +109,6 @@ def find_suspects(judged: Judged, names: Sequence[str]) -> list[Suspect]:
             for row in rank_suspects(given, as_pairs(chances))[0].tolist()
         ]
     return sorted(suspects, key=_doubt)
-
-
-def suspects_csv(suspects: Sequence[Suspect]) -> str:
-    """Return suspects.csv: ids and labels, but no texts; safe to open in a spreadsheet."""
-    file = io.StringIO(newline="")
-    writer = csv_writer(file)
-    writer.writerow([field.name for field in dataclasses.fields(Suspect)])
-    for suspect in suspects:
-        values = vars(suspect).values()
-        writer.writerow(spreadsheet_safe(visible(value)) if isinstance(value, str) else value for value in values)
-    return file.getvalue()
 
 
 def _doubt(suspect: Suspect) -> float:

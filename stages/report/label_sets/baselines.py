@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
@@ -13,7 +12,7 @@ from stages.metrics.label_set_intervals import SetModel, measure_sets, set_diffe
 from stages.metrics.set_rule import THRESHOLD
 from stages.metrics.summary import exact
 from stages.paths import Paths
-from stages.report.baselines import MAX_FEATURES, MAX_WEIGHTS, BaselineScore
+from stages.report.baselines import BaselineScore, sample_rows, weigh_words
 from stages.report.label_sets.results import Results
 from stages.report.rows import read_texts, read_train
 
@@ -66,22 +65,17 @@ def predict_tfidf(
     Returns:
         The probability of each label; shape (rows, num_labels).
     """
-    rows = np.arange(len(train_labels))
-    if len(rows) > max_train_rows:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, max_train_rows, replace=False))
+    rows = sample_rows(len(train_labels), max_train_rows, seed=seed)
     shares = train_labels[rows].mean(axis=0).astype(np.float32)
     probabilities = np.tile(shares, (len(texts), 1))
-    features = min(MAX_FEATURES, max(1, MAX_WEIGHTS // train_labels.shape[1]))
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=features, dtype=np.float32)
-    try:
-        words = vectorizer.fit_transform([train_texts[row] for row in rows.tolist()])
-    except ValueError:  # no text contains a word of two or more letters
+    words = weigh_words([train_texts[row] for row in rows.tolist()], texts, outputs=train_labels.shape[1])
+    if words is None:
         return probabilities
     varied = np.flatnonzero((shares > 0) & (shares < 1))  # all others are the same in every row: nothing to learn
     if len(varied):
         model = OneVsRestClassifier(LogisticRegression(C=10.0, solver="newton-cg", max_iter=200, tol=1e-4))
-        model.fit(words, train_labels[rows][:, varied].astype(np.int64))
-        answers = np.asarray(model.predict_proba(vectorizer.transform(texts))).reshape(len(texts), -1)
+        model.fit(words[0], train_labels[rows][:, varied].astype(np.int64))
+        answers = np.asarray(model.predict_proba(words[1])).reshape(len(texts), -1)
         probabilities[:, varied] = answers[:, -len(varied) :]  # of a single label it returns both shares
     return probabilities
 

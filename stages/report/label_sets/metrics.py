@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from stages.metrics.bootstrap import Bootstrap
+from stages.metrics.bootstrap import Bootstrap, Estimate
 from stages.metrics.label_set_intervals import measure_sets
 from stages.metrics.rule import Trial
 from stages.metrics.summary import MetricSummary, MetricValue
@@ -14,7 +12,8 @@ from stages.report.folds import FoldScore
 from stages.report.label_sets.answers import Suspect
 from stages.report.label_sets.results import LabelScore, Results
 from stages.report.label_sets.slices import SliceScore
-from stages.report.summary import summarise, summary_of
+from stages.report.results import only_answer
+from stages.report.summary import summarise_seeds
 from stages.row_labels import describe_labels
 
 
@@ -84,7 +83,6 @@ def compute_metrics(
     results: Results,
     bootstrap: Bootstrap,
     *,
-    metric: str,
     baselines: dict[str, dict[str, BaselineScore]],
     slices: dict[str, dict[str, SliceScore]],
     suspects: Sequence[Suspect],
@@ -93,12 +91,12 @@ def compute_metrics(
 ) -> Metrics:
     """Return the contents of metrics.json; arguments as the attributes of `Metrics`."""
     champion, predictions = results.champion, results.predictions
-    val, _ = summarise_split(results, "val", bootstrap)
-    test, shares = summarise_split(results, "test", bootstrap)
+    val, _ = summarise_seeds(results, "val", bootstrap, measure_seeds)
+    test, shares = summarise_seeds(results, "test", bootstrap, measure_seeds)
     wrong = predictions.preds != predictions.labels
     return Metrics(
         target="label_set",
-        metric=metric,
+        metric=results.metric,
         seeds=[result.seed for result in results.seeds],
         champion=Champion(
             seed=champion.seed,
@@ -109,7 +107,11 @@ def compute_metrics(
             val=champion.metrics["val"],
         ),
         notes=list(notes),
-        collapsed=_collapsed(results),
+        collapsed={
+            str(result.seed): describe_labels(answer, results.labels)
+            for result in results.seeds
+            if (answer := only_answer(result)) is not None
+        },
         stuck={str(result.seed): result.stuck for result in results.seeds if result.stuck},
         val=val,
         test=test,
@@ -126,30 +128,8 @@ def compute_metrics(
     )
 
 
-def summarise_split(
-    results: Results, split: str, bootstrap: Bootstrap
-) -> tuple[dict[str, MetricSummary], dict[str, float]]:
-    """Return every metric of a split over the seeds, and the seeds' share of its variance; see `summarise`."""
-    first, *others = results.seeds
-    predictions = first.predictions[split]
-    if not len(predictions):
-        return {}, {}
-    if not others:
-        return {name: summary_of(value, None) for name, value in first.metrics[split].items()}, {}
+def measure_seeds(results: Results, split: str, bootstrap: Bootstrap) -> dict[str, Estimate]:
+    """Return every metric of a split, the mean over the seeds."""
+    predictions = results.champion.predictions[split]
     models = [result.answers(split) for result in results.seeds]
-    estimates = measure_sets(predictions.labels, models, groups=predictions.groups, bootstrap=bootstrap)
-    return summarise(estimates, [result.metrics[split] for result in results.seeds], confidence=bootstrap.confidence)
-
-
-def _collapsed(results: Results) -> dict[str, str]:
-    """The set of each seed whose model predicts no other, though the rows have several."""
-    collapsed = {}
-    for result in results.seeds:
-        splits = result.predictions.values()
-        labels, preds = (
-            np.unique(np.concatenate(column), axis=0)
-            for column in ([split.labels for split in splits], [split.preds for split in splits])
-        )
-        if len(preds) == 1 < len(labels):
-            collapsed[str(result.seed)] = describe_labels(preds[0], results.labels)
-    return collapsed
+    return measure_sets(predictions.labels, models, groups=predictions.groups, bootstrap=bootstrap)

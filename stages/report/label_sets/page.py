@@ -1,22 +1,19 @@
 """report.html, report.md and the model card where a row has any number of labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import pandas as pd
-from huggingface_hub import EvalResult, ModelCardData
 
-from stages.metrics.calibration import reliability
 from stages.metrics.failures import describe_failures
 from stages.metrics.names import headline_metrics
 from stages.metrics.set_rule import THRESHOLD, as_pairs
-from stages.metrics.summary import SHOWN
 from stages.params import Params
 from stages.paths import Paths
-from stages.report.charts.bars import BarChart, histogram
+from stages.report.charts.bars import BarChart
+from stages.report.charts.figures import length_chart, loss_chart, metric_chart, reliability_chart
 from stages.report.charts.interval import IntervalChart, interval_chart
-from stages.report.charts.lines import LineChart, epoch_chart, unit_chart
+from stages.report.charts.lines import LineChart
 from stages.report.data_summary import DataSummary, read_data_summary
 from stages.report.growth import Growth, read_growth
 from stages.report.label_sets.answers import Mistake, Suspect, confident_mistakes
@@ -24,10 +21,10 @@ from stages.report.label_sets.metrics import Metrics
 from stages.report.label_sets.results import Results
 from stages.report.provenance import Provenance, read_provenance
 from stages.report.render.context import MOST_CLASSES, describe_target, read_shown_texts
+from stages.report.render.front_matter import HubMetric, front_matter
 from stages.report.render.glossary import NAMES
-from stages.report.results import Measured
 
-HUB_METRICS = {  # ours -> the metric of https://huggingface.co/evaluate-metric that computes it, and its arguments
+HUB_METRICS: Mapping[str, HubMetric] = {
     "micro_f1": ("f1", {"average": "micro"}),
     "macro_f1": ("f1", {"average": "macro"}),
     "sample_f1": ("f1", {"average": "samples"}),
@@ -107,7 +104,15 @@ def build_context(
         data=read_data_summary(paths, results.labels, most_classes=MOST_CLASSES),
         provenance=provenance,
         growth=read_growth(paths, params),
-        front_matter=_front_matter(params, results, provenance),
+        front_matter=front_matter(
+            params,
+            results,
+            provenance,
+            task="Several labels for a text",
+            metrics=headline_metrics(metric, results.champion.metrics[results.split]),
+            hub_metrics=HUB_METRICS,
+            tags=["multi-label-classification"],
+        ),
         default_threshold=THRESHOLD,
     )
 
@@ -121,23 +126,13 @@ def _weakest(metrics: Metrics) -> list[str]:
 
 
 def _charts(paths: Paths, results: Results, metrics: Metrics, *, metric: str, curve_metric: str) -> Charts:
-    champion, lengths = results.champion, pd.read_csv(paths.lengths)
-    epochs: list[int] = max((result.curve["epoch"] for result in results.seeds), key=len).tolist()
-    losses = {
-        f"{split}, seed {result.seed}": result.curve[f"{split}_loss"].tolist()
-        for split in ("train", "val")
-        for result in results.seeds
-    }
-    scores = {f"seed {result.seed}": result.curve[f"val_{curve_metric}"].tolist() for result in results.seeds}
     baselines = {NAMES[key]: scores[metric].value for key, scores in metrics.baselines.items()}
     return Charts(
-        headline=interval_chart(champion.metrics[results.split][metric], baselines),
-        losses=epoch_chart(losses, epochs),
-        metric=epoch_chart(scores, epochs),
+        headline=interval_chart(results.champion.metrics[results.split][metric], baselines),
+        losses=loss_chart(results),
+        metric=metric_chart(results, curve_metric),
         calibration=_calibration(results),
-        lengths=histogram(
-            dict(zip(lengths["tokens"].tolist(), lengths["rows"].tolist(), strict=True)), x_label="tokens"
-        ),
+        lengths=length_chart(paths),
     )
 
 
@@ -146,42 +141,5 @@ def _calibration(results: Results) -> LineChart:
     predictions = results.predictions
     labels, preds = (flags.ravel().astype(np.int64) for flags in (predictions.labels, predictions.preds))
     scaled = results.champion.calibrated(results.split)
-    series = {}
-    for name, probabilities in (("as predicted", predictions.probabilities), ("after scaling", scaled)):
-        bins = reliability(labels, as_pairs(probabilities.ravel()), preds=preds)
-        series[name] = ([part.confidence for part in bins], [part.accuracy for part in bins])
-    series["perfect"] = ([0.0, 1.0], [0.0, 1.0])
-    return unit_chart(series, x_label="probability of the answer")
-
-
-def _front_matter(params: Params, results: Results, provenance: Provenance) -> str:
-    measured = results.champion.metrics[results.split]
-    entries = [
-        _result(params, results.champion, results.split, name) for name in headline_metrics(results.metric, measured)
-    ]
-    data = ModelCardData(
-        base_model=provenance.base_model,
-        language=provenance.language or None,
-        license=provenance.license,
-        library_name="transformers",
-        pipeline_tag="text-classification",
-        tags=["text-classification", "multi-label-classification", "retune"],
-        model_name=params.report.title,
-        eval_results=entries,
-    )
-    return str(data.to_yaml())
-
-
-def _result(params: Params, champion: Measured, split: str, name: str) -> EvalResult:
-    metric, arguments = HUB_METRICS.get(name, (name, None))
-    return EvalResult(
-        task_type="text-classification",
-        task_name="Several labels for a text",
-        dataset_type="custom",
-        dataset_name=params.report.title,
-        dataset_split=split,
-        metric_type=metric,
-        metric_name=NAMES[name],
-        metric_value=round(champion.metrics[split][name].value, SHOWN),
-        metric_args=arguments,
-    )
+    answers = (as_pairs(probabilities.ravel()) for probabilities in (predictions.probabilities, scaled))
+    return reliability_chart(labels, *answers, preds=preds, of="the answer")

@@ -15,7 +15,7 @@ from stages.metrics.set_rule import SetRule
 from stages.metrics.summary import MetricValue
 from stages.paths import Paths
 from stages.predictions import Predictions, read_predictions
-from stages.report.results import AllSeeds, choose_champion, require_files, require_same_rows
+from stages.report.results import AllSeeds
 from stages.schema import Evaluate
 from stages.targets.target import read_target
 
@@ -81,20 +81,11 @@ Results = AllSeeds[SeedResult]
 
 
 def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Results:
-    """Read what finetune and evaluate wrote for each seed.
-
-    Raises:
-        ReportError: A file is missing, the seeds were evaluated on different rows, or val and test are both empty.
-    """
-    target = read_target(paths.labels)
-    metric = target.leading(evaluate.metric)
-    results = [_read_seed(paths, seed, target.labels) for seed in seeds]
-    require_same_rows(paths, [(result.seed, result.predictions) for result in results])
-    return Results(target.labels, metric, results, choose_champion(results, metric))
+    """Read what finetune and evaluate wrote for each seed; raises as `AllSeeds.read`."""
+    return Results.read(paths, seeds, evaluate, _read_seed)
 
 
-def _read_seed(paths: Paths, seed: int, labels: Sequence[str]) -> SeedResult:
-    require_files(paths, seed)
+def _read_seed(paths: Paths, seed: int) -> SeedResult:
     written: dict[str, Any] = read_json(paths.metrics(seed))
     fitted, trained = written["calibration"], read_json(paths.finetune_stats(seed))
     return SeedResult(
@@ -107,7 +98,9 @@ def _read_seed(paths: Paths, seed: int, labels: Sequence[str]) -> SeedResult:
             split: {label: _label_score(entry) for label, entry in written[split].get("per_label", {}).items()}
             for split in ("val", "test")
         },
-        rule=SetRule(fitted["temperature"], [fitted["thresholds"][label] for label in labels]),
+        rule=SetRule(
+            fitted["temperature"], [fitted["thresholds"][label] for label in read_target(paths.labels).labels]
+        ),
         trials={label: Trial(**trial) if trial else None for label, trial in fitted["trials"].items()},
         predictions=read_predictions(paths.predictions(seed)),
         curve=pd.read_csv(paths.curve(seed)),

@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
 from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.regression import METRICS, number_differences, number_scores
 from stages.metrics.summary import exact
 from stages.paths import Paths
-from stages.report.baselines import MAX_FEATURES, BaselineScore
+from stages.report.baselines import BaselineScore, sample_rows, weigh_words
 from stages.report.numbers.results import Results
 from stages.report.rows import read_texts, read_train
 
@@ -48,16 +47,12 @@ def predict_tfidf(
         max_train_rows: A larger train is sampled down to this many rows (>= 1).
         seed: Of the sampling.
     """
-    rows = np.arange(len(numbers))
-    if len(rows) > max_train_rows:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, max_train_rows, replace=False))
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=MAX_FEATURES)
-    try:
-        words = vectorizer.fit_transform([train_texts[row] for row in rows.tolist()])
-    except ValueError:  # no text contains a word of two or more letters
+    rows = sample_rows(len(numbers), max_train_rows, seed=seed)
+    words = weigh_words([train_texts[row] for row in rows.tolist()], texts, outputs=1, dtype=np.float64)
+    if words is None:
         return np.full(len(texts), float(numbers.mean()))
-    model = Ridge(alpha=1.0, solver="sparse_cg", tol=1e-6).fit(words, numbers[rows])
-    return np.asarray(model.predict(vectorizer.transform(texts)), dtype=np.float64)
+    model = Ridge(alpha=1.0, solver="sparse_cg", tol=1e-6).fit(words[0], numbers[rows])
+    return np.asarray(model.predict(words[1]), dtype=np.float64)
 
 
 def score_baselines(

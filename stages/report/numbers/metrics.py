@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.metrics.bootstrap import Bootstrap
+from stages.metrics.bootstrap import Bootstrap, Estimate
 from stages.metrics.regression import measure_numbers
 from stages.metrics.summary import MetricSummary, MetricValue, exact
 from stages.report.baselines import BaselineScore
 from stages.report.folds import FoldScore
 from stages.report.numbers.residuals import Residual, SliceScore
 from stages.report.numbers.results import Results
-from stages.report.summary import summarise, summary_of
+from stages.report.summary import summarise_seeds
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,6 @@ def compute_metrics(
     results: Results,
     bootstrap: Bootstrap,
     *,
-    metric: str,
     baselines: dict[str, dict[str, BaselineScore]],
     slices: dict[str, dict[str, SliceScore]],
     suspects: Sequence[Residual],
@@ -85,11 +84,11 @@ def compute_metrics(
 ) -> Metrics:
     """Return the contents of metrics.json; arguments as the attributes of `Metrics`."""
     champion = results.champion
-    val, _ = summarise_split(results, "val", bootstrap)
-    test, shares = summarise_split(results, "test", bootstrap)
+    val, _ = summarise_seeds(results, "val", bootstrap, measure_seeds)
+    test, shares = summarise_seeds(results, "test", bootstrap, measure_seeds)
     return Metrics(
         target="number",
-        metric=metric,
+        metric=results.metric,
         seeds=[result.seed for result in results.seeds],
         champion=Champion(
             seed=champion.seed,
@@ -114,21 +113,12 @@ def compute_metrics(
     )
 
 
-def summarise_split(
-    results: Results, split: str, bootstrap: Bootstrap
-) -> tuple[dict[str, MetricSummary], dict[str, float]]:
-    """Return every metric of a split over the seeds, and the seeds' share of its variance; see `summarise`."""
-    first, *others = results.seeds
-    predictions = first.predictions[split]
-    if not len(predictions):
-        return {}, {}
-    if not others:
-        return {name: summary_of(value, None) for name, value in first.metrics[split].items()}, {}
+def measure_seeds(results: Results, split: str, bootstrap: Bootstrap) -> dict[str, Estimate]:
+    """Return every metric of a split, the mean over the seeds."""
+    predictions = results.champion.predictions[split]
     models = [result.predictions[split].preds.astype(np.float64) for result in results.seeds]
     numbers = predictions.labels.astype(np.float64)
-    estimates = measure_numbers(numbers, models, groups=predictions.groups, bootstrap=bootstrap)
-    seeds = [result.metrics[split] for result in results.seeds]
-    return summarise(estimates, seeds, confidence=bootstrap.confidence)
+    return measure_numbers(numbers, models, groups=predictions.groups, bootstrap=bootstrap)
 
 
 def _collapsed(results: Results) -> dict[str, str]:

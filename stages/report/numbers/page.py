@@ -1,21 +1,19 @@
 """report.html, report.md and the model card where the label is a number."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-from huggingface_hub import EvalResult, ModelCardData
 
 from stages.metrics.failures import ADVICE
-from stages.metrics.summary import SHOWN
 from stages.params import Params
 from stages.paths import Paths
 from stages.report.charts.axes import LEFT, RIGHT, WIDTH, Frame, Scale, round_ticks, vertical_scale
-from stages.report.charts.bars import BarChart, histogram
+from stages.report.charts.bars import BarChart
+from stages.report.charts.figures import length_chart, loss_chart, metric_chart
 from stages.report.charts.interval import IntervalChart, interval_chart
-from stages.report.charts.lines import LineChart, epoch_chart
+from stages.report.charts.lines import LineChart
 from stages.report.data_summary import DataSummary, read_data_summary
 from stages.report.growth import Growth, read_growth
 from stages.report.numbers.metrics import Metrics
@@ -23,10 +21,15 @@ from stages.report.numbers.residuals import SUSPECT, Residual
 from stages.report.numbers.results import Results
 from stages.report.provenance import Provenance, read_provenance
 from stages.report.render.context import describe_target, read_shown_texts
-from stages.report.render.glossary import NAMES
+from stages.report.render.front_matter import HubMetric, front_matter
 
 MOST_POINTS = 400  # of the residual plot
-HUB_METRICS = {"mean_absolute_error": "mae", "pearson": "pearsonr", "spearman": "spearmanr", "r2": "r_squared"}
+HUB_METRICS: Mapping[str, HubMetric] = {
+    "mean_absolute_error": ("mae", None),
+    "pearson": ("pearsonr", None),
+    "spearman": ("spearmanr", None),
+    "r2": ("r_squared", None),
+}
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ def build_context(
     shown = list(suspects)[: params.report.suspects]
     positions = sorted({row.position for row in [*largest, *shown]}) if params.report.show_text else []
     provenance = read_provenance(paths, params, results.champion.seed)
-    names = list(dict.fromkeys([results.metric, *results.champion.metrics[results.split]]))
+    measured = results.champion.metrics[results.split]
+    names = list(dict.fromkeys([results.metric, *measured]))
     return Context(
         params=params,
         results=results,
@@ -114,7 +118,15 @@ def build_context(
         data=read_data_summary(paths, results.labels, most_classes=len(results.labels)),
         provenance=provenance,
         growth=read_growth(paths, params),
-        front_matter=_front_matter(params, results, provenance, names),
+        front_matter=front_matter(
+            params,
+            results,
+            provenance,
+            task="A number for a text",
+            metrics=[name for name in names if math.isfinite(measured[name].value)],
+            hub_metrics=HUB_METRICS,
+            tags=["regression"],
+        ),
     )
 
 
@@ -134,24 +146,13 @@ def _failures(metrics: Metrics, split: str) -> list[str]:
 
 
 def _charts(paths: Paths, results: Results, metrics: Metrics) -> Charts:
-    champion, lengths = results.champion, pd.read_csv(paths.lengths)
-    epochs: list[int] = max((result.curve["epoch"] for result in results.seeds), key=len).tolist()
-    losses = {
-        f"{split}, seed {result.seed}": result.curve[f"{split}_loss"].tolist()
-        for split in ("train", "val")
-        for result in results.seeds
-    }
+    baselines = {BASELINES[name]: scores["r2"].value for name, scores in metrics.baselines.items()}
     return Charts(
-        headline=interval_chart(
-            champion.metrics[results.split]["r2"],
-            {BASELINES[name]: scores["r2"].value for name, scores in metrics.baselines.items()},
-        ),
-        losses=epoch_chart(losses, epochs),
-        metric=epoch_chart({f"seed {r.seed}": r.curve["val_r2"].tolist() for r in results.seeds}, epochs),
+        headline=interval_chart(results.champion.metrics[results.split]["r2"], baselines),
+        losses=loss_chart(results),
+        metric=metric_chart(results, "r2"),
         residuals=residual_plot(results),
-        lengths=histogram(
-            dict(zip(lengths["tokens"].tolist(), lengths["rows"].tolist(), strict=True)), x_label="tokens"
-        ),
+        lengths=length_chart(paths),
     )
 
 
@@ -172,32 +173,3 @@ def residual_plot(results: Results) -> Scatter:
         for row in rows.tolist()
     ]
     return Scatter(Frame(across.ticks(x_ticks), up.ticks(y_ticks), "predicted number"), points, up(0.0))
-
-
-def _front_matter(params: Params, results: Results, provenance: Provenance, names: Sequence[str]) -> str:
-    measured = results.champion.metrics[results.split]
-    entries = [
-        EvalResult(
-            task_type="text-classification",  # the Hub has no regression of texts
-            task_name="A number for a text",
-            dataset_type="custom",
-            dataset_name=params.report.title,
-            dataset_split=results.split,
-            metric_type=HUB_METRICS.get(name, name),
-            metric_name=NAMES[name],
-            metric_value=round(measured[name].value, SHOWN),
-        )
-        for name in names
-        if math.isfinite(measured[name].value)
-    ]
-    data = ModelCardData(
-        base_model=provenance.base_model,
-        language=provenance.language or None,
-        license=provenance.license,
-        library_name="transformers",
-        pipeline_tag="text-classification",
-        tags=["text-classification", "regression", "retune"],
-        model_name=params.report.title,
-        eval_results=entries,
-    )
-    return str(data.to_yaml())

@@ -1,18 +1,15 @@
 """Residuals, a row's number minus its prediction: by slice, the largest ones, and those that point to wrong labels."""
 
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.files import csv_writer
 from stages.metrics.slices import Slices
 from stages.metrics.summary import exact
 from stages.report.judged import Judged
 from stages.report.mean_error import mean_error
-from stages.shown import spreadsheet_safe, visible
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -105,14 +102,3 @@ def robust_sizes(residuals: Floats) -> Floats:
     deviations = residuals - np.median(residuals)
     spread = TO_SD * float(np.median(np.abs(deviations)))
     return deviations / spread if spread > 0 else np.zeros_like(deviations)
-
-
-def suspects_csv(suspects: Sequence[Residual]) -> str:
-    """Return suspects.csv: ids and numbers, but no texts; safe to open in a spreadsheet."""
-    file = io.StringIO(newline="")
-    writer = csv_writer(file)
-    writer.writerow([field.name for field in fields(Residual)])
-    for suspect in suspects:
-        values = vars(suspect).values()
-        writer.writerow(spreadsheet_safe(visible(value)) if isinstance(value, str) else value for value in values)
-    return file.getvalue()

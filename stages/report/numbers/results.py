@@ -12,9 +12,8 @@ from stages.files import read_json
 from stages.metrics.summary import MetricValue
 from stages.paths import Paths
 from stages.predictions import Predictions, read_predictions
-from stages.report.results import AllSeeds, choose_champion, require_files, require_same_rows
+from stages.report.results import AllSeeds
 from stages.schema import Evaluate
-from stages.targets.target import read_target
 
 Floats = NDArray[np.float64]
 
@@ -52,20 +51,11 @@ Results = AllSeeds[SeedResult]
 
 
 def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Results:
-    """Read what finetune and evaluate wrote for each seed.
-
-    Raises:
-        ReportError: A file is missing, the seeds were evaluated on different rows, or val and test are both empty.
-    """
-    results = [_read_seed(paths, seed) for seed in seeds]
-    require_same_rows(paths, [(result.seed, result.predictions) for result in results])
-    target = read_target(paths.labels)
-    metric = target.leading(evaluate.metric)
-    return Results(target.labels, metric, results, choose_champion(results, metric))
+    """Read what finetune and evaluate wrote for each seed; raises as `AllSeeds.read`."""
+    return Results.read(paths, seeds, evaluate, _read_seed)
 
 
 def _read_seed(paths: Paths, seed: int) -> SeedResult:
-    require_files(paths, seed)
     written: dict[str, Any] = read_json(paths.metrics(seed))
     fitted = written["calibration"]
     return SeedResult(

@@ -1,6 +1,6 @@
 """The values that the templates show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from sklearn.metrics import confusion_matrix
@@ -16,12 +16,14 @@ from stages.report.growth import Growth, read_growth
 from stages.report.metrics import Metrics
 from stages.report.mistakes import Confusion, Mistake, confident_mistakes, frequent_confusions
 from stages.report.provenance import Provenance, read_provenance
+from stages.report.render.front_matter import HubMetric, front_matter
 from stages.report.render.glossary import NAMES
 from stages.report.results import Results
 from stages.report.rows import read_texts
 from stages.report.slices import SMALL, weakness
 from stages.report.suspects import Suspect
 
+HUB_METRICS: Mapping[str, HubMetric] = {"macro_f1": ("f1", {"average": "macro"}), "mcc": ("matthews_correlation", None)}
 MATRIX_LABELS = 20  # a larger matrix is unreadable: only the most frequent confusions are listed
 CONFUSIONS = 15
 MOST_CLASSES = 200  # listed in a table: of more, those with the lowest F1, and those with the fewest rows in train
@@ -70,6 +72,7 @@ class Context:
         data: The rows from the source files to the splits.
         provenance: How the champion was made.
         growth: What more labels would bring; None where extrapolate is off.
+        front_matter: Of the model card.
     """
 
     params: Params
@@ -93,6 +96,7 @@ class Context:
     data: DataSummary
     provenance: Provenance
     growth: Growth | None
+    front_matter: str
 
 
 def build_context(
@@ -113,6 +117,7 @@ def build_context(
     mistakes = confident_mistakes(predictions, labels, results.champion.rule, limit=params.report.mistakes)
     top_suspects = list(suspects)[: params.report.suspects]
     positions = {mistake.position for mistake in mistakes} | {suspect.position for suspect in top_suspects}
+    provenance = read_provenance(paths, params, results.champion.seed)
     return Context(
         params=params,
         results=results,
@@ -135,8 +140,16 @@ def build_context(
             paths, results, metrics, metric=metric, headline=headline, mcc_per_batch=params.report.mcc_per_batch
         ),
         data=read_data_summary(paths, labels, most_classes=MOST_CLASSES),
-        provenance=read_provenance(paths, params, results.champion.seed),
+        provenance=provenance,
         growth=read_growth(paths, params),
+        front_matter=front_matter(
+            params,
+            results,
+            provenance,
+            task="Text classification",
+            metrics=headline_metrics(headline, results.champion.metrics[results.split]),
+            hub_metrics=HUB_METRICS,
+        ),
     )
 
 

@@ -9,21 +9,10 @@ from markupsafe import Markup
 
 from stages.metrics.summary import format_value
 from stages.report.render import formats
-from stages.report.render.context import Context
 from stages.report.render.glossary import MEANINGS, NAMES
 from stages.shown import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-def render_html(context: Context) -> str:
-    """Return report.html: one file that loads nothing else."""
-    return render("report.html.j2", context)
-
-
-def render_markdown(context: Context) -> str:
-    """Return report.md, for GitHub."""
-    return render("report.md.j2", context)
 
 
 def render(template: str, context: object) -> str:

@@ -1,7 +1,10 @@
 """A command of retune in this process: as fast as a function, and with its real exit code and output."""
 
+import contextlib
+import io
 import logging
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,14 +36,39 @@ class Commands:
     def __call__(self, root: Path, *arguments: str) -> Done:
         self.monkeypatch.chdir(root)
         self.monkeypatch.setattr(sys, "argv", ["retune", *arguments])
-        loggers = [logging.getLogger(name) for name in ("pipeline", "stages")]
-        before = [(logger, list(logger.handlers), logger.level, logger.propagate) for logger in loggers]
         self.capfd.readouterr()
-        try:
-            with pytest.raises(SystemExit) as end:
-                cli.main()
-        finally:
-            for logger, handlers, level, propagate in before:
-                logger.handlers, logger.level, logger.propagate = handlers, level, propagate
+        code = _exit_code()
         captured = self.capfd.readouterr()
-        return Done(end.value.code if isinstance(end.value.code, int) else 1, captured.out, captured.err)
+        return Done(code, captured.out, captured.err)
+
+
+def run(root: Path, *arguments: str) -> Done:
+    """Run a command in a folder; what it and this process print is kept, what processes of its own print is not."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(root),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(sys, "argv", ["retune", *arguments])
+        code = _exit_code()
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def _exit_code() -> int:
+    with _loggers_as_before(), pytest.raises(SystemExit) as end:
+        cli.main()
+    return end.value.code if isinstance(end.value.code, int) else 1
+
+
+@contextlib.contextmanager
+def _loggers_as_before() -> Iterator[None]:
+    """Undo what a command does to the loggers: the next one's lines would come twice, and where this one's went."""
+    loggers = [logging.getLogger(name) for name in ("pipeline", "stages")]
+    before = [(logger, list(logger.handlers), logger.level, logger.propagate) for logger in loggers]
+    try:
+        yield
+    finally:
+        for logger, handlers, level, propagate in before:
+            logger.handlers, logger.level, logger.propagate = handlers, level, propagate

@@ -11,7 +11,7 @@ from pipeline.cli import app
 from stages.errors import DataError, ModelError, RetuneError
 from stages.inference.classifier import Classifier
 from stages.paths import Paths
-from tests.pipeline.prediction.rows import run_retune
+from tests.pipeline.prediction.rows import run_retune, write_csv
 
 ROOT = Path(__file__).parents[3]
 
@@ -77,11 +77,12 @@ def test_an_escape_in_a_text_does_not_reach_the_terminal(model: Path) -> None:
     assert result.stdout.endswith("  good �[31mapp�\n")
 
 
-def test_a_spreadsheet_computes_nothing(model: Path) -> None:
-    options = ("predict", "--file", "-", "--model", str(model))
-    lines = b"text\n=1+1 good\n"
-    assert run_retune(*options, "--spreadsheet-safe", input=lines).stdout.splitlines()[1].startswith(b"'=1+1 good,")
-    assert run_retune(*options, input=lines).stdout.splitlines()[1].startswith(b"=1+1 good,")
+def test_a_spreadsheet_computes_nothing(model: Path, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "in.csv", ["=1+1 good"])
+    command = ["predict", "--file", str(file), "--model", str(model)]
+    for options, start in ((["--spreadsheet-safe"], "'=1+1 good,"), ([], "=1+1 good,")):
+        result = CliRunner().invoke(app, [*command, *options])
+        assert result.stdout.splitlines()[1].startswith(start)
 
 
 def test_standard_input_to_standard_output(model: Path) -> None:

@@ -1,12 +1,10 @@
-"""What the tests of `retune compare` do to a project: write results, tag them, run the command."""
+"""What the tests of `retune compare` do to a project: write results, and tag them."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from tests.pipeline import outcomes
-from tests.pipeline.toy import environment, git
+from tests.pipeline.toy import git
 
 
 def commit_results(root: Path, tag: str, data: Any, probabilities: Any) -> None:
@@ -14,13 +12,6 @@ def commit_results(root: Path, tag: str, data: Any, probabilities: Any) -> None:
     outcomes.write_results(root, data, probabilities)
     outcomes.commit(root, tag)
     git(root, "tag", tag)
-
-
-def retune(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a project, with the code of this repository."""
-    command = [sys.executable, "-m", "pipeline.cli", *arguments]
-    path = str(outcomes.ROOT)
-    return subprocess.run(command, cwd=root, env=environment(PYTHONPATH=path), capture_output=True, text=True)
 
 
 def write_times(root: Path) -> dict[Path, int]:

@@ -14,7 +14,8 @@ from pipeline.comparison.result import Comparison
 from stages.errors import PipelineError
 from stages.paths import Paths
 from tests.pipeline import outcomes
-from tests.pipeline.comparison.commands import commit_results, retune, write_times
+from tests.pipeline.commands import in_process
+from tests.pipeline.comparison.commands import commit_results, write_times
 from tests.pipeline.toy import add_remote, git
 
 HOSTILE = "<script>alert(1)</script> | `x` @someone #1 ![i](https://example.com/i.png) </details> \u202e\n\n# Big"
@@ -71,7 +72,7 @@ def test_every_command_prints_the_same_digits_for_the_same_thing(project: Path) 
     )
     assert mean != ships
     results, log, compared = (
-        retune(project, *arguments).stdout
+        in_process.run(project, *arguments).out
         for arguments in (["results"], ["log", "--metric", "accuracy", "-n", "1"], ["compare", "base", "many"])
     )
     (line,) = [line.split() for line in results.splitlines() if line.startswith("accuracy")]
@@ -191,18 +192,19 @@ def test_one_seed_per_side_without_earlier_seeds_leaves_fail_on_worse_undecided(
     outcomes.set_params(root, seeds=[42])
     for tag, wrong in (("good", 20), ("bad", 90)):
         commit_results(root, tag, data, {42: outcomes.predict(data, wrong=wrong, seed=wrong)})
-    down = retune(root, "compare", "good", "bad", "--fail-on", "worse")
-    assert down.returncode == 4
-    assert down.stdout.startswith("these two models differ: test.macro_f1")
-    assert "UNDECIDED: no headline metric is worse" in down.stdout
-    assert "Train at least two seeds per side" in " ".join(down.stdout.split())
+    down = in_process.run(root, "compare", "good", "bad", "--fail-on", "worse")
+    assert down.code == 4
+    assert down.out.startswith("these two models differ: test.macro_f1")
+    assert "UNDECIDED: no headline metric is worse" in down.out
+    assert "Train at least two seeds per side" in " ".join(down.out.split())
     assert (
-        "The gate can't be decided" in retune(root, "compare", "good", "bad", "--fail-on", "worse", "--markdown").stdout
+        "The gate can't be decided"
+        in in_process.run(root, "compare", "good", "bad", "--fail-on", "worse", "--markdown").out
     )
-    assert retune(root, "compare", "bad", "good", "--fail-on", "worse").returncode == 0
-    broken = retune(root, "compare", "good", "bad", "--fail-on", "worse", "--require", "test.accuracy > 0.9")
-    assert broken.returncode == 3  # a rule that is broken outweighs one that is open
-    assert "test.accuracy of the champion (seed 42) is 0.7" in broken.stdout
+    assert in_process.run(root, "compare", "bad", "good", "--fail-on", "worse").code == 0
+    broken = in_process.run(root, "compare", "good", "bad", "--fail-on", "worse", "--require", "test.accuracy > 0.9")
+    assert broken.code == 3  # a rule that is broken outweighs one that is open
+    assert "test.accuracy of the champion (seed 42) is 0.7" in broken.out
 
 
 def test_several_seeds_are_a_second_source_of_chance(project: Path) -> None:
@@ -361,13 +363,13 @@ def test_a_damaged_revision_is_said_in_one_line(project: Path, tmp_path: Path, c
 
 
 def test_the_command_gates_with_its_exit_code(project: Path) -> None:
-    assert retune(project, "compare", "base", "twin", "--fail-on", "worse").returncode == 0
-    assert retune(project, "compare", "base", "worse", "--fail-on", "worse").returncode == 3
-    stated = retune(project, "compare", "base", "worse")  # report.gate of `worse` asks for accuracy 0.85
-    assert stated.returncode == 3
-    assert "FAILED: test.accuracy >= 0.85" in stated.stdout
-    assert retune(project, "compare", "base", "twin", "--max-drop", "test.mcc=0.2").returncode == 0
-    assert retune(project, "compare", "base", "twin", "--max-drop", "test.mcc=0.01").returncode == 3
+    assert in_process.run(project, "compare", "base", "twin", "--fail-on", "worse").code == 0
+    assert in_process.run(project, "compare", "base", "worse", "--fail-on", "worse").code == 3
+    stated = in_process.run(project, "compare", "base", "worse")  # report.gate of `worse` asks for accuracy 0.85
+    assert stated.code == 3
+    assert "FAILED: test.accuracy >= 0.85" in stated.out
+    assert in_process.run(project, "compare", "base", "twin", "--max-drop", "test.mcc=0.2").code == 0
+    assert in_process.run(project, "compare", "base", "twin", "--max-drop", "test.mcc=0.01").code == 3
 
 
 def test_the_command_says_what_is_wrong_in_one_line(project: Path) -> None:
@@ -376,22 +378,22 @@ def test_the_command_says_what_is_wrong_in_one_line(project: Path) -> None:
         (["base", "twin", "--require", "test.nothing > 0"], "head has no metric test.nothing"),
         (["base", "twin", "--max-drop", "test.mcc"], "expected METRIC=DROP"),
     ):
-        done = retune(project, "compare", *arguments)
-        assert done.returncode == 1
-        assert len(done.stderr.strip().splitlines()) == 1
-        assert words in done.stderr
+        done = in_process.run(project, "compare", *arguments)
+        assert done.code == 1
+        assert len(done.err.strip().splitlines()) == 1
+        assert words in done.err
 
 
 def test_the_terminal_fits_a_screen_and_begins_with_the_verdict(project: Path) -> None:
-    done = retune(project, "compare", "base", "worse")
-    lines = done.stdout.splitlines()
+    done = in_process.run(project, "compare", "base", "worse")
+    lines = done.out.splitlines()
     assert lines[0].startswith("these two models differ: test.macro_f1")
     assert len(lines) <= 45
-    assert "finetune.learning_rate 5e-05 -> 3e-05" in done.stdout
+    assert "finetune.learning_rate 5e-05 -> 3e-05" in done.out
 
 
 def test_json_is_json(project: Path) -> None:
-    comparison = json.loads(retune(project, "compare", "base", "twin", "--json").stdout)
+    comparison = json.loads(in_process.run(project, "compare", "base", "twin", "--json").out)
     assert comparison["verdict"] == "within noise"
     assert comparison["passed"] is True
     assert comparison["metrics"][0].keys() >= {

@@ -18,7 +18,8 @@ from pipeline.prediction.resume import Counts, PartialOutput
 from pipeline.prediction.run import embed_rows, predict_rows
 from stages.errors import DataError, RetuneError
 from stages.inference.classifier import Classifier
-from tests.pipeline.prediction.rows import run_retune, write_csv
+from tests.pipeline.commands import in_process
+from tests.pipeline.prediction.rows import write_csv
 
 
 def no_model(folder: Path) -> Classifier:
@@ -225,9 +226,13 @@ def test_two_runs_do_not_write_one_output(predict: Callable[..., Path], tmp_path
         assert len(other.files) == 1
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])  # Python writes what it kept when it ends
 @pytest.mark.parametrize(
-    ("source", "message"), [("-", b"Standard input is closed"), ("in.csv", b"Standard output can't be written")]
+    ("source", "message", "unbuffered"),
+    [
+        ("-", b"Standard input is closed", ""),
+        ("in.csv", b"Standard output can't be written", ""),  # Python writes what it kept when it ends
+        ("in.csv", b"Standard output can't be written", "1"),
+    ],
 )
 def test_streams_that_are_closed_or_full(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, message: bytes, unbuffered: str
@@ -242,8 +247,9 @@ def test_streams_that_are_closed_or_full(
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_standard_input_that_fails(model: Path) -> None:
-    with Path("/proc/self/mem").open("rb") as unreadable:
-        result = run_retune("predict", "--file", "-", "--model", str(model), stdin=unreadable)
-    assert result.returncode == 1
-    assert result.stderr.startswith(b"error: standard input can't be read: Input/output error")
+def test_standard_input_that_fails(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/proc/self/mem").open(encoding="utf-8") as unreadable:
+        monkeypatch.setattr(sys, "stdin", unreadable)
+        done = in_process.run(tmp_path, "predict", "--file", "-", "--model", str(model))
+    assert done.code == 1
+    assert done.err.startswith("error: standard input can't be read: Input/output error")

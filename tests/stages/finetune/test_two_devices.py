@@ -1,5 +1,6 @@
 """Two processes that train together (DDP on the CPU): the same as one with twice the batch, written once."""
 
+import logging
 import os
 import re
 import subprocess
@@ -14,6 +15,8 @@ import torch
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
+from stages.finetune.__main__ import main
+from stages.params import read_params
 from stages.paths import Paths
 from tests.stages.finetune.runs import DEFAULT
 from tests.stages.finetune.tiny import write_encoder, write_tokens
@@ -22,15 +25,20 @@ pytestmark = pytest.mark.slow
 SOON = 240  # seconds until a run that hangs is ended
 
 
-def finetune(root: Path, **changes: Any) -> subprocess.CompletedProcess[str]:
-    """Run the stage in a folder of its own, as DVC does."""
+def prepare(root: Path, **changes: Any) -> Paths:
+    """Write what the stage reads, in a folder of its own."""
     paths = Paths(root)
     write_tokens(paths)
     write_encoder(paths.encoder, dropout=0.0)
     values = YAML(typ="safe").load(DEFAULT)
     values["finetune"] |= {"accelerator": "cpu", "max_epochs": 2, "patience": None, "learning_rate": 1e-3} | changes
     values["finetune"]["precision"] = "32"
-    YAML().dump(values, root / "params.yaml")
+    YAML().dump(values, paths.params)
+    return paths
+
+
+def finetune(root: Path) -> subprocess.CompletedProcess[str]:
+    """Run the stage as DVC does."""
     environment = os.environ | {"PYTHONPATH": str(DEFAULT.parents[1]), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, "-m", "stages.finetune", "--seed", "1"],
@@ -51,15 +59,18 @@ def finetune(root: Path, **changes: Any) -> subprocess.CompletedProcess[str]:
     ],
     ids=lambda changes: changes["method"],
 )
-def test_two_devices_do_what_one_does_with_twice_the_batch(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_two_devices_do_what_one_does_with_twice_the_batch(
+    tmp_path: Path, changes: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    runs = [
-        finetune(one, batch_size=14, **changes),
-        finetune(two, batch_size=7, devices=2, strategy="ddp", **changes),
-    ]
-    for run in runs:
-        assert run.returncode == 0, run.stderr
-        assert len(re.findall(r"epoch \d of 2", run.stderr)) == 2  # by one process alone
+    caplog.set_level(logging.INFO)
+    paths = prepare(one, batch_size=14, **changes)
+    main(read_params(paths.params), paths, 1)
+    prepare(two, batch_size=7, devices=2, strategy="ddp", **changes)
+    run = finetune(two)
+    assert run.returncode == 0, run.stderr
+    for log in (caplog.text, run.stderr):
+        assert len(re.findall(r"epoch \d of 2", log)) == 2  # by one process alone
     curves = [pd.read_csv(Paths(root).curve(1)) for root in (one, two)]
     pd.testing.assert_frame_equal(*curves, atol=1e-4)
     weights = [load_file(Paths(root).finetuned(1) / "model.safetensors") for root in (one, two)]
@@ -73,7 +84,8 @@ def test_two_devices_do_what_one_does_with_twice_the_batch(tmp_path: Path, chang
 
 
 def test_an_error_on_the_devices_is_one_line_and_leaves_no_process(tmp_path: Path) -> None:
-    run = finetune(tmp_path, devices=2, batch_size=8, learning_rate=1e30, gradient_clip=0.0)
+    prepare(tmp_path, devices=2, batch_size=8, learning_rate=1e30, gradient_clip=0.0)
+    run = finetune(tmp_path)
     assert run.returncode != 0
     assert re.search(r"^error: The loss is (nan|inf)", run.stderr, re.MULTILINE)
     assert "Traceback" not in run.stderr

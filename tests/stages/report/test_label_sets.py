@@ -18,12 +18,13 @@ from stages.metrics.set_rule import SetRule
 from stages.metrics.summary import MetricValue
 from stages.predictions import Predictions
 from stages.report.judged import judged_by_seeds
-from stages.report.label_sets.answers import Suspect, confident_mistakes, find_suspects, suspects_csv
+from stages.report.label_sets.answers import Suspect, confident_mistakes, find_suspects
 from stages.report.label_sets.baselines import predict_frequent_set, predict_tfidf, score_baselines
 from stages.report.label_sets.metrics import compute_metrics
 from stages.report.label_sets.results import LabelScore, Results, SeedResult
 from stages.report.label_sets.slices import expected_wrong, score_slices
 from stages.report.mean_error import mean_error
+from stages.report.suspects import suspects_csv
 
 BOOTSTRAP = Bootstrap(100, 0.95, 0)
 LABELS = ["app", "bill", "=SUM(A1)"]
@@ -185,7 +186,7 @@ def test_suspects_are_safe_in_a_spreadsheet() -> None:
     labels, probabilities = draw(skill=4)
     given = labels.copy()
     given[3, 2] = ~given[3, 2]
-    text = suspects_csv(suspects_of(results_of((probabilities, probabilities), labels=given)))
+    text = suspects_csv(Suspect, suspects_of(results_of((probabilities, probabilities), labels=given)))
     rows = list(csv.DictReader(text.splitlines()))
     assert list(rows[0]) == ["id", "position", "split", "label", "given", "suggested", "probability", "labels"]
     assert {row["label"][:2] for row in rows if "SUM" in row["label"]} == {"'="}
@@ -229,7 +230,7 @@ def test_a_mean_of_groups_is_less_certain_than_one_of_rows() -> None:
 
 
 def compute(results: Results):
-    return compute_metrics(results, BOOTSTRAP, metric="micro_f1", baselines={}, slices={}, suspects=[], notes=[])
+    return compute_metrics(results, BOOTSTRAP, baselines={}, slices={}, suspects=[], notes=[])
 
 
 def test_a_model_that_always_gives_one_set_is_called_so() -> None:

@@ -7,8 +7,8 @@ from sklearn.metrics import f1_score, precision_score
 from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.classification import count_scores
 from stages.metrics.summary import exact
-from stages.report.metrics import ClassScore, Metrics, _collapsed, compute_metrics
-from stages.report.results import Results
+from stages.report.metrics import ClassScore, Metrics, compute_metrics
+from stages.report.results import Results, only_answer
 from tests.stages.report.results import make_results
 
 BOOTSTRAP = Bootstrap(resamples=100, confidence=0.95, seed=1)
@@ -17,7 +17,7 @@ BOOTSTRAP = Bootstrap(resamples=100, confidence=0.95, seed=1)
 def compute(labels: list[int], preds: list[int], num_labels: int) -> Metrics:
     probabilities = np.where(np.array(preds)[:, None] == np.arange(num_labels), 0.6, 0.4 / max(1, num_labels - 1))
     results = make_results(np.array(labels), probabilities)
-    return compute_metrics(results, BOOTSTRAP, metric="macro_f1", baselines={}, slices=[], suspects=[], notes=[])
+    return compute_metrics(results, BOOTSTRAP, baselines={}, slices=[], suspects=[], notes=[])
 
 
 def test_a_class_without_rows_scores_zero_and_counts_in_an_average_if_it_is_predicted() -> None:
@@ -69,24 +69,24 @@ def test_mistakes_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "preds", "collapsed"),
+    ("labels", "preds", "answer"),
     [
-        ([0, 0, 1, 2], [1, 1, 1, 1], {"1": "class 1"}),
-        ([0, 1], [0, 0], {"1": "class 0"}),
-        ([0, 0, 0], [0, 0, 0], {}),  # all rows are of one class, and the model is right: no sign of a collapse
-        ([1], [0], {}),
-        ([0, 1, 1], [0, 0, 1], {}),
+        ([0, 0, 1, 2], [1, 1, 1, 1], 1),
+        ([0, 1], [0, 0], 0),
+        ([0, 0, 0], [0, 0, 0], None),  # all rows are of one class, and the model is right: no sign of a collapse
+        ([1], [0], None),
+        ([0, 1, 1], [0, 0, 1], None),
     ],
 )
 @pytest.mark.parametrize("val", [False, True])
 def test_a_model_has_collapsed_if_it_predicts_one_label_for_rows_of_several(
-    labels: list[int], preds: list[int], collapsed: dict[str, str], val: bool
+    labels: list[int], preds: list[int], answer: int | None, val: bool
 ) -> None:
-    assert _collapsed(_results_of(labels, preds, labels[:val], preds[:val])) == collapsed
+    assert only_answer(_results_of(labels, preds, labels[:val], preds[:val]).champion) == answer
 
 
 def test_a_test_of_one_class_does_not_make_a_good_model_look_collapsed() -> None:
-    assert _collapsed(_results_of([0, 0, 0], [0, 0, 0], [0, 1, 2], [0, 1, 2])) == {}
+    assert only_answer(_results_of([0, 0, 0], [0, 0, 0], [0, 1, 2], [0, 1, 2]).champion) is None
 
 
 def _results_of(labels: list[int], preds: list[int], val_labels: list[int], val_preds: list[int]) -> Results:

@@ -11,6 +11,7 @@ from stages.metrics.bootstrap import Bootstrap, Estimate
 from stages.metrics.rule import DecisionRule
 from stages.metrics.summary import MetricValue
 from stages.predictions import Predictions
+from stages.report.metrics import measure_seeds
 from stages.report.results import Results
 from stages.report.summary import Spread, summarise_seeds, widen
 from tests.stages.report.results import make_results
@@ -69,7 +70,7 @@ def test_equal_models_have_hardly_a_share_due_to_seeds(hard: float) -> None:
         seeds = [make_results(labels, np.eye(2)[column] * 0.6 + 0.2).champion for column in preds]
         seeds = [dataclasses.replace(seed, metrics=_measure(seed.predictions, bootstrap)) for seed in seeds]
         results = Results(["a", "b"], "macro_f1", seeds, seeds[0])
-        shares.append(summarise_seeds(results, "test", bootstrap)[1]["accuracy"])
+        shares.append(summarise_seeds(results, "test", bootstrap, measure_seeds)[1]["accuracy"])
     assert np.mean(shares) < 0.2  # with the interaction in it: 0.4
 
 
