@@ -29,7 +29,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 from stages.files import remove_folder
 from stages.finetune import train as training
 from stages.finetune.__main__ import main as finetune
-from stages.finetune.batches import LengthBuckets
+from stages.finetune.batches import LengthBuckets, by_turns
 from stages.params import Params
 from stages.paths import Paths
 
@@ -60,8 +60,9 @@ class Setting:
         task: Of TASKS.
         rows: Of train.
         batches: `retune`, as it makes them; `pools of N` batches in which rows are sorted by length, all batches
-            shuffled and the largest first in the first epoch; `pools of N, any first` without the last; `pools of N,
-            spread` in an order that mixes lengths; `pools of N, noise spread` the same, sorted by lengths that are
+            shuffled and the largest first in the first epoch; with `any first` without the last; with `spread` in a
+            random order in which every four have one of each quarter of the lengths; with `in a row` shuffled within
+            each pool alone; with `turns` also longest first in every four; with `noise` sorted by lengths that are
             changed by up to a fifth; `transformers`, by its own function; or `Trainer`, with rows of like length
             together, and `Trainer, shuffled`.
         batch_size, learning_rate, epochs, warmup, layer_decay, schedule: As in section finetune of params.yaml.
@@ -138,17 +139,22 @@ def batches_of(name: str) -> Callable[[LengthBuckets, int], list[NDArray[np.int6
             return np.split(rows, range(size, len(rows), size))
         changed = random.uniform(1 - NOISE, 1 + NOISE, len(rows)) if "noise" in order else 1.0
         lengths = self.lengths * changed
-        found: list[NDArray[np.int64]] = []
+        pools = []
         for start in range(0, len(rows), size * int(pool)):
             part = rows[start : start + size * int(pool)]
             part = part[np.argsort(lengths[part], kind="stable")]
-            found += np.split(part, range(size, len(part), size))
+            pools.append(np.split(part, range(size, len(part), size)))
+        if "turns" in order:
+            pools = [by_turns(batches, random) for batches in pools]
+        elif "in a row" in order:
+            pools = [[batches[index] for index in random.permutation(len(batches))] for batches in pools]
+        found = [batch for batches in pools for batch in batches]
         if "spread" in order:
-            return spread(found, self.lengths, random)
-        found = [found[index] for index in random.permutation(len(found))]
-        if epoch == 0 and not order:
-            largest = int(np.argmax([len(batch) * self.lengths[batch].max() for batch in found]))
-            found[0], found[largest] = found[largest], found[0]
+            found = spread(found, self.lengths, random)
+        elif "turns" not in order and "in a row" not in order:
+            found = [found[index] for index in random.permutation(len(found))]
+        if epoch == 0 and (not order or "largest first" in order):
+            found.insert(0, found.pop(int(np.argmax([len(batch) * self.lengths[batch].max() for batch in found]))))
         return found
 
     return batches

@@ -20,7 +20,8 @@ TIMES = "times"  # how often each row of a part occurs in its step: more than on
 NOT_FOR_THE_MODEL = ("labels", "rows", STEP_LABELS, TIMES)
 
 POOL_BATCHES = 50  # rows are sorted by length within this many batches at most: few padding tokens, and still a shuffle
-POOLS = 4  # at least, if there are as many batches: one pool would have the same batches in every epoch
+POOLS = 4  # at least, where there are as many batches: one pool would have the same batches in every epoch
+TURNS = 4  # ranges of lengths
 VAL_BATCH_FACTOR = 4  # without gradients a larger batch fits in the same memory
 
 
@@ -89,12 +90,11 @@ class Part:
 class LengthBuckets(Sampler[Part]):
     """Every row once per epoch, in batches of rows of like length; seed and epoch alone decide the order.
 
-    Rows are shuffled and cut into pools, and each pool's batches come one after the other: often length goes with the
-    label, so batches do too, but a pool has the labels of all rows. (Shuffled over all pools, the same batches gave
-    small trainings that were worse: benchmarks/batches.md.)
+    Rows are shuffled and cut into pools, and a pool's batches come by turns: of long rows, of less long ones, of short
+    ones, and again. Length often goes with the label, and many batches in a row that hardly have one of the labels can
+    spoil a small training (benchmarks/batches.md).
 
-    The largest batch comes first in the first epoch: if it does not fit in memory, the training fails at once. With
-    several devices a batch has `batch_size` rows for each: two devices do what one does with twice the batch size.
+    With several devices a batch has `batch_size` rows for each: two devices do what one does with twice the batch size.
 
     Args:
         lengths: Tokens in each row; shape (rows,).
@@ -165,19 +165,13 @@ class LengthBuckets(Sampler[Part]):
         for start in range(0, len(order), rows_per_pool):
             rows = order[start : start + rows_per_pool]
             rows = rows[np.argsort(self.lengths[rows], kind="stable")]
-            pool = np.split(rows, self._cuts(rows, size, random))
-            batches += [pool[index] for index in random.permutation(len(pool))]
-        if epoch == 0:
-            largest = int(np.argmax([len(batch) * self.lengths[batch].max() for batch in batches]))
-            batches.insert(0, batches.pop(largest))
+            batches += by_turns(np.split(rows, self._cuts(rows, size, random)), random)
         return batches[: self.limit if isinstance(self.limit, int) else max(1, int(len(batches) * self.limit))]
 
     def _rows_per_pool(self, size: int) -> int:
         if self.max_tokens:  # the number of batches is the same in every epoch only if all rows are sorted together
             return len(self.lengths)
-        batches = -(-len(self.lengths) // size)
-        pools = max(POOLS, -(-batches // POOL_BATCHES))
-        return size * -(-batches // pools)
+        return size * max(1, min(POOL_BATCHES, len(self.lengths) // size // POOLS))
 
     def _cuts(self, rows: NDArray[np.int64], size: int, random: np.random.Generator) -> Sequence[int] | NDArray[Any]:
         """Return where to cut rows sorted by length."""
@@ -187,6 +181,13 @@ class LengthBuckets(Sampler[Part]):
         if remainder := len(rows) % size:
             sizes.insert(int(random.integers(len(sizes) + 1)), remainder)
         return np.cumsum(sizes)[:-1]
+
+
+def by_turns(batches: Sequence[NDArray[np.int64]], random: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Return batches, given by length, in an order in which every TURNS in a row have one of each range of lengths."""
+    longest_first = np.arange(len(batches))[::-1]
+    ranges = [random.permutation(part) for part in np.array_split(longest_first, TURNS)]
+    return [batches[part[turn]] for turn in range(len(ranges[0])) for part in ranges if turn < len(part)]
 
 
 def cuts_by_tokens(lengths: NDArray[np.int64], batch_size: int, max_tokens: int) -> list[int]:

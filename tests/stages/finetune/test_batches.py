@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.finetune.batches import POOL_BATCHES, LengthBuckets, TokenRows, val_batches
+from stages.finetune.batches import POOL_BATCHES, TURNS, LengthBuckets, TokenRows, val_batches
 from stages.paths import Paths
 from stages.tokens import open_tokens
 from tests.stages.finetune.runs import options, rows
@@ -41,16 +41,14 @@ def test_hardly_any_padding(rows: int, share: float) -> None:
 
 
 @pytest.mark.parametrize("rows", [480, 1003, 8000])
-def test_batches_that_follow_each_other_have_labels_of_all_rows_though_length_goes_with_the_label(rows: int) -> None:
-    """One label in seven, of the longest rows: sorted together, most batches have none of it, a few nothing else."""
+def test_a_label_of_the_longest_rows_is_never_far_away(rows: int) -> None:
+    """Length often goes with the label: of sorted rows few batches have it, and shuffled they can be ten apart."""
     lengths = np.resize(LENGTHS, rows)
-    label = lengths > np.quantile(lengths, 6 / 7)
-    window = min(POOL_BATCHES, rows // 32 // 4 + 1)
+    label = lengths > np.quantile(lengths, 0.75)
     for seed in range(20):
         batches = LengthBuckets(lengths, batch_size=32, seed=seed).batches(1)
-        for start in range(0, len(batches) - window, window):
-            share = label[np.concatenate(batches[start : start + window])].mean()
-            assert abs(share - label.mean()) < 0.12
+        having = np.flatnonzero([label[batch].any() for batch in batches])
+        assert np.diff(having, prepend=-1, append=len(batches)).max() <= 2 * TURNS
 
 
 @pytest.mark.parametrize("rows", [128, 480, 1003])
@@ -83,12 +81,6 @@ def test_a_batch_has_the_rows_of_its_split(paths: Paths) -> None:
     assert torch.equal(batch["input_ids"][0], torch.from_numpy(tokens.row(int(longest)).astype(np.int64)))
     assert sorted(batch["labels"].tolist()) == sorted(tokens.labels[positions].tolist())
     assert sorted(batch["rows"].tolist()) == [5, 70, 119]
-
-
-def test_the_largest_batch_comes_first_in_the_first_epoch() -> None:
-    batches = LengthBuckets(LENGTHS, batch_size=32, seed=3).batches(0)
-    sizes = [len(batch) * int(LENGTHS[batch].max()) for batch in batches]
-    assert sizes[0] == max(sizes)
 
 
 def test_a_limit_of_tokens_holds_for_every_batch_and_every_epoch() -> None:
