@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from pipeline.review.rows import ReviewRow
 from stages.corrections import Correction, last_of_each, read_corrections, write_corrections
+from stages.download.checks.spelling_key import spelling_key
 from stages.errors import RetuneError
 
 LOCK = ".retune/corrections.lock"
@@ -116,7 +117,8 @@ class Decisions:
 
 def applies(correction: Correction, row: ReviewRow) -> bool:
     """Whether a correction is about the row as it is: its text, and its label in the source."""
-    return (correction.text_hash, correction.old_label) == (row.text_hash, row.source_label)
+    same_label = spelling_key(correction.old_label) == spelling_key(row.source_label)
+    return correction.text_hash == row.text_hash and same_label
 
 
 def _differs(before: Correction | None, after: Correction) -> bool:

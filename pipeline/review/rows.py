@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline.review.kinds import KINDS, ReviewedKind, Suspects
 from stages.corrections import SOURCE_LABELS, text_hash
+from stages.download.checks.spelling_key import by_spelling, spelling_key
 from stages.errors import DataError
 from stages.files import read_json
 from stages.params import read_params
@@ -110,8 +112,12 @@ class DataSet:
         )
 
     def known_label(self, label: str) -> str | None:
-        """Return a label that a person gave, as rows.parquet has it; None where no row has it."""
-        return self._rows.known(label, self.labels)
+        """Return a label that a person gave in any spelling, as rows.parquet has it; None where no row has it."""
+        return self._rows.known(label, self.labels) or self._spelled.get(spelling_key(label))
+
+    @cached_property
+    def _spelled(self) -> dict[str, str]:
+        return by_spelling(self.labels)
 
     def neighbours(self, row_id: str) -> list[Neighbour]:
         """Return rows with the same or nearly the same text and another label."""
