@@ -65,7 +65,10 @@ def read_answers(path: Path, *, several: bool) -> list[Answer]:
     else:
         records = [record for _, record in read_edited(text, str(path))[1]]
     answers = [answer for record in records for answer in _answers(record, path, several)]
-    return [answer for answer in answers if answer.given]
+    given = [answer for answer in answers if answer.given]
+    if not given and (names := {name for record in records for name in _other_names(record)}):
+        raise DataError(f"{path} has answers called {examples(sorted(names))}, but none called label. Give {FORMS}.")
+    return given
 
 
 def _json_records(text: str, path: Path) -> list[dict[str, Any]]:
@@ -107,6 +110,13 @@ def _of_label_studio(task: Mapping[str, Any], several: bool) -> list[Answer]:
         for result in annotation.get("result") or []
         if result.get("from_name") == "label"
     ]
+
+
+def _other_names(record: Mapping[str, Any]) -> set[str]:
+    """The controls of Label Studio, or the questions of Argilla, other than label that a record has answers of."""
+    results = [result for annotation in record.get("annotations") or [] for result in annotation.get("result") or []]
+    questions = [name for name, values in (record.get("responses") or {}).items() if values]
+    return {*(str(result.get("from_name")) for result in results), *questions} - {"label"}
 
 
 def _of_argilla(

@@ -92,7 +92,8 @@ class Decisions:
             decision = "keep"
         new_label = new_label if decision == "relabel" else ""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return Correction(row.id, row.text_hash, row.source_label, decision, new_label, self.who, now, note)
+        line = " ".join(note.split())  # one line of the file, because git joins branches by lines
+        return Correction(row.id, row.text_hash, row.source_label, decision, new_label, self.who, now, line)
 
     def _without_change(self, row: ReviewRow, seen: tuple[str, str] | None) -> list[Correction]:
         """Return all corrections, if that of the row is the one that was seen."""

@@ -190,6 +190,19 @@ WRONG = {
 }
 
 
+OTHER_NAMES = {
+    "Label Studio": {"data": {"retune_id": "r2"}, "annotations": [{"result": [{"from_name": "mood", "value": {}}]}]},
+    "Argilla": {"id": "r2", "fields": {}, "responses": {"mood": [{"value": "1"}]}},
+}
+
+
+@pytest.mark.parametrize("tool", OTHER_NAMES)
+def test_answers_under_another_name_are_not_passed_over(root: Path, tmp_path: Path, tool: str) -> None:
+    (tmp_path / "in.json").write_text(json.dumps([OTHER_NAMES[tool]]))
+    with pytest.raises(DataError, match="has answers called 'mood', but none called label"):
+        take(root, tmp_path / "in.json")
+
+
 @pytest.mark.parametrize("what", WRONG)
 def test_nothing_is_half_imported(root: Path, tmp_path: Path, what: str) -> None:
     content, message = WRONG[what]
