@@ -24,7 +24,7 @@ def check_answers(answers: Sequence[Answer], data: DataSet, *, name: str) -> lis
     problems: dict[str, list[str]] = {}
     of_rows: dict[str, list[tuple[Answer, str, str]]] = {}
     for answer in answers:
-        row_id = _find(answer.id, data.position)
+        row_id = _find(answer.id, data.position) or _id_of_program(answer, data)
         decision = answer.decision or "relabel"
         label = data.known_label(_find(answer.label, data.labels) or answer.label) if answer.label else ""
         if row_id is None:
@@ -64,6 +64,11 @@ def check_answers(answers: Sequence[Answer], data: DataSet, *, name: str) -> lis
 def _find(value: str, values: Collection[str]) -> str | None:
     """Return the one of `values` that this is, or is the spreadsheet-safe form of."""
     return next((form for form in (value, spreadsheet_unsafe(value)) if form in values), None)
+
+
+def _id_of_program(answer: Answer, data: DataSet) -> str | None:
+    """Return the id that a spreadsheet program took for a number (`7` or `7.0` for `007`), if the text is the row's."""
+    return data.spelled_id(answer.id) if answer.text_hash or answer.text else None
 
 
 def _is_other_text(answer: Answer, row: ReviewRow) -> bool:

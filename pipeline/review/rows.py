@@ -115,6 +115,14 @@ class DataSet:
         """Return a label that a person gave in any spelling, as rows.parquet has it; None where no row has it."""
         return self._rows.known(label, self.labels) or self._spelled.get(spelling_key(label))
 
+    def spelled_id(self, row_id: str) -> str | None:
+        """Return the only id of which this is another spelling; None where there is none, or several."""
+        return self._spelled_ids.get(spelling_key(row_id))
+
+    @cached_property
+    def _spelled_ids(self) -> dict[str, str]:
+        return by_spelling(self.position)
+
     @cached_property
     def _spelled(self) -> dict[str, str]:
         return by_spelling(self.labels)

@@ -223,6 +223,18 @@ def test_a_label_in_the_spelling_of_a_program_is_the_label(root: Path, tmp_path:
     assert reviewing.decided(root) == {"r2": ("relabel", "1")}
 
 
+@pytest.mark.parametrize("cell", ["7", "7.0", "007"])
+def test_an_id_that_a_program_took_for_a_number_is_the_row_s_if_its_text_is(tmp_path: Path, cell: str) -> None:
+    root = reviewing.create(tmp_path / "project", ids=["007", "08", "8"])
+    (tmp_path / "in.csv").write_text(f"{HEADER}{cell},,{reviewing.HOSTILE_CELL},,1\n")
+    assert take(root, tmp_path / "in.csv") == 1
+    assert reviewing.decided(root) == {"007": ("relabel", "1")}
+    for line in (f"{cell},,another text,,1", "8.0,,it works every day,,1", "7.0,,,,1"):
+        (tmp_path / "in.csv").write_text(f"{HEADER}{line}\n")
+        with pytest.raises(DataError, match="with an id that no row has|whose text has changed"):
+            take(root, tmp_path / "in.csv")
+
+
 def test_notes_come_back_from_a_file_that_is_safe_for_spreadsheets(root: Path, tmp_path: Path) -> None:
     data, decisions = reviewing.opened(root)
     decisions.decide(data.row("r2"), "relabel", "1", note="=1+1; -x", seen=None)
