@@ -11,8 +11,8 @@ from filelock import FileLock
 
 from pipeline.review.rows import ReviewRow
 from stages.corrections import Correction, last_of_each, read_corrections, write_corrections
-from stages.download.checks.spelling_key import spelling_key
 from stages.errors import RetuneError
+from stages.spelling_key import spelling_key
 
 LOCK = ".retune/corrections.lock"
 

@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 
 from pipeline.review.kinds import KINDS, ReviewedKind, Suspects
 from stages.corrections import SOURCE_LABELS, text_hash
-from stages.download.checks.spelling_key import by_spelling, spelling_key
 from stages.errors import DataError
 from stages.files import read_json
 from stages.params import read_params
 from stages.paths import Paths
 from stages.predictions import read_predictions
 from stages.shown import spreadsheet_safe, visible
+from stages.spelling_key import by_spelling, spelling_key
 from stages.targets.rows import ROWS, Rows, read_rows_target
 from stages.targets.target import Target
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.corrections import Correction, last_of_each, text_hash
-from stages.download.checks.spelling_key import by_spelling, spelling_key
 from stages.download.row_store import RowStore
 from stages.messages import examples
+from stages.spelling_key import by_spelling, spelling_key
 from stages.targets.rows import Rows
 
 logger = logging.getLogger(__name__)

@@ -105,8 +105,8 @@ def test_an_interval_of_rows_that_are_not_paired_says_so() -> None:
         (((1,), (2,)), "base and head are each the model of one seed"),
         (
             ((1, 2), (1, 2)),
-            "base and head are each the mean over 2 seeds; the models that ship (seed 1 -> 3), each on its own rows and "
-            "labels: test.a",
+            "base and head are each the mean over 2 seeds; the models that ship (seed 1 -> 3), each on its own "
+            "rows and labels: test.a",
         ),
         (((1,), (1, 2, 3)), "base is the model of one seed, head the mean over 3 seeds; the models that ship"),
         (((), ()), ""),
