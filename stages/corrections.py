@@ -10,16 +10,15 @@ A line says which row (its id), which text and label it had then, and what was d
 Of several lines for one row the last one counts, so that git can join two branches by keeping the lines of both.
 """
 
-import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from stages.errors import DataError
 from stages.files import csv_writer, write_text
 from stages.messages import examples, short
-from stages.reading.encodings import HEAD, encoding_of, guess_shown
+from stages.reading.edited import decode_edited, read_edited
 from stages.yaml_file import conflict_line
 
 SOURCE_LABELS = b"source_labels"  # in the schema of rows.parquet: by id, the source's label of each row relabelled
@@ -55,8 +54,11 @@ COLUMNS = tuple(field.name for field in fields(Correction))
 
 
 def text_hash(text_key: int) -> str:
-    """Return a row's `text_key` in hexadecimal: equal for texts that differ only in case, width or white space."""
-    return f"{text_key & 0xFFFFFFFFFFFFFFFF:016x}"
+    """Return a row's `text_key` in hexadecimal: equal for texts that differ only in case, width or white space.
+
+    The letter before it keeps spreadsheet programs from rounding it: one hash of 750 looks like a number (`12e4`).
+    """
+    return f"h{text_key & 0xFFFFFFFFFFFFFFFF:016x}"
 
 
 def read_corrections(path: Path, *, name: str) -> list[Correction]:
@@ -69,17 +71,13 @@ def read_corrections(path: Path, *, name: str) -> list[Correction]:
     Raises:
         DataError: It is not UTF-8, lacks a column, or a line can't be read.
     """
-    text = _decoded(path.read_bytes(), name) if path.exists() else ",".join(COLUMNS)
+    text = decode_edited(path.read_bytes(), name) if path.exists() else ",".join(COLUMNS)
     if line := conflict_line(text):
         raise DataError(f"{name} line {line} is a conflict marker of a git merge. Keep the lines of both, without it.")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = next(reader, [])
-        if missing := [column for column in COLUMNS if column not in header]:
-            raise DataError(f"{name} has no column {examples(missing)}. Its first line must be: {','.join(COLUMNS)}")
-        return [_correction(cells, header, f"{name} line {reader.line_num}") for cells in reader if cells]
-    except csv.Error as error:
-        raise DataError(f"{name} line {reader.line_num} is not CSV: {error}. Correct it.") from error
+    header, rows = read_edited(text, name)
+    if missing := [column for column in COLUMNS if column not in header]:
+        raise DataError(f"{name} has no column {examples(missing)}. Its first line must be: {','.join(COLUMNS)}")
+    return [_correction(values, f"{name} line {line}") for line, values in rows]
 
 
 def format_corrections(corrections: Iterable[Correction]) -> str:
@@ -101,20 +99,7 @@ def last_of_each(corrections: Iterable[Correction]) -> dict[str, Correction]:
     return {correction.id: correction for correction in corrections}
 
 
-def _decoded(content: bytes, name: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        found = encoding_of(content[:HEAD])
-        looks = guess_shown(found) if found.guessed else f"It looks like {found.name or 'no text'}."
-        raise DataError(f"{name} line {line} is not UTF-8. {looks} Save the file as UTF-8.") from error
-
-
-def _correction(cells: Sequence[str], header: Sequence[str], place: str) -> Correction:
-    if len(cells) != len(header):
-        raise DataError(f"{place} has {len(cells)} fields, but the header has {len(header)}. Correct it.")
-    values: Mapping[str, str] = dict(zip(header, cells, strict=True))
+def _correction(values: Mapping[str, str], place: str) -> Correction:
     correction = Correction(**{column: values[column] for column in COLUMNS})
     if correction.decision not in DECISIONS:
         raise DataError(f"{place}: decision is {short(correction.decision)}. Give one of: {', '.join(DECISIONS)}.")

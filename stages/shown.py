@@ -15,6 +15,7 @@ CELL = re.compile(
     rf"\A(?={SKIPPED}[{BEGINS}\t\n\r])"  # the cell itself
     rf"|[;\t\n\r](?={SKIPPED}[{BEGINS}])"  # or a part that a program with another separator takes for a cell
 )
+SAFE_CELL = re.compile(rf"({CELL.pattern})'")
 
 
 def visible(text: str) -> str:
@@ -37,3 +38,9 @@ def spreadsheet_safe(text: str) -> str:
     Source: OWASP, "CSV injection".
     """
     return text if NUMBER.fullmatch(text) else CELL.sub(r"\g<0>'", text)
+
+
+def spreadsheet_unsafe(text: str) -> str:
+    """Return the text that `spreadsheet_safe` made this one of; the same text if it is of none."""
+    bare = SAFE_CELL.sub(r"\1", text)
+    return bare if spreadsheet_safe(bare) == text else text

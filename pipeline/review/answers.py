@@ -1,22 +1,18 @@
 """The answers in a file: the CSV of `retune review --export`, and what Argilla and Label Studio export."""
 
 import contextlib
-import csv
-import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stages.errors import DataError
 from stages.messages import examples, short
-from stages.reading.encodings import HEAD, encoding_of, guess_shown
+from stages.reading.edited import decode_edited, read_edited
 from stages.reading.label_sets import set_text
 
-DELIMITERS = (",", ";", "\t")
 OWN = ("id", "decision", "new_label", "note", "text_hash", "text")  # columns of the CSV of --export
-LONGEST_CELL = 10_000_000  # characters
 FORMS = (
     "the CSV of retune review --export, JSON or CSV of Label Studio (with retune_id), or JSON of Argilla. Choices and "
     "questions are to be called label"
@@ -63,38 +59,16 @@ def read_answers(path: Path, *, several: bool) -> list[Answer]:
     """
     if not path.is_file():
         raise DataError(f"{path} is missing, or is not a file. Correct --import.")
-    text = _decoded(path.read_bytes(), str(path))
-    records = _json_records(text, path) if text.lstrip()[:1] in ("[", "{") else _csv_records(text, path)
+    text = decode_edited(path.read_bytes(), str(path))
+    if text.lstrip()[:1] in ("[", "{"):
+        records = _json_records(text, path)
+    else:
+        records = [record for _, record in read_edited(text, str(path))[1]]
     answers = [answer for record in records for answer in _answers(record, path, several)]
-    return [answer for answer in answers if answer.given]
-
-
-def _decoded(content: bytes, name: str) -> str:
-    found = encoding_of(content[:HEAD])
-    if found.name is None or found.guessed:
-        looks = guess_shown(found) if found.guessed else ""
-        raise DataError(f"{name} is not UTF-8. {looks} Save it as UTF-8 (Excel: CSV UTF-8).")
-    try:
-        return content.decode("utf-8-sig" if found.name == "utf-8" else found.name)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{name} line {line} is not {found.name.upper()}. Save the file as UTF-8.") from error
-
-
-def _csv_records(text: str, path: Path) -> Iterator[dict[str, str]]:
-    csv.field_size_limit(LONGEST_CELL)
-    first = text.split("\n", 1)[0]
-    delimiter = max(DELIMITERS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        for cells in reader:
-            if len(cells) not in (0, len(header)):
-                raise DataError(f"{path} line {reader.line_num} has {len(cells)} fields, but the header {len(header)}.")
-            if cells:
-                yield dict(zip(header, cells, strict=True))
-    except csv.Error as error:
-        raise DataError(f"{path} line {reader.line_num} is not CSV: {error}. Correct it.") from error
+    given = [answer for answer in answers if answer.given]
+    if not given and (names := {name for record in records for name in _other_names(record)}):
+        raise DataError(f"{path} has answers called {examples(sorted(names))}, but none called label. Give {FORMS}.")
+    return given
 
 
 def _json_records(text: str, path: Path) -> list[dict[str, Any]]:
@@ -136,6 +110,13 @@ def _of_label_studio(task: Mapping[str, Any], several: bool) -> list[Answer]:
         for result in annotation.get("result") or []
         if result.get("from_name") == "label"
     ]
+
+
+def _other_names(record: Mapping[str, Any]) -> set[str]:
+    """The controls of Label Studio, or the questions of Argilla, other than label that a record has answers of."""
+    results = [result for annotation in record.get("annotations") or [] for result in annotation.get("result") or []]
+    questions = [name for name, values in (record.get("responses") or {}).items() if values]
+    return {*(str(result.get("from_name")) for result in results), *questions} - {"label"}
 
 
 def _of_argilla(

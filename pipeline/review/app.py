@@ -84,6 +84,7 @@ def make_app(data: DataSet, rows: Sequence[ReviewRow], decisions: Decisions, *, 
     routes += [Route("/api/rows", read), Route("/api/decision", decide, methods=["POST"])]
     app = Starlette(routes=routes, middleware=[Middleware(BaseHTTPMiddleware, dispatch=_guard(token))])
     app.add_exception_handler(RetuneError, _refusal)
+    app.add_exception_handler(OSError, _refusal)  # a full disk, a folder that can't be written
     return app
 
 
@@ -108,7 +109,9 @@ def _guard(token: str) -> Callable[[Request, Callable[[Request], Awaitable[Respo
 
 
 async def _refusal(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": explain(error)}, status_code=400 if isinstance(error, RefusedError) else 422)
+    return JSONResponse(
+        {"error": explain(error) or str(error)}, status_code=400 if isinstance(error, RefusedError) else 422
+    )
 
 
 async def _body(request: Request) -> Any:

@@ -12,6 +12,7 @@ from filelock import FileLock
 from pipeline.review.rows import ReviewRow
 from stages.corrections import Correction, last_of_each, read_corrections, write_corrections
 from stages.errors import RetuneError
+from stages.spelling_key import spelling_key
 
 LOCK = ".retune/corrections.lock"
 
@@ -91,7 +92,8 @@ class Decisions:
             decision = "keep"
         new_label = new_label if decision == "relabel" else ""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return Correction(row.id, row.text_hash, row.source_label, decision, new_label, self.who, now, note)
+        line = " ".join(note.split())  # one line of the file, because git joins branches by lines
+        return Correction(row.id, row.text_hash, row.source_label, decision, new_label, self.who, now, line)
 
     def _without_change(self, row: ReviewRow, seen: tuple[str, str] | None) -> list[Correction]:
         """Return all corrections, if that of the row is the one that was seen."""
@@ -116,7 +118,8 @@ class Decisions:
 
 def applies(correction: Correction, row: ReviewRow) -> bool:
     """Whether a correction is about the row as it is: its text, and its label in the source."""
-    return (correction.text_hash, correction.old_label) == (row.text_hash, row.source_label)
+    same_label = spelling_key(correction.old_label) == spelling_key(row.source_label)
+    return correction.text_hash == row.text_hash and same_label
 
 
 def _differs(before: Correction | None, after: Correction) -> bool:

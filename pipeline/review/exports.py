@@ -3,11 +3,13 @@
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.review.rows import DataSet, ReviewRow
 from stages.corrections import Correction
+from stages.errors import DataError
 from stages.files import csv_writer, write_text
 from stages.reading.label_sets import parse_set
 from stages.shown import spreadsheet_safe as safe
@@ -34,7 +36,14 @@ def write(
         data: What the rows belong to.
         file_format: One of `FORMATS`.
         spreadsheet_safe: Of CSV: put an apostrophe before what a spreadsheet would compute.
+
+    Raises:
+        DataError: There is such a file already.
     """
+    if path.exists():
+        raise DataError(
+            f"{path} exists, maybe with answers. Import it first, then delete it, or give another --export."
+        )
     if file_format == "csv":
         write_text(path, _csv(rows, decided, protect=safe if spreadsheet_safe else str))
         return
@@ -48,10 +57,17 @@ def _csv(rows: Sequence[ReviewRow], decided: Mapping[str, Correction], *, protec
     writer.writerow([*COLUMNS, *ANSWERS])
     for row in rows:
         texts = (row.id, row.text_hash, row.text, row.text_pair or "", row.label, row.suggested)
-        decision = decided.get(row.id)
+        decision = _of_label_shown(decided[row.id], row) if row.id in decided else None
         answers = [getattr(decision, column) if decision else "" for column in ANSWERS]
         writer.writerow([*map(protect, texts), *(row.doubt or ("", "")), *map(protect, answers)])
     return file.getvalue()
+
+
+def _of_label_shown(decision: Correction, row: ReviewRow) -> Correction:
+    """Return a decision as a file has it: there, keep is about the label beside it, not about that of the source."""
+    if decision.decision == "keep" and row.label != row.source_label:
+        return replace(decision, decision="relabel", new_label=row.source_label)
+    return decision
 
 
 def _argilla(row: ReviewRow, data: DataSet) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pipeline.review.rows import DataSet, ReviewRow
 from stages.corrections import DECISIONS
 from stages.errors import DataError
 from stages.messages import examples
-from stages.shown import spreadsheet_safe
+from stages.shown import spreadsheet_safe, spreadsheet_unsafe
 
 Decision = tuple[ReviewRow, str, str, str]  # row, decision, new label, note
 
@@ -22,26 +22,33 @@ def check_answers(answers: Sequence[Answer], data: DataSet, *, name: str) -> lis
             one of the same file.
     """
     problems: dict[str, list[str]] = {}
-    ids, labels = _Unsafe(data.position), _Unsafe(data.labels)
     of_rows: dict[str, list[tuple[Answer, str, str]]] = {}
     for answer in answers:
-        row_id = ids.find(answer.id)
+        row_id = _find(answer.id, data.position) or _id_of_program(answer, data)
         decision = answer.decision or "relabel"
-        label = data.known_label(labels.find(answer.label) or answer.label) if decision == "relabel" else ""
+        label = data.known_label(_find(answer.label, data.labels) or answer.label) if answer.label else ""
         if row_id is None:
             problems.setdefault("with an id that no row has", []).append(answer.id)
-        elif _is_other_text(answer, data.row(row_id)):
+            continue
+        row = data.row(row_id)
+        if decision == "keep" and label in ("", row.label):  # of the file's label, which a correction may have given
+            decision, label = "relabel", row.label
+        if _is_other_text(answer, row):
             problems.setdefault("whose text has changed since", []).append(answer.id)
         elif decision not in DECISIONS:
             problems.setdefault(f"with a decision other than {', '.join(DECISIONS)}", []).append(decision)
         elif label is None:
             problems.setdefault("with a label that no row has", []).append(answer.label)
+        elif decision == "relabel" and not label:
+            problems.setdefault("with the decision relabel, and no new_label", []).append(answer.id)
+        elif decision != "relabel" and label:
+            problems.setdefault(f"with a new_label beside the decision {decision}", []).append(answer.id)
         else:
             of_rows.setdefault(row_id, []).append((answer, decision, label))
     decisions = []
     for row_id, given in of_rows.items():
         different = list(dict.fromkeys((decision, label) for _, decision, label in given))
-        (decision, label), note = different[0], given[0][0].note
+        (decision, label), note = different[0], spreadsheet_unsafe(given[0][0].note)
         if len(different) > 1 and given[0][0].of_tool:
             decision, label = "unclear", ""
             note = f"different answers: {', '.join(data.kind.shown(label) for _, label in different)}"
@@ -54,15 +61,14 @@ def check_answers(answers: Sequence[Answer], data: DataSet, *, name: str) -> lis
     return decisions
 
 
-class _Unsafe:
-    """Finds a value whose spreadsheet-safe form a file may have."""
+def _find(value: str, values: Collection[str]) -> str | None:
+    """Return the one of `values` that this is, or is the spreadsheet-safe form of."""
+    return next((form for form in (value, spreadsheet_unsafe(value)) if form in values), None)
 
-    def __init__(self, values: Collection[str]) -> None:
-        self._values = values
-        self._of_safe = {safe: value for value in values if (safe := spreadsheet_safe(value)) != value}
 
-    def find(self, value: str) -> str | None:
-        return value if value in self._values else self._of_safe.get(value)
+def _id_of_program(answer: Answer, data: DataSet) -> str | None:
+    """Return the id that a spreadsheet program took for a number (`7` or `7.0` for `007`), if the text is the row's."""
+    return data.spelled_id(answer.id) if answer.text_hash or answer.text else None
 
 
 def _is_other_text(answer: Answer, row: ReviewRow) -> bool:

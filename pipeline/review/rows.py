@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from stages.params import read_params
 from stages.paths import Paths
 from stages.predictions import read_predictions
 from stages.shown import spreadsheet_safe, visible
+from stages.spelling_key import by_spelling, spelling_key
 from stages.targets.rows import ROWS, Rows, read_rows_target
 from stages.targets.target import Target
 
@@ -110,8 +112,20 @@ class DataSet:
         )
 
     def known_label(self, label: str) -> str | None:
-        """Return a label that a person gave, as rows.parquet has it; None where no row has it."""
-        return self._rows.known(label, self.labels)
+        """Return a label that a person gave in any spelling, as rows.parquet has it; None where no row has it."""
+        return self._rows.known(label, self.labels) or self._spelled.get(spelling_key(label))
+
+    def spelled_id(self, row_id: str) -> str | None:
+        """Return the only id of which this is another spelling; None where there is none, or several."""
+        return self._spelled_ids.get(spelling_key(row_id))
+
+    @cached_property
+    def _spelled_ids(self) -> dict[str, str]:
+        return by_spelling(self.position)
+
+    @cached_property
+    def _spelled(self) -> dict[str, str]:
+        return by_spelling(self.labels)
 
     def neighbours(self, row_id: str) -> list[Neighbour]:
         """Return rows with the same or nearly the same text and another label."""

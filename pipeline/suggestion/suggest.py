@@ -48,11 +48,13 @@ def suggest_rows(request: PredictionRequest, load: Load, wanted: Wanted) -> None
     """Write the rows that the model is unsure of and that differ from each other, with a rank and its prediction.
 
     Raises:
-        DataError: The file can't be read, its columns can't be used, or it has no row to suggest.
+        DataError: The file can't be read, its columns can't be used, it has no row to suggest, or `out` exists.
         ModelError: The model is missing or unsafe, or gives a number.
     """
     if request.out:
         check_out(request.out, file=None if request.file == STDIN else Path(request.file), model=request.model)
+        if request.out.exists():  # the rows of it that are labelled by now are nowhere else
+            raise DataError(f"--out {request.out} exists, maybe with labels. Give another name, or delete it.")
     with open_source(request) as source, contextlib.closing(source.windows()) as windows:
         first = list(itertools.islice(windows, 1))  # most of what can be wrong with the input shows here
         model = load(request.model)

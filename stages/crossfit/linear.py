@@ -4,6 +4,7 @@ They are convex, so each has one solution, without epochs or a learning rate. Ho
 chosen on the fold's val; then the model is fitted again on both.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -90,5 +91,7 @@ def _probabilities(model: Any, rows: Labelled, features: Floats, outputs: int) -
     if len(classes) < 2:
         probabilities[:, classes] = 1
         return probabilities
-    probabilities[:, classes] = model.fit(*rows).predict_proba(features)
+    with warnings.catch_warnings():  # of few rows per class, or a model that is nearly fitted: val says how good it is
+        warnings.simplefilter("ignore", UserWarning)
+        probabilities[:, classes] = model.fit(*rows).predict_proba(features)
     return probabilities

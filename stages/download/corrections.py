@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from stages.corrections import Correction, last_of_each, text_hash
 from stages.download.row_store import RowStore
 from stages.messages import examples
+from stages.spelling_key import by_spelling, spelling_key
 from stages.targets.rows import Rows
 
 logger = logging.getLogger(__name__)
@@ -57,17 +58,18 @@ def apply_corrections(
     positions = _positions(store, last) if last else {}
     label, text_key = store.label, store.text_key
     names, known = list(store.labels), {*store.labels, *named}
+    spelled = by_spelling(known)
     by_outcome: dict[str, list[str]] = {"replaced": [""] * (len(corrections) - len(last))}
     aside: dict[int, str] = {}
     source_labels: dict[str, str] = {}
     for row_id, correction in last.items():
         position = positions.get(row_id)
-        new = kind.known(correction.new_label, known)
+        new = kind.known(correction.new_label, known) or spelled.get(spelling_key(correction.new_label))
         if position is None:
             outcome = "unknown_id"
         elif text_hash(int(text_key[position])) != correction.text_hash:
             outcome = "stale_text"
-        elif names[label[position]] != kind.stored(correction.old_label):
+        elif not _is_label(correction.old_label, names[label[position]], kind):
             outcome = "stale_label"
         elif correction.decision == "relabel" and new is None:
             outcome = "unknown_label"
@@ -91,6 +93,11 @@ def apply_corrections(
             )
     counts = Counter({outcome: len(ids) for outcome, ids in by_outcome.items()})
     return Corrected({outcome: counts[outcome] for outcome in OUTCOMES if counts[outcome]}, aside, source_labels)
+
+
+def _is_label(value: str, label: str, kind: Rows) -> bool:
+    """Whether a value is a row's label, if in the spelling of a spreadsheet program: `1.0` for 1, `TRUE` for true."""
+    return kind.stored(value) == label or spelling_key(value) == spelling_key(label)
 
 
 def _positions(store: RowStore, ids: Collection[str]) -> dict[str, int]:

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from stages.download.checks.label_spelling import float_note
-from stages.download.checks.spelling_key import spelling_key
 from stages.messages import examples, short
 from stages.reading.label_sets import text_of_separated
+from stages.spelling_key import spelling_key
 from stages.targets.rows import Rows
 
 logger = logging.getLogger(__name__)

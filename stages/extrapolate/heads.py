@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from stages.metrics.classification import cell_features, score_sums
@@ -54,8 +53,8 @@ def _predict_class(train: Floats, labels: NDArray[Any], features: Floats) -> NDA
     first = labels[0]
     if (labels == first).all():
         return np.full(len(features), first, dtype=np.int64)
-    with warnings.catch_warnings():  # a head that is nearly fitted answers like one that is
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with warnings.catch_warnings():  # of few rows per class; and a head that is nearly fitted answers like one that is
+        warnings.simplefilter("ignore", UserWarning)
         model = LogisticRegression(C=1 / STRENGTH, max_iter=MOST_STEPS, tol=1e-3).fit(train, labels)
     return np.asarray(model.predict(features), dtype=np.int64)
 

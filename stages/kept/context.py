@@ -18,6 +18,7 @@ from stages.kept.code import code_hash
 
 LIBRARIES = ("torch", "transformers", "numpy")
 SWITCHES = ("MKL_", "ONEDNN_", "DNNL_", "OPENBLAS_", "ATEN_", "KMP_", "OMP_")  # of libraries that multiply matrices
+SET_BY_IMPORTS = ("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")  # by scikit-learn; of no result
 OF_LABELS = ("id2label", "label2id", "problem_type", "retune_head")  # of a config: no encoder reads it
 
 
@@ -71,8 +72,14 @@ def _machine(device: torch.device) -> dict[str, Any]:
         "vectors": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "products": [torch.get_float32_matmul_precision(), torch.backends.mkldnn.enabled],
-        "switches": {name: value for name, value in sorted(os.environ.items()) if name.startswith(SWITCHES)},
+        "switches": _switches(),
     }
+
+
+def _switches() -> dict[str, str]:
+    """Return the variables that change how libraries compute, the same before and after any import."""
+    names = sorted(name for name in os.environ if name.startswith(SWITCHES) and name not in SET_BY_IMPORTS)
+    return {name: os.environ[name] for name in names}
 
 
 @cache

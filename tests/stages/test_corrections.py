@@ -43,9 +43,9 @@ def test_the_last_line_for_a_row_counts() -> None:
         (f'{HEADER}\nr1,0,a,keep,,,,"open\n'.encode(), "x.csv line 2 is not CSV"),
         (f"{HEADER}\n<<<<<<< HEAD\n".encode(), "x.csv line 2 is a conflict marker of a git merge"),
         (f"{HEADER}\nr1,0,caf\u00e9,keep,,,,\n".encode("cp1252"), "x.csv line 2 is not UTF-8. It looks like cp1252"),
-        (f"{HEADER}\nr1,0,a,keep,,,,\n".encode("utf-16"), "x.csv line 1 is not UTF-8. It looks like utf-16"),
+        (b"PK\x03\x04" + bytes(20), "x.csv is not text. Save it as CSV"),
     ],
-    ids=["empty", "columns", "fields", "decision", "id", "new label", "quote", "conflict", "cp1252", "utf-16"],
+    ids=["empty", "columns", "fields", "decision", "id", "new label", "quote", "conflict", "cp1252", "workbook"],
 )
 def test_what_is_wrong_with_the_file_is_one_line(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "corrections.csv"
@@ -56,11 +56,29 @@ def test_what_is_wrong_with_the_file_is_one_line(content: bytes, message: str, t
     assert "\n" not in str(raised.value)
 
 
-def test_a_byte_order_mark_and_line_ends_of_windows_are_read(tmp_path: Path) -> None:
+SAVED = {  # how programs save a file: its bytes
+    "a mark of byte order and line ends of Windows": f"\ufeff{HEADER}\nr1,0,a,keep,,,,\n\n".replace(
+        "\n", "\r\n"
+    ).encode(),
+    "semicolons": f"{HEADER}\nr1,0,a,keep,,,,\n".replace(",", ";").encode(),
+    "Unicode text": f"{HEADER}\nr1,0,a,keep,,,,\n".replace(",", "\t").encode("utf-16"),
+    "emptied rows": f"{HEADER}\n,,,,,,,\nr1,0,a,keep,,,,\n,,,,,,,\n".encode(),
+    "the header of the other branch": f"{HEADER}\n\ufeff{HEADER}\r\nr1,0,a,keep,,,,\r\n".encode(),
+}
+
+
+@pytest.mark.parametrize("how", SAVED)
+def test_a_file_that_a_program_saved_in_a_form_of_its_own_is_read(how: str, tmp_path: Path) -> None:
     path = tmp_path / "corrections.csv"
-    path.write_bytes(f"\ufeff{HEADER}\r\nr1,0,a,keep,,,,\r\n\r\n".encode())
+    path.write_bytes(SAVED[how])
     assert read_corrections(path, name="x") == [Correction("r1", "0", "a", "keep")]
 
 
 def test_a_hash_is_sixteen_digits_of_any_key() -> None:
-    assert [text_hash(key) for key in (0, -1, -(2**63))] == ["0" * 16, "f" * 16, "8" + "0" * 15]
+    assert [text_hash(key) for key in (0, -1, -(2**63))] == ["h" + "0" * 16, "h" + "f" * 16, "h8" + "0" * 15]
+
+
+@pytest.mark.parametrize("key", [1234567890123456, 0x1E5, 0x123E456])
+def test_no_program_takes_a_hash_for_a_number(key: int) -> None:
+    with pytest.raises(ValueError, match="could not convert"):
+        float(text_hash(key))

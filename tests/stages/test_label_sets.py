@@ -67,7 +67,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Paths, Params]:
             "class_weights": "balanced",
             "monitor": "val.micro_f1",
         },
-        evaluate={"metric": "micro_f1", "resamples": 100},
+        evaluate={"metric": "auto", "resamples": 100},
     )
     values = params.download.dataset.model_dump() | {
         "files": [{"source": "data/rows.csv"}],

@@ -86,7 +86,7 @@ def sides_sentence(comparison: Comparison) -> str:
     metrics = (
         f"{name} {format_value(before)} -> {format_value(after)}" for name, (before, after) in comparison.ships.items()
     )
-    return f"{sides}; the models that ship ({seeds}): {', '.join(metrics)}"
+    return f"{sides}; the models that ship ({seeds}), each on its own rows and labels: {', '.join(metrics)}"
 
 
 def metric_sentence(row: MetricRow, confidence: float) -> str:

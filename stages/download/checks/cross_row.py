@@ -7,11 +7,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stages.download.checks.rules import Problems
-from stages.download.checks.spelling_key import spelling_key
 from stages.download.row_store import RowStore
 from stages.errors import DataError
 from stages.messages import examples, short
 from stages.near_duplicates import find_clusters
+from stages.spelling_key import spelling_key
 from stages.text_keys import normalise
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from stages.download.checks.rules import Problems
-from stages.download.checks.spelling_key import spelling_key, typed
 from stages.download.row_store import RowStore
 from stages.errors import DataError
 from stages.messages import examples, plain, short
+from stages.spelling_key import spelling_key, typed
 
 SHOWN = 100  # characters of a label in a message
 WHOLE, WHOLE_AS_FLOAT = re.compile(r"[+-]?\d+"), re.compile(r"[+-]?\d+\.0")

@@ -27,7 +27,7 @@ HUB_METRICS: Mapping[str, HubMetric] = {"macro_f1": ("f1", {"average": "macro"})
 MATRIX_LABELS = 20  # a larger matrix is unreadable: only the most frequent confusions are listed
 CONFUSIONS = 15
 MOST_CLASSES = 200  # listed in a table: of more, those with the lowest F1, and those with the fewest rows in train
-MOST_CHARACTERS = 10_000  # of a text
+MOST_CHARACTERS = 2_000  # of a text: a screen
 MARKS = "†‡§¶‖#"  # of rough intervals: at most three reasons a split, of val and test
 
 

@@ -21,6 +21,7 @@ from tests.pipeline import toy
 
 ROOT = Path(__file__).parents[3]
 HOSTILE = '<script>document.title = "stolen"</script><img src=x onerror="document.title=1">'
+HOSTILE_CELL = '"' + HOSTILE.replace('"', '""') + '"'  # of CSV
 TEXTS = [HOSTILE, "it works\nevery day", "never works", "=1+1", "never   WORKS", "fine", "so-so", "good", "bad", "slow"]
 STARS = ["5", "1", "5", "2", "1", "4", "3", "5", "1", "2"]
 SUSPECTS = [("r2", "1", 0.02, 0.91), ("r0", "1", 0.10, 0.80), ("r3", "5", 0.20, 0.60)]  # id, suggested, probabilities
@@ -28,8 +29,15 @@ SETS = ['["app"]', "[]", '["app", "pay"]', '["pay"]', "[]"]
 NUMBERS = ["10", "20.5", "30", "40", "50"]
 
 
-def create(root: Path, *, labels: Sequence[str] = STARS, target: str = "ordered", stage: bool = True) -> Path:
-    """The project; `stage` False: as a clone has it, before any run."""
+def create(
+    root: Path,
+    *,
+    labels: Sequence[str] = STARS,
+    target: str = "ordered",
+    ids: Sequence[str] = (),
+    stage: bool = True,
+) -> Path:
+    """The project; `ids` name the first rows, else r0, r1 ...; `stage` False: as a clone has it, before any run."""
     (root / "data").mkdir(parents=True)
     values = ["download.dataset.files=[{source: data/rows.jsonl}]", "download.dataset.folder=data", "seeds=[1, 2]"]
     values += [
@@ -42,7 +50,8 @@ def create(root: Path, *, labels: Sequence[str] = STARS, target: str = "ordered"
     (root / "dvc.yaml").write_text("stages: {}\n")
     toy.git(root, "init", "-q")
     (root / ".dvc").mkdir()
-    rows = [{"id": f"r{row}", "text": TEXTS[row], "label": label} for row, label in enumerate(labels)]
+    names = [*ids, *(f"r{row}" for row in range(len(ids), len(labels)))]
+    rows = [{"id": names[row], "text": TEXTS[row], "label": label} for row, label in enumerate(labels)]
     (root / "data/rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     if stage:
         download(root)

@@ -1,6 +1,8 @@
 """The review page's server: who is refused, and that nothing is lost by a request that is not one of the page's."""
 
+import errno
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from starlette.testclient import TestClient
 
 from pipeline.review.app import MOST_BYTES, make_app
 from pipeline.review.rows import read_suspects
+from stages.errors import REFUSED
 from tests.pipeline.review import reviewing
 
 HOST = "http://127.0.0.1:8765"
@@ -128,6 +131,22 @@ def test_a_file_that_somebody_broke_is_named_and_stays(page: TestClient, root: P
     assert answer.status_code == 422
     assert answer.json()["error"].startswith("data/corrections.csv has no column")
     assert (root / "data/corrections.csv").read_text() == "nonsense\n"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
+def test_a_disk_that_takes_nothing_is_named_and_the_decisions_stay(
+    page: TestClient, root: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (root / "data/corrections.csv").read_bytes()
+
+    def fail(*_: Any) -> None:
+        raise OSError(number, os.strerror(number), str(root / "data"))
+
+    monkeypatch.setattr("pipeline.review.decisions.write_corrections", fail)
+    answer = page.post("/api/decision", json=BODY, headers=TOKEN)
+    assert answer.status_code == 422
+    assert REFUSED[number] in answer.json()["error"]
+    assert (root / "data/corrections.csv").read_bytes() == before
 
 
 def test_a_decision_that_changed_meanwhile_is_shown_and_stays(page: TestClient, root: Path) -> None:

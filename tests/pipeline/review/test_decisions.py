@@ -38,6 +38,13 @@ def test_lines_of_other_rows_stay_and_a_changed_one_keeps_its_place(root: Path) 
     assert [(line.id, line.decision) for line in lines[2:]] == [("r2", "relabel"), ("r0", "set_aside")]
 
 
+def test_a_decision_is_one_line_so_that_git_can_join_two_branches(root: Path) -> None:
+    data, decisions = reviewing.opened(root)
+    decisions.decide(data.row("r2"), "unclear", note="says\nboth,\r\nand neither", seen=None)
+    assert (root / "data/corrections.csv").read_text().count("\n") == 2
+    assert reviewing.corrections(root)[0].note == "says both, and neither"
+
+
 def test_threads_and_processes_at_once_lose_no_decision(root: Path) -> None:
     data, decisions = reviewing.opened(root)
     other = Decisions(root, data.corrections, who="another person")  # a second command

@@ -176,8 +176,11 @@ WRONG = {
     "changed text": (HEADER + "r2,,always works,,1\n", "1 whose text has changed since: 'r2'"),
     "unknown decision": (HEADER + "r2,,,maybe,\n", "1 with a decision other than relabel, keep, unclear, set_aside"),
     "decided twice": (HEADER + "r2,,,,1\nr2,,,,2\n", "1 decided twice, and differently: 'r2'"),
+    "a new label beside keep": (HEADER + "r2,,,keep,1\n", "1 with a new_label beside the decision keep: 'r2'"),
+    "a new label beside unclear": (HEADER + "r2,,,unclear,1\n", "1 with a new_label beside the decision unclear: 'r2'"),
+    "relabel alone": (HEADER + "r2,,,relabel,\n", "1 with the decision relabel, and no new_label: 'r2'"),
     "several": (HEADER + "r88,,,,1\nr99,,,,1\nr3,,,,6\n", "2 with an id that no row has: 'r88', 'r99'; 1 with a label"),
-    "fields": (HEADER + "r2,1\n", "line 3 has 2 fields, but the header 5"),
+    "fields": (HEADER + "r2,1\n", "line 3 has 2 fields, but the header has 5"),
     "columns": ("name,label\nr2,1\n", "has columns 'name', 'label'. Give the CSV of retune review --export"),
     "a quote": (HEADER + 'r2,,"open,,1\n', "is not CSV"),
     "broken JSON": ("[{", "is not JSON"),
@@ -185,6 +188,19 @@ WRONG = {
     "JSON with other fields": ('[{"a": 1}]', "has columns 'a'"),
     "a list in a cell": ('[{"id": "r2", "label.responses": "[1]"}]', "Export the records of Argilla as JSON"),
 }
+
+
+OTHER_NAMES = {
+    "Label Studio": {"data": {"retune_id": "r2"}, "annotations": [{"result": [{"from_name": "mood", "value": {}}]}]},
+    "Argilla": {"id": "r2", "fields": {}, "responses": {"mood": [{"value": "1"}]}},
+}
+
+
+@pytest.mark.parametrize("tool", OTHER_NAMES)
+def test_answers_under_another_name_are_not_passed_over(root: Path, tmp_path: Path, tool: str) -> None:
+    (tmp_path / "in.json").write_text(json.dumps([OTHER_NAMES[tool]]))
+    with pytest.raises(DataError, match="has answers called 'mood', but none called label"):
+        take(root, tmp_path / "in.json")
 
 
 @pytest.mark.parametrize("what", WRONG)
@@ -200,9 +216,65 @@ def test_nothing_is_half_imported(root: Path, tmp_path: Path, what: str) -> None
     assert (root / "data/corrections.csv").read_bytes() == before
 
 
+@pytest.mark.parametrize("given", ["1.0", "01", "1 ", "\uff11"])
+def test_a_label_in_the_spelling_of_a_program_is_the_label(root: Path, tmp_path: Path, given: str) -> None:
+    (tmp_path / "in.csv").write_text(f"{HEADER}r2,,,,{given}\n", encoding="utf-8")
+    assert take(root, tmp_path / "in.csv") == 1
+    assert reviewing.decided(root) == {"r2": ("relabel", "1")}
+
+
+@pytest.mark.parametrize("cell", ["7", "7.0", "007"])
+def test_an_id_that_a_program_took_for_a_number_is_the_row_s_if_its_text_is(tmp_path: Path, cell: str) -> None:
+    root = reviewing.create(tmp_path / "project", ids=["007", "08", "8"])
+    (tmp_path / "in.csv").write_text(f"{HEADER}{cell},,{reviewing.HOSTILE_CELL},,1\n")
+    assert take(root, tmp_path / "in.csv") == 1
+    assert reviewing.decided(root) == {"007": ("relabel", "1")}
+    for line in (f"{cell},,another text,,1", "8.0,,it works every day,,1", "7.0,,,,1"):
+        (tmp_path / "in.csv").write_text(f"{HEADER}{line}\n")
+        with pytest.raises(DataError, match="with an id that no row has|whose text has changed"):
+            take(root, tmp_path / "in.csv")
+
+
+def test_notes_come_back_from_a_file_that_is_safe_for_spreadsheets(root: Path, tmp_path: Path) -> None:
+    data, decisions = reviewing.opened(root)
+    decisions.decide(data.row("r2"), "relabel", "1", note="=1+1; -x", seen=None)
+    export(root, tmp_path / "out.csv", "csv", safe=True)
+    assert "'=1+1" in (tmp_path / "out.csv").read_text()
+    assert take(root, tmp_path / "out.csv") == 0
+    assert reviewing.corrections(root)[0].note == "=1+1; -x"
+
+
+def test_keep_in_a_file_keeps_the_label_that_stands_there(root: Path, tmp_path: Path) -> None:
+    data, decisions = reviewing.opened(root)
+    decisions.decide(data.row("r2"), "relabel", "1", seen=None)
+    reviewing.download(root)  # by now 1 is its label, and 5 that of its source
+    (tmp_path / "in.csv").write_text(f"{HEADER}r2,,,keep,\n")
+    assert take(root, tmp_path / "in.csv") == 0
+    assert reviewing.decided(root) == {"r2": ("relabel", "1")}
+
+
+def test_a_kept_source_label_stays_where_the_data_has_an_earlier_decision(root: Path, tmp_path: Path) -> None:
+    data, decisions = reviewing.opened(root)
+    decisions.decide(data.row("r2"), "relabel", "1", seen=None)
+    reviewing.download(root)
+    data, decisions = reviewing.opened(root)
+    decisions.decide(data.row("r2"), "keep", seen=("relabel", "1"))
+    export(root, tmp_path / "out.csv", "csv")
+    assert take(root, tmp_path / "out.csv") == 0
+    assert reviewing.decided(root) == {"r2": ("keep", "")}
+
+
+def test_an_export_replaces_no_answers(root: Path, tmp_path: Path) -> None:
+    export(root, tmp_path / "out.csv", "csv")
+    before = (tmp_path / "out.csv").read_bytes()
+    with pytest.raises(DataError, match=r"out\.csv exists, maybe with answers"):
+        export(root, tmp_path / "out.csv", "label-studio")
+    assert (tmp_path / "out.csv").read_bytes() == before
+
+
 def test_a_file_in_another_encoding_is_refused(root: Path, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_bytes("id,new_label\nr2,café\nr3,früh\n".encode("cp1252"))
-    with pytest.raises(DataError, match="is not UTF-8. It looks like cp1252"):
+    with pytest.raises(DataError, match="line 2 is not UTF-8. It looks like cp1252"):
         take(root, tmp_path / "in.csv")
 
 

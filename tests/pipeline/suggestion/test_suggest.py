@@ -102,9 +102,10 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def test_equal_inputs_give_equal_bytes_and_another_seed_other_rows(texts: list[str], tmp_path: Path) -> None:
     file, written = write_csv(tmp_path / "in.csv", texts), []
-    for seed in (0, 0, 1):
-        suggest(file, tmp_path / "out.csv", rows=20, seed=seed)
-        written.append((tmp_path / "out.csv").read_bytes())
+    for number, seed in enumerate((0, 0, 1)):
+        out = tmp_path / f"out{number}.csv"
+        suggest(file, out, rows=20, seed=seed)
+        written.append(out.read_bytes())
     assert written[0] == written[1] != written[2]
 
 
@@ -181,6 +182,14 @@ def test_out_must_not_be_the_input(tmp_path: Path) -> None:
     file = write_csv(tmp_path / "in.csv", ["money 1 a"])
     with pytest.raises(DataError, match="is also the input"):
         suggest(file, file)
+
+
+def test_rows_that_may_be_labelled_by_now_are_not_replaced(tmp_path: Path) -> None:
+    file, out = write_csv(tmp_path / "in.csv", ["money 1 a"]), tmp_path / "next.csv"
+    out.write_text("text,label\nmoney 1 a,good\n")
+    with pytest.raises(DataError, match=r"next\.csv exists, maybe with labels"):
+        suggest(file, out)
+    assert out.read_text().endswith("good\n")
 
 
 def test_a_model_of_a_number_is_refused(tmp_path: Path) -> None:

@@ -68,3 +68,10 @@ def test_numbers_come_in_their_own_unit() -> None:
 
 def test_every_kind_has_a_model() -> None:
     assert set(HEADS) == {"classes", "ordered", "label_set", "number"}
+
+
+@pytest.mark.filterwarnings("error")
+def test_more_classes_than_half_the_rows_are_no_warning_of_a_library() -> None:
+    labels = np.arange(60) % 40
+    rows = (features(labels), labels)
+    assert fit_classes(rows, rows, rows[0], outputs=40).shape == (60, 40)

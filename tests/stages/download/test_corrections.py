@@ -32,7 +32,8 @@ CASES = {  # what becomes of the label of r3, whose text is `great` and whose la
     "stale_text": (correction("r3", "grand", "bad", new="good"), "bad"),
     "stale_text, though set aside": (correction("r3", "grand", "bad", "set_aside"), "bad"),
     "stale_label": (correction("r3", "great", "good", new="bad"), "bad"),
-    "unknown_label": (correction("r3", "great", "bad", new="Good"), "bad"),
+    "unknown_label": (correction("r3", "great", "bad", new="goods"), "bad"),
+    "relabelled in another spelling": (correction("r3", "great", "BAD", new="Good "), "good"),
 }
 
 
@@ -107,6 +108,8 @@ KINDS = {  # the labels of three rows, their kind, the old label, the new one, w
     "class": (["a", "b", "a"], "classes", "a", "b", "b"),
     "class that no row has": (["a", "b", "a"], "classes", "a", "c", None),
     "ordered": (["1", "2", "3"], "ordered", "1", "3", "3"),
+    "class as a spreadsheet has it": (["1", "2", "1"], "classes", "1.0", "2.0", "2"),
+    "class of which two are spelled alike": (["1", "1.0", "2"], "classes", "1", "01", None),
     "number that no row has": (["1", "2.5", "4"], "number", "1.0", "3.50", "3.5"),
     "no number": (["1", "2.5", "4"], "number", "1", "many", None),
     "set": (['["a"]', '["b"]', "[]"], "label_set", '["a"]', '["b", "a"]', '["a", "b"]'),

@@ -51,3 +51,9 @@ def test_scores_are_those_of_scikit_learn_also_where_rows_count_twice() -> None:
     assert of_sets["micro_f1"][0] == pytest.approx(f1_score(flags[:50], guesses[:50], average="micro"))
     numbers = random.normal(size=(2, 100))
     assert HEADS["number"].score(twice, *numbers)["r2"][0] == pytest.approx(r2_score(*numbers[:, :50]))
+
+
+@pytest.mark.filterwarnings("error")
+def test_more_classes_than_half_the_rows_are_no_warning_of_a_library() -> None:
+    labels = np.arange(60) % 40
+    assert HEADS["classes"].predict(FEATURES[:60], labels, FEATURES[:60]).shape == (60,)

@@ -138,8 +138,8 @@ def test_every_part_of_a_comparison_is_in_the_comment() -> None:
     text = parse(markdown.render(comparison("plain"))).text
     for words in (
         "plain → plain, 500 test rows. What changed: 1 parameter, code of finetune, 1 row added, 1 row removed",
-        "Base is the mean over 2 seeds, head the mean over 3 seeds; the models that ship (seed 1 -> 3): "
-        "test.macro_f1 0.810 -> 0.720.",
+        "Base is the mean over 2 seeds, head the mean over 3 seeds; the models that ship (seed 1 -> 3), "
+        "each on its own rows and labels: test.macro_f1 0.810 -> 0.720.",
         "❌ plain: plain",
         "Predictions: 3 rows fixed, 4 broken, 5 wrong in both",
         "Fixed rows with the largest gain in the probability of their label",

@@ -37,8 +37,8 @@ def test_every_part_of_a_comparison_is_shown_in_80_columns() -> None:
         "predictions: 3 rows fixed, 4 broken, 5 wrong in both",
         "class plain 0: 3 fixed, 4 broken of 10 rows",
         "slice plain 0: 3 fixed, 4 broken of 10 rows",
-        "base is the mean over 2 seeds, head the mean over 3 seeds; the models that ship (seed 1 -> 3): "
-        "test.macro_f1 0.810 -> 0.720",
+        "base is the mean over 2 seeds, head the mean over 3 seeds; the models that ship (seed 1 -> 3), "
+        "each on its own rows and labels: test.macro_f1 0.810 -> 0.720",
         "fixed plain 0 (label plain; plain -> plain, +0.50)",
         "broken plain 0 (label plain; plain -> plain, +0.50)",
         "calibration: log loss: 0.1000 -> 0.2000 (lower is better)",

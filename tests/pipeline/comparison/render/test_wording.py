@@ -103,7 +103,11 @@ def test_an_interval_of_rows_that_are_not_paired_says_so() -> None:
     ("seeds", "expected"),
     [
         (((1,), (2,)), "base and head are each the model of one seed"),
-        (((1, 2), (1, 2)), "base and head are each the mean over 2 seeds; the models that ship (seed 1 -> 3): test.a"),
+        (
+            ((1, 2), (1, 2)),
+            "base and head are each the mean over 2 seeds; the models that ship (seed 1 -> 3), each on its own "
+            "rows and labels: test.a",
+        ),
         (((1,), (1, 2, 3)), "base is the model of one seed, head the mean over 3 seeds; the models that ship"),
         (((), ()), ""),
     ],
@@ -117,7 +121,10 @@ def test_the_numbers_of_both_sides_are_labelled(seeds: tuple[tuple[int, ...], ..
 
 def test_champions_of_the_same_seed_are_named_once() -> None:
     changed = dataclasses.replace(comparison("x"), seeds=((1, 2), (1, 2)), champions=(2, 2), ships={"test.a": (0, 1)})  # type: ignore[arg-type]
-    assert "the models that ship (both seed 2): test.a 0.000 -> 1.000" in wording.sides_sentence(changed)
+    assert (
+        "the models that ship (both seed 2), each on its own rows and labels: test.a 0.000 -> 1.000"
+        in wording.sides_sentence(changed)
+    )
 
 
 @pytest.mark.parametrize(("fixed", "rows"), [(0, "0 rows fixed"), (1, "1 row fixed"), (1200, "1,200 rows fixed")])

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from stages.download.checks.spelling_key import spelling_key
 from stages.errors import DataError
+from stages.spelling_key import spelling_key
 
 ALIKE = {
     "case": ["ham", "Ham", "HAM", "hAm"],

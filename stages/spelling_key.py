@@ -1,6 +1,7 @@
 """A key that is equal for the spellings of one label: case, width, blanks, marks of typography, forms of a number."""
 
 import re
+from collections.abc import Iterable
 
 from stages.text_keys import normalise
 
@@ -36,6 +37,14 @@ def spelling_key(label: str) -> str:
     before, number, after = WITH_UNIT.fullmatch(text).groups()  # type: ignore[union-attr]  # it takes every text
     key = _number_key(number)
     return text if key is None else f"{before}{key}{after}"
+
+
+def by_spelling(labels: Iterable[str]) -> dict[str, str]:
+    """Return labels by their keys, without those of which several have the same key."""
+    of_key: dict[str, list[str]] = {}
+    for label in labels:
+        of_key.setdefault(spelling_key(label), []).append(label)
+    return {key: alike[0] for key, alike in of_key.items() if len(alike) == 1}
 
 
 def typed(text: str) -> str:
