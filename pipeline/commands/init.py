@@ -11,6 +11,7 @@ from pipeline.commands.options import Overrides
 from pipeline.commands.terminal import can_ask, console, project_root, show_table
 from stages.errors import DataError
 from stages.messages import examples, plain
+from stages.params import parse_mapping
 from stages.yaml_file import read_text
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def init(
     Example: `retune init ~/reviews.csv --text body --label stars`
     """
     from pipeline import params_file, recipes
-    from pipeline.dataset.describe import describe, params_of
+    from pipeline.dataset.describe import describe, of_labels, params_of
     from pipeline.dataset.place import place
     from pipeline.execution.workspace import check_idle
 
@@ -63,6 +64,7 @@ def init(
     columns = _columns(sample, {field: _set_column(chosen, field) or name for field, name in options.items()})
     placed = place(root, file, force=force)
     values = params_of(sample, columns, path=placed.path) | ({"report.title": title} if title else {})
+    values |= of_labels(parse_mapping(before, name=params_file.NAME), columns)
     params_file.write_params(root, recipes.override(recipes.describe_in(before, values), overrides or ()))
     _show(placed, sample, columns)
 

@@ -10,6 +10,14 @@ from pipeline.dataset.implied import title_of
 from pipeline.dataset.sample import Sample, read_sample
 from stages.errors import DataError
 
+SAMPLES = "data/samples"  # of the recipes
+OF_OTHER_LABELS: dict[str, Any] = {  # until the labels are read, nobody knows what they are
+    "download.dataset.target": "auto",
+    "download.dataset.label_separator": None,
+    "download.dataset.label_order": [],
+    "evaluate.metric": "auto",
+}
+
 
 def describe(file: Path, given: Mapping[str, Any] | None = None) -> Sample:
     """How a data file is to be read, and its columns; a folder of a folder per class has none.
@@ -69,3 +77,17 @@ def params_of(sample: Sample, columns: Mapping[str, str | int | None], *, path: 
         "download.dataset.labels": {},
         "report.title": title_of([Path(path).name]),
     }
+
+
+def of_labels(before: Mapping[str, Any], columns: Mapping[str, str | int | None]) -> dict[str, Any]:
+    """The values of params.yaml that say what the labels are, where they stand for those of another data set.
+
+    A person's own data set of before whose label has the same column is the same one, with new rows: nothing changes.
+
+    Args:
+        before: The values of params.yaml so far.
+        columns: The column for each field now.
+    """
+    former = before["download"]["dataset"]
+    same = former["folder"] != SAMPLES and former["columns"]["label"] == columns.get("label")
+    return {} if same else OF_OTHER_LABELS

@@ -117,6 +117,23 @@ def test_other_edits_of_params_stay(own: Path, command: Commands, reviews: Path)
     assert command(own, "use", "default").code == 1, "these edits are still nobody's but the user's"
 
 
+def test_what_was_said_of_other_labels_goes_and_of_the_same_ones_stays(
+    own: Path, command: Commands, reviews: Path, tmp_path: Path
+) -> None:
+    """Else the first run of numbers ends at a metric of classes, or at an order of labels that they don't have."""
+    toy.edit(own, "params.yaml", "label_order: []", "label_order: [a, b]")
+    assert command(own, "init", str(reviews)).code == 0
+    assert (params(own).evaluate.metric, params(own).download.dataset.label_order) == ("auto", [])
+    assert command(own, "init", str(reviews), "-S", "evaluate.metric=mcc").code == 0
+    more = tmp_path / "more.csv"
+    more.write_text(reviews.read_text() + "40,the text of review number 40,1,u9\n")
+    assert command(own, "init", str(more)).code == 0
+    assert params(own).evaluate.metric == "mcc", "new rows of the same data set"
+    more.write_text(more.read_text().replace("stars", "share"))
+    assert command(own, "init", str(more), "--label", "share", "--force").code == 0
+    assert params(own).evaluate.metric == "auto"
+
+
 def test_options_win(own: Path, command: Commands, reviews: Path) -> None:
     arguments = ["--label", "author", "--id", "none", "--group", "none", "--pair", "stars", "--title", "Who wrote it?"]
     assert command(own, "init", str(reviews), *arguments).code == 0
