@@ -49,6 +49,14 @@ def test_before_any_run_the_first_run_and_the_rest_waits(tmp_path: Path) -> None
     assert reasons(root, "download@rows") == ("not in dvc.lock yet",)
 
 
+def test_a_param_that_no_file_has_is_a_reason_as_dvc_refuses_to_run_its_stage(project: Path) -> None:
+    toy.edit(project, "dvc.yaml", "params: [cut]", "params: [cut, cutt]")
+    assert reasons(project, "cut") == ("cutt is not in params.yaml",)
+    assert "cut:" in toy.dvc(project, "status")
+    with pytest.raises(AssertionError, match="cutt.* missing"):
+        toy.dvc(project, "repro")
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new", "stage", "reason"),
     [
