@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.repository.snapshot import MOST_WORK
+
 Sections = Mapping[str, Any]  # of params.yaml, by name
 USED = ("tokenize", "split", "finetune", "evaluate", "crossfit", "extrapolate")  # the sections that the work depends on
 STEP = 64.0  # tokens that cost as much as what a training step does beside its tokens
 FOLD_VAL = 0.1  # share of a fold's training rows that choose its epoch
-MOST_WORK = 1e30
 
 
 @dataclass(frozen=True)
