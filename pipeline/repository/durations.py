@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from pipeline.repository.memory import read_memory
 from pipeline.repository.snapshot import MOST_WORK, Run
@@ -69,5 +69,5 @@ def _run(item: Any) -> Run | None:
     return Run(float(seconds), float(work))
 
 
-def _is_number(value: Any, most: float) -> bool:
+def _is_number(value: Any, most: float) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most  # NaN is not
