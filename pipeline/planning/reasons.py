@@ -43,6 +43,8 @@ def input_reasons(
         old = entry.params.get(file, {})
         for key in stage.params[file] or tuple(dict.fromkeys([*values, *old])):
             name = key if file == "params.yaml" else f"{file}:{key}"
+            if key not in values and key not in old:  # named in dvc.yaml alone: DVC won't run the stage
+                reasons.append(f"{name} is not in {file}")
             reasons += value_changes(name, old.get(key, MISSING), values.get(key, MISSING))
     return reasons
 

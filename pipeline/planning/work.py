@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.repository.snapshot import MOST_WORK
+
 Sections = Mapping[str, Any]  # of params.yaml, by name
-USED = ("tokenize", "split", "finetune", "evaluate", "crossfit")  # the sections that the work depends on
+USED = ("tokenize", "split", "finetune", "evaluate", "crossfit", "extrapolate")  # the sections that the work depends on
 STEP = 64.0  # tokens that cost as much as what a training step does beside its tokens
 FOLD_VAL = 0.1  # share of a fold's training rows that choose its epoch
-MOST_WORK = 1e30
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ def stage_work(group: str, sections: Sections, lengths: Mapping[int, int]) -> Wo
     if group == "evaluate":
         resampled = rows * test * _number(sections, "evaluate", "resamples", 2000) / 1000
         return _bounded((val + test) * tokens + resampled)
+    if group == "extrapolate":
+        return _bounded(rows * _number(sections, "extrapolate", "draws", 10))
     if group == "crossfit" and _section(sections, "crossfit").get("method") == "finetune":
         folds = _section(sections, "crossfit").get("folds")
         others = 1 - 1 / max(len(folds) if isinstance(folds, list) else 0, 2)  # share of the rows outside a fold

@@ -1,25 +1,26 @@
 """How long each stage took before, and with how much work: noted after a run, read by a plan."""
 
 import csv
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from pipeline.repository.memory import read_memory
-from pipeline.repository.snapshot import Run
+from pipeline.repository.snapshot import MOST_WORK, Run
 from stages.files import write_json
 from stages.paths import Paths
 
 HISTORY = ".retune/seconds.json"  # stage -> seconds of its last run, with whatever parameters
 RUNS = ".retune/durations.json"  # stage without its item -> its last runs, each [seconds, work]
 KEPT = 20  # runs
+LONGEST = 1e9  # seconds, 30 years: a note of more is damaged
+MOST_ROWS = 10**12  # of a length; more is damage, too
 
 
 def read_durations(root: Path) -> dict[str, float]:
     """Seconds of each stage's last run on this machine; empty if there was none."""
     noted = read_memory(root / HISTORY).items()
-    return {stage: seconds for stage, seconds in noted if isinstance(seconds, int | float) and seconds >= 0}
+    return {stage: seconds for stage, seconds in noted if _is_number(seconds, LONGEST)}
 
 
 def read_runs(root: Path) -> dict[str, tuple[Run, ...]]:
@@ -45,22 +46,28 @@ def known_duration(root: Path, stage: str, durations: Mapping[str, float]) -> fl
     if stage in durations:
         return durations[stage]
     seconds = read_memory(Paths(root).timing(stage)).get("seconds")
-    return float(seconds) if isinstance(seconds, int | float) else None
+    return float(seconds) if _is_number(seconds, LONGEST) else None
 
 
 def read_lengths(root: Path) -> dict[int, int]:
     """Tokens per row -> rows, as tokenize counted them before it truncated; empty if that is unknown here."""
     try:
         with Paths(root).lengths.open(encoding="utf-8", newline="") as file:
-            return {int(row["tokens"]): int(row["rows"]) for row in csv.DictReader(file)}
+            lengths = {int(row["tokens"]): int(row["rows"]) for row in csv.DictReader(file)}
     except (OSError, ValueError, KeyError, TypeError, csv.Error):  # TypeError: a row with too few fields
         return {}
+    return lengths if all(0 <= number <= MOST_ROWS for pair in lengths.items() for number in pair) else {}
 
 
 def _run(item: Any) -> Run | None:
     """A noted run; None if it is damaged."""
     if not (isinstance(item, list) and len(item) == 2):
         return None
-    if not all(isinstance(value, int | float) and math.isfinite(value) and value > 0 for value in item):
+    seconds, work = item
+    if not (_is_number(seconds, LONGEST) and seconds and _is_number(work, MOST_WORK) and work >= 1):
         return None
-    return Run(float(item[0]), float(item[1]))
+    return Run(float(seconds), float(work))
+
+
+def _is_number(value: Any, most: float) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most  # NaN is not

@@ -3,7 +3,7 @@
 import math
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -101,6 +101,26 @@ def read_params(tree: FileTree, graph: Graph, file: str) -> Mapping[str, Any] | 
         return {**(load_path(tree.path(file), tree.fs) if whole else {}), **values}
     except DvcException as error:
         raise PipelineError(f"{file} can't be read: {_one_line(error)}") from error
+
+
+def check_keys(graph: Graph, read: Callable[[str], Mapping[str, Any] | None]) -> None:
+    """Check that parameter files have the keys that stages name: DVC runs and restores no stage that lacks one.
+
+    Args:
+        graph: The stages.
+        read: Returns the values of a parameter file, as `read_params` does.
+
+    Raises:
+        PipelineError: A key is missing.
+    """
+    for stage in graph.stages:
+        for file, keys in stage.params.items():
+            values = read(file) or {}
+            if missing := [key for key in keys if key not in values]:
+                raise PipelineError(
+                    f"dvc.yaml: the params of {stage.name} name {missing[0]}, which is not in {file}. Correct "
+                    f"the name, or add it to {file}."
+                )
 
 
 def _check_params(tree: FileTree, *, complete: bool) -> None:

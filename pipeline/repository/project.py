@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.repository.code_changes import reads_code, same_code
 from pipeline.repository.digests import Digest, Digests, PathIndex
 from pipeline.repository.durations import known_duration, read_durations, read_lengths, read_runs
-from pipeline.repository.dvc_yaml import read_graph, read_params
+from pipeline.repository.dvc_yaml import check_keys, read_graph, read_params
 from pipeline.repository.file_tree import FileTree
 from pipeline.repository.graph import LockEntry, ParamValues, Stage
 from pipeline.repository.leftovers import find_leftovers
@@ -52,6 +52,8 @@ class Project:
         self._workspace = FileTree(self._repo) if rev else self._tree  # outputs are there whatever the revision
         self.store = Store(self._repo, root, unusable=unusable)
         self.graph = read_graph(self._tree)
+        if rev is None:  # of another revision nothing runs
+            check_keys(self.graph, self._params)
         self._outs = {out for stage in self.graph.stages for out in stage.outs}
         self._lock = self._read_lock()
         self._durations, self._runs = read_durations(root), read_runs(root)

@@ -5,7 +5,7 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,16 @@ from transformers import PreTrainedModel
 from stages.kept.code import code_hash
 
 LIBRARIES = ("torch", "transformers", "numpy")
-SWITCHES = ("MKL_", "ONEDNN_", "DNNL_", "OPENBLAS_", "ATEN_", "KMP_", "OMP_")  # of libraries that multiply matrices
+SWITCHES = (  # of libraries that multiply matrices
+    *("MKL_", "ONEDNN_", "DNNL_", "OPENBLAS_", "VECLIB_", "ATEN_", "TORCH_", "KMP_", "OMP_", "GOMP_"),
+    *("CUBLAS_", "CUDNN_", "NVIDIA_TF32_"),
+)
 SET_BY_IMPORTS = ("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")  # by scikit-learn; of no result
+# of /proc/cpuinfo: a virtual machine may call any processor "AMD EPYC", and an ARM processor has no name there
+PROCESSOR = (
+    *("model name", "cpu family", "model", "stepping", "cache size", "flags"),
+    *("CPU implementer", "CPU architecture", "CPU variant", "CPU part", "Features"),
+)
 OF_LABELS = ("id2label", "label2id", "problem_type", "retune_head")  # of a config: no encoder reads it
 
 
@@ -54,6 +62,7 @@ def _hash(
         "attention": model.config._attn_implementation,
         "code": code_hash(),
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "build": torch.__config__.show(),  # one version of torch is built with several libraries of matrix products
         "machine": _machine(model.device),
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
@@ -83,8 +92,12 @@ def _switches() -> dict[str, str]:
 
 
 @cache
-def _processor() -> str:
+def _processor() -> list[str]:
     path = Path("/proc/cpuinfo")
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, f"{platform.machine()} {platform.processor()}")
+    return processor_facts(lines) or [platform.machine(), platform.processor()]
+
+
+def processor_facts(cpuinfo: Iterable[str]) -> list[str]:
+    """Return what decides how libraries compute, of the lines of /proc/cpuinfo: the same on any core, at any time."""
+    return sorted({line for line in cpuinfo if line.partition(":")[0].strip() in PROCESSOR})

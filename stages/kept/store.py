@@ -7,7 +7,7 @@ import hashlib
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from filelock import FileLock
@@ -47,13 +47,13 @@ class RowStore:
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the values of those keys that have one."""
         found: dict[bytes, bytes] = {}
-        if self._usable and self.path.exists():
-            try:
+        try:
+            if self._usable and self.path.exists():
                 with closing(self._open()) as database:
                     for start in range(0, len(keys), AT_ONCE):
                         found |= _read(database, keys[start : start + AT_ONCE])
-            except (sqlite3.Error, OSError) as error:
-                self._give_up(error)
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(error)
         return found
 
     def put(self, values: Mapping[bytes, bytes]) -> None:
@@ -83,13 +83,17 @@ class RowStore:
 
     def _give_up(self, error: Exception) -> None:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF  # without what details it
-        if code in REFUSED:
-            self._usable = False
-            log.warning("%s can't be used (%s), so computed rows are not kept", self.path, error)
-        else:
-            log.warning("%s is damaged (%s), so its rows are computed again", self.path, error)
-            for path in (self.path, self.path.with_name(f"{self.path.name}-journal")):
-                path.unlink(missing_ok=True)
+        reason = error
+        if code not in REFUSED:
+            try:
+                for path in (self.path, self.path.with_name(f"{self.path.name}-journal")):
+                    path.unlink(missing_ok=True)
+                log.warning("%s is damaged (%s), so its rows are computed again", self.path, error)
+                return
+            except OSError as refusal:  # damaged, and on a disk that can only be read
+                reason = refusal
+        self._usable = False
+        log.warning("%s can't be used (%s), so computed rows are not kept", self.path, reason)
 
 
 def open_store(paths: Paths, machine: Machine) -> RowStore:
@@ -99,12 +103,17 @@ def open_store(paths: Paths, machine: Machine) -> RowStore:
 
 @contextmanager
 def locked(store: RowStore | None) -> Iterator[None]:
-    """Keep other processes out of a long computation: one that waits finds what the first has stored."""
-    if store is None or not store.limit:
-        yield
-        return
-    store.path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(store.path.with_name("lock")):
+    """Keep other processes out of a long computation: one that waits finds what the first has stored.
+
+    Where nothing can be locked, two processes compute the same rows, and both are right.
+    """
+    with ExitStack() as held:
+        if store is not None and store.limit > 0:
+            try:
+                store.path.parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(FileLock(store.path.with_name("lock")))
+            except (OSError, NotImplementedError) as error:  # a read-only disk, something in the way, no locks
+                log.warning("%s can't be locked (%s), so a run at the same time computes rows twice", store.path, error)
         yield
 
 

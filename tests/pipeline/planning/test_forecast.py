@@ -19,6 +19,7 @@ BASE: dict[str, dict[str, Any]] = {
     "finetune": {"method": "full", "max_epochs": 4, "batch_size": 16, "patience": None, "limit_train_batches": None},
     "evaluate": {"resamples": 2000},
     "crossfit": {"folds": [1, 2, 3, 4, 5], "method": "finetune"},
+    "extrapolate": {"seeds": [42], "draws": 10},
 }
 
 
@@ -49,6 +50,8 @@ def work(group: str, section: str = "finetune", lengths: dict[int, int] = LENGTH
         ("crossfit", "crossfit", {"folds": [1, 2]}, 0.55, 0.7),  # half of the rows train, where four fifths did
         ("crossfit", "crossfit", {"folds": "many"}, 0.55, 0.7),
         ("crossfit", "crossfit", {"method": "frozen"}, 0.001, 0.1),
+        ("extrapolate", "extrapolate", {"draws": 200}, 20, 20),
+        ("extrapolate", "extrapolate", {"draws": "many"}, 1, 1),
     ],
 )
 def test_the_work_scales_with_what_changed(
@@ -57,7 +60,7 @@ def test_the_work_scales_with_what_changed(
     assert least <= work(group, section, **values) / work(group) <= most
 
 
-@pytest.mark.parametrize("group", ["download", "tokenize", "split", "finetune", "evaluate", "report"])
+@pytest.mark.parametrize("group", ["download", "tokenize", "split", "finetune", "evaluate", "extrapolate", "report"])
 def test_twice_the_rows_are_twice_the_work(group: str) -> None:
     twice = {length: 2 * rows for length, rows in LENGTHS.items()}
     assert work(group, lengths=twice) == pytest.approx(2 * work(group))

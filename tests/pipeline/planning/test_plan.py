@@ -49,6 +49,19 @@ def test_before_any_run_the_first_run_and_the_rest_waits(tmp_path: Path) -> None
     assert reasons(root, "download@rows") == ("not in dvc.lock yet",)
 
 
+def test_a_param_that_no_file_has_is_refused_as_dvc_refuses_to_run_its_stage(project: Path) -> None:
+    toy.edit(project, "dvc.yaml", "params: [cut]", "params: [cut, cutt]")
+    with pytest.raises(
+        PipelineError, match=r"the params of cut name cutt, which is not in params.yaml. Correct the name"
+    ):
+        plan(project)
+    with pytest.raises(AssertionError, match="cutt.* missing"):
+        toy.dvc(project, "repro")
+    toy.git(project, "add", "-A")
+    toy.git(project, "commit", "-qm", "A wrong name")
+    assert "cutt is not in params.yaml" in reasons(project, "cut", rev="HEAD")
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new", "stage", "reason"),
     [

@@ -52,6 +52,7 @@ def test_a_stage_that_is_not_in_dvc_lock_names_what_is_missing_and_compares_noth
         (("cut",), {"params.yaml": {"cut": 1}}, {"params.yaml": {}}, ["cut was removed"]),
         (("cut",), {"params.yaml": {"cut": 1, "x": 1}}, {"params.yaml": {"cut": 1}}, []),  # x is no longer asked for
         ((), {"params.yaml": {"a": 1, "c": 1}}, {"params.yaml": {"b": 2, "a": 3}}, ["b is new (2)", "a 1 -> 3"]),
+        (("cut", "cu"), {"params.yaml": {"cut": 1}}, {"params.yaml": {"cut": 1}}, ["cu is not in params.yaml"]),
         (("k",), {"more.yaml": {"k": 1}}, {"more.yaml": {"k": 2}}, ["more.yaml:k 1 -> 2"]),
     ],
 )

@@ -44,6 +44,30 @@ def test_cold_warm_and_changed(project: Any) -> None:
     assert text.startswith("Retrain: finetune@1, evaluate@1, report\n")
 
 
+def test_folds_and_forecasts_are_those_of_a_local_run(project: Any) -> None:
+    project.create()
+    name, _ = coordinate(project, InProcessDispatcher())
+    dispatcher, optional = InProcessDispatcher(), ["crossfit@1", "crossfit@2", "extrapolate@7"]
+    second, text = coordinate(project, dispatcher, ref=name, crossfit__folds="[1, 2]", extrapolate__seeds="[7]")
+    assert dispatcher.stages[-1] == "report"
+    assert sorted(dispatcher.stages[:-1]) == optional, "nothing else runs again"
+    assert {dispatcher.pools[stage] for stage in optional} == {"gpu"}
+    assert text.startswith(f"Retrain: {', '.join(optional)}, report\n")
+    clone, before = project.clone("clone", second), len(project.ran())
+    project.dvc("repro", "--pull", folder=clone)
+    assert len(project.ran()) == before, "a colleague's dvc repro --pull runs nothing"
+    assert (clone / "data/report/report.md").read_text().count("\n") == 4
+    fresh = project.clone("fresh", "main")
+    shutil.copy(clone / "params.yaml", fresh)
+    project.dvc("repro", folder=fresh)
+    assert locked_stages(fresh) == locked_stages(clone)
+
+    off = InProcessDispatcher()
+    third, _ = coordinate(project, off, ref=second, crossfit__folds="[]", extrapolate__seeds="[]")
+    assert off.stages == [], "the results from before the folds are in the remote"
+    assert locked_stages(project.clone("off", third)) == locked_stages(project.clone("on", name))
+
+
 def test_refresh_downloads_again_and_runs_only_what_new_bytes_affect(project: Any) -> None:
     project.create()
     name, _ = coordinate(project, InProcessDispatcher())

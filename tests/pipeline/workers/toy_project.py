@@ -15,7 +15,8 @@ from tests.pipeline.toy import add_remote
 ROOT = Path(__file__).parents[3]
 TOY = Path(__file__).parent / "toy"
 IGNORE = (
-    "/.retune/\n/data/download/\n/data/*/*/model/\n/data/*/*/predictions.txt\n/data/report/report.md\n__pycache__/\n"
+    "/.retune/\n/data/download/\n/data/*/*/model/\n/data/*/*/predictions.txt\n/data/*/*/forecast.json\n"
+    "/data/report/report.md\n__pycache__/\n"
 )
 
 
@@ -55,6 +56,12 @@ class ToyProject:
         (self.work / "params.yaml").write_text(params)
         (self.work / "source.txt").write_text(text or f"rows of {self.folder}\n")
         (self.work / ".gitignore").write_text(IGNORE)
+        for name in (
+            "crossfit",
+            "extrapolate",
+        ):  # as in the project: report reads these folders, also while they are empty
+            (self.work / "data" / name).mkdir(parents=True)
+            shutil.copy(ROOT / f"data/{name}/.gitkeep", self.work / "data" / name)
         shutil.copy(ROOT / ".dvcignore", self.work)
         run(self.work, "git", "init", "--quiet", "--initial-branch=main")
         run(self.work, "git", "config", "user.email", "toy@localhost")

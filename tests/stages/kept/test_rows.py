@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from stages.finetune.encoder import pad_token_id
 from stages.inference.loading import load_model, logits_computer, predict_tokens
-from stages.kept.context import context_of
+from stages.kept.context import context_of, processor_facts
 from stages.kept.rows import Keeper, compute_rows, fixed_shapes
 from stages.kept.store import RowStore
 from stages.model.encoder_decoders import read_last_end
@@ -142,6 +142,41 @@ def test_what_may_change_a_bit_is_part_of_the_context(change: Callable[[PreTrain
         assert context_of(model, "logits") != before
     finally:
         torch.set_num_threads(threads)
+
+
+X86 = ["processor : 0", "cpu family : 25", "model : 1", "model name : AMD EPYC", "cpu MHz : 2445.4", "flags : fpu avx2"]
+ARM = ["processor : 0", "BogoMIPS : 243.75", "Features : fp asimd", "CPU implementer : 0x41", "CPU part : 0xd0c"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "old", "new"),
+    [(X86, "family : 25", "family : 26"), (X86, "avx2", "avx512f"), (ARM, "0xd0c", "0xd40"), (ARM, "fp", "fp sve")],
+)
+def test_a_processor_is_known_by_what_it_can_do_and_not_by_its_name(lines: list[str], old: str, new: str) -> None:
+    other = [line.replace(old, new) for line in lines]
+    assert processor_facts(other) != processor_facts(lines)
+
+
+@pytest.mark.parametrize("lines", [X86, ARM])
+def test_a_processor_is_the_same_at_any_time_and_with_any_number_of_cores(lines: list[str]) -> None:
+    later = [line.replace("2445.4", "3100.0") for line in lines]
+    second = [line.replace("processor : 0", "processor : 1") for line in lines]
+    assert processor_facts([*later, "", *second]) == processor_facts(lines)
+
+
+@pytest.mark.parametrize("switch", ["MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "NVIDIA_TF32_OVERRIDE", "TORCH_MKLDNN_MATMUL"])
+def test_a_switch_of_a_library_is_part_of_the_context(switch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_models()["bert"]
+    before = context_of(model, "logits")
+    monkeypatch.setenv(switch, "AVX2")
+    assert context_of(model, "logits") != before
+
+
+def test_another_build_of_torch_is_another_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_models()["bert"]
+    before = context_of(model, "logits")
+    monkeypatch.setattr(torch.__config__, "show", lambda: "the same version, with OpenBLAS")
+    assert context_of(model, "logits") != before
 
 
 @pytest.mark.parametrize("labels", [("ham", "spam"), ("one", "two", "three")], ids=["pair", "three"])

@@ -1,14 +1,19 @@
 """The store's file: bounded, shared by processes, and never wrong, whatever happens to its bytes."""
 
+import errno
 import logging
 import multiprocessing
+import os
 import random
+import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from stages.kept.store import RowStore, open_store
+from stages.kept.store import RowStore, locked, open_store
 from stages.params import read_params
 from stages.paths import Paths
 
@@ -111,6 +116,84 @@ def test_a_disk_that_takes_nothing_more_is_one_line(tmp_path: Path, caplog: pyte
         store.put(VALUES)
     assert store.get(list(VALUES)) == {}
     assert caplog.text.count("so computed rows are not kept") == 1
+
+
+def lock_is_a_folder(folder: Path) -> None:
+    (folder / "rows/lock").mkdir()
+
+
+def rows_are_a_file(folder: Path) -> None:
+    shutil.rmtree(folder / "rows")
+    (folder / "rows").write_text("in the way")
+
+
+def rows_lead_nowhere(folder: Path) -> None:
+    shutil.rmtree(folder / "rows")
+    (folder / "rows").symlink_to(folder / "missing")
+
+
+def rows_are_a_folder(folder: Path) -> None:
+    (folder / "rows/rows.sqlite").unlink()
+    (folder / "rows/rows.sqlite").mkdir()
+
+
+def rows_are_damaged_beside_a_folder(folder: Path) -> None:
+    (folder / "rows/rows.sqlite").write_bytes(b"a text, and no database" * 100)
+    (folder / "rows/rows.sqlite-journal").mkdir()
+
+
+@pytest.mark.parametrize(
+    "block",
+    [lock_is_a_folder, rows_are_a_file, rows_lead_nowhere, rows_are_a_folder, rows_are_damaged_beside_a_folder],
+)
+def test_whatever_stands_in_its_place_stops_no_computation(tmp_path: Path, block: Callable[[Path], None]) -> None:
+    store_at(tmp_path).put(VALUES)
+    block(tmp_path)
+    store = store_at(tmp_path)
+    with locked(store):
+        store.put(VALUES)
+        assert all(VALUES[key] == value for key, value in store.get(list(VALUES)).items())
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSPC, errno.EACCES])
+def test_a_disk_that_locks_nothing_stops_no_computation(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(lock: FileLock) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(FileLock, "_acquire", refuse)
+    with locked(store_at(tmp_path)):
+        store_at(tmp_path).put(VALUES)
+    assert store_at(tmp_path).get(list(VALUES)) == VALUES
+    assert "so a run at the same time computes rows twice" in caplog.text
+
+
+def test_an_error_of_what_is_computed_is_not_taken_for_one_of_the_lock(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="of the computation"), locked(store_at(tmp_path)):
+        raise OSError("of the computation")
+    with locked(store_at(tmp_path)):  # free again
+        pass
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_disk_that_can_only_be_read_still_gives_what_it_has(
+    tmp_path: Path, damaged: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store_at(tmp_path).put(VALUES)
+    path = store_at(tmp_path).path
+    if damaged:
+        path.write_bytes(b"a text, and no database" * 100)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    path.chmod(0o400)
+    store = store_at(tmp_path)
+    assert store.get(list(VALUES)) == ({} if damaged else VALUES)
+    assert store.get([b"unknown"]) == {}
+    assert caplog.text.count("so computed rows are not kept") == damaged
 
 
 def test_one_param_turns_it_off(tmp_path: Path) -> None:
