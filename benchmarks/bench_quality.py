@@ -39,8 +39,11 @@ def defaults(task: str) -> list[Setting]:
     ]
 
 
-BATCHES = (OURS, "Trainer", "transformers", "pools of 3, spread", "pools of 3", "pools of 50, noise spread")
-BATCHES += ("pools of 50, spread", "pools of 50, any first", "pools of 50", "pools of 1")
+BATCHES = (
+    *(OURS, "Trainer", "transformers", "pools of 50", "pools of 50, any first", "pools of 50, spread"),
+    *("pools of 50, noise spread", "pools of 50, noise turns", "pools of 3", "pools of 3, spread", "pools of 4, turns"),
+    *("pools of 4, turns, largest first", "pools of 4, in a row, largest first", "pools of 1"),
+)
 STUDIES: dict[str, list[Setting]] = {
     "sms": [Setting("SMS", 480, batches, **SHORT) for batches in BATCHES],
     "sms-warmup": [Setting("SMS", 480, batches, warmup=0.1, **SHORT) for batches in BATCHES],

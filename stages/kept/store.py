@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from stages.paths import Paths
 from stages.schema import Machine
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 TABLE = "CREATE TABLE IF NOT EXISTS kept (age INTEGER PRIMARY KEY, key BLOB UNIQUE, value BLOB, checksum BLOB)"
 AT_ONCE = 500  # keys that a query asks for, and values that a transaction writes
 WAIT = 30.0  # seconds that another process may hold the file
+PATIENCE = 2.0  # seconds that a computation may wait for another one without a line
 SPARE = 0.05  # share of the file that is freed beyond need, so that not every write frees some
 MB = 1_000_000
 REFUSED = {  # by the machine; any other error of SQLite is one of the file, which is damaged
@@ -111,7 +112,12 @@ def locked(store: RowStore | None) -> Iterator[None]:
         if store is not None and store.limit > 0:
             try:
                 store.path.parent.mkdir(parents=True, exist_ok=True)
-                held.enter_context(FileLock(store.path.with_name("lock")))
+                lock = FileLock(store.path.with_name("lock"))
+                try:
+                    held.enter_context(lock.acquire(timeout=PATIENCE))
+                except Timeout:
+                    log.info("another process computes rows for %s: waiting for it", store.path)
+                    held.enter_context(lock)
             except (OSError, NotImplementedError) as error:  # a read-only disk, something in the way, no locks
                 log.warning("%s can't be locked (%s), so a run at the same time computes rows twice", store.path, error)
         yield

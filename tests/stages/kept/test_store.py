@@ -7,6 +7,8 @@ import os
 import random
 import shutil
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -204,3 +206,23 @@ def test_one_param_turns_it_off(tmp_path: Path) -> None:
     off.put(VALUES)
     assert off.get(list(VALUES)) == {}
     assert not off.path.parent.exists()
+
+
+def test_a_process_that_waits_for_another_one_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("stages.kept.store.PATIENCE", 0.01)
+    store, taken = store_at(tmp_path), threading.Event()
+    store.path.parent.mkdir()
+
+    def hold() -> None:
+        with FileLock(tmp_path / "rows/lock"):
+            taken.set()
+            time.sleep(0.3)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    taken.wait()
+    with caplog.at_level("INFO"), locked(store):
+        assert "waiting for it" in caplog.text
+    other.join()
