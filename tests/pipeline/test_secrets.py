@@ -151,7 +151,7 @@ def test_a_comparison_with_a_commit_that_has_one(tmp_path: Path, secrets: Secret
         toy.edit(root, "params.yaml", old, new)
         commands.commit_results(root, tag, data, {42: outcomes.predict(data, wrong=6)})
     for options in ([], ["--markdown"]):
-        done = commands.retune(root, "compare", "base", "head", *options)
+        done = toy.retune(root, "compare", "base", "head", *options)
         assert "sig=" in done.stdout, done.stdout + done.stderr
         assert secrets.found((done.stdout + done.stderr).encode()) == []
 

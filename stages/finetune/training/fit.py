@@ -89,6 +89,7 @@ def fit(
             )
         log.info("a batch does not fit in the GPU's memory: each comes in %d parts, to the same effective batch", parts)
         module.load_state_dict(start)
+        module.forget_batches()
     value = None if best.best_model_score is None else float(best.best_model_score)
     best_epoch = len(epochs.curve)
     if best.best_model_path:

@@ -82,6 +82,11 @@ class FinetuneModule(LightningModule):
         logits: Tensor = self.model(**inputs).logits
         return logits if len(logits) == len(batch["labels"]) else logits[: len(batch["labels"])]  # without fillers
 
+    def forget_batches(self) -> None:
+        """Forget the batches of a training that starts anew."""
+        for metric in (self.train_loss, self.val_loss, self.val_metrics):
+            metric.reset()
+
     def on_train_start(self) -> None:
         """Do what an epoch's start does: a run that resumes within an epoch has no such start."""
         self.on_train_epoch_start()

@@ -74,7 +74,7 @@ def test_two_hundred_cached_stages_in_thirty_seconds(project: Any) -> None:
         stages.append(f"  s{number}: {{cmd: python toy.py {number}, deps: {deps}, outs: [data/{number}.txt]}}")
     project.create()
     (project.work / "dvc.yaml").write_text("\n".join(["stages:", *stages]) + "\n")
-    (project.work / "data").mkdir()
+    (project.work / "data").mkdir(exist_ok=True)
     project.commit("Two hundred stages")
     with Remote(project.work) as remote:
         for number in range(200):

@@ -39,7 +39,8 @@ def weights_of(paths: Paths, **changes: Any) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("changes", METHODS, ids=lambda changes: str(changes["method"]))
 @pytest.mark.parametrize("kind", ["bert", "gpt2", "t5"])
-def test_checkpointing_changes_no_bit_even_with_dropout(paths: Paths, kind: str, changes: dict[str, Any]) -> None:
+def test_checkpointing_changes_last_digits_at_most(paths: Paths, kind: str, changes: dict[str, Any]) -> None:
+    """On some processors sums depend on where in memory a value lies; another dropout would move weights by 1e-3."""
     for name in ("config.json", "model.safetensors"):
         (paths.encoder / name).unlink()
     kind_model(kind).base_model.save_pretrained(paths.encoder)
@@ -47,7 +48,7 @@ def test_checkpointing_changes_no_bit_even_with_dropout(paths: Paths, kind: str,
     again = weights_of(paths, gradient_checkpointing=True, **changes)
     assert plain.keys() == again.keys()
     for name, values in plain.items():
-        assert torch.equal(values, again[name]), name
+        torch.testing.assert_close(again[name], values, rtol=0, atol=1e-6, msg=name)
 
 
 @pytest.mark.parametrize("kind", KINDS)
