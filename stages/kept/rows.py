@@ -119,15 +119,6 @@ def compute_rows(
     return values[same_as], int(tokens.lengths[distinct[missing]].sum())
 
 
-def rows_per_batch(length: int, batch_tokens: int) -> int:
-    """Return the rows of a batch of one length: few, or as many as fit of eights or a four.
-
-    Libraries multiply eight or four rows at a time, and on some processors the rows left over add up otherwise.
-    """
-    rows = max(1, batch_tokens // max(1, length))
-    return rows // 8 * 8 or rows // 4 * 4 or rows
-
-
 def fixed_shapes(lengths: NDArray[np.int64], batch_tokens: int) -> Iterator[NDArray[np.int64]]:
     """Yield indices into `lengths`, longest first: rows of one length, always as many as that length asks for.
 
@@ -136,7 +127,7 @@ def fixed_shapes(lengths: NDArray[np.int64], batch_tokens: int) -> Iterator[NDAr
     lies otherwise in memory, and mostly in the last place too.
     """
     for length in np.unique(lengths)[::-1]:
-        rows, size = np.flatnonzero(lengths == length), rows_per_batch(int(length), batch_tokens)
+        rows, size = np.flatnonzero(lengths == length), max(1, batch_tokens // max(1, int(length)))
         if len(rows) >= size > 1:
             once = max(1, size - 2)
             yield np.concatenate([rows[:1], rows[:once], rows[:1]])[:size]
