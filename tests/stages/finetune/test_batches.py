@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.finetune.batches import POOL_BATCHES, TURNS, LengthBuckets, TokenRows, val_batches
+from stages.finetune.batches import POOL_BATCHES, TURNS, LengthBuckets, TokenRows, by_turns, val_batches
 from stages.paths import Paths
 from stages.tokens import open_tokens
 from tests.stages.finetune.runs import options, rows
@@ -49,6 +49,15 @@ def test_a_label_of_the_longest_rows_is_never_far_away(rows: int) -> None:
         batches = LengthBuckets(lengths, batch_size=32, seed=seed).batches(1)
         having = np.flatnonzero([label[batch].any() for batch in batches])
         assert np.diff(having, prepend=-1, append=len(batches)).max() <= 3 * TURNS
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 16, 48])
+def test_each_turn_has_a_batch_of_each_range_of_lengths_longest_first(count: int) -> None:
+    batches = [np.array([number]) for number in range(count)]  # given by length
+    found = [int(batch[0]) for batch in by_turns(batches, np.random.default_rng(0))]
+    assert sorted(found) == list(range(count))
+    ranges = [number * TURNS // count for number in found] if count > TURNS else found
+    assert ranges == [*range(min(TURNS, count))][::-1] * max(1, count // TURNS)
 
 
 @pytest.mark.parametrize("rows", [128, 480, 1003])
