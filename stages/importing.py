@@ -1,7 +1,7 @@
 """Imports of large packages, without the garbage collector.
 
-They make a million objects and no garbage, and it goes over all of them again and again: over a third of the time that a
-stage takes to import torch, transformers and Lightning and to end.
+They make a million objects and no garbage, and it goes over all of them again and again: over a third of the time that
+a stage takes to import torch, transformers and Lightning and to end.
 """
 
 import gc
