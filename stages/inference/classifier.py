@@ -194,7 +194,7 @@ class Classifier:
 
     @cached_property
     def _embeddings(self) -> RowComputer:
-        return RowComputer(self._model, self._pool, "embeddings", store=self._store)
+        return RowComputer(self._model, pooled, "embeddings", store=self._store)
 
     def _compute(
         self,
@@ -235,12 +235,14 @@ class Classifier:
         check_embedded(highest, len(embeddings.weight), "the model", tokenizer=self._tokenizer.tokenizer)
         return dataclasses.replace(tokens, padding_side=padding_side(self._model.config)), cut
 
-    def _pool(self, batch: Batch) -> torch.Tensor:
-        hidden = self._model.base_model(**inputs_of(self._model, batch)).last_hidden_state.float()
-        mask = torch.from_numpy(batch["attention_mask"]).to(hidden)  # (batch, tokens); FNet takes none itself
-        if hidden.shape[:2] != mask.shape:
-            raise ModelError(
-                f"An embedding is the mean over a text's tokens, but the last layer of {self._model.config.model_type} "
-                "has no vector for each token. Use a model of another architecture for embeddings."
-            )
-        return pool(pooling_of(self._model.config) or "mean", hidden, mask)
+
+def pooled(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """Return the embedding of each row of a padded batch, (batch, hidden_size)."""
+    hidden = model.base_model(**inputs_of(model, batch)).last_hidden_state.float()
+    mask = torch.from_numpy(batch["attention_mask"]).to(hidden)  # (batch, tokens); FNet takes none itself
+    if hidden.shape[:2] != mask.shape:
+        raise ModelError(
+            f"An embedding is the mean over a text's tokens, but the last layer of {model.config.model_type} "
+            "has no vector for each token. Use a model of another architecture for embeddings."
+        )
+    return pool(pooling_of(model.config) or "mean", hidden, mask)

@@ -5,7 +5,8 @@ on a GPU with a store, too: there rows are packed, and computed faster than a di
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 
 import numpy as np
 import torch
@@ -14,11 +15,13 @@ from transformers import PreTrainedModel
 
 from stages.inference.forward import reads_padding
 from stages.kept.context import context_of
-from stages.kept.rows import Forward, Keeper, compute_rows, shape_tokens
+from stages.kept.rows import Keeper, compute_rows, shape_tokens
 from stages.kept.store import RowStore
+from stages.model.threads import Forward, side_by_side
 from stages.tokens import Tokens, batches_by_tokens, of_equal_length
 
-BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}  # padded tokens of a batch of any shape
+LEAST_TOKENS = 256  # padded tokens of a batch of any shape, where a CPU's threads could share more
+BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}  # and at most
 AHEAD = 2  # batches that a GPU has before it while the result of another is read
 
 
@@ -27,7 +30,7 @@ class RowComputer:
 
     Args:
         model: From `load_model`.
-        forward: Gives the output for a padded batch, (batch, width).
+        forward: Gives the output for a padded batch.
         what: Names the output, as a part of the keys of kept rows.
         store: Where rows are kept; None: nowhere, and batches have any shape.
 
@@ -60,7 +63,9 @@ class RowComputer:
             values, computed = self._compute_in_any_shape(tokens, positions, width)
         else:
             size = shape_tokens(self._model.device)
-            values, computed = compute_rows(tokens, positions, self._forward, batch_tokens=size, keeper=self._keeper)
+            values, computed = compute_rows(
+                self._model, self._forward, tokens, positions, batch_tokens=size, keeper=self._keeper
+            )
         self.computed_tokens += computed
         return values
 
@@ -69,17 +74,30 @@ class RowComputer:
     ) -> tuple[NDArray[np.float32], int]:
         distinct, same_as = tokens.distinct(positions)
         lengths = tokens.lengths[distinct]
-        batches = batches_by_tokens(lengths, BATCH_TOKENS[self._model.device.type])
+        batches = batches_by_tokens(lengths, self._batch_tokens(int(lengths.sum())))
         if self._equal_lengths is None:
             self._equal_lengths = reads_padding(self._model, tokens, distinct)
         if self._equal_lengths:
             batches = of_equal_length(batches, lengths)
         pad = self._model.config.pad_token_id or 0
-        results = ((indices, self._forward(tokens.pad(distinct[indices], pad_token_id=pad))) for indices in batches)
+        padded = (tokens.pad(distinct[indices], pad_token_id=pad) for indices in batches)
+        outputs: Generator[torch.Tensor]
+        if len(batches) == 1:  # all threads share it
+            outputs = (self._forward(self._model, batch) for batch in padded)
+        else:
+            outputs = side_by_side(self._model, self._forward, padded, count=len(batches))
         values = np.empty((len(distinct), width), dtype=np.float32)
-        for indices, rows in read_behind(results):
-            values[indices] = rows
+        with closing(outputs):
+            for indices, rows in read_behind(zip(batches, outputs, strict=True)):
+                values[indices] = rows
         return values[same_as], int(lengths.sum())
+
+    def _batch_tokens(self, total: int) -> int:
+        """Return the padded tokens of a batch at most: as many as let each thread of a CPU have one, within limits."""
+        most = BATCH_TOKENS[self._model.device.type]
+        if self._model.device.type == "cuda":
+            return most
+        return min(most, max(LEAST_TOKENS, total // torch.get_num_threads()))
 
 
 def read_behind(

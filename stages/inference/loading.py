@@ -4,7 +4,6 @@ It reads weights as safetensors alone, uses no network, and runs no code that co
 """
 
 import dataclasses
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +129,7 @@ def label_names(model: PreTrainedModel) -> list[str]:
 
 def logits_computer(model: PreTrainedModel, *, store: RowStore | None = None) -> RowComputer:
     """Return what computes a model's logits, to be used within `first_token`; with a store, each row once for all."""
-    return RowComputer(model, partial(logits_of, model), "logits", store=store)  # partial can be pickled
+    return RowComputer(model, logits_of, "logits", store=store)
 
 
 def answers_of(model: PreTrainedModel, logits: NDArray[np.float32], *, temperature: float = 1.0) -> NDArray[np.float32]:

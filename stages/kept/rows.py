@@ -8,25 +8,24 @@ does, nothing is kept.
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from transformers import PreTrainedModel
 
 from stages.kept.store import RowStore
+from stages.model.threads import Forward, side_by_side
 from stages.tokens import Batch, Tokens
 
 log = logging.getLogger(__name__)
 
-GPU_TOKENS = 8_192  # per batch; fewer would be slow, and more leave more places empty
-CPU_TOKENS = (256, 1_024)  # least and most: with two threads 256 were as fast as any, and more threads want more
-THREAD_TOKENS = 128  # for each thread, within those limits
+SHAPE_TOKENS = {"cpu": 256, "cuda": 8_192}  # of a batch; fewer would be slow, and more leave more places empty
 ROWS_AT_ONCE = 1_000  # computed between two writes: a run that is killed keeps those before
 KEY_BYTES = 16
-
-Forward = Callable[[Batch], torch.Tensor]  # a batch of equal length to what is kept of each row, (batch, width)
 
 
 @dataclass(frozen=True)
@@ -61,16 +60,14 @@ class Keeper:
 
 def shape_tokens(device: torch.device) -> int:
     """Return the tokens of a batch of fixed shape."""
-    if device.type == "cuda":
-        return GPU_TOKENS
-    least, most = CPU_TOKENS
-    return min(most, max(least, THREAD_TOKENS * torch.get_num_threads()))
+    return SHAPE_TOKENS[device.type]
 
 
 def compute_rows(
+    model: PreTrainedModel,
+    forward: Forward,
     tokens: Tokens,
     positions: NDArray[np.int64],
-    forward: Forward,
     *,
     batch_tokens: int,
     keeper: Keeper | None = None,
@@ -78,9 +75,10 @@ def compute_rows(
     """Return what `forward` gives for some rows, in their order; rows with the same tokens are computed once.
 
     Args:
+        model: In eval mode.
+        forward: Of a batch of equal length what is kept of each row.
         tokens: The tokens of all rows.
         positions: Positions of at least one row in the tokens; shape (rows,).
-        forward: Computes a batch in eval mode.
         batch_tokens: Tokens of a batch; a longer row is a batch of its own.
         keeper: Where rows are kept; None: nowhere.
 
@@ -91,28 +89,31 @@ def compute_rows(
     keys = keeper.keys(tokens, distinct, batch_tokens) if keeper else []
     kept = keeper.store.get([keeper.unfit, *keys]) if keeper else {}
     if keeper and keeper.unfit in kept:
-        return compute_rows(tokens, positions, forward, batch_tokens=batch_tokens)
+        return compute_rows(model, forward, tokens, positions, batch_tokens=batch_tokens)
     missing = np.array(
         [index for index in range(len(distinct)) if not keeper or keys[index] not in kept], dtype=np.int64
     )
     values = _array(kept, keys)
     waiting: dict[bytes, bytes] = {}
-    for indices, results, sound in _computed(tokens, distinct, missing, forward, batch_tokens):
-        if values is None:
-            values = np.empty((len(distinct), results.shape[1]), dtype=np.float32)
-        values[indices] = results
-        if keeper is None:
-            continue
-        if not sound:
-            log.warning(
-                "on this machine a row's last bits depend on its place in a batch, so computed rows are not kept"
-            )
-            keeper.store.put({keeper.unfit: b"1"})
-            return compute_rows(tokens, positions, forward, batch_tokens=batch_tokens)
-        waiting |= {keys[index]: row.tobytes() for index, row in zip(indices, results, strict=True)}
-        if len(waiting) >= ROWS_AT_ONCE:
-            keeper.store.put(waiting)
-            waiting = {}
+    sound = True
+    with closing(_computed(model, forward, tokens, distinct[missing], batch_tokens)) as batches:
+        for computed, results, sound in batches:
+            if values is None:
+                values = np.empty((len(distinct), results.shape[1]), dtype=np.float32)
+            indices = missing[computed]
+            values[indices] = results
+            if keeper is None:
+                continue
+            if not sound:
+                break
+            waiting |= {keys[index]: row.tobytes() for index, row in zip(indices, results, strict=True)}
+            if len(waiting) >= ROWS_AT_ONCE:
+                keeper.store.put(waiting)
+                waiting = {}
+    if keeper and not sound:
+        log.warning("on this machine a row's last bits depend on its place in a batch, so computed rows are not kept")
+        keeper.store.put({keeper.unfit: b"1"})
+        return compute_rows(model, forward, tokens, positions, batch_tokens=batch_tokens)
     if keeper and waiting:
         keeper.store.put(waiting)
     assert values is not None  # at least one row
@@ -137,16 +138,24 @@ def fixed_shapes(lengths: NDArray[np.int64], batch_tokens: int) -> Iterator[NDAr
 
 
 def _computed(
-    tokens: Tokens, distinct: NDArray[np.int64], missing: NDArray[np.int64], forward: Forward, batch_tokens: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], bool]]:
-    """Yield indices into `distinct` with their values, and whether the copies that filled the batch have the same."""
-    for shape in fixed_shapes(tokens.lengths[distinct[missing]], batch_tokens):
-        rows, first, same_as = np.unique(shape, return_index=True, return_inverse=True)
-        batch = tokens.pad(distinct[missing[shape]], pad_token_id=0)  # no row is padded
-        del batch["labels"]
-        results = forward(batch).float().cpu().numpy()
-        values = results[first]
-        yield missing[rows], values, results.tobytes() == values[same_as].tobytes()
+    model: PreTrainedModel, forward: Forward, tokens: Tokens, positions: NDArray[np.int64], batch_tokens: int
+) -> Generator[tuple[NDArray[np.int64], NDArray[np.float32], bool]]:
+    """Yield indices into `positions` with their values, and whether the copies that filled the batch have the same."""
+    shapes = list(fixed_shapes(tokens.lengths[positions], batch_tokens))
+    batches = (_inputs(tokens, positions[shape]) for shape in shapes)
+    with closing(side_by_side(model, forward, batches, count=len(shapes))) as outputs:
+        for shape, output in zip(shapes, outputs, strict=True):
+            rows, first, same_as = np.unique(shape, return_index=True, return_inverse=True)
+            results = output.float().cpu().numpy()
+            values = results[first]
+            yield rows, values, results.tobytes() == values[same_as].tobytes()
+
+
+def _inputs(tokens: Tokens, positions: NDArray[np.int64]) -> Batch:
+    """Return the tokens of rows of one length, which need no padding."""
+    batch = tokens.pad(positions, pad_token_id=0)
+    del batch["labels"]
+    return batch
 
 
 def _array(kept: Mapping[bytes, bytes], keys: Sequence[bytes]) -> NDArray[np.float32] | None:

@@ -18,6 +18,7 @@ from stages.schema import Machine
 log = logging.getLogger(__name__)
 
 TABLE = "CREATE TABLE IF NOT EXISTS kept (age INTEGER PRIMARY KEY, key BLOB UNIQUE, value BLOB, checksum BLOB)"
+HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'kept'"
 AT_ONCE = 500  # keys that a query asks for, and values that a transaction writes
 WAIT = 30.0  # seconds that another process may hold the file
 PATIENCE = 2.0  # seconds that a computation may wait for another one without a line
@@ -50,7 +51,9 @@ class RowStore:
         found: dict[bytes, bytes] = {}
         try:
             if self._usable and self.path.exists():
-                with closing(self._open()) as database:
+                with closing(sqlite3.connect(self.path, timeout=WAIT)) as database:
+                    if database.execute(HAS_TABLE).fetchone() is None:
+                        return {}  # another process is about to make it
                     for start in range(0, len(keys), AT_ONCE):
                         found |= _read(database, keys[start : start + AT_ONCE])
         except (sqlite3.Error, OSError) as error:
@@ -64,14 +67,14 @@ class RowStore:
         rows = [(key, value, _checksum(key, value)) for key, value in values.items()]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(self._open()) as database:
+            with closing(self._open_to_write()) as database:
                 for start in range(0, len(rows), AT_ONCE):
                     with database:  # ends the transaction
                         _write(database, rows[start : start + AT_ONCE], self.limit)
         except (sqlite3.Error, OSError) as error:
             self._give_up(error)
 
-    def _open(self) -> sqlite3.Connection:
+    def _open_to_write(self) -> sqlite3.Connection:
         database = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)
         try:
             database.execute("PRAGMA auto_vacuum = FULL")  # what is removed leaves the disk

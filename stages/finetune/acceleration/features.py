@@ -81,7 +81,7 @@ def encode(
         The vector of each row that the head reads, before a pooler; shape (rows, width), on the CPU.
     """
 
-    def forward(batch: Batch) -> Tensor:
+    def forward(model: PreTrainedModel, batch: Batch) -> Tensor:
         inputs = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
         return vectors_of(vector, model, run_whole(model, inputs)[0], inputs)
 
@@ -91,7 +91,7 @@ def encode(
             keeper = Keeper(store, encoder_context(model, f"vector: {vector}", without=POOLER))
         batch_tokens = shape_tokens(model.device)
         start = time.perf_counter()
-        features, computed = compute_rows(tokens, positions, forward, batch_tokens=batch_tokens, keeper=keeper)
+        features, computed = compute_rows(model, forward, tokens, positions, batch_tokens=batch_tokens, keeper=keeper)
         seconds = time.perf_counter() - start
     every = tokens.lengths[positions].sum()
     log.info("frozen: the encoder computed %d of %d tokens, %.0f per second", computed, every, computed / seconds)

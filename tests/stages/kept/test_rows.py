@@ -46,7 +46,7 @@ def forward_of(model: PreTrainedModel) -> Iterator[tuple[Callable[..., torch.Ten
     """Yield what computes a batch, and the number of rows of each batch that was computed."""
     sizes: list[int] = []
 
-    def forward(batch: dict[str, np.ndarray]) -> torch.Tensor:
+    def forward(model: PreTrainedModel, batch: dict[str, np.ndarray]) -> torch.Tensor:
         sizes.append(len(batch["input_ids"]))
         with torch.inference_mode():
             return model(**{name: torch.from_numpy(values) for name, values in batch.items()}).logits
@@ -61,16 +61,16 @@ def test_any_rows_in_any_order_have_the_bits_that_they_have_among_all(
     """Or else the processor adds up in an order that depends on a row's place: then that is noticed."""
     random, model = np.random.default_rng(0), model_of(kind)
     with forward_of(model) as (forward, _):
-        expected, _ = compute_rows(tokens, np.arange(ROWS), forward, batch_tokens=SIZE)
+        expected, _ = compute_rows(model, forward, tokens, np.arange(ROWS), batch_tokens=SIZE)
         for count in (1, 2, 7, 30, ROWS):
             rows = random.choice(ROWS, count, replace=False)
-            values, computed = compute_rows(tokens, rows, forward, batch_tokens=SIZE)
+            values, computed = compute_rows(model, forward, tokens, rows, batch_tokens=SIZE)
             assert computed == tokens.lengths[rows].sum()
             if values.tobytes() == expected[rows].tobytes():
                 continue
             np.testing.assert_allclose(values, expected[rows], rtol=1e-4, atol=1e-6)
             keeper = Keeper(RowStore(tmp_path / "rows.sqlite", limit=10**7), context_of(model, "logits"))
-            compute_rows(tokens, np.arange(ROWS), forward, batch_tokens=SIZE, keeper=keeper)
+            compute_rows(model, forward, tokens, np.arange(ROWS), batch_tokens=SIZE, keeper=keeper)
             assert "depend on its place in a batch, so computed rows are not kept" in caplog.text
             break
 
@@ -80,12 +80,12 @@ def test_any_rows_in_any_order_have_the_bits_that_they_have_among_all(
 def test_no_history_changes_a_bit_and_no_row_is_computed_twice(tokens: Tokens, history: list[list[int]]) -> None:
     model = model_of("bert")
     with tempfile.TemporaryDirectory() as folder, forward_of(model) as (forward, _):
-        expected, _ = compute_rows(tokens, np.arange(ROWS), forward, batch_tokens=SIZE)
+        expected, _ = compute_rows(model, forward, tokens, np.arange(ROWS), batch_tokens=SIZE)
         keeper = Keeper(RowStore(Path(folder) / "rows.sqlite", limit=10**7), context_of(model, "logits"))
         known: set[bytes] = set()
         for part in history:
             rows = np.array(part)
-            values, computed = compute_rows(tokens, rows, forward, batch_tokens=SIZE, keeper=keeper)
+            values, computed = compute_rows(model, forward, tokens, rows, batch_tokens=SIZE, keeper=keeper)
             assert values.tobytes() == expected[rows].tobytes()
             new = {tokens.row(row).tobytes() for row in part} - known
             assert computed == sum(len(row) // 4 for row in new)
@@ -96,9 +96,9 @@ def test_one_new_row_is_one_batch(tokens: Tokens, tmp_path: Path) -> None:
     model = model_of("bert")
     keeper = Keeper(RowStore(tmp_path / "rows.sqlite", limit=10**7), context_of(model, "logits"))
     with forward_of(model) as (forward, sizes):
-        compute_rows(tokens, np.arange(ROWS - 1), forward, batch_tokens=SIZE, keeper=keeper)
+        compute_rows(model, forward, tokens, np.arange(ROWS - 1), batch_tokens=SIZE, keeper=keeper)
         sizes.clear()
-        _, computed = compute_rows(tokens, np.arange(ROWS), forward, batch_tokens=SIZE, keeper=keeper)
+        _, computed = compute_rows(model, forward, tokens, np.arange(ROWS), batch_tokens=SIZE, keeper=keeper)
     assert computed in (tokens.lengths[ROWS - 1], 0)  # 0: another row has its tokens
     assert len(sizes) == bool(computed)
 
@@ -116,15 +116,15 @@ def test_where_the_place_in_a_batch_matters_nothing_is_kept(
     tokens: Tokens, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     keeper = Keeper(RowStore(tmp_path / "rows.sqlite", limit=10**7), b"machine")
-    rows = np.arange(ROWS)
+    rows, model = np.arange(ROWS), model_of("bert")
 
-    def by_place(batch: dict[str, np.ndarray]) -> torch.Tensor:
+    def by_place(model: PreTrainedModel, batch: dict[str, np.ndarray]) -> torch.Tensor:
         sums = torch.from_numpy(batch["input_ids"]).sum(1, keepdim=True).float()
         return sums + torch.arange(len(sums))[:, None] * 1e-3
 
-    expected, every = compute_rows(tokens, rows, by_place, batch_tokens=SIZE)
+    expected, every = compute_rows(model, by_place, tokens, rows, batch_tokens=SIZE)
     for _ in range(2):
-        values, computed = compute_rows(tokens, rows, by_place, batch_tokens=SIZE, keeper=keeper)
+        values, computed = compute_rows(model, by_place, tokens, rows, batch_tokens=SIZE, keeper=keeper)
         assert values.tobytes() == expected.tobytes()
         assert computed == every
     assert caplog.text.count("depend on its place in a batch, so computed rows are not kept") == 1

@@ -178,6 +178,17 @@ def test_an_error_of_what_is_computed_is_not_taken_for_one_of_the_lock(tmp_path:
         pass
 
 
+def test_a_file_that_another_process_has_just_begun_is_not_damaged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = store_at(tmp_path)
+    store.path.parent.mkdir(parents=True, exist_ok=True)
+    store.path.touch()
+    assert store.get(list(VALUES)) == {}
+    assert store.path.exists()
+    assert not caplog.text
+
+
 @pytest.mark.parametrize("damaged", [False, True])
 def test_a_disk_that_can_only_be_read_still_gives_what_it_has(
     tmp_path: Path, damaged: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -190,8 +201,11 @@ def test_a_disk_that_can_only_be_read_still_gives_what_it_has(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
+    connect = sqlite3.connect
     monkeypatch.setattr(Path, "unlink", refuse)
-    path.chmod(0o400)
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda path, **settings: connect(f"file:{path}?mode=ro", uri=True, **settings)
+    )
     store = store_at(tmp_path)
     assert store.get(list(VALUES)) == ({} if damaged else VALUES)
     assert store.get([b"unknown"]) == {}

@@ -67,6 +67,20 @@ def test_the_head_gives_the_same_from_kept_features(paths: Paths, kind: str) -> 
     assert torch.equal(model(**sample).logits, whole_batch)
 
 
+@pytest.mark.parametrize("kind", [*sorted(MODELS), *KINDS])
+def test_features_are_the_same_bits_with_any_number_of_threads(paths: Paths, kind: str) -> None:
+    model = (MODELS[kind] if kind in MODELS else kind_model(kind)).eval()
+    read_last_end(model)
+    expected, head_input, _ = read(paths, model)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        found = encode(model, open_tokens(paths.tokens), ROWS, vector=head_input.vector)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found, expected)
+
+
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_the_vector_is_the_one_that_the_head_reads(paths: Paths, pooling: str) -> None:
     model = tiny_models()["modernbert"].eval()

@@ -1,0 +1,76 @@
+"""Batches side by side on a CPU: each on one thread, with a copy of the model that shares its weights.
+
+Threads that divide the products of one small batch among them wait for one another at each product, and where a product
+is divided can change a row's last bits.
+"""
+
+import copy
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from stages.tokens import Batch
+
+Forward = Callable[[PreTrainedModel, Batch], Tensor]  # of a padded batch what is asked of each row, (batch, width)
+
+LONG = 1_024  # tokens; a larger batch gets all threads, because the memory for attention grows with the square
+AHEAD = 2  # batches that wait for each thread
+
+
+def side_by_side(
+    model: PreTrainedModel, forward: Forward, batches: Iterable[Batch], *, count: int
+) -> Generator[Tensor]:
+    """Yield what `forward` gives for each batch, in their order.
+
+    On a GPU, and with one thread, one batch comes after the other.
+
+    Args:
+        model: In eval mode. It must not be changed while values are yielded.
+        forward: Called with the model or a copy of it, in several threads at once.
+        batches: Large ones first, if there are any.
+        count: How many batches there are.
+    """
+    threads = torch.get_num_threads() if model.device.type == "cpu" else 1
+    if threads == 1:
+        yield from (forward(model, batch) for batch in batches)
+        return
+    free: SimpleQueue[PreTrainedModel] = SimpleQueue()
+    workers = max(1, min(threads, count))
+    for each in (model, *(_copy(model) for _ in range(workers - 1))):
+        free.put(each)
+
+    @torch.inference_mode()
+    def compute(batch: Batch) -> Tensor:
+        each = free.get()
+        try:
+            return forward(each, batch)
+        finally:
+            free.put(each)
+
+    waiting: deque[Future[Tensor]] = deque()
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        for batch in batches:
+            if batch["input_ids"].size > LONG:
+                while waiting:
+                    yield waiting.popleft().result()
+                yield forward(model, batch)
+                continue
+            waiting.append(pool.submit(compute, batch))
+            if len(waiting) > AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # a pool's setting is that of threads to come, too
+
+
+def _copy(model: PreTrainedModel) -> PreTrainedModel:
+    """Return a model with the same weights in memory, and its own modules: some keep a shape in themselves."""
+    return copy.deepcopy(model, {id(weight): weight for weight in model.parameters()})
