@@ -8,6 +8,7 @@ Example:
 """
 
 import dataclasses
+import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -45,6 +46,8 @@ from stages.tokens import Batch, Tokens
 class Classifier:
     """A saved text classifier; `Classifier.load(folder)` makes one.
 
+    Threads may share it: one call is computed after the other, each on all cores.
+
     Args:
         model: In eval mode, from `load_model`.
         tokenizer: Its tokenizer, from `open_auto_tokenizer`.
@@ -75,6 +78,7 @@ class Classifier:
         self._tokenizer = tokenizer
         self._calibration = calibration
         self._store = store
+        self._turn = threading.Lock()  # a call changes the model for its time
         probe, _ = self._encode(["a"], pairs=False)
         what = f"{model.config.model_type} can't compute a text"
         with compute_errors(what, advice="Correct config.json, or use another model."):
@@ -180,13 +184,19 @@ class Classifier:
 
         Source: mean pooling, Reimers and Gurevych, Sentence-BERT (2019), section 3.
         """
-        with padded(self._model):
+        with self._turn, padded(self._model):
             return self._compute(texts, text_pairs, self._embeddings, width=self.hidden_size)
 
     def _answer(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> NDArray[np.float32]:
-        with first_token(self._model):
+        with self._turn, first_token(self._model):
             logits = self._compute(texts, text_pairs, self._logits, width=len(self.labels))
         return answers_of(self._model, logits, temperature=self._calibration.temperature)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_turn"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _turn=threading.Lock())
 
     @cached_property
     def _logits(self) -> RowComputer:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -214,3 +216,25 @@ def test_damaged_weights_do_not_become_labels(folder: Path) -> None:
     model.save_pretrained(folder)
     with pytest.raises(ModelError, match="outputs are NaN or infinite"):
         Classifier.load(folder)(["good"])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_callers_in_several_threads_get_what_each_gets_alone(project: Paths, threads: int) -> None:
+    """As a web server calls it; a copy that another process unpickled can be shared, too."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for classifier in (loaded := Classifier.load(project.finetuned(1)), pickle.loads(pickle.dumps(loaded))):
+            expected, vectors = classifier.probabilities(TEXTS), classifier.embed(TEXTS)
+
+            def ask(number: int) -> bool:
+                order = np.random.default_rng(number).permutation(len(TEXTS))
+                texts = [TEXTS[index] for index in order]
+                if number % 2:
+                    return np.allclose(classifier.embed(texts), vectors[order], atol=1e-5)  # noqa: B023
+                return np.allclose(classifier.probabilities(texts), expected[order], atol=1e-5)  # noqa: B023
+
+            with ThreadPoolExecutor(4) as pool:
+                assert all(pool.map(ask, range(200)))
+    finally:
+        torch.set_num_threads(before)
