@@ -74,12 +74,11 @@ def _hash(
 
 
 def _machine(device: torch.device) -> dict[str, Any]:
-    """Return what makes the same code add in another order: processor, threads, switches."""
+    """Return what makes the same code add in another order: processor and switches."""
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "processor": _processor(),
         "vectors": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
         "products": [torch.get_float32_matmul_precision(), torch.backends.mkldnn.enabled],
         "switches": _switches(),
     }

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from stages.kept.store import RowStore
-from stages.model.threads import Forward, side_by_side
+from stages.model.threads import LONG, Forward, side_by_side
 from stages.tokens import Batch, Tokens
 
 log = logging.getLogger(__name__)
@@ -53,9 +53,15 @@ class Keeper:
         return digest.digest()
 
     def keys(self, tokens: Tokens, rows: NDArray[np.int64], batch_tokens: int) -> list[bytes]:
-        """Return the key of each row, when it is computed in batches of so many tokens."""
-        size = str(batch_tokens).encode()
-        return [self.key(size, *(part.tobytes() for part in tokens.parts(int(row)))) for row in rows]
+        """Return the key of each row, when it is computed in batches of so many tokens.
+
+        Threads share the products of a long row alone, so only there their number can change a bit.
+        """
+        size, threads = str(batch_tokens).encode(), str(torch.get_num_threads()).encode()
+        return [
+            self.key(size, threads if tokens.lengths[row] > LONG else b"", *map(bytes, tokens.parts(int(row))))
+            for row in rows
+        ]
 
 
 def shape_tokens(device: torch.device) -> int:

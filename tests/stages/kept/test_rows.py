@@ -18,6 +18,7 @@ from stages.kept.context import context_of, processor_facts
 from stages.kept.rows import Keeper, compute_rows, fixed_shapes
 from stages.kept.store import RowStore
 from stages.model.encoder_decoders import read_last_end
+from stages.model.threads import LONG
 from stages.paths import Paths
 from stages.tokens import Tokens, open_tokens
 from tests.stages.finetune.kinds import kind_model
@@ -136,21 +137,38 @@ def test_where_the_place_in_a_batch_matters_nothing_is_kept(
         lambda model: model.classifier.bias.data.add_(1e-3),
         lambda model: setattr(model.config, "layer_norm_eps", 1e-6),
         lambda model: model.set_attn_implementation("eager"),
-        lambda model: torch.set_num_threads(torch.get_num_threads() + 1),
         lambda model: model.double(),
     ],
-    ids=["a weight", "config", "attention", "threads", "precision"],
+    ids=["a weight", "config", "attention", "precision"],
 )
 def test_what_may_change_a_bit_is_part_of_the_context(change: Callable[[PreTrainedModel], object]) -> None:
-    threads, model = torch.get_num_threads(), tiny_models()["bert"]
+    model = tiny_models()["bert"]
     before = context_of(model, "logits")
     assert context_of(tiny_models()["bert"], "logits") == before
     assert context_of(model, "embeddings") != before
+    change(model)
+    assert context_of(model, "logits") != before
+
+
+def test_the_number_of_threads_is_part_of_the_keys_of_long_rows_alone(tmp_path: Path) -> None:
+    lengths = np.array([8, LONG, LONG + 1])
+    tokens = Tokens(
+        np.zeros(3),
+        lengths,
+        np.cumsum([0, *lengths[:-1]]),
+        np.zeros(3, np.int64),
+        [np.ones(lengths.sum(), np.int32)],
+        [],
+    )
+    keeper, threads, keys = Keeper(RowStore(tmp_path / "rows.sqlite", limit=1), b"model"), torch.get_num_threads(), []
     try:
-        change(model)
-        assert context_of(model, "logits") != before
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            keys.append(keeper.keys(tokens, np.arange(3), SIZE))
     finally:
         torch.set_num_threads(threads)
+    assert [one == two for one, two in zip(*keys, strict=True)] == [True, True, False]
+    assert len(set(keys[0])) == 3
 
 
 X86 = ["processor : 0", "cpu family : 25", "model : 1", "model name : AMD EPYC", "cpu MHz : 2445.4", "flags : fpu avx2"]
