@@ -106,4 +106,4 @@ RECORDS: Mapping[str, Callable[[ReviewRow, DataSet], dict[str, Any]]] = {
     "argilla": _argilla,
     "label-studio": _label_studio,
 }
-FORMATS = ("csv", *RECORDS)
+FORMATS: Mapping[str, str] = {"csv": ".csv", **dict.fromkeys(RECORDS, ".json")}  # and how the names of their files end
