@@ -47,7 +47,7 @@ def write_params(root: Path, text: str, *, replace: bool = False, force: bool = 
         return False
     if replace and not force:
         check_replaceable(root, text)
-    write_text(root / NAME, text)
+    write_text(root / NAME, text, of_person=True)
     if replace:  # else the text holds what a person chose: it counts as edited until it is committed
         with contextlib.suppress(OSError):
             write_text(root / WRITTEN, text)

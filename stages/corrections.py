@@ -90,8 +90,8 @@ def format_corrections(corrections: Iterable[Correction]) -> str:
 
 
 def write_corrections(path: Path, corrections: Iterable[Correction]) -> None:
-    """Write a file of corrections, whole or not at all."""
-    write_text(path, format_corrections(corrections))
+    """Write a file of corrections, whole or not at all; raises as `replace_file`."""
+    write_text(path, format_corrections(corrections), of_person=True)
 
 
 def last_of_each(corrections: Iterable[Correction]) -> dict[str, Correction]:

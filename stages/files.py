@@ -2,12 +2,16 @@
 
 import contextlib
 import csv
+import errno
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
+
+from stages.errors import DataError
 
 TEMPORARY = ".partial"
 _checks: list[Callable[[], None]] = []
@@ -25,16 +29,60 @@ def may_replace() -> None:
 
 
 @contextlib.contextmanager
-def replace_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path; renamed to `path` when the block ends, removed when it raises."""
+def replace_file(path: Path, *, of_person: bool = False) -> Iterator[Path]:
+    """Yield a temporary path; renamed to `path` when the block ends, removed when it raises.
+
+    Args:
+        path: The file.
+        of_person: A person keeps this file: a link stays one, and the file that it leads to is replaced, with the
+            same permissions. Not for what stages write: there, DVC may have put a link into its cache.
+
+    Raises:
+        DataError: A person's file is a link into a folder that is missing.
+        OSError: It is a link that leads to itself, or can't be written.
+    """
+    if of_person:
+        path = follow_link(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + TEMPORARY)
     try:
         yield temporary
         may_replace()
+        if of_person:
+            take_permissions(temporary, path)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def discard_half_file(path: Path) -> None:
+    """Remove what a killed process left of its replacement of a file; nobody else may be replacing it."""
+    path.with_name(path.name + TEMPORARY).unlink(missing_ok=True)
+
+
+def take_permissions(new: Path, path: Path) -> None:
+    """Give the file `new` the permissions of the file that it will replace, if there is one."""
+    if path.exists():
+        shutil.copymode(path, new)
+
+
+def follow_link(path: Path) -> Path:
+    """Return the file that a link leads to, whether or not there is one; what is no link as it is.
+
+    Raises:
+        DataError: Its folder is missing, as that of a disk that is not mounted.
+        OSError: The link leads to itself.
+    """
+    if not path.is_symlink():
+        return path
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    if not target.parent.is_dir():
+        raise DataError(
+            f"{path} is a link to {target}, whose folder is missing. Mount or make the folder, or delete the link."
+        )
+    return target
 
 
 @contextlib.contextmanager
@@ -66,9 +114,9 @@ def remove_path(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8; its line ends are kept."""
-    with replace_file(path) as temporary:
+def write_text(path: Path, text: str, *, of_person: bool = False) -> None:
+    """Write `text` as UTF-8; its line ends are kept. The rest is as in `replace_file`."""
+    with replace_file(path, of_person=of_person) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 

@@ -23,7 +23,7 @@ def review(
     ] = None,
     import_file: Annotated[
         Path | None,
-        typer.Option("--import", help="Read decisions from this file: CSV or JSON, as --export writes them."),
+        typer.Option("--import", help="Read decisions from this file: CSV or JSON, as --export writes them, or xlsx."),
     ] = None,
     file_format: Annotated[
         str | None, typer.Option("--format", help="Of --export: csv, argilla or label-studio; default: csv.")
@@ -50,7 +50,7 @@ def review(
     decisions = Decisions(root, data.corrections, who=who or _user(root))
     if import_file is not None:
         answers = read_answers(import_file, several=data.kind.choice == "several")
-        checked = check_answers(answers, data, name=str(import_file))
+        checked = check_answers(answers, data, decisions.read(), name=str(import_file))
         new = decisions.add(checked)
         console.print(f"{data.corrections}: {new} new decisions of {len(checked)} in {import_file}. Next: retune plan")
         return
@@ -74,6 +74,11 @@ def _check(export: Path | None, import_file: Path | None, file_format: str | Non
         )
     if file_format is not None and file_format not in FORMATS:
         raise PipelineError(f"--format {file_format!r} is unknown. Give one of: {', '.join(FORMATS)}.")
+    if export is not None and export.suffix.lower() != (suffix := FORMATS[file_format or "csv"]):
+        raise PipelineError(
+            f"--export {export}: {file_format or 'csv'} is written to a file in {suffix}. Give such a name, or another "
+            f"format: {', '.join(f'{name} ({end})' for name, end in FORMATS.items())}."
+        )
     if spreadsheet_safe and file_format not in (None, "csv"):
         raise PipelineError("--spreadsheet-safe is for --format csv. Leave it out.")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.prediction.resume import IDENTITY, partial_folder
 from stages.errors import DataError
+from stages.files import follow_link
 from stages.special_files import SpecialFileError, kind_of, open_regular
 
 
@@ -40,8 +41,10 @@ def check_out(out: Path, *, file: Path | None, model: Path) -> None:
         DataError: It can't be written, or is of the input or the model.
     """
     try:
-        _check_file(out)
-        _check_partial(partial_folder(out), file)
+        target = follow_link(out)
+        for place in dict.fromkeys((out, target)):
+            _check_file(place)
+        _check_partial(partial_folder(target), file)
         if file and file.exists() and out.exists() and out.samefile(file):
             raise DataError(f"--out {out} is also the input. Give another name.")
         if model.resolve() in out.resolve().parents:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from stages.errors import DataError
-from stages.files import TEMPORARY, replace_file, write_json
+from stages.files import TEMPORARY, follow_link, replace_file, take_permissions, write_json
 
 IDENTITY = "run.json"
 
@@ -34,7 +34,7 @@ class PartialOutput:
     What an earlier run left is replaced when the first window is added, so a run that is refused changes nothing.
 
     Args:
-        out: The file to write.
+        out: The file to write; of a link, the file that it leads to.
         identity: Hashes of the input and of the model, and the options.
         resume: Keep the windows of an interrupted run, or start over?
 
@@ -46,7 +46,7 @@ class PartialOutput:
     """
 
     def __init__(self, out: Path, identity: Identity, *, resume: bool) -> None:
-        self.out = out
+        self.out = out = follow_link(out)
         self.folder = partial_folder(out)
         self.finished = False
         self._identity = identity
@@ -111,6 +111,7 @@ class PartialOutput:
         with _writing(self.out):
             self._start()
             join(self.files, whole)
+            take_permissions(whole, self.out)
             whole.replace(self.out)
             shutil.rmtree(self.folder)
         remember(self.out, self._identity)

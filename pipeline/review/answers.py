@@ -1,6 +1,7 @@
 """The answers in a file: the CSV of `retune review --export`, and what Argilla and Label Studio export."""
 
 import contextlib
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +10,16 @@ from typing import Any
 
 from stages.errors import DataError
 from stages.messages import examples, short
+from stages.reading.dialect import Dialect
 from stages.reading.edited import decode_edited, read_edited
 from stages.reading.label_sets import set_text
+from stages.reading.workbook import read_workbook
 
+WORKBOOK = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # first bytes of xlsx, and of xls, which has a message of its own
 OWN = ("id", "decision", "new_label", "note", "text_hash", "text")  # columns of the CSV of --export
 FORMS = (
-    "the CSV of retune review --export, JSON or CSV of Label Studio (with retune_id), or JSON of Argilla. Choices and "
-    "questions are to be called label"
+    "the CSV of retune review --export (also saved as xlsx), JSON or CSV of Label Studio (with retune_id), or JSON of "
+    "Argilla. Choices and questions are to be called label"
 )
 
 
@@ -59,16 +63,24 @@ def read_answers(path: Path, *, several: bool) -> list[Answer]:
     """
     if not path.is_file():
         raise DataError(f"{path} is missing, or is not a file. Correct --import.")
-    text = decode_edited(path.read_bytes(), str(path))
-    if text.lstrip()[:1] in ("[", "{"):
-        records = _json_records(text, path)
-    else:
-        records = [record for _, record in read_edited(text, str(path))[1]]
+    records = _records(path)
     answers = [answer for record in records for answer in _answers(record, path, several)]
     given = [answer for answer in answers if answer.given]
     if not given and (names := {name for record in records for name in _other_names(record)}):
         raise DataError(f"{path} has answers called {examples(sorted(names))}, but none called label. Give {FORMS}.")
     return given
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    content = path.read_bytes()
+    if content.startswith(WORKBOOK):
+        sheet = read_workbook(io.BytesIO(content), str(path), Dialect("excel"))
+        names = [name.strip() for name in sheet.names]
+        return [dict(zip(names, row.cells or (), strict=True)) for row in sheet.rows]
+    text = decode_edited(content, str(path))
+    if text.lstrip()[:1] in ("[", "{"):
+        return _json_records(text, path)
+    return [record for _, record in read_edited(text, str(path))[1]]
 
 
 def _json_records(text: str, path: Path) -> list[dict[str, Any]]:

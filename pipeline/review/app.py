@@ -24,6 +24,7 @@ from pipeline.review.decisions import ChangedMeanwhileError, Decisions
 from pipeline.review.rows import DataSet, ReviewRow
 from stages.corrections import DECISIONS, Correction
 from stages.errors import RetuneError, explain
+from stages.shown import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
 FILES = {"/": ("review.html", "text/html"), "/review.css": ("review.css", "text/css")}
@@ -167,9 +168,16 @@ def _apply(decisions: Decisions, data: DataSet, row: ReviewRow, wish: dict[str, 
 
 
 def _as_json(row: ReviewRow, data: DataSet, decision: Correction | None) -> dict[str, Any]:
+    """Return a row as the page shows it: hidden characters of its texts, which may mislead a person, are seen."""
     shown = data.kind.shown
-    neighbours = [{**asdict(neighbour), "label": shown(neighbour.label)} for neighbour in row.neighbours]
-    texts = {"label_shown": shown(row.label), "suggested_shown": shown(row.suggested), "neighbours": neighbours}
+    neighbours = [{"id": near.id, "text": visible(near.text), "label": shown(near.label)} for near in row.neighbours]
+    texts = {
+        "text": visible(row.text),
+        "text_pair": visible(row.text_pair or ""),
+        "label_shown": shown(row.label),
+        "suggested_shown": shown(row.suggested),
+        "neighbours": neighbours,
+    }
     return {**asdict(row), **texts, "decision": _shown(decision)}
 
 

@@ -12,6 +12,7 @@ from filelock import FileLock
 from pipeline.review.rows import ReviewRow
 from stages.corrections import Correction, last_of_each, read_corrections, write_corrections
 from stages.errors import RetuneError
+from stages.files import discard_half_file, follow_link
 from stages.spelling_key import spelling_key
 
 LOCK = ".retune/corrections.lock"
@@ -26,15 +27,23 @@ class Decisions:
 
     Args:
         root: The project's folder.
-        path: Of the corrections, relative to it; made where it is missing.
+        path: Of the corrections, relative to it; made where it is missing. Where a link leads to a file outside of the
+            project, other projects may share it: its lock is beside it.
         who: Decides.
+
+    Raises:
+        DataError: The corrections are a link into a folder that is missing.
+        OSError: They can't be written.
     """
 
     def __init__(self, root: Path, path: str, *, who: str) -> None:
         self.path, self.who = path, who
-        self._file, self._lock, self._thread = root / path, root / LOCK, threading.Lock()
+        self._file, self._thread = follow_link(root / path), threading.Lock()
+        inside = self._file.resolve().is_relative_to(root.resolve())
+        self._lock = root / LOCK if inside else self._file.with_name(f".{self._file.name}.lock")
         self._lock.parent.mkdir(parents=True, exist_ok=True)
         with self._alone():
+            discard_half_file(self._file)
             if not self._file.exists():
                 write_corrections(self._file, [])
 
@@ -111,8 +120,8 @@ class Decisions:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep out other threads and other processes of this project."""
-        with self._thread, FileLock(self._lock):
+        """Keep out other threads and other processes, of other people too."""
+        with self._thread, FileLock(self._lock, mode=0o666):
             yield
 
 

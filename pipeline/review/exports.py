@@ -45,10 +45,10 @@ def write(
             f"{path} exists, maybe with answers. Import it first, then delete it, or give another --export."
         )
     if file_format == "csv":
-        write_text(path, _csv(rows, decided, protect=safe if spreadsheet_safe else str))
+        write_text(path, _csv(rows, decided, protect=safe if spreadsheet_safe else str), of_person=True)
         return
     records = [RECORDS[file_format](row, data) for row in rows if row.id not in decided]
-    write_text(path, json.dumps(records, indent=1, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(records, indent=1, ensure_ascii=False) + "\n", of_person=True)
 
 
 def _csv(rows: Sequence[ReviewRow], decided: Mapping[str, Correction], *, protect: Callable[[str], str]) -> str:
@@ -106,4 +106,4 @@ RECORDS: Mapping[str, Callable[[ReviewRow, DataSet], dict[str, Any]]] = {
     "argilla": _argilla,
     "label-studio": _label_studio,
 }
-FORMATS = ("csv", *RECORDS)
+FORMATS: Mapping[str, str] = {"csv": ".csv", **dict.fromkeys(RECORDS, ".json")}  # and how the names of their files end

@@ -1,21 +1,31 @@
 """Decisions from a file of answers, all or nothing: where one can't be used, the message names what is wrong."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pipeline.review.answers import Answer
 from pipeline.review.rows import DataSet, ReviewRow
-from stages.corrections import DECISIONS
+from stages.corrections import DECISIONS, Correction
 from stages.errors import DataError
 from stages.messages import examples
 from stages.shown import spreadsheet_safe, spreadsheet_unsafe
 
+SET_ASIDE = "that {} sets aside (to decide anew, delete its lines about them, and retune run)"
 Decision = tuple[ReviewRow, str, str, str]  # row, decision, new label, note
 
 
-def check_answers(answers: Sequence[Answer], data: DataSet, *, name: str) -> list[Decision]:
+def check_answers(
+    answers: Sequence[Answer], data: DataSet, before: Mapping[str, Correction], *, name: str
+) -> list[Decision]:
     """Return what is decided about which rows.
 
-    People who answered differently in an annotation tool make a row unclear.
+    People who answered differently in an annotation tool make a row unclear. A row that an earlier decision has set
+    aside is no row of the data any more: it can be set aside again, which changes nothing.
+
+    Args:
+        answers: From `read_answers`.
+        data: The rows of the last run.
+        before: The last decision about each row, by its id.
+        name: Of the file, in messages.
 
     Raises:
         DataError: An answer is about no row, about another text, gives a label that no row has, or contradicts another
@@ -28,7 +38,11 @@ def check_answers(answers: Sequence[Answer], data: DataSet, *, name: str) -> lis
         decision = answer.decision or "relabel"
         label = data.known_label(_find(answer.label, data.labels) or answer.label) if answer.label else ""
         if row_id is None:
-            problems.setdefault("with an id that no row has", []).append(answer.id)
+            earlier = before.get(_find(answer.id, before) or "")
+            if earlier is None or earlier.decision != "set_aside":
+                problems.setdefault("with an id that no row has", []).append(answer.id)
+            elif decision != "set_aside":
+                problems.setdefault(SET_ASIDE.format(data.corrections), []).append(answer.id)
             continue
         row = data.row(row_id)
         if decision == "keep" and label in ("", row.label):  # of the file's label, which a correction may have given

@@ -20,6 +20,7 @@ from stages.files import read_json
 from stages.params import read_params
 from stages.paths import Paths
 from stages.predictions import read_predictions
+from stages.reading.label_sets import parse_set, set_text, text_of_separated
 from stages.shown import spreadsheet_safe, visible
 from stages.spelling_key import by_spelling, spelling_key
 from stages.targets.rows import ROWS, Rows, read_rows_target
@@ -87,6 +88,7 @@ class DataSet:
             raise DataError(f"{Paths().rows} is missing. Make it with: retune run (or dvc pull)")
         params = read_params(self.paths.params)
         self.corrections, self.seeds = params.download.dataset.corrections, params.seeds
+        self._separator = params.download.dataset.label_separator
         self.target: Target = read_rows_target(self.paths.rows)
         self.kind: ReviewedKind = KINDS[self.target.kind]
         self._rows: Rows = ROWS[self.target.kind]
@@ -112,7 +114,12 @@ class DataSet:
         )
 
     def known_label(self, label: str) -> str | None:
-        """Return a label that a person gave in any spelling, as rows.parquet has it; None where no row has it."""
+        """Return a label that a person gave in any spelling, as rows.parquet has it; None where no row has it.
+
+        Several labels are a JSON list, or as the source has them: one, or with `download.dataset.label_separator`.
+        """
+        if self.kind.choice == "several" and parse_set(label) is None:
+            label = text_of_separated(label, self._separator) if self._separator else set_text([label])
         return self._rows.known(label, self.labels) or self._spelled.get(spelling_key(label))
 
     def spelled_id(self, row_id: str) -> str | None:

@@ -111,7 +111,7 @@ def _write(source: Source, chosen: Window, results: pa.Table) -> None:
     if source.request.out is None:
         print_bytes(data)
         return
-    with replace_file(source.request.out) as temporary:
+    with replace_file(source.request.out, of_person=True) as temporary:
         temporary.write_bytes(data)
 
 

@@ -59,7 +59,10 @@ def main(params: Params, paths: Paths, seed: int) -> None:
     content = forecast_json(curve, measured=len(measured), confidence=params.evaluate.confidence)
     write_json(paths.forecast(seed), content)
     for gain in content["gains"]:
-        log.info("%s more rows: %s %+.3f to %+.3f", gain["rows"], curve.metric, gain["low"], gain["high"])
+        if gain["known"]:
+            log.info("%s more rows: %s %+.3f to %+.3f", gain["rows"], curve.metric, gain["low"], gain["high"])
+        else:
+            log.info("%s more rows: no forecast of %s, which could become anything", gain["rows"], curve.metric)
 
 
 if __name__ == "__main__":

@@ -30,12 +30,14 @@ class Gain:
         change: The median of the resamples; above 0 where the metric rises.
         low: Lower end of its interval.
         high: Its upper end.
+        known: Whether the interval leaves anything out that the metric could become.
     """
 
     rows: int
     change: float
     low: float
     high: float
+    known: bool
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,26 @@ class Curve:
         return [self.gain(more, confidence=confidence) for more in dict.fromkeys(round_number(m * rows) for m in MORE)]
 
     def gain(self, more: int, *, confidence: float) -> Gain:
-        """Return what `more` rows (>= 1) would bring."""
-        rows = int(self.sizes[-1])
+        """Return what `more` rows (>= 1) would bring.
+
+        The interval ends where the metric would be beyond its best or its worst value, from wherever it may be now: one
+        that ended there from its measured value would miss more often, because few rows may flatter it.
+        """
+        rows, tail = int(self.sizes[-1]), (1 - confidence) / 2
         spread = self._sd(rows) * math.sqrt(more / (rows + more))  # the rows that there are stay among them
-        changes = self.sign * (self.resampled.at(rows + more) - self.resampled.at(rows)) + spread * self.noise
-        tail = (1 - confidence) / 2
+        now = self.sign * self.resampled.at(rows)
+        changes = self.sign * self.resampled.at(rows + more) - now + spread * self.noise
         low, change, high = np.quantile(changes, [tail, 0.5, 1 - tail])
-        return Gain(more, float(change), float(low), float(high))
+        lowest, highest = value_range(self.metric)
+        now_low, now_high = np.quantile(np.clip(now, lowest, highest), [tail, 1 - tail])
+        low, high = max(low, lowest - now_high), min(high, highest - now_low)
+        return Gain(more, float(np.clip(change, low, high)), float(low), float(high), known=not self._is_all(low, high))
+
+    def _is_all(self, low: float, high: float) -> bool:
+        """Whether an interval goes from the metric's worst value, or from no better if there is none, to its best."""
+        value = self.values[-1]
+        room_below, room_above = ((end - value if math.isfinite(end) else 0.0) for end in value_range(self.metric))
+        return bool(low <= room_below and high >= room_above)
 
     def _sd(self, rows: int) -> float:
         """Return how far the metric of one set of rows is from the mean over all sets of as many rows.
@@ -160,8 +175,8 @@ def forecast_json(curve: Curve, *, measured: int, confidence: float) -> dict[str
 
     Returns:
         `{"metric", "rows" (of train), "measured_rows", "value" (with all rows of train), "confidence", "points":
-        [{"rows", "value", "sd"}], "law": [{"rows", "value"}], "gains": [{"rows", "change", "low", "high"}]}`. The law
-        goes as far as the gains.
+        [{"rows", "value", "sd"}], "law": [{"rows", "value"}], "gains": [{"rows", "change", "low", "high", "known"}]}`.
+        The law goes as far as the gains.
     """
     gains, rows = curve.gains(confidence=confidence), int(curve.sizes[-1])
     shown = np.unique(np.geomspace(curve.sizes[0], rows + gains[-1].rows, LAW_POINTS).round().astype(np.int64))
@@ -175,7 +190,13 @@ def forecast_json(curve: Curve, *, measured: int, confidence: float) -> dict[str
         "points": [{"rows": size, "value": exact(value), "sd": exact(sd)} for size, value, sd in points],
         "law": [{"rows": size, "value": exact(curve.at(size))} for size in shown.tolist()],
         "gains": [
-            {"rows": gain.rows, "change": exact(gain.change), "low": exact(gain.low), "high": exact(gain.high)}
+            {
+                "rows": gain.rows,
+                "change": exact(gain.change),
+                "low": exact(gain.low),
+                "high": exact(gain.high),
+                "known": gain.known,
+            }
             for gain in gains
         ],
     }

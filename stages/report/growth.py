@@ -1,5 +1,6 @@
 """What more labels would bring, as the stage extrapolate foretells it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +22,7 @@ class Gain:
 
     rows: int
     change: str
-    low: str
-    high: str
+    interval: str
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,10 @@ def read_growth(paths: Paths, params: Params) -> Growth | None:
         raise ReportError(f"{path} is missing. Create it with: dvc repro")
     content: Any = read_json(path)
     name = NAMES[content["metric"]]
-    gains = [
-        Gain(gain["rows"], *(format_change(gain[key]).replace("-", "−") for key in ("change", "low", "high")))
-        for gain in content["gains"]
-    ]
-    led = min(gains, key=lambda gain: abs(gain.rows - LED * content["rows"]))
+    led = min(content["gains"], key=lambda gain: abs(gain["rows"] - LED * content["rows"]))
     confidence = f"{100 * content['confidence']:g}%"
     return Growth(
-        sentence=f"{led.rows:,} more labels like these would probably bring {led.low} to {led.high} {name}.",
+        sentence=_sentence(led, name),
         basis=(
             f"With {confidence} probability, for a linear model on the features of the frozen encoder, which has "
             f"{format_value(content['value'])} with the {content['rows']:,} rows of train, measured on the "
@@ -72,6 +68,29 @@ def read_growth(paths: Paths, params: Params) -> Growth | None:
             "ships, the less this says of it."
         ),
         metric=name,
-        gains=gains,
+        gains=[_gain(gain) for gain in content["gains"]],
         chart=growth_chart(content["points"], content["law"]),
     )
+
+
+def _sentence(gain: Mapping[str, Any], name: str) -> str:
+    if gain["known"]:
+        return f"{gain['rows']:,} more labels like these would probably bring {_interval(gain)} {name}."
+    return (
+        f"No forecast for {gain['rows']:,} more labels: {name} could become anything, because too few rows of val and "
+        "test decide it, or some are far from all others."
+    )
+
+
+def _gain(gain: Mapping[str, Any]) -> Gain:
+    if gain["known"]:
+        return Gain(gain["rows"], _change(gain["change"]), _interval(gain))
+    return Gain(gain["rows"], "no forecast", "anything")
+
+
+def _interval(gain: Mapping[str, Any]) -> str:
+    return f"{_change(gain['low'])} to {_change(gain['high'])}"
+
+
+def _change(value: float) -> str:
+    return format_change(value).replace("-", "−")

@@ -24,6 +24,12 @@ def call(root: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
         (("--import", "a.csv", "--spreadsheet-safe"), "are for --export"),
         (("--export", "a.csv", "--format", "xml"), "'xml' is unknown. Give one of: csv, argilla, label-studio"),
         (("--export", "a.json", "--format", "argilla", "--spreadsheet-safe"), "--spreadsheet-safe is for --format csv"),
+        (
+            ("--export", "a.xlsx"),
+            r"a\.xlsx: csv is written to a file in \.csv. Give such a name, or another format: csv",
+        ),
+        (("--export", "a.json"), r"another format: csv \(\.csv\), argilla \(\.json\), label-studio \(\.json\)"),
+        (("--export", "a.csv", "--format", "argilla"), r"a\.csv: argilla is written to a file in \.json"),
     ],
 )
 def test_options_that_do_not_go_together(

@@ -43,6 +43,18 @@ def test_the_page_s_own_request_is_written(page: TestClient, root: Path) -> None
     assert correction.when.endswith("Z")
 
 
+def test_hidden_characters_of_a_text_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["not\x00 bad", "\u202ednab ton", "two\nlines\t\U0001f469\u200d\U0001f4bb", "NOT\x00 BAD"]
+    monkeypatch.setattr(reviewing, "TEXTS", texts)
+    root = reviewing.create(tmp_path / "project", labels=["1", "2", "3", "4"])
+    reviewing.suspects_of_classes(root, [("r0", "2", 0.1, 0.8), ("r1", "1", 0.1, 0.8), ("r2", "1", 0.1, 0.8)])
+    data, decisions = reviewing.opened(root)
+    with TestClient(make_app(data, read_suspects(data), decisions, token="secret"), base_url=HOST) as client:
+        rows = client.get("/api/rows", headers=TOKEN).json()["rows"]
+    assert [row["text"] for row in rows] == ["not\ufffd bad", "\ufffddnab ton", texts[2]]
+    assert rows[0]["neighbours"] == [{"id": "r3", "text": "NOT\ufffd BAD", "label": "4"}]
+
+
 STRANGERS: dict[str, dict[str, str]] = {
     "no token": {"Origin": HOST},
     "another token": {"X-Retune-Token": "guess"},

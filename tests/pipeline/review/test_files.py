@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 from pipeline.review import exports
@@ -27,7 +28,7 @@ def root(tmp_path: Path) -> Path:
 def take(root: Path, path: Path) -> int:
     data, decisions = reviewing.opened(root)
     answers = read_answers(path, several=data.kind.choice == "several")
-    return decisions.add(check_answers(answers, data, name="in"))
+    return decisions.add(check_answers(answers, data, decisions.read(), name="in"))
 
 
 def export(root: Path, path: Path, file_format: str, *, safe: bool = False) -> tuple[DataSet, Decisions]:
@@ -144,6 +145,70 @@ def test_the_csv_of_label_studio_is_understood(root: Path, tmp_path: Path) -> No
     )
     assert take(root, tmp_path / "in.csv") == 2
     assert reviewing.decided(root) == {"r2": ("relabel", "1"), "r0": ("relabel", "2")}
+
+
+@pytest.mark.parametrize("row_id", ["r2", "007"])
+def test_a_workbook_comes_back_from_a_spreadsheet(tmp_path: Path, row_id: str) -> None:
+    """Saved as xlsx, numbers are numbers, and so is an id that looks like one."""
+    root = reviewing.create(tmp_path / "project", ids=["r0", "r1", row_id])
+    row = reviewing.opened(root)[0].row(row_id)
+    book = openpyxl.Workbook()
+    book.active.append(["id", "text_hash", "text", "decision", "new_label", "note"])
+    book.active.append([7 if row_id == "007" else row_id, row.text_hash, row.text, None, 1, "says\nso"])
+    book.active.append(["r0", None, None, "keep", None, None])
+    book.active.append(["r4", None, None, None, None, None])  # without an answer
+    book.save(tmp_path / "in.xlsx")
+    assert take(root, tmp_path / "in.xlsx") == 2
+    assert reviewing.decided(root) == {row_id: ("relabel", "1"), "r0": ("keep", "")}
+    assert reviewing.corrections(root)[0].note == "says so"
+
+
+def test_an_old_workbook_is_refused_in_one_line(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.xls").write_bytes(b"\xd0\xcf\x11\xe0" + bytes(600))
+    with pytest.raises(DataError, match="is an old workbook"):
+        take(root, tmp_path / "in.xls")
+
+
+def test_a_file_about_a_row_that_it_has_set_aside_changes_nothing(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(f"{HEADER}r2,,,set_aside,\nr0,,,keep,\n")
+    assert take(root, tmp_path / "in.csv") == 2
+    reviewing.download(root)  # by now r2 is no row
+    assert take(root, tmp_path / "in.csv") == 0
+    (tmp_path / "in.csv").write_text(f"{HEADER}r2,,,,1\nr0,,,unclear,\n")
+    with pytest.raises(DataError, match=r"1 that data/corrections\.csv sets aside \(to decide anew.*: 'r2'"):
+        take(root, tmp_path / "in.csv")
+    assert reviewing.decided(root) == {"r2": ("set_aside", ""), "r0": ("keep", "")}
+
+
+@pytest.mark.parametrize(
+    ("separator", "given", "expected"),
+    [
+        ("|", "pay | app", '["app", "pay"]'),
+        ("|", "pay", '["pay"]'),
+        (None, "pay", '["pay"]'),
+        ("|", "[]", "[]"),
+        ("|", "app, pay", None),
+        (None, "app|pay", None),
+        ("|", "['app', 'pay']", None),
+    ],
+)
+def test_a_set_of_labels_is_given_as_the_source_has_it(
+    tmp_path: Path, separator: str | None, given: str, expected: str | None
+) -> None:
+    root = reviewing.create(tmp_path / "project", labels=reviewing.SETS, target="label_set")
+    params = root / "params.yaml"
+    value = json.dumps(separator)
+    params.write_text(params.read_text().replace("label_separator: null", f"label_separator: {value}"))
+    (tmp_path / "in.csv").write_text(f'{HEADER}r1,,,,"{given}"\n')
+    if expected is None:
+        with pytest.raises(DataError, match="1 with a label that no row has"):
+            take(root, tmp_path / "in.csv")
+    elif expected != "[]":
+        assert take(root, tmp_path / "in.csv") == 1
+        assert reviewing.decided(root) == {"r1": ("relabel", expected)}
+    else:
+        assert take(root, tmp_path / "in.csv") == 1
+        assert reviewing.decided(root) == {"r1": ("keep", "")}  # its own
 
 
 SET_VALUES = {"a list": '["app", "pay"]', "choices": '{"choices": ["app", "pay"]}', "one": "app"}

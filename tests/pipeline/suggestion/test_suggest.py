@@ -192,6 +192,15 @@ def test_rows_that_may_be_labelled_by_now_are_not_replaced(tmp_path: Path) -> No
     assert out.read_text().endswith("good\n")
 
 
+def test_out_may_be_a_link_to_a_file_that_is_not_there_yet(tmp_path: Path, texts: list[str]) -> None:
+    (tmp_path / "shared").mkdir()
+    out = tmp_path / "next.csv"
+    out.symlink_to("shared/rows.csv")
+    suggest(write_csv(tmp_path / "in.csv", texts), out)
+    assert out.is_symlink()
+    assert len(read_csv(tmp_path / "shared/rows.csv")) == 6
+
+
 def test_a_model_of_a_number_is_refused(tmp_path: Path) -> None:
     save_classifier("bert", tmp_path / "model", num_labels=1, problem_type="regression")
     file = write_csv(tmp_path / "in.csv", ["w1 w2"])

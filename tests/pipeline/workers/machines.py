@@ -116,6 +116,11 @@ class Machines:
                 process.kill()
         self.processes[name].wait(60)
 
+    def worker_of(self, stage: psutil.Process) -> str:
+        """The name of the worker that runs this process of a stage."""
+        workspace = Path(stage.environ()["RETUNE_WORKSPACE"])
+        return workspace.relative_to(self.folder).parts[0].removeprefix("home-")
+
     def repair(self) -> None:
         """Bring back the state after `set_up`: the server and one worker in each pool."""
         for name in set(self.processes) - {"server", "cpu-1", "gpu-1"}:

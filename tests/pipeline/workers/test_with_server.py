@@ -176,6 +176,34 @@ def test_stage_engine_worker_coordinator_and_server_are_killed(
     assert_complete(deployed, machines)
 
 
+@MINUTES
+def test_the_fold_of_a_lost_worker_is_done_by_the_other_one(deployed: ToyProject, machines: Machines, api: Api) -> None:
+    deployed.create(folds="[1, 2]")
+    machines.start_worker("gpu-2", limit=1)
+    deployed.slow("crossfit@1", 4 * SLOW)
+    deployed.slow("crossfit@2", SLOW)
+    run_id = api.coordinate(deployed)
+    lost = machines.worker_of(stage_process(deployed, "crossfit@1"))
+    machines.unplug(lost)
+    deployed.slow("crossfit@1", SLOW)
+    state = api.end(run_id)
+    assert state.is_completed(), state.message
+    stages = ["crossfit@1", "crossfit@2", "download", "evaluate@1", "finetune@1", "report"]
+    assert sorted(deployed.ran()) == stages, "each is done once"
+    assert starts(deployed, "crossfit@1") == 2
+    [branch] = deployed.branches()
+    clone, local = deployed.clone("clone", branch), deployed.clone("local", "main")
+    said = deployed.dvc("repro", "--pull", folder=clone)
+    assert "Running stage" not in said
+    deployed.slow("crossfit@1", 0)
+    deployed.slow("crossfit@2", 0)
+    deployed.dvc("repro", folder=local)
+    assert locked_stages(clone) == locked_stages(local)
+    report = "data/report/report.md"
+    assert (clone / report).read_text() == (local / report).read_text()
+    assert "data/crossfit/1/predictions.txt" in (local / report).read_text()
+
+
 def test_a_cancelled_coordinator_stops_its_stages(deployed: ToyProject, machines: Machines, api: Api) -> None:
     from prefect.states import Cancelling
 

@@ -46,13 +46,16 @@ class ToyProject:
         for path in events.iterdir():
             path.unlink()
 
-    def create(self, *, remote: str | None = None, seeds: str = "[1]", text: str | None = None) -> None:
+    def create(
+        self, *, remote: str | None = None, seeds: str = "[1]", folds: str = "[]", text: str | None = None
+    ) -> None:
         """Write and push the project; without a `text` its rows are its own, so that no worker's cache has a result."""
         self.work.mkdir(parents=True)
         for source in TOY.iterdir():
             if source.is_file():
                 shutil.copy(source, self.work)
         params = (ROOT / "recipes/default.yaml").read_text().replace("seeds: [42]", f"seeds: {seeds}")
+        params = params.replace("folds: []", f"folds: {folds}")
         (self.work / "params.yaml").write_text(params)
         (self.work / "source.txt").write_text(text or f"rows of {self.folder}\n")
         (self.work / ".gitignore").write_text(IGNORE)

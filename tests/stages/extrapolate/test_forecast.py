@@ -62,6 +62,34 @@ def test_an_error_falls() -> None:
     assert curve.at(800) == pytest.approx(curve.values[-1], abs=0.02)
 
 
+@pytest.mark.parametrize("metric", ["r2", "mean_absolute_error", "root_mean_squared_error"])
+@pytest.mark.parametrize("far", [0.0, 1e4], ids=["plain", "a row far from all others"])
+def test_there_is_no_forecast_where_the_metric_could_become_anything(metric: str, far: float) -> None:
+    random = np.random.default_rng(0)
+    labels = random.normal(size=60)
+    noise = random.normal(size=(10, 8, 60)) * SIZES[None, :, None] ** -0.2
+    noise[..., 0] += far * random.normal(size=(10, 8)) * SIZES**-0.5
+    noise[:, -1] = noise[0, -1]
+    score = HEADS["number"].score
+    curve = fit_curve(score, labels, labels + noise, metric=metric, sizes=SIZES, groups=None, seed=0)
+    gains = curve.gains(confidence=0.95)
+    assert [gain.known for gain in gains] == [far == 0] * len(gains)
+
+
+def test_the_interval_ends_where_the_metric_does() -> None:
+    """All rows right in the end, and draws that vary: what chance adds would lead beyond 1."""
+    random = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    right = random.random((10, 8, 40)) < random.uniform(0.7, 1, (10, 8, 1))
+    right[:, -1] = True
+    answers = np.where(right, labels, 1 - labels)
+    score = HEADS["classes"].score
+    curve = fit_curve(score, labels, answers, metric="accuracy", sizes=SIZES, groups=None, seed=0)
+    gain = curve.gain(1_600, confidence=0.9)
+    assert gain.low <= gain.change <= gain.high <= 1 - np.quantile(curve.resampled.at(800), 0.05) + 1e-12
+    assert gain.known
+
+
 def test_the_file_has_every_number_once_and_the_same_each_time() -> None:
     content = forecast_json(simulated(1), measured=400, confidence=0.95)
     assert content == forecast_json(simulated(1), measured=400, confidence=0.95)

@@ -30,7 +30,7 @@ def forecast(**changes: Any) -> dict[str, Any]:
         "confidence": 0.95,
         "points": [{"rows": rows, "value": 0.9 - rows**-0.5, "sd": 0.0} for rows in (77, 1_234)],
         "law": [{"rows": rows, "value": 0.9 - rows**-0.5} for rows in (77, 2_234)],
-        "gains": [dict(zip(("rows", "change", "low", "high"), gain, strict=True)) for gain in gains],
+        "gains": [dict(zip(("rows", "change", "low", "high", "known"), (*gain, True), strict=True)) for gain in gains],
     }
     return content | changes
 
@@ -55,8 +55,17 @@ def test_the_sentence_is_about_half_as_many_rows(tmp_path: Path) -> None:
 
 
 def test_an_error_falls(tmp_path: Path) -> None:
-    gains = [{"rows": 500, "change": -0.02, "low": -0.03, "high": -0.0001}]
+    gains = [{"rows": 500, "change": -0.02, "low": -0.03, "high": -0.0001, "known": True}]
     write_json(Paths(tmp_path).forecast(7), forecast(metric="mean_absolute_error", gains=gains))
     growth = read_growth(Paths(tmp_path), params_with([7]))
     assert growth
     assert growth.sentence == "500 more labels like these would probably bring −0.030 to +0.000 Mean absolute error."
+
+
+def test_an_interval_that_leaves_nothing_out_is_no_forecast(tmp_path: Path) -> None:
+    gains = [{"rows": 500, "change": 0.5, "low": -1571.0, "high": 1783.0, "known": False}]
+    write_json(Paths(tmp_path).forecast(7), forecast(metric="r2", gains=gains))
+    growth = read_growth(Paths(tmp_path), params_with([7]))
+    assert growth
+    assert growth.sentence.startswith("No forecast for 500 more labels: R2 could become anything, because too few rows")
+    assert [(gain.change, gain.interval) for gain in growth.gains] == [("no forecast", "anything")]
