@@ -176,7 +176,7 @@ def test_stage_engine_worker_coordinator_and_server_are_killed(
     assert_complete(deployed, machines)
 
 
-@MINUTES
+@LONG
 def test_the_fold_of_a_lost_worker_is_done_by_the_other_one(deployed: ToyProject, machines: Machines, api: Api) -> None:
     deployed.create(folds="[1, 2]")
     machines.start_worker("gpu-2", limit=1)
