@@ -43,6 +43,23 @@ def measured_speed(
     return {"tokens_per_second": round(per_second), "share_of_matrix_rate": round(share, 3)}
 
 
+def pass_timings(
+    model: nn.Module, device: torch.device, *, tokens: int, seconds: float, kept: bool, rates: Path
+) -> dict[str, float]:
+    """Return the timings of one pass of a model over rows, of which those that were kept before are not computed.
+
+    Args:
+        model: The model.
+        device: Where it computed.
+        tokens: How many it computed.
+        seconds: In which it did.
+        kept: Whether every row is kept now.
+        rates: As in `measured_speed`.
+    """
+    speed = measured_speed(model, device, tokens=tokens, seconds=seconds, rates=rates)
+    return {"computed_tokens": tokens, "rows_kept": int(kept), **speed}
+
+
 def product_weights(model: nn.Module) -> int:
     """Return how many weights multiply a token's vector: those of matrices, but for tables of embeddings."""
     tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
