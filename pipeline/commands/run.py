@@ -104,18 +104,23 @@ def _show_timings(root: Path) -> None:
         raise PipelineError("There are no timings yet: data/timing is empty. Run: retune run (or dvc pull)")
     table = Table(box=None, pad_edge=False)
     table.add_column("stage", no_wrap=True)
-    for heading in ("seconds", "tokens/s", "share", "MB"):
+    for heading in ("seconds", "rows/s", "tokens/s", "share", "MB"):
         table.add_column(heading, justify="right", no_wrap=True)
     for timing in timings:
-        speed, share = timing.tokens_per_second, timing.share_of_rate
         table.add_row(
             timing.stage,
             f"{timing.seconds:.1f}",
-            "kept" if timing.all_kept else "-" if speed is None else f"{speed:.0f}",
-            "-" if share is None else f"{share:.0%}",
-            "-" if timing.peak_memory_mb is None else f"{timing.peak_memory_mb:.0f}",
+            _measured(timing.rows_per_second),
+            "kept" if timing.all_kept else _measured(timing.tokens_per_second),
+            _measured(timing.share_of_rate, ".1%"),
+            _measured(timing.peak_memory_mb),
         )
     show_table(table)
+
+
+def _measured(value: float | None, form: str = ".0f") -> str:
+    """A number, or a dash, so that each line has as many fields."""
+    return "-" if value is None else format(value, form)
 
 
 def ui(port: Annotated[int, typer.Option(help="Port of the server on this machine.", min=1, max=65535)] = 4200) -> None:

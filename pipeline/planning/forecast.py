@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -16,6 +17,7 @@ from pipeline.repository.snapshot import ModelRows, Run, Snapshot
 STARTUP = 6.0  # seconds of a stage that no work explains: imports, loading, saving (measured: 3 to 8)
 STARTUP_RANGE = (0.3, 1.3)  # times STARTUP
 SHORT = 0.1  # seconds; less is not measured well
+FOLD = re.compile(r"data/split/folds/[^/]+\.parquet")  # says which rows train, of those that every fold reads
 Z = 1.28  # an 80% range of a normal distribution
 USUAL_SPREAD = 0.3  # standard deviation of log seconds between equal runs on a machine that others use too
 SAME = 1.2  # runs whose work differs by less tell only one size
@@ -65,7 +67,11 @@ class Forecaster:
         model = _model(stage)
         if model is None:
             return None
-        others = {dep: deps[dep].md5 if dep in deps else None for dep in stage.deps if dep != model}
+        others = {
+            dep: deps[dep].md5 if dep in deps else None
+            for dep in stage.deps
+            if dep != model and not FOLD.fullmatch(dep)
+        }
         options = self._now.get("finetune", {})
         facts = [others, options.get("head"), options.get("accelerator")]
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

@@ -11,6 +11,7 @@ USED = ("tokenize", "split", "finetune", "evaluate", "crossfit", "extrapolate") 
 TRAINED = 3.0  # how often a token that is only computed would be, in the time of one that is trained
 STEP = 192.0  # tokens that cost as much as what a training step does beside its tokens
 HEAD_STEP = 24.0  # the same of a head alone
+DRAW = 0.2  # tokens that cost as much as a row of a draw of the stage extrapolate
 FOLD_VAL = 0.1  # share of a fold's training rows that choose its epoch
 
 
@@ -69,7 +70,7 @@ def stage_work(group: str, sections: Sections, lengths: Mapping[int, int]) -> Wo
         resamples = _number(_section(sections, "evaluate"), "resamples", 2000)
         return _once((val + test) * tokens, rows * test * resamples / 1000)
     if group == "extrapolate":
-        return _once(tokens, rows * _number(_section(sections, "extrapolate"), "draws", 10))
+        return _once(tokens, DRAW * rows * _number(_section(sections, "extrapolate"), "draws", 10))
     if group == "crossfit":
         crossfit = _section(sections, "crossfit")
         if crossfit.get("method") != "finetune":

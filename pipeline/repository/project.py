@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.repository.code_changes import reads_code, same_code
 from pipeline.repository.digests import Digest, Digests, PathIndex
 from pipeline.repository.durations import known_duration, read_durations, read_lengths, read_runs
-from pipeline.repository.dvc_yaml import check_keys, read_graph, read_params
+from pipeline.repository.dvc_yaml import check_keys, read_graph, read_params, read_section
 from pipeline.repository.file_tree import FileTree
 from pipeline.repository.graph import LockEntry, ParamValues, Stage
 from pipeline.repository.kept_rows import is_kept
@@ -173,9 +173,11 @@ class Project:
 
     def kept(self, rows: ModelRows) -> bool | None:
         """See `Snapshot.kept`."""
-        machine = self.param("params.yaml", "machine")
-        limit = machine.get("kept_rows_mb") if isinstance(machine, Mapping) else None
-        return is_kept(self.root, rows, limit_mb=limit, read=self._read_before)
+        return is_kept(self.root, rows, limit_mb=self._kept_rows_mb, read=self._read_before)
+
+    @functools.cached_property
+    def _kept_rows_mb(self) -> Any:
+        return read_section(self._tree, "params.yaml", "machine").get("kept_rows_mb")
 
     @functools.cached_property
     def _read_before(self) -> frozenset[str]:

@@ -18,7 +18,8 @@ class Timing:
         stage: Its name.
         seconds: From its start to its end.
         tokens_per_second: That its model computed or trained, without padding.
-        share_of_rate: What they take of the rate at which the machine multiplies matrices: 1 is all of it.
+        rows_per_second: That it tokenized.
+        share_of_rate: What the tokens take of the rate at which the machine multiplies matrices: 1 is all of it.
         all_kept: Its model computed nothing, because all its rows were kept.
         peak_memory_mb: The most that it had, in MB.
     """
@@ -26,6 +27,7 @@ class Timing:
     stage: str
     seconds: float
     tokens_per_second: float | None
+    rows_per_second: float | None
     share_of_rate: float | None
     all_kept: bool
     peak_memory_mb: float | None
@@ -42,9 +44,17 @@ def read_timings(root: Path, stages: Iterable[str]) -> list[Timing]:
     for stage in stages:
         measured = read_memory(Paths(root).timing(stage))
         if (seconds := _number(measured.get("seconds"))) is not None:
-            numbers = (_number(measured.get(key)) for key in ("tokens_per_second", "share_of_matrix_rate"))
-            all_kept = measured.get("computed_tokens") == 0
-            timings.append(Timing(stage, seconds, *numbers, all_kept, _number(measured.get("peak_memory_mb"))))
+            timings.append(
+                Timing(
+                    stage,
+                    seconds,
+                    tokens_per_second=_number(measured.get("tokens_per_second")),
+                    rows_per_second=_number(measured.get("rows_per_second")),
+                    share_of_rate=_number(measured.get("share_of_matrix_rate")),
+                    all_kept=measured.get("computed_tokens") == 0,
+                    peak_memory_mb=_number(measured.get("peak_memory_mb")),
+                )
+            )
     return timings
 
 

@@ -83,6 +83,7 @@ def test_what_each_stage_took_is_a_line_of_fields(inside: Path, capsys: pytest.C
     """Whatever is in the files: a number that was not measured, or makes no sense, is a dash."""
     speed = {"tokens_per_second": 5210, "share_of_matrix_rate": 0.434}
     written: dict[str, Any] = {
+        "download@rows": {"seconds": 1, "peak_memory_mb": 70, "rows_per_second": 9000},
         "train@1": {"seconds": 62.34, "peak_memory_mb": 812, "computed_tokens": 70_000, **speed},
         "train@2": {"seconds": 8.0, "peak_memory_mb": 640, "computed_tokens": 0},
         "report": {"seconds": 3, "peak_memory_mb": "many", "tokens_per_second": math.nan},
@@ -94,10 +95,11 @@ def test_what_each_stage_took_is_a_line_of_fields(inside: Path, capsys: pytest.C
         Paths(inside).timing(stage).write_text(json.dumps(content))
     results(timings=True)
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
-        ["stage", "seconds", "tokens/s", "share", "MB"],
-        ["train@1", "62.3", "5210", "43%", "812"],
-        ["train@2", "8.0", "kept", "-", "640"],
-        ["report", "3.0", "-", "-", "-"],
+        ["stage", "seconds", "rows/s", "tokens/s", "share", "MB"],
+        ["download@rows", "1.0", "9000", "-", "-", "70"],
+        ["train@1", "62.3", "-", "5210", "43.4%", "812"],
+        ["train@2", "8.0", "-", "kept", "-", "640"],
+        ["report", "3.0", "-", "-", "-", "-"],
     ]
 
 

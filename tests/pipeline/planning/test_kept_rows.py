@@ -112,6 +112,18 @@ def test_the_range_holds_what_can_happen_and_no_more_than_that(
     assert low < (none_computed if kept else all_computed) < high
 
 
+def test_every_fold_reads_the_same_rows(tmp_path: Path) -> None:
+    folds = [
+        Stage(
+            f"crossfit@{fold}", "fit", (*FILES[:2], f"data/split/folds/{fold}.parquet"), {}, (f"data/crossfit/{fold}",)
+        )
+        for fold in (1, 2)
+    ]
+    machine = Machine(tmp_path)
+    machine.tree |= {"data/split/folds/1.parquet": Digest("a"), "data/split/folds/2.parquet": Digest("b")}
+    assert machine.plan(folds[0]).reads == machine.plan(folds[1]).reads is not None
+
+
 def test_an_encoder_that_is_yet_to_be_fetched_may_be_the_same(tmp_path: Path) -> None:
     machine = Machine(tmp_path, method="frozen")
     machine.run(finetune(1))
