@@ -14,7 +14,7 @@ from stages.files import read_json, write_json
 log = logging.getLogger(__name__)
 
 SIZE = {"cpu": 1_024, "cuda": 8_192}  # rows and columns of the matrices that are multiplied to measure the rate
-REPEATS = 5  # products; the fastest counts, because other work on the machine only slows them
+REPEATS = 5  # products; the fastest counts
 FORWARD, BACKWARD = 2, 4  # operations per weight of a matrix and token: a product and a sum; twice that for gradients
 
 
@@ -96,7 +96,12 @@ def _measure(device: torch.device) -> float:
     left, right = torch.ones(size, size, device=device), torch.ones(size, size, device=device)
     seconds = []
     for _ in range(REPEATS + 1):  # the first also starts threads
-        start = time.perf_counter()
+        start = _clock(device)
         (left @ right)[0, 0].item()  # waits for a GPU
-        seconds.append(time.perf_counter() - start)
-    return 2 * size**3 / min(seconds)
+        seconds.append(_clock(device) - start)
+    return 2 * size**3 / max(min(seconds), 1e-9)
+
+
+def _clock(device: torch.device) -> float:
+    """Return the seconds that each thread has computed, so that a busy machine has the rate of an idle one."""
+    return time.perf_counter() if device.type != "cpu" else time.process_time() / torch.get_num_threads()
