@@ -73,7 +73,9 @@ class Forecaster:
             if dep != model and not FOLD.fullmatch(dep)
         }
         options = self._now.get("finetune", {})
-        facts = [others, options.get("head"), options.get("accelerator")]
+        head = options.get("head")
+        pooling = head.get("pooling") if isinstance(head, Mapping) else None  # which vector of a frozen encoder
+        facts = [others, pooling, options.get("accelerator")]
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
         return ModelRows(deps[model].md5 if model in deps else None, None if None in others.values() else digest)
 

@@ -42,6 +42,7 @@ def test_evaluate_metric_comes_first(
     names = [line.split()[0] for line in lines if line and line.split()[0] in NAMES]
     assert names[0] == metric
     assert set(names) == ({"accuracy", "macro_f1", "mcc", "log_loss"} if brief else set(NAMES))
+    assert ("Times:  retune results --timings" in lines) is brief
 
 
 def test_with_several_seeds_both_figures_are_labelled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

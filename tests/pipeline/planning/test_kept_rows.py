@@ -21,7 +21,7 @@ from tests.pipeline.planning.memory import MemorySnapshot
 ENCODER, TOKENS = "data/download/model", "data/tokenize/tokens"
 FILES = (ENCODER, TOKENS, "data/split/train.parquet")
 LENGTHS = {10: 5_000, 50: 5_000, 200: 500}
-OPTIONS = {"max_epochs": 4, "batch_size": 16}
+OPTIONS = {"max_epochs": 4, "batch_size": 16, "head": {"pooling": "mean", "hidden": None}}
 START, RATE = 6.0, 1e-3  # seconds of a stage without work, and of a token
 
 
@@ -86,11 +86,27 @@ def longer_rows(machine: Machine) -> None:
     machine.values["params.yaml"]["tokenize"]["max_length"] = 256
 
 
+def new_head(machine: Machine) -> None:
+    machine.values["params.yaml"]["finetune"]["head"] = {"pooling": "mean", "hidden": 12}
+
+
+def other_pooling(machine: Machine) -> None:
+    machine.values["params.yaml"]["finetune"]["head"] = {"pooling": "cls", "hidden": None}
+
+
 def rows_deleted(machine: Machine) -> None:
     shutil.rmtree(Paths(machine.root).kept_rows.parent)
 
 
-CHANGES = {new_encoder: False, new_seed: True, new_rows: None, longer_rows: None, rows_deleted: False}
+CHANGES = {
+    new_encoder: False,
+    new_seed: True,
+    new_head: True,
+    other_pooling: None,
+    new_rows: None,
+    longer_rows: None,
+    rows_deleted: False,
+}
 
 
 @pytest.mark.parametrize("method", ["frozen", "full"])
