@@ -23,6 +23,7 @@ from pipeline.execution.runner import Runner
 from tests.end_to_end import small_project
 
 CHOICES = {
+    "finetune.method": ["full", "frozen"],
     "finetune.max_epochs": [1, 2, 4, 8, 16, 32],
     "finetune.batch_size": [4, 8, 16, 32],
     "finetune.limit_train_share": [0.25, 0.5, 1.0],

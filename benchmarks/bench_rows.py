@@ -91,7 +91,7 @@ def main() -> None:
             batch = {name: torch.from_numpy(v) for name, v in tokens.pad(np.arange(8), pad_token_id=0).items()}
             del batch["labels"]
             vector = find_head_input(encoder, batch).vector
-            return np.asarray(encode(encoder, tokens, np.arange(len(texts)), vector=vector, store=store))
+            return encode(encoder, tokens, np.arange(len(texts)), vector=vector, store=store).vectors.numpy()
 
         def predictions(texts: list[str], store: RowStore | None) -> NDArray[np.float32]:
             return Classifier.load(folder, store=store).probabilities(texts)  # loading included, as in retune predict

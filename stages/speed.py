@@ -14,7 +14,7 @@ from stages.files import read_json, write_json
 log = logging.getLogger(__name__)
 
 SIZE = {"cpu": 1_024, "cuda": 8_192}  # rows and columns of the matrices that are multiplied to measure the rate
-REPEATS = 5  # products; the fastest counts, because other work on the machine only slows them
+REPEATS = 5  # products; the fastest counts
 FORWARD, BACKWARD = 2, 4  # operations per weight of a matrix and token: a product and a sum; twice that for gradients
 
 
@@ -41,6 +41,23 @@ def measured_speed(
     verb = "trained" if training else "predicted"
     log.info("%s %.0f tokens per second, %.0f%% of the rate of matrix products", verb, per_second, 100 * share)
     return {"tokens_per_second": round(per_second), "share_of_matrix_rate": round(share, 3)}
+
+
+def pass_timings(
+    model: nn.Module, device: torch.device, *, tokens: int, seconds: float, kept: bool, rates: Path
+) -> dict[str, float]:
+    """Return the timings of one pass of a model over rows, of which those that were kept before are not computed.
+
+    Args:
+        model: The model.
+        device: Where it computed.
+        tokens: How many it computed.
+        seconds: In which it did.
+        kept: Whether every row is kept now.
+        rates: As in `measured_speed`.
+    """
+    speed = measured_speed(model, device, tokens=tokens, seconds=seconds, rates=rates)
+    return {"computed_tokens": tokens, "rows_kept": int(kept), **speed}
 
 
 def product_weights(model: nn.Module) -> int:
@@ -79,7 +96,12 @@ def _measure(device: torch.device) -> float:
     left, right = torch.ones(size, size, device=device), torch.ones(size, size, device=device)
     seconds = []
     for _ in range(REPEATS + 1):  # the first also starts threads
-        start = time.perf_counter()
+        start = _clock(device)
         (left @ right)[0, 0].item()  # waits for a GPU
-        seconds.append(time.perf_counter() - start)
-    return 2 * size**3 / min(seconds)
+        seconds.append(_clock(device) - start)
+    return 2 * size**3 / max(min(seconds), 1e-9)
+
+
+def _clock(device: torch.device) -> float:
+    """Return the seconds that each thread has computed, so that a busy machine has the rate of an idle one."""
+    return time.perf_counter() if device.type != "cpu" else time.process_time() / torch.get_num_threads()

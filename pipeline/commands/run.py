@@ -72,15 +72,55 @@ def run(
     _show_results(root, brief=True)
 
 
-def results() -> None:
+def results(
+    timings: Annotated[
+        bool, typer.Option("--timings", help="Show instead what each stage took: seconds, tokens per second, memory.")
+    ] = False,
+) -> None:
     """Show the metrics of the last run: those of the model that ships, and the means over the seeds.
 
     Each with its interval. The paths of the report and of the model come last.
 
-    Example: `retune results`
+    Example: `retune results --timings`
     """
-    if not _show_results(project_root(), brief=False):
+    if timings:
+        _show_timings(project_root())
+    elif not _show_results(project_root(), brief=False):
         raise PipelineError("There are no results yet: data/report/metrics.json is missing. Run: retune run")
+
+
+def _show_timings(root: Path) -> None:
+    """Show what each stage took, a line for each.
+
+    Raises:
+        PipelineError: No stage has timings.
+    """
+    from pipeline.repository.project import Project
+    from pipeline.repository.timings import read_timings
+
+    with Project(root) as project:
+        timings = read_timings(root, [stage.name for stage in project.graph.stages])
+    if not timings:
+        raise PipelineError("There are no timings yet: data/timing is empty. Run: retune run (or dvc pull)")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("stage", no_wrap=True)
+    for heading in ("seconds", "rows/s", "tokens/s", "share", "MB"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for timing in timings:
+        table.add_row(
+            timing.stage,
+            f"{timing.seconds:.1f}",
+            _measured(timing.rows_per_second),
+            "kept" if timing.all_kept else _measured(timing.tokens_per_second),
+            _measured(timing.share_of_rate, ".1%"),
+            _measured(timing.peak_memory_mb),
+        )
+    show_table(table)
+
+
+def _measured(value: float | None, form: str = ".0f") -> str:
+    """A number, or a dash, so that each line has as many fields."""
+    return "-" if value is None else format(value, form)
 
 
 def ui(port: Annotated[int, typer.Option(help="Port of the server on this machine.", min=1, max=65535)] = 4200) -> None:
@@ -113,6 +153,8 @@ def _show_results(root: Path, *, brief: bool) -> bool:
     folder = Paths(root).report.relative_to(root)
     console.print(f"Report: {folder / 'report.html'}{'; every metric: retune results' if brief else ''}")
     console.print(f"Model:  {folder / 'model'}; try it: retune predict TEXT")
+    if brief:
+        console.print("Times:  retune results --timings")
     return True
 
 

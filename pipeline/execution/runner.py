@@ -48,7 +48,7 @@ class Runner:
         self._processes: dict[str, Running] = {}
         self._gpus: dict[str, str] = {}
         self._started: dict[str, Any] = {}  # stage -> the inputs that it ran with
-        self._work: dict[str, float] = {}  # stage -> how much it computes, as planned when it started
+        self._begun: dict[str, StagePlan] = {}  # as planned when it started
         self._unusable: set[str] = set()  # damaged objects of the remote
         self._stopping = threading.Event()
         self._guard = threading.Lock()
@@ -93,7 +93,7 @@ class Runner:
             if not self._is_first_time(stage):
                 break
             self.running.add(stage.name)
-            self._work[stage.name] = self.plans[stage.name].work
+            self._begun[stage.name] = self.plans[stage.name]
             chosen.append(stage.name)
         return chosen
 
@@ -179,7 +179,7 @@ class Runner:
         self.outcomes[name] = outcome
         if not outcome.error:
             seconds = None if outcome.restored else outcome.seconds
-            workspace.note_success(self.root, name, seconds, self._work.get(name, 0.0))
+            workspace.note_success(self.root, name, seconds, self._begun.get(name))
         self.plan()
 
     def stop(self) -> None:

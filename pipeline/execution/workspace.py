@@ -12,13 +12,16 @@ from filelock import FileLock, Timeout
 from pipeline.execution.holder import HOLDER, describe_holder, note_holder
 from pipeline.execution.killed_runs import USERS, half_files, leftover_processes, users_alive
 from pipeline.execution.process_tree import end_tree
+from pipeline.planning.plan import StagePlan
 from pipeline.repository import git
 from pipeline.repository.durations import note_duration
+from pipeline.repository.kept_rows import note_kept
 from pipeline.repository.lock import LockConflictError, parse_lock, read_lock, remove_entries
-from pipeline.repository.memory import make_memory
+from pipeline.repository.memory import make_memory, read_memory
 from pipeline.repository.project import Project
 from stages.errors import PipelineError
 from stages.files import TEMPORARY, remove_path, write_text
+from stages.paths import Paths
 
 LOCK = ".retune/run.lock"
 GOOD_LOCK = ".retune/dvc.lock"  # a copy made after each stage: DVC writes dvc.lock in place and may be killed
@@ -113,13 +116,22 @@ def prune(root: Path, project: Project) -> list[str]:
     return removed
 
 
-def note_success(root: Path, stage: str, seconds: float | None, work: float = 0.0) -> None:
-    """Note how long a stage took (None: it was restored) and with how much work (0: unknown).
+def note_success(root: Path, stage: str, seconds: float | None, plan: StagePlan | None = None) -> None:
+    """Note how long a stage took, how much it did in that time, and which rows are kept now.
 
     Also copy dvc.lock for a later repair.
+
+    Args:
+        root: The project's folder.
+        stage: Its name.
+        seconds: None: it was restored.
+        plan: By which it started; None: unknown.
     """
     if seconds is not None:
-        note_duration(root, stage, seconds, work)
+        measured = read_memory(Paths(root).timing(stage))
+        note_duration(root, stage, seconds, plan.work.done(measured) if plan and plan.work else 0.0)
+        if plan and plan.reads and measured.get("rows_kept"):
+            note_kept(root, plan.reads)
     with contextlib.suppress(PipelineError, FileNotFoundError):
         text = (root / "dvc.lock").read_text(encoding="utf-8")
         parse_lock(text)

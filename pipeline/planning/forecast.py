@@ -1,18 +1,23 @@
 """How long a stage will take: from earlier runs, scaled by how much work it has now, with a range."""
 
+import hashlib
+import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from pipeline.planning.work import USED, Work, stage_work
+from pipeline.repository.digests import Digests
 from pipeline.repository.graph import Graph, Stage
-from pipeline.repository.snapshot import Run, Snapshot
+from pipeline.repository.snapshot import ModelRows, Run, Snapshot
 
 STARTUP = 6.0  # seconds of a stage that no work explains: imports, loading, saving (measured: 3 to 8)
 STARTUP_RANGE = (0.3, 1.3)  # times STARTUP
 SHORT = 0.1  # seconds; less is not measured well
+FOLD = re.compile(r"data/split/folds/[^/]+\.parquet")  # says which rows train, of those that every fold reads
 Z = 1.28  # an 80% range of a normal distribution
 USUAL_SPREAD = 0.3  # standard deviation of log seconds between equal runs on a machine that others use too
 SAME = 1.2  # runs whose work differs by less tell only one size
@@ -42,6 +47,7 @@ class Forecaster:
         self._lengths = snapshot.lengths()
         values = {name: snapshot.param("params.yaml", name) for name in USED}
         self._now = {name: value for name, value in values.items() if isinstance(value, Mapping)}
+        self._outs = {stage.name: stage.outs for stage in graph.stages}
         self._locked: dict[str, Any] = {}
         for stage in graph.stages if self._lengths else ():
             entry = snapshot.locked(stage.name)
@@ -51,14 +57,59 @@ class Forecaster:
         """The work of a stage with the current parameters."""
         return stage_work(stage.group, self._now, self._lengths)
 
-    def of(self, stage: Stage) -> Forecast | None:
-        """How long a stage would take now; None if it never ran here."""
+    def reads(self, stage: Stage, deps: Digests) -> ModelRows | None:
+        """The rows that a model computes for a stage, once for all runs where they are kept; None: no model does.
+
+        Args:
+            stage: The stage.
+            deps: The digests that its dependencies have or will have, as far as they are known.
+        """
+        model = _model(stage)
+        if model is None:
+            return None
+        others = {
+            dep: deps[dep].md5 if dep in deps else None
+            for dep in stage.deps
+            if dep != model and not FOLD.fullmatch(dep)
+        }
+        options = self._now.get("finetune", {})
+        head = options.get("head")
+        pooling = head.get("pooling") if isinstance(head, Mapping) else None  # which vector of a frozen encoder
+        facts = [others, pooling, options.get("accelerator")]
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+        return ModelRows(deps[model].md5 if model in deps else None, None if None in others.values() else digest)
+
+    def kept(self, stage: Stage, rows: ModelRows, only_for: Collection[str]) -> bool | None:
+        """Whether rows are kept; None: nobody knows.
+
+        Args:
+            stage: That reads them.
+            rows: From `reads`.
+            only_for: The stages of which at least one must write something new for this one to run; empty: it may
+                run for other reasons.
+        """
+        if only_for and all(_model(stage) in self._outs[name] for name in only_for):
+            return False  # it runs only if the model is new
+        return self._snapshot.kept(rows)
+
+    def of(self, stage: Stage, *, kept: bool | None = None) -> Forecast | None:
+        """How long a stage would take now; None if it never ran here.
+
+        Args:
+            stage: The stage.
+            kept: See `kept`.
+        """
         runs, work = self._snapshot.runs(stage), self.work(stage)
         if not runs:  # nothing but the seconds of its last run, which had the parameters of dvc.lock
             seconds = self._snapshot.seconds(stage)
             then = stage_work(stage.group, {**self._now, **self._locked}, self._lengths)
-            runs = () if seconds is None else (Run(seconds, then.most if then else 0.0),)
-        return forecast(runs, work)
+            runs = () if seconds is None else (Run(seconds, then.done(self._snapshot.timings(stage)) if then else 0.0),)
+        return forecast(runs, work.without_kept(kept) if work else None)
+
+
+def _model(stage: Stage) -> str | None:
+    """The folder of the model with which a stage computes."""
+    return next((dep for dep in stage.deps if dep.startswith("data/") and dep.endswith("/model")), None)
 
 
 def forecast(runs: Sequence[Run], work: Work | None) -> Forecast | None:

@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 from pipeline.planning.forecast import Forecaster
 from pipeline.planning.reasons import comment_changes, input_reasons, output_reasons
+from pipeline.planning.work import Work
 from pipeline.repository.digests import Digest, Digests, PathIndex, files_under, folder_digest
 from pipeline.repository.graph import Graph, LockEntry, ParamValues, Stage
-from pipeline.repository.snapshot import MISSING, Snapshot, Where
+from pipeline.repository.snapshot import MISSING, ModelRows, Snapshot, Where
 from stages.redaction import redact
 
 State = Literal["fresh", "restored", "runs", "pending"]
@@ -32,7 +33,8 @@ class StagePlan:
         where: Where the result of a `restored` stage is.
         seconds: Expected time; None if unknown, 0 if nothing is computed.
         range: From how many seconds to how many it takes in 80% of the cases; None if `seconds` is None or 0.
-        work: How much it computes, in the unit of `planning/work`; 0: unknown.
+        work: How much it computes where no row is kept; None: unknown.
+        reads: The rows that a model computes for it, once for all runs; None: no model does.
         outs: The digests that its outputs will have; empty if only a run can tell.
         deps: The digests that its dependencies have or will have, as far as they are known.
         params: The current values of its parameters.
@@ -48,7 +50,8 @@ class StagePlan:
     where: Where | None = None
     seconds: float | None = 0.0
     range: tuple[float, float] | None = field(default=None, compare=False)
-    work: float = field(default=0.0, compare=False)
+    work: Work | None = field(default=None, compare=False)
+    reads: ModelRows | None = field(default=None, compare=False)
     outs: Digests = field(default_factory=dict)
     deps: Digests = field(default_factory=dict)
     params: ParamValues = field(default_factory=dict)
@@ -159,12 +162,14 @@ def _plan_stage(
 
 def _with_times(plan: StagePlan, stage: Stage, forecaster: Forecaster) -> StagePlan:
     """The plan of a stage that runs, or may run, with its expected time."""
-    expected, work = forecaster.of(stage), forecaster.work(stage)
-    amount = work.most if work else 0.0
+    reads = forecaster.reads(stage, plan.deps)
+    kept = forecaster.kept(stage, reads, () if plan.reasons else plan.waits_for) if reads else None
+    expected = forecaster.of(stage, kept=kept)
+    plan = replace(plan, work=forecaster.work(stage), reads=reads)
     if expected is None:
-        return replace(plan, seconds=None, work=amount)
+        return replace(plan, seconds=None)
     seconds, low, high = (round(value, 1) for value in (expected.seconds, expected.low, expected.high))
-    return replace(plan, seconds=seconds, range=(low, high), work=amount)
+    return replace(plan, seconds=seconds, range=(low, high))
 
 
 def _outs(stage: Stage, entry: LockEntry) -> dict[str, Digest]:

@@ -1,23 +1,53 @@
 """How much a stage computes: rows, tokens, epochs and steps, joined into one number per stage."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.repository.snapshot import MOST_WORK
 
 Sections = Mapping[str, Any]  # of params.yaml, by name
 USED = ("tokenize", "split", "finetune", "evaluate", "crossfit", "extrapolate")  # the sections that the work depends on
-STEP = 64.0  # tokens that cost as much as what a training step does beside its tokens
+TRAINED = 3.0  # how often a token that is only computed would be, in the time of one that is trained
+STEP = 192.0  # tokens that cost as much as what a training step does beside its tokens
+HEAD_STEP = 24.0  # the same of a head alone
+DRAW = 0.2  # tokens that cost as much as a row of a draw of the stage extrapolate
 FOLD_VAL = 0.1  # share of a fold's training rows that choose its epoch
 
 
 @dataclass(frozen=True)
 class Work:
-    """How much a stage computes, in a unit of its own; training may stop early, at `least`."""
+    """How much a stage computes, in tokens that a model computes without gradients or what costs as much.
+
+    Attributes:
+        most: With no row kept, and all epochs.
+        least: The same with as few epochs as a training may stop after.
+        read: The tokens of both that are computed once for all runs, where rows are kept.
+        epochs: Of a training at most.
+        epoch: The work of each.
+    """
 
     most: float
     least: float
+    read: float = 0.0
+    epochs: float = 0.0
+    epoch: float = 0.0
+
+    def without_kept(self, kept: bool | None) -> "Work":
+        """What is left if all rows are kept (True) or none (False); None: `least` is with all, `most` with none."""
+        most = self.most - self.read if kept else self.most
+        least = self.least if kept is False else self.least - self.read
+        return replace(self, most=_bounded(most), least=_bounded(least), read=self.read if kept is False else 0.0)
+
+    def done(self, measured: Mapping[str, Any]) -> float:
+        """The work of a run by what it measured: it read kept rows, or stopped early.
+
+        Args:
+            measured: Its timings: `computed_tokens`, `epochs`. What is missing was as planned.
+        """
+        computed = _number(measured, "computed_tokens", self.read) if self.read else 0.0
+        epochs = _number(measured, "epochs", self.epochs)
+        return _bounded(self.most - self.read + computed - (self.epochs - epochs) * self.epoch)
 
 
 def stage_work(group: str, sections: Sections, lengths: Mapping[int, int]) -> Work | None:
@@ -31,42 +61,49 @@ def stage_work(group: str, sections: Sections, lengths: Mapping[int, int]) -> Wo
     rows = float(sum(lengths.values()))
     if not rows:
         return None
-    longest = _number(sections, "tokenize", "max_length", 128)
+    longest = _number(_section(sections, "tokenize"), "max_length", 128)
     tokens = sum(count * min(length, longest) for length, count in lengths.items())
-    val, test = (_number(sections, "split", part, 0.1) for part in ("val", "test"))
+    val, test = (_number(_section(sections, "split"), part, 0.1) for part in ("val", "test"))
     if group == "finetune":
         return _training(sections, rows, tokens, val, max(1 - val - test, 0.0))
     if group == "evaluate":
-        resampled = rows * test * _number(sections, "evaluate", "resamples", 2000) / 1000
-        return _bounded((val + test) * tokens + resampled)
+        resamples = _number(_section(sections, "evaluate"), "resamples", 2000)
+        return _once((val + test) * tokens, rows * test * resamples / 1000)
     if group == "extrapolate":
-        return _bounded(rows * _number(sections, "extrapolate", "draws", 10))
-    if group == "crossfit" and _section(sections, "crossfit").get("method") == "finetune":
-        folds = _section(sections, "crossfit").get("folds")
+        return _once(tokens, DRAW * rows * _number(_section(sections, "extrapolate"), "draws", 10))
+    if group == "crossfit":
+        crossfit = _section(sections, "crossfit")
+        if crossfit.get("method") != "finetune":
+            return _once(tokens, rows)
+        folds = crossfit.get("folds")
         others = 1 - 1 / max(len(folds) if isinstance(folds, list) else 0, 2)  # share of the rows outside a fold
         return _training(sections, rows, tokens, others * FOLD_VAL, others * (1 - FOLD_VAL))
-    return _bounded(rows)
+    return _once(0.0, rows)
 
 
 def _training(sections: Sections, rows: float, tokens: float, val: float, train: float) -> Work:
-    share = train * _number(sections, "split", "train_fraction", 1.0)
-    share *= _number(sections, "finetune", "limit_train_share", 1.0)
-    batch = max(_number(sections, "finetune", "batch_size", 16), 1)
+    options = _section(sections, "finetune")
+    share = train * _number(_section(sections, "split"), "train_fraction", 1.0)
+    share *= _number(options, "limit_train_share", 1.0)
+    batch = max(_number(options, "batch_size", 16), 1)
     steps = rows * share / batch
-    if limit := _number(sections, "finetune", "limit_train_batches", 0):
+    if limit := _number(options, "limit_train_batches", 0):
         share, steps = share * min(1.0, limit / max(steps, 1e-9)), min(steps, limit)
-    epoch = share * tokens + val * tokens / 3 + STEP * steps  # without gradients a row costs a third
-    epochs = _number(sections, "finetune", "max_epochs", 1)
-    if _section(sections, "finetune").get("method") == "frozen":  # the encoder reads each row once
-        once = tokens * (share + val) / 3
-        return _bounded(once + epochs * STEP * steps / 8, once + STEP * steps / 8)
-    patience = _number(sections, "finetune", "patience", epochs)
-    return _bounded(epochs * epoch, min(epochs, patience + 1) * epoch)
+    epochs = _number(options, "max_epochs", 1)
+    fewest = min(epochs, _number(options, "patience", epochs) + 1)
+    frozen = options.get("method") == "frozen"  # the encoder reads each row once, and the epochs train the head
+    read = tokens * (share + val) if frozen else 0.0
+    epoch = HEAD_STEP * steps if frozen else TRAINED * share * tokens + val * tokens + STEP * steps
+    return Work(_bounded(read + epochs * epoch), _bounded(read + fewest * epoch), min(read, MOST_WORK), epochs, epoch)
 
 
-def _bounded(most: float, least: float | None = None) -> Work:
-    least = most if least is None else least
-    return Work(min(max(most, 1.0), MOST_WORK), min(max(least, 1.0), MOST_WORK))
+def _once(read: float, rest: float) -> Work:
+    """Work without epochs: tokens that are computed once for all runs, and the rest."""
+    return Work(_bounded(read + rest), _bounded(read + rest), min(read, MOST_WORK))
+
+
+def _bounded(work: float) -> float:
+    return min(max(work, 1.0), MOST_WORK)
 
 
 def _section(sections: Sections, name: str) -> Mapping[str, Any]:
@@ -74,9 +111,9 @@ def _section(sections: Sections, name: str) -> Mapping[str, Any]:
     return section if isinstance(section, Mapping) else {}
 
 
-def _number(sections: Sections, name: str, key: str, default: float) -> float:
-    """A value of params.yaml if it is a number that makes sense, else the default; the stage itself checks it."""
-    value = _section(sections, name).get(key)
+def _number(values: Mapping[str, Any], key: str, default: float) -> float:
+    """A value if it is a number that makes sense, else the default; the stage itself checks it."""
+    value = values.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST_WORK:
         return default
     return float(value)

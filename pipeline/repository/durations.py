@@ -11,7 +11,7 @@ from stages.files import write_json
 from stages.paths import Paths
 
 HISTORY = ".retune/seconds.json"  # stage -> seconds of its last run, with whatever parameters
-RUNS = ".retune/durations.json"  # stage without its item -> its last runs, each [seconds, work]
+RUNS = ".retune/work.json"  # stage without its item -> its last runs, each [seconds, work that was done]
 KEPT = 20  # runs
 LONGEST = 1e9  # seconds, 30 years: a note of more is damaged
 MOST_ROWS = 10**12  # of a length; more is damage, too
@@ -36,8 +36,7 @@ def note_duration(root: Path, stage: str, seconds: float, work: float = 0.0) -> 
     write_json(root / HISTORY, {**read_durations(root), stage: round(seconds, 1)})
     if work:
         group, noted = stage.partition("@")[0], read_runs(root)
-        runs = [*noted.get(group, ()), Run(round(seconds, 2), work)][-KEPT:]
-        listed = {**noted, group: runs}
+        listed = {**noted, group: _last_and_largest([*noted.get(group, ()), Run(round(seconds, 2), work)])}
         write_json(root / RUNS, {name: [[run.seconds, run.work] for run in runs] for name, runs in listed.items()})
 
 
@@ -57,6 +56,13 @@ def read_lengths(root: Path) -> dict[int, int]:
     except (OSError, ValueError, KeyError, TypeError, csv.Error):  # TypeError: a row with too few fields
         return {}
     return lengths if all(0 <= number <= MOST_ROWS for pair in lengths.items() for number in pair) else {}
+
+
+def _last_and_largest(runs: list[Run]) -> list[Run]:
+    """The last runs, and the one with the most work: without it, runs that read kept rows tell nothing of new ones."""
+    last = runs[-KEPT:]
+    largest = max(reversed(runs), key=lambda run: run.work)
+    return last if largest in last else [largest, *last[1:]]
 
 
 def _run(item: Any) -> Run | None:

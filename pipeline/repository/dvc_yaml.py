@@ -103,6 +103,17 @@ def read_params(tree: FileTree, graph: Graph, file: str) -> Mapping[str, Any] | 
         raise PipelineError(f"{file} can't be read: {_one_line(error)}") from error
 
 
+def read_section(tree: FileTree, file: str, key: str) -> Mapping[str, Any]:
+    """A section of a parameter file that no stage names; empty if there is none. Raises as `read_params`."""
+    if not tree.fs.exists(tree.path(file)):
+        return {}
+    try:
+        section = read_param_file(tree.fs, tree.path(file), [key], flatten=True).get(key)
+    except DvcException as error:
+        raise PipelineError(f"{file} can't be read: {_one_line(error)}") from error
+    return section if isinstance(section, Mapping) else {}
+
+
 def check_keys(graph: Graph, read: Callable[[str], Mapping[str, Any] | None]) -> None:
     """Check that parameter files have the keys that stages name: DVC runs and restores no stage that lacks one.
 

@@ -13,16 +13,19 @@ from typing import Any
 from pipeline.repository.code_changes import reads_code, same_code
 from pipeline.repository.digests import Digest, Digests, PathIndex
 from pipeline.repository.durations import known_duration, read_durations, read_lengths, read_runs
-from pipeline.repository.dvc_yaml import check_keys, read_graph, read_params
+from pipeline.repository.dvc_yaml import check_keys, read_graph, read_params, read_section
 from pipeline.repository.file_tree import FileTree
 from pipeline.repository.graph import LockEntry, ParamValues, Stage
+from pipeline.repository.kept_rows import is_kept
 from pipeline.repository.leftovers import find_leftovers
 from pipeline.repository.lock import RawEntry, hold_dvc, parse_entry, parse_lock
+from pipeline.repository.memory import read_memory
 from pipeline.repository.opening import open_repo
-from pipeline.repository.snapshot import MISSING, Recorded, Run
+from pipeline.repository.snapshot import MISSING, ModelRows, Recorded, Run
 from pipeline.repository.sources import Source, find_sources, with_sources
 from pipeline.repository.sources import State as SourceState
 from pipeline.repository.storage.store import Store
+from stages.paths import Paths
 
 
 class Project:
@@ -159,9 +162,27 @@ class Project:
         own = known_duration(self.root, stage.name, self._durations)
         return own if own is not None else self._group_seconds(stage.group)
 
+    def timings(self, stage: Stage) -> Mapping[str, Any]:
+        """See `Snapshot.timings`."""
+        names = [stage.name, *self.graph.group(stage.group)]
+        return next(filter(None, (read_memory(Paths(self.root).timing(name)) for name in names)), {})
+
     def runs(self, stage: Stage) -> tuple[Run, ...]:
         """See `Snapshot.runs`."""
         return self._runs.get(stage.group, ())
+
+    def kept(self, rows: ModelRows) -> bool | None:
+        """See `Snapshot.kept`."""
+        return is_kept(self.root, rows, limit_mb=self._kept_rows_mb, read=self._read_before)
+
+    @functools.cached_property
+    def _kept_rows_mb(self) -> Any:
+        return read_section(self._tree, "params.yaml", "machine").get("kept_rows_mb")
+
+    @functools.cached_property
+    def _read_before(self) -> frozenset[str]:
+        """The digest of everything that a stage has read, as dvc.lock has it."""
+        return frozenset(digest.md5 for raw in self._lock.values() for digest in parse_entry(raw).deps.values())
 
     def lengths(self) -> Mapping[int, int]:
         """See `Snapshot.lengths`."""

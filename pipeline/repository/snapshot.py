@@ -28,6 +28,19 @@ class Run:
     work: float = 0.0
 
 
+@dataclass(frozen=True)
+class ModelRows:
+    """Rows that a stage lets a model compute, once for all runs where they are kept.
+
+    Attributes:
+        model: The digest of the model's folder; None: an earlier stage has yet to write it.
+        rows: A hash of everything else that decides what the model gives for them; None: the same.
+    """
+
+    model: str | None
+    rows: str | None
+
+
 class Snapshot(Protocol):
     """The state of a project that a plan reads; `project.Project` implements it for a DVC repository."""
 
@@ -71,8 +84,14 @@ class Snapshot(Protocol):
     def seconds(self, stage: Stage) -> float | None:
         """How long the stage took before, or None if it never ran here."""
 
+    def timings(self, stage: Stage) -> Mapping[str, Any]:
+        """What the stage, or another of its group, measured when it last ran; empty if that is unknown."""
+
     def runs(self, stage: Stage) -> tuple[Run, ...]:
         """The last runs of the stage's group of which the work is known, oldest first."""
+
+    def kept(self, rows: ModelRows) -> bool | None:
+        """Whether what the model gives for these rows is kept on this machine; None: nobody knows."""
 
     def lengths(self) -> Mapping[int, int]:
         """Tokens per row -> rows, as they were last counted here; empty if nobody has counted."""

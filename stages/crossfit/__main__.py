@@ -26,7 +26,7 @@ from stages.tokens import open_tokens
 log = logging.getLogger(__name__)
 
 
-def main(params: Params, paths: Paths, fold: int) -> None:
+def main(params: Params, paths: Paths, fold: int) -> dict[str, float]:
     """Train without the rows of the fold, and write what the model answers for them."""
     if process_rank():
         logging.getLogger("stages").setLevel(logging.ERROR)  # the first process says what all do
@@ -34,14 +34,15 @@ def main(params: Params, paths: Paths, fold: int) -> None:
     rows = read_fold(paths.fold(fold), rows=len(tokens))
     inputs = Inputs(read_target(paths.labels), tokens, rows.train, rows.val).with_labels(rows.labels)
     if params.crossfit.method == "frozen":
-        answers = answer_with_frozen(inputs, rows.predicted, params, paths)
+        answers, timings = answer_with_frozen(inputs, rows.predicted, params, paths)
     else:
         from stages.crossfit.finetuned import answer_with_finetuned  # Lightning takes seconds to import
 
-        answers = answer_with_finetuned(inputs, rows.predicted, params, paths, fold=fold)
+        answers, timings = answer_with_finetuned(inputs, rows.predicted, params, paths, fold=fold)
     write_answers(paths.fold_predictions(fold), rows.predicted, answers)
     trained = len(rows.train) + len(rows.val)
     log.info("fold %d: %d rows, predicted by a model of %d others", fold, len(rows.predicted), trained)
+    return timings
 
 
 if __name__ == "__main__":

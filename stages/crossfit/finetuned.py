@@ -15,8 +15,8 @@ from stages.tokens import TOKENS_FILE
 
 def answer_with_finetuned(
     inputs: Inputs, predicted: NDArray[np.int64], params: Params, paths: Paths, *, fold: int
-) -> NDArray[np.float32]:
-    """Fine-tune, and return the model's answers for the rows at `predicted`; shape (rows, outputs).
+) -> tuple[NDArray[np.float32], dict[str, float]]:
+    """Fine-tune, and return the model's answers for the rows at `predicted`, (rows, outputs), and the timings.
 
     Args:
         inputs: Tokens, labels, and the rows that train, and choose the epoch.
@@ -30,4 +30,4 @@ def answer_with_finetuned(
     trained = train(inputs, params, paths, seed=params.crossfit.seed, name=f"crossfit-{fold}", files=files)
     model: Any = trained.model
     model = placed(model.eval())
-    return predict_tokens(model, inputs.tokens, predicted)
+    return predict_tokens(model, inputs.tokens, predicted), trained.timings

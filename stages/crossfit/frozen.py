@@ -12,8 +12,8 @@ from stages.paths import Paths
 
 def answer_with_frozen(
     inputs: Inputs, predicted: NDArray[np.int64], params: Params, paths: Paths
-) -> NDArray[np.float32]:
-    """Fit a linear model, and return its answers for the rows at `predicted`; shape (rows, outputs).
+) -> tuple[NDArray[np.float32], dict[str, float]]:
+    """Fit a linear model, and return its answers for the rows at `predicted`, (rows, outputs), and the timings.
 
     Args:
         inputs: Tokens, labels, and the rows that train, and choose how strongly weights are held at 0.
@@ -22,8 +22,8 @@ def answer_with_frozen(
         paths: Of the project.
     """
     rows = np.sort(np.concatenate([inputs.train, inputs.val, predicted]))  # the same for every fold
-    features = pretrained_features(inputs.tokens, rows, params, paths)
+    features, timings = pretrained_features(inputs.tokens, rows, params, paths)
     train, val, own = (features[np.searchsorted(rows, part)] for part in (inputs.train, inputs.val, predicted))
     of_train, of_val = inputs.train_labels, inputs.tokens.labels[inputs.val]
     fit = HEADS[inputs.target.kind]
-    return fit((train, of_train), (val, of_val), own, outputs=len(inputs.labels))
+    return fit((train, of_train), (val, of_val), own, outputs=len(inputs.labels)), timings

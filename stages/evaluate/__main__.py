@@ -24,7 +24,7 @@ from stages.metrics.names import metric_name
 from stages.params import Params
 from stages.paths import Paths
 from stages.predictions import Predictions, write_predictions
-from stages.speed import measured_speed
+from stages.speed import pass_timings
 from stages.targets.target import read_target
 from stages.tokens import open_tokens, read_column, read_positions
 
@@ -43,8 +43,14 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     computer = logits_computer(model, store=open_store(paths, params.machine))
     raw = predict_splits(paths, model, duplicates=params.split.duplicates, computer=computer)
     seconds = time.perf_counter() - start
-    computed = computer.computed_tokens
-    speed = measured_speed(model, model.device, tokens=computed, seconds=seconds, rates=paths.rates)
+    timings = pass_timings(
+        model,
+        model.device,
+        tokens=computer.computed_tokens,
+        seconds=seconds,
+        kept=computer.keeps,
+        rates=paths.rates,
+    )
     splits, metrics = EVALUATIONS[target.kind](raw, target, options, folder=paths.evaluation(seed))
     write_predictions(paths.predictions(seed), splits)
     write_json(paths.metrics(seed), metrics)
@@ -52,7 +58,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
         if value := metrics[split].get(metric):  # a split without rows has no metrics
             name = metric_name(split, metric)
             log.info("%s %.3f (%.3f to %.3f)", name, value["value"], value["low"], value["high"])
-    return {"predict_seconds": round(seconds, 1), "computed_tokens": computed, **speed}
+    return {"predict_seconds": round(seconds, 1), **timings}
 
 
 def predict_splits(

@@ -29,15 +29,15 @@ from stages.tokens import open_tokens, read_positions
 log = logging.getLogger(__name__)
 
 
-def main(params: Params, paths: Paths, seed: int) -> None:
+def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     target, tokens = read_target(paths.labels), open_tokens(paths.tokens)
     train, val, test = (read_positions(paths.split(name)) for name in ("train", "val", "test"))
     measured = np.concatenate([val, test])
     if not len(measured):
         raise DataError("val and test have no rows. Set split.val or split.test to a share above 0.")
     sizes, head = curve_sizes(len(train)), HEADS[target.kind]
-    vectors = pretrained_features(tokens, np.concatenate([train, measured]), params, paths).astype(np.float64)
-    features = scaled(vectors, np.arange(len(train)))
+    vectors, timings = pretrained_features(tokens, np.concatenate([train, measured]), params, paths)
+    features = scaled(vectors.astype(np.float64), np.arange(len(train)))
     answers = draw_answers(
         head,
         features[: len(train)],
@@ -63,6 +63,7 @@ def main(params: Params, paths: Paths, seed: int) -> None:
             log.info("%s more rows: %s %+.3f to %+.3f", gain["rows"], curve.metric, gain["low"], gain["high"])
         else:
             log.info("%s more rows: no forecast of %s, which could become anything", gain["rows"], curve.metric)
+    return timings
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from transformers import PreTrainedModel
 
-from stages.finetune.acceleration.features import FeatureRows, head_features
+from stages.finetune.acceleration.features import Encoded, FeatureRows, head_features
 from stages.finetune.acceleration.head_input import kept_features
 from stages.finetune.acceleration.packing import agrees
 from stages.finetune.acceleration.vocabulary import ShrinkUnused, compact_vocabulary, restore_vocabulary, used_ids
@@ -43,12 +43,14 @@ class Prepared:
         train, val: The rows of both splits, as the model reads them now.
         callbacks: Callbacks that the changed model needs.
         notes: What was changed, for stats.json.
+        encoded: What the frozen encoder gave; None: the encoder trains.
     """
 
     train: Rows
     val: Rows
     callbacks: list[Callback] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
+    encoded: Encoded | None = None
 
 
 def apply_method(model: PreTrainedModel, options: Finetune, pooling: Pooling | None = None) -> None:
@@ -152,9 +154,10 @@ def _frozen_rows(
     tokens, train, val = inputs.tokens, inputs.train, inputs.val
     rows = np.concatenate([train, val])
     log.info("frozen: the encoder runs once over %d rows; the epochs train the head alone", len(rows))
-    head_input, features = head_features(model, tokens, rows, pad_token_id=pad_token_id, store=store)
+    head_input, encoded = head_features(model, tokens, rows, pad_token_id=pad_token_id, store=store)
     stack.enter_context(kept_features(model, head_input))
     return Prepared(
-        FeatureRows(features[: len(train)], tokens.labels[train], train),
-        FeatureRows(features[len(train) :], tokens.labels[val], val),
+        FeatureRows(encoded.vectors[: len(train)], tokens.labels[train], train),
+        FeatureRows(encoded.vectors[len(train) :], tokens.labels[val], val),
+        encoded=encoded,
     )

@@ -15,13 +15,16 @@ from stages.model.heads import give_head
 from stages.model.padding import padding_side
 from stages.params import Params
 from stages.paths import Paths
+from stages.speed import pass_timings
 from stages.tokens import Tokens
 
 ANY_LABELS = ("0", "1")  # the encoder is loaded with a head, which computes nothing here
 
 
-def pretrained_features(tokens: Tokens, rows: NDArray[np.int64], params: Params, paths: Paths) -> NDArray[np.float32]:
-    """Return a vector per row; shape (rows, width). A row that any stage has computed is kept, and not computed again.
+def pretrained_features(
+    tokens: Tokens, rows: NDArray[np.int64], params: Params, paths: Paths
+) -> tuple[NDArray[np.float32], dict[str, float]]:
+    """Return a vector per row, (rows, width), and timings. A row that any stage has computed is not computed again.
 
     Args:
         tokens: The tokens of all rows.
@@ -40,5 +43,13 @@ def pretrained_features(tokens: Tokens, rows: NDArray[np.int64], params: Params,
     give_head(model, pooling=pooling, hidden=None, dropout=0.0)
     model.to(torch.device(detect_device(params.finetune).kind))  # type: ignore[arg-type]
     store = open_store(paths, params.machine)
-    _, features = head_features(model, tokens, rows, pad_token_id=pad_token_id(model), store=store)
-    return features.numpy()
+    _, encoded = head_features(model, tokens, rows, pad_token_id=pad_token_id(model), store=store)
+    timings = pass_timings(
+        model,
+        model.device,
+        tokens=encoded.computed_tokens,
+        seconds=encoded.seconds,
+        kept=encoded.kept,
+        rates=paths.rates,
+    )
+    return encoded.vectors.numpy(), timings

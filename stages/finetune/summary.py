@@ -8,13 +8,13 @@ import torch
 from transformers import PreTrainedModel
 
 from stages.files import write_text
-from stages.finetune.acceleration.features import FeatureRows
+from stages.finetune.acceleration.features import Encoded
 from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import Device
 from stages.finetune.inputs import Inputs
 from stages.finetune.methods import blocks_of
 from stages.finetune.training.fit import Fitted
-from stages.speed import measured_speed
+from stages.speed import measured_speed, pass_timings
 
 Blocks = dict[str, dict[str, int]]  # block -> `trainable` and `frozen` -> number of parameters
 
@@ -36,13 +36,24 @@ def count_parameters(model: PreTrainedModel) -> Blocks:
 
 
 def training_speed(
-    model: PreTrainedModel, data: FinetuneData, fitted: Fitted, device: Device, *, seconds: float, rates: Path
+    model: PreTrainedModel,
+    data: FinetuneData,
+    fitted: Fitted,
+    device: Device,
+    *,
+    encoded: Encoded | None,
+    seconds: float,
+    rates: Path,
 ) -> dict[str, float]:
-    """Return how fast the model was trained, by `measured_speed`; nothing for kept features, which have no tokens."""
-    if isinstance(data.train, FeatureRows) or device.count > 1:  # devices that share a CPU have no rate of their own
+    """Return how fast the model was trained, or its frozen encoder computed what it gave: the head has no tokens."""
+    kind = torch.device(device.kind)
+    if encoded:
+        tokens, kept = encoded.computed_tokens, encoded.kept
+        return pass_timings(model, kind, tokens=tokens, seconds=encoded.seconds, kept=kept, rates=rates)
+    if device.count > 1:  # devices that share a CPU have no rate of their own
         return {}
     tokens = data.tokens_of_epoch() * len(fitted.curve)
-    return measured_speed(model, torch.device(device.kind), tokens=tokens, seconds=seconds, rates=rates, training=True)
+    return measured_speed(model, kind, tokens=tokens, seconds=seconds, rates=rates, training=True)
 
 
 def training_stats(

@@ -42,7 +42,7 @@ class Trained:
         model: With the weights of the best epoch; it answers in the rows' own unit.
         fitted: The outcome of the training.
         stats: What was trained, on what, and which epoch was chosen: stats.json.
-        timings: Seconds by part of the training, and its speed.
+        timings: Seconds by part of the training, its epochs, and its speed.
     """
 
     model: PreTrainedModel
@@ -105,6 +105,6 @@ def train(inputs: Inputs, params: Params, paths: Paths, *, seed: int, name: str,
         | {"class_weights": class_weights, "source": source_of(model).facts()}
     )
     stats = training_stats(inputs, fitted, blocks, method=options.method, notes=notes)
-    speed = training_speed(model, data, fitted, device, seconds=train_seconds, rates=paths.rates)
-    seconds = {"prepare_seconds": round(fit_started - started, 2), "train_seconds": round(train_seconds, 2)}
-    return Trained(model, fitted, stats, seconds | speed)
+    speed = training_speed(model, data, fitted, device, encoded=ready.encoded, seconds=train_seconds, rates=paths.rates)
+    timings = {"prepare_seconds": round(fit_started - started, 2), "train_seconds": round(train_seconds, 2)}
+    return Trained(model, fitted, stats, timings | {"epochs": len(fitted.curve)} | speed)

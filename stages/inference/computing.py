@@ -48,6 +48,11 @@ class RowComputer:
             None if self._any_shape or not (store and store.limit) else Keeper(store, context_of(model, what))
         )
 
+    @property
+    def keeps(self) -> bool:
+        """Whether what was computed is kept."""
+        return self._keeper is not None and self._keeper.keeps
+
     @torch.inference_mode()
     def compute(self, tokens: Tokens, positions: NDArray[np.int64], *, width: int) -> NDArray[np.float32]:
         """Return the output for some rows, in their order; rows with the same tokens are computed once; (rows, width).

@@ -45,6 +45,11 @@ class Keeper:
         """Key that says that a row's bits depend on its place here."""
         return self.key(b"unfit")
 
+    @property
+    def keeps(self) -> bool:
+        """Whether the store has what was computed: not where it can't be written, or where a row's place matters."""
+        return self.store.usable and self.unfit not in self.store.get([self.unfit])
+
     def key(self, *parts: bytes) -> bytes:
         """Return the key of what has these parts."""
         digest = hashlib.blake2b(self.context, digest_size=KEY_BYTES)

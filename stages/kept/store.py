@@ -44,13 +44,13 @@ class RowStore:
     def __init__(self, path: Path, *, limit: int) -> None:
         self.path = path
         self.limit = limit
-        self._usable = limit > 0
+        self.usable = limit > 0  # until something refuses it
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the values of those keys that have one."""
         found: dict[bytes, bytes] = {}
         try:
-            if self._usable and self.path.exists():
+            if self.usable and self.path.exists():
                 with closing(sqlite3.connect(self.path, timeout=WAIT)) as database:
                     if database.execute(HAS_TABLE).fetchone() is None:
                         return {}  # another process is about to make it
@@ -62,7 +62,7 @@ class RowStore:
 
     def put(self, values: Mapping[bytes, bytes]) -> None:
         """Store values, in place of others with their keys, and remove the oldest beyond the limit."""
-        if not self._usable:
+        if not self.usable:
             return
         rows = [(key, value, _checksum(key, value)) for key, value in values.items()]
         try:
@@ -96,7 +96,7 @@ class RowStore:
                 return
             except OSError as refusal:  # damaged, and on a disk that can only be read
                 reason = refusal
-        self._usable = False
+        self.usable = False
         log.warning("%s can't be used (%s), so computed rows are not kept", self.path, reason)
 
 

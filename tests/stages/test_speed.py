@@ -1,5 +1,6 @@
 """How fast a model computed: what is counted, and the machine's rate, which is measured once."""
 
+import itertools
 import logging
 from pathlib import Path
 
@@ -32,6 +33,13 @@ def test_a_damaged_file_is_measured_again(tmp_path: Path, content: str, monkeypa
 
 def test_the_measured_rate_is_a_processor_s(tmp_path: Path) -> None:
     assert 1e8 < matrix_rate(CPU, tmp_path / "rates.json") < 1e15
+
+
+def test_a_machine_that_does_other_work_has_the_same_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rate is kept for good, and a low one would make every later share too large."""
+    seconds = itertools.count(step=10.0)
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: next(seconds))
+    assert matrix_rate(CPU, tmp_path / "rates.json") > 1e9
 
 
 def test_tables_of_embeddings_and_vectors_multiply_no_token() -> None:

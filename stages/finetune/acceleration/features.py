@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,6 +22,23 @@ from stages.tokens import Batch, Tokens
 log = logging.getLogger(__name__)
 
 TRIED_ROWS = 8  # the longest, and the shortest, to find which vector the head reads
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What a frozen encoder gave for rows, and what that took.
+
+    Args:
+        vectors: Of each row what the head reads, before a pooler; shape (rows, width), on the CPU.
+        computed_tokens: How many were computed: 0 where all rows were kept.
+        seconds: In which they were.
+        kept: Whether every row is kept now.
+    """
+
+    vectors: Tensor
+    computed_tokens: int
+    seconds: float
+    kept: bool
 
 
 class FeatureRows(Dataset[dict[str, Tensor]]):
@@ -51,8 +69,8 @@ class FeatureRows(Dataset[dict[str, Tensor]]):
 
 def head_features(
     model: PreTrainedModel, tokens: Tokens, rows: NDArray[np.int64], *, pad_token_id: int, store: RowStore | None
-) -> tuple[HeadInput, Tensor]:
-    """Find what the head reads of a row, and return it for some rows, as `encode` does; shape (rows, width)."""
+) -> tuple[HeadInput, Encoded]:
+    """Find what the head reads of a row, and return it for some rows, as `encode` does."""
     longest = rows[np.argsort(-tokens.lengths[rows], kind="stable")]
     batch = tokens.pad(np.concatenate([longest[:TRIED_ROWS], longest[-1:]]), pad_token_id=pad_token_id)
     del batch["labels"]
@@ -64,7 +82,7 @@ def head_features(
 @torch.no_grad()
 def encode(
     model: PreTrainedModel, tokens: Tokens, positions: NDArray[np.int64], *, vector: str, store: RowStore | None = None
-) -> Tensor:
+) -> Encoded:
     """Run the encoder in eval mode, on the model's device; a row that is kept is not computed.
 
     So another seed, rate or head trains the head alone, and a new row is the only one that is computed. A second
@@ -76,9 +94,6 @@ def encode(
         positions: Positions of at least one row in the tokens; shape (rows,).
         vector: Which vector of a row's; see `find_head_input`.
         store: Where rows are kept; None: nowhere.
-
-    Returns:
-        The vector of each row that the head reads, before a pooler; shape (rows, width), on the CPU.
     """
 
     def forward(model: PreTrainedModel, batch: Batch) -> Tensor:
@@ -93,6 +108,5 @@ def encode(
         start = time.perf_counter()
         features, computed = compute_rows(model, forward, tokens, positions, batch_tokens=batch_tokens, keeper=keeper)
         seconds = time.perf_counter() - start
-    every = tokens.lengths[positions].sum()
-    log.info("frozen: the encoder computed %d of %d tokens, %.0f per second", computed, every, computed / seconds)
-    return torch.from_numpy(features)
+    log.info("frozen: the encoder computed %d of %d tokens", computed, tokens.lengths[positions].sum())
+    return Encoded(torch.from_numpy(features), computed, seconds, kept=keeper is not None and keeper.keeps)

@@ -1,12 +1,15 @@
 """What `retune results` and the end of `retune run` show."""
 
 import json
+import math
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.commands.run import _show_results
+from pipeline.commands.run import _show_results, results
+from stages.errors import PipelineError
 from stages.paths import Paths
 
 NAMES = ("accuracy", "macro_f1", "mcc", "auroc", "log_loss", "brier")
@@ -39,6 +42,7 @@ def test_evaluate_metric_comes_first(
     names = [line.split()[0] for line in lines if line and line.split()[0] in NAMES]
     assert names[0] == metric
     assert set(names) == ({"accuracy", "macro_f1", "mcc", "log_loss"} if brief else set(NAMES))
+    assert ("Times:  retune results --timings" in lines) is brief
 
 
 def test_with_several_seeds_both_figures_are_labelled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,3 +78,33 @@ def test_what_is_unusual_about_the_splits_is_in_the_last_lines(
 
 def test_there_is_nothing_to_show_before_the_first_run(tmp_path: Path) -> None:
     assert not _show_results(tmp_path, brief=False)
+
+
+def test_what_each_stage_took_is_a_line_of_fields(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever is in the files: a number that was not measured, or makes no sense, is a dash."""
+    speed = {"tokens_per_second": 5210, "share_of_matrix_rate": 0.434}
+    written: dict[str, Any] = {
+        "download@rows": {"seconds": 1, "peak_memory_mb": 70, "rows_per_second": 9000},
+        "train@1": {"seconds": 62.34, "peak_memory_mb": 812, "computed_tokens": 70_000, **speed},
+        "train@2": {"seconds": 8.0, "peak_memory_mb": 640, "computed_tokens": 0},
+        "report": {"seconds": 3, "peak_memory_mb": "many", "tokens_per_second": math.nan},
+        "cut": {"seconds": None},
+    }
+    shutil.rmtree(inside / "data/timing")
+    for stage, content in written.items():
+        Paths(inside).timing(stage).parent.mkdir(parents=True, exist_ok=True)
+        Paths(inside).timing(stage).write_text(json.dumps(content))
+    results(timings=True)
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["stage", "seconds", "rows/s", "tokens/s", "share", "MB"],
+        ["download@rows", "1.0", "9000", "-", "-", "70"],
+        ["train@1", "62.3", "-", "5210", "43.4%", "812"],
+        ["train@2", "8.0", "-", "kept", "-", "640"],
+        ["report", "3.0", "-", "-", "-", "-"],
+    ]
+
+
+def test_without_timings_a_line_says_how_to_get_some(inside: Path) -> None:
+    shutil.rmtree(inside / "data/timing")
+    with pytest.raises(PipelineError, match=r"There are no timings yet: data/timing is empty\. Run: retune run"):
+        results(timings=True)

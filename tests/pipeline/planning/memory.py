@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.repository.digests import Digest, Digests, files_under
 from pipeline.repository.graph import LockEntry, ParamValues, Stage
-from pipeline.repository.snapshot import MISSING, Recorded, Run
+from pipeline.repository.snapshot import MISSING, ModelRows, Recorded, Run
 
 
 @dataclass
@@ -22,6 +22,8 @@ class MemorySnapshot:
         times: Stage -> its duration in seconds.
         noted: Group of stages -> its last runs.
         tokens: Tokens per row -> rows.
+        rows_kept: Whether the rows of any model are kept.
+        measured: Stage -> its timings.
         comments: Python files, each with its former md5, that differ in comments alone.
         lookups: The arguments of every call of `recorded`.
     """
@@ -35,6 +37,8 @@ class MemorySnapshot:
     times: dict[str, float] = field(default_factory=dict)
     noted: dict[str, tuple[Run, ...]] = field(default_factory=dict)
     tokens: dict[int, int] = field(default_factory=dict)
+    rows_kept: bool | None = None
+    measured: dict[str, dict[str, Any]] = field(default_factory=dict)
     comments: set[tuple[str, str]] = field(default_factory=set)
     lookups: list[tuple[str, LockEntry | None, Digests, ParamValues]] = field(default_factory=list)
 
@@ -66,8 +70,14 @@ class MemorySnapshot:
     def seconds(self, stage: Stage) -> float | None:
         return self.times.get(stage.name)
 
+    def timings(self, stage: Stage) -> dict[str, Any]:
+        return self.measured.get(stage.name, {})
+
     def runs(self, stage: Stage) -> tuple[Run, ...]:
         return self.noted.get(stage.group, ())
+
+    def kept(self, rows: ModelRows) -> bool | None:
+        return self.rows_kept
 
     def lengths(self) -> dict[int, int]:
         return self.tokens

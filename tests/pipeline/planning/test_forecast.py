@@ -49,8 +49,8 @@ def work(group: str, section: str = "finetune", lengths: dict[int, int] = LENGTH
         ("crossfit", "finetune", {"max_epochs": 100}, 25, 25),
         ("crossfit", "crossfit", {"folds": [1, 2]}, 0.55, 0.7),  # half of the rows train, where four fifths did
         ("crossfit", "crossfit", {"folds": "many"}, 0.55, 0.7),
-        ("crossfit", "crossfit", {"method": "frozen"}, 0.001, 0.1),
-        ("extrapolate", "extrapolate", {"draws": 200}, 20, 20),
+        ("crossfit", "crossfit", {"method": "frozen"}, 0.001, 0.15),
+        ("extrapolate", "extrapolate", {"draws": 200}, 1.5, 20),
         ("extrapolate", "extrapolate", {"draws": "many"}, 1, 1),
     ],
 )

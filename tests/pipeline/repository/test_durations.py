@@ -45,6 +45,13 @@ def test_what_is_noted_is_read(tmp_path: Path) -> None:
     assert read_runs(tmp_path) == {"finetune": tuple(Run(10.0 + number, 100.0) for number in range(5, KEPT + 5))}
 
 
+def test_the_run_with_the_most_work_stays_noted(tmp_path: Path) -> None:
+    for number in range(KEPT + 5):
+        note_duration(tmp_path, f"finetune@{number}", 10.0, work=1000.0 if number == 2 else float(number + 1))
+    works = [run.work for run in read_runs(tmp_path)["finetune"]]
+    assert works == [1000.0, *(float(number + 1) for number in range(6, KEPT + 5))]
+
+
 @given(noted=st.lists(st.one_of(USUAL, st.lists(NUMBERS, max_size=3), NUMBERS), max_size=5), work=st.floats(1, 1e30))
 @example(noted=[[1e300, 5.0]], work=1e7)
 @example(noted=[[5.0, 5e-324], [1e9, 1e25]], work=1e7)

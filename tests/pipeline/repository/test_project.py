@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.repository.digests import Digest, folder_digest
+from pipeline.repository.kept_rows import note_kept
 from pipeline.repository.project import Project
+from pipeline.repository.snapshot import ModelRows
 from stages.errors import PipelineError
+from stages.paths import Paths
 from tests.pipeline import toy
 
 
@@ -83,3 +86,15 @@ def test_a_former_folder_is_found_in_the_commits_that_changed_it(project: Path) 
     with Project(project) as seen:
         assert set(seen.folder_files(former, "code")) == {"one.py", "two.py"}
         assert seen.folder_files(Digest("0" * 32 + ".dir"), "code") is None
+
+
+@pytest.mark.parametrize(("limit", "kept"), [("10", True), ("0", False), ("many", None)])
+def test_kept_rows_are_known_by_their_notes_and_the_limit(project: Path, limit: str, kept: bool | None) -> None:
+    """The limit is in a section that no stage names, as in params.yaml of a real project."""
+    text = (project / "params.yaml").read_text() + f"\nmachine:\n  kept_rows_mb: {limit}\n"
+    store, rows = Paths(project).kept_rows, ModelRows("model", "rows")
+    store.parent.mkdir(parents=True)
+    store.write_bytes(b"rows")
+    note_kept(project, rows)
+    with Project(project, params_text=text) as read:
+        assert read.kept(rows) is kept

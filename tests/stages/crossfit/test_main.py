@@ -64,6 +64,22 @@ def test_the_encoder_runs_once_for_all_folds(tmp_path: Path, caplog: pytest.LogC
     assert computed[1:] == [0, 0]
 
 
+@pytest.mark.parametrize("method", ["frozen", "finetune"])
+def test_a_fold_says_how_fast_its_model_computed(tmp_path: Path, method: str) -> None:
+    paths = Paths(tmp_path)
+    write_project(paths)
+    values = params(method=method, max_epochs=1)
+    first, second = main(values, paths, 1), main(values, paths, 2)
+    assert first["tokens_per_second"] > 0
+    assert 0 < first["share_of_matrix_rate"] < 1
+    if method == "finetune":
+        assert first["epochs"] == 1
+    else:  # the second fold has the same rows
+        assert first["computed_tokens"] > 0
+        assert (second["computed_tokens"], second["rows_kept"]) == (0, 1)
+        assert "tokens_per_second" not in second
+
+
 @pytest.mark.parametrize("kind", ["classes", "label_set", "number"])
 def test_a_corrected_label_leaves_all_that_its_own_fold_reads_and_answers(tmp_path: Path, kind: Kind) -> None:
     paths, labels = Paths(tmp_path), labels_of(kind)[0].copy()

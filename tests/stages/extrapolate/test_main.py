@@ -48,9 +48,11 @@ def relabelled(paths: Paths, target: Any, name: str, column: pa.Array) -> None:
 
 def test_equal_inputs_give_equal_bytes_and_the_report_shows_them(own: Paths) -> None:
     params = with_extrapolate(own)
-    main(params, own, 42)
+    timings = main(params, own, 42)
     first = own.forecast(42).read_bytes()
-    main(params, own, 42)
+    assert timings["computed_tokens"] > 0
+    assert timings["tokens_per_second"] > 0
+    assert main(params, own, 42) == {"computed_tokens": 0, "rows_kept": 1}
     assert own.forecast(42).read_bytes() == first
     content = json.loads(first)
     sizes = {name: len(pq.read_table(own.split(name))) for name in ("train", "val", "test")}

@@ -107,6 +107,20 @@ def test_a_training_says_how_fast_it_was(paths: Paths, caplog: pytest.LogCapture
     assert "of the rate of matrix products" in caplog.text
 
 
+@pytest.mark.parametrize("kept_rows_mb", [0, 10])
+def test_a_frozen_encoder_says_what_it_computed_and_how_fast(paths: Paths, kept_rows_mb: int) -> None:
+    values = params(method="frozen", max_epochs=2)
+    values = values.model_copy(update={"machine": Machine(**MACHINE | {"loggers": [], "kept_rows_mb": kept_rows_mb})})
+    first, second = main(values, paths, 7), main(values, paths, 8)
+    assert first["epochs"] == 2
+    assert first["computed_tokens"] > 0
+    assert first["tokens_per_second"] > 0
+    kept = bool(kept_rows_mb)
+    assert (first["rows_kept"], second["rows_kept"]) == (kept, kept)
+    assert second["computed_tokens"] == (0 if kept else first["computed_tokens"])
+    assert ("tokens_per_second" in second) is not kept
+
+
 def test_class_weights_reach_the_loss(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     make_module = finetune.make_module
@@ -125,7 +139,7 @@ def test_a_frozen_encoder_computes_each_row_once_for_all_heads(paths: Paths, cap
     def computed(seed: int, **changes: Any) -> int:
         caplog.clear()
         main(params(**({"method": "frozen"} | changes)), paths, seed)
-        [found] = re.findall(r"frozen: the encoder computed (\d+) of \d+ tokens, \d+ per second", caplog.text)
+        [found] = re.findall(r"frozen: the encoder computed (\d+) of \d+ tokens", caplog.text)
         return int(found)
 
     assert computed(7, learning_rate=1e-2)

@@ -35,7 +35,7 @@ def features_of(root: Path, kind: str, rows: list[list[int]], *, trained_for: st
     if trained_for:
         (paths.encoder / "1_Pooling").mkdir()
         write_json(paths.encoder / "1_Pooling/config.json", {f"pooling_mode_{trained_for}": True})
-    return pretrained_features(tokens_of(rows), np.arange(len(rows)), params(), paths)
+    return pretrained_features(tokens_of(rows), np.arange(len(rows)), params(), paths)[0]
 
 
 @pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta", "gpt2", "t5", "bart", "xlnet", "fnet"])

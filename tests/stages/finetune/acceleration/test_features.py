@@ -48,7 +48,7 @@ def read(paths: Paths, model: PreTrainedModel) -> tuple[torch.Tensor, HeadInput,
     sample = {name: torch.from_numpy(values) for name, values in tokens.pad(ROWS, pad_token_id=pad).items()}
     del sample["labels"]
     head_input = find_head_input(model, sample)
-    return encode(model, tokens, ROWS, vector=head_input.vector), head_input, sample
+    return encode(model, tokens, ROWS, vector=head_input.vector).vectors, head_input, sample
 
 
 @pytest.mark.parametrize("kind", [*sorted(MODELS), *KINDS])
@@ -75,7 +75,7 @@ def test_features_are_the_same_bits_with_any_number_of_threads(paths: Paths, kin
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(3)
-        found = encode(model, open_tokens(paths.tokens), ROWS, vector=head_input.vector)
+        found = encode(model, open_tokens(paths.tokens), ROWS, vector=head_input.vector).vectors
     finally:
         torch.set_num_threads(before)
     assert torch.equal(found, expected)
@@ -94,7 +94,7 @@ def test_the_encoder_runs_once_per_row(paths: Paths) -> None:
     model.register_forward_pre_hook(
         lambda module, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
     )
-    twice = encode(model, tokens, np.concatenate([ROWS, ROWS]), vector="first")
+    twice = encode(model, tokens, np.concatenate([ROWS, ROWS]), vector="first").vectors
     assert len(rows) == len(set(tokens.lengths[ROWS]))  # a batch of each length, for both times
     assert torch.equal(twice[: len(ROWS)], twice[len(ROWS) :])
 
@@ -118,7 +118,7 @@ def run_counted(model: PreTrainedModel, paths: Paths, rows: np.ndarray, store: R
     handle = model.register_forward_pre_hook(
         lambda module, args, kwargs: batches.append(len(kwargs["input_ids"])), with_kwargs=True
     )
-    features = encode(model, open_tokens(paths.tokens), rows, vector="first", store=store)
+    features = encode(model, open_tokens(paths.tokens), rows, vector="first", store=store).vectors
     handle.remove()
     return features.numpy().tobytes(), len(batches)
 
