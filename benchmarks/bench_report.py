@@ -35,7 +35,7 @@ def predict(model, tokens, positions, **_):
 
 evaluate.load_model, evaluate.predict_tokens = (lambda folder: SimpleNamespace(config=None, device=None)), predict
 evaluate.check_kind = lambda *_, **__: None
-evaluate.logits_computer = lambda *_, **__: SimpleNamespace(computed_tokens=0)
+evaluate.logits_computer = lambda *_, **__: SimpleNamespace(computed_tokens=0, keeps=False)
 entry.run(evaluate.main, stage="evaluate", doc="", argument=entry.Argument("seed", int))
 """
 CURVE = """epoch,learning_rate,train_loss,val_loss,val_accuracy,val_macro_f1,val_mcc

@@ -4,6 +4,7 @@ import argparse
 import logging
 import re
 import resource
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -37,8 +38,19 @@ def _is_stage(module: ModuleType) -> bool:
     return module.__spec__ is not None and module.__spec__.name.startswith("stages.")
 
 
-if _is_stage(sys.modules["__main__"]):
-    start_imports()  # this is a stage's command, which ends its imports in `run`; tests and other programs only import
+def _end_at_once_when_interrupted() -> None:
+    """Let Ctrl-C end this process as SIGTERM does.
+
+    As an exception it can come up anywhere in a library, be swallowed there, or leave a lock that is never released.
+    It has nothing to clean up: every file is replaced as a whole.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the caller has this process ignore it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+if _is_stage(sys.modules["__main__"]):  # this is a stage's command; tests and other programs only import
+    _end_at_once_when_interrupted()
+    start_imports()  # `run` ends them
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pipeline.repository.project import Project
 from pipeline.repository.storage.damage import make_sound
 from stages.errors import PipelineError
 
+THREADS = "OMP_NUM_THREADS"  # of torch, and of the libraries with which it multiplies
 UNFINISHED = ("runs", "restored", "pending")
 
 
@@ -120,14 +121,8 @@ class Runner:
             return failure
         flags = {"--force": plan.forced, "--pull": plan.where == "remote" or failure}  # DVC restores without data
         options = [flag for flag, wanted in flags.items() if wanted]
-        gpu = self._gpus.get(name)
-        outcome = self._wait_for(
-            name,
-            on_line,
-            options=options,
-            timeout=stage.timeout,
-            environment={"CUDA_VISIBLE_DEVICES": gpu} if gpu else None,
-        )
+        environment = self._share_of_machine(name)
+        outcome = self._wait_for(name, on_line, options=options, timeout=stage.timeout, environment=environment)
         if outcome.error:
             workspace.end_leftovers(self.root, stage=name)
             if outcome.began:  # else another DVC command may be writing them
@@ -193,6 +188,14 @@ class Runner:
         """The stage of this name in dvc.yaml."""
         return next(stage for stage in self._graph.stages if stage.name == name)
 
+    def _share_of_machine(self, name: str) -> dict[str, str]:
+        """The variables that give a stage its GPU, and as many threads as leave each of `jobs` stages its own cores."""
+        gpu = self._gpus.get(name)
+        variables = {"CUDA_VISIBLE_DEVICES": gpu} if gpu else {}
+        if self.jobs > 1 and THREADS not in os.environ:
+            variables[THREADS] = str(max(1, usable_cores() // self.jobs))
+        return variables
+
     def _take_gpu(self, stage: Stage) -> bool:
         """Reserve a GPU for a stage of the pool `gpu`; return False if none is free. Other stages need none."""
         gpus = list_gpus()
@@ -202,6 +205,11 @@ class Runner:
         if free:
             self._gpus[stage.name] = free[0]
         return bool(free)
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def list_gpus() -> list[str]:

@@ -122,6 +122,7 @@ def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
     assert lines[7:] == [
         "Report: data/report/report.html; every metric: retune results",
         "Model:  data/report/model; try it: retune predict TEXT",
+        "Times:  retune results --timings",
     ]
 
 

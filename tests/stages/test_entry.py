@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -99,14 +100,63 @@ def test_a_python_without_docstrings_is_named(tmp_path: Path) -> None:
     assert done.stderr.startswith("error: Python drops docstrings (PYTHONOPTIMIZE=2 or -OO), which transformers needs")
 
 
+NAMED = "import gc, sys\nfrom importlib.machinery import ModuleSpec\n" + (
+    "sys.modules['__main__'].__spec__ = ModuleSpec('stages.toy.__main__', None)\n"  # as `python -m stages.toy` does
+)
+SWALLOWS = """if seed == 1:
+        print("ready", flush=True)
+        for _ in range(2):
+            try:
+                time.sleep(60)
+            except BaseException:
+                print("swallowed", flush=True)
+    if seed == 1:"""
+
+
+def interruptible(folder: Path, *, ignored: bool) -> subprocess.Popen[str]:
+    """Start a stage in a library's code that swallows any exception."""
+    (folder / "toy.py").write_text(NAMED + "import time\n" + STAGE.replace("if seed == 1:", SWALLOWS))
+    (folder / "params.yaml").write_text((ROOT / "recipes/default.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if ignored else None  # as `nohup` and `&` of a shell
+    try:
+        return subprocess.Popen(
+            [sys.executable, "toy.py", "1"],
+            cwd=folder,
+            env={"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        if ignored:
+            signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_ends_a_stage_at_once_whatever_it_is_doing(tmp_path: Path) -> None:
+    process = interruptible(tmp_path, ignored=False)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20) == ("", "")
+    assert process.returncode == -signal.SIGINT
+
+
+def test_a_stage_that_is_to_ignore_interrupts_does(tmp_path: Path) -> None:
+    process = interruptible(tmp_path, ignored=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    process.kill()
+    assert process.communicate() == ("", "")
+
+
 def test_the_garbage_collector_rests_while_a_stage_is_imported_and_no_longer(tmp_path: Path) -> None:
-    named = "import gc, sys\nfrom importlib.machinery import ModuleSpec\n" + (
-        "sys.modules['__main__'].__spec__ = ModuleSpec('stages.toy.__main__', None)\n"  # as `python -m stages.toy` does
-    )
     imported = "assert not gc.isenabled(), 'works in imports'\n"
     working = STAGE.replace("if seed == 1:", "assert gc.isenabled(), 'rests in the work'\n    if seed == 1:")
     (tmp_path / "params.yaml").write_text((ROOT / "recipes/default.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    (tmp_path / "toy.py").write_text(named + working.replace("\nentry.run", f"\n{imported}entry.run"))
+    (tmp_path / "toy.py").write_text(NAMED + working.replace("\nentry.run", f"\n{imported}entry.run"))
     command = [sys.executable, "toy.py", "42"]
     done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

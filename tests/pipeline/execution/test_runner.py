@@ -54,6 +54,28 @@ def test_parents_first_and_as_many_as_jobs(project: Path) -> None:
     assert two.start_ready() == []
 
 
+@pytest.mark.parametrize(
+    ("jobs", "own", "given"), [(1, None, None), (2, None, "4"), (3, None, "2"), (16, None, "1"), (2, "7", "7")]
+)
+def test_stages_that_run_at_once_share_the_cores(
+    project: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, own: str | None, given: str | None
+) -> None:
+    """Each would take all of them, and two trainings at once would last longer than one after the other."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("pipeline.execution.runner.usable_cores", lambda: 8)
+    if own is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", own)
+    toy.edit(
+        project,
+        "work.py",
+        "value = digest",
+        "pathlib.Path('threads').write_text(str(os.environ.get('OMP_NUM_THREADS')))\nvalue = digest",
+    )
+    toy.edit(project, "params.yaml", "2.0e-5", "3e-5")
+    drive(Runner(project, jobs=jobs))
+    assert (project / "threads").read_text() == str(given)
+
+
 def test_a_seed_that_is_dropped_while_it_runs(project: Path) -> None:
     toy.edit(project, "params.yaml", "2.0e-5", "3e-5")
     runner = Runner(project)
