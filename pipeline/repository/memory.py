@@ -1,11 +1,12 @@
 """What retune notes in .retune for itself: it never stops a command, because it can be made again."""
 
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.files import read_json
+from stages.files import read_json, write_json
 
 FOLDER = ".retune"
 FOLDERS = (FOLDER, f"{FOLDER}/logs", f"{FOLDER}/listings", f"{FOLDER}/checkpoints", f"{FOLDER}/rows")
@@ -28,9 +29,18 @@ def read_memory(path: Path) -> dict[str, Any]:
     """The content of one of our notes; empty if it is missing or damaged."""
     try:
         noted = read_json(path)
+        json.dumps(noted, ensure_ascii=False).encode()  # half a character could not be written again
     except (OSError, ValueError, RecursionError):
         return {}
     return dict(noted) if isinstance(noted, Mapping) else {}
+
+
+def write_memory(path: Path, noted: Mapping[str, Any]) -> None:
+    """Write one of our notes; where the disk refuses it, a line says so, and the command goes on."""
+    try:
+        write_json(path, noted)
+    except OSError as error:
+        log.warning("%s can't be written (%s), so the next plan knows less.", path, error.strerror or error)
 
 
 def make_memory(root: Path) -> None:
