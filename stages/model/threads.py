@@ -72,5 +72,8 @@ def side_by_side(
 
 
 def _copy(model: PreTrainedModel) -> PreTrainedModel:
-    """Return a model with the same weights in memory, and its own modules: some keep a shape in themselves."""
-    return copy.deepcopy(model, {id(weight): weight for weight in model.parameters()})
+    """Return a model with the same tensors in memory, and its own modules: some keep a shape in themselves.
+
+    Buffers are shared, too: the masks of GPT-Neo are 100 MB. A module that sets another one sets its own.
+    """
+    return copy.deepcopy(model, {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())})

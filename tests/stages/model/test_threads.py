@@ -58,7 +58,7 @@ def test_every_architecture_gives_the_same_bits_side_by_side(kind: str, forward:
         assert [output.numpy().tobytes() for output in outputs] == expected
 
 
-def test_weights_are_shared_and_modules_are_not() -> None:
+def test_weights_and_buffers_are_shared_and_modules_are_not() -> None:
     model, seen, together = tiny_models()["bert"].eval(), {}, threading.Barrier(THREADS)
 
     def forward(each: PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -70,6 +70,7 @@ def test_weights_are_shared_and_modules_are_not() -> None:
     assert len(seen) == THREADS
     assert len({id(each.bert.encoder) for each in seen.values()}) == THREADS
     assert len({each.classifier.weight.data_ptr() for each in seen.values()}) == 1
+    assert len({each.bert.embeddings.position_ids.data_ptr() for each in seen.values()}) == 1
 
 
 def test_each_batch_has_one_thread_and_a_long_one_has_all_and_is_alone() -> None:
