@@ -120,6 +120,32 @@ def test_the_number_of_threads_is_what_it_was_and_no_thread_stays(end: str) -> N
         assert pool.submit(torch.get_num_threads).result() == torch.get_num_threads() == THREADS
 
 
+def test_a_thread_that_begins_meanwhile_has_all_threads_for_good() -> None:
+    """As another request of a web server, or whatever else the program computes with torch."""
+    outputs = side_by_side(tiny_models()["bert"].eval(), logits_of, batches_of(*[(1, 4)] * 40), count=40)
+    next(outputs)
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(torch.get_num_threads).result() == THREADS
+        list(outputs)
+        assert other.submit(torch.get_num_threads).result() == THREADS
+
+
+def test_a_thread_that_can_not_start_is_an_error_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, begun, before = threading.Thread.start, [], threading.active_count()
+
+    def refuse(thread: threading.Thread) -> None:
+        if begun:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        list(side_by_side(tiny_models()["bert"].eval(), logits_of, batches_of((1, 4), (1, 5)), count=2))
+    assert threading.active_count() == before
+    assert torch.get_num_threads() == THREADS
+
+
 def test_one_thread_makes_no_other() -> None:
     torch.set_num_threads(1)
     model, used = kind_model("bart").eval(), set()
