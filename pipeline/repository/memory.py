@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.files import read_json, write_json
+from stages.files import write_json
+from stages.special_files import SpecialFileError, open_regular
 
 FOLDER = ".retune"
 FOLDERS = (FOLDER, f"{FOLDER}/logs", f"{FOLDER}/listings", f"{FOLDER}/checkpoints", f"{FOLDER}/rows")
@@ -28,9 +29,10 @@ log = logging.getLogger(__name__)
 def read_memory(path: Path) -> dict[str, Any]:
     """The content of one of our notes; empty if it is missing or damaged."""
     try:
-        noted = read_json(path)
+        with open_regular(path) as file:  # a pipe in its place would be waited for without end
+            noted = json.load(file)
         json.dumps(noted, ensure_ascii=False).encode()  # half a character could not be written again
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError, SpecialFileError):
         return {}
     return dict(noted) if isinstance(noted, Mapping) else {}
 
