@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -62,8 +63,10 @@ def discard_half_file(path: Path) -> None:
 
 def take_permissions(new: Path, path: Path) -> None:
     """Give the file `new` the permissions of the file that it will replace, if there is one."""
-    if path.exists():
-        shutil.copymode(path, new)
+    with contextlib.suppress(FileNotFoundError):
+        mode = path.stat().st_mode
+        if mode != new.stat().st_mode:  # some disks have the same for all files, and refuse to set any
+            new.chmod(stat.S_IMODE(mode))
 
 
 def follow_link(path: Path) -> Path:

@@ -1,10 +1,12 @@
 """How fast a model computed, beside the rate at which the machine multiplies matrices."""
 
 import logging
+import math
 import platform
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -86,9 +88,13 @@ def matrix_rate(device: torch.device, path: Path) -> float:
 def _known(path: Path) -> dict[str, float]:
     try:
         rates = read_json(path)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return {key: rate for key, rate in rates.items() if isinstance(rate, float)} if isinstance(rates, dict) else {}
+    return {key: rate for key, rate in rates.items() if _is_rate(rate)} if isinstance(rates, dict) else {}
+
+
+def _is_rate(value: Any) -> bool:
+    return isinstance(value, float) and 0 < value < math.inf  # NaN is not
 
 
 def _measure(device: torch.device) -> float:

@@ -141,7 +141,7 @@ def check_hardware(root: Path) -> Iterator[Finding]:
 
 def check_disk(folders: Iterable[Path]) -> Iterator[Finding]:
     """Look at the free space of these folders, each disk once."""
-    folders = [*folders, Path(tempfile.gettempdir())]  # where archives are unpacked, and revisions to be compared
+    folders = [*folders, Path(tempfile.gettempdir())]  # where revisions to be compared are unpacked
     disks: dict[int, Path] = {}
     for folder in folders:
         there = next(

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.planning.work import USED, Work, stage_work
 from pipeline.repository.digests import Digests
 from pipeline.repository.graph import Graph, Stage
-from pipeline.repository.snapshot import ModelRows, Run, Snapshot
+from pipeline.repository.snapshot import LONGEST, ModelRows, Run, Snapshot
 
 STARTUP = 6.0  # seconds of a stage that no work explains: imports, loading, saving (measured: 3 to 8)
 STARTUP_RANGE = (0.3, 1.3)  # times STARTUP
@@ -129,7 +129,8 @@ def forecast(runs: Sequence[Run], work: Work | None) -> Forecast | None:
     spread = _spread(math.log(_long(run.seconds) / _long(fits[0].seconds(run.work))) for run in sized)
     low = min(fit.seconds(work.least) * math.exp(-Z * spread * fit.doubt(work.least)) for fit in fits)
     high = max(fit.seconds(work.most) * math.exp(Z * spread * fit.doubt(work.most)) for fit in fits)
-    return Forecast(fits[0].seconds(work.most), low, high)
+    # a damaged note may say that one token takes years, and no clock counts as far as all tokens would then take
+    return Forecast(*(min(max(seconds, 0.0), LONGEST) for seconds in (fits[0].seconds(work.most), low, high)))
 
 
 @dataclass(frozen=True)

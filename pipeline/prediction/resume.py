@@ -60,7 +60,7 @@ class PartialOutput:
 
     def __enter__(self) -> "PartialOutput":
         with _writing(self.out):
-            self.folder.mkdir(exist_ok=True)
+            self.folder.mkdir(mode=0o700, exist_ok=True)  # whoever may not read OUT must not read its rows here
             self._lock = os.open(self.folder, os.O_RDONLY)
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process, however it ends

@@ -5,15 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from pipeline.repository.memory import read_memory
-from pipeline.repository.snapshot import MOST_WORK, Run
-from stages.files import write_json
+from pipeline.repository.memory import read_memory, write_memory
+from pipeline.repository.snapshot import LONGEST, MOST_WORK, Run
 from stages.paths import Paths
 
 HISTORY = ".retune/seconds.json"  # stage -> seconds of its last run, with whatever parameters
 RUNS = ".retune/work.json"  # stage without its item -> its last runs, each [seconds, work that was done]
 KEPT = 20  # runs
-LONGEST = 1e9  # seconds, 30 years: a note of more is damaged
 MOST_ROWS = 10**12  # of a length; more is damage, too
 
 
@@ -33,11 +31,11 @@ def read_runs(root: Path) -> dict[str, tuple[Run, ...]]:
 
 def note_duration(root: Path, stage: str, seconds: float, work: float = 0.0) -> None:
     """Note how long a stage took, and with how much work (0: unknown)."""
-    write_json(root / HISTORY, {**read_durations(root), stage: round(seconds, 1)})
+    write_memory(root / HISTORY, {**read_durations(root), stage: round(seconds, 1)})
     if work:
         group, noted = stage.partition("@")[0], read_runs(root)
         listed = {**noted, group: _last_and_largest([*noted.get(group, ()), Run(round(seconds, 2), work)])}
-        write_json(root / RUNS, {name: [[run.seconds, run.work] for run in runs] for name, runs in listed.items()})
+        write_memory(root / RUNS, {name: [[run.seconds, run.work] for run in runs] for name, runs in listed.items()})
 
 
 def known_duration(root: Path, stage: str, durations: Mapping[str, float]) -> float | None:

@@ -4,14 +4,13 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pipeline.repository.memory import read_memory
+from pipeline.repository.memory import read_memory, write_memory
 from pipeline.repository.snapshot import ModelRows
-from stages.files import write_json
 from stages.paths import Paths
 
 NOTES = ".retune/rows/computed.json"  # model -> rows -> bytes of the store after them; goes with the folder of the rows
 KEPT = 50  # models
-NEARLY_FULL = 0.9  # share of the limit from which on the oldest rows may have been removed
+NEARLY_FULL = 90  # percent of the limit from which on the oldest rows may have been removed
 MB = 1_000_000
 
 
@@ -27,25 +26,33 @@ def is_kept(root: Path, rows: ModelRows, *, limit_mb: Any, read: Collection[str]
     size = _size(root)
     if not size or limit_mb == 0:
         return False
-    noted = read_memory(root / NOTES)
+    noted = _read_notes(root)
     if rows.model is None or not noted:
         return None
-    of_model = noted.get(rows.model)
-    if not isinstance(of_model, dict):
+    if rows.model not in noted:
         return None if rows.model in read else False
-    then = of_model.get(rows.rows)
-    sound = isinstance(then, int) and isinstance(limit_mb, int) and then <= size < NEARLY_FULL * limit_mb * MB
-    return True if sound else None
+    then = noted[rows.model].get(rows.rows)
+    if then is None or not isinstance(limit_mb, int):
+        return None
+    return True if then <= size and 100 * size < NEARLY_FULL * limit_mb * MB else None  # integers: no limit is too high
 
 
 def note_kept(root: Path, rows: ModelRows) -> None:
     """Note that what a model gives for rows is kept."""
     if rows.model is None or rows.rows is None or not (size := _size(root)):
         return
-    noted = read_memory(root / NOTES)
-    of_model = noted.pop(rows.model, None)
-    noted[rows.model] = {**(of_model if isinstance(of_model, dict) else {}), rows.rows: size}
-    write_json(root / NOTES, dict(list(noted.items())[-KEPT:]))
+    noted = _read_notes(root)
+    noted[rows.model] = {**noted.pop(rows.model, {}), rows.rows: size}
+    write_memory(root / NOTES, dict(list(noted.items())[-KEPT:]))
+
+
+def _read_notes(root: Path) -> dict[str, dict[Any, int]]:
+    """Model -> rows -> bytes; without what is damaged."""
+    return {
+        model: {rows: size for rows, size in of_model.items() if type(size) is int}
+        for model, of_model in read_memory(root / NOTES).items()
+        if isinstance(of_model, dict)
+    }
 
 
 def _size(root: Path) -> int:

@@ -1,11 +1,13 @@
 """What retune notes in .retune for itself: it never stops a command, because it can be made again."""
 
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.files import read_json
+from stages.files import write_json
+from stages.special_files import SpecialFileError, open_regular
 
 FOLDER = ".retune"
 FOLDERS = (FOLDER, f"{FOLDER}/logs", f"{FOLDER}/listings", f"{FOLDER}/checkpoints", f"{FOLDER}/rows")
@@ -27,10 +29,20 @@ log = logging.getLogger(__name__)
 def read_memory(path: Path) -> dict[str, Any]:
     """The content of one of our notes; empty if it is missing or damaged."""
     try:
-        noted = read_json(path)
-    except (OSError, ValueError, RecursionError):
+        with open_regular(path) as file:  # a pipe in its place would be waited for without end
+            noted = json.load(file)
+        json.dumps(noted, ensure_ascii=False).encode()  # half a character could not be written again
+    except (OSError, ValueError, RecursionError, SpecialFileError):
         return {}
     return dict(noted) if isinstance(noted, Mapping) else {}
+
+
+def write_memory(path: Path, noted: Mapping[str, Any]) -> None:
+    """Write one of our notes; where the disk refuses it, a line says so, and the command goes on."""
+    try:
+        write_json(path, noted)
+    except OSError as error:
+        log.warning("%s can't be written (%s), so the next plan knows less.", path, error.strerror or error)
 
 
 def make_memory(root: Path) -> None:

@@ -9,6 +9,7 @@ from pipeline.repository.graph import LockEntry, ParamValues, Stage
 
 Where = Literal["cache", "remote"]
 MISSING: Final = object()  # the parameter does not exist, which differs from null
+LONGEST = 1e9  # seconds of a stage, 30 years: a note of more is damaged
 MOST_WORK = 1e30  # of a stage, in whatever unit; more is a damaged note or a value that the stage will refuse
 
 

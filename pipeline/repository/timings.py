@@ -1,12 +1,12 @@
 """What each stage measured of its own run: time, speed and memory, as it wrote them beside its results."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.repository.memory import read_memory
+from pipeline.repository.snapshot import MOST_WORK
 from stages.paths import Paths
 
 
@@ -59,5 +59,5 @@ def read_timings(root: Path, stages: Iterable[str]) -> list[Timing]:
 
 
 def _number(value: Any) -> float | None:
-    sound = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+    sound = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_WORK
     return float(value) if sound else None

@@ -28,7 +28,7 @@ class Decisions:
     Args:
         root: The project's folder.
         path: Of the corrections, relative to it; made where it is missing. Where a link leads to a file outside of the
-            project, other projects may share it: its lock is beside it.
+            project, other projects may share it: its lock is that of the project that it lies in, else beside it.
         who: Decides.
 
     Raises:
@@ -39,8 +39,9 @@ class Decisions:
     def __init__(self, root: Path, path: str, *, who: str) -> None:
         self.path, self.who = path, who
         self._file, self._thread = follow_link(root / path), threading.Lock()
-        inside = self._file.resolve().is_relative_to(root.resolve())
-        self._lock = root / LOCK if inside else self._file.with_name(f".{self._file.name}.lock")
+        folders = self._file.resolve().parents
+        home = next((folder for folder in folders if folder == root.resolve() or (folder / "dvc.yaml").is_file()), None)
+        self._lock = home / LOCK if home else self._file.with_name(f".{self._file.name}.lock")
         self._lock.parent.mkdir(parents=True, exist_ok=True)
         with self._alone():
             discard_half_file(self._file)

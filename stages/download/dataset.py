@@ -44,7 +44,7 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
     renames = labels if "label_spelling" in kind.CHECKS else {}  # other kinds refuse names, once all rows are read
     names = LabelNames(renames, merge=merge, kind=kind, separator=dataset.label_separator)
     with (
-        tempfile.TemporaryDirectory() as scratch,
+        tempfile.TemporaryDirectory(dir=folder) as scratch,  # not in /tmp, where a kill would leave all rows
         (folder / "set_aside.csv").open("w", encoding="utf-8", newline="") as set_aside,
     ):
         problems = Problems(checks.model_dump(exclude={"min_rows_per_label", "near_duplicate_similarity"}), set_aside)

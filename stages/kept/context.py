@@ -21,7 +21,10 @@ SWITCHES = (  # of libraries that multiply matrices
     *("MKL_", "ONEDNN_", "DNNL_", "OPENBLAS_", "VECLIB_", "ATEN_", "TORCH_", "KMP_", "OMP_", "GOMP_"),
     *("CUBLAS_", "CUDNN_", "NVIDIA_TF32_"),
 )
-SET_BY_IMPORTS = ("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")  # by scikit-learn; of no result
+OF_NO_RESULT = (
+    *("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"),  # which scikit-learn sets when it is imported
+    "OMP_NUM_THREADS",  # which `retune run --jobs` sets; the keys of long rows have the number of threads
+)
 # of /proc/cpuinfo: a virtual machine may call any processor "AMD EPYC", and an ARM processor has no name there
 PROCESSOR = (
     *("model name", "cpu family", "model", "stepping", "cache size", "flags"),
@@ -86,7 +89,7 @@ def _machine(device: torch.device) -> dict[str, Any]:
 
 def _switches() -> dict[str, str]:
     """Return the variables that change how libraries compute, the same before and after any import."""
-    names = sorted(name for name in os.environ if name.startswith(SWITCHES) and name not in SET_BY_IMPORTS)
+    names = sorted(name for name in os.environ if name.startswith(SWITCHES) and name not in OF_NO_RESULT)
     return {name: os.environ[name] for name in names}
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
+from threading import Barrier, Lock
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ Forward = Callable[[PreTrainedModel, Batch], Tensor]  # of a padded batch what i
 
 LONG = 1_024  # tokens; a larger batch gets all threads, because the memory for attention grows with the square
 AHEAD = 2  # batches that wait for each thread
+_starting = Lock()  # held while torch's number of threads is another one
 
 
 def side_by_side(
@@ -35,7 +37,8 @@ def side_by_side(
         batches: Large ones first, if there are any.
         count: How many batches there are.
     """
-    threads = torch.get_num_threads() if model.device.type == "cpu" else 1
+    with _starting:  # a thread that asks for the first time keeps the answer
+        threads = torch.get_num_threads() if model.device.type == "cpu" else 1
     if threads == 1:
         yield from (forward(model, batch) for batch in batches)
         return
@@ -53,7 +56,7 @@ def side_by_side(
             free.put(each)
 
     waiting: deque[Future[Tensor]] = deque()
-    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+    pool = _start(workers, threads)
     try:
         for batch in batches:
             if batch["input_ids"].size > LONG:
@@ -68,9 +71,36 @@ def side_by_side(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)  # a pool's setting is that of threads to come, too
+
+
+def _start(workers: int, threads: int) -> ThreadPoolExecutor:
+    """Return a pool whose workers have started, each with one thread of torch.
+
+    What a worker sets is also the setting of threads to come, of any program. So it is put back to `threads` at once.
+    """
+    pool, started = ThreadPoolExecutor(workers, initializer=_use_one_thread), Barrier(workers + 1)
+    with _starting:
+        try:
+            for _ in range(workers):  # each one waits, so the next one starts another worker
+                pool.submit(started.wait)
+            started.wait()
+        except BaseException:  # Ctrl-C, or no more threads: nobody waits for those that did not start
+            started.abort()
+            pool.shutdown(cancel_futures=True)
+            raise
+        finally:
+            torch.set_num_threads(threads)
+    return pool
+
+
+def _use_one_thread() -> None:
+    torch.get_num_threads()  # else torch's first work here takes the setting of that time
+    torch.set_num_threads(1)
 
 
 def _copy(model: PreTrainedModel) -> PreTrainedModel:
-    """Return a model with the same weights in memory, and its own modules: some keep a shape in themselves."""
-    return copy.deepcopy(model, {id(weight): weight for weight in model.parameters()})
+    """Return a model with the same tensors in memory, and its own modules: some keep a shape in themselves.
+
+    Buffers are shared, too: the masks of GPT-Neo are 100 MB. A module that sets another one sets its own.
+    """
+    return copy.deepcopy(model, {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())})

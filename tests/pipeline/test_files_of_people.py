@@ -152,3 +152,10 @@ def test_two_projects_that_share_their_corrections_lose_no_decision(
         )
         assert first.result() + second.result() == 6
     assert sorted(reviewing.decided(root)) == ["r0", "r1", "r2", "r3", "r4", "r5"]
+
+
+def test_nobody_else_reads_the_rows_of_a_prediction_before_they_are_in_its_file(tmp_path: Path) -> None:
+    """The file may have permissions of its own, which the windows beside it have not."""
+    with PartialOutput(tmp_path / "out.csv", {}, resume=False) as output:
+        output.add(NEW.encode(), Counts(1))
+        assert output.folder.stat().st_mode & 0o077 == 0

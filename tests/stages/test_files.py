@@ -1,11 +1,12 @@
 import csv
 import hashlib
 import io
+import os
 from pathlib import Path
 
 import pytest
 
-from stages.files import csv_writer, read_json, replace_file, replace_folder, sha256, write_json
+from stages.files import csv_writer, read_json, replace_file, replace_folder, sha256, write_json, write_text
 
 
 def test_a_file_appears_whole(tmp_path: Path) -> None:
@@ -66,3 +67,17 @@ def test_a_cell_with_any_line_break_is_one_cell(cell: str, delimiter: str) -> No
     assert list(csv.reader(io.StringIO(file.getvalue(), newline=""), delimiter=delimiter)) == [[cell, "x"], ["y", cell]]
     assert file.getvalue().endswith("\n")
     assert not file.getvalue().endswith("\r\n")
+
+
+def test_a_disk_on_which_nobody_sets_permissions_keeps_a_person_s_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All its files have the same; a refusal at the end would lose what was written."""
+
+    def refuse(path: object, mode: int, **options: object) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    write_text(tmp_path / "a.txt", "old")
+    monkeypatch.setattr(os, "chmod", refuse)
+    write_text(tmp_path / "a.txt", "new", of_person=True)
+    assert (tmp_path / "a.txt").read_text() == "new"

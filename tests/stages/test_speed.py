@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from stages import speed
+from stages.files import read_json
 from stages.speed import matrix_rate, measured_speed, product_weights
 from tests.stages.finetune.tiny import tiny_models
 
@@ -24,11 +25,16 @@ def test_the_rate_is_measured_once_for_a_processor_and_its_threads(
     assert matrix_rate(CPU, file) == 7.0
 
 
-@pytest.mark.parametrize("content", ["", "[1]", '{"a": "b"}', "\x00"])
+@pytest.mark.parametrize(
+    "content", ["", "[1]", '{"KEY": "b"}', "\x00", "[" * 100_000, '{"KEY": 0.0}', '{"KEY": NaN}', '{"other": NaN}']
+)
 def test_a_damaged_file_is_measured_again(tmp_path: Path, content: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "rates.json").write_text(content)
     monkeypatch.setattr(speed, "_measure", lambda device: 3.0)
-    assert matrix_rate(CPU, tmp_path / "rates.json") == 3.0
+    file = tmp_path / "rates.json"
+    matrix_rate(CPU, file)
+    file.write_text(content.replace("KEY", next(iter(read_json(file)))))
+    assert matrix_rate(CPU, file) == 3.0
+    assert list(read_json(file).values()) == [3.0]
 
 
 def test_the_measured_rate_is_a_processor_s(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
 
 from stages.errors import TrainingError
@@ -44,6 +44,8 @@ def make_trainer(
         parts: Parts that each batch comes in; the optimizer steps after the last.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    # rich's bar hides the cursor of the terminal, and Ctrl-C, which ends a stage at once, would leave it hidden
+    bars = [TQDMProgressBar()] if sys.stdout.isatty() else []
     return Trainer(
         accelerator=device.kind,
         devices=device.count,
@@ -56,10 +58,10 @@ def make_trainer(
         # LengthBuckets limits those of train, because it must know the rows of the last step
         limit_val_batches=options.limit_val_batches or options.limit_val_share,
         fast_dev_run=options.fast_dev_run,
-        callbacks=list(callbacks),
+        callbacks=[*callbacks, *bars],
         logger=list(loggers) or False,
         enable_model_summary=False,
-        enable_progress_bar=sys.stdout.isatty(),
+        enable_progress_bar=bool(bars),
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # LengthBuckets divides the batches between the devices
     )

@@ -199,7 +199,10 @@ def test_a_run_is_noted_with_the_work_that_it_did(tmp_path: Path) -> None:
     assert is_kept(tmp_path, rows, limit_mb=1, read=()) is True
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"a": 3}', '{"a": {"b": "c"}}', '{"a": {"b": null}}'])
+DAMAGED = ["", "[]", '{"a": 3}', '{"a": {"b": "c"}}', '{"a": {"b": null}}', '{"a": {"b": NaN}}', '{"\\ud800": {}}']
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_damaged_notes_claim_nothing_to_be_kept(tmp_path: Path, content: str) -> None:
     store = Paths(tmp_path).kept_rows
     store.parent.mkdir(parents=True)
@@ -213,9 +216,21 @@ def test_damaged_notes_claim_nothing_to_be_kept(tmp_path: Path, content: str) ->
     assert is_kept(tmp_path, ModelRows(None, None), limit_mb=1, read=()) is None
     assert is_kept(tmp_path, ModelRows("a", "b"), limit_mb=0, read=()) is False
     assert is_kept(tmp_path, ModelRows("a", "b"), limit_mb=None, read=()) is None
+    assert is_kept(tmp_path, ModelRows("a", "b"), limit_mb=10**400, read=()) is True
     store.write_bytes(b"r")  # begun anew
     assert is_kept(tmp_path, ModelRows("a", "b"), limit_mb=1, read=()) is None
     store.write_bytes(b"r" * 950_000)  # so full that the oldest rows may be gone
     assert is_kept(tmp_path, ModelRows("a", "b"), limit_mb=1, read=()) is None
     store.unlink()
     assert is_kept(tmp_path, ModelRows("a", "b"), limit_mb=1, read=()) is False
+
+
+def test_a_disk_that_refuses_the_notes_fails_no_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = Paths(tmp_path).kept_rows
+    store.parent.mkdir(parents=True)
+    store.write_bytes(b"rows")
+    (tmp_path / NOTES).with_name("computed.json.partial").mkdir()  # nobody may write there, not even root
+    note_kept(tmp_path, ModelRows("a", "b"))
+    assert [record.getMessage().partition(" (")[0] for record in caplog.records] == [
+        f"{tmp_path / NOTES} can't be written"
+    ]

@@ -63,6 +63,20 @@ def test_threads_and_processes_at_once_lose_no_decision(root: Path) -> None:
     assert {row_id: decision for row_id, (decision, _) in reviewing.decided(root).items()} == expected
 
 
+def test_a_project_waits_for_another_one_that_reaches_its_file_by_a_link(root: Path, tmp_path: Path) -> None:
+    """Else each writes the file without what the other has added since it read it."""
+    other = reviewing.create(tmp_path / "other")
+    (other / "data/corrections.csv").unlink(missing_ok=True)
+    (other / "data/corrections.csv").symlink_to(root / "data/corrections.csv")
+    decisions, (data, linked) = reviewing.opened(root)[1], reviewing.opened(other)
+    with ThreadPoolExecutor(1) as pool, decisions._alone():
+        decided = pool.submit(linked.decide, data.row("r0"), "keep", seen=None)
+        with pytest.raises(TimeoutError):
+            decided.result(0.5)
+    decided.result()
+    assert reviewing.decided(root) == {"r0": ("keep", "")}
+
+
 def test_after_a_run_the_source_s_label_is_still_the_old_one(root: Path) -> None:
     data, decisions = reviewing.opened(root)
     decisions.decide(data.row("r2"), "relabel", "1", seen=None)

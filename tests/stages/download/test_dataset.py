@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import io
 import json
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -428,3 +429,15 @@ def test_clusters_reach_the_rows(read):
     assert apart.stats["duplicates"]["nearly_repeated"] == 0
     ignored = read(f"text,label\n{text},x\n{text}!,y\n".encode(), policies={"near_duplicate": "ignore"})
     assert ignored.column("cluster") == [None, None]
+
+
+def test_what_is_unpacked_lies_in_the_half_written_folder_that_the_next_run_removes(read, monkeypatch):
+    """Ctrl-C and a kill clean up nothing: elsewhere, all rows would stay."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("rows.csv", as_csv())
+    monkeypatch.setattr(tempfile, "tempdir", "/dev/null/missing")
+    result = read({"rows.zip": packed.getvalue()}, files=[{"source": "data/rows.zip", "member": "rows.csv"}])
+    assert result.column("text") == [text for text, _ in ROWS]
+    written = {"rows.parquet", "set_aside.csv", "source.json", "stats.json"}
+    assert {path.name for path in result.folder.iterdir()} == written

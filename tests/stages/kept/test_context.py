@@ -11,6 +11,8 @@ before = context._machine(cpu)
 import sklearn.linear_model
 import stages.crossfit.__main__, stages.extrapolate.__main__, stages.finetune.__main__, stages.evaluate.__main__
 assert context._machine(cpu) == before, context._machine(cpu)
+os.environ["OMP_NUM_THREADS"] = "3"  # as `retune run --jobs` does
+assert context._machine(cpu) == before
 os.environ["MKL_CBWR"] = "COMPATIBLE"
 assert context._machine(cpu) != before
 """

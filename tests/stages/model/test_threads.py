@@ -58,7 +58,7 @@ def test_every_architecture_gives_the_same_bits_side_by_side(kind: str, forward:
         assert [output.numpy().tobytes() for output in outputs] == expected
 
 
-def test_weights_are_shared_and_modules_are_not() -> None:
+def test_weights_and_buffers_are_shared_and_modules_are_not() -> None:
     model, seen, together = tiny_models()["bert"].eval(), {}, threading.Barrier(THREADS)
 
     def forward(each: PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -70,6 +70,7 @@ def test_weights_are_shared_and_modules_are_not() -> None:
     assert len(seen) == THREADS
     assert len({id(each.bert.encoder) for each in seen.values()}) == THREADS
     assert len({each.classifier.weight.data_ptr() for each in seen.values()}) == 1
+    assert len({each.bert.embeddings.position_ids.data_ptr() for each in seen.values()}) == 1
 
 
 def test_each_batch_has_one_thread_and_a_long_one_has_all_and_is_alone() -> None:
@@ -117,6 +118,32 @@ def test_the_number_of_threads_is_what_it_was_and_no_thread_stays(end: str) -> N
     assert threading.active_count() == before
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(torch.get_num_threads).result() == torch.get_num_threads() == THREADS
+
+
+def test_a_thread_that_begins_meanwhile_has_all_threads_for_good() -> None:
+    """As another request of a web server, or whatever else the program computes with torch."""
+    outputs = side_by_side(tiny_models()["bert"].eval(), logits_of, batches_of(*[(1, 4)] * 40), count=40)
+    next(outputs)
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(torch.get_num_threads).result() == THREADS
+        list(outputs)
+        assert other.submit(torch.get_num_threads).result() == THREADS
+
+
+def test_a_thread_that_can_not_start_is_an_error_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, begun, before = threading.Thread.start, [], threading.active_count()
+
+    def refuse(thread: threading.Thread) -> None:
+        if begun:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        list(side_by_side(tiny_models()["bert"].eval(), logits_of, batches_of((1, 4), (1, 5)), count=2))
+    assert threading.active_count() == before
+    assert torch.get_num_threads() == THREADS
 
 
 def test_one_thread_makes_no_other() -> None:

@@ -1,4 +1,6 @@
+import io
 import logging
+import sys
 from typing import Any
 
 import pytest
@@ -147,3 +149,20 @@ def test_the_gradient_is_clipped(paths: Paths, precision: str) -> None:
 
     assert step(0.01) == pytest.approx(0.01, rel=1e-3)  # in bf16 Lightning itself would refuse
     assert step(0) > 0.1
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_bar_leaves_a_terminal_usable_whenever_the_process_ends(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C ends a stage at once, so what hides the cursor would leave it hidden."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    train(paths, build(paths), max_epochs=1)
+    assert "Epoch 0: 100%" in terminal.getvalue()
+    assert "\x1b[?" not in terminal.getvalue()  # sets a mode of the terminal
