@@ -41,8 +41,8 @@ def _is_stage(module: ModuleType) -> bool:
 def _end_at_once_when_interrupted() -> None:
     """Let Ctrl-C end this process as SIGTERM does.
 
-    As an exception it can come up anywhere in a library, be swallowed there, or leave a lock that is never released.
-    It has nothing to clean up: every file and folder is replaced as a whole, and the next run removes half ones.
+    As an exception it can come up anywhere in a library, be swallowed there, or leave a thread that Python waits for
+    without end. Nothing is to be cleaned up: files and folders are replaced as a whole, and the next run removes half ones.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the caller has this process ignore it
         signal.signal(signal.SIGINT, signal.SIG_DFL)
