@@ -42,7 +42,7 @@ def _end_at_once_when_interrupted() -> None:
     """Let Ctrl-C end this process as SIGTERM does.
 
     As an exception it can come up anywhere in a library, be swallowed there, or leave a thread that Python waits for
-    without end. Nothing is to be cleaned up: files and folders are replaced as a whole, and the next run removes half ones.
+    without end. Nothing is left to clean up: files and folders are replaced whole, and the next run removes half ones.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the caller has this process ignore it
         signal.signal(signal.SIGINT, signal.SIG_DFL)
