@@ -142,7 +142,7 @@ def test_a_damaged_entry_of_the_run_cache_is_no_result(project: Path, tmp_path: 
     before = toy.hashes(project)
     runs = project / ".dvc/cache/runs"
     if where == "remote":
-        toy.dvc(project, "remote", "add", "-d", "store", str(tmp_path / "remote"))
+        toy.add_remote(project, str(tmp_path / "remote"))
         toy.dvc(project, "push", "--run-cache")
         shutil.rmtree(runs)
         runs = tmp_path / "remote/runs"
@@ -172,7 +172,7 @@ def test_damage_in_the_remote_is_named_and_its_stage_runs_once(
     project: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, path: str, kind: str
 ) -> None:
     before, stage = toy.hashes(project), writer_of(path)
-    toy.dvc(project, "remote", "add", "-d", "store", str(tmp_path / "remote"))
+    toy.add_remote(project, str(tmp_path / "remote"))
     toy.dvc(project, "push", "--run-cache")
     damaged = damage(tmp_path / "remote/files/md5", name_of(project, path), kind)
     shutil.rmtree(project / CACHE)
@@ -187,7 +187,7 @@ def test_damage_in_the_remote_is_named_and_its_stage_runs_once(
 
 
 def test_a_sound_object_of_the_remote_replaces_a_damaged_one_of_the_cache(project: Path, tmp_path: Path) -> None:
-    toy.dvc(project, "remote", "add", "-d", "store", str(tmp_path / "remote"))
+    toy.add_remote(project, str(tmp_path / "remote"))
     toy.dvc(project, "push")
     damage(project / CACHE, name_of(project, "data/report/report.md"), "empty")
     (project / "data/report/report.md").unlink()
