@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
@@ -23,7 +22,7 @@ from stages.errors import ModelError
 from stages.inference.classes import Prediction
 from stages.inference.computing import RowComputer
 from stages.inference.decision import Calibration, read_calibration
-from stages.inference.forward import inputs_of, logits_of
+from stages.inference.forward import logits_of, embeddings_of
 from stages.inference.kinds import PREDICTORS
 from stages.inference.label_set import SetPrediction
 from stages.inference.loading import answers_of, label_names, load_model, logits_computer
@@ -34,13 +33,12 @@ from stages.model.layers import first_token
 from stages.model.outputs import compute_errors
 from stages.model.packed import padded
 from stages.model.padding import padding_side
-from stages.model.pooling import pool, pooling_of
 from stages.model.positions import table_tokens
 from stages.targets.answers import is_known, kind_of
 from stages.texts import check_texts, windows
 from stages.tokenizer import ModelTokenizer, encode
 from stages.tokenizer_check import check_embedded
-from stages.tokens import Batch, Tokens
+from stages.tokens import Tokens
 
 
 class Classifier:
@@ -204,7 +202,7 @@ class Classifier:
 
     @cached_property
     def _embeddings(self) -> RowComputer:
-        return RowComputer(self._model, pooled, "embeddings", store=self._store)
+        return RowComputer(self._model, embeddings_of, "embeddings", store=self._store)
 
     def _compute(
         self,
@@ -244,15 +242,3 @@ class Classifier:
         highest = int(tokens.input_ids[0].max(initial=0))
         check_embedded(highest, len(embeddings.weight), "the model", tokenizer=self._tokenizer.tokenizer)
         return dataclasses.replace(tokens, padding_side=padding_side(self._model.config)), cut
-
-
-def pooled(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Return the embedding of each row of a padded batch, (batch, hidden_size)."""
-    hidden = model.base_model(**inputs_of(model, batch)).last_hidden_state.float()
-    mask = torch.from_numpy(batch["attention_mask"]).to(hidden)  # (batch, tokens); FNet takes none itself
-    if hidden.shape[:2] != mask.shape:
-        raise ModelError(
-            f"An embedding is the mean over a text's tokens, but the last layer of {model.config.model_type} "
-            "has no vector for each token. Use a model of another architecture for embeddings."
-        )
-    return pool(pooling_of(model.config) or "mean", hidden, mask)

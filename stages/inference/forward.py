@@ -1,4 +1,4 @@
-"""Outputs of a model for padded rows, and whether they depend on the padding."""
+"""Outputs of a model for padded rows, logits or embeddings, and whether they depend on the padding."""
 
 import inspect
 from typing import Any
@@ -8,9 +8,11 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
+from stages.errors import ModelError
 from stages.model.packed import attends_packed, pack_rows
+from stages.model.pooling import pool, pooling_of
 from stages.model.positions import first_position, max_tokens
-from stages.tokens import Tokens
+from stages.tokens import Batch, Tokens
 
 PROBE = 16  # tokens of padding that a row is tried with
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-5}  # between logits, relative to the largest; rounding is 3e-6
@@ -21,6 +23,18 @@ HALF_TOLERANCE = 0.05  # in 16 bits
 def logits_of(model: PreTrainedModel, batch: dict[str, NDArray[np.int64]]) -> torch.Tensor:
     """Return the logits of a padded batch in float32; shape (batch, num_labels). Labels in it are ignored."""
     return model(**inputs_of(model, batch)).logits.float()  # type: ignore[no-any-return]
+
+
+def embeddings_of(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """Return the embedding of each row of a padded batch, (batch, hidden_size)."""
+    hidden = model.base_model(**inputs_of(model, batch)).last_hidden_state.float()
+    mask = torch.from_numpy(batch["attention_mask"]).to(hidden)  # (batch, tokens); FNet takes none itself
+    if hidden.shape[:2] != mask.shape:
+        raise ModelError(
+            f"An embedding is the mean over a text's tokens, but the last layer of {model.config.model_type} "
+            "has no vector for each token. Use a model of another architecture for embeddings."
+        )
+    return pool(pooling_of(model.config) or "mean", hidden, mask)
 
 
 def inputs_of(model: PreTrainedModel, batch: dict[str, NDArray[np.int64]]) -> dict[str, Any]:
