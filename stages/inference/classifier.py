@@ -22,7 +22,7 @@ from stages.errors import ModelError
 from stages.inference.classes import Prediction
 from stages.inference.computing import RowComputer
 from stages.inference.decision import Calibration, read_calibration
-from stages.inference.forward import logits_of, embeddings_of
+from stages.inference.forward import embeddings_of, logits_of
 from stages.inference.kinds import PREDICTORS
 from stages.inference.label_set import SetPrediction
 from stages.inference.loading import answers_of, label_names, load_model, logits_computer

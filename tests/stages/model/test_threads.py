@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from stages.inference.forward import logits_of, embeddings_of
+from stages.inference.forward import embeddings_of, logits_of
 from stages.model.layers import first_token
 from stages.model.threads import AHEAD, LONG, Forward, side_by_side
 from stages.tokens import Batch
@@ -44,7 +44,12 @@ def by_one_thread(model: PreTrainedModel, forward: Forward, batches: list[Batch]
 
 @pytest.mark.parametrize(
     ("kind", "forward"),
-    [(kind, forward) for kind in [*sorted(MODELS), *KINDS] for forward in (logits_of, embeddings_of) if kind != "funnel"]
+    [
+        (kind, forward)
+        for kind in [*sorted(MODELS), *KINDS]
+        for forward in (logits_of, embeddings_of)
+        if kind != "funnel"
+    ]
     + [("funnel", logits_of)],  # it has no vector for each token
 )
 def test_every_architecture_gives_the_same_bits_side_by_side(kind: str, forward: Forward) -> None:
