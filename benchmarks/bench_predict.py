@@ -1,7 +1,8 @@
 """Rows per second of `Classifier` beside `transformers.pipeline`, and peak memory of `retune predict` over many rows.
 
-Speed: the SMS texts, the bundled encoder with a random head, the two by turns in one process, medians. Both must give
-the same labels. Memory: `retune predict` on generated short rows, a model of two small layers, a process per size.
+Speed: the SMS texts, the bundled encoder with a random head, the two by turns in one process, medians, and how many
+labels are the same. Where the CPU has units for bf16, which `Classifier` uses, the peer runs in float32 and in bf16.
+Memory: `retune predict` on generated short rows, a model of two small layers, a process per size.
 
 Example: python benchmarks/bench_predict.py speed --rounds 3
          python benchmarks/bench_predict.py memory --rows 100000 1000000
@@ -25,6 +26,7 @@ from transformers import BertConfig, BertForSequenceClassification, BertTokenize
 
 from stages.finetune.encoder import load_encoder, save_model
 from stages.inference.classifier import Classifier
+from stages.model.bf16 import bf16_units
 
 ROOT = Path(__file__).parents[1]
 WORDS = ["free", "call", "dinner", "later", "win", "money", "love", "slow", "broken", "ok"]
@@ -46,14 +48,20 @@ def speed(rounds: int, rows: int | None, batch_size: int) -> None:
         texts = [row["text"] for row in csv.DictReader(file)][:rows]
     with tempfile.TemporaryDirectory() as scratch:
         folder = write_model(Path(scratch) / "model")
-        peer, ours = pipeline("text-classification", str(folder)), Classifier.load(folder)
+        peers = {"": pipeline("text-classification", str(folder))}
+        if bf16_units():
+            peers[", bf16"] = pipeline("text-classification", str(folder), dtype=torch.bfloat16)
+        ours = Classifier.load(folder)
     runs: dict[str, Callable[[], list[str]]] = {
-        f"transformers.pipeline(batch_size={batch_size})": lambda: [
-            x["label"] for x in peer(texts, batch_size=batch_size)
-        ],
+        f"transformers.pipeline(batch_size={batch_size}{kind})": lambda peer=peer: [
+            answer["label"] for answer in peer(texts, batch_size=batch_size)
+        ]
+        for kind, peer in peers.items()
+    } | {
         "retune Classifier": lambda: [prediction.label for prediction in ours(texts)],
     }
-    peer(texts[:64], batch_size=batch_size), ours(texts[:64])
+    for run in (*peers.values(), ours):
+        run(texts[:64])
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     cpu: dict[str, list[float]] = {name: [] for name in runs}
     labels: dict[str, list[str]] = {}
@@ -66,9 +74,9 @@ def speed(rounds: int, rows: int | None, batch_size: int) -> None:
             print(
                 f"round {number + 1}: {name}: {seconds[name][-1]:.1f} s, {cpu[name][-1]:.1f} s of CPU", file=sys.stderr
             )
-    theirs, mine = labels.values()
+    theirs, mine = next(iter(labels.values())), labels["retune Classifier"]
     same = sum(a == b for a, b in zip(theirs, mine, strict=True))
-    slow, fast = (statistics.median(values) for values in seconds.values())
+    slow, fast = (statistics.median(values) for values in (next(iter(seconds.values())), seconds["retune Classifier"]))
     print(
         f"\n{len(texts):,} texts ({len(set(texts)):,} distinct), {torch.get_num_threads()} threads, "
         f"{rounds} rounds by turns\n"

@@ -5,8 +5,9 @@ seed by seed, so that a study that is stopped has the same seeds of each setting
 deviation and worst seed, the number of collapsed seeds (MCC below 0.7 on SMS, below 0.01 elsewhere), the mean of the
 paired difference with its 95% interval by Student's t, and the processor's seconds of the training alone (median).
 
-Studies: sms, sms-warmup (480 messages, 2 epochs, without and with warmup), reviews-warmup (600); recipe-sms,
-recipe-reviews (the default recipe beside the Trainer); defaults-sms, defaults-reviews (rate, layer decay and schedule)
+Studies: sms, sms-warmup (480 messages, 2 epochs, without and with warmup), reviews-warmup (600); and with 600 rows of
+TASK (sms, reviews, cola, films, products, tweets) precision-TASK (the default recipe in bf16 and in float32),
+recipe-TASK (beside the Trainer) and defaults-TASK (other rates, poolings, epochs, schedules and layer decay)
 
 Example: python benchmarks/bench_quality.py run sms sms-warmup --seeds 30 --runs runs.csv
          python benchmarks/bench_quality.py show sms sms-warmup --runs runs.csv
@@ -16,27 +17,31 @@ import argparse
 import itertools
 import logging
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from scipy import stats
-from small_trainings import Setting, train
+from small_trainings import TASKS, Setting, train
 
 COLLAPSED = {"SMS": 0.7}  # MCC below it; elsewhere 0.01: one that answers by chance, or always with one class
 RECIPE: dict[str, Any] = {"batch_size": 16, "epochs": 4, "warmup": 0.1}  # the default recipe's, as far as SHORT differs
+CHANGES: tuple[dict[str, Any], ...] = (
+    {"pooling": "mean"},
+    *({"learning_rate": 1e-4}, {"learning_rate": 5e-4}, {"layer_decay": 0.9}, {"schedule": "cosine"}, {"epochs": 8}),
+    {"layer_decay": 0.9, "schedule": "cosine"},
+    *({"pooling": "mean", "learning_rate": 1e-4}, {"pooling": "mean", "learning_rate": 5e-4}),
+    {"pooling": "mean", "epochs": 8},
+)
 SHORT: dict[str, Any] = {"batch_size": 32, "epochs": 2}
 OURS = "retune"
 
 
 def defaults(task: str) -> list[Setting]:
-    """Return the default recipe's setting, and those around it."""
-    changes = itertools.product((2e-4, 1e-4, 5e-4), (1.0, 0.9), ("linear", "cosine"))
-    return [
-        Setting(task, 480, OURS, learning_rate=rate, layer_decay=decay, schedule=schedule, **RECIPE)
-        for rate, decay, schedule in changes
-    ]
+    """Return the default recipe's setting, and those that differ from it in one value or some."""
+    default = Setting(task, 600, OURS, precision="bf16", **RECIPE)
+    return [default, *(replace(default, **changed) for changed in CHANGES)]
 
 
 BATCHES = (
@@ -54,10 +59,10 @@ STUDIES: dict[str, list[Setting]] = {
         Setting("reviews", 600, batches, warmup=0.1, **SHORT) for batches in (OURS, "Trainer", "pools of 50")
     ],
     "cola-warmup": [Setting("CoLA", 600, batches, warmup=0.1, **SHORT) for batches in (OURS, "Trainer", "pools of 50")],
-    "recipe-sms": [Setting("SMS", 600, batches, **RECIPE) for batches in (OURS, "Trainer")],
-    "recipe-reviews": [Setting("reviews", 600, batches, **RECIPE) for batches in (OURS, "Trainer")],
-    "defaults-sms": defaults("SMS"),
-    "defaults-reviews": defaults("reviews"),
+} | {f"defaults-{task.lower()}": defaults(task) for task in TASKS}
+STUDIES |= {f"recipe-{task.lower()}": [defaults(task)[0], Setting(task, 600, "Trainer", **RECIPE)] for task in TASKS}
+STUDIES |= {
+    f"precision-{task.lower()}": [one, replace(one, precision="32")] for task in TASKS for one in defaults(task)[:1]
 }
 
 
@@ -65,10 +70,15 @@ def run(settings: list[Setting], seeds: range, file: Path) -> None:
     """Train every setting with every seed that the file lacks, and append each result to it at once."""
     for seed, setting in itertools.product(seeds, settings):
         key = asdict(setting) | {"seed": seed}
-        if file.exists() and (pd.read_csv(file)[list(key)] == pd.Series(key)).all(axis=1).any():
+        if file.exists() and (read(file)[list(key)] == pd.Series(key)).all(axis=1).any():
             continue
         result = pd.DataFrame([key | train(setting, seed)])
         result.to_csv(file, mode="a", header=not file.exists(), index=False)
+
+
+def read(file: Path) -> pd.DataFrame:
+    """Read the runs of a file."""
+    return pd.read_csv(file, dtype={"precision": str})
 
 
 def show(settings: list[Setting], runs: pd.DataFrame) -> str:
@@ -116,7 +126,7 @@ def main() -> None:
         if arguments.action == "run":
             run(STUDIES[name], range(arguments.seeds), arguments.runs)
         else:
-            print(f"\n## {name}\n\n{show(STUDIES[name], pd.read_csv(arguments.runs))}")
+            print(f"\n## {name}\n\n{show(STUDIES[name], read(arguments.runs))}")
 
 
 if __name__ == "__main__":

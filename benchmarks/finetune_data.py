@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from published_data import COLA, SMS_SPAM, require
+from published_data import COLA, RATED, SMS_SPAM, require
 from ruamel.yaml import YAML
 from tokenizers import Tokenizer
 
@@ -48,6 +49,30 @@ def cola(name: str) -> pd.DataFrame:
 def sms_spam() -> pd.DataFrame:
     """Read the SMS Spam Collection: columns text and label."""
     return pd.read_csv(*require(SMS_SPAM))[["text", "label"]]
+
+
+def rated_sentences(name: str) -> pd.DataFrame:
+    """Read sentences that people rated from bad to good: columns text and label, 1 for a mean rating above 0.
+
+    Args:
+        name: `movieReview` (10,605 sentences of film reviews), `amazonReview` (3,708 of reviews of products) or
+            `tweets` (4,200), all of Hutto and Gilbert (2014).
+    """
+    folder, file = "hutto_ICWSM_2014", f"{name.replace('Review', 'ReviewSnippets')}_GroundTruth.txt"
+    with tarfile.open(*require(RATED)) as package:
+        inner = package.extractfile(f"vaderSentiment-3.3.2/additional_resources/{folder}.tar.gz")
+        with tarfile.open(fileobj=inner) as archive:
+            raw = archive.extractfile(f"{folder}/{file}")
+            assert raw is not None
+            table = pd.read_csv(
+                raw,
+                sep="\t",
+                header=None,
+                names=["id", "rating", "text"],
+                quoting=csv.QUOTE_NONE,
+                keep_default_na=False,
+            )
+    return pd.DataFrame({"text": table.text, "label": (table.rating.astype(float) > 0).astype(int)})
 
 
 def write_root(root: Path, table: pd.DataFrame, splits: dict[str, np.ndarray], *, max_length: int) -> Paths:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 COLA = "cola/cola_public.zip"
 SMS_SPAM = "sms_spam/spamdata_v2.csv"
+RATED = "rated_sentences/vaderSentiment-3.3.2.tar.gz"
 URLS = {
     COLA: "https://github.com/nyu-mll/CoLA-baselines/raw/master/acceptability_corpus/cola_public.zip",
     SMS_SPAM: "https://raw.githubusercontent.com/prateekjoshi565/Fine-Tuning-BERT/master/spamdata_v2.csv",
+    RATED: "the source archive of the package vaderSentiment 3.3.2",
 }
 FOLDER = Path(os.environ.get("RETUNE_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "datasets"
 

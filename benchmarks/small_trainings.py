@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from finetune_data import ROOT, bundled_encoder, cola, score_test, sms_spam, write_root
+from finetune_data import ROOT, bundled_encoder, cola, rated_sentences, score_test, sms_spam, write_root
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 from transformers.trainer_pt_utils import get_length_grouped_indices
@@ -49,6 +49,9 @@ TASKS: dict[str, tuple[Callable[[], pd.DataFrame], int]] = {  # the table, and t
     "SMS": (sms_spam, 1000),
     "reviews": (reviews, 280),
     "CoLA": (lambda: cola("in_domain_train"), 1000),
+    "films": (lambda: rated_sentences("movieReview"), 1000),
+    "products": (lambda: rated_sentences("amazonReview"), 1000),
+    "tweets": (lambda: rated_sentences("tweets"), 1000),
 }
 
 
@@ -65,7 +68,8 @@ class Setting:
             each pool alone; with `turns` also longest first in every four; with `noise` sorted by lengths that are
             changed by up to a fifth; `transformers`, by its own function; or `Trainer`, with rows of like length
             together, and `Trainer, shuffled`.
-        batch_size, learning_rate, epochs, warmup, layer_decay, schedule: As in section finetune of params.yaml.
+        batch_size, learning_rate, epochs, warmup, layer_decay, schedule, precision, pooling: As in section
+            finetune of params.yaml; `precision` is that of retune alone, the Trainer has float32.
     """
 
     task: str
@@ -77,6 +81,8 @@ class Setting:
     warmup: float = 0.0
     layer_decay: float = 1.0
     schedule: str = "linear"
+    precision: str = "32"
+    pooling: str = "auto"
 
 
 def train(setting: Setting, seed: int) -> dict[str, Any]:
@@ -215,5 +221,6 @@ def params_of(setting: Setting) -> Params:
     chosen = {names.get(name, name): value for name, value in asdict(setting).items()}
     for name in ("task", "rows", "batches"):
         del chosen[name]
-    recipe["finetune"] |= chosen | {"weight_decay": 0.0, "patience": None, "accelerator": "cpu", "precision": "32"}
+    recipe["finetune"]["head"]["pooling"] = chosen.pop("pooling")
+    recipe["finetune"] |= chosen | {"weight_decay": 0.0, "patience": None, "accelerator": "cpu"}
     return Params.model_validate(recipe)

@@ -10,18 +10,19 @@ from typing import Any
 
 import torch
 
+from stages.model.bf16 import bf16_units
+
 
 def describe_hardware() -> dict[str, Any]:
-    """Return the torch build, the GPUs with their memory (GiB) and whether they compute in bf16, and the CPU's AMX."""
+    """Return the torch build, the GPUs, their memory (GiB), whether they have bf16, and the CPU's units for it."""
     gpus = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # as in finetune.devices
     return {
         "torch": torch.__version__,
         "cuda_build": torch.version.cuda,
         "gpus": [{"name": gpu.name, "memory_gib": round(gpu.total_memory / 2**30, 1)} for gpu in gpus],
         "gpu_bf16": bool(gpus) and torch.cuda.is_bf16_supported(including_emulation=False),
         "mps": torch.backends.mps.is_available(),
-        "amx": bool(capabilities.get("amx_bf16")),
+        "cpu_bf16": bf16_units(),
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
     }

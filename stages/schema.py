@@ -18,6 +18,7 @@ from stages.schema_types import (
     CorrectionsPath,
     Folds,
     Fraction,
+    InferencePrecision,
     LocalPath,
     Positive,
     Precision,
@@ -181,6 +182,7 @@ class Evaluate(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     resamples: Annotated[int, Field(ge=100, le=1_000_000)]
     seed: Seed
+    precision: InferencePrecision
 
     @field_validator("resamples")
     @classmethod

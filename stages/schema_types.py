@@ -42,6 +42,7 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # what NumPy and PyTorch both 
 Precision = Annotated[
     Literal["auto", "32", "bf16", "fp16"], BeforeValidator(lambda value: "32" if value == 32 else value)
 ]
+InferencePrecision = Annotated[Literal["auto", "32"], BeforeValidator(lambda value: "32" if value == 32 else value)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 LocalPath = Annotated[str, AfterValidator(_check_local)]
 CorrectionsPath = Annotated[str, AfterValidator(_check_corrections)]

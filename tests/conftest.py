@@ -11,6 +11,7 @@ import pytest
 from selenium import webdriver
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # models this small, on cores that other tests use: threads only wait
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")  # float32 on every processor; tests of bf16 lift it
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: what tests start inherits it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -41,6 +42,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     BertTokenizerFast(vocab={word: number for number, word in enumerate(vocabulary)}).save_pretrained(folder)
     (folder / "calibration.json").write_text(json.dumps({"temperature": 2.0, "threshold": 0.4, "positive": "spam"}))
     return folder
+
+
+@pytest.fixture
+def bf16_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let PyTorch see a CPU with units for bf16; on one without them it is slow there, and as right."""
+    import torch
+
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
 
 
 @pytest.fixture(scope="module")

@@ -7,20 +7,21 @@ from pipeline.commands.terminal import project_root
 from stages.entry import check_interpreter
 from stages.errors import RetuneError
 from stages.importing import end_imports, start_imports
+from stages.schema_types import InferencePrecision
 
 if TYPE_CHECKING:
     from stages.inference import Classifier
     from stages.kept.store import RowStore
 
 
-def load(folder: Path) -> "Classifier":
+def load(folder: Path, *, precision: InferencePrecision = "auto") -> "Classifier":
     """Load a model folder, as `Classifier.load` does."""
     check_interpreter()
     start_imports()
     from stages.inference import Classifier  # imported here, so that `retune --help` does not load torch
 
     end_imports()
-    return Classifier.load(folder, store=_store())
+    return Classifier.load(folder, store=_store(), precision=precision)
 
 
 def last_model() -> Path:

@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -31,6 +31,10 @@ Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook, by name or
 OutputFile = Annotated[Path | None, typer.Option(help="File to write; default: standard output.")]
 EmbeddingsFile = Annotated[Path | None, typer.Option(help="Parquet file to write.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")]
+InferenceOption = Annotated[
+    Literal["auto", "32"],
+    typer.Option("--precision", help="auto: bf16 where the GPU or CPU has units for it; 32: float32, which is slower."),
+]
 ModelFolder = Annotated[Path | None, typer.Option(help="Folder of a model; default: data/report/model.")]
 Format = Annotated[
     str | None,

@@ -1,5 +1,6 @@
 """`retune predict` and `retune embed`: use the model of the last run."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from pipeline.commands.options import (
     Encoding,
     Format,
     Header,
+    InferenceOption,
     InputFile,
     ModelFolder,
     OutputFile,
@@ -35,6 +37,7 @@ def predict(
     out: OutputFile = None,
     resume: Resume = False,
     model: ModelFolder = None,
+    precision: InferenceOption = "auto",
     file_format: Format = None,
     encoding: Encoding = None,
     delimiter: Delimiter = None,
@@ -67,9 +70,9 @@ def predict(
             spreadsheet_safe=spreadsheet_safe,
             resume=resume,
         )
-        predict_rows(request, load, every_label=every_label)
+        predict_rows(request, partial(load, precision=precision), every_label=every_label)
         return
-    for text, prediction in zip(texts or [], load(folder)(texts or []), strict=True):
+    for text, prediction in zip(texts or [], load(folder, precision=precision)(texts or []), strict=True):
         parts = map(_in_a_line, prediction.parts(every_label=every_label))
         typer.echo(f"{'  '.join(parts)}  {_in_a_line(text)[:80]}")
 
@@ -81,6 +84,7 @@ def embed(
     out: EmbeddingsFile = None,
     resume: Resume = False,
     model: ModelFolder = None,
+    precision: InferenceOption = "auto",
     file_format: Format = None,
     encoding: Encoding = None,
     delimiter: Delimiter = None,
@@ -107,7 +111,7 @@ def embed(
         prefix=prefix,
         resume=resume,
     )
-    embed_rows(request, load)
+    embed_rows(request, partial(load, precision=precision))
 
 
 def _in_a_line(text: str) -> str:

@@ -109,7 +109,7 @@ def missing_packages(requirements: Iterable[str], installed: Mapping[str, str]) 
 
 
 def check_hardware(root: Path) -> Iterator[Finding]:
-    """Ask PyTorch for GPUs and AMX."""
+    """Ask PyTorch for GPUs, and for the CPU's units for bf16."""
     found = ask(root, "stages.hardware", seconds=HARDWARE_SECONDS)
     if found["gpus"]:
         names = ", ".join(f"{gpu['name']} ({gpu['memory_gib']} GiB)" for gpu in found["gpus"])
@@ -129,14 +129,8 @@ def check_hardware(root: Path) -> Iterator[Finding]:
         yield Finding("GPU", "ok", "none: stages run on the CPU")
     if not found["gpus"] and not found["mps"]:
         threads = f"{found['threads']} of {found['cores']} cores"
-        if found["amx"]:
-            yield Finding(
-                "CPU",
-                "ok",
-                f"{threads}; AMX: finetune.precision auto trains in bf16",
-            )
-        else:
-            yield Finding("CPU", "ok", f"{threads}; no AMX: finetune.precision auto trains in float32")
+        units = f"{found['cpu_bf16'] or 'no units for bf16'}: finetune.precision auto"
+        yield Finding("CPU", "ok", f"{threads}; {units} trains in {'bf16' if found['cpu_bf16'] else 'float32'}")
 
 
 def check_disk(folders: Iterable[Path]) -> Iterator[Finding]:

@@ -29,5 +29,5 @@ def answer_with_finetuned(
     files = [paths.labels, paths.fold(fold), paths.folds / TOKENS_FILE, *encoder]
     trained = train(inputs, params, paths, seed=params.crossfit.seed, name=f"crossfit-{fold}", files=files)
     model: Any = trained.model
-    model = placed(model.eval())
+    model = placed(model.eval(), "32" if params.finetune.precision == "32" else "auto")
     return predict_tokens(model, inputs.tokens, predicted), trained.timings

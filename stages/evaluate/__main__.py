@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     options, target = params.evaluate, read_target(paths.labels)
     metric = target.leading(options.metric)
-    model = load_model(paths.finetuned(seed))
+    model = load_model(paths.finetuned(seed), precision=options.precision)
     check_kind(model.config, target, folder=paths.finetuned(seed))
     start = time.perf_counter()
     computer = logits_computer(model, store=open_store(paths, params.machine))

@@ -3,12 +3,13 @@
 import logging
 import os
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from transformers import PreTrainedModel
 
 from stages.errors import TrainingError
+from stages.model.bf16 import bf16_units
 from stages.model.layers import layers_of
 from stages.schema import Finetune
 
@@ -46,7 +47,7 @@ def detect_device(options: Finetune) -> Device:
     """Return the device that finetune.accelerator, devices, strategy and precision ask for.
 
     `auto` takes a GPU where there is one, and on it bf16, or fp16 if it does not compute in bf16. On a CPU it takes
-    bf16 if the processor multiplies matrices in it (AMX), but for a frozen encoder, whose head alone would be rounded.
+    bf16 if the processor has units for it, but for a frozen encoder, whose head alone would be rounded.
 
     Raises:
         TrainingError: There is no GPU but one or its fp16 is asked for, or there are fewer GPUs than asked for.
@@ -114,12 +115,6 @@ def _kind(accelerator: str) -> Kind:
     return "mps" if accelerator != "cpu" and torch.backends.mps.is_available() else "cpu"
 
 
-def has_amx() -> bool:
-    """Return whether the processor has units that multiply matrices in bf16."""
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch can't be asked
-    return bool(capabilities.get("amx_bf16"))
-
-
 def _precision(options: Finetune, kind: Kind) -> Precision:
     wanted = options.precision
     if wanted == "fp16" and kind != "cuda":
@@ -134,5 +129,5 @@ def _precision(options: Finetune, kind: Kind) -> Precision:
         if kind == "cuda":
             wanted = "bf16" if bf16 else "fp16"
         else:
-            wanted = "bf16" if kind == "cpu" and has_amx() and options.method != "frozen" else "32"
+            wanted = "bf16" if kind == "cpu" and bf16_units() and options.method != "frozen" else "32"
     return PRECISIONS[wanted]

@@ -34,6 +34,7 @@ from stages.model.outputs import compute_errors
 from stages.model.packed import padded
 from stages.model.padding import padding_side
 from stages.model.positions import table_tokens
+from stages.schema_types import InferencePrecision
 from stages.targets.answers import is_known, kind_of
 from stages.texts import check_texts, windows
 from stages.tokenizer import ModelTokenizer, encode
@@ -83,7 +84,13 @@ class Classifier:
             logits_of(model, probe.pad([0], pad_token_id=0))
 
     @classmethod
-    def load(cls, folder: str | Path = "data/report/model", *, store: RowStore | None = None) -> "Classifier":
+    def load(
+        cls,
+        folder: str | Path = "data/report/model",
+        *,
+        store: RowStore | None = None,
+        precision: InferencePrecision = "auto",
+    ) -> "Classifier":
         """Load a model folder, on the GPU if there is one.
 
         Args:
@@ -91,12 +98,13 @@ class Classifier:
                 and the threshold of that file are applied.
             store: Where results are kept by the tokens of their text, so that none is computed twice; None: nowhere.
                 With one, a result's last bits do not depend on the texts beside it, and a few texts take longer.
+            precision: `auto` computes in bf16 where the GPU or the CPU has units for it, but no number; `32`: nowhere.
 
         Raises:
             ModelError: The folder is missing, is not safe to load, or is not a classifier's.
         """
         folder = Path(folder)
-        model = load_model(folder)
+        model = load_model(folder, precision=precision)
         labels = label_names(model)
         predictor = PREDICTORS[kind_of(model.config)]
         if problem := predictor.misfit(len(labels) if is_known(model.config) else 0):

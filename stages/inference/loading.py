@@ -18,6 +18,7 @@ from stages.errors import ModelError
 from stages.inference.computing import RowComputer
 from stages.inference.forward import logits_of
 from stages.kept.store import RowStore
+from stages.model.bf16 import bf16_units, multiply_in_bf16
 from stages.model.encoder_decoders import read_last_end
 from stages.model.heads import load_retune_head
 from stages.model.layers import first_token
@@ -27,6 +28,7 @@ from stages.model.pretrained import read_config, read_weights
 from stages.model_config import check_labels, read_object
 from stages.model_files import is_present, other_safetensors
 from stages.model_folder import check_model_folder, offline
+from stages.schema_types import InferencePrecision
 from stages.targets.answers import ANSWERS, kind_of
 from stages.tokens import Tokens
 
@@ -34,11 +36,12 @@ WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # one file, or 
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
-def load_model(folder: Path) -> PreTrainedModel:
+def load_model(folder: Path, *, precision: InferencePrecision = "auto") -> PreTrainedModel:
     """Load a fine-tuned classifier for prediction, on the GPU if there is one: there in bf16, and for packed rows.
 
     Args:
         folder: A folder of `save_pretrained`: config.json and model.safetensors.
+        precision: As in `placed`.
 
     Raises:
         ModelError: A file or a weight is missing, the weights are pickled, or the folder asks to run its own code.
@@ -51,7 +54,7 @@ def load_model(folder: Path) -> PreTrainedModel:
     try:
         with offline():
             if (with_head := load_retune_head(folder)) is not None:
-                return placed(with_head)
+                return placed(with_head, precision)
             # weights saved in 16 bits too: rounded so coarsely, an answer depends on the texts beside it
             model, report = read_weights(
                 AutoModelForSequenceClassification, folder, read_config(folder), dtype=torch.float32
@@ -67,15 +70,23 @@ def load_model(folder: Path) -> PreTrainedModel:
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise ModelError(f"{folder}/model.safetensors lacks weights ({missing}). Fine-tune the model first.")
-    return placed(model.eval())
+    return placed(model.eval(), precision)
 
 
-def placed(model: PreTrainedModel) -> PreTrainedModel:
-    """Make a model ready to answer: on the GPU, where there is one, in bf16, and for packed rows, where it can."""
+def placed(model: PreTrainedModel, precision: InferencePrecision = "auto") -> PreTrainedModel:
+    """Make a model ready to answer: on the GPU, where there is one, in bf16, and for packed rows, where it can.
+
+    Args:
+        model: In float32 and in eval mode.
+        precision: `auto` computes in bf16 where the GPU or the CPU has units for it, but no number; `32`: nowhere.
+    """
     read_last_end(model)
+    bf16 = precision == "auto" and ANSWERS[kind_of(model.config)].HALF_PRECISION
     if not torch.cuda.is_available():
+        if bf16 and bf16_units():
+            multiply_in_bf16(model)
         return model
-    bf16 = torch.cuda.is_bf16_supported(including_emulation=False) and ANSWERS[kind_of(model.config)].HALF_PRECISION
+    bf16 = bf16 and torch.cuda.is_bf16_supported(including_emulation=False)
     model.to("cuda", torch.bfloat16 if bf16 else torch.float32)  # type: ignore[arg-type]
     if bf16 and gpu_can_pack() and can_pack(model):
         attend_packed(model)

@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -41,6 +43,33 @@ def test_texts_as_arguments(model: Path) -> None:
     shares = "".join(f"  {label} {share:.3f}" for label, share in expected.probabilities.items())
     assert first == f"{expected.label}  {expected.probability:.3f}{shares}  good app"
     assert second.endswith("  bad crash")
+
+
+@pytest.mark.usefixtures("bf16_units")
+@pytest.mark.parametrize("command", ["predict", "embed"])
+def test_precision_32_rounds_no_product(model: Path, tmp_path: Path, command: str) -> None:
+    texts = ["good app", "bad crash"]
+    write_csv(tmp_path / "in.csv", texts)
+    answers = {}
+    for precision in ("auto", "32"):
+        out = tmp_path / f"{precision}.parquet"
+        options = [
+            "--file",
+            str(tmp_path / "in.csv"),
+            "--out",
+            str(out),
+            "--model",
+            str(model),
+            "--precision",
+            precision,
+        ]
+        result = CliRunner().invoke(app, [command, *options])
+        assert result.exit_code == 0, result.output
+        answers[precision] = np.stack(pd.read_parquet(out)["probability" if command == "predict" else "embedding"])
+    exact = Classifier.load(model, precision="32")
+    expected = [one.probability for one in exact(texts)] if command == "predict" else exact.embed(texts)
+    np.testing.assert_allclose(answers["32"], expected, atol=1e-6)
+    assert 0 < np.abs(answers["auto"] - answers["32"]).max() < 0.1
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.pipeline import toy
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the seconds that torch and Prefect take; both are tested in test_machine.py."""
-    found = {"torch": "2.13.0", "cuda_build": None, "gpus": [], "gpu_bf16": False, "mps": False, "amx": False}
+    found = {"torch": "2.13.0", "cuda_build": None, "gpus": [], "gpu_bf16": False, "mps": False, "cpu_bf16": None}
     monkeypatch.setattr(machine, "ask", lambda *_, **__: found | {"threads": 2, "cores": 2})
     monkeypatch.setattr(diagnose, "_check_prefect", lambda: iter(()))
 

@@ -23,7 +23,7 @@ from pipeline.diagnosis.machine import (
 )
 from stages.errors import PipelineError
 
-CPU = {"torch": "2.13.0", "cuda_build": None, "gpus": [], "gpu_bf16": False, "mps": False, "amx": False}
+CPU = {"torch": "2.13.0", "cuda_build": None, "gpus": [], "gpu_bf16": False, "mps": False, "cpu_bf16": None}
 CPU |= {"threads": 2, "cores": 2}
 GPU = CPU | {"gpus": [{"name": "H100", "memory_gib": 79.2}], "gpu_bf16": True}
 
@@ -83,9 +83,13 @@ def test_a_missing_package_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("hardware", "has_driver", "expected"),
     [
-        (CPU, False, [("GPU", "ok", "none"), ("CPU", "ok", "no AMX")]),
         (
-            CPU | {"amx": True},
+            CPU,
+            False,
+            [("GPU", "ok", "none"), ("CPU", "ok", "no units for bf16: finetune.precision auto trains in float32")],
+        ),
+        (
+            CPU | {"cpu_bf16": "AMX"},
             False,
             [("GPU", "ok", "none"), ("CPU", "ok", "AMX: finetune.precision auto trains in bf16")],
         ),

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,19 @@ def test_predictions_hold_a_row_per_example_of_val_and_test(evaluated: Paths) ->
     assert [names[label] for label in predictions["label"]] == rows["label"][predictions["position"]].tolist()
     np.testing.assert_allclose(np.stack(predictions["probabilities"]).sum(1), 1, atol=1e-6)
     assert predictions["group"].tolist() == [number for split in expected for number in range(len(split))]
+
+
+@pytest.mark.usefixtures("bf16_units")
+def test_precision_32_rounds_no_product(evaluated: Paths, tmp_path: Path) -> None:
+    paths, params = Paths(shutil.copytree(evaluated.root, tmp_path / "project")), read_params(evaluated.params)
+    exact = np.stack(pd.read_parquet(paths.predictions(1))["probabilities"])  # of a processor without units for bf16
+    differences = []
+    for precision in ("auto", "32"):
+        options = params.evaluate.model_copy(update={"precision": precision})
+        main(params.model_copy(update={"evaluate": options}), paths, 1)
+        differences.append(np.abs(np.stack(pd.read_parquet(paths.predictions(1))["probabilities"]) - exact).max())
+    assert 0 < differences[0] < 0.05
+    assert differences[1] < 1e-6
 
 
 def test_metrics_are_those_of_scikit_learn_on_the_predictions(evaluated: Paths) -> None:

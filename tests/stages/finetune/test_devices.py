@@ -13,14 +13,15 @@ from tests.stages.finetune.tiny import tiny_models
 
 
 def machine(
-    monkeypatch: pytest.MonkeyPatch, *, gpus: int = 0, bf16: bool = True, mps: bool = False, amx: bool = False
+    monkeypatch: pytest.MonkeyPatch, *, gpus: int = 0, bf16: bool = True, mps: bool = False, units: str | None = None
 ) -> None:
     """Let PyTorch see a machine with some GPUs."""
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {units: True} if units else {})
 
 
 @pytest.mark.parametrize(
@@ -39,11 +40,17 @@ def machine(
         ({"gpus": 1}, {"accelerator": "cpu"}, Device("cpu", 1, "auto", "32-true")),
         ({"mps": True}, {"accelerator": "auto"}, Device("mps", 1, "auto", "32-true")),
         ({"mps": True}, {"accelerator": "cpu"}, Device("cpu", 1, "auto", "32-true")),
-        ({"amx": True}, {}, Device("cpu", 1, "auto", "bf16-mixed")),
-        ({"amx": True}, {"precision": "32"}, Device("cpu", 1, "auto", "32-true")),
-        ({"amx": True}, {"method": "frozen"}, Device("cpu", 1, "auto", "32-true")),
-        ({"amx": True, "mps": True}, {"accelerator": "auto"}, Device("mps", 1, "auto", "32-true")),
-        ({"amx": True, "gpus": 1, "bf16": False}, {"accelerator": "auto"}, Device("cuda", 1, "auto", "16-mixed")),
+        ({"units": "amx_bf16"}, {}, Device("cpu", 1, "auto", "bf16-mixed")),
+        ({"units": "avx512_bf16"}, {}, Device("cpu", 1, "auto", "bf16-mixed")),
+        ({"units": "avx512_f"}, {}, Device("cpu", 1, "auto", "32-true")),
+        ({"units": "amx_bf16"}, {"precision": "32"}, Device("cpu", 1, "auto", "32-true")),
+        ({"units": "amx_bf16"}, {"method": "frozen"}, Device("cpu", 1, "auto", "32-true")),
+        ({"units": "amx_bf16", "mps": True}, {"accelerator": "auto"}, Device("mps", 1, "auto", "32-true")),
+        (
+            {"units": "amx_bf16", "gpus": 1, "bf16": False},
+            {"accelerator": "auto"},
+            Device("cuda", 1, "auto", "16-mixed"),
+        ),
     ],
 )
 def test_the_device_is_what_the_options_ask_of_the_machine(
@@ -53,7 +60,7 @@ def test_the_device_is_what_the_options_ask_of_the_machine(
     assert detect_device(options(**{"precision": "auto"} | asked)) == expected
 
 
-def test_a_torch_that_can_not_be_asked_for_amx_trains_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_torch_that_can_not_be_asked_for_units_trains_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch)
     monkeypatch.delattr(torch.cpu, "get_capabilities")
     assert detect_device(options(precision="auto")).precision == "32-true"

@@ -29,6 +29,7 @@ DECODERS = (
     "starcoder2"
 )
 BOTH = "bart mbart mvp plbart t5 mt5 umt5"
+ITS_OWN_PRODUCTS = ("ibert",)  # of whole numbers
 READ_PADDING = ("convbert", "fnet", "mobilebert", "nystromformer", "yoso")  # in plain transformers as well
 
 
@@ -75,6 +76,18 @@ def test_alone_beside_others_and_in_plain_transformers(tuned: tuple[str, Path]) 
         assert np.abs(in_batches - expected).max() > 1e-4
     else:
         np.testing.assert_allclose(in_batches, expected, atol=1e-5)
+
+
+def test_in_bf16_it_is_near_float32_and_does_not_depend_on_the_texts_beside_it(
+    tuned: tuple[str, Path], bf16_units: None
+) -> None:
+    kind, folder = tuned
+    exact, rounded = alone(Classifier.load(folder, precision="32"), TEXTS), Classifier.load(folder)
+    answers = alone(rounded, TEXTS)
+    np.testing.assert_allclose(np.log(rounded.probabilities(TEXTS)), answers, atol=1e-5)
+    difference = np.abs(answers - exact).max()
+    assert difference < 0.1
+    assert (difference > 0) == (kind not in ITS_OWN_PRODUCTS)
 
 
 SUMMARIES = [  # of XLNet's config; others keep the key, and have no use for it

@@ -1,0 +1,89 @@
+"""Products of matrices in bf16 on a CPU that has units for them, several times as fast as in float32.
+
+A model's encoder computes its linear layers so, and all else in float32: sums, norms, attention's softmax and the head.
+The weights of those layers are rounded and take half the memory.
+"""
+
+import logging
+import os
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+log = logging.getLogger(__name__)
+
+# Asked of the processor and not measured, so that a machine always gives the same answer.
+UNITS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}  # Intel's tiles; AMD's since Zen 4, Intel's since Cooper Lake
+# Values of ONEDNN_MAX_CPU_ISA, which limits the library that multiplies in bf16, that leave the units unused
+WITHOUT_UNITS = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}
+TRIED_TOKENS = 4
+
+
+def bf16_units() -> str | None:
+    """Return the name of the processor's units, the fastest if there are several; None: it has none, or may not."""
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in WITHOUT_UNITS:
+        return None
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch can't be asked
+    return next((name for key, name in UNITS.items() if capabilities.get(key)), None)
+
+
+class Bf16Linear(nn.Linear):
+    """A linear layer with weights in bf16 between vectors in float32."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (as nn.Linear names it)
+        """Return the output in the input's precision, (..., out_features)."""
+        return super().forward(input.to(self.weight.dtype)).to(input.dtype)
+
+
+class Bf16Conv1D(Conv1D):
+    """The same of the linear layer of GPT-2 and its kin."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the output in the input's precision, (..., nf)."""
+        output: Tensor = super().forward(x.to(self.weight.dtype))  # type: ignore[no-untyped-call]
+        return output.to(x.dtype)
+
+
+LAYERS: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: Bf16Linear, Conv1D: Bf16Conv1D}
+
+
+@torch.no_grad()
+def multiply_in_bf16(model: PreTrainedModel) -> bool:
+    """Let a model on the CPU compute the linear layers of its encoder in bf16, in place, where it can.
+
+    An architecture that multiplies with a layer's weights itself may not be able to: it is tried, and stays in float32.
+
+    Args:
+        model: In float32 and in eval mode.
+
+    Returns:
+        Whether it computes in bf16 now.
+    """
+    layers = [layer for layer in model.base_model.modules() if type(layer) in LAYERS]
+    before = {layer: (type(layer), [weight.data for weight in layer.parameters()]) for layer in layers}
+    for layer in layers:
+        layer.__class__ = LAYERS[type(layer)]
+        layer.to(torch.bfloat16)
+    if layers and _computes(model):
+        return True
+    for layer, (kind, weights) in before.items():
+        layer.__class__ = kind
+        for weight, values in zip(layer.parameters(), weights, strict=True):
+            weight.data = values
+    log.info("%s can't compute in bf16 on a CPU, so it computes in float32", model.config.model_type)
+    return False
+
+
+def _computes(model: PreTrainedModel) -> bool:
+    end = getattr(model.config, "eos_token_id", None)
+    last = end if isinstance(end, int) else 0  # some heads read the end token
+    ids = torch.tensor([[0] * (TRIED_TOKENS - 1) + [last]])
+    try:
+        outputs: Any = model(input_ids=ids, attention_mask=torch.ones_like(ids))
+    except (RuntimeError, TypeError, ValueError) as error:
+        log.debug("tried in bf16: %s", error)
+        return False
+    return bool(torch.isfinite(outputs.logits).all())
