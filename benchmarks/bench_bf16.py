@@ -60,9 +60,7 @@ def main() -> None:
         raise SystemExit("error: this processor has no units for bf16, so there is nothing to compare")
     warnings.filterwarnings("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    print(
-        "| task | seed | rows | same label | MCC, float32 | MCC, bf16 | largest difference | times |"
-    )
+    print("| task | seed | rows | same label | MCC, float32 | MCC, bf16 | largest difference | times |")
     print("|---" * 8 + "|")
     for task in options.task or TASKS:
         setting = Setting(task, ROWS, "retune", precision="bf16", **RECIPE)

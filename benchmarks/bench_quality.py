@@ -7,7 +7,8 @@ paired difference with its 95% interval by Student's t, and the processor's seco
 
 Studies: sms, sms-warmup (480 messages, 2 epochs, without and with warmup), reviews-warmup (600); and with 600 rows of
 TASK (sms, reviews, cola, films, products, tweets) precision-TASK (the default recipe in bf16 and in float32),
-recipe-TASK (beside the Trainer) and defaults-TASK (other rates, poolings, epochs, schedules and layer decay)
+recipe-TASK (beside the Trainer), gentle-TASK (AutoGluon's layer decay and schedule) and defaults-TASK (other rates,
+poolings, epochs, schedules and layer decay)
 
 Example: python benchmarks/bench_quality.py run sms sms-warmup --seeds 30 --runs runs.csv
          python benchmarks/bench_quality.py show sms sms-warmup --runs runs.csv
@@ -27,10 +28,11 @@ from small_trainings import TASKS, Setting, train
 
 COLLAPSED = {"SMS": 0.7}  # MCC below it; elsewhere 0.01: one that answers by chance, or always with one class
 RECIPE: dict[str, Any] = {"batch_size": 16, "epochs": 4, "warmup": 0.1}  # the default recipe's, as far as SHORT differs
+GENTLE: dict[str, Any] = {"layer_decay": 0.9, "schedule": "cosine"}  # AutoGluon's
 CHANGES: tuple[dict[str, Any], ...] = (
     {"pooling": "mean"},
     *({"learning_rate": 1e-4}, {"learning_rate": 5e-4}, {"layer_decay": 0.9}, {"schedule": "cosine"}, {"epochs": 8}),
-    {"layer_decay": 0.9, "schedule": "cosine"},
+    *(GENTLE, {"pooling": "mean"} | GENTLE),
     *({"pooling": "mean", "learning_rate": 1e-4}, {"pooling": "mean", "learning_rate": 5e-4}),
     {"pooling": "mean", "epochs": 8},
 )
@@ -60,6 +62,11 @@ STUDIES: dict[str, list[Setting]] = {
     ],
     "cola-warmup": [Setting("CoLA", 600, batches, warmup=0.1, **SHORT) for batches in (OURS, "Trainer", "pools of 50")],
 } | {f"defaults-{task.lower()}": defaults(task) for task in TASKS}
+STUDIES |= {
+    f"gentle-{task.lower()}": [one, replace(one, **GENTLE), replace(one, pooling="mean", **GENTLE)]
+    for task in TASKS
+    for one in defaults(task)[:1]
+}
 STUDIES |= {f"recipe-{task.lower()}": [defaults(task)[0], Setting(task, 600, "Trainer", **RECIPE)] for task in TASKS}
 STUDIES |= {
     f"precision-{task.lower()}": [one, replace(one, precision="32")] for task in TASKS for one in defaults(task)[:1]

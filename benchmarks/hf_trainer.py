@@ -19,6 +19,7 @@ from typing import Any
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pandas as pd
+import torch
 from datasets import Dataset
 from sklearn.metrics import accuracy_score, matthews_corrcoef
 from transformers import (
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--test")
     parser.add_argument("--model", required=True)
     parser.add_argument("--padding", choices=["max", "batch", "group"], default="max")
+    parser.add_argument("--bf16", action="store_true", help="bf16 products, where the device has them")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--max-length", type=int, default=64)
     parser.add_argument("--batch-size", type=int, default=32)
@@ -85,6 +87,8 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
             warmup_steps=args.warmup,
             seed=args.seed,
             report_to=[],
+            bf16=args.bf16,
+            use_cpu=not torch.cuda.is_available(),  # else it has no bf16 on a CPU
             save_strategy="no",
             disable_tqdm=True,
             **({"train_sampling_strategy": "group_by_length"} if args.padding == "group" else {}),

@@ -4,7 +4,8 @@ The model is a linear one on the features of the frozen encoder, so that a hundr
 
 Reads   data/tokenize/tokens, data/tokenize/labels.json, data/split/{train,val,test}.parquet, data/download/model
 Writes  data/extrapolate/SEED/forecast.json
-Params  extrapolate, finetune.head.pooling, finetune.accelerator, evaluate.metric, evaluate.confidence, split.duplicates
+Params  extrapolate, finetune.head.pooling, finetune.accelerator, finetune.precision, evaluate.metric,
+        evaluate.confidence, split.duplicates
 
 Example: python -m stages.extrapolate --seed 42
 """

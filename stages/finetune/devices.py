@@ -47,7 +47,8 @@ def detect_device(options: Finetune) -> Device:
     """Return the device that finetune.accelerator, devices, strategy and precision ask for.
 
     `auto` takes a GPU where there is one, and on it bf16, or fp16 if it does not compute in bf16. On a CPU it takes
-    bf16 if the processor has units for it, but for a frozen encoder, whose head alone would be rounded.
+    bf16 if the processor has units for it, but for the head of a frozen encoder, which costs little; see
+    `features_in_bf16`.
 
     Raises:
         TrainingError: There is no GPU but one or its fp16 is asked for, or there are fewer GPUs than asked for.
@@ -71,6 +72,12 @@ def detect_device(options: Finetune) -> Device:
         )
     strategy = "ddp" if options.devices > 1 else options.strategy
     return Device(kind, options.devices, strategy, _precision(options, kind))
+
+
+def features_in_bf16(options: Finetune, device: Device) -> bool:
+    """Return whether a frozen encoder is to multiply in bf16: on a CPU with units for it, unless precision is 32."""
+    wanted = options.precision == "bf16" or (options.precision == "auto" and bf16_units() is not None)
+    return wanted and device.kind == "cpu"
 
 
 def process_rank() -> int:

@@ -17,7 +17,7 @@ from stages.finetune.acceleration.packing import agrees
 from stages.finetune.acceleration.vocabulary import ShrinkUnused, compact_vocabulary, restore_vocabulary, used_ids
 from stages.finetune.batches import TokenRows
 from stages.finetune.data_module import Rows
-from stages.finetune.devices import Device, checkpoint_layers, compile_layers, process_rank
+from stages.finetune.devices import Device, checkpoint_layers, compile_layers, features_in_bf16, process_rank
 from stages.finetune.encoder import pad_token_id
 from stages.finetune.inputs import Inputs
 from stages.finetune.lora import add_lora, merge_lora
@@ -98,7 +98,8 @@ def prepared(
         model.to(torch.device("cuda", process_rank()))  # type: ignore[arg-type]
     with ExitStack() as stack:
         if options.method == "frozen":
-            yield _frozen_rows(stack, model, inputs, pad_token_id=pad, store=store)
+            bf16 = features_in_bf16(options, device)
+            yield _frozen_rows(stack, model, inputs, pad_token_id=pad, store=store, bf16=bf16)
             return
         notes: dict[str, Any] = {}
         one_vector = first_token_only(model) or model.config.model_type in ROW_OUTPUTS or pooling_of(model.config)
@@ -148,13 +149,19 @@ def packs(model: PreTrainedModel, inputs: Inputs, options: Finetune, device: Dev
 
 
 def _frozen_rows(
-    stack: ExitStack, model: PreTrainedModel, inputs: Inputs, *, pad_token_id: int, store: RowStore | None
+    stack: ExitStack,
+    model: PreTrainedModel,
+    inputs: Inputs,
+    *,
+    pad_token_id: int,
+    store: RowStore | None,
+    bf16: bool,
 ) -> Prepared:
     """Replace the encoder by its features until `stack` ends, and return them as rows."""
     tokens, train, val = inputs.tokens, inputs.train, inputs.val
     rows = np.concatenate([train, val])
     log.info("frozen: the encoder runs once over %d rows; the epochs train the head alone", len(rows))
-    head_input, encoded = head_features(model, tokens, rows, pad_token_id=pad_token_id, store=store)
+    head_input, encoded = head_features(model, tokens, rows, pad_token_id=pad_token_id, store=store, bf16=bf16)
     stack.enter_context(kept_features(model, head_input))
     return Prepared(
         FeatureRows(encoded.vectors[: len(train)], tokens.labels[train], train),

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from stages.finetune.acceleration.features import head_features
-from stages.finetune.devices import detect_device
+from stages.finetune.devices import detect_device, features_in_bf16
 from stages.finetune.encoder import check_computes, check_fit, load_encoder, pad_token_id
 from stages.finetune.pooling import choose_pooling
 from stages.kept.store import open_store
@@ -29,7 +29,8 @@ def pretrained_features(
     Args:
         tokens: The tokens of all rows.
         rows: Positions of at least one row.
-        params: Of the project; finetune.head.pooling says which vector, finetune.accelerator where it is computed.
+        params: Of the project; finetune.head.pooling says which vector, finetune.accelerator and finetune.precision how
+            it is computed.
         paths: Of the project.
 
     Raises:
@@ -41,9 +42,11 @@ def pretrained_features(
     check_computes(model, tokens)
     pooling = choose_pooling(model, paths.encoder, tokens, wanted=params.finetune.head.pooling, frozen=True)
     give_head(model, pooling=pooling, hidden=None, dropout=0.0)
-    model.to(torch.device(detect_device(params.finetune).kind))  # type: ignore[arg-type]
+    device = detect_device(params.finetune)
+    model.to(torch.device(device.kind))  # type: ignore[arg-type]
     store = open_store(paths, params.machine)
-    _, encoded = head_features(model, tokens, rows, pad_token_id=pad_token_id(model), store=store)
+    bf16 = features_in_bf16(params.finetune, device)
+    _, encoded = head_features(model, tokens, rows, pad_token_id=pad_token_id(model), store=store, bf16=bf16)
     timings = pass_timings(
         model,
         model.device,

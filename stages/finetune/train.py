@@ -101,7 +101,8 @@ def train(inputs: Inputs, params: Params, paths: Paths, *, seed: int, name: str,
     notes = (
         ready.notes
         | ({"stuck": stuck} if stuck else {})
-        | {"precision": device.precision_key, "pooling": pooling or "the architecture's own"}
+        | {"precision": "bf16" if ready.encoded and ready.encoded.bf16 else device.precision_key}
+        | {"pooling": pooling or "the architecture's own"}
         | {"class_weights": class_weights, "source": source_of(model).facts()}
     )
     stats = training_stats(inputs, fitted, blocks, method=options.method, notes=notes)

@@ -6,6 +6,7 @@ The weights of those layers are rounded and take half the memory.
 
 import logging
 import os
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -51,7 +52,7 @@ LAYERS: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: Bf16Linear, Conv1D:
 
 
 @torch.no_grad()
-def multiply_in_bf16(model: PreTrainedModel) -> bool:
+def multiply_in_bf16(model: PreTrainedModel) -> Callable[[], None] | None:
     """Let a model on the CPU compute the linear layers of its encoder in bf16, in place, where it can.
 
     An architecture that multiplies with a layer's weights itself may not be able to: it is tried, and stays in float32.
@@ -60,21 +61,25 @@ def multiply_in_bf16(model: PreTrainedModel) -> bool:
         model: In float32 and in eval mode.
 
     Returns:
-        Whether it computes in bf16 now.
+        What puts the weights of before back, and holds them until then; None: it can't.
     """
     layers = [layer for layer in model.base_model.modules() if type(layer) in LAYERS]
     before = {layer: (type(layer), [weight.data for weight in layer.parameters()]) for layer in layers}
     for layer in layers:
         layer.__class__ = LAYERS[type(layer)]
         layer.to(torch.bfloat16)
+
+    def undo() -> None:
+        for layer, (kind, weights) in before.items():
+            layer.__class__ = kind
+            for weight, values in zip(layer.parameters(), weights, strict=True):
+                weight.data = values
+
     if layers and _computes(model):
-        return True
-    for layer, (kind, weights) in before.items():
-        layer.__class__ = kind
-        for weight, values in zip(layer.parameters(), weights, strict=True):
-            weight.data = values
+        return undo
+    undo()
     log.info("%s can't compute in bf16 on a CPU, so it computes in float32", model.config.model_type)
-    return False
+    return None
 
 
 def _computes(model: PreTrainedModel) -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from stages.finetune.acceleration.head_input import HeadInput, evaluated, find_h
 from stages.kept.context import encoder_context
 from stages.kept.rows import Keeper, compute_rows, shape_tokens
 from stages.kept.store import RowStore, locked
+from stages.model.bf16 import multiply_in_bf16
 from stages.model.layers import first_token
 from stages.model_fit import POOLER
 from stages.tokens import Batch, Tokens
@@ -33,12 +35,14 @@ class Encoded:
         computed_tokens: How many were computed: 0 where all rows were kept.
         seconds: In which they were.
         kept: Whether every row is kept now.
+        bf16: Whether products were rounded to bf16.
     """
 
     vectors: Tensor
     computed_tokens: int
     seconds: float
     kept: bool
+    bf16: bool
 
 
 class FeatureRows(Dataset[dict[str, Tensor]]):
@@ -68,7 +72,13 @@ class FeatureRows(Dataset[dict[str, Tensor]]):
 
 
 def head_features(
-    model: PreTrainedModel, tokens: Tokens, rows: NDArray[np.int64], *, pad_token_id: int, store: RowStore | None
+    model: PreTrainedModel,
+    tokens: Tokens,
+    rows: NDArray[np.int64],
+    *,
+    pad_token_id: int,
+    store: RowStore | None,
+    bf16: bool,
 ) -> tuple[HeadInput, Encoded]:
     """Find what the head reads of a row, and return it for some rows, as `encode` does."""
     longest = rows[np.argsort(-tokens.lengths[rows], kind="stable")]
@@ -76,12 +86,18 @@ def head_features(
     del batch["labels"]
     tried = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
     head_input = find_head_input(model, tried)
-    return head_input, encode(model, tokens, rows, vector=head_input.vector, store=store)
+    return head_input, encode(model, tokens, rows, vector=head_input.vector, store=store, bf16=bf16)
 
 
 @torch.no_grad()
 def encode(
-    model: PreTrainedModel, tokens: Tokens, positions: NDArray[np.int64], *, vector: str, store: RowStore | None = None
+    model: PreTrainedModel,
+    tokens: Tokens,
+    positions: NDArray[np.int64],
+    *,
+    vector: str,
+    store: RowStore | None = None,
+    bf16: bool = False,
 ) -> Encoded:
     """Run the encoder in eval mode, on the model's device; a row that is kept is not computed.
 
@@ -94,13 +110,20 @@ def encode(
         positions: Positions of at least one row in the tokens; shape (rows,).
         vector: Which vector of a row's; see `find_head_input`.
         store: Where rows are kept; None: nowhere.
+        bf16: Multiply in bf16, if the model can; its weights are the same ones afterwards.
     """
 
     def forward(model: PreTrainedModel, batch: Batch) -> Tensor:
         inputs = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
         return vectors_of(vector, model, run_whole(model, inputs)[0], inputs)
 
-    with evaluated(model), first_token(model), locked(store):
+    with ExitStack() as stack:
+        stack.enter_context(evaluated(model))
+        undo = multiply_in_bf16(model) if bf16 else None
+        if undo:
+            stack.callback(undo)
+        stack.enter_context(first_token(model))
+        stack.enter_context(locked(store))
         keeper = None
         if store and store.limit:
             keeper = Keeper(store, encoder_context(model, f"vector: {vector}", without=POOLER))
@@ -109,4 +132,5 @@ def encode(
         features, computed = compute_rows(model, forward, tokens, positions, batch_tokens=batch_tokens, keeper=keeper)
         seconds = time.perf_counter() - start
     log.info("frozen: the encoder computed %d of %d tokens", computed, tokens.lengths[positions].sum())
-    return Encoded(torch.from_numpy(features), computed, seconds, kept=keeper is not None and keeper.keeps)
+    kept = keeper is not None and keeper.keeps
+    return Encoded(torch.from_numpy(features), computed, seconds, kept=kept, bf16=undo is not None)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from stages.inference.loading import load_model
 from stages.model.bf16 import bf16_units, multiply_in_bf16
@@ -48,14 +49,17 @@ def dtypes(module: nn.Module) -> set[torch.dtype]:
 @pytest.mark.parametrize("kind", ["bert", "gpt2"])
 def test_linear_layers_of_the_encoder_are_rounded_and_nothing_else(kind: str, tmp_path: Path) -> None:
     model = loaded(kind, tmp_path)
-    assert multiply_in_bf16(model)
-    linear = [
-        module for module in model.base_model.modules() if isinstance(module, (nn.Linear,)) or hasattr(module, "nf")
-    ]
+    before = [(weight, weight.clone()) for weight in model.parameters()]
+    undo = multiply_in_bf16(model)
+    assert undo
+    linear = [module for module in model.base_model.modules() if isinstance(module, nn.Linear | Conv1D)]
     assert linear
     assert all(dtypes(layer) == {torch.bfloat16} for layer in linear)
     others = {id(weight) for layer in linear for weight in layer.parameters()}
     assert {weight.dtype for weight in model.parameters() if id(weight) not in others} == {torch.float32}
+    undo()
+    assert all(torch.equal(weight, values) and weight.dtype == values.dtype for weight, values in before)
+    assert {type(layer) for layer in linear} <= {nn.Linear, Conv1D}
 
 
 def test_a_model_that_multiplies_with_the_weights_itself_stays_in_float32(tmp_path: Path) -> None:

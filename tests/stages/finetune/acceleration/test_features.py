@@ -81,6 +81,24 @@ def test_features_are_the_same_bits_with_any_number_of_threads(paths: Paths, kin
     assert torch.equal(found, expected)
 
 
+@pytest.mark.parametrize("kind", [*sorted(MODELS), *KINDS])
+def test_features_in_bf16_are_near_those_in_float32_and_the_weights_stay(paths: Paths, kind: str) -> None:
+    model = (MODELS[kind] if kind in MODELS else kind_model(kind)).eval()
+    read_last_end(model)
+    exact, head_input, _ = read(paths, model)
+    before = {name: values.clone() for name, values in model.state_dict().items()}
+    rounded = encode(model, open_tokens(paths.tokens), ROWS, vector=head_input.vector, bf16=True)
+    assert rounded.bf16
+    difference = (rounded.vectors - exact).abs().max()
+    assert difference < 0.05 * exact.abs().max()
+    assert (difference > 0) == (kind != "squeezebert")  # its convolutions stay in float32
+    after = model.state_dict()
+    assert all(
+        after[name].dtype == values.dtype and torch.equal(after[name], values) for name, values in before.items()
+    )
+    assert torch.equal(read(paths, model)[0], exact)
+
+
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_the_vector_is_the_one_that_the_head_reads(paths: Paths, pooling: str) -> None:
     model = tiny_models()["modernbert"].eval()
