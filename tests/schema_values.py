@@ -3,10 +3,12 @@
 import contextlib
 import io
 import json
+import os
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
+from unittest.mock import patch
 
 import numpy as np
 import openpyxl
@@ -34,6 +36,7 @@ from stages.finetune.training.loggers import make_loggers
 from stages.finetune.training.optimizer import make_schedule
 from stages.finetune.training.trainer import make_trainer
 from stages.folds import read_answers
+from stages.inference.loading import placed
 from stages.metrics.classification import cell_features, score_sums
 from stages.metrics.label_sets import score_sets, set_features
 from stages.metrics.names import headline_metrics
@@ -50,7 +53,7 @@ from stages.tokens import open_tokens
 from stages.truncation import cut
 from tests.stages.crossfit import folded
 from tests.stages.download.checks.cases import CASES, UNUSABLE
-from tests.stages.finetune.tiny import LABELS, write_encoder, write_tokens
+from tests.stages.finetune.tiny import LABELS, tiny_models, write_encoder, write_tokens
 
 PARAMS = read_params(Path(__file__).parents[1] / "recipes/default.yaml")
 FILE = SourceFile(source="data/rows")
@@ -352,6 +355,14 @@ def precision(name: str, folder: Path) -> Any:
     return device(precision=name)
 
 
+def inference_precision(name: str, folder: Path) -> Any:
+    """What a model's weights are on a CPU with units for bf16."""
+    units = patch.object(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, create=True)
+    with units, patch.dict(os.environ, {"ONEDNN_MAX_CPU_ISA": ""}):
+        model = placed(tiny_models()["bert"].eval(), name)  # type: ignore[arg-type]
+    return sorted({str(weight.dtype) for weight in model.parameters()})
+
+
 def pooling(name: str, folder: Path) -> Any:
     """What a head reads of an encoder that was trained for its mean, frozen and not."""
     paths = Paths(folder)
@@ -432,6 +443,7 @@ EFFECTS: dict[str, Effect] = {
     "finetune.strategy": strategy,
     "finetune.head.pooling": pooling,
     "evaluate.metric": metric,
+    "evaluate.precision": inference_precision,
     "crossfit.method": crossfit_method,
     "report.gate.fail_on": fail_on,
     "machine.loggers": loggers,
