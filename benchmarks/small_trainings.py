@@ -7,7 +7,7 @@ last epoch's weights are tested, because the Trainer chooses no epoch either.
 import atexit
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -27,6 +27,7 @@ from ruamel.yaml import YAML
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from stages.files import remove_folder
+from stages.finetune import batches as batches_module
 from stages.finetune import train as training
 from stages.finetune.__main__ import main as finetune
 from stages.finetune.batches import LengthBuckets, by_turns
@@ -66,8 +67,8 @@ class Setting:
             shuffled and the largest first in the first epoch; with `any first` without the last; with `spread` in a
             random order in which every four have one of each quarter of the lengths; with `in a row` shuffled within
             each pool alone; with `turns` also longest first in every four; with `noise` sorted by lengths that are
-            changed by up to a fifth; `transformers`, by its own function; or `Trainer`, with rows of like length
-            together, and `Trainer, shuffled`.
+            changed by up to a fifth; `one pool` of all rows, where they are 50 batches or fewer; `transformers`, by its
+            own function; or `Trainer`, with rows of like length together, and `Trainer, shuffled`.
         batch_size, learning_rate, epochs, warmup, layer_decay, schedule, precision, pooling: As in section
             finetune of params.yaml; `precision` is that of retune alone, the Trainer has float32.
     """
@@ -106,12 +107,17 @@ def drawn(setting: Setting, seed: int) -> tuple[NDArray[np.int64], NDArray[np.in
     return rest[: setting.rows], fixed[tests : tests + VAL], fixed[:tests]
 
 
+def write_splits(paths: Paths, positions: Sequence[NDArray[np.int64]]) -> None:
+    """Write the positions of train and val, the first two."""
+    for name, rows in zip(("train", "val"), positions, strict=False):
+        pq.write_table(pa.table({"position": pa.array(np.sort(rows), pa.int64())}), paths.split(name))
+
+
 def ours(setting: Setting, seed: int) -> dict[str, Any]:
     """Run the stage finetune, with other batches than its own where the setting says so."""
     paths = root_of(setting.task)
     positions = drawn(setting, seed)
-    for name, rows in zip(("train", "val"), positions, strict=False):
-        pq.write_table(pa.table({"position": pa.array(np.sort(rows), pa.int64())}), paths.split(name))
+    write_splits(paths, positions)
     seconds: list[float] = []
     fit: Callable[..., Any] = training.fit
 
@@ -124,7 +130,9 @@ def ours(setting: Setting, seed: int) -> dict[str, Any]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(training, "fit", timed))
         stack.enter_context(patch("stages.finetune.training.fit.load_weights"))  # so that the last epoch is kept
-        if setting.batches != "retune":
+        if setting.batches == "one pool":
+            stack.enter_context(patch.object(batches_module, "POOLS", 1))
+        elif setting.batches != "retune":
             stack.enter_context(patch.object(LengthBuckets, "batches", batches_of(setting.batches)))
         finetune(params_of(setting), paths, seed)
     scores = score_test(paths, positions[2], seed)
