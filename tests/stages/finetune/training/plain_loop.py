@@ -1,5 +1,6 @@
 """A fine-tune as a plain loop of PyTorch, and the stage's own with the loss of each of its steps."""
 
+import math
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -60,7 +61,7 @@ def write_kind(paths: Paths, kind: str) -> None:
 
 
 def plain_loop(paths: Paths, options: Finetune, *, class_weights: list[float] | None = None) -> Training:
-    """Train with whole steps: warmup and linear decay, AdamW, clipping, smoothed and weighted cross-entropy."""
+    """Train with whole steps: warmup, linear or cosine decay, AdamW, clipping, smoothed and weighted cross-entropy."""
     seed_everything(SEED, verbose=False)
     model = load_encoder(paths.encoder, labels=LABELS)
     apply_method(model, options)
@@ -84,7 +85,9 @@ def plain_loop(paths: Paths, options: Finetune, *, class_weights: list[float] | 
         for step in steps:
             number = len(done.losses)
             for group, rate in zip(optimizer.param_groups, highest, strict=True):
-                group["lr"] = rate * min((number + 1) / (warmup + 1), (total - number) / (total - warmup))
+                left = (total - number) / (total - warmup)
+                left = left if options.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2
+                group["lr"] = rate * ((number + 1) / (warmup + 1) if number < warmup else left)
             padded = inputs.tokens.pad(inputs.train[step], pad_token_id=pad_token_id(model))
             batch = {name: torch.from_numpy(values) for name, values in padded.items()}
             labels = batch.pop("labels")

@@ -46,6 +46,7 @@ CASES: dict[str, dict[str, Any]] = {
     "label smoothing": {"label_smoothing": 0.1},
     "accumulation": {"accumulate_grad_batches": 3, **OF_CLASS},
     "batches of some tokens": {"max_tokens_per_batch": 90},
+    "one rate for all layers, falling in a line": {"layer_decay": 1.0, "schedule": "linear"},
     "layer decay": {"layer_decay": 0.5},
     "a moving average": {"ema_decay": 0.8},
     "gradual": {"method": "gradual", "max_epochs": 2, "frozen_epochs": 1, "layer_decay": 0.7},
