@@ -7,14 +7,14 @@ from pipeline.commands.terminal import project_root
 from stages.entry import check_interpreter
 from stages.errors import RetuneError
 from stages.importing import end_imports, start_imports
-from stages.schema_types import InferencePrecision
 
 if TYPE_CHECKING:
     from stages.inference import Classifier
     from stages.kept.store import RowStore
+    from stages.schema_types import InferencePrecision
 
 
-def load(folder: Path, *, precision: InferencePrecision = "auto") -> "Classifier":
+def load(folder: Path, *, precision: "InferencePrecision" = "auto") -> "Classifier":
     """Load a model folder, as `Classifier.load` does."""
     check_interpreter()
     start_imports()

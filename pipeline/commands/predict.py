@@ -69,6 +69,7 @@ def predict(
             prefix=prefix,
             spreadsheet_safe=spreadsheet_safe,
             resume=resume,
+            precision=precision,
         )
         predict_rows(request, partial(load, precision=precision), every_label=every_label)
         return
@@ -110,6 +111,7 @@ def embed(
         options=InputOptions(file_format, encoding, delimiter, header, quoting, sheet, column, pair_column),
         prefix=prefix,
         resume=resume,
+        precision=precision,
     )
     embed_rows(request, partial(load, precision=precision))
 

@@ -75,7 +75,9 @@ class Forecaster:
         options = self._now.get("finetune", {})
         head = options.get("head")
         pooling = head.get("pooling") if isinstance(head, Mapping) else None  # which vector of a frozen encoder
-        facts = [others, pooling, options.get("accelerator")]
+        section = "evaluate" if stage.group == "evaluate" else "finetune"
+        precision = self._now.get(section, {}).get("precision")
+        facts = [others, pooling, options.get("accelerator"), precision]
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
         return ModelRows(deps[model].md5 if model in deps else None, None if None in others.values() else digest)
 

@@ -23,6 +23,7 @@ from stages.files import sha256
 from stages.git_lfs import START, WHAT, is_pointer
 from stages.reading.dialect import DELIMITERS
 from stages.reading.suffixes import SUFFIXES
+from stages.schema_types import InferencePrecision
 from stages.tokenizer_check import LARGEST
 
 JSON = ("jsonl", "json")
@@ -41,6 +42,7 @@ class PredictionRequest:
         prefix: Start of the names of the added columns.
         spreadsheet_safe: Write texts so that no spreadsheet takes one for a formula? For CSV and TSV.
         resume: Continue an interrupted run?
+        precision: As `Classifier.load` takes it.
     """
 
     file: str
@@ -50,6 +52,7 @@ class PredictionRequest:
     prefix: str = ""
     spreadsheet_safe: bool = False
     resume: bool = False
+    precision: InferencePrecision = "auto"
 
     @property
     def input_name(self) -> str:
@@ -130,6 +133,7 @@ def run_identity(file: BinaryIO, request: PredictionRequest, options: Mapping[st
         "--encoding": said.encoding,
         "--delimiter, --header, --quoting or --sheet": [said.delimiter, said.header, said.quoting, said.sheet],
         "--prefix": request.prefix,
+        "--precision": request.precision,
         "--spreadsheet-safe": request.spreadsheet_safe,
     }
     return identity | dict(options)

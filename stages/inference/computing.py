@@ -17,6 +17,7 @@ from stages.inference.forward import reads_padding
 from stages.kept.context import context_of
 from stages.kept.rows import Keeper, compute_rows, shape_tokens
 from stages.kept.store import RowStore
+from stages.model.bf16 import multiplies_in_bf16
 from stages.model.threads import Forward, side_by_side
 from stages.tokens import Tokens, batches_by_tokens, of_equal_length
 
@@ -81,7 +82,8 @@ class RowComputer:
         lengths = tokens.lengths[distinct]
         batches = batches_by_tokens(lengths, self._batch_tokens(int(lengths.sum())))
         if self._equal_lengths is None:
-            self._equal_lengths = reads_padding(self._model, tokens, distinct)
+            # rounding makes the last bits that padding changes into the third digit
+            self._equal_lengths = multiplies_in_bf16(self._model) or reads_padding(self._model, tokens, distinct)
         if self._equal_lengths:
             batches = of_equal_length(batches, lengths)
         pad = self._model.config.pad_token_id or 0

@@ -79,7 +79,12 @@ def placed(model: PreTrainedModel, precision: InferencePrecision = "auto") -> Pr
     Args:
         model: In float32 and in eval mode.
         precision: `auto` computes in bf16 where the GPU or the CPU has units for it, but no number; `32`: nowhere.
+
+    Raises:
+        ValueError: Another precision.
     """
+    if precision not in ("auto", "32"):
+        raise ValueError(f"precision is {precision!r}. Give 'auto' or '32'.")
     read_last_end(model)
     bf16 = precision == "auto" and ANSWERS[kind_of(model.config)].HALF_PRECISION
     if not torch.cuda.is_available():

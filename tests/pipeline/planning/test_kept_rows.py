@@ -94,6 +94,10 @@ def other_pooling(machine: Machine) -> None:
     machine.values["params.yaml"]["finetune"]["head"] = {"pooling": "cls", "hidden": None}
 
 
+def other_precision(machine: Machine) -> None:
+    machine.values["params.yaml"]["finetune"]["precision"] = "32"
+
+
 def rows_deleted(machine: Machine) -> None:
     shutil.rmtree(Paths(machine.root).kept_rows.parent)
 
@@ -103,6 +107,7 @@ CHANGES = {
     new_seed: True,
     new_head: True,
     other_pooling: None,
+    other_precision: None,
     new_rows: None,
     longer_rows: None,
     rows_deleted: False,

@@ -120,6 +120,7 @@ def test_starting_over_drops_the_windows_of_the_interrupted_run(
 CHANGES: dict[str, tuple[dict[str, object], str]] = {
     "--all": ({"every_label": True}, "a different --all"),
     "--prefix": ({"prefix": "x_"}, "a different --prefix"),
+    "--precision": ({"precision": "32"}, "a different --precision"),
     "--column": ({"column": "other"}, "a different --column"),
     "--pair-column": ({"pair_column": "other"}, "a different --column"),
     "--format": ({"format": "tsv"}, "a different --format"),

@@ -29,7 +29,7 @@ DECODERS = (
     "starcoder2"
 )
 BOTH = "bart mbart mvp plbart t5 mt5 umt5"
-ITS_OWN_PRODUCTS = ("ibert",)  # of whole numbers
+ITS_OWN_PRODUCTS = ("ibert", "squeezebert")  # of whole numbers, and by convolutions
 READ_PADDING = ("convbert", "fnet", "mobilebert", "nystromformer", "yoso")  # in plain transformers as well
 
 
@@ -82,12 +82,15 @@ def test_in_bf16_it_is_near_float32_and_does_not_depend_on_the_texts_beside_it(
     tuned: tuple[str, Path], bf16_units: None
 ) -> None:
     kind, folder = tuned
-    exact, rounded = alone(Classifier.load(folder, precision="32"), TEXTS), Classifier.load(folder)
-    answers = alone(rounded, TEXTS)
-    np.testing.assert_allclose(np.log(rounded.probabilities(TEXTS)), answers, atol=1e-5)
-    difference = np.abs(answers - exact).max()
-    assert difference < 0.1
-    assert (difference > 0) == (kind not in ITS_OWN_PRODUCTS)
+    random = np.random.default_rng(0)
+    texts = [" ".join(f"w{word}" for word in random.integers(0, 40, length)) for length in random.integers(1, 24, 60)]
+    exact, rounded = alone(Classifier.load(folder, precision="32"), texts), Classifier.load(folder)
+    answers = alone(rounded, texts)
+    tolerance = 1e-3 if kind == "xlnet" else 1e-5  # whose products in float32 run over the rows of a batch, too
+    np.testing.assert_allclose(np.log(rounded.probabilities(texts)), answers, atol=tolerance)
+    difference = np.abs(answers - exact)
+    assert np.median(difference) < 0.1  # of single texts Mixtral asks another expert
+    assert (difference.max() > 0) == (kind not in ITS_OWN_PRODUCTS)
 
 
 SUMMARIES = [  # of XLNet's config; others keep the key, and have no use for it

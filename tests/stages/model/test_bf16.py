@@ -42,6 +42,11 @@ def loaded(kind: str, folder: Path) -> PreTrainedModel:
     return load_model(folder, precision="32")
 
 
+def save_classifier_in(folder: Path) -> Path:
+    save_classifier("bert", folder)
+    return folder
+
+
 def dtypes(module: nn.Module) -> set[torch.dtype]:
     return {weight.dtype for weight in module.parameters()}
 
@@ -74,6 +79,32 @@ def test_a_model_that_multiplies_with_the_weights_itself_stays_in_float32(tmp_pa
         torch.equal(after[name], weight) and after[name].dtype == weight.dtype for name, weight in before.items()
     )
     assert type(query) is nn.Linear
+
+
+def test_an_interrupt_while_it_is_tried_leaves_the_model_as_it_was(tmp_path: Path) -> None:
+    model = loaded("bert", tmp_path)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    model.classifier.register_forward_hook(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        multiply_in_bf16(model)
+    assert dtypes(model) == {torch.float32}
+    assert {type(module) for module in model.modules() if isinstance(module, nn.Linear)} == {nn.Linear}
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "llama", "t5"])
+@pytest.mark.parametrize("end", [50256, -1, None])
+def test_an_end_token_that_the_vocabulary_lacks_is_not_tried(kind: str, end: int | None, tmp_path: Path) -> None:
+    model = loaded(kind, tmp_path)
+    model.config.eos_token_id = end
+    assert multiply_in_bf16(model) or kind == "t5"  # whose head reads the end token
+
+
+def test_another_precision_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="precision is 'bf16'. Give 'auto' or '32'"):
+        load_model(save_classifier_in(tmp_path), precision="bf16")  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("bf16_units")
