@@ -33,7 +33,7 @@ def predict(model, tokens, positions, **_):
     odds = np.exp(scores)
     return odds / odds.sum(axis=1, keepdims=True)
 
-evaluate.load_model, evaluate.predict_tokens = (lambda folder: SimpleNamespace(config=None, device=None)), predict
+evaluate.load_model, evaluate.predict_tokens = (lambda *_, **__: SimpleNamespace(config=None, device=None)), predict
 evaluate.check_kind = lambda *_, **__: None
 evaluate.logits_computer = lambda *_, **__: SimpleNamespace(computed_tokens=0, keeps=False)
 entry.run(evaluate.main, stage="evaluate", doc="", argument=entry.Argument("seed", int))

@@ -268,7 +268,8 @@ def test_the_fine_tuning_is_told_in_the_words_of_people(reported: Paths) -> None
     page = (reported.report / "report.html").read_text()
     facts = dict(row for row in tables(page, "Fine-tuning of seed") if len(row) == 2)
     assert facts["method"] == "full: every layer is trained"
-    assert facts["learning rate"] == "0.0002, linear, after a warmup over 10% of the steps"
+    rate = "0.0002, cosine, after a warmup over 10% of the steps; times 0.9 for each layer further down"
+    assert facts["learning rate"] == rate
     assert facts["epochs"].startswith("3 of at most 4; the weights of epoch 2 were kept")
     assert not [name for name in facts if "_" in name or "." in name]
 
