@@ -111,7 +111,9 @@ def test_a_training_says_how_fast_it_was(paths: Paths, caplog: pytest.LogCapture
 @pytest.mark.parametrize("kept_rows_mb", [0, 10])
 def test_a_frozen_encoder_says_what_it_computed_and_how_fast(paths: Paths, kept_rows_mb: int) -> None:
     values = params(method="frozen", max_epochs=2)
-    values = values.model_copy(update={"machine": Machine(**MACHINE | {"loggers": [], "kept_rows_mb": kept_rows_mb})})
+    values = values.model_copy(
+        update={"machine": Machine(**MACHINE | {"loggers": [], "num_workers": 0, "kept_rows_mb": kept_rows_mb})}
+    )
     first, second = main(values, paths, 7), main(values, paths, 8)
     assert first["epochs"] == 2
     assert first["computed_tokens"] > 0
