@@ -55,7 +55,7 @@ def load_model(folder: Path, *, precision: InferencePrecision = "auto") -> PreTr
         with offline():
             if (with_head := load_retune_head(folder)) is not None:
                 return placed(with_head, precision)
-            # weights saved in 16 bits too: rounded so coarsely, an answer depends on the texts beside it
+            # weights saved in 16 bits too: `placed` decides what is computed in 16 bits
             model, report = read_weights(
                 AutoModelForSequenceClassification, folder, read_config(folder), dtype=torch.float32
             )
