@@ -8,7 +8,9 @@ paired difference with its 95% interval by Student's t, and the processor's seco
 Studies: sms, sms-warmup (480 messages, 2 epochs, without and with warmup), reviews-warmup (600); and with 600 rows of
 TASK (sms, reviews, cola, films, products, tweets) precision-TASK (the default recipe in bf16 and in float32),
 recipe-TASK (beside the Trainer), gentle-TASK (AutoGluon's layer decay and schedule) and defaults-TASK (other rates,
-poolings, epochs, schedules and layer decay)
+poolings, epochs, schedules and layer decay); and with both in bf16 mixed-sms, mixed-sms-warmup, mixed-sms-1200,
+mixed-sms-3900, mixed-TASK (batches with every label's share, and one pool), trainer-TASK (the default recipe without
+and with layer decay and cosine, beside the Trainer), whole-sms and whole-cola (3,900 and 7,000 rows, 2 epochs)
 
 Example: python benchmarks/bench_quality.py run sms sms-warmup --seeds 30 --runs runs.csv
          python benchmarks/bench_quality.py show sms sms-warmup --runs runs.csv
@@ -70,6 +72,36 @@ STUDIES |= {
 STUDIES |= {f"recipe-{task.lower()}": [defaults(task)[0], Setting(task, 600, "Trainer", **RECIPE)] for task in TASKS}
 STUDIES |= {
     f"precision-{task.lower()}": [one, replace(one, precision="32")] for task in TASKS for one in defaults(task)[:1]
+}
+MIXED = (OURS, "labels mixed", "one pool", "Trainer")
+STUDIES |= {
+    f"mixed-{name}": [
+        Setting("SMS", rows, batches, warmup=warmup, precision="bf16", **SHORT) for batches in MIXED[:count]
+    ]
+    for name, rows, warmup, count in (
+        ("sms", 480, 0.0, 4),
+        ("sms-warmup", 480, 0.1, 4),
+        ("sms-1200", 1200, 0.1, 4),
+        ("sms-3900", 3900, 0.1, 2),
+    )
+}
+STUDIES |= {
+    f"mixed-{task.lower()}": [
+        Setting(task, 600, batches, precision="bf16", **RECIPE, **GENTLE) for batches in MIXED[:3]
+    ]
+    for task in TASKS
+    if task != "SMS"
+}
+STUDIES |= {
+    f"trainer-{task.lower()}": [one, replace(one, **GENTLE), replace(one, batches="Trainer")]
+    for task in TASKS
+    for one in defaults(task)[:1]
+}
+STUDIES |= {
+    f"whole-{task.lower()}": [
+        Setting(task, rows, batches, warmup=0.1, precision="bf16", **SHORT) for batches in (OURS, "Trainer")
+    ]
+    for task, rows in (("SMS", 3900), ("CoLA", 7000))
 }
 
 

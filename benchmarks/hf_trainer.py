@@ -54,6 +54,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=2e-5)
     parser.add_argument("--warmup", type=float, default=0.0, help="share of all steps (0 to 1)")
+    parser.add_argument("--schedule", choices=["linear", "cosine", "constant"], default="linear")
     parser.add_argument("--rows", type=int)
     parser.add_argument("--seed", type=int, default=42)
     args = parser.parse_args(arguments)
@@ -85,6 +86,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
             per_device_eval_batch_size=args.batch_size,
             learning_rate=args.learning_rate,
             warmup_steps=args.warmup,
+            lr_scheduler_type=args.schedule,
             seed=args.seed,
             report_to=[],
             bf16=args.bf16,

@@ -33,6 +33,7 @@ from stages.finetune.__main__ import main as finetune
 from stages.finetune.batches import LengthBuckets, by_turns
 from stages.params import Params
 from stages.paths import Paths
+from stages.tokens import open_tokens
 
 VAL = 32  # rows: the stage needs some, and they decide nothing here
 MAX_LENGTH = 128  # tokens
@@ -67,10 +68,12 @@ class Setting:
             shuffled and the largest first in the first epoch; with `any first` without the last; with `spread` in a
             random order in which every four have one of each quarter of the lengths; with `in a row` shuffled within
             each pool alone; with `turns` also longest first in every four; with `noise` sorted by lengths that are
-            changed by up to a fifth; `one pool` of all rows, where they are 50 batches or fewer; `transformers`, by its
-            own function; or `Trainer`, with rows of like length together, and `Trainer, shuffled`.
+            changed by up to a fifth; `one pool` of all rows, where they are 50 batches or fewer; `labels mixed`, the
+            pools of retune, but every batch with each label's share, and the rows of each label sorted by length;
+            `transformers`, by its own function; or `Trainer`, with rows of like length together, and
+            `Trainer, shuffled`.
         batch_size, learning_rate, epochs, warmup, layer_decay, schedule, precision, pooling: As in section
-            finetune of params.yaml; `precision` is that of retune alone, the Trainer has float32.
+            finetune of params.yaml; the Trainer has no layer decay, and the architecture's own head.
     """
 
     task: str
@@ -132,6 +135,9 @@ def ours(setting: Setting, seed: int) -> dict[str, Any]:
         stack.enter_context(patch("stages.finetune.training.fit.load_weights"))  # so that the last epoch is kept
         if setting.batches == "one pool":
             stack.enter_context(patch.object(batches_module, "POOLS", 1))
+        elif setting.batches == "labels mixed":
+            labels = open_tokens(paths.tokens).labels[np.sort(positions[0])]
+            stack.enter_context(patch.object(LengthBuckets, "batches", labels_mixed(labels)))
         elif setting.batches != "retune":
             stack.enter_context(patch.object(LengthBuckets, "batches", batches_of(setting.batches)))
         finetune(params_of(setting), paths, seed)
@@ -174,6 +180,28 @@ def batches_of(name: str) -> Callable[[LengthBuckets, int], list[NDArray[np.int6
     return batches
 
 
+def labels_mixed(labels: NDArray[np.int64]) -> Callable[[LengthBuckets, int], list[NDArray[np.int64]]]:
+    """Return what makes the batches of an epoch so that each has every label's share; `labels` are those of train."""
+
+    def batches(self: LengthBuckets, epoch: int) -> list[NDArray[np.int64]]:
+        random = np.random.default_rng((self.seed, epoch, 1))
+        order, size = random.permutation(len(self.lengths)), self._rows_per_pool(self.batch_size)
+        ranks = np.empty(len(order))  # of a row's length among those of its pool and label, from 0 to 1
+        for start in range(0, len(order), size):
+            pool = order[start : start + size]
+            for label in np.unique(labels):
+                rows = pool[labels[pool] == label]
+                ranks[rows[np.argsort(self.lengths[rows], kind="stable")]] = (np.arange(len(rows)) + 0.5) / len(rows)
+        found: list[NDArray[np.int64]] = []
+        for start in range(0, len(order), size):
+            pool = order[start : start + size]
+            pool = pool[np.argsort(ranks[pool], kind="stable")]
+            found += by_turns(np.split(pool, self._cuts(pool, self.batch_size, random)), random)
+        return found
+
+    return batches
+
+
 def spread(
     batches: list[NDArray[np.int64]], lengths: NDArray[np.int64], random: np.random.Generator
 ) -> list[NDArray[np.int64]]:
@@ -204,11 +232,13 @@ def peer(setting: Setting, seed: int) -> dict[str, Any]:
             "batch-size": setting.batch_size,
             "learning-rate": setting.learning_rate,
             "warmup": setting.warmup,
+            "schedule": setting.schedule,
             "seed": seed,
         }
         given = [
             f"{folder}/train.csv",
             *(text for name, value in options.items() for text in (f"--{name}", str(value))),
+            *(["--bf16"] if setting.precision == "bf16" else []),
         ]
         found = hf_trainer.main(given)
     return {name: found[name] for name in ("accuracy", "mcc")} | {"seconds": found["train_processor_s"]}
