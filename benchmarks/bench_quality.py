@@ -10,7 +10,7 @@ TASK (sms, reviews, cola, films, products, tweets) precision-TASK (the default r
 recipe-TASK (beside the Trainer), gentle-TASK (AutoGluon's layer decay and schedule) and defaults-TASK (other rates,
 poolings, epochs, schedules and layer decay); and with both in bf16 mixed-sms, mixed-sms-warmup, mixed-sms-1200,
 mixed-sms-3900, mixed-TASK (batches with every label's share, and one pool), trainer-TASK (the default recipe without
-and with layer decay and cosine, beside the Trainer), whole-sms and whole-cola (3,900 and 7,000 rows, 2 epochs)
+and with layer decay and cosine, beside the Trainer), whole-sms (3,900 rows, 2 epochs), whole-cola (7,000, 4 at 1e-4)
 
 Example: python benchmarks/bench_quality.py run sms sms-warmup --seeds 30 --runs runs.csv
          python benchmarks/bench_quality.py show sms sms-warmup --runs runs.csv
@@ -99,9 +99,9 @@ STUDIES |= {
 }
 STUDIES |= {
     f"whole-{task.lower()}": [
-        Setting(task, rows, batches, warmup=0.1, precision="bf16", **SHORT) for batches in (OURS, "Trainer")
+        Setting(task, rows, batches, warmup=0.1, precision="bf16", **options) for batches in (OURS, "Trainer")
     ]
-    for task, rows in (("SMS", 3900), ("CoLA", 7000))
+    for task, rows, options in (("SMS", 3900, SHORT), ("CoLA", 7000, SHORT | {"learning_rate": 1e-4, "epochs": 4}))
 }
 
 

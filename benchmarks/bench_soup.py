@@ -1,28 +1,28 @@
-"""Test MCC of averaged weights: of several seeds (a soup), and of the last epochs of one, beside what retune ships.
+"""Test MCC of the mean of the weights of several trainings (a soup), beside what one training gives.
 
-Each draw has its own rows of train and val (a tenth of all), on which SEEDS models are trained with the default recipe.
-They differ in the first weights of the head, dropout and the order of rows. Columns: the mean of the seeds' last
-epochs; the seed that is best on val, which is what ships; the mean of all seeds' weights; the greedy soup (seeds from
-the best on val on, each kept where the loss on val falls); the mean of the seeds' answers; the mean of the weights of
-the last 2 and the last 3 epochs, of each seed. `small_trainings` says what the tasks are.
+Each draw has its own rows of train and val, on which models are trained with the default recipe. They differ in
+dropout, the order of rows and, for `own heads`, the first weights of the head. Columns: the mean of OWN trainings with
+heads of their own; the one of these that is best on val; the mean of their weights; the mean of their answers; the mean
+of the weights of trainings with one head, of 2, 3 and 5. `loss` is that of the soup of 3 on val, less the mean of its
+members'. `small_trainings` says what the tasks are.
 
-Source: Wortsman et al., Model soups (2022); there the head's first weights are the same for all.
+Source: Wortsman et al., Model soups (2022).
 
 Example: OMP_NUM_THREADS=1 python benchmarks/bench_soup.py --task films --draws 8
 """
 
 import argparse
+import copy
 import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import torch
 from bench_quality import GENTLE, RECIPE
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import seed_everything
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 from scipy.stats import t
@@ -35,19 +35,9 @@ from stages.finetune.__main__ import main as finetune
 from stages.inference.loading import load_model, predict_tokens
 from stages.tokens import open_tokens
 
-ROWS, VAL, SEEDS = 600, 75, 3
-COLUMNS = ("seeds", "best on val", "soup", "greedy soup", "mean answer", "last 2 epochs", "last 3 epochs")
+ROWS, VAL, OWN, SOUPS = 600, 75, 3, (2, 3, 5)
+COLUMNS = ("one training", "best on val", "own heads", "answers", *(f"soup of {count}" for count in SOUPS), "loss")
 Weights = dict[str, torch.Tensor]
-
-
-class KeepEpochs(Callback):
-    """Keeps the weights of each epoch."""
-
-    def __init__(self) -> None:
-        self.epochs: list[Weights] = []
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.epochs.append({name: values.detach().clone() for name, values in pl_module.state_dict().items()})
 
 
 def mean(weights: Sequence[Weights]) -> Weights:
@@ -55,67 +45,49 @@ def mean(weights: Sequence[Weights]) -> Weights:
     return {name: torch.stack([each[name] for each in weights]).mean(0) for name in weights[0]}
 
 
-def trained(setting: Setting, seed: int) -> list[PreTrainedModel]:
-    """Train, and return the models of the last epoch, of the mean of the last 2, and of the last 3."""
-    paths, keep, fit = root_of(setting.task), KeepEpochs(), training.fit
-    fitted: list[Any] = []
-
-    def fit_and_keep(*args: Any, **kwargs: Any) -> Any:
-        fitted.append(fit(*args, **kwargs | {"callbacks": [*kwargs["callbacks"], keep]}))
-        return fitted[0]
-
-    models = []
-    with patch("stages.finetune.training.fit.load_weights"), patch.object(training, "fit", fit_and_keep):
+def trained(setting: Setting, seed: int, *, head: int) -> PreTrainedModel:
+    """Train with a seed from a head of another, and return the model of the last epoch."""
+    paths = root_of(setting.task)
+    with (
+        patch("stages.finetune.training.fit.load_weights"),
+        patch.object(training, "seed_everything", lambda *_, **options: seed_everything(head, **options)),
+    ):
         finetune(params_of(setting), paths, seed)
-    models.append(load_model(paths.finetuned(seed), precision="32"))
-    for count in (2, 3):
-        averaged = mean(keep.epochs[-count:])
-
-        def load_averaged(module: LightningModule, *args: Any, averaged: Weights = averaged, **kwargs: Any) -> Any:
-            module.load_state_dict(averaged)
-            return fitted[0]
-
-        with patch.object(training, "fit", load_averaged):
-            finetune(params_of(setting), paths, seed)
-        models.append(load_model(paths.finetuned(seed), precision="32"))
-    return models
+    return load_model(paths.finetuned(seed), precision="32")
 
 
 def run(task: str, draw: int) -> list[float]:
-    """Return the test MCC of each of COLUMNS."""
+    """Return the test MCC of each of COLUMNS, and the loss."""
     setting = Setting(task, ROWS, "retune", precision="bf16", **RECIPE, **GENTLE)
     paths = root_of(task)
     known, _, test = drawn(replace(setting, rows=ROWS + VAL), draw) if has_rows(setting) else drawn(setting, draw)
-    train, val = known[:-VAL], known[-VAL:]
+    train, val, test = known[:-VAL], np.sort(known[-VAL:]), np.sort(test)
     write_splits(paths, (train, val))
     tokens = open_tokens(paths.tokens)
 
-    def answers(model: PreTrainedModel, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        return predict_tokens(model, tokens, np.sort(rows)).astype(np.float64)
+    def answers(model: PreTrainedModel) -> NDArray[np.float64]:
+        return predict_tokens(model, tokens, test).astype(np.float64)
 
     def mcc(logits: NDArray[np.float64]) -> float:
-        return float(matthews_corrcoef(tokens.labels[np.sort(test)], logits.argmax(1)))
+        return float(matthews_corrcoef(tokens.labels[test], logits.argmax(1)))
 
     def loss(model: PreTrainedModel) -> float:
-        labels = tokens.labels[np.sort(val)]
-        return float(-log_softmax(answers(model, val), 1)[np.arange(len(labels)), labels].mean())
+        logits = predict_tokens(model, tokens, val).astype(np.float64)
+        return float(-log_softmax(logits, 1)[np.arange(len(val)), tokens.labels[val]].mean())
 
-    epochs = [trained(setting, seed) for seed in range(SEEDS)]
-    models = sorted((of_seed[0] for of_seed in epochs), key=loss)
-    weights = [{name: values.clone() for name, values in model.named_parameters()} for model in models]
-    of_test = [answers(model, test) for model in models]
-    found = [float(np.mean([mcc(logits) for logits in of_test])), mcc(of_test[0])]
-    bowl = models[0]
-    least, kept = loss(bowl), weights[:1]
-    for each in weights[1:]:
-        bowl.load_state_dict(mean([*kept, each]), strict=False)
-        if loss(bowl) < least:
-            least, kept = loss(bowl), [*kept, each]
-    greedy, soup = (
-        answers(bowl, test) for part in (kept, weights) if bowl.load_state_dict(mean(part), strict=False) is not None
-    )
-    found += [mcc(soup), mcc(greedy), mcc(np.mean([softmax(logits, 1) for logits in of_test], axis=0))]
-    return found + [float(np.mean([mcc(answers(of_seed[at], test)) for of_seed in epochs])) for at in (1, 2)]
+    def soup(models: Sequence[PreTrainedModel]) -> PreTrainedModel:
+        bowl = copy.deepcopy(models[0])
+        bowl.load_state_dict(mean([dict(model.named_parameters()) for model in models]), strict=False)
+        return bowl
+
+    own = [trained(setting, seed, head=seed) for seed in range(OWN)]
+    one_head = [own[0], *(trained(setting, seed, head=0) for seed in range(1, max(SOUPS)))]
+    of_test = [answers(model) for model in own]
+    best = int(np.argmin([loss(model) for model in own]))
+    found = [float(np.mean([mcc(logits) for logits in of_test])), mcc(of_test[best]), mcc(answers(soup(own)))]
+    found.append(mcc(np.mean([softmax(logits, 1) for logits in of_test], axis=0)))
+    found += [mcc(answers(soup(one_head[:count]))) for count in SOUPS]
+    return [*found, loss(soup(one_head[:3])) - float(np.mean([loss(model) for model in one_head[:3]]))]
 
 
 def has_rows(setting: Setting) -> bool:
@@ -149,7 +121,7 @@ def main() -> None:
             print(f"| {task} | {draw} | {' | '.join(f'{mcc:.3f}' for mcc in rows[-1])} |", flush=True)
         table = np.array(rows)
         print(f"| {task} | mean | {' | '.join(f'{mcc:.3f}' for mcc in table.mean(0))} |", flush=True)
-        print(f"| {task} | lead | {' | '.join(lead(column - table[:, 1]) for column in table.T)} |", flush=True)
+        print(f"| {task} | lead | {' | '.join(lead(column - table[:, 1]) for column in table.T[:-1])} | |", flush=True)
 
 
 if __name__ == "__main__":

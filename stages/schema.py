@@ -141,6 +141,7 @@ class Finetune(Section):
     frozen_layers: Annotated[int, Field(ge=0)]
     frozen_epochs: Positive
     lora: Lora
+    soup: Annotated[int, Field(ge=1, le=100)]
     max_epochs: Positive
     batch_size: Positive
     max_tokens_per_batch: Positive | None

@@ -89,8 +89,9 @@ def _training(sections: Sections, rows: float, tokens: float, val: float, train:
     steps = rows * share / batch
     if limit := _number(options, "limit_train_batches", 0):
         share, steps = share * min(1.0, limit / max(steps, 1e-9)), min(steps, limit)
-    epochs = _number(options, "max_epochs", 1)
-    fewest = min(epochs, _number(options, "patience", epochs) + 1)
+    trainings = _number(options, "soup", 1)
+    epochs = trainings * _number(options, "max_epochs", 1)
+    fewest = min(epochs, trainings * (_number(options, "patience", epochs) + 1))
     frozen = options.get("method") == "frozen"  # the encoder reads each row once, and the epochs train the head
     read = tokens * (share + val) if frozen else 0.0
     epoch = HEAD_STEP * steps if frozen else TRAINED * share * tokens + val * tokens + STEP * steps

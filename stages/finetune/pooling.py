@@ -35,7 +35,7 @@ def choose_pooling(
     Raises:
         ModelError: The architecture can't classify so.
     """
-    pooling = pooling_of_folder(folder, sentence_transformers=frozen) if wanted == "auto" else wanted
+    pooling = asked_pooling(folder, wanted=wanted, frozen=frozen)
     if pooling is None:
         return None
     own, kind = own_pooling(model, tokens), model.config.model_type
@@ -53,6 +53,11 @@ def choose_pooling(
         ),
     )
     return pooling  # type: ignore[return-value]
+
+
+def asked_pooling(folder: Path, *, wanted: str, frozen: bool) -> str | None:
+    """Return the pooling that the recipe, or with `auto` the encoder's folder, asks for; None: neither does."""
+    return pooling_of_folder(folder, sentence_transformers=frozen) if wanted == "auto" else wanted
 
 
 def own_pooling(model: PreTrainedModel, tokens: Tokens) -> str | None:

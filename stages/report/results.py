@@ -14,6 +14,7 @@ from stages.metrics.rule import DecisionRule, Trial
 from stages.metrics.summary import MetricValue
 from stages.paths import Paths
 from stages.predictions import Predictions, read_predictions
+from stages.report.training import kept_weights
 from stages.schema import Evaluate
 from stages.targets.target import read_target
 
@@ -89,7 +90,7 @@ class SeedResult:
         trial: Of the threshold that was or was not taken; None where none was tried.
         predictions: By split (val, test).
         curve: A row per epoch, a column per quantity.
-        best_epoch: The epoch whose weights were kept.
+        kept: Which weights were kept: `epoch 3`.
         stuck: A sentence, where the loss did not fall.
     """
 
@@ -99,7 +100,7 @@ class SeedResult:
     trial: Trial | None
     predictions: dict[str, Predictions]
     curve: pd.DataFrame
-    best_epoch: int
+    kept: str
     stuck: str | None = None
 
 
@@ -183,6 +184,6 @@ def _read_seed(paths: Paths, seed: int) -> SeedResult:
         trial=Trial(**fitted["trial"]) if fitted["trial"] else None,
         predictions=read_predictions(paths.predictions(seed)),
         curve=pd.read_csv(paths.curve(seed)),
-        best_epoch=trained["best_epoch"],
+        kept=kept_weights(trained),
         stuck=trained.get("stuck"),
     )

@@ -77,8 +77,28 @@ def _precision(taken: str | None, options: Finetune) -> str:
 def _epochs(stats: Mapping[str, Any], options: Finetune) -> str:
     name, value = stats["monitor"]["name"], stats["monitor"]["value"]
     best = "no epoch was chosen" if value is None else f"best {name}: {value:.3f}"  # fast_dev_run, or no val batches
-    kept = f"the weights of epoch {stats['best_epoch']} were kept ({best})"
-    return f"{stats['epochs']} of at most {options.max_epochs}; {kept}"
+    epochs, kept = str(stats["epochs"]), f"the weights of {kept_weights(stats)} were kept"
+    if each := stats.get("soup"):
+        epochs, values = _listed([str(one["epochs"]) for one in each]), [one["value"] for one in each]
+        kept = f"{kept_weights(stats)} was kept"
+        if value is not None:
+            best = f"{name}: {value:.3f}, of the trainings {_listed([f'{one:.3f}' for one in values])}"
+    return f"{epochs} of at most {options.max_epochs}; {kept} ({best})"
+
+
+def kept_weights(stats: Mapping[str, Any]) -> str:
+    """Return which weights a fine-tune kept: `epoch 3`, or those of several trainings.
+
+    Args:
+        stats: The contents of data/finetune/SEED/stats.json.
+    """
+    if each := stats.get("soup"):
+        return f"the mean of {len(each)} trainings (epochs {_listed([str(one['best_epoch']) for one in each])})"
+    return f"epoch {stats['best_epoch']}"
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
 def _by_split(counts: Mapping[str, int] | None) -> str:

@@ -16,7 +16,7 @@ from stages.finetune.devices import Device
 from stages.finetune.training.callbacks import EpochLog, SeedSteps, WatchLoss
 from stages.finetune.training.checkpoints import BestEpoch, Resume, load_weights
 from stages.finetune.training.lightning_module import FinetuneModule
-from stages.finetune.training.trainer import make_trainer, run_trainer
+from stages.finetune.training.trainer import make_trainer, run_trainer, validate
 from stages.schema import Finetune, Machine
 
 log = logging.getLogger(__name__)
@@ -98,6 +98,14 @@ def fit(
         load_weights(module, Path(best.best_model_path))
     _remove_checkpoints(trainer, folder)
     return Fitted(epochs.curve, best_epoch, options.monitor, value, trainer.global_step, data.real_token_share())
+
+
+def measure(module: FinetuneModule, data: FinetuneData, options: Finetune, device: Device) -> float | None:
+    """Return `finetune.monitor` on val with the weights as they are; None for `fast_dev_run`."""
+    if options.fast_dev_run:
+        return None
+    trainer = make_trainer(options, device, callbacks=[])
+    return validate(trainer, module, data).get(options.monitor)
 
 
 def _best_epoch(folder: Path, options: Finetune, mode: str) -> BestEpoch:

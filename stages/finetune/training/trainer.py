@@ -3,7 +3,8 @@
 import logging
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -72,9 +73,7 @@ def run_trainer(trainer: Trainer, module: FinetuneModule, data: FinetuneData, *,
     if checkpoint:
         log.info("resuming from the checkpoint of an earlier run")
     try:
-        with warnings.catch_warnings():
-            for message in NEEDLESS_WARNINGS:
-                warnings.filterwarnings("ignore", message=message)
+        with _without_needless_warnings():
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except torch.OutOfMemoryError as error:
         if trainer.world_size > 1:  # the other devices wait for this one's gradients
@@ -87,3 +86,20 @@ def run_trainer(trainer: Trainer, module: FinetuneModule, data: FinetuneData, *,
     module.cpu()
     torch.cuda.empty_cache()
     return False
+
+
+def validate(trainer: Trainer, module: FinetuneModule, data: FinetuneData) -> dict[str, float]:
+    """Return the metrics of val by name, with the weights as they are."""
+    with _without_needless_warnings():
+        found: list[dict[str, float]] = [
+            dict(each) for each in trainer.validate(module, datamodule=data, verbose=False)
+        ]
+    return found[0] if found else {}
+
+
+@contextmanager
+def _without_needless_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        for message in NEEDLESS_WARNINGS:
+            warnings.filterwarnings("ignore", message=message)
+        yield

@@ -16,6 +16,7 @@ from stages.metrics.summary import MetricValue
 from stages.paths import Paths
 from stages.predictions import Predictions, read_predictions
 from stages.report.results import AllSeeds
+from stages.report.training import kept_weights
 from stages.schema import Evaluate
 from stages.targets.target import read_target
 
@@ -53,7 +54,7 @@ class SeedResult:
         trials: By label, of the threshold that was or was not taken; None where none was tried.
         predictions: By split (val, test).
         curve: A row per epoch, a column per quantity.
-        best_epoch: The epoch whose weights were kept.
+        kept: Which weights were kept: `epoch 3`.
         stuck: A sentence, where the loss did not fall.
     """
 
@@ -64,7 +65,7 @@ class SeedResult:
     trials: dict[str, Trial | None]
     predictions: dict[str, Predictions]
     curve: pd.DataFrame
-    best_epoch: int
+    kept: str
     stuck: str | None = None
 
     def calibrated(self, split: str) -> NDArray[np.float32]:
@@ -104,7 +105,7 @@ def _read_seed(paths: Paths, seed: int) -> SeedResult:
         trials={label: Trial(**trial) if trial else None for label, trial in fitted["trials"].items()},
         predictions=read_predictions(paths.predictions(seed)),
         curve=pd.read_csv(paths.curve(seed)),
-        best_epoch=trained["best_epoch"],
+        kept=kept_weights(trained),
         stuck=trained.get("stuck"),
     )
 

@@ -13,6 +13,7 @@ from stages.metrics.summary import MetricValue
 from stages.paths import Paths
 from stages.predictions import Predictions, read_predictions
 from stages.report.results import AllSeeds
+from stages.report.training import kept_weights
 from stages.schema import Evaluate
 
 Floats = NDArray[np.float64]
@@ -30,7 +31,7 @@ class SeedResult:
         coverage: Share of test within that, as value, low and high; None without test rows or half width.
         predictions: By split (val, test).
         curve: A row per epoch, a column per quantity.
-        best_epoch: The epoch whose weights were kept.
+        kept: Which weights were kept: `epoch 3`.
     """
 
     seed: int
@@ -39,7 +40,7 @@ class SeedResult:
     coverage: dict[str, float] | None
     predictions: dict[str, Predictions]
     curve: pd.DataFrame
-    best_epoch: int
+    kept: str
 
     def residuals(self, split: str) -> Floats:
         """Return the number minus the prediction of each row of a split; shape (rows,)."""
@@ -67,5 +68,5 @@ def _read_seed(paths: Paths, seed: int) -> SeedResult:
         coverage=fitted["coverage"],
         predictions=read_predictions(paths.predictions(seed)),
         curve=pd.read_csv(paths.curve(seed)),
-        best_epoch=read_json(paths.finetune_stats(seed))["best_epoch"],
+        kept=kept_weights(read_json(paths.finetune_stats(seed))),
     )

@@ -34,6 +34,8 @@ def work(group: str, section: str = "finetune", lengths: dict[int, int] = LENGTH
     [
         ("finetune", "finetune", {"max_epochs": 100}, 25, 25),
         ("finetune", "finetune", {"max_epochs": 1}, 0.25, 0.25),
+        ("finetune", "finetune", {"soup": 3}, 3, 3),
+        ("crossfit", "finetune", {"soup": 3}, 3, 3),
         ("finetune", "split", {"train_fraction": 0.5}, 0.45, 0.6),  # val is read whole
         ("finetune", "finetune", {"limit_train_share": 0.5}, 0.45, 0.6),
         ("finetune", "finetune", {"limit_train_batches": 2}, 0.15, 0.35),

@@ -56,6 +56,7 @@ def finetune(root: Path) -> subprocess.CompletedProcess[str]:
     [
         {"accumulate_grad_batches": 2, "class_weights": {"bad": 1.0, "fair": 2.0, "good": 3.0}, "method": "full"},
         {"method": "frozen", "ema_decay": 0.9},
+        {"method": "partial", "frozen_layers": 1, "soup": 2},
     ],
     ids=lambda changes: changes["method"],
 )
@@ -70,7 +71,7 @@ def test_two_devices_do_what_one_does_with_twice_the_batch(
     run = finetune(two)
     assert run.returncode == 0, run.stderr
     for log in (caplog.text, run.stderr):
-        assert len(re.findall(r"epoch \d of 2", log)) == 2  # by one process alone
+        assert len(re.findall(r"epoch \d of 2", log)) == 2 * changes.get("soup", 1)  # by one process alone
     curves = [pd.read_csv(Paths(root).curve(1)) for root in (one, two)]
     pd.testing.assert_frame_equal(*curves, atol=1e-4)
     weights = [load_file(Paths(root).finetuned(1) / "model.safetensors") for root in (one, two)]

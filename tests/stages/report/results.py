@@ -24,6 +24,6 @@ def make_results(labels: np.ndarray, probabilities: np.ndarray, rule: DecisionRu
         trial=None,
         predictions={"val": val, "test": decide(test, rule)},
         curve=pd.DataFrame({"epoch": [1]}),
-        best_epoch=1,
+        kept="epoch 1",
     )
     return Results([f"class {index}" for index in range(num_labels)], "macro_f1", [seed], seed)

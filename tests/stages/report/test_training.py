@@ -45,6 +45,13 @@ def test_every_method_has_a_sentence() -> None:
             "epochs",
             "1 of at most 4; the weights of epoch 1 were kept (no epoch was chosen)",
         ),
+        (
+            {"soup": [{"epochs": 3, "best_epoch": 2, "value": 0.7}, {"epochs": 5, "best_epoch": 5, "value": 0.65}]},
+            {"max_epochs": 5},
+            "epochs",
+            "3 and 5 of at most 5; the mean of 2 trainings (epochs 2 and 5) was kept (val.loss: 0.612, of the "
+            "trainings 0.700 and 0.650)",
+        ),
         ({}, {"warmup_ratio": 0.0, "schedule": "linear", "layer_decay": 1.0}, "learning rate", "0.0002, linear"),
         (
             {},

@@ -94,6 +94,12 @@ def test_it_learns(project: Paths) -> None:
     ]
 
 
+def test_the_mean_of_several_trainings_answers_in_the_unit_of_the_data(project: Paths) -> None:
+    finetune(params_of("finetune.soup=2"), project, 3)
+    high, low = Classifier.load(project.finetuned(3))(["fast update late app", "good update late app"])
+    assert high.number > low.number > 3_000
+
+
 def test_transformers_answers_in_the_unit_of_the_data(project: Paths) -> None:
     texts = ["fast update late app", "good update late app"]  # 8,000 and 5,000
     answers = hub_pipeline("text-classification", str(project.report / "model"), truncation=True)(texts)

@@ -69,6 +69,9 @@ def _train_and_die(paths: Paths, steps: int) -> None:
         ((14,), {"method": "frozen", "max_epochs": 5}),
         ((11,), {"machine": {"checkpoint_minutes": 60.0}}),
         ((7,), {"patience": 1, "learning_rate": 0.3}),
+        ((4, 20, 9), {"soup": 2}),  # in the first training, then in the second, twice
+        ((20,), {"soup": 2, "method": "lora"}),
+        ((37,), {"soup": 3, "method": "frozen"}),
     ],
 )
 def test_a_killed_run_ends_as_one_that_was_not(
@@ -82,7 +85,7 @@ def test_a_killed_run_ends_as_one_that_was_not(
         kill_after(paths, some)
     trained = count_steps(paths)
     assert outputs(paths) == expected
-    assert trained < 18  # it did not start again
+    assert trained < 18  # it did not start again, and a training that has ended was not repeated
     assert not list(paths.checkpoints.glob("*"))
 
 
@@ -101,6 +104,26 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda content: b"",
     "another file": lambda content: pickle.dumps({"state_dict": {}}),
 }
+
+
+@pytest.mark.slow
+def test_a_damaged_sum_of_weights_is_named_and_not_used(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    write_params(paths, soup=2)
+    main(read_params(paths.params), paths, 7)
+    expected = outputs(paths)
+    remove_folder(paths.finetuned(7))
+    kill_after(paths, 20)
+    kept = paths.root / "kept"
+    shutil.copytree(paths.checkpoints, kept)
+    for kind, damaging in DAMAGES.items():
+        remove_folder(paths.checkpoints)
+        shutil.copytree(kept, paths.checkpoints)
+        [path] = paths.checkpoints.rglob("sum-*.safetensors")
+        path.write_bytes(damaging(path.read_bytes()))
+        caplog.clear()
+        assert count_steps(paths) == 36, kind
+        assert outputs(paths) == expected, kind
+        assert "is damaged, so it is not used" in caplog.text
 
 
 @pytest.mark.slow
