@@ -1,10 +1,9 @@
 """Test MCC of the mean of the weights of several trainings (a soup), beside what one training gives.
 
-Each draw has its own rows of train and val, on which models are trained with the default recipe. They differ in
-dropout, the order of rows and, for `own heads`, the first weights of the head. Columns: the mean of OWN trainings with
-heads of their own; the one of these that is best on val; the mean of their weights; the mean of their answers; the mean
-of the weights of trainings with one head, of 2, 3 and 5. `loss` is that of the soup of 3 on val, less the mean of its
-members'. `small_trainings` says what the tasks are.
+Each draw has its own rows of train and val, on which models are trained with the default recipe from the same first
+weights; they differ in dropout and the order of rows. Columns: the mean of the trainings; the one that is best on val;
+the mean of the weights of the first 2, and of all 3; the mean of their answers; and the loss on val of that mean of
+weights, less that of the trainings on average. `small_trainings` says what the tasks are.
 
 Source: Wortsman et al., Model soups (2022).
 
@@ -35,8 +34,8 @@ from stages.finetune.__main__ import main as finetune
 from stages.inference.loading import load_model, predict_tokens
 from stages.tokens import open_tokens
 
-ROWS, VAL, OWN, SOUPS = 600, 75, 3, (2, 3, 5)
-COLUMNS = ("one training", "best on val", "own heads", "answers", *(f"soup of {count}" for count in SOUPS), "loss")
+ROWS, VAL, TRAININGS = 600, 75, 3
+COLUMNS = ("one training", "best on val", "soup of 2", "soup of 3", "mean answer", "loss of the soup")
 Weights = dict[str, torch.Tensor]
 
 
@@ -45,12 +44,12 @@ def mean(weights: Sequence[Weights]) -> Weights:
     return {name: torch.stack([each[name] for each in weights]).mean(0) for name in weights[0]}
 
 
-def trained(setting: Setting, seed: int, *, head: int) -> PreTrainedModel:
-    """Train with a seed from a head of another, and return the model of the last epoch."""
+def trained(setting: Setting, seed: int) -> PreTrainedModel:
+    """Train with a seed, from first weights that are the same for all, and return the model of the last epoch."""
     paths = root_of(setting.task)
     with (
         patch("stages.finetune.training.fit.load_weights"),
-        patch.object(training, "seed_everything", lambda *_, **options: seed_everything(head, **options)),
+        patch.object(training, "seed_everything", lambda *_, **options: seed_everything(0, **options)),
     ):
         finetune(params_of(setting), paths, seed)
     return load_model(paths.finetuned(seed), precision="32")
@@ -80,14 +79,12 @@ def run(task: str, draw: int) -> list[float]:
         bowl.load_state_dict(mean([dict(model.named_parameters()) for model in models]), strict=False)
         return bowl
 
-    own = [trained(setting, seed, head=seed) for seed in range(OWN)]
-    one_head = [own[0], *(trained(setting, seed, head=0) for seed in range(1, max(SOUPS)))]
-    of_test = [answers(model) for model in own]
-    best = int(np.argmin([loss(model) for model in own]))
-    found = [float(np.mean([mcc(logits) for logits in of_test])), mcc(of_test[best]), mcc(answers(soup(own)))]
+    models = [trained(setting, seed) for seed in range(TRAININGS)]
+    of_test, of_val = [answers(model) for model in models], [loss(model) for model in models]
+    found = [float(np.mean([mcc(logits) for logits in of_test])), mcc(of_test[int(np.argmin(of_val))])]
+    found += [mcc(answers(soup(models[:count]))) for count in (2, 3)]
     found.append(mcc(np.mean([softmax(logits, 1) for logits in of_test], axis=0)))
-    found += [mcc(answers(soup(one_head[:count]))) for count in SOUPS]
-    return [*found, loss(soup(one_head[:3])) - float(np.mean([loss(model) for model in one_head[:3]]))]
+    return [*found, loss(soup(models)) - float(np.mean(of_val))]
 
 
 def has_rows(setting: Setting) -> bool:
@@ -106,22 +103,23 @@ def lead(values: NDArray[np.float64]) -> str:
 
 
 def main() -> None:
-    """Print a row per draw, the mean of each column, and its paired lead over the second, which is what ships."""
+    """Print a row per draw, the mean of each column, and its paired lead over the first."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", choices=list(TASKS), action="append")
     parser.add_argument("--draws", type=int, default=8)
+    parser.add_argument("--first", type=int, default=0, help="number of the first draw")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     print(f"| task | draw | {' | '.join(COLUMNS)} |\n{'|---' * (len(COLUMNS) + 2)}|")
     for task in options.task or TASKS:
         rows = []
-        for draw in range(options.draws):
+        for draw in range(options.first, options.first + options.draws):
             rows.append(run(task, draw))
             print(f"| {task} | {draw} | {' | '.join(f'{mcc:.3f}' for mcc in rows[-1])} |", flush=True)
         table = np.array(rows)
         print(f"| {task} | mean | {' | '.join(f'{mcc:.3f}' for mcc in table.mean(0))} |", flush=True)
-        print(f"| {task} | lead | {' | '.join(lead(column - table[:, 1]) for column in table.T[:-1])} | |", flush=True)
+        print(f"| {task} | lead | {' | '.join(lead(column - table[:, 0]) for column in table.T[:-1])} | |", flush=True)
 
 
 if __name__ == "__main__":

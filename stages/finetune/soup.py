@@ -17,11 +17,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from stages.errors import ParamsError
 from stages.files import TEMPORARY, may_replace, remove_path, sha256
 from stages.finetune.training.fit import Fitted
+from stages.schema import Finetune
 
-SUM = "sum-"
+MEAN = "mean-"
 SUFFIX = ".safetensors"
+CLEARLY = 0.05  # as a share of the value; after few epochs the mean may lag by less
 log = logging.getLogger(__name__)
 
 
@@ -40,13 +43,26 @@ class Member:
     stuck: str | None
 
 
+def check_soup(options: Finetune) -> None:
+    """Check that the trainings of a soup can differ in more than the head.
+
+    Raises:
+        ParamsError: The encoder is frozen.
+    """
+    if options.soup > 1 and options.method == "frozen":
+        raise ParamsError(
+            f"finetune.soup is {options.soup}, but finetune.method frozen trains the head alone, and its trainings "
+            "hardly differ. Set finetune.soup to 1, or another method."
+        )
+
+
 def member_seeds(seed: int, count: int) -> list[int]:
     """Return the seeds of the trainings: the first is `seed` itself."""
     return [seed, *(int(word) for word in np.random.SeedSequence((seed, 1)).generate_state(count - 1))]
 
 
 class Bowl:
-    """The sum of the weights of the trainings that have ended; a file keeps it for a run that is killed.
+    """The mean of the weights of the trainings that have ended; a file keeps it for a run that is killed.
 
     Args:
         folder: Where the file lies; its name holds the SHA-256 of its bytes, so a damaged one is noticed.
@@ -59,43 +75,51 @@ class Bowl:
         self._folder = folder
         self._weights: dict[str, Tensor] = {}
         self.members: list[Member] = []
-        for path in folder.glob(f"{SUM}*{SUFFIX}"):
-            if path.stem != f"{SUM}{sha256(path)}" or not self._read(path):
+        for path in self._files():  # two, where the run was killed before it removed the older
+            if not self._read(path):
                 log.warning("%s is damaged, so it is not used", path)
-                remove_path(folder)
+                remove_path(path)
 
     def add(self, model: PreTrainedModel, member: Member) -> None:
-        """Add the weights of a training that has ended."""
+        """Add the weights of a training that has ended; a weight that all trainings left alone keeps its bits."""
+        share = 1 / (len(self.members) + 1)
         for name, weight in model.named_parameters():
             values = weight.detach().cpu()
-            self._weights[name] = self._weights[name] + values if self.members else values.clone()
+            self._weights[name] = self._weights[name].lerp(values, share) if self.members else values.clone()
         self.members.append(member)
 
     def save(self) -> None:
-        """Keep the sum in the file."""
+        """Keep the mean in the file."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        whole = self._folder / f"{SUM}{TEMPORARY}"
+        whole = self._folder / f"{MEAN}{TEMPORARY}"
         save_file(self._weights, whole, {"members": json.dumps([asdict(member) for member in self.members])})
-        path = self._folder / f"{SUM}{sha256(whole)}{SUFFIX}"
+        path = self._folder / f"{MEAN}{sha256(whole)}{SUFFIX}"
         may_replace()
         whole.replace(path)
-        for old in set(self._folder.glob(f"{SUM}*{SUFFIX}")) - {path}:
-            old.unlink()
+        for old in set(self._files()) - {path}:
+            remove_path(old)
 
     def pour(self, model: PreTrainedModel) -> None:
         """Give `model`, one of the members, the mean of the weights."""
         with torch.no_grad():
             for name, weight in model.named_parameters():
-                weight.copy_(self._weights[name] / len(self.members))
+                weight.copy_(self._weights[name])
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob(f"{MEAN}*{SUFFIX}"))
 
     def _read(self, path: Path) -> bool:
+        """Take what a file has, if it has more than is known; return whether it is sound."""
         try:
+            if path.stem != f"{MEAN}{sha256(path)}":
+                return False
             with safe_open(path, framework="pt") as file:
                 members = json.loads(file.metadata()["members"])
-                self._weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+                if len(members) > len(self.members):
+                    self.members = [Member(**each | {"fitted": Fitted(**each["fitted"])}) for each in members]
+                    self._weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
         except (OSError, SafetensorError, KeyError, ValueError):
             return False
-        self.members = [Member(**member | {"fitted": Fitted(**member["fitted"])}) for member in members]
         return True
 
 
@@ -119,8 +143,10 @@ def outcome(
     fits = [member.fitted for member in members]
     curve, monitor = mean_curve([fit.curve for fit in fits]), fits[0].monitor
     column = monitor.replace(".", "_")
-    ranked = [row for row in curve if column in row]
-    best = (min if mode == "min" else max)(ranked or curve[-1:], key=lambda row: row.get(column, 0.0))
+    ranked = [row for row in curve[: min(len(fit.curve) for fit in fits)] if column in row]
+    best = (min if mode == "min" else max)(
+        ranked or curve[-1:], key=lambda row: row.get(column, 0.0)
+    )  # of epochs that all had
     steps = sum(fit.steps for fit in fits)
     fitted = Fitted(curve, int(best["epoch"]), monitor, value, steps, fits[0].real_tokens)
     each = [{"epochs": len(fit.curve), "best_epoch": fit.best_epoch, "value": fit.best} for fit in fits]
@@ -137,12 +163,12 @@ def outcome(
 
 
 def apart(members: Sequence[Member], value: float | None, *, mode: str) -> str | None:
-    """Return a sentence if the mean of the weights is worse on val than each of its trainings; else None."""
+    """Return a sentence if the mean of the weights is clearly worse on val than each of its trainings; else None."""
     values = [member.fitted.best for member in members if member.fitted.best is not None]
     if value is None or not values:
         return None
     worst = max(values) if mode == "min" else min(values)
-    if value <= worst if mode == "min" else value >= worst:
+    if (value - worst if mode == "min" else worst - value) <= CLEARLY * abs(worst):
         return None
     return (
         f"The mean of the weights has {members[0].fitted.monitor} {value:.3f}, and the worst of its {len(values)} "

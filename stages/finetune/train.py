@@ -1,5 +1,6 @@
 """One training from the pretrained encoder to a plain fine-tuned model, on the rows of a split or of a fold."""
 
+import gc
 import logging
 import sys
 import time
@@ -21,7 +22,7 @@ from stages.finetune.encoder import check_computes, check_fit, load_encoder
 from stages.finetune.inputs import Inputs
 from stages.finetune.pooling import asked_pooling, choose_pooling
 from stages.finetune.prepare import Prepared, apply_method, prepared
-from stages.finetune.soup import Bowl, Member, member_seeds, outcome
+from stages.finetune.soup import Bowl, Member, check_soup, member_seeds, outcome
 from stages.finetune.stuck import describe_stuck
 from stages.finetune.summary import count_parameters, training_speed, training_stats
 from stages.finetune.training.checkpoints import key_of, open_folder
@@ -71,6 +72,7 @@ def train(inputs: Inputs, params: Params, paths: Paths, *, seed: int, name: str,
     options = params.finetune
     training = TRAINING[inputs.target.kind]
     training.check_options(options)
+    check_soup(options)
     learned, in_own_unit = training.learned(inputs.tokens.labels, inputs.train)
     job = Job(inputs.with_labels(learned), params, paths, detect_device(options), seed)
     pooling = asked_pooling(paths.encoder, wanted=options.head.pooling, frozen=options.method == "frozen")
@@ -152,8 +154,11 @@ class Job:
             log.info("training %d of %d, whose weights are averaged", number, len(seeds))
             trained = self.run(f"{name}.{number}", seeds[number - 1], folder / str(number))
             bowl.add(trained.model, Member(trained.fitted, trained.timings, trained.stats.get("stuck")))
-            if number < len(seeds) and not process_rank():
-                bowl.save()
+            if number < len(seeds):
+                if not process_rank():
+                    bowl.save()
+                del trained
+                gc.collect()  # a training's objects refer to one another, and hold its model
         bowl.pour(trained.model)
         mode = TRAINING[self.inputs.target.kind].MONITORS[self.params.finetune.monitor]
         fitted, stats, timings = outcome(bowl.members, self._measure(trained.model), mode=mode)

@@ -71,7 +71,7 @@ def _train_and_die(paths: Paths, steps: int) -> None:
         ((7,), {"patience": 1, "learning_rate": 0.3}),
         ((4, 20, 9), {"soup": 2}),  # in the first training, then in the second, twice
         ((20,), {"soup": 2, "method": "lora"}),
-        ((37,), {"soup": 3, "method": "frozen"}),
+        ((37,), {"soup": 3, "method": "partial", "frozen_layers": 1}),
     ],
 )
 def test_a_killed_run_ends_as_one_that_was_not(
@@ -107,7 +107,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.slow
-def test_a_damaged_sum_of_weights_is_named_and_not_used(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_mean_of_weights_is_named_and_not_used(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
     write_params(paths, soup=2)
     main(read_params(paths.params), paths, 7)
     expected = outputs(paths)
@@ -118,10 +118,10 @@ def test_a_damaged_sum_of_weights_is_named_and_not_used(paths: Paths, caplog: py
     for kind, damaging in DAMAGES.items():
         remove_folder(paths.checkpoints)
         shutil.copytree(kept, paths.checkpoints)
-        [path] = paths.checkpoints.rglob("sum-*.safetensors")
+        [path] = paths.checkpoints.rglob("mean-*.safetensors")
         path.write_bytes(damaging(path.read_bytes()))
         caplog.clear()
-        assert count_steps(paths) == 36, kind
+        assert count_steps(paths) == 34, kind  # the first training again, and the second from its own checkpoint
         assert outputs(paths) == expected, kind
         assert "is damaged, so it is not used" in caplog.text
 
