@@ -1,4 +1,4 @@
-"""One training from the pretrained encoder to a plain fine-tuned model, on the rows of a split or of a fold."""
+"""From the pretrained encoder to a plain fine-tuned model, by one training or several, on the rows of a split or fold."""
 
 import gc
 import logging
