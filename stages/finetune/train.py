@@ -1,4 +1,4 @@
-"""From the pretrained encoder to a plain fine-tuned model, by one training or several, on the rows of a split or fold."""
+"""From the pretrained encoder to a plain fine-tuned model, by one training or several, on a split or a fold."""
 
 import gc
 import logging
