@@ -107,45 +107,37 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.slow
-def test_a_damaged_mean_of_weights_is_named_and_not_used(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
-    write_params(paths, soup=2)
-    main(read_params(paths.params), paths, 7)
-    expected = outputs(paths)
-    remove_folder(paths.finetuned(7))
-    kill_after(paths, 20)
-    kept = paths.root / "kept"
-    shutil.copytree(paths.checkpoints, kept)
-    for kind, damaging in DAMAGES.items():
-        remove_folder(paths.checkpoints)
-        shutil.copytree(kept, paths.checkpoints)
-        [path] = paths.checkpoints.rglob("mean-*.safetensors")
-        path.write_bytes(damaging(path.read_bytes()))
-        caplog.clear()
-        assert count_steps(paths) == 34, kind  # the first training again, and the second from its own checkpoint
-        assert outputs(paths) == expected, kind
-        assert "is damaged, so it is not used" in caplog.text
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("options", [{}, {"ema_decay": 0.9}])
+@pytest.mark.parametrize(
+    ("options", "killed", "files", "steps"),
+    [
+        ({}, 8, ("last-*.ckpt", "best-*.ckpt"), 18),
+        ({"ema_decay": 0.9}, 8, ("last-*.ckpt", "best-*.ckpt"), 18),
+        ({"soup": 2}, 20, ("mean-*.safetensors",), 34),  # the second training goes on from its own checkpoint
+    ],
+)
 def test_a_damaged_checkpoint_is_named_and_not_used(
-    paths: Paths, options: dict[str, object], caplog: pytest.LogCaptureFixture
+    paths: Paths,
+    options: dict[str, object],
+    killed: int,
+    files: tuple[str, ...],
+    steps: int,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     write_params(paths, **options)
     main(read_params(paths.params), paths, 7)
     expected = outputs(paths)
     remove_folder(paths.finetuned(7))
-    kill_after(paths, 8)
+    kill_after(paths, killed)
     kept = paths.root / "kept"
     shutil.copytree(paths.checkpoints, kept)
-    for file in ("last-*.ckpt", "best-*.ckpt"):
+    for file in files:
         for kind, damaging in DAMAGES.items():
             remove_folder(paths.checkpoints)
             shutil.copytree(kept, paths.checkpoints)
             [path] = paths.checkpoints.rglob(file)
             path.write_bytes(damaging(path.read_bytes()))
             caplog.clear()
-            assert count_steps(paths) == 18, f"{file}: {kind}"
+            assert count_steps(paths) == steps, f"{file}: {kind}"
             assert outputs(paths) == expected, f"{file}: {kind}"
             assert "is damaged, so it is not used" in caplog.text
 
