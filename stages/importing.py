@@ -1,15 +1,23 @@
-"""Imports of large packages, without the garbage collector.
+"""Imports of large packages: without the garbage collector, and with threads that soon let others have their core.
 
-They make a million objects and no garbage, and it goes over all of them again and again: over a third of the time that
-a stage takes to import torch, transformers and Lightning and to end.
+The packages make a million objects and no garbage, and the collector goes over all of them again and again: over a
+third of the time that a stage takes to import torch, transformers and Lightning and to end.
+
+GNU OpenMP, with which torch computes, reads its settings once, when it is loaded. By itself a thread that waits for the
+others keeps its core busy for milliseconds, which is the core that they need where other work runs too.
 """
 
 import gc
+import os
+
+SPINS = "10000"  # a fraction of a millisecond; measured in benchmarks/run.md, beside other work and alone
 
 
 def start_imports() -> None:
-    """Let the garbage collector rest, until `end_imports`."""
+    """Let the garbage collector rest until `end_imports`; and OpenMP's threads wait asleep, unless a person says how."""
     gc.disable()
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 def end_imports() -> None:

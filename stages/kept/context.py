@@ -24,6 +24,7 @@ SWITCHES = (  # of libraries that multiply matrices
 OF_NO_RESULT = (
     *("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"),  # which scikit-learn sets when it is imported
     "OMP_NUM_THREADS",  # which `retune run --jobs` sets; the keys of long rows have the number of threads
+    *("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"),  # how a thread waits
 )
 # of /proc/cpuinfo: a virtual machine may call any processor "AMD EPYC", and an ARM processor has no name there
 PROCESSOR = (

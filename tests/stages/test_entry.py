@@ -4,8 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from stages.files import read_json
+from stages.importing import SPINS
 
 ROOT = Path(__file__).parents[2]
 STAGE = '''
@@ -165,3 +167,38 @@ def test_the_garbage_collector_rests_while_a_stage_is_imported_and_no_longer(tmp
 def test_a_program_that_imports_a_stage_keeps_its_garbage_collector() -> None:
     code = "import gc, stages.split.__main__; assert gc.isenabled()"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+# prints how OpenMP's threads wait, as torch finds it when it is imported; nothing if it never is
+WAITING = """
+import os, runpy, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            print("torch:", os.environ.get("GOMP_SPINCOUNT"))
+sys.meta_path.insert(0, Finder())
+sys.argv = ["stage", "--help"]
+runpy.run_module("stages." + os.environ["STAGE"], run_name="__main__", alter_sys=True)
+"""
+
+
+def torch_finds(stage: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", WAITING],
+        env={"PYTHONPATH": str(ROOT), "STAGE": stage, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return next((line for line in done.stdout.splitlines() if line.startswith("torch:")), "")
+
+
+@pytest.mark.parametrize("stage", YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"])
+def test_threads_of_every_stage_soon_let_others_have_their_core(stage: str) -> None:
+    assert torch_finds(stage) in ("", f"torch: {SPINS}")
+
+
+def test_a_person_says_how_threads_wait() -> None:
+    assert torch_finds("finetune") == f"torch: {SPINS}"
+    assert torch_finds("finetune", GOMP_SPINCOUNT="7") == "torch: 7"
+    assert torch_finds("finetune", OMP_WAIT_POLICY="active") == "torch: None"

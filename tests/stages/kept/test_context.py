@@ -13,6 +13,8 @@ import stages.crossfit.__main__, stages.extrapolate.__main__, stages.finetune.__
 assert context._machine(cpu) == before, context._machine(cpu)
 os.environ["OMP_NUM_THREADS"] = "3"  # as `retune run --jobs` does
 assert context._machine(cpu) == before
+os.environ |= {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1"}
+assert context._machine(cpu) == before
 os.environ["MKL_CBWR"] = "COMPATIBLE"
 assert context._machine(cpu) != before
 """
