@@ -70,9 +70,9 @@ def main() -> None:
                 for name, variables in WAITS.items():
                     found.setdefault(name, []).append(train(project, variables))
     print(f"beside {arguments.busy} endless loops\n")
-    print(
-        "| a thread waits awake | epoch, median s | from | to | processor s of the stage, median |\n|---|---|---|---|---|"
-    )
+    columns = ["a thread waits awake", "epoch, median s", "from", "to", "processor s of the stage, median"]
+    print(f"| {' | '.join(columns)} |")
+    print("|---" * len(columns) + "|")
     for name, runs in found.items():
         seconds = [epoch for epoch, _ in runs]
         processor = statistics.median(spent for _, spent in runs)

@@ -14,7 +14,10 @@ SPINS = "10000"  # a fraction of a millisecond; measured in benchmarks/run.md, b
 
 
 def start_imports() -> None:
-    """Let the garbage collector rest until `end_imports`; and OpenMP's threads wait asleep, unless a person says how."""
+    """Let the garbage collector rest until `end_imports`, and threads wait awake for `SPINS` turns at most.
+
+    What a person has set about threads that wait stays.
+    """
     gc.disable()
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
