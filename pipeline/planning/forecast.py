@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from pipeline.planning.work import USED, Work, stage_work
-from pipeline.repository.digests import Digests
-from pipeline.repository.graph import Graph, Stage
+from pipeline.planning.work import USED, Work, stage_work, token_cost
+from pipeline.repository.digests import Digest, Digests
+from pipeline.repository.graph import Graph, ParamValues, Stage
 from pipeline.repository.snapshot import LONGEST, ModelRows, Run, Snapshot
 
 STARTUP = 6.0  # seconds of a stage that no work explains: imports, loading, saving (measured: 3 to 8)
 STARTUP_RANGE = (0.3, 1.3)  # times STARTUP
 SHORT = 0.1  # seconds; less is not measured well
+ENCODER = "data/download/model"
 FOLD = re.compile(r"data/split/folds/[^/]+\.parquet")  # says which rows train, of those that every fold reads
 Z = 1.28  # an 80% range of a normal distribution
 USUAL_SPREAD = 0.3  # standard deviation of log seconds between equal runs on a machine that others use too
@@ -49,13 +50,40 @@ class Forecaster:
         self._now = {name: value for name, value in values.items() if isinstance(value, Mapping)}
         self._outs = {stage.name: stage.outs for stage in graph.stages}
         self._locked: dict[str, Any] = {}
+        self._cost: float | None = 1.0  # of a token in the encoder; None: nobody knows what encoder it will be
+        self._locked_cost = 1.0
         for stage in graph.stages if self._lengths else ():
             entry = snapshot.locked(stage.name)
             self._locked |= entry.params.get("params.yaml", {}) if entry else {}
+            if entry and ENCODER in entry.outs:
+                self._locked_cost = self._cost_in(entry.outs[ENCODER])
+
+    def follow(self, stage: Stage, outs: Digests, params: ParamValues) -> None:
+        """Learn from the plan of the stage that fetches the encoder which one the others will have.
+
+        Args:
+            stage: Any stage; they come in the order of the graph.
+            outs: The digests that its outputs will have, as far as they are known.
+            params: Its current parameters. What comes from the place of before is taken for the same.
+        """
+        if ENCODER not in stage.outs or not self._lengths:
+            return
+        entry = self._snapshot.locked(stage.name)
+        other = entry is not None and _source(entry.params) != _source(params)
+        self._cost = self._cost_in(outs[ENCODER]) if ENCODER in outs else None if other else self._locked_cost
+
+    def _cost_in(self, folder: Digest) -> float:
+        content = self._snapshot.content(folder, ENCODER, "config.json")
+        try:
+            config = json.loads(content or b"{}")
+        except (ValueError, RecursionError):
+            config = {}
+        return token_cost(config if isinstance(config, Mapping) else {})
 
     def work(self, stage: Stage) -> Work | None:
-        """The work of a stage with the current parameters."""
-        return stage_work(stage.group, self._now, self._lengths)
+        """The work of a stage with the current parameters; None if nothing tells."""
+        known = self._cost if _model(stage) else 1.0
+        return None if known is None else stage_work(stage.group, self._now, self._lengths, cost=known)
 
     def reads(self, stage: Stage, deps: Digests) -> ModelRows | None:
         """The rows that a model computes for a stage, once for all runs where they are kept; None: no model does.
@@ -95,16 +123,19 @@ class Forecaster:
         return self._snapshot.kept(rows)
 
     def of(self, stage: Stage, *, kept: bool | None = None) -> Forecast | None:
-        """How long a stage would take now; None if it never ran here.
+        """How long a stage would take now; None if it never ran here, or computes with a model yet to be fetched.
 
         Args:
             stage: The stage.
             kept: See `kept`.
         """
+        if self._cost is None and _model(stage):
+            return None
         runs, work = self._snapshot.runs(stage), self.work(stage)
         if not runs:  # nothing but the seconds of its last run, which had the parameters of dvc.lock
             seconds = self._snapshot.seconds(stage)
-            then = stage_work(stage.group, {**self._now, **self._locked}, self._lengths)
+            locked = {**self._now, **self._locked}
+            then = stage_work(stage.group, locked, self._lengths, cost=self._locked_cost if _model(stage) else 1.0)
             runs = () if seconds is None else (Run(seconds, then.done(self._snapshot.timings(stage)) if then else 0.0),)
         return forecast(runs, work.without_kept(kept) if work else None)
 
@@ -112,6 +143,12 @@ class Forecaster:
 def _model(stage: Stage) -> str | None:
     """The folder of the model with which a stage computes."""
     return next((dep for dep in stage.deps if dep.startswith("data/") and dep.endswith("/model")), None)
+
+
+def _source(params: ParamValues) -> Any:
+    """Where an encoder comes from."""
+    value = params.get("params.yaml", {}).get("download.model")
+    return value.get("source") if isinstance(value, Mapping) else value
 
 
 def forecast(runs: Sequence[Run], work: Work | None) -> Forecast | None:

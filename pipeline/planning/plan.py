@@ -96,6 +96,7 @@ def make_plan(
         else:
             parents = {name: outs_of[name] for name in graph.parents[stage.name]}
             plans[stage.name] = _plan_stage(snapshot, stage, parents, plans, force=stage.name in force)
+        forecaster.follow(stage, plans[stage.name].outs, plans[stage.name].params)
         if plans[stage.name].state in ("runs", "pending"):
             plans[stage.name] = _with_times(plans[stage.name], stage, forecaster)
     return tuple(plans.values())

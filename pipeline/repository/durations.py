@@ -10,7 +10,7 @@ from pipeline.repository.snapshot import LONGEST, MOST_WORK, Run
 from stages.paths import Paths
 
 HISTORY = ".retune/seconds.json"  # stage -> seconds of its last run, with whatever parameters
-RUNS = ".retune/work.json"  # stage without its item -> its last runs, each [seconds, work that was done]
+RUNS = ".retune/runs.json"  # stage without its item -> its last runs, each [seconds, work that was done]
 KEPT = 20  # runs
 MOST_ROWS = 10**12  # of a length; more is damage, too
 

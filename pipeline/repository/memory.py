@@ -15,7 +15,7 @@ FILES = (
     "run.lock",
     "run.json",
     "seconds.json",
-    "work.json",
+    "runs.json",
     "rates.json",
     "rows/computed.json",
     "params.yaml",

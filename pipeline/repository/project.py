@@ -122,6 +122,11 @@ class Project:
         """See `Snapshot.folder_files`."""
         return self.store.folder_files(folder) or self._tree.former_files(folder, path)
 
+    def content(self, folder: Digest, path: str, name: str) -> bytes | None:
+        """See `Snapshot.content`."""
+        file = (self.folder_files(folder, path) or {}).get(name)
+        return self.store.content(file) if file else None
+
     def only_comments(self, stage: Stage, path: str, before: Digest) -> bool:
         """See `Snapshot.only_comments`."""
         return self._same_code(path, before.md5) and not any(map(self._reads_code, self._code(stage.deps)))

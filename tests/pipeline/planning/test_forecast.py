@@ -1,15 +1,17 @@
 """Expected times: they scale with the work, and their ranges hold what happens."""
 
+import json
 import random
 from typing import Any
 
 import pytest
 
-from pipeline.planning.forecast import Forecast, forecast
+from pipeline.planning.forecast import ENCODER, Forecast, forecast
 from pipeline.planning.plan import make_plan
-from pipeline.planning.work import Work, stage_work
+from pipeline.planning.work import Work, stage_work, token_cost
+from pipeline.repository.digests import Digest
 from pipeline.repository.graph import LockEntry, Stage, build_graph
-from pipeline.repository.snapshot import Run
+from pipeline.repository.snapshot import Recorded, Run
 from tests.pipeline.planning.memory import MemorySnapshot
 
 LENGTHS = {10: 100, 50: 100, 200: 10}
@@ -139,3 +141,104 @@ def test_a_plan_scales_the_last_run_by_the_parameters_of_dvc_lock() -> None:
     assert plan.range is not None
     assert plan.range[0] < plan.seconds < plan.range[1]
     assert set(plan.as_json()) == {"stage", "state", "reasons", "seconds", "seconds_low", "seconds_high"}
+
+
+CONFIGS = {
+    "tiny": {"hidden_size": 128, "num_hidden_layers": 2, "intermediate_size": 512},
+    "bundled": {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536},
+    "distilbert-base": {"dim": 768, "n_layers": 6, "hidden_dim": 3072},
+    "bert-base": {"hidden_size": 768, "num_hidden_layers": 12, "intermediate_size": 3072},
+    "gpt2": {"n_embd": 768, "n_layer": 12, "n_inner": None},
+    "bert-large": {"hidden_size": 1024, "num_hidden_layers": 24, "intermediate_size": 4096},
+}
+IN_LAYERS = {"tiny": 0.4, "bundled": 10.6, "distilbert-base": 42.5, "bert-base": 85, "gpt2": 85, "bert-large": 302}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_token_costs_what_the_layers_of_an_encoder_weigh(name: str) -> None:
+    """In millions of weights, as published, of the encoders without their embeddings."""
+    cost = token_cost(CONFIGS[name]) / token_cost(CONFIGS["bundled"])
+    assert cost == pytest.approx(IN_LAYERS[name] / IN_LAYERS["bundled"], rel=0.03)
+    assert token_cost(CONFIGS["bundled"]) == 1
+
+
+@pytest.mark.parametrize("value", [None, "many", True, -1, float("nan"), float("inf"), 10**400, [], {}, 1e20])
+def test_a_config_that_makes_no_sense_breaks_no_plan(value: Any) -> None:
+    for key in ("hidden_size", "num_hidden_layers", "intermediate_size"):
+        assert 0 < token_cost({**CONFIGS["bundled"], key: value}) < float("inf")
+    assert token_cost({}) == 1
+
+
+@pytest.mark.parametrize("group", ["finetune", "evaluate", "crossfit", "extrapolate"])
+def test_a_larger_encoder_takes_longer_where_it_computes(group: str) -> None:
+    base, large = (stage_work(group, BASE, LENGTHS, cost=cost) for cost in (1.0, 8.0))
+    assert base is not None
+    assert large is not None
+    assert 1 < large.most / base.most <= 8
+    assert large.done({}) == pytest.approx(large.most)
+    assert large.done({"computed_tokens": 0}) == pytest.approx(max(large.most - large.read, 1))
+
+
+def test_a_larger_encoder_makes_no_other_stage_longer() -> None:
+    base, large = (stage_work("tokenize", BASE, LENGTHS, cost=cost) for cost in (1.0, 8.0))
+    assert base is not None
+    assert large is not None
+    assert large.most == base.most
+
+
+def with_encoder(now: str, *, fetched: bool, source: str = "b") -> MemorySnapshot:
+    """A project that ran twice with the bundled encoder, from place `a`; now it has, or will have, another one."""
+    old, new = Digest("old.dir"), Digest("new.dir")
+    download = LockEntry("download", {}, {"params.yaml": {"download.model": {"source": "a"}}}, {ENCODER: old})
+    snapshot = MemorySnapshot(
+        lock={"download@model": download},
+        values={"params.yaml": {**BASE, "download.model": {"source": source}}},
+        contents={
+            (ENCODER, "old.dir", "config.json"): json.dumps(CONFIGS["bundled"]).encode(),
+            (ENCODER, "new.dir", "config.json"): json.dumps(CONFIGS[now]).encode(),
+        },
+        tokens=LENGTHS,
+    )
+    then = work("finetune")
+    snapshot.noted = {"finetune": (Run(46.0, then), Run(86.0, 2 * then)), "tokenize": (Run(9.0, work("tokenize")),)}
+    if fetched:
+        recorded = LockEntry("download", {}, {}, {ENCODER: new})
+        snapshot.records = {"download@model": Recorded(recorded, "cache")}
+        snapshot.cache = {"new.dir"}
+    return snapshot
+
+
+FETCHING = build_graph(
+    [
+        Stage("download@model", "download", (), {"params.yaml": ("download.model",)}, (ENCODER,)),
+        Stage("tokenize", "tokenize", (f"{ENCODER}/tokenizer.json",), {}, ("data/tokenize",)),
+        Stage("finetune@1", "finetune", (ENCODER, "data/tokenize"), {}, ("data/finetune/1/model",)),
+    ]
+)
+
+
+def seconds(snapshot: MemorySnapshot) -> dict[str, float | None]:
+    return {plan.stage: plan.seconds for plan in make_plan(FETCHING, snapshot)}
+
+
+def test_an_encoder_that_was_fetched_before_is_forecast_by_its_size() -> None:
+    cost = IN_LAYERS["bert-base"] / IN_LAYERS["bundled"]
+    assert seconds(with_encoder("bert-base", fetched=True))["finetune@1"] == pytest.approx(6 + 40 * cost, rel=0.05)
+    assert seconds(with_encoder("bundled", fetched=True))["finetune@1"] == pytest.approx(46, rel=0.01)
+
+
+def test_of_an_encoder_from_another_place_nobody_knows_how_long_it_takes() -> None:
+    found = seconds(with_encoder("bert-base", fetched=False))
+    assert found["finetune@1"] is None
+    assert found["tokenize"] == pytest.approx(9)
+
+
+def test_an_encoder_that_is_fetched_again_from_its_place_is_the_same() -> None:
+    assert seconds(with_encoder("bert-base", fetched=False, source="a"))["finetune@1"] == pytest.approx(46, rel=0.01)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"7", b"[" * 100_000, b'{"hidden_size": "many"}', b"\xff"])
+def test_a_damaged_config_is_no_size(content: bytes) -> None:
+    snapshot = with_encoder("bert-base", fetched=True)
+    snapshot.contents[ENCODER, "new.dir", "config.json"] = content
+    assert seconds(snapshot)["finetune@1"] == pytest.approx(46, rel=0.01)
