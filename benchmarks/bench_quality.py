@@ -10,7 +10,8 @@ TASK (sms, reviews, cola, films, products, tweets) precision-TASK (the default r
 recipe-TASK (beside the Trainer), gentle-TASK (AutoGluon's layer decay and schedule) and defaults-TASK (other rates,
 poolings, epochs, schedules and layer decay); and with both in bf16 mixed-sms, mixed-sms-warmup, mixed-sms-1200,
 mixed-sms-3900, mixed-TASK (batches with every label's share, and one pool), trainer-TASK (the default recipe without
-and with layer decay and cosine, beside the Trainer), whole-sms (3,900 rows, 2 epochs), whole-cola (7,000, 4 at 1e-4), whole-precision-cola (bf16 and float32)
+and with layer decay and cosine, beside the Trainer), whole-sms (3,900 rows, 2 epochs), whole-cola (7,000, 4
+at 1e-4), whole-precision-cola (that in bf16 and in float32)
 
 Example: python benchmarks/bench_quality.py run sms sms-warmup --seeds 30 --runs runs.csv
          python benchmarks/bench_quality.py show sms sms-warmup --runs runs.csv
