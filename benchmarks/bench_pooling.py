@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from finetune_data import ROOT, cola, score_test, sms_spam, write_root
+from finetune_data import ROOT, cola, rated_sentences, score_test, sms_spam, write_root
 from ruamel.yaml import YAML
 
 from stages.finetune.__main__ import main as finetune
@@ -23,6 +23,7 @@ from stages.paths import Paths
 TASKS = {
     "SMS": sms_spam,
     "CoLA": lambda: cola("in_domain_train"),
+    "films": lambda: rated_sentences("movieReview"),
     "app reviews": lambda: pd.read_csv(ROOT / "data/samples/app_reviews.csv").assign(
         text=lambda table: table.content, label=lambda table: table.score.rank(method="dense").astype(int) - 1
     ),

@@ -9,9 +9,9 @@ Studies: sms, sms-warmup (480 messages, 2 epochs, without and with warmup), revi
 TASK (sms, reviews, cola, films, products, tweets) precision-TASK (the default recipe in bf16 and in float32),
 recipe-TASK (beside the Trainer), gentle-TASK (AutoGluon's layer decay and schedule) and defaults-TASK (other rates,
 poolings, epochs, schedules and layer decay); and with both in bf16 mixed-sms, mixed-sms-warmup, mixed-sms-1200,
-mixed-sms-3900, mixed-TASK (batches with every label's share, and one pool), trainer-TASK (the default recipe without
-and with layer decay and cosine, beside the Trainer), whole-sms (3,900 rows, 2 epochs), whole-cola (7,000, 4
-at 1e-4), whole-precision-cola (that in bf16 and in float32)
+mixed-sms-3900, mixed-cola-7000, mixed-TASK (batches with every label's share, and one pool), trainer-TASK (the default
+recipe without and with layer decay and cosine, beside the Trainer), whole-sms (3,900 rows, 2 epochs) and whole-cola
+(7,000, 4 at 1e-4; whole-precision-cola: in bf16 and in float32; whole-pooling-cola: what the head reads)
 
 Example: python benchmarks/bench_quality.py run sms sms-warmup --seeds 30 --runs runs.csv
          python benchmarks/bench_quality.py show sms sms-warmup --runs runs.csv
@@ -105,6 +105,8 @@ STUDIES |= {
     for task, rows, options in (("SMS", 3900, SHORT), ("CoLA", 7000, SHORT | {"learning_rate": 1e-4, "epochs": 4}))
 }
 STUDIES["whole-precision-cola"] = [one := STUDIES["whole-cola"][0], replace(one, precision="32")]
+STUDIES["whole-pooling-cola"] = [one, replace(one, pooling="mean")]
+STUDIES["mixed-cola-7000"] = [one, replace(one, batches="labels mixed")]
 
 
 def run(settings: list[Setting], seeds: range, file: Path) -> None:
