@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import median
 from typing import Any
 
@@ -51,29 +52,36 @@ class Forecaster:
         self._outs = {stage.name: stage.outs for stage in graph.stages}
         self._locked: dict[str, Any] = {}
         self._cost: float | None = 1.0  # of a token in the encoder; None: nobody knows what encoder it will be
-        self._locked_cost = 1.0
+        self._locked_cost: float | None = 1.0  # the same when the stages last ran
         for stage in graph.stages if self._lengths else ():
             entry = snapshot.locked(stage.name)
-            self._locked |= entry.params.get("params.yaml", {}) if entry else {}
-            if entry and ENCODER in entry.outs:
-                self._locked_cost = self._cost_in(entry.outs[ENCODER])
+            if entry is None:
+                continue
+            self._locked |= entry.params.get("params.yaml", {})
+            if encoder := entry.deps.get(ENCODER) or entry.outs.get(ENCODER):  # those that read it come last
+                self._locked_cost = self._cost_in(encoder)
 
     def follow(self, stage: Stage, outs: Digests, params: ParamValues) -> None:
-        """Learn from the plan of the stage that fetches the encoder which one the others will have.
+        """Learn which encoder the other stages will have from the one that fetches it.
 
         Args:
-            stage: Any stage; they come in the order of the graph.
+            stage: It writes `ENCODER`.
             outs: The digests that its outputs will have, as far as they are known.
             params: Its current parameters. What comes from the place of before is taken for the same.
         """
-        if ENCODER not in stage.outs or not self._lengths:
+        if not self._lengths:
             return
         entry = self._snapshot.locked(stage.name)
-        other = entry is not None and _source(entry.params) != _source(params)
-        self._cost = self._cost_in(outs[ENCODER]) if ENCODER in outs else None if other else self._locked_cost
+        known = outs.get(ENCODER)
+        if known is None and entry and _source(entry.params) == _source(params):
+            known = entry.outs.get(ENCODER)
+        self._cost = self._cost_in(known) if known else None
 
-    def _cost_in(self, folder: Digest) -> float:
-        content = self._snapshot.content(folder, ENCODER, "config.json")
+    @cache  # noqa: B019
+    def _cost_in(self, folder: Digest) -> float | None:
+        content = self._snapshot.content(folder, "config.json")
+        if content is None:
+            return None
         try:
             config = json.loads(content or b"{}")
         except (ValueError, RecursionError):
@@ -123,7 +131,7 @@ class Forecaster:
         return self._snapshot.kept(rows)
 
     def of(self, stage: Stage, *, kept: bool | None = None) -> Forecast | None:
-        """How long a stage would take now; None if it never ran here, or computes with a model yet to be fetched.
+        """How long a stage would take now; None if it never ran here, or computes with a model of an unknown size.
 
         Args:
             stage: The stage.
@@ -135,7 +143,10 @@ class Forecaster:
         if not runs:  # nothing but the seconds of its last run, which had the parameters of dvc.lock
             seconds = self._snapshot.seconds(stage)
             locked = {**self._now, **self._locked}
-            then = stage_work(stage.group, locked, self._lengths, cost=self._locked_cost if _model(stage) else 1.0)
+            cost = self._locked_cost if _model(stage) else 1.0
+            if cost is None:
+                return None
+            then = stage_work(stage.group, locked, self._lengths, cost=cost)
             runs = () if seconds is None else (Run(seconds, then.done(self._snapshot.timings(stage)) if then else 0.0),)
         return forecast(runs, work.without_kept(kept) if work else None)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
-from pipeline.planning.forecast import Forecaster
+from pipeline.planning.forecast import ENCODER, Forecaster
 from pipeline.planning.reasons import comment_changes, input_reasons, output_reasons
 from pipeline.planning.work import Work
 from pipeline.repository.digests import Digest, Digests, PathIndex, files_under, folder_digest
@@ -96,7 +96,8 @@ def make_plan(
         else:
             parents = {name: outs_of[name] for name in graph.parents[stage.name]}
             plans[stage.name] = _plan_stage(snapshot, stage, parents, plans, force=stage.name in force)
-        forecaster.follow(stage, plans[stage.name].outs, plans[stage.name].params)
+        if ENCODER in stage.outs:
+            forecaster.follow(stage, plans[stage.name].outs, read_values(snapshot, stage))
         if plans[stage.name].state in ("runs", "pending"):
             plans[stage.name] = _with_times(plans[stage.name], stage, forecaster)
     return tuple(plans.values())

@@ -8,7 +8,7 @@ from pipeline.repository.snapshot import MOST_WORK
 
 Sections = Mapping[str, Any]  # of params.yaml, by name
 # what architectures call the width of their layers, their number, and the width inside them
-WIDTH = ("hidden_size", "d_model", "dim", "n_embd", "emb_dim")
+WIDTH = ("hidden_size", "d_model", "dim", "n_embd", "n_embed", "emb_dim")
 LAYERS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers", "encoder_layers")
 INNER = ("intermediate_size", "hidden_dim", "d_ff", "encoder_ffn_dim", "n_inner")
 UNIT = 6 * (4 * 384**2 + 2 * 384 * 1536)  # weights that multiply a token, in the bundled encoder
@@ -58,8 +58,12 @@ class Work:
 
 
 def token_cost(config: Mapping[str, Any]) -> float:
-    """What a token costs in an encoder with this config, in those of the bundled one; 1 if the config does not tell."""
+    """About what a token costs in an encoder with this config, in those of the bundled one; 1 if that tells nothing."""
+    of_text = config.get("text_config")  # of a model of several kinds of input
+    config = of_text if isinstance(of_text, Mapping) else config
     width, layers = (_first(config, names) for names in (WIDTH, LAYERS))
+    if not layers and isinstance(blocks := config.get("block_sizes"), Sequence):
+        layers = sum(_number({"": size}, "", 0.0) for size in blocks)
     if not (width and layers):
         return 1.0
     return min(layers * (4 * width**2 + 2 * width * (_first(config, INNER) or 4 * width)) / UNIT, MOST_WORK)

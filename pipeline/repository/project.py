@@ -122,10 +122,9 @@ class Project:
         """See `Snapshot.folder_files`."""
         return self.store.folder_files(folder) or self._tree.former_files(folder, path)
 
-    def content(self, folder: Digest, path: str, name: str) -> bytes | None:
+    def content(self, folder: Digest, name: str) -> bytes | None:
         """See `Snapshot.content`."""
-        file = (self.folder_files(folder, path) or {}).get(name)
-        return self.store.content(file) if file else None
+        return self.store.content(folder, name) if folder.is_folder else b""
 
     def only_comments(self, stage: Stage, path: str, before: Digest) -> bool:
         """See `Snapshot.only_comments`."""

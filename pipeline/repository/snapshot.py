@@ -57,14 +57,8 @@ class Snapshot(Protocol):
     def folder_files(self, folder: Digest, path: str) -> Digests | None:
         """The files of the folder with this digest, now or formerly at `path`; None if no cache or commit has it."""
 
-    def content(self, folder: Digest, path: str, name: str) -> bytes | None:
-        """The content of a small file of the folder with this digest; None if this machine does not keep it.
-
-        Args:
-            folder: The folder, now or formerly at `path`.
-            path: Where it is or was.
-            name: The file in it.
-        """
+    def content(self, folder: Digest, name: str) -> bytes | None:
+        """The content of a small file of a stored folder; empty if it has no such file, None if nobody knows."""
 
     def only_comments(self, stage: Stage, path: str, before: Digest) -> bool:
         """Whether a Python file that the stage reads differs from its former state in comments and layout alone.

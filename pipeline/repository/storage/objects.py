@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dvc.config import NoRemoteError, RemoteConfigError
@@ -14,6 +15,9 @@ from dvc_objects.fs.errors import RemoteMissingDepsError
 from pipeline.repository.confinement import check_md5, is_plain
 from pipeline.repository.digests import Digest, Digests
 from stages.errors import PipelineError, UnavailableError
+from stages.special_files import SpecialFileError, open_regular
+
+MOST_BYTES = 1_000_000  # of a file whose content a plan reads
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +94,33 @@ def folder_files(md5: str, stores: Iterable[Any]) -> dict[str, Digest] | None:
         check_files(files, md5, path)
         return files
     return None
+
+
+def small_content(store: Any, folder: Digest, name: str) -> bytes | None:
+    """The content of a small file of a stored folder; empty if it has no such file, None if the store can't tell.
+
+    Nothing is said of damage, because nothing depends on the answer but what a person is shown.
+
+    Args:
+        store: On this machine.
+        folder: The folder.
+        name: The file's path in it.
+    """
+    try:
+        files = _parse_folder(_small_object(store, folder.md5), folder.md5)
+        if files is None or name not in files:
+            return None if files is None else b""
+        md5 = files[name].md5
+        content = _small_object(store, md5)
+    except (OSError, RuntimeError, ValueError, PipelineError, SpecialFileError):
+        return None
+    return content if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5 else None
+
+
+def _small_object(store: Any, md5: str) -> bytes:
+    check_md5(md5)
+    with open_regular(Path(store.oid_to_path(md5))) as file:
+        return file.read(MOST_BYTES)
 
 
 def tree_files(tree: Any) -> dict[str, Digest]:

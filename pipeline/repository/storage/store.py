@@ -16,14 +16,19 @@ from pipeline.repository.graph import LockEntry, ParamValues, Stage
 from pipeline.repository.lock import parse_entry
 from pipeline.repository.memory import read_memory
 from pipeline.repository.snapshot import Recorded
-from pipeline.repository.storage.objects import RemoteStores, folder_files, is_damaged, object_names, open_remote
+from pipeline.repository.storage.objects import (
+    RemoteStores,
+    folder_files,
+    is_damaged,
+    object_names,
+    open_remote,
+    small_content,
+)
 from pipeline.repository.storage.run_cache import RunCache, stage_key
 from stages.errors import UnavailableError
 from stages.files import write_json
-from stages.special_files import SpecialFileError, open_regular
 
 FOLDERS = ".retune/listings"  # files of source folders, which DVC does not keep
-MOST_BYTES = 1_000_000  # of a file whose content a plan reads
 Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
 
@@ -88,15 +93,9 @@ class Store:
             with contextlib.suppress(OSError):  # a plan also works where nothing can be written
                 write_json(noted, {name: digest.md5 for name, digest in files.items()})
 
-    def content(self, file: Digest) -> bytes | None:
-        """The content of a small file, if the local cache has it, undamaged."""
-        if not self._has_sound(self._cache, file):
-            return None
-        try:
-            with open_regular(Path(self._cache.oid_to_path(file.md5))) as opened:
-                return opened.read(MOST_BYTES)
-        except (OSError, SpecialFileError):
-            return None
+    def content(self, folder: Digest, name: str) -> bytes | None:
+        """See `Snapshot.content`: what the local cache has, undamaged."""
+        return small_content(self._cache, folder, name)
 
     @property
     def has_remote(self) -> bool:

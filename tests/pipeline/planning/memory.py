@@ -16,7 +16,7 @@ class MemorySnapshot:
         lock: dvc.lock.
         tree: What is at each path, files and folders.
         folders: Path and md5 of a folder -> its files.
-        contents: Path and md5 of a folder, and a file in it -> its content.
+        contents: md5 of a folder, and a file in it -> its content; None: nobody knows.
         values: File -> its parameters by full key.
         cache: md5 of everything in the local cache.
         records: Stage -> its result in the run-cache.
@@ -32,7 +32,7 @@ class MemorySnapshot:
     lock: dict[str, LockEntry] = field(default_factory=dict)
     tree: dict[str, Digest] = field(default_factory=dict)
     folders: dict[tuple[str, str], Digests] = field(default_factory=dict)
-    contents: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
+    contents: dict[tuple[str, str], bytes | None] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     cache: set[str] = field(default_factory=set)
     records: dict[str, Recorded] = field(default_factory=dict)
@@ -56,8 +56,8 @@ class MemorySnapshot:
     def folder_files(self, folder: Digest, path: str) -> Digests | None:
         return self.folders.get((path, folder.md5))
 
-    def content(self, folder: Digest, path: str, name: str) -> bytes | None:
-        return self.contents.get((path, folder.md5, name))
+    def content(self, folder: Digest, name: str) -> bytes | None:
+        return self.contents.get((folder.md5, name), b"")
 
     def only_comments(self, stage: Stage, path: str, before: Digest) -> bool:
         return (path, before.md5) in self.comments

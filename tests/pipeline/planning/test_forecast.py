@@ -150,8 +150,13 @@ CONFIGS = {
     "bert-base": {"hidden_size": 768, "num_hidden_layers": 12, "intermediate_size": 3072},
     "gpt2": {"n_embd": 768, "n_layer": 12, "n_inner": None},
     "bert-large": {"hidden_size": 1024, "num_hidden_layers": 24, "intermediate_size": 4096},
+    "funnel": {"d_model": 768, "block_sizes": [4, 4, 4], "d_inner": 3072},
+    "of several kinds of input": {
+        "text_config": {"hidden_size": 768, "num_hidden_layers": 12, "intermediate_size": 3072}
+    },
 }
 IN_LAYERS = {"tiny": 0.4, "bundled": 10.6, "distilbert-base": 42.5, "bert-base": 85, "gpt2": 85, "bert-large": 302}
+IN_LAYERS |= {"funnel": 85, "of several kinds of input": 85}
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -186,59 +191,99 @@ def test_a_larger_encoder_makes_no_other_stage_longer() -> None:
     assert large.most == base.most
 
 
-def with_encoder(now: str, *, fetched: bool, source: str = "b") -> MemorySnapshot:
-    """A project that ran twice with the bundled encoder, from place `a`; now it has, or will have, another one."""
+def project(now: str, *, source: str = "b", **found: Any) -> MemorySnapshot:
+    """A project whose stages ran with the bundled encoder, from place `a`; `now` is another one, from `source`.
+
+    Args:
+        now: Its name.
+        source: Where params.yaml has it from.
+        found: What differs: `fetched`, if the run-cache has it.
+    """
     old, new = Digest("old.dir"), Digest("new.dir")
-    download = LockEntry("download", {}, {"params.yaml": {"download.model": {"source": "a"}}}, {ENCODER: old})
+    lock = {
+        "download@model": LockEntry("fetch", {}, {"params.yaml": {"download.model": {"source": "a"}}}, {ENCODER: old}),
+        "finetune@1": LockEntry("finetune", {ENCODER: old}, {}, {}),
+    }
     snapshot = MemorySnapshot(
-        lock={"download@model": download},
+        lock=lock,
         values={"params.yaml": {**BASE, "download.model": {"source": source}}},
         contents={
-            (ENCODER, "old.dir", "config.json"): json.dumps(CONFIGS["bundled"]).encode(),
-            (ENCODER, "new.dir", "config.json"): json.dumps(CONFIGS[now]).encode(),
+            ("old.dir", "config.json"): json.dumps(CONFIGS["bundled"]).encode(),
+            ("new.dir", "config.json"): json.dumps(CONFIGS[now]).encode(),
         },
         tokens=LENGTHS,
     )
     then = work("finetune")
     snapshot.noted = {"finetune": (Run(46.0, then), Run(86.0, 2 * then)), "tokenize": (Run(9.0, work("tokenize")),)}
-    if fetched:
-        recorded = LockEntry("download", {}, {}, {ENCODER: new})
-        snapshot.records = {"download@model": Recorded(recorded, "cache")}
+    if found.get("fetched"):
+        snapshot.records = {"download@model": Recorded(LockEntry("fetch", {}, {}, {ENCODER: new}), "cache")}
         snapshot.cache = {"new.dir"}
     return snapshot
 
 
 FETCHING = build_graph(
     [
-        Stage("download@model", "download", (), {"params.yaml": ("download.model",)}, (ENCODER,)),
+        Stage("download@model", "fetch", (), {"params.yaml": ("download.model",)}, (ENCODER,)),
         Stage("tokenize", "tokenize", (f"{ENCODER}/tokenizer.json",), {}, ("data/tokenize",)),
         Stage("finetune@1", "finetune", (ENCODER, "data/tokenize"), {}, ("data/finetune/1/model",)),
+        Stage("evaluate@1", "evaluate", ("data/finetune/1/model", "data/tokenize"), {}, ("data/evaluate",)),
     ]
 )
+LARGER = IN_LAYERS["bert-base"] / IN_LAYERS["bundled"]
 
 
-def seconds(snapshot: MemorySnapshot) -> dict[str, float | None]:
-    return {plan.stage: plan.seconds for plan in make_plan(FETCHING, snapshot)}
+def seconds(snapshot: MemorySnapshot, **options: Any) -> dict[str, float | None]:
+    return {plan.stage: plan.seconds for plan in make_plan(FETCHING, snapshot, **options)}
 
 
 def test_an_encoder_that_was_fetched_before_is_forecast_by_its_size() -> None:
-    cost = IN_LAYERS["bert-base"] / IN_LAYERS["bundled"]
-    assert seconds(with_encoder("bert-base", fetched=True))["finetune@1"] == pytest.approx(6 + 40 * cost, rel=0.05)
-    assert seconds(with_encoder("bundled", fetched=True))["finetune@1"] == pytest.approx(46, rel=0.01)
+    assert seconds(project("bert-base", fetched=True))["finetune@1"] == pytest.approx(6 + 40 * LARGER, rel=0.05)
+    assert seconds(project("bundled", fetched=True))["finetune@1"] == pytest.approx(46, rel=0.01)
+
+
+def test_the_last_run_is_scaled_from_the_encoder_that_it_had() -> None:
+    """Without the notes of earlier runs; the new encoder was fetched, and nothing has run with it."""
+    snapshot = project("bert-base", fetched=True)
+    fetched = LockEntry("fetch", {}, {"params.yaml": {"download.model": {"source": "b"}}}, {ENCODER: Digest("new.dir")})
+    snapshot.lock["download@model"] = fetched
+    snapshot.noted, snapshot.times = {}, {"finetune@1": 46.0}
+    assert seconds(snapshot)["finetune@1"] == pytest.approx(6 + 40 * LARGER, rel=0.05)
 
 
 def test_of_an_encoder_from_another_place_nobody_knows_how_long_it_takes() -> None:
-    found = seconds(with_encoder("bert-base", fetched=False))
-    assert found["finetune@1"] is None
+    found = seconds(project("bert-base"))
+    assert (found["finetune@1"], found["evaluate@1"]) == (None, None)
     assert found["tokenize"] == pytest.approx(9)
+    without_lock = project("bert-base")
+    without_lock.lock = {}
+    assert seconds(without_lock)["finetune@1"] is None
 
 
-def test_an_encoder_that_is_fetched_again_from_its_place_is_the_same() -> None:
-    assert seconds(with_encoder("bert-base", fetched=False, source="a"))["finetune@1"] == pytest.approx(46, rel=0.01)
+@pytest.mark.parametrize("running", [(), ("download@model",)])
+def test_an_encoder_that_is_fetched_again_from_its_place_is_the_same(running: tuple[str, ...]) -> None:
+    found = seconds(project("bert-base", source="a"), running=running)
+    assert found["finetune@1"] == pytest.approx(46, rel=0.01)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"7", b"[" * 100_000, b'{"hidden_size": "many"}', b"\xff"])
-def test_a_damaged_config_is_no_size(content: bytes) -> None:
-    snapshot = with_encoder("bert-base", fetched=True)
-    snapshot.contents[ENCODER, "new.dir", "config.json"] = content
+def test_a_config_that_tells_nothing_is_no_size(content: bytes) -> None:
+    snapshot = project("bert-base", fetched=True)
+    snapshot.contents["new.dir", "config.json"] = content
     assert seconds(snapshot)["finetune@1"] == pytest.approx(46, rel=0.01)
+
+
+def test_a_config_that_is_not_here_is_no_forecast() -> None:
+    snapshot = project("bert-base", fetched=True)
+    snapshot.contents["new.dir", "config.json"] = None
+    assert seconds(snapshot)["finetune@1"] is None
+
+
+def test_a_plan_reads_the_encoder_s_config_no_more_often_with_more_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, snapshot = [], project("bert-base", fetched=True)
+    monkeypatch.setattr(snapshot, "content", lambda folder, name: read.append(folder) or b"{}")
+    more = [
+        Stage(f"finetune@{seed}", "finetune", (ENCODER,), {}, (f"data/finetune/{seed}/model",)) for seed in range(9)
+    ]
+    snapshot.lock |= {stage.name: LockEntry("finetune", {ENCODER: Digest("old.dir")}, {}, {}) for stage in more}
+    make_plan(build_graph([FETCHING.stages[0], *more]), snapshot)
+    assert len(read) == 2

@@ -149,6 +149,7 @@ def test_an_encoder_that_is_yet_to_be_fetched_may_be_the_same(tmp_path: Path) ->
     machine = Machine(tmp_path, method="frozen")
     machine.run(finetune(1))
     fetch = Stage("download@model", "fetch", params={"params.yaml": ("download",)}, outs=(ENCODER,))
+    machine.lock["download@model"] = LockEntry("other", {}, {}, {ENCODER: Digest("a")})
     plan = machine.plan(fetch, finetune(2))  # which has no result yet, so it runs whatever is fetched
     assert plan.state == "pending"
     assert plan.range

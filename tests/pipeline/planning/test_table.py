@@ -108,12 +108,12 @@ def test_what_comes_from_the_remote_is_said() -> None:
         (PLANS, f"Expected: 43 s{LESS}."),
         (
             [*PLANS, StagePlan("a", "runs", seconds=None), StagePlan("b", "runs", seconds=3000.0)],
-            f"Expected: 50 min 43 s, plus a (never run here, or not with this encoder){LESS}.",
+            f"Expected: 50 min 43 s, plus a (never run here, or with an encoder that is not here yet){LESS}.",
         ),
         ([StagePlan("a", "runs", seconds=None)], "Expected: unknown, none of these stages has run here before."),
         (
             [StagePlan(name, "runs", seconds=None) for name in "abc"] + [StagePlan("d", "pending", seconds=5.0)],
-            f"Expected: 5 s, plus a, b and c (never run here, or not with this encoder){LESS}.",
+            f"Expected: 5 s, plus a, b and c (never run here, or with an encoder that is not here yet){LESS}.",
         ),
         ([*PLANS[:2], StagePlan("a", "pending", seconds=5.0)], f"Expected: 5 s{LESS}."),
         ([StagePlan("a", "runs", seconds=9.0, range=(5.0, 20.0))] * 2, "Expected: 18 s (10 s to 40 s)."),
