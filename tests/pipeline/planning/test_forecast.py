@@ -184,6 +184,15 @@ def test_a_larger_encoder_takes_longer_where_it_computes(group: str) -> None:
     assert large.done({"computed_tokens": 0}) == pytest.approx(max(large.most - large.read, 1))
 
 
+@pytest.mark.parametrize("group", ["evaluate", "extrapolate"])
+def test_half_of_the_tokens_are_half_of_what_is_read_whatever_the_encoder(group: str) -> None:
+    tokens = stage_work(group, BASE, LENGTHS)
+    large = stage_work(group, BASE, LENGTHS, cost=8.0)
+    assert tokens is not None
+    assert large is not None
+    assert large.done({"computed_tokens": tokens.read / 2}) == pytest.approx(large.most - large.read / 2)
+
+
 def test_a_larger_encoder_makes_no_other_stage_longer() -> None:
     base, large = (stage_work("tokenize", BASE, LENGTHS, cost=cost) for cost in (1.0, 8.0))
     assert base is not None
