@@ -1,6 +1,7 @@
-"""How often the times that a plan expects hold: random changes of the small project of the tests, each run for real.
+"""How often the times that a plan expects hold: random changes of a project, each run for real.
 
-    python benchmarks/bench_forecast.py --changes 40 --minutes 6
+    python benchmarks/bench_forecast.py --changes 40 --minutes 6             # the small project of the tests
+    python benchmarks/bench_forecast.py --changes 40 --minutes 20 --bundled  # the bundled reviews and encoder
 
 Each change draws new values of what a fine-tune's time depends on. Every stage that then runs gives a line: the range
 that the plan gave just before, and the seconds it took. 80% of the ranges should hold. The seconds of the machine are
@@ -9,12 +10,14 @@ part of what is forecast, so leave it to this script alone.
 
 import argparse
 import random
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -22,6 +25,7 @@ from pipeline import params_file, recipes
 from pipeline.execution.runner import Runner
 from tests.end_to_end import small_project
 
+ROOT = Path(__file__).parents[1]
 CHOICES = {
     "finetune.method": ["full", "frozen"],
     "finetune.max_epochs": [1, 2, 4, 8, 16, 32],
@@ -31,6 +35,7 @@ CHOICES = {
     "tokenize.max_length": [8, 16, 32],
     "seeds": [[1], [2], [3]],
 }
+BUNDLED = CHOICES | {"finetune.max_epochs": [1, 2, 3, 4], "tokenize.max_length": [16, 32, 128]}
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,10 @@ class Line:
         return self.low <= self.seconds <= self.high
 
 
-def change(root: Path, chance: random.Random) -> None:
+def change(root: Path, choices: dict[str, list[Any]], chance: random.Random) -> None:
     """Draw a new value of two keys; the others stay."""
-    keys = chance.sample(list(CHOICES), 2)
-    overrides = [f"{key}={chance.choice(CHOICES[key])}" for key in keys]
+    keys = chance.sample(list(choices), 2)
+    overrides = [f"{key}={chance.choice(choices[key])}" for key in keys]
     text = recipes.changed_params(root, recipe=None, overrides=overrides)
     if text is not None:
         params_file.write_params(root, text, replace=False)
@@ -78,17 +83,23 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=40)
     parser.add_argument("--minutes", type=float, default=6.0, help="Begin no further change after so many minutes.")
     parser.add_argument("--seed", type=int, default=0, help="Of the random changes.")
+    parser.add_argument("--bundled", action="store_true", help="A clone of this checkout's last commit.")
     arguments = parser.parse_args()
+    choices = BUNDLED if arguments.bundled else CHOICES
     chance, end = random.Random(arguments.seed), time.monotonic() + 60 * arguments.minutes
     with tempfile.TemporaryDirectory() as folder:
-        root = small_project.create(Path(folder) / "project")
+        root = Path(folder) / "project"
+        if arguments.bundled:
+            subprocess.run(["git", "clone", "--quiet", ROOT, root], check=True)
+        else:
+            small_project.create(root)
         list(run(root))  # the first runs, of which nothing is known
         lines: list[Line] = []
         print("| change | stage | expected, s | range, s | took, s | holds |\n|--:|---|--:|--:|--:|---|")
         for number in range(1, arguments.changes + 1):
             if time.monotonic() > end:
                 break
-            change(root, chance)
+            change(root, choices, chance)
             for line in run(root):
                 lines.append(line)
                 cells = (number, line.stage, line.expected, f"{line.low} to {line.high}", f"{line.seconds:.1f}")
