@@ -10,8 +10,9 @@ TASK (sms, reviews, cola, films, products, tweets) precision-TASK (the default r
 recipe-TASK (beside the Trainer), gentle-TASK (AutoGluon's layer decay and schedule) and defaults-TASK (other rates,
 poolings, epochs, schedules and layer decay); and with both in bf16 mixed-sms, mixed-sms-warmup, mixed-sms-1200,
 mixed-sms-3900, mixed-cola-7000, mixed-TASK (batches with every label's share, and one pool), trainer-TASK (the default
-recipe without and with layer decay and cosine, beside the Trainer), whole-sms (3,900 rows, 2 epochs) and whole-cola
-(7,000, 4 at 1e-4; whole-precision-cola: in bf16 and in float32; whole-pooling-cola: what the head reads)
+recipe without and with layer decay and cosine, beside the Trainer), whole-sms (3,900 rows, 2 epochs), whole-films
+(9,000) and whole-cola (7,000, 4 at 1e-4; whole-precision-cola: in bf16 and in float32; whole-pooling-cola: what the
+head reads)
 
 Example: python benchmarks/bench_quality.py run sms sms-warmup --seeds 30 --runs runs.csv
          python benchmarks/bench_quality.py show sms sms-warmup --runs runs.csv
@@ -102,7 +103,11 @@ STUDIES |= {
     f"whole-{task.lower()}": [
         Setting(task, rows, batches, warmup=0.1, precision="bf16", **options) for batches in (OURS, "Trainer")
     ]
-    for task, rows, options in (("SMS", 3900, SHORT), ("CoLA", 7000, SHORT | {"learning_rate": 1e-4, "epochs": 4}))
+    for task, rows, options in (
+        ("SMS", 3900, SHORT),
+        ("films", 9000, SHORT),
+        ("CoLA", 7000, SHORT | {"learning_rate": 1e-4, "epochs": 4}),
+    )
 }
 STUDIES["whole-precision-cola"] = [one := STUDIES["whole-cola"][0], replace(one, precision="32")]
 STUDIES["whole-pooling-cola"] = [one, replace(one, pooling="mean")]
