@@ -9,7 +9,7 @@ Studies: sms, sms-warmup (480 messages, 2 epochs, without and with warmup), revi
 TASK (sms, reviews, cola, films, products, tweets) precision-TASK (the default recipe in bf16 and in float32),
 recipe-TASK (beside the Trainer), gentle-TASK (AutoGluon's layer decay and schedule) and defaults-TASK (other rates,
 poolings, epochs, schedules and layer decay); and with both in bf16 mixed-sms, mixed-sms-warmup, mixed-sms-1200,
-mixed-sms-3900, mixed-cola-7000, mixed-TASK (batches with every label's share, and one pool), trainer-TASK (the default
+mixed-sms-3900, mixed-cola-7000, mixed-TASK (each label's share in a batch, other pools), trainer-TASK (the default
 recipe without and with layer decay and cosine, beside the Trainer), whole-sms (3,900 rows, 2 epochs), whole-films
 (9,000) and whole-cola (7,000, 4 at 1e-4; whole-precision-cola: in bf16 and in float32; whole-pooling-cola: what the
 head reads)
@@ -75,21 +75,19 @@ STUDIES |= {f"recipe-{task.lower()}": [defaults(task)[0], Setting(task, 600, "Tr
 STUDIES |= {
     f"precision-{task.lower()}": [one, replace(one, precision="32")] for task in TASKS for one in defaults(task)[:1]
 }
-MIXED = (OURS, "labels mixed", "one pool", "Trainer")
+MIXED = (OURS, "labels mixed", "one pool", "pools shrinking", "pools of 3, turns", "pools of 1, any first", "Trainer")
 STUDIES |= {
-    f"mixed-{name}": [
-        Setting("SMS", rows, batches, warmup=warmup, precision="bf16", **SHORT) for batches in MIXED[:count]
-    ]
-    for name, rows, warmup, count in (
-        ("sms", 480, 0.0, 4),
-        ("sms-warmup", 480, 0.1, 4),
-        ("sms-1200", 1200, 0.1, 4),
-        ("sms-3900", 3900, 0.1, 2),
+    f"mixed-{name}": [Setting("SMS", rows, batches, warmup=warmup, precision="bf16", **SHORT) for batches in kinds]
+    for name, rows, warmup, kinds in (
+        ("sms", 480, 0.0, MIXED),
+        ("sms-warmup", 480, 0.1, MIXED),
+        ("sms-1200", 1200, 0.1, MIXED),
+        ("sms-3900", 3900, 0.1, MIXED[:2]),
     )
 }
 STUDIES |= {
     f"mixed-{task.lower()}": [
-        Setting(task, 600, batches, precision="bf16", **RECIPE, **GENTLE) for batches in MIXED[:3]
+        Setting(task, 600, batches, precision="bf16", **RECIPE, **GENTLE) for batches in MIXED[:4]
     ]
     for task in TASKS
     if task != "SMS"

@@ -70,6 +70,8 @@ class Setting:
             each pool alone; with `turns` also longest first in every four; with `noise` sorted by lengths that are
             changed by up to a fifth; `one pool` of all rows, where they are 50 batches or fewer; `labels mixed`, the
             pools of retune, but every batch with each label's share, and the rows of each label sorted by length;
+            `pools shrinking`, from one of all rows in the first epoch to pools of one batch in the last, which are
+            shuffled rows (a factor from epoch to epoch);
             `transformers`, by its own function; or `Trainer`, with rows of like length together, and
             `Trainer, shuffled`.
         batch_size, learning_rate, epochs, warmup, layer_decay, schedule, precision, pooling: As in section
@@ -138,6 +140,8 @@ def ours(setting: Setting, seed: int) -> dict[str, Any]:
         elif setting.batches == "labels mixed":
             labels = open_tokens(paths.tokens).labels[np.sort(positions[0])]
             stack.enter_context(patch.object(LengthBuckets, "batches", labels_mixed(labels)))
+        elif setting.batches == "pools shrinking":
+            stack.enter_context(patch.object(LengthBuckets, "batches", shrinking(setting.epochs)))
         elif setting.batches != "retune":
             stack.enter_context(patch.object(LengthBuckets, "batches", batches_of(setting.batches)))
         finetune(params_of(setting), paths, seed)
@@ -176,6 +180,18 @@ def batches_of(name: str) -> Callable[[LengthBuckets, int], list[NDArray[np.int6
         if epoch == 0 and (not order or "largest first" in order):
             found.insert(0, found.pop(int(np.argmax([len(batch) * self.lengths[batch].max() for batch in found]))))
         return found
+
+    return batches
+
+
+def shrinking(epochs: int) -> Callable[[LengthBuckets, int], list[NDArray[np.int64]]]:
+    """Return what makes the batches of an epoch from pools that shrink by one factor; `epochs` >= 2."""
+    own = LengthBuckets.batches
+
+    def batches(self: LengthBuckets, epoch: int) -> list[NDArray[np.int64]]:
+        pool = round((len(self.lengths) / self.batch_size) ** (1 - epoch / (epochs - 1)))
+        with patch.object(LengthBuckets, "_rows_per_pool", lambda _, size: size * max(1, pool)):
+            return own(self, epoch)
 
     return batches
 

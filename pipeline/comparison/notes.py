@@ -12,6 +12,7 @@ from stages.metrics.names import headline_metrics, metric_name
 from stages.metrics.summary import format_value
 
 MOST_STAGES, MOST_METRICS = 3, 5  # that a note names
+PRECISIONS = {"bf16": "bf16", "32": "float32"}
 WORN = 0.5  # of its rows: a test set is worn out if as many fresh ones would detect as much
 
 
@@ -40,7 +41,7 @@ def write_notes(
         notes += _about_rows(base, head, test, options)
         notes.append(_about_groups(test))
     if not (test and test.identical):
-        notes.append(_about_seeds(base, head, options))
+        notes += [_about_precision(base, head), _about_seeds(base, head, options)]
     if test and looks:
         notes += _about_looks(looks, len(test))
     incomplete = [_headline_alone(side) for side in (base, head)]
@@ -56,6 +57,18 @@ def _staleness(side: Revision) -> str:
     return (
         f"{side.name}: the results of {', '.join(stages[:MOST_STAGES])}{more} were made with code or parameters that "
         "have changed since. Update them: retune run"
+    )
+
+
+def _about_precision(base: Revision, head: Revision) -> str:
+    """Where machines of different kinds computed the two sides: rounding alone then changes predictions."""
+    taken = [{str(side.evaluation(seed).get("precision")) for seed in side.seeds} for side in (base, head)]
+    if taken[0] == taken[1] or not all(found <= PRECISIONS.keys() for found in taken):
+        return ""
+    before, after = (" and ".join(PRECISIONS[key] for key in sorted(found, reverse=True)) for found in taken)
+    return (
+        f"{base.name} was predicted in {before}, {head.name} in {after}: about one label in a thousand differs by that "
+        "alone. Set evaluate.precision to 32 on both sides to exclude it."
     )
 
 

@@ -18,7 +18,7 @@ from stages.components import read_components
 from stages.evaluate.kinds import EVALUATIONS, check_kind
 from stages.files import write_json
 from stages.inference.computing import RowComputer
-from stages.inference.loading import load_model, logits_computer, predict_tokens
+from stages.inference.loading import load_model, logits_computer, precision_of, predict_tokens
 from stages.kept.store import open_store
 from stages.metrics.names import metric_name
 from stages.params import Params
@@ -53,7 +53,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     )
     splits, metrics = EVALUATIONS[target.kind](raw, target, options, folder=paths.evaluation(seed))
     write_predictions(paths.predictions(seed), splits)
-    write_json(paths.metrics(seed), metrics)
+    write_json(paths.metrics(seed), metrics | {"precision": precision_of(model)})
     for split in splits:
         if value := metrics[split].get(metric):  # a split without rows has no metrics
             name = metric_name(split, metric)

@@ -18,7 +18,7 @@ from stages.errors import ModelError
 from stages.inference.computing import RowComputer
 from stages.inference.forward import logits_of
 from stages.kept.store import RowStore
-from stages.model.bf16 import bf16_units, multiply_in_bf16
+from stages.model.bf16 import bf16_units, multiplies_in_bf16, multiply_in_bf16
 from stages.model.encoder_decoders import read_last_end
 from stages.model.heads import load_retune_head
 from stages.model.layers import first_token
@@ -96,6 +96,11 @@ def placed(model: PreTrainedModel, precision: InferencePrecision = "auto") -> Pr
     if bf16 and gpu_can_pack() and can_pack(model):
         attend_packed(model)
     return model
+
+
+def precision_of(model: PreTrainedModel) -> str:
+    """Return in what a model from `load_model` multiplies: `bf16` or `32`."""
+    return "bf16" if model.dtype == torch.bfloat16 or multiplies_in_bf16(model) else "32"
 
 
 def _require_files(folder: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from stages.files import read_json
 from stages.params import Params
 from stages.paths import Paths
-from stages.report.training import describe_training
+from stages.report.training import describe_evaluation, describe_training
 
 HUB = re.compile(r"hf://(?P<name>[\w.-]+/[\w.-]+)(@.*)?", re.ASCII)
 PUBLISHED = {  # SHA-256 of model.safetensors -> the model on the Hub, for weights that come from elsewhere
@@ -30,7 +30,7 @@ class Provenance:
     license: str | None  # of the model: report.license, else the encoder's; None: unknown
     language: list[str]  # of the texts: report.language, else the encoder's; empty: unknown
     params: dict[str, str]  # by dotted key
-    training: list[tuple[str, str]]  # of the champion, as name and value
+    training: list[tuple[str, str]]  # of the champion, and of its predictions, as name and value
     weights_mb: float
     versions: dict[str, str]  # by library; empty without constraints.txt
 
@@ -49,7 +49,10 @@ def read_provenance(paths: Paths, params: Params, seed: int) -> Provenance:
         license=params.report.license or encoder.get("license"),
         language=encoder.get("language", []) if params.report.language is None else params.report.language,
         params=flatten(params.model_dump(exclude={"machine"})),
-        training=describe_training(read_json(paths.finetune_stats(seed)), params.finetune),
+        training=[
+            *describe_training(read_json(paths.finetune_stats(seed)), params.finetune),
+            *describe_evaluation(read_json(paths.metrics(seed)), params.evaluate),
+        ],
         weights_mb=round(weights.stat().st_size / 1e6, 1) if weights.is_file() else 0.0,
         versions=_read_versions(paths.root / "constraints.txt"),
     )

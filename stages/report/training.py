@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stages.schema import Finetune
+from stages.schema import Evaluate, Finetune
 
 METHODS = {
     "full": "full: every layer is trained",
@@ -12,6 +12,8 @@ METHODS = {
     "gradual": "gradual: the head first, then every layer",
     "lora": "LoRA: small matrices beside the frozen weights",
 }
+PRODUCTS = {"32": "float32", "bf16": "bf16 products, float32 weights", "fp16": "fp16 products, float32 weights"}
+ANSWERS = {"32": "float32", "bf16": "bf16"}
 
 
 def describe_training(stats: Mapping[str, Any], options: Finetune) -> list[tuple[str, str]]:
@@ -28,7 +30,7 @@ def describe_training(stats: Mapping[str, Any], options: Finetune) -> list[tuple
         ("frozen", _frozen(parameters.get("blocks") or {})),
         ("learning rate", _schedule(options)),
         ("batch", _batch(options)),
-        ("precision", _precision(stats.get("precision"), options)),
+        ("precision", _precision(stats.get("precision"), PRODUCTS, options)),
         ("epochs", _epochs(stats, options)),
         ("rows", _by_split(stats.get("rows"))),
         ("tokens", _by_split(stats.get("tokens"))),
@@ -37,6 +39,17 @@ def describe_training(stats: Mapping[str, Any], options: Finetune) -> list[tuple
         ("weights of the classes in the loss", _class_weights(options, stats.get("class_weights"))),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def describe_evaluation(metrics: Mapping[str, Any], options: Evaluate) -> list[tuple[str, str]]:
+    """Return how the predictions were computed, as `describe_training` does.
+
+    Args:
+        metrics: The contents of data/evaluate/SEED/metrics.json.
+        options: The section `evaluate` of params.yaml.
+    """
+    value = _precision(metrics.get("precision"), ANSWERS, options)
+    return [("precision of the predictions", value)] if value else []
 
 
 def _share(part: int, whole: int) -> str:
@@ -67,10 +80,9 @@ def _batch(options: Finetune) -> str:
     return f"{options.batch_size} rows{tokens}{f', {steps} batches per step' if steps > 1 else ''}"
 
 
-def _precision(taken: str | None, options: Finetune) -> str:
+def _precision(taken: str | None, names: Mapping[str, str], options: Finetune | Evaluate) -> str:
     if taken is None:
         return ""
-    names = {"32": "float32", "bf16": "bf16 products, float32 weights", "fp16": "fp16 products, float32 weights"}
     return f"{names.get(taken, taken)}{' (taken by auto)' if options.precision == 'auto' else ''}"
 
 

@@ -15,7 +15,13 @@ from tests.pipeline.comparison.builders import paired, predictions
 
 
 def side(
-    name: str, *, stale: str = "", seeds: tuple[int, ...] = (1, 2), metrics: str = "test.mcc", collapsed: str = ""
+    name: str,
+    *,
+    stale: str = "",
+    seeds: tuple[int, ...] = (1, 2),
+    metrics: str = "test.mcc",
+    collapsed: str = "",
+    precisions: tuple[Any, ...] = (),
 ) -> Any:
     return SimpleNamespace(
         name=name,
@@ -24,6 +30,7 @@ def side(
         metrics=dict.fromkeys(metrics.split(), None),
         complete=True,
         report={"champion": {"seed": 1}, "collapsed": dict.fromkeys(collapsed.split(), "ham")},
+        evaluation=lambda seed: dict(enumerate({"precision": one} for one in precisions)).get(seed - 1, {}),
     )
 
 
@@ -93,6 +100,28 @@ def test_predictions_without_tokens_have_no_slices_by_length() -> None:
     )
     assert write_notes(BASE, HEAD, paired(ROWS, old), "") == [note]
     assert write_notes(BASE, HEAD, paired(old, ROWS), "") == []
+
+
+@pytest.mark.parametrize("test", ["rows", "no rows", "identical"])
+@pytest.mark.parametrize(
+    ("base", "head", "words"),
+    [
+        (("bf16", "bf16"), ("32", "32"), "v1 was predicted in bf16, workspace in float32: "),
+        (("32", "32"), ("bf16", "bf16"), "v1 was predicted in float32, workspace in bf16: "),
+        (("bf16", "bf16"), ("bf16", "bf16"), None),
+        (("bf16", "32"), ("32", "32"), "v1 was predicted in bf16 and float32, workspace in float32: "),
+        ((), ("32", "32"), None),  # of an older version
+        (("32",), ("bf16", "bf16"), None),  # a seed's file is missing
+        (({"x": []}, ["32"]), ("32", "32"), None),  # a pull request's file can hold anything
+    ],
+)
+def test_predictions_of_different_precision_are_noted(
+    base: tuple[Any, ...], head: tuple[Any, ...], words: str | None, test: str
+) -> None:
+    other = predictions(["a", "b"], [0, 1], [[0.8, 0.2], [0.2, 0.8]], tokens=[3, 4])
+    rows = {"rows": paired(ROWS, other), "no rows": None, "identical": SAME}[test]
+    notes = write_notes(side("v1", precisions=base), side("workspace", precisions=head), rows, "")
+    assert [note.startswith(words or "never") for note in notes] == ([True] if words and test != "identical" else [])
 
 
 @pytest.mark.parametrize("test", ["rows", "no rows", "identical"])

@@ -41,13 +41,15 @@ def test_predictions_hold_a_row_per_example_of_val_and_test(evaluated: Paths) ->
 def test_precision_32_rounds_no_product(evaluated: Paths, tmp_path: Path) -> None:
     paths, params = Paths(shutil.copytree(evaluated.root, tmp_path / "project")), read_params(evaluated.params)
     exact = np.stack(pd.read_parquet(paths.predictions(1))["probabilities"])  # of a processor without units for bf16
-    differences = []
+    differences, taken = [], []
     for precision in ("auto", "32"):
         options = params.evaluate.model_copy(update={"precision": precision})
         main(params.model_copy(update={"evaluate": options}), paths, 1)
         differences.append(np.abs(np.stack(pd.read_parquet(paths.predictions(1))["probabilities"]) - exact).max())
+        taken.append(json.loads(paths.metrics(1).read_text())["precision"])
     assert 0 < differences[0] < 0.05
     assert differences[1] < 1e-6
+    assert taken == ["bf16", "32"]
 
 
 def test_metrics_are_those_of_scikit_learn_on_the_predictions(evaluated: Paths) -> None:

@@ -5,7 +5,7 @@ from typing import Any, get_args
 import pytest
 
 from stages.params import read_params
-from stages.report.training import METHODS, describe_training
+from stages.report.training import METHODS, describe_evaluation, describe_training
 from stages.schema import Finetune
 from tests.stages.conftest import REPOSITORY
 
@@ -104,3 +104,17 @@ def test_a_fact_is_told_in_words(stats: dict[str, Any], options: dict[str, Any],
 def test_what_is_unknown_or_does_not_apply_is_left_out() -> None:
     assert set(facts()) == {"method", "trained parameters", "learning rate", "batch", "epochs"}
     assert "frozen" not in facts(blocks(embeddings=True, head=True))
+
+
+@pytest.mark.parametrize(
+    ("metrics", "wanted", "value"),
+    [
+        ({"precision": "32"}, "auto", ["float32 (taken by auto)"]),
+        ({"precision": "bf16"}, "auto", ["bf16 (taken by auto)"]),
+        ({"precision": "32"}, "32", ["float32"]),
+        ({}, "auto", []),  # of an older version
+    ],
+)
+def test_the_precision_of_the_predictions_is_told(metrics: dict[str, Any], wanted: str, value: list[str]) -> None:
+    options = read_params(REPOSITORY / "recipes/default.yaml").evaluate.model_copy(update={"precision": wanted})
+    assert [text for _, text in describe_evaluation(metrics, options)] == value
