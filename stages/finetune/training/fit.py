@@ -121,7 +121,8 @@ def _best_epoch(folder: Path, options: Finetune, mode: str) -> BestEpoch:
 def _optional_callbacks(options: Finetune, mode: str) -> list[Callback]:
     callbacks: list[Callback] = []
     if options.ema_decay is not None:
-        callbacks.append(EMAWeightAveraging(decay=options.ema_decay))
+        # not of buffers: a table of integers, such as positions, would be another one by rounding
+        callbacks.append(EMAWeightAveraging(use_buffers=False, decay=options.ema_decay))
     if options.patience is not None:
         callbacks.append(EarlyStopping(options.monitor, mode=mode, patience=options.patience))
     return callbacks

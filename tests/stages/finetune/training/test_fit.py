@@ -82,6 +82,18 @@ def test_the_moving_average_of_the_weights_is_what_val_sees_and_what_is_kept(pat
     assert not torch.allclose(record.steps[-1], average, atol=1e-4)
 
 
+@pytest.mark.parametrize("decay", [0.9, 0.95, 0.9999])  # of which rounding would make other integers
+def test_a_moving_average_leaves_the_tables_that_do_not_train_as_they_are(paths: Paths, decay: float) -> None:
+    module = build(paths)
+    module.model.register_buffer("positions", torch.arange(30_000))
+    seen: list[torch.Tensor] = []
+    watch = Callback()
+    watch.on_validation_batch_start = lambda _, pl_module, *__, **___: seen.append(pl_module.model.positions.clone())  # type: ignore[method-assign]
+    train(paths, module, ema_decay=decay, max_epochs=1, callbacks=[watch])
+    assert seen
+    assert all(torch.equal(positions, torch.arange(30_000)) for positions in [*seen, module.model.positions])
+
+
 @pytest.mark.parametrize(
     ("changes", "batches", "steps"),
     [
