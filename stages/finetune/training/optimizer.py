@@ -17,8 +17,9 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Return AdamW's groups.
 
-    Matrices decay; biases and the weights of norms, which have one dimension, do not. Frozen weights are in the groups
-    too: AdamW ignores weights without a gradient, and weights that are unfrozen later need a rate.
+    Matrices decay; the weights of norms, which have one dimension, and biases, which may have more, do not. Frozen
+    weights are in the groups too: AdamW ignores weights without a gradient, and weights that are unfrozen later need a
+    rate.
 
     Args:
         model: An encoder with its head.
@@ -26,12 +27,16 @@ def parameter_groups(
         weight_decay: Of matrices, per step and times the rate.
         layer_decay: A layer's rate is this times the rate of the layer above; 1: all layers have the same.
     """
+    named = model.named_parameters(remove_duplicate=False)
+    biases = {id(parameter) for name, parameter in named if name.endswith("bias")}
     groups = []
     for rate, parameters in _by_rate(model, learning_rate, layer_decay).items():
-        matrices = [parameter for parameter in parameters if parameter.ndim > 1]
-        vectors = [parameter for parameter in parameters if parameter.ndim == 1]
-        groups.append({"params": matrices, "lr": rate, "weight_decay": weight_decay})
-        groups.append({"params": vectors, "lr": rate, "weight_decay": 0.0})
+        decays = [parameter.ndim > 1 and id(parameter) not in biases for parameter in parameters]
+        for own_decay, group in ((weight_decay, decays), (0.0, [not one for one in decays])):
+            params = [
+                parameter for parameter, belongs in zip(parameters, group, strict=True) if belongs and parameter.ndim
+            ]
+            groups.append({"params": params, "lr": rate, "weight_decay": own_decay})
     return [group for group in groups if group["params"]]
 
 

@@ -7,9 +7,10 @@ import torch
 from stages.finetune.encoder import load_encoder
 from stages.finetune.methods import blocks_of
 from stages.finetune.training.optimizer import make_schedule, parameter_groups
+from stages.model.heads import give_head
 from stages.paths import Paths
 from stages.schema import Finetune
-from tests.stages.finetune.kinds import kind_model
+from tests.stages.finetune.kinds import SPECIFIC, kind_model
 from tests.stages.finetune.tiny import LABELS
 
 
@@ -21,6 +22,21 @@ def test_biases_and_norms_do_not_decay(paths: Paths) -> None:
         exempt = name.endswith("bias") or "LayerNorm" in name
         assert any(parameter is other for other in kept["params"]) == exempt, name
         assert any(parameter is other for other in decayed["params"]) != exempt, name
+
+
+@pytest.mark.parametrize("kind", [*SPECIFIC, "bert with a hidden layer"])
+def test_no_bias_decays_whatever_its_shape(kind: str) -> None:
+    model = kind_model(kind.partition(" ")[0])
+    if kind not in SPECIFIC:
+        give_head(model, pooling=None, hidden=8, dropout=0.0)  # its bias has two dimensions
+    groups = parameter_groups(model, learning_rate=1.0, weight_decay=0.01, layer_decay=1.0)
+    decays = {id(parameter) for group in groups if group["weight_decay"] for parameter in group["params"]}
+    named = dict(model.named_parameters())
+    assert sum(len(group["params"]) for group in groups) == len(named)
+    assert [name for name, parameter in named.items() if id(parameter) in decays and name.endswith("bias")] == []
+    assert [name for name, parameter in named.items() if id(parameter) not in decays and parameter.ndim > 1] == [
+        name for name, parameter in named.items() if name.endswith("bias") and parameter.ndim > 1
+    ]
 
 
 def test_each_layer_has_the_rate_of_the_one_above_times_the_decay(paths: Paths) -> None:
