@@ -41,7 +41,8 @@ class CompactEmbedding(nn.Module):
         lookup[used] = torch.arange(len(used))
         self.register_buffer("lookup", lookup, persistent=False)
         self.scale = _scale(full) or 1.0
-        self.padding_idx = None if full.padding_idx is None else int(lookup[full.padding_idx])
+        # None if no row has it: as an index -1 would be the last row's
+        self.padding_idx = int(lookup[full.padding_idx]) if full.padding_idx in used else None
 
     def forward(self, input_ids: Tensor) -> Tensor:
         """Return the embeddings, (batch, tokens, width)."""

@@ -64,6 +64,22 @@ def test_tied_tables_are_cut_together() -> None:
     assert torch.allclose(model(ids).logits, expected)
 
 
+@pytest.mark.parametrize("padding", [None, 0, 5, 30])  # 5: no row has it
+def test_every_used_row_trains_whatever_the_padding_token(paths: Paths, padding: int | None) -> None:
+    moved = []
+    for compact in (False, True):
+        torch.manual_seed(0)
+        model = load_encoder(paths.encoder, labels=LABELS).eval()
+        model.bert.embeddings.word_embeddings.padding_idx = padding
+        if compact:
+            assert compact_vocabulary(model, np.array([0, 2, 3, 11, 12, 30])) is not None
+        model(torch.tensor([[2, 11, 30, 3], [12, 12, 2, 3]])).logits.square().sum().backward()
+        grad = model.bert.embeddings.word_embeddings.weight.grad
+        moved.append((grad[[2, 3, 11, 12, 30]] if not compact else grad[1:]).abs().amax(1))
+    assert torch.allclose(*moved, rtol=1e-4)
+    assert (moved[1] > 0).tolist() == [True] * 4 + [padding != 30]
+
+
 def test_stats_of_what_it_saves(paths: Paths) -> None:
     cut = compact_vocabulary(load_encoder(paths.encoder, labels=LABELS), np.arange(20))
     assert cut is not None
