@@ -62,8 +62,12 @@ def source_of(model: PreTrainedModel) -> Fit:
 
 
 def new_pooler(model: PreTrainedModel) -> nn.Module | None:
-    """Return the pooler if it started anew: it belongs to the head then, and trains whenever the head does."""
-    return model.base_model.get_submodule(POOLER) if source_of(model).lacks_pooler else None
+    """Return the pooler if it started anew: it belongs to the head then, and trains whenever the head does.
+
+    A frozen encoder whose head reads no pooler is left without one.
+    """
+    pooler = getattr(model.base_model, POOLER, None)
+    return pooler if source_of(model).lacks_pooler and isinstance(pooler, nn.Module) else None
 
 
 class HiddenHead(nn.Module):
