@@ -16,8 +16,11 @@ from pipeline.repository import git
 from pipeline.repository.results import IN_GIT, metrics_of_commit
 from stages.metrics.summary import MetricSummary, parse_summaries
 
-TEST_ROWS = re.compile(rf"path: {re.escape(FILES.split('test').as_posix())}\s+(?:hash: md5\s+)?md5: ([0-9a-f]{{32}})")
-SEED = re.compile(r"^ +evaluate@\S+:\s*$", re.MULTILINE)
+TEST_ROWS = re.compile(  # as the stage split wrote them: a stage that is gone may have read others
+    r"^  split:\n(?:    .*\n)*?    outs:\n(?:    .*\n)*?"
+    rf"    - path: {re.escape(FILES.split('test').as_posix())}\s+(?:hash: md5\s+)?md5: ([0-9a-f]{{32}})",
+    re.MULTILINE,
+)
 MOST = 200  # commits that are read, the latest ones
 
 
@@ -28,12 +31,16 @@ class EarlierResult:
     Attributes:
         report: The content of headline.json, or of an earlier version's metrics.json.
         test_rows: MD5 of the positions of the test rows; None where dvc.lock has none.
-        seeds: Number of seeds.
     """
 
     report: Mapping[str, Any]
     test_rows: str | None
-    seeds: int
+
+    @property
+    def seeds(self) -> int:
+        """Number of seeds; 1 where it is unknown."""
+        seeds = self.report.get("seeds")
+        return len(seeds) if isinstance(seeds, list) else 1
 
     @cached_property
     def metrics(self) -> dict[str, MetricSummary]:
@@ -92,7 +99,7 @@ def read_results(root: Path, base: Revision, head: Revision) -> list[EarlierResu
             seen.append(report.get("test"))
             lock = git.show(root, commit, "dvc.lock") or ""
             match = TEST_ROWS.search(lock)
-            results.append(EarlierResult(report, match[1] if match else None, len(SEED.findall(lock))))
+            results.append(EarlierResult(report, match[1] if match else None))
     return [result for result in results if rows and result.test_rows == rows]
 
 
@@ -118,7 +125,7 @@ def count_looks(root: Path, results: Sequence[EarlierResult], head: Revision, *,
 
 
 def pool_seeds(results: Sequence[EarlierResult], *, without: Mapping[str, Any]) -> SeedSpread | None:
-    """Return how far apart the seeds of a result are, pooled over all results; None where none has several seeds.
+    """Return how far apart the seeds of a result are, pooled over all results; None where no result or metric says it.
 
     Args:
         results: On the same test rows.
@@ -131,7 +138,7 @@ def pool_seeds(results: Sequence[EarlierResult], *, without: Mapping[str, Any]) 
         for name in (several[0].metrics if several else ())
         if all(name in result.metrics and result.metrics[name].sd is not None for result in several)
     }
-    return SeedSpread(len(several), degrees, variance) if several else None
+    return SeedSpread(len(several), degrees, variance) if variance else None
 
 
 def _p_value(before: MetricSummary | None, after: MetricSummary | None, confidence: float) -> float:

@@ -51,8 +51,12 @@ class RevisionFiles:
 
     @cached_property
     def lock(self) -> dict[str, Any]:
-        """The stages of dvc.lock."""
-        return parse_lock(self.text("dvc.lock"), name=f"dvc.lock of {self.name}")
+        """The stages of dvc.yaml as dvc.lock has them.
+
+        `dvc repro` leaves the entry of a stage that is gone, such as that of a former seed, with inputs of its time.
+        """
+        locked = parse_lock(self.text("dvc.lock"), name=f"dvc.lock of {self.name}")
+        return {stage.name: locked[stage.name] for stage in self.project.graph.stages if stage.name in locked}
 
     def size(self, path: str) -> int | None:
         """The size of an output in bytes, from dvc.lock."""

@@ -35,10 +35,10 @@ class ComparisonOptions:
     seeds: tuple[int, int] = (2, 2)
     spread: SeedSpread | None = None
 
-    @property
-    def seeds_known(self) -> bool:
-        """Whether the chance of training runs is known, without which two models say nothing of two configurations."""
-        return max(self.seeds) > 1 or self.spread is not None
+    def seeds_known(self, name: str) -> bool:
+        """Whether the chance of training runs is known of a metric, by its full name: without it, two models say
+        nothing of two configurations."""
+        return max(self.seeds) > 1 or (self.spread is not None and name in self.spread.variance)
 
 
 def read_options(head: Revision, base: Revision) -> ComparisonOptions:
@@ -187,7 +187,7 @@ def _judge(rows: Sequence[MetricRow], split: str, options: ComparisonOptions, *,
     judged, differs = [], True
     for name in headline:
         row = by_name.pop(name)
-        verdict = "identical" if identical else _verdict(row, options.seeds_known) if differs else "not tested"
+        verdict = "identical" if identical else _verdict(row, options.seeds_known(name)) if differs else "not tested"
         differs = differs and verdict in ("better", "worse", "differ")
         judged.append(replace(row, verdict=verdict))
     return [*judged, *(row.without_verdict() for row in by_name.values())]

@@ -11,6 +11,7 @@ import pytest
 from pipeline.comparison.compare import compare
 from pipeline.comparison.render import markdown
 from pipeline.comparison.result import Comparison
+from pipeline.comparison.revision import Revision
 from stages.errors import PipelineError
 from stages.paths import Paths
 from tests.pipeline import outcomes
@@ -58,7 +59,7 @@ def test_two_lucky_draws_are_within_noise(project: Path) -> None:
     assert comparison.test_rows == 600
     assert [row.name for row in comparison.headline] == ["test.macro_f1", "test.accuracy", "test.mcc"]
     assert all(row.low is not None and row.low < 0 < row.high for row in comparison.headline)  # type: ignore[operator]
-    assert all(row.min_detectable is not None and 0.02 < row.min_detectable < 0.3 for row in comparison.headline)
+    assert all(row.min_detectable is not None and 0.02 < row.min_detectable < 0.4 for row in comparison.headline)
     assert any("One seed per side: how far seeds are apart" in note for note in comparison.notes)  # those of `many`
     assert comparison.changes.params == {}
     assert not any("by length" in note for note in comparison.notes)
@@ -184,6 +185,31 @@ def test_other_test_rows_were_never_compared(project: Path, tmp_path: Path) -> N
     assert comparison.looks is not None
     assert comparison.looks.earlier == 0
     assert comparison.confidence == pytest.approx(1 - 0.0219, abs=1e-4)
+
+
+def test_what_dvc_lock_keeps_of_a_stage_that_is_gone_counts_for_nothing(project: Path, tmp_path: Path) -> None:
+    """`dvc repro` leaves the entries of former seeds, which name the inputs of their time."""
+    root = shutil.copytree(project, tmp_path / "project", symlinks=True)
+    data = outcomes.rows(500, seed=3)
+    outcomes.set_params(root, seeds=[7])
+    code = root / "stages/evaluate/rule.py"
+    code.write_text(code.read_text() + "\n# changed\n")
+    commit_results(root, "one", data, {7: outcomes.predict(data, wrong=60, seed=5)})
+    commit_results(root, "two", data, {7: outcomes.predict(data, wrong=250, seed=6)})
+    assert "evaluate@1:" in (root / "dvc.lock").read_text()
+    with Revision(root, "two", tmp_path) as two:
+        for path in (Paths().split("test"), Paths().rows.parent):
+            assert two.hash(path.as_posix()) == two.project.digest(path.as_posix()).md5  # type: ignore[union-attr]
+        assert not {"evaluate@1", "finetune@42"} & set(two.lock)
+    earlier = compare(root, "many", "one")
+    assert {name for name, (_, after) in earlier.changes.models.items() if after is None} == {
+        "seed 1",
+        "seed 2",
+        "seed 3",
+    }
+    comparison = compare(root, "one", "two")
+    assert comparison.verdict == "differ"  # nothing says how far seeds are apart on these rows
+    assert comparison.changes.code == {}
 
 
 def test_one_seed_per_side_without_earlier_seeds_leaves_fail_on_worse_undecided(tmp_path: Path) -> None:
