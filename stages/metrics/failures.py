@@ -3,13 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stages.metrics.names import lower_is_better
+from stages.metrics.names import SPLITS, lower_is_better
 from stages.metrics.summary import format_value, read_number
 
-ADVICE = (
-    "Try another finetune.learning_rate, more finetune.max_epochs, or finetune.class_weights: balanced; "
-    "the learning curve shows whether the loss falls."
-)
 METHODS = {  # by their key in metrics.json; the model is measured against them in this order
     "majority": "always predicting the most frequent label",
     "frequent_set": "always predicting the most frequent set of labels",
@@ -41,17 +37,31 @@ def describe_collapse(report: Mapping[str, Any]) -> tuple[str, str]:
     always, others = collapsed.get(seed), [other for other in collapsed if other != seed]
     label = always[0] if isinstance(always, list) and always else always  # a list in headline.json: DVC shows no list
     champion = (
-        f"The model always predicts “{label}”: its answer does not depend on the text. {_stuck(report) or ADVICE}"
+        f"The model always predicts “{label}”: its answer does not depend on the text. "
+        f"{_stuck(report) or _advice(report)}"
         if always
         else ""
     )
     if not others:
         return champion, ""
-    seeds = f"{len(others)} of {len(report.get('seeds') or others)} seeds"
+    seeds = f"{len(collapsed)} of {len(report.get('seeds') or collapsed)} seeds"
     return champion, (
-        f"{seeds} always {'predicts' if len(others) == 1 else 'predict'} one label ({', '.join(others)}), "
-        f"which lowers the mean over the seeds.{'' if champion else ' ' + ADVICE}"
+        f"{seeds} always {'predicts' if len(collapsed) == 1 else 'predict'} one label ({', '.join(collapsed)}), "
+        f"which lowers the mean over the seeds.{'' if champion else ' ' + _advice(report)}"
     )
+
+
+def advice(*, of_number: bool) -> str:
+    """Return what to try with a model that is useless; a number has no classes to weigh."""
+    weights = "" if of_number else ", or finetune.class_weights: balanced"
+    return (
+        f"Try another finetune.learning_rate or more finetune.max_epochs{weights}; "
+        "the learning curve shows whether the loss falls."
+    )
+
+
+def _advice(report: Mapping[str, Any]) -> str:
+    return advice(of_number=any("r2" in (report.get(split) or {}) for split in SPLITS))
 
 
 def _stuck(report: Mapping[str, Any]) -> str:
@@ -78,6 +88,6 @@ def _no_gain(report: Mapping[str, Any], names: Mapping[str, str]) -> str:
                 f"The model is {'worse' if worse else 'no better'} than {method}: "
                 f"{names.get(metric, metric)} {format_value(value + difference)} against {format_value(value)}"
                 f"{'' if worse else ', a difference that may be chance'} "
-                f"(interval of the difference {format_value(low)} to {format_value(high)}). {ADVICE}"
+                f"(interval of the difference {format_value(low)} to {format_value(high)}). {_advice(report)}"
             )
     return ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.metrics.failures import ADVICE
+from stages.metrics.failures import advice
 from stages.params import Params
 from stages.paths import Paths
 from stages.report.charts.axes import LEFT, RIGHT, WIDTH, Frame, Scale, round_ticks, vertical_scale
@@ -133,11 +133,13 @@ def build_context(
 def _failures(metrics: Metrics, split: str) -> list[str]:
     sentences = []
     if always := metrics.collapsed.get(str(metrics.champion.seed)):
-        sentences.append(f"The model always predicts {always}: its answer does not depend on the text. {ADVICE}")
+        sentences.append(
+            f"The model always predicts {always}: its answer does not depend on the text. {advice(of_number=True)}"
+        )
     elif metrics.baselines["mean"]["mean_absolute_error"].high >= 0 and metrics.baselines["mean"]["r2"].low <= 0:
         sentences.append(
             f"On {split} the model is not clearly better than always predicting the mean of train, in R2 and in the "
-            f"mean absolute error. {ADVICE}"
+            f"mean absolute error. {advice(of_number=True)}"
         )
     others = [seed for seed in metrics.collapsed if seed != str(metrics.champion.seed)]
     if others:

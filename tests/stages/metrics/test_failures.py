@@ -50,10 +50,13 @@ def report(
             {"collapsed": {"1": "ham"}, "low": 0.0},
             ["The model is no better", "1 of 3 seeds always predicts one label (1)"],
         ),
-        ({"collapsed": {"2": ["ham"], "3": ["ham"]}}, ["The model always predicts “ham”", "1 of 3 seeds"]),  # headline
+        ({"collapsed": {"2": ["ham"], "3": ["ham"]}}, ["The model always predicts “ham”", "2 of 3 seeds"]),  # headline
         ({"stuck": {"2": "The loss did not fall: lower finetune.learning_rate."}}, ["The loss did not fall"]),
         ({"stuck": {"2": ["damaged"], "3": "of another seed"}}, []),
-        ({"collapsed": {"2": "ham", "3": "ham"}}, ["The model always predicts “ham”", "1 of 3 seeds always predicts"]),
+        (
+            {"collapsed": {"2": "ham", "3": "ham"}},
+            ["The model always predicts “ham”", "2 of 3 seeds always predict one label (2, 3)"],
+        ),
     ],
 )
 def test_every_failure_has_a_sentence(values: dict[str, Any], expected: list[str]) -> None:
@@ -100,3 +103,11 @@ def test_a_model_of_numbers_is_measured_in_the_direction_of_its_metric(
     assert bool(sentences) == (expected is not None)
     if expected:
         assert re.search(f"The model is {expected}: {metric} ", sentences[0])
+
+
+@pytest.mark.parametrize("split", ["test", "val"])
+@pytest.mark.parametrize(("metric", "weighs"), [("macro_f1", True), ("micro_f1", True), ("r2", False)])
+def test_the_advice_is_one_that_the_kind_of_target_takes(split: str, metric: str, weighs: bool) -> None:
+    report = {split: {metric: {"mean": 0.1}}, "seeds": [1], "champion": {"seed": 1}, "collapsed": {"1": "3.5"}}
+    (sentence,) = describe_failures(report)
+    assert ("class_weights" in sentence) == weighs
