@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from stages.errors import ParamsError
 from stages.params_problems import Steps, as_key, as_yaml, at_line, describe
 from stages.redaction import holds_secret, redact
-from stages.schema import Params
+from stages.schema import Finetune, Params
 from stages.shown import shorten
 from stages.yaml_file import LONGEST, Lines, parse_with_lines, parse_yaml, read_text
 
@@ -91,6 +91,31 @@ def _secrets(values: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, values
 
 
+def _in_finetune(options: Finetune) -> Iterator[tuple[str, str]]:
+    """Yield the key and the problem of each contradiction within the section finetune."""
+    for split in ("train", "val"):
+        count, share = (getattr(options, f"limit_{split}_{unit}") for unit in ("batches", "share"))
+        if count is not None and share < 1:
+            problem = (
+                f"{count} and limit_{split}_share {share} are two limits. Set one, and leave the other at null or 1.0."
+            )
+            yield f"limit_{split}_batches", problem
+    if options.soup > 1 and options.method == "frozen":
+        problem = (
+            f"is {options.soup}, but finetune.method frozen trains the head alone, and its trainings hardly differ. "
+            "Set finetune.soup to 1, or another method."
+        )
+        yield "soup", problem
+    if options.devices > 1 and options.method == "gradual":
+        problem = (
+            f"is {options.devices}, but finetune.method gradual trains on one: weights that are unfrozen later are not "
+            "kept equal between devices. Set finetune.devices to 1, or another method."
+        )
+        yield "devices", problem
+    if options.precision == "fp16" and options.accelerator == "cpu":
+        yield "precision", "is fp16, but finetune.accelerator is cpu, and only CUDA GPUs train in it. Set it to auto."
+
+
 def _contradictions(params: Params) -> Iterator[tuple[Steps, str]]:
     """Yield where two valid values contradict each other, and how."""
     twice = sorted(seed for seed, times in Counter(params.seeds).items() if times > 1)
@@ -100,13 +125,8 @@ def _contradictions(params: Params) -> Iterator[tuple[Steps, str]]:
     if val + test >= 1:
         problem = f"{val} and split.test {test} leave no rows to train on. Lower them, so that their sum is below 1."
         yield ("split", "val"), problem
-    for split in ("train", "val"):
-        count, share = (getattr(params.finetune, f"limit_{split}_{unit}") for unit in ("batches", "share"))
-        if count is not None and share < 1:
-            problem = (
-                f"{count} and limit_{split}_share {share} are two limits. Set one, and leave the other at null or 1.0."
-            )
-            yield ("finetune", f"limit_{split}_batches"), problem
+    for key, problem in _in_finetune(params.finetune):
+        yield ("finetune", key), problem
     labelled: list[tuple[Steps, object]] = [
         (("download", "dataset", "labels"), params.download.dataset.labels),
         (("finetune", "class_weights"), params.finetune.class_weights),

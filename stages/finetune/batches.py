@@ -103,7 +103,7 @@ class LengthBuckets(Sampler[Part]):
         max_tokens: Tokens per batch and device at most, padding included; None: no limit.
         parts: Each batch comes as this many smaller ones, one after the other.
         accumulate: Batches per optimizer step.
-        limit: Batches per epoch at most (int), or their share (float, 0 to 1; one batch or more).
+        limit: As in `limited`.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class LengthBuckets(Sampler[Part]):
             rows = order[start : start + rows_per_pool]
             rows = rows[np.argsort(self.lengths[rows], kind="stable")]
             batches += by_turns(np.split(rows, self._cuts(rows, size, random)), random)
-        return batches[: self.limit if isinstance(self.limit, int) else max(1, int(len(batches) * self.limit))]
+        return limited(batches, self.limit)
 
     def _rows_per_pool(self, size: int) -> int:
         if self.max_tokens:  # the number of batches is the same in every epoch only if all rows are sorted together
@@ -209,6 +209,11 @@ def val_batches(lengths: NDArray[np.int64], batch_size: int, max_tokens: int | N
     order = np.argsort(-lengths, kind="stable")
     tokens = (max_tokens or batch_size * int(lengths.max())) * VAL_BATCH_FACTOR
     return np.split(order, cuts_by_tokens(lengths[order], batch_size * VAL_BATCH_FACTOR, tokens))
+
+
+def limited(batches: list[NDArray[np.int64]], limit: int | float) -> list[NDArray[np.int64]]:
+    """Return the first batches: `limit` of them at most (int), or that share (float, 0 to 1), one or more."""
+    return batches[: limit if isinstance(limit, int) else max(1, int(len(batches) * limit))]
 
 
 def rank_and_devices() -> tuple[int, int]:

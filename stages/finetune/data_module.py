@@ -7,7 +7,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from stages.finetune.acceleration.features import FeatureRows
-from stages.finetune.batches import STEP_LABELS, TIMES, Batch, LengthBuckets, Part, TokenRows, val_batches
+from stages.finetune.batches import STEP_LABELS, TIMES, Batch, LengthBuckets, Part, TokenRows, limited, val_batches
 from stages.finetune.devices import Device
 from stages.schema import Finetune
 
@@ -70,8 +70,11 @@ class FinetuneData(LightningDataModule):
         return self._loader(StepParts(self.train), self.train_batches)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        rows_per_batch = -(-self.options.batch_size // self.train_batches.parts)
-        return self._loader(self.val, val_batches(self.val.lengths, rows_per_batch, self.options.max_tokens_per_batch))
+        options = self.options
+        rows_per_batch = -(-options.batch_size // self.train_batches.parts)
+        batches = val_batches(self.val.lengths, rows_per_batch, options.max_tokens_per_batch)
+        limit = options.limit_val_share if options.limit_val_batches is None else options.limit_val_batches
+        return self._loader(self.val, limited(batches, limit))
 
     def tokens_of_epoch(self) -> int:
         """Return the tokens of train in the first epoch, padding not counted; all epochs have about as many."""

@@ -65,11 +65,6 @@ def detect_device(options: Finetune) -> Device:
             f"finetune.devices is {options.devices}, but the number of GPUs that PyTorch sees is {gpus}. "
             f"Set finetune.devices to {gpus} or less."
         )
-    if options.devices > 1 and options.method == "gradual":
-        raise TrainingError(
-            f"finetune.method gradual trains on one device, but finetune.devices is {options.devices}: weights that "
-            "are unfrozen later are not kept equal between devices. Set finetune.devices to 1, or another method."
-        )
     strategy = "ddp" if options.devices > 1 else options.strategy
     return Device(kind, options.devices, strategy, _precision(options, kind))
 

@@ -17,10 +17,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from stages.errors import ParamsError
 from stages.files import TEMPORARY, may_replace, remove_path, sha256
 from stages.finetune.training.fit import Fitted
-from stages.schema import Finetune
 
 MEAN = "mean-"
 SUFFIX = ".safetensors"
@@ -41,19 +39,6 @@ class Member:
     fitted: Fitted
     timings: dict[str, float]
     stuck: str | None
-
-
-def check_soup(options: Finetune) -> None:
-    """Check that the trainings of a soup can differ in more than the head.
-
-    Raises:
-        ParamsError: The encoder is frozen.
-    """
-    if options.soup > 1 and options.method == "frozen":
-        raise ParamsError(
-            f"finetune.soup is {options.soup}, but finetune.method frozen trains the head alone, and its trainings "
-            "hardly differ. Set finetune.soup to 1, or another method."
-        )
 
 
 def member_seeds(seed: int, count: int) -> list[int]:

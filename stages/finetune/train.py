@@ -22,7 +22,7 @@ from stages.finetune.encoder import check_computes, check_fit, load_encoder
 from stages.finetune.inputs import Inputs
 from stages.finetune.pooling import asked_pooling, choose_pooling
 from stages.finetune.prepare import Prepared, apply_method, prepared
-from stages.finetune.soup import Bowl, Member, check_soup, member_seeds, outcome
+from stages.finetune.soup import Bowl, Member, member_seeds, outcome
 from stages.finetune.stuck import describe_stuck
 from stages.finetune.summary import count_parameters, training_speed, training_stats
 from stages.finetune.training.checkpoints import key_of, open_folder
@@ -72,7 +72,6 @@ def train(inputs: Inputs, params: Params, paths: Paths, *, seed: int, name: str,
     options = params.finetune
     training = TRAINING[inputs.target.kind]
     training.check_options(options)
-    check_soup(options)
     learned, in_own_unit = training.learned(inputs.tokens.labels, inputs.train)
     job = Job(inputs.with_labels(learned), params, paths, detect_device(options), seed)
     pooling = asked_pooling(paths.encoder, wanted=options.head.pooling, frozen=options.method == "frozen")

@@ -140,6 +140,23 @@ def test_a_key_that_nothing_replaces_is_told_to_go(values: Any) -> None:
         parse_params(values, name="params.yaml")
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "message"),
+    [
+        ({"soup": 2}, {"method": "frozen"}, "finetune.soup is 2, but finetune.method frozen trains the head alone"),
+        ({"devices": 2}, {"method": "gradual"}, "finetune.devices is 2, but finetune.method gradual trains on one"),
+        ({"precision": "fp16"}, {"accelerator": "cpu"}, "finetune.precision is fp16, but finetune.accelerator is cpu"),
+    ],
+)
+def test_what_no_machine_can_train_is_refused_with_the_params(
+    values: Any, one: dict[str, Any], other: dict[str, Any], message: str
+) -> None:
+    for alone in (one, other):
+        parse_params(values | {"finetune": values["finetune"] | alone}, name="params.yaml")
+    with pytest.raises(ParamsError, match=message):
+        parse_params(values | {"finetune": values["finetune"] | one | other}, name="params.yaml")
+
+
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_two_limits_contradict_each_other(values: Any, split: str) -> None:
     values["finetune"][f"limit_{split}_batches"] = 3

@@ -56,8 +56,6 @@ def make_trainer(
         max_epochs=options.max_epochs,
         gradient_clip_val=options.gradient_clip or None,
         accumulate_grad_batches=options.accumulate_grad_batches * parts,
-        # LengthBuckets limits those of train, because it must know the rows of the last step
-        limit_val_batches=options.limit_val_batches or options.limit_val_share,
         fast_dev_run=options.fast_dev_run,
         callbacks=[*callbacks, *bars],
         logger=list(loggers) or False,

@@ -105,13 +105,6 @@ def test_layers_that_can_not_be_computed_again(kind: str) -> None:
         checkpoint_layers(kind_model(kind))
 
 
-def test_weights_unfrozen_later_train_on_one_device() -> None:
-    with pytest.raises(
-        TrainingError, match=r"gradual trains on one device, but finetune.devices is 2.* Set finetune.devices to 1"
-    ):
-        detect_device(options(method="gradual", devices=2))
-
-
 def test_layers_are_compiled_on_a_gpu_and_nowhere_else(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

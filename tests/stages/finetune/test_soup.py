@@ -12,7 +12,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from stages.errors import ParamsError
 from stages.finetune import train as training
 from stages.finetune.__main__ import main
 from stages.finetune.soup import Bowl, Member, apart, mean_curve, member_seeds
@@ -108,11 +107,6 @@ def test_worse_goes_by_the_monitor(value: float, mode: str, worse: bool) -> None
     members = [Member(Fitted([{"epoch": 1}], 1, "val.mcc", each, 1, 1.0), {}, None) for each in (0.45, 0.55)]
     assert bool(apart(members, value, mode=mode)) == worse
     assert apart(members, None, mode=mode) is None
-
-
-def test_a_frozen_encoder_is_refused_before_training(paths: Paths) -> None:
-    with pytest.raises(ParamsError, match=r"finetune\.soup is 2, but finetune\.method frozen"):
-        main(params(soup=2, method="frozen"), paths, 7)
 
 
 def test_no_model_of_an_earlier_training_stays_in_memory(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,6 +120,7 @@ def test_batches_and_steps_are_as_many_as_the_options_say(
         ({"limit_val_batches": 1}, 1),
         ({"limit_val_batches": 2}, 2),
         ({"limit_val_share": 0.25}, 1),
+        ({"limit_val_share": 0.01}, 1),  # never none, however few there are
     ],
 )
 def test_val_batches_are_as_many_as_the_options_say(paths: Paths, limit: dict[str, Any], expected: int) -> None:
