@@ -1,7 +1,7 @@
 """Why a stage is not fresh: every difference between it and dvc.lock, by name."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pipeline.repository.digests import Digest, Digests
@@ -38,7 +38,8 @@ def input_reasons(
         if now and before is None:
             reasons.append(f"{path} is a new dependency")
         elif now and before and now.md5 != before.md5 and path not in comments:
-            reasons += [f"{name} changed" for name in _changed_files(snapshot, path, before, now)]
+            without = _without(snapshot.leftovers_in(path))
+            reasons += [f"{name} changed{without}" for name in _changed_files(snapshot, path, before, now)]
     for file, values in params.items():
         old = entry.params.get(file, {})
         for key in stage.params[file] or tuple(dict.fromkeys([*values, *old])):
@@ -128,6 +129,14 @@ def _changed_files(snapshot: Snapshot, path: str, before: Digest, now: Digest) -
     if len(names) <= 4:  # "1 more file" would be no shorter than its name
         return names
     return [*names[:3], f"{len(names) - 3} more files of {path}"]
+
+
+def _without(leftovers: Sequence[str]) -> str:
+    """What a reason adds where a folder has what no stage owns any more: the folder counts as it is without that."""
+    if not leftovers:
+        return ""
+    more = f" and {len(leftovers) - 2} more" if len(leftovers) > 2 else ""
+    return f" (without {', '.join(leftovers[:2])}{more}, which no stage owns any more)"
 
 
 def _md5(files: Digests, name: str) -> str | None:

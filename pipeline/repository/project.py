@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.repository.code_changes import reads_code, same_code
-from pipeline.repository.digests import Digest, Digests, PathIndex
+from pipeline.repository.digests import Digest, Digests, PathIndex, folder_digest
 from pipeline.repository.durations import known_duration, read_durations, read_lengths, read_runs
 from pipeline.repository.dvc_yaml import check_keys, read_graph, read_params, read_section
 from pipeline.repository.file_tree import FileTree
@@ -96,6 +96,8 @@ class Project:
         if path in self._outs:
             return self._workspace.digest(path)[0]
         digest, files = self._tree.digest(path)
+        if files and (kept := self._without_leftovers(path, files)) != files:
+            digest, files = (folder_digest(kept), kept) if kept else (None, None)
         sources = find_sources(self._tree, path, files)
         digest, files = with_sources(path, digest, files, sources, self._source_files)
         if digest and files is not None:
@@ -114,9 +116,16 @@ class Project:
 
     def files(self, folder: str) -> Digests:
         """See `Snapshot.files`; leftovers, which the next run removes, are left out."""
+        return self._without_leftovers(folder, self._tree.files(folder))
+
+    def leftovers_in(self, folder: str) -> tuple[str, ...]:
+        """See `Snapshot.leftovers_in`."""
+        present = [path for path in self.leftovers() if path.startswith(f"{folder}/") and (self.root / path).exists()]
+        return tuple(path for path in present if not any(path.startswith(f"{other}/") for other in present))
+
+    def _without_leftovers(self, folder: str, files: Digests) -> dict[str, Digest]:
         gone = PathIndex(self.leftovers())
-        files = self._tree.files(folder).items()
-        return {name: digest for name, digest in files if not gone.overlapping(f"{folder}/{name}")}
+        return {name: digest for name, digest in files.items() if not gone.overlapping(f"{folder}/{name}")}
 
     def folder_files(self, folder: Digest, path: str) -> Digests | None:
         """See `Snapshot.folder_files`."""

@@ -54,6 +54,9 @@ class Snapshot(Protocol):
     def files(self, folder: str) -> Digests:
         """The files now in `folder`, by path relative to it."""
 
+    def leftovers_in(self, folder: str) -> tuple[str, ...]:
+        """The paths in a folder that no stage owns any more: a run removes them first, plain `dvc repro` does not."""
+
     def folder_files(self, folder: Digest, path: str) -> Digests | None:
         """The files of the folder with this digest, now or formerly at `path`; None if no cache or commit has it."""
 

@@ -53,6 +53,9 @@ class MemorySnapshot:
     def files(self, folder: str) -> Digests:
         return {name: digest for name, digest in files_under(self.tree, folder).items() if not digest.is_folder}
 
+    def leftovers_in(self, folder: str) -> tuple[str, ...]:
+        return ()
+
     def folder_files(self, folder: Digest, path: str) -> Digests | None:
         return self.folders.get((path, folder.md5))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.execution import workspace
 from pipeline.planning.plan import StagePlan, make_plan
 from pipeline.repository.project import Project
 from stages.errors import PipelineError
@@ -148,6 +149,30 @@ def test_a_seed_taken_out_counts_as_gone_already(project: Path) -> None:
             "data/train/2/model",
         )
         assert not [name for name in seen.files("data/train") if name.startswith("2/")]
+
+
+def test_what_plain_dvc_keeps_of_a_seed_is_named_until_a_run_removes_it(project: Path) -> None:
+    toy.edit(project, "params.yaml", "[1, 2]", "[1]")
+    toy.dvc(project, "repro")  # counts the folder of seed 2, too
+    (reason,) = plan(project)["report"].reasons
+    assert reason.endswith("changed (without data/train/2, which no stage owns any more)")
+    with Project(project) as seen:
+        workspace.prune(project, seen)
+    assert ran(toy.dvc(project, "repro")) == {"report"}
+    assert set(states(project).values()) == {"fresh"}
+
+
+def test_a_folder_whose_last_stage_is_gone_counts_without_what_that_left(project: Path) -> None:
+    (project / "data/train/.gitkeep").touch()
+    toy.edit(project, "params.yaml", "[1, 2]", "[]")
+    toy.dvc(project, "repro")
+    assert plan(project)["report"].state == "runs"
+    with Project(project) as seen:
+        digest = seen.digest("data/train")
+        workspace.prune(project, seen)
+    with Project(project) as seen:
+        assert seen.digest("data/train") == digest
+    assert ran(toy.dvc(project, "repro")) == {"report"}
 
 
 def test_a_clone_without_data_is_planned_from_git_alone(project: Path, tmp_path: Path) -> None:
