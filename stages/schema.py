@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from stages.metrics.resamples import least_resamples
+from stages.metrics.resamples import MOST, expected_instead
 from stages.schema_types import (
     LANGUAGE,
     LICENSE,
@@ -181,7 +181,7 @@ class Evaluate(Section):
         "r2", "mean_absolute_error",
     ]  # fmt: skip
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    resamples: Annotated[int, Field(ge=100, le=1_000_000)]
+    resamples: Annotated[int, Field(ge=100, le=MOST)]
     seed: Seed
     precision: InferencePrecision
 
@@ -189,10 +189,8 @@ class Evaluate(Section):
     @classmethod
     def _enough_for_an_interval(cls, resamples: int, info: ValidationInfo) -> int:
         confidence = info.data.get("confidence")  # None: it is wrong itself
-        least = least_resamples(confidence) if confidence else 0
-        if resamples < least:
-            problem = "{least} or more, because with fewer none lies beyond an interval of confidence {confidence}"
-            raise PydanticCustomError("resamples", problem, {"least": least, "confidence": confidence})
+        if confidence and (expected := expected_instead(resamples, confidence)):
+            raise PydanticCustomError("resamples", "{expected}", {"expected": expected})
         return resamples
 
 

@@ -64,9 +64,10 @@ def write_rows(
     used[list(aside)] = False
     counts = _label_counts(store, used)
     if not counts:
-        reasons = problems.set_aside + Counter(aside.values())
+        reasons = sorted((problems.set_aside + Counter(aside.values())).items())
+        named = ", ".join(f"{rule} {count}" for rule, count in reasons)
         raise DataError(
-            f"No row is left to use: all {sum(store.counts)} are set aside ({dict(sorted(reasons.items()))}). "
+            f"No row is left to use: all {sum(store.counts)} are set aside ({named}). "
             "Correct the rows, or set download.dataset.checks so that fewer are set aside."
         )
     target = kind.describe(counts, names=labels, order=label_order)

@@ -21,6 +21,7 @@ def check_classes(
     method: str,
     in_every_split: bool = True,
     sizes: Mapping[str, int] | None = None,
+    train_fraction: float = 1.0,
 ) -> list[str]:
     """Return what is unusual about the classes of the splits, a sentence each.
 
@@ -32,6 +33,7 @@ def check_classes(
         method: As split.method.
         in_every_split: Whether each class needs rows in each split.
         sizes: Rows of each split, where a row may have any number of labels; None: each has one.
+        train_fraction: As in split.train_fraction.
 
     Raises:
         DataError: train has no row. Or a class has rows for train, and none is in train or in a split that is taken
@@ -62,7 +64,9 @@ def check_classes(
     if not in_every_split:
         return []
     if problems:
-        raise DataError(f"Classes have no row in a split: {'; '.join(problems)}. {_advise(shares, method)}")
+        small = train_fraction < 1 and any(problem.startswith("train ") for problem in problems)
+        advice = "Set a larger split.train_fraction." if small else _advise(shares, method)
+        raise DataError(f"Classes have no row in a split: {'; '.join(problems)}. {advice}")
     unseen = [label for label, count in zip(labels, pool, strict=True) if not count]
     if unseen:
         notes.append(

@@ -53,6 +53,7 @@ def divide(inputs: SplitInputs, target: Target, options: Split) -> tuple[dict[st
         method=options.method,
         in_every_split=ROWS[target.kind].IN_EVERY_SPLIT,
         sizes={name: len(rows) for name, rows in positions.items()},
+        train_fraction=options.train_fraction,
     )
     require_no_leak(leak, max_leak=options.max_leak)
     stats = {

@@ -1,6 +1,5 @@
 """The comparison as a comment in a pull request: the verdict first, details folded."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,6 @@ from pipeline.comparison.render.markup import code, escape, fold, table
 from pipeline.comparison.render.strips import bar
 from pipeline.comparison.result import Comparison
 from stages.metrics.summary import format_change, format_value
-from stages.redaction import redact
 
 SIGNS = {
     "passed": "✅",
@@ -124,7 +122,7 @@ def _changes(comparison: Comparison) -> str:
 
 
 def _value(value: Any) -> str:
-    return code(redact(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)), limit=80)
+    return code(wording.param_value(value), limit=80)
 
 
 def _flips(comparison: Comparison) -> list[str]:

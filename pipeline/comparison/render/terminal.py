@@ -12,7 +12,6 @@ from pipeline.comparison.render import wording
 from pipeline.comparison.render.strips import interval_strips
 from pipeline.comparison.result import Comparison
 from stages.metrics.summary import format_change, format_value
-from stages.redaction import redact
 from stages.shown import shorten, visible
 
 STYLES = {
@@ -134,4 +133,4 @@ def _text(line: str, style: str = "") -> Text:
 
 
 def _value(value: object) -> str:
-    return shorten(redact(value if isinstance(value, str) else repr(value)), 40)
+    return shorten(wording.param_value(value), 40)

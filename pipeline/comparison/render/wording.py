@@ -1,5 +1,6 @@
 """Sentences and numbers that the terminal and the comment share."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,13 @@ from pipeline.comparison.gate import RuleResult
 from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.result import Comparison
 from stages.metrics.summary import format_change, format_value
+from stages.redaction import redact
 from stages.shown import shorten
+
+
+def param_value(value: Any) -> str:
+    """Return the value of a parameter as params.yaml could have it, without secrets."""
+    return redact(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
 
 
 def verdict_sentence(comparison: Comparison) -> str:

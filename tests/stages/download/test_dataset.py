@@ -391,7 +391,7 @@ BAD = {
     ),
     "all set aside": (
         {"content": b"text,label\n,x\n,y\n", "policies": {"empty_text": "set_aside"}},
-        r"No row is left to use: all 2 are set aside \(\{'empty_text': 2\}\)",
+        r"No row is left to use: all 2 are set aside \(empty_text 2\)",
     ),
 }
 

@@ -32,6 +32,14 @@ def test_params_want_as_many(confidence: float) -> None:
         parse_params(values, name="params.yaml")
 
 
+@pytest.mark.parametrize("resamples", [100, 1_000_000])
+def test_a_confidence_that_no_number_of_resamples_reaches_is_to_be_lower(resamples: int) -> None:
+    values = parse_yaml(PARAMS.read_text(encoding="utf-8"), name="params.yaml")
+    values["evaluate"] |= {"confidence": 0.999999999, "resamples": resamples}
+    with pytest.raises(ParamsError, match=r"resamples: expected a lower evaluate\.confidence than 0\.999999999"):
+        parse_params(values, name="params.yaml")
+
+
 @pytest.mark.parametrize("confidence", ["high", 1.0, 2, None])
 def test_a_wrong_confidence_is_its_own_error(confidence: object) -> None:
     values = parse_yaml(PARAMS.read_text(encoding="utf-8"), name="params.yaml")

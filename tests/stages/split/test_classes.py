@@ -11,6 +11,7 @@ import pytest
 from stages.class_rows import require_class_rows_of_file
 from stages.errors import DataError
 from stages.schema import Split
+from stages.split.classes import check_classes
 from tests.stages.split.test_division import LABELS, SHARES, divide, inputs
 
 CAUSES = ["rows", "groups", "duplicates: together", "duplicates: drop", "near duplicates"]
@@ -57,6 +58,22 @@ def test_the_split_that_is_taken_from_the_rows_has_every_class_that_train_has(gi
     (other,) = {"val", "test"} - {given}
     assert set(rows.label[positions[other]]) == {0, 1, 2}
     assert [note.split(" ")[0] for note in stats["notes"]] == [given]
+
+
+@pytest.mark.parametrize(
+    ("fraction", "advice"), [(0.1, "Set a larger split.train_fraction."), (1.0, "Rows that share")]
+)
+def test_a_train_set_cut_too_small_names_what_cut_it(fraction: float, advice: str) -> None:
+    counts = {"train": np.array([2, 0]), "val": np.array([5, 5]), "test": np.array([5, 5])}
+    with pytest.raises(DataError, match=rf"train \(2 rows\) has no row of 'b'\. {advice}"):
+        check_classes(
+            counts,
+            np.array([50, 50]),
+            ["a", "b"],
+            shares={"val": 0.1, "test": 0.1},
+            method="stratified",
+            train_fraction=fraction,
+        )
 
 
 @pytest.mark.parametrize("method", ["stratified", "hash"])
