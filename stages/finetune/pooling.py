@@ -2,13 +2,14 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
 from stages.errors import ModelError
-from stages.finetune.acceleration.head_input import closest_vector
+from stages.finetune.acceleration.head_input import closest_vector, evaluated
 from stages.finetune.encoder import pad_token_id
 from stages.model.pooling import Pooling
 from stages.model_folder import pooling_of_folder
@@ -46,6 +47,13 @@ def choose_pooling(
             return None
         reads = "the end token" if own == "end" else "the last token, and its first has read no other"
         raise ModelError(f"finetune.head.pooling is {pooling}, but {kind} reads {reads}. Set it to auto.")
+    if not _has_a_vector_per_token(model, tokens):
+        if wanted == "auto":
+            return None
+        raise ModelError(
+            f"finetune.head.pooling is {pooling}, but {kind} gives fewer vectors than a text has tokens. "
+            "Set it to auto."
+        )
     log.info(
         "the head reads %s",
         {"cls": "each row's first token", "last": "each row's last token"}.get(
@@ -62,8 +70,19 @@ def asked_pooling(folder: Path, *, wanted: str, frozen: bool) -> str | None:
 
 def own_pooling(model: PreTrainedModel, tokens: Tokens) -> str | None:
     """Return what the architecture's own head reads: cls, mean, last, or end; None: more than one vector."""
+    found = closest_vector(model, _tried(model, tokens))
+    return OWN[found.vector] if found else None
+
+
+@torch.no_grad()
+def _has_a_vector_per_token(model: PreTrainedModel, tokens: Tokens) -> bool:
+    batch = _tried(model, tokens)
+    with evaluated(model):
+        output: Any = model.base_model(**batch)
+    return bool(output.last_hidden_state.shape[:2] == batch["input_ids"].shape)
+
+
+def _tried(model: PreTrainedModel, tokens: Tokens) -> dict[str, torch.Tensor]:
     rows = np.unique(tokens.lengths, return_index=True)[1][:LENGTHS]
     batch = tokens.pad(rows, pad_token_id=pad_token_id(model))
-    del batch["labels"]
-    found = closest_vector(model, {name: torch.from_numpy(values) for name, values in batch.items()})
-    return OWN[found.vector] if found else None
+    return {name: torch.from_numpy(values) for name, values in batch.items() if name != "labels"}

@@ -3,9 +3,11 @@
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
 
-from tests.stages.finetune.tiny import LABELS, VOCABULARY
+from stages.paths import Paths
+from tests.stages.finetune.tiny import LABELS, VOCABULARY, tiny_models
 
 COMMON = {
     "vocab_size": VOCABULARY,
@@ -111,3 +113,15 @@ def kind_model(kind: str, **changes: Any) -> PreTrainedModel:
     config = kind_config(kind, **changes)
     model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
     return model.eval()
+
+
+def place(paths: Paths, kind: str) -> None:
+    """Put another architecture's encoder in the place of the tiny BERT; `bert without a pooler` lacks those weights."""
+    for name in ("config.json", "model.safetensors"):
+        (paths.encoder / name).unlink()
+    name, _, lacks_pooler = kind.partition(" without ")
+    (tiny_models().get(name) or kind_model(name)).base_model.save_pretrained(paths.encoder)
+    if lacks_pooler:  # as the encoder of a masked language model
+        weights = paths.encoder / "model.safetensors"
+        kept = {name: weight for name, weight in load_file(weights).items() if not name.startswith("pooler.")}
+        save_file(kept, weights, {"format": "pt"})

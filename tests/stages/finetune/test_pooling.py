@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
 from stages.errors import ModelError
 from stages.finetune.__main__ import main
@@ -18,9 +17,9 @@ from stages.inference.loading import load_model, predict_tokens
 from stages.model.pooling import pooling_of
 from stages.paths import Paths
 from stages.tokens import open_tokens, read_positions
-from tests.stages.finetune.kinds import kind_model
+from tests.stages.finetune.kinds import place
 from tests.stages.finetune.runs import params
-from tests.stages.finetune.tiny import LABELS, tiny_models
+from tests.stages.finetune.tiny import LABELS
 
 OLD = {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": False, "pooling_mode_max_tokens": False}
 FILES: list[tuple[Any, str | None]] = [
@@ -36,18 +35,6 @@ FILES: list[tuple[Any, str | None]] = [
     ({}, None),
     (None, None),
 ]
-
-
-def place(paths: Paths, kind: str) -> None:
-    """Put another architecture's encoder in the place of the tiny BERT."""
-    for name in ("config.json", "model.safetensors"):
-        (paths.encoder / name).unlink()
-    name, _, lacks_pooler = kind.partition(" without ")
-    (tiny_models().get(name) or kind_model(name)).base_model.save_pretrained(paths.encoder)
-    if lacks_pooler:  # as the encoder of a masked language model
-        weights = paths.encoder / "model.safetensors"
-        kept = {name: weight for name, weight in load_file(weights).items() if not name.startswith("pooler.")}
-        save_file(kept, weights, {"format": "pt"})
 
 
 def pooling_file(paths: Paths, content: object) -> None:
@@ -93,6 +80,7 @@ def test_the_architectures_own_head_stays_where_it_reads_that(paths: Paths, kind
         ),
         ("bart", "mean", "pooling is mean, but bart reads the end token. Set it to auto"),
         ("t5", "cls", "pooling is cls, but t5 reads the end token. Set it to auto"),
+        ("funnel", "mean", "pooling is mean, but funnel gives fewer vectors than a text has tokens. Set it to auto"),
     ],
 )
 def test_what_an_architecture_cant_classify_by_is_refused(paths: Paths, kind: str, wanted: str, message: str) -> None:
