@@ -15,6 +15,7 @@ from stages.metrics.resamples import MOST, expected_instead
 from stages.schema_types import (
     LANGUAGE,
     LICENSE,
+    RULE,
     CorrectionsPath,
     Folds,
     Fraction,
@@ -209,7 +210,7 @@ class Gate(Section):
     """Rules that `retune compare` checks a change against."""
 
     fail_on: Literal["none", "worse"]
-    require: list[Annotated[str, Field(pattern=r"^\s*(test|val)\.\w+(\.(low|high))?\s*(>=|<=|>|<)\s*-?[0-9.]+\s*$")]]
+    require: list[Annotated[str, Field(pattern=RULE)]]
     max_drop: dict[Annotated[str, Field(pattern=r"^(test|val)\.\w+$")], Annotated[float, Field(ge=0)]]
 
 

@@ -6,13 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from pipeline.comparison.metric_row import MetricRow
 from stages.errors import PipelineError
 from stages.metrics.names import lower_is_better
 from stages.metrics.summary import MetricSummary
+from stages.schema import Gate as GateParams
+from stages.schema_types import BOUND
 
 OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
-RULE = re.compile(r"\s*((?:test|val)\.\w+?)(?:\.(low|high))?\s*(>=|<=|>|<)\s*(-?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*")
+RULE = re.compile(rf"\s*((?:test|val)\.\w+?)(?:\.(low|high))?\s*(>=|<=|>|<)\s*(?P<limit>{BOUND})\s*")
 NAME = re.compile(r"(?:test|val)\.\w+")
 
 
@@ -66,11 +70,30 @@ def read_gate(
         max_drop: `METRIC=DROP` each, in addition to those in params or to replace their value.
 
     Raises:
-        PipelineError: An entry of `max_drop` is invalid.
+        PipelineError: An entry of `max_drop`, or the section in params, is invalid.
     """
-    section = (params.get("report") or {}).get("gate") or {}
-    drops = {**(section.get("max_drop") or {}), **dict(map(_parse_drop, max_drop))}
-    return Gate(fail_on or section.get("fail_on", "none"), [*(section.get("require") or ()), *require], drops)
+    found = _section(params)
+    drops = {**found.max_drop, **dict(map(_parse_drop, max_drop))}
+    return Gate(fail_on or found.fail_on, [*found.require, *require], drops)
+
+
+def _section(params: Mapping[str, Any]) -> GateParams:
+    """Return `report.gate` of any commit's params.yaml, whose other keys may be of an older schema."""
+    given = {"gate": {}, **(params.get("report") or {})}["gate"]
+    none: dict[str, Any] = {
+        "fail_on": "none",
+        "require": [],
+        "max_drop": {},
+    }  # of a commit from before there was such a rule
+    values = {**none, **given} if isinstance(given, Mapping) else given
+    try:
+        return GateParams.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, ("report", "gate", *first["loc"])))
+        raise PipelineError(
+            f"{place} of head's params.yaml is invalid ({first['msg']}). Correct it: recipes/default.yaml explains it."
+        ) from error
 
 
 def check_rules(
@@ -125,7 +148,7 @@ def _require(rule: str, head: Mapping[str, MetricSummary], what: str) -> RuleRes
     parts = RULE.fullmatch(rule)
     if not parts:
         raise PipelineError(f'The rule "{rule}" is invalid. Write it like this: test.macro_f1 >= 0.80')
-    name, end, sign, limit = parts.groups()
+    name, end, sign, limit = *parts.group(1, 2, 3), parts["limit"]
     shown = f"{name}.{end}" if end else name
     value: float | None = getattr(_find(name, head), end or "mean")
     if value is None:

@@ -52,7 +52,7 @@ def read_history(root: Path, rev: str | None, *, most: int, everything: bool = F
         PipelineError: The revision is unknown, or no commit has metrics.
     """
     commits = []
-    for commit in git.commits(root, rev or "HEAD", *IN_GIT, most=most):
+    for commit in git.commits(root, "HEAD" if rev is None else git.resolve_revision(root, rev), *IN_GIT, most=most):
         results = RunResults.parse(metrics_of_commit(root, commit.sha))
         if results.means:  # a commit may also have removed or damaged the file
             commits.append(_of_commit(commit.sha[:9], commit.date, commit.subject, results))

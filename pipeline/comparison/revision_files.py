@@ -30,8 +30,8 @@ class RevisionFiles:
 
     def __init__(self, root: Path, rev: str | None, scratch: Path) -> None:
         self.root, self.rev, self._scratch = root, rev, scratch
-        self.commit = git.resolve_revision(root, rev) if rev else None
-        self.name = rev or WORKSPACE
+        self.commit = None if rev is None else git.resolve_revision(root, rev)
+        self.name = WORKSPACE if rev is None else rev
         self.project = Project(root, rev=self.commit)
 
     def close(self) -> None:

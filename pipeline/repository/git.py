@@ -55,8 +55,10 @@ def resolve_revision(root: Path, rev: str) -> str:
     """The full SHA of the commit that `rev` names in the repository at `root`: a git revision or a DVC experiment.
 
     Raises:
-        PipelineError: The repository has no such revision, or several such experiments.
+        PipelineError: The repository has no such revision, or several such experiments; or `rev` is empty.
     """
+    if not rev:  # a variable of a script that is not set
+        raise PipelineError("A revision is empty. Give one, or leave it out.")
     done = _call(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}")
     if not done.returncode:
         return done.stdout.strip()

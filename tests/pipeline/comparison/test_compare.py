@@ -401,6 +401,8 @@ def test_the_command_gates_with_its_exit_code(project: Path) -> None:
 def test_the_command_says_what_is_wrong_in_one_line(project: Path) -> None:
     for arguments, words in (
         (["nowhere"], "not a revision"),
+        ([""], "A revision is empty. Give one, or leave it out."),  # a variable of a script that is not set
+        (["base", ""], "A revision is empty."),
         (["base", "twin", "--require", "test.nothing > 0"], "head has no metric test.nothing"),
         (["base", "twin", "--max-drop", "test.mcc"], "expected METRIC=DROP"),
     ):

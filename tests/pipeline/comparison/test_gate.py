@@ -1,5 +1,6 @@
 """Rules that a change must meet."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -23,6 +24,42 @@ def test_the_gate_of_params_and_of_the_command_line() -> None:
     more = read_gate(params, fail_on="none", require=["val.mcc > 0"], max_drop=["test.mcc=0.2", "val.mcc = 0"])
     assert more == Gate("none", ["test.mcc > 0.1", "val.mcc > 0"], {"test.mcc": 0.2, "val.mcc": 0.0})
     assert read_gate({}) == Gate("none", [], {})  # a revision from before there were gates
+
+
+@pytest.mark.parametrize(
+    ("gate", "place"),
+    [
+        (None, "report.gate"),
+        (5, "report.gate"),
+        ([], "report.gate"),
+        ({"requires": ["test.mcc > 0"]}, "report.gate.requires"),
+        ({"fail_on": "Worse"}, "report.gate.fail_on"),
+        ({"fail_on": None}, "report.gate.fail_on"),
+        ({"require": "test.mcc > 0"}, "report.gate.require"),
+        ({"require": [5]}, "report.gate.require.0"),
+        ({"require": ["test.mcc >= 0.8.0"]}, "report.gate.require.0"),
+        ({"require": ["test.mcc >= ."]}, "report.gate.require.0"),
+        ({"max_drop": ["test.mcc"]}, "report.gate.max_drop"),
+        ({"max_drop": {"test.mcc": "a"}}, "report.gate.max_drop.test.mcc"),
+        ({"max_drop": {"test.mcc": -1}}, "report.gate.max_drop.test.mcc"),
+    ],
+)
+def test_a_typo_in_the_gate_of_a_commit_does_not_switch_it_off(gate: object, place: str) -> None:
+    with pytest.raises(PipelineError, match=rf"^{re.escape(place)} of head's params.yaml is invalid \("):
+        read_gate({"report": {"gate": gate, "of_an_older_schema": 1}})
+
+
+@pytest.mark.parametrize("number", ["0.8", "-.5", "1", "1.", "1e-3", "2.5E+1"])
+def test_a_bound_is_a_number_for_the_params_and_for_the_command(number: str) -> None:
+    gate = read_gate({"report": {"gate": {"require": [f"test.mcc > {number}"]}}}, require=[f"test.mcc > {number}"])
+    results = check_rules(gate, "better", [], HEAD, what=WHAT)
+    assert [result.passed for result in results] == [float(number) < 0.6] * 2
+
+
+@pytest.mark.parametrize("number", ["0.8.0", ".", "e3", "", "1e", "--1", "٣"])
+def test_another_bound_is_refused_in_one_line(number: str) -> None:
+    with pytest.raises(PipelineError, match="is invalid. Write it like this"):
+        check_rules(Gate(require=[f"test.mcc > {number}"]), "better", [], HEAD, what=WHAT)
 
 
 @pytest.mark.parametrize(
