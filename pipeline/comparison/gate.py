@@ -80,11 +80,8 @@ def read_gate(
 def _section(params: Mapping[str, Any]) -> GateParams:
     """Return `report.gate` of any commit's params.yaml, whose other keys may be of an older schema."""
     given = {"gate": {}, **(params.get("report") or {})}["gate"]
-    none: dict[str, Any] = {
-        "fail_on": "none",
-        "require": [],
-        "max_drop": {},
-    }  # of a commit from before there was such a rule
+    # a commit may be from before there was such a rule
+    none: dict[str, Any] = {"fail_on": "none", "require": [], "max_drop": {}}
     values = {**none, **given} if isinstance(given, Mapping) else given
     try:
         return GateParams.model_validate(values)

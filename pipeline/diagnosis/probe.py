@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from stages.errors import PipelineError
+
+EXCEPTION = re.compile(r"^(error|[\w.]+(Error|Exception)): ")  # before the message of a command, or of a traceback
 
 
 def ask(root: Path, module: str, *, seconds: float) -> Any:
@@ -37,5 +40,5 @@ def ask(root: Path, module: str, *, seconds: float) -> Any:
         raise PipelineError(f"no answer in {seconds:g} seconds") from error
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise PipelineError(lines[-1].removeprefix("error: "))
+        raise PipelineError(EXCEPTION.sub("", lines[-1]))
     return json.loads(done.stdout.splitlines()[-1])

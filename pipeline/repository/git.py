@@ -196,6 +196,8 @@ def former_contents(root: Path, commit: str, path: str, *, most: int) -> Iterato
 
 def unknown_revision(rev: str) -> PipelineError:
     """The error for a revision that the repository does not have."""
+    if rev == "HEAD":
+        return PipelineError("This repository has no commit yet. Make one: git commit")
     return PipelineError(
         f"{rev} is not a revision of this repository or an experiment. See: git log, git branch -a, dvc exp list -A. "
         "In a shallow clone, run first: git fetch --unshallow"

@@ -32,11 +32,14 @@ def label_weights(
     weights = {str(label): weight for label, weight in choice.items()}
     if set(weights) != set(labels):
         known = set(labels)
-        unknown = [label for label in weights if label not in known]
-        missing = [label for label in labels if label not in weights]
+        differing = {
+            "unknown": [label for label in weights if label not in known],
+            "missing": [label for label in labels if label not in weights],
+        }
+        problems = ", ".join(f"{problem} [{examples(names)}]" for problem, names in differing.items() if names)
         raise ParamsError(
-            f"finetune.class_weights must give a weight to every label: unknown [{examples(unknown)}], "
-            f"missing [{examples(missing)}]. The labels are [{examples(labels)}]."
+            f"finetune.class_weights must give a weight to every label: {problems}. "
+            f"The labels are [{examples(labels)}]."
         )
     return [float(weights[label]) for label in labels]
 

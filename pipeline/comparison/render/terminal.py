@@ -26,6 +26,7 @@ FEW = 3  # rows, classes and slices that are listed; --markdown and --json have 
 PARAMS = 6
 TEXT = 80  # characters of a text that are shown
 WIDE = 105  # columns that the table needs to have room for plots
+NARROW = 80  # columns below which it has no room at all
 
 
 def render(comparison: Comparison) -> Group:
@@ -47,13 +48,17 @@ def render(comparison: Comparison) -> Group:
 
 
 class MetricsTable:
-    """A row per metric; in a wide terminal its interval is drawn around 0."""
+    """A row per metric; in a wide terminal its interval is drawn around 0, and in a narrow one it is a sentence."""
 
     def __init__(self, rows: Sequence[MetricRow], confidence: float) -> None:
         self._rows = rows
         self._confidence = confidence
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if options.max_width < NARROW:
+            for row in self._rows:
+                yield _text(f"{wording.metric_sentence(row, self._confidence)}{f': {row.verdict}' * bool(row.verdict)}")
+            return
         wide = options.max_width >= WIDE
         table = Table(box=None, pad_edge=False)
         drawn = ["interval (│ is 0)"] if wide else []

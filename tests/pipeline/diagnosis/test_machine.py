@@ -1,5 +1,6 @@
 """Packages, GPU, disk and Prefect: what is found, and what is said of it."""
 
+import os
 import shutil
 import sys
 from collections import namedtuple
@@ -190,3 +191,21 @@ def test_what_prefects_api_answers(
         (finding,) = examine("Prefect", server.check_prefect)
     assert (finding.state, finding.fix) == (state, fix)
     assert "s3cr3t" not in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("raise SystemExit('error: no such remote')", "no such remote"),
+        ("from stages.errors import PipelineError; raise PipelineError('no such remote')", "no such remote"),
+        ("raise OSError('no such remote')", "no such remote"),
+        ("raise SystemExit('dvc: no such remote')", "dvc: no such remote"),
+    ],
+)
+def test_what_another_process_says_is_shown_without_the_name_of_its_error(
+    code: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "asked_module.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(PipelineError, match=f"^{message}$"):
+        probe.ask(tmp_path, "asked_module", seconds=60)

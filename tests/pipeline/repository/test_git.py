@@ -124,3 +124,9 @@ def test_no_git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(PipelineError, match="git is not on the PATH"):
         git.run(repository, "status")
+
+
+def test_a_repository_without_commits_is_said(tmp_path: Path) -> None:
+    toy.git(tmp_path, "init", "-q")
+    with pytest.raises(PipelineError, match=r"^This repository has no commit yet\. Make one: git commit$"):
+        git.resolve_revision(tmp_path, "HEAD")

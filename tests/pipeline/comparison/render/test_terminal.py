@@ -19,6 +19,13 @@ def printed(value: Comparison, *, width: int = 80) -> str:
     return captured.get()
 
 
+@pytest.mark.parametrize("width", [20, 40, 69, 70, 75, 79])
+def test_no_figure_is_lost_in_a_narrow_terminal(width: int) -> None:
+    text = " ".join(printed(comparison("plain"), width=width).split())
+    for part in ("test.mcc", "0.600", "0.610", "+0.010", "-0.040 to +0.060", "within noise"):
+        assert part in text
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_terminal_reads_no_markup_in_data_and_draws_intervals_where_there_is_room(width: int) -> None:
     text = printed(comparison("[red]x[/nothing]"), width=width)
