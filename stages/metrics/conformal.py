@@ -34,7 +34,7 @@ def half_width(errors: Floats, confidence: float) -> float | None:
     Returns:
         None: the rows are too few for this confidence.
     """
-    rank = math.ceil((len(errors) + 1) * confidence)
+    rank = math.ceil(round((len(errors) + 1) * confidence, 9))  # 100 * 0.55 is a little more than 55
     return None if rank > len(errors) else float(np.sort(errors)[rank - 1])
 
 

@@ -62,7 +62,12 @@ def check_classes(
                 "each class needs a row there. With more rows per class it has its share."
             )
     if not in_every_split:
-        return []
+        sizes = sizes or {}
+        return [
+            f"{name} has no row, though split.{name} is {share:g}: add rows, or divide them into more groups."
+            for name, share in shares.items()
+            if share and not sizes.get(name, counts[name].sum())
+        ]
     if problems:
         small = train_fraction < 1 and any(problem.startswith("train ") for problem in problems)
         advice = "Set a larger split.train_fraction." if small else _advise(shares, method)

@@ -95,14 +95,16 @@ def write_positions(path: Path, positions: NDArray[np.int64]) -> None:
 
 
 def _fraction(train: NDArray[np.int64], label: NDArray[Any], fraction: float, seed: int) -> NDArray[np.int64]:
-    """Keep a share of each class's rows, one at least; the rows of a smaller share are among those of a larger one.
+    """Keep a share of each class's rows, one at least; the rows of a smaller share are among those of a larger one, but
+    for a row that rounding may give to another class.
 
     Of rows with any number of labels, a share of all rows is kept.
     """
+    total = ceil(round(fraction * len(train), 6))  # 0.07 * 100 is a little more than 7
     if label.ndim > 1:
-        return np.sort(np.random.default_rng(seed).permutation(train)[: ceil(fraction * len(train))])
+        return np.sort(np.random.default_rng(seed).permutation(train)[:total])
     per_label = np.bincount(label[train])
-    counts = np.maximum(apportion(per_label, ceil(fraction * len(train)), least=1), np.minimum(per_label, 1))
+    counts = np.maximum(apportion(per_label, total, least=1), np.minimum(per_label, 1))
     shuffled = np.random.default_rng(seed).permutation(train)
     rows = [shuffled[label[shuffled] == index][:count] for index, count in enumerate(counts)]
     return np.sort(np.concatenate([train[:0], *rows]))

@@ -16,7 +16,7 @@ def find_leak(positions: Mapping[str, NDArray[np.int64]], inputs: SplitInputs) -
     """Count the rows of val that are in train too, and the rows of test that are in train or val too.
 
     Args:
-        positions: Rows of each split; val and test have at least one.
+        positions: Rows of each split.
         inputs: Columns of all rows.
 
     Returns:
@@ -36,7 +36,7 @@ def find_leak(positions: Mapping[str, NDArray[np.int64]], inputs: SplitInputs) -
             leaks |= shared
         leaking += int(leaks.sum())
     measured = sum(len(positions[split]) for split in OTHERS)
-    return {**counts, "share": round(leaking / measured, 6)}
+    return {**counts, "share": round(leaking / max(measured, 1), 6)}
 
 
 def require_no_leak(leak: Mapping[str, Any], *, max_leak: float) -> None:

@@ -81,7 +81,7 @@ def test_a_paired_difference_is_narrower_than_the_two_intervals() -> None:
     assert lead.high - lead.low < 0.2 * (alone.high - alone.low)
 
 
-@pytest.mark.parametrize(("rows", "confidence", "rank"), [(19, 0.95, 19), (39, 0.95, 38), (9, 0.8, 8)])
+@pytest.mark.parametrize(("rows", "confidence", "rank"), [(19, 0.95, 19), (39, 0.95, 38), (9, 0.8, 8), (99, 0.55, 55)])
 def test_the_width_is_the_order_statistic_of_the_method(rows: int, confidence: float, rank: int) -> None:
     errors = np.random.default_rng(0).permutation(rows) + 1.0
     assert half_width(errors, confidence) == rank

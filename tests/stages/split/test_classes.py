@@ -193,3 +193,18 @@ def test_a_hash_that_leaves_a_class_out_names_the_other_method() -> None:
     rows = inputs([0] * 60 + [1] * 3, content=[*range(60), 7, 7, 7])
     with pytest.raises(DataError, match=r"no row of 'b'. split.method: hash leaves it to chance .*: stratified"):
         divide(rows, LABELS[:2], options(method="hash"))
+
+
+@pytest.mark.parametrize(("val", "notes"), [(0, ["val has no row, though split.val is 0.1"]), (3, [])])
+def test_a_split_of_numbers_without_rows_is_noted(val: int, notes: list[str]) -> None:
+    counts = {"train": np.array([5, 5]), "val": np.array([val, 0]), "test": np.array([1, 1])}
+    found = check_classes(
+        counts,
+        np.array([6, 6]),
+        ["low", "high"],
+        shares={"val": 0.1, "test": 0.1},
+        method="hash",
+        in_every_split=False,
+        sizes={name: int(rows.sum()) for name, rows in counts.items()},
+    )
+    assert [note.partition(":")[0] for note in found] == notes

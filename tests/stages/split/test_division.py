@@ -1,5 +1,6 @@
 """Every row stands in one split at most, each class has its share, and what belongs together stays together."""
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -289,3 +290,24 @@ def test_groups_numbered_zero_stay_together() -> None:
         inputs(np.arange(100) % 2, group=group), LABELS[:2], Split(**{**SHARES, "duplicates": "keep"})
     )
     assert sum(0 in group[rows] for rows in positions.values()) == 1
+
+
+@pytest.mark.parametrize("rows", [6, 60])
+def test_a_hash_that_leaves_val_and_test_empty_is_said(rows: int) -> None:
+    problems = []
+    for seed in range(60):
+        shares = {"val": 0.01, "test": 0.01} if rows == 60 else {}
+        options = Split(**{**SHARES, **shares, "method": "hash", "seed": seed})
+        with contextlib.suppress(DataError):
+            divide(inputs(np.arange(rows) % 2), LABELS[:2], options)
+            continue
+        problems.append(seed)
+    assert len(problems) > 10
+
+
+@pytest.mark.parametrize("share", [0.07, 0.14, 0.28, 0.55, 0.56, 0.1, 0.3, 0.7])
+def test_a_fraction_of_train_has_as_many_rows_as_it_says(share: float) -> None:
+    split = ["train"] * 100 + ["val", "test"]
+    rows = inputs(np.zeros(102, dtype=np.int64), split=split)
+    _, stats = divide(rows, LABELS[:1], Split(**{**SHARES, "train_fraction": share}))
+    assert stats["train"]["rows"] == round(100 * share)
