@@ -47,6 +47,10 @@ class Tokens:
         """Return the token ids of one row; shape (tokens,)."""
         return self._slice(self.input_ids, position)
 
+    def types(self, position: int) -> NDArray[np.int8]:
+        """Return the types of one row's tokens, where there are any; shape (tokens,)."""
+        return self._slice(self.token_type_ids, position)
+
     def pad(self, positions: Sequence[int] | NDArray[np.int64], *, pad_token_id: int) -> Batch:
         """Return a batch padded to its own longest row.
 
@@ -81,7 +85,7 @@ class Tokens:
     def parts(self, row: int) -> list[NDArray[np.int32] | NDArray[np.int8]]:
         """Return what the model reads of one row: its token ids, and their types where there are any; (tokens,)."""
         ids: list[NDArray[np.int32] | NDArray[np.int8]] = [self._slice(self.input_ids, row)]
-        return [*ids, self._slice(self.token_type_ids, row)] if self.token_type_ids else ids
+        return [*ids, self.types(row)] if self.token_type_ids else ids
 
     def _slice(self, flat: Sequence[NDArray[T]], row: int) -> NDArray[T]:
         start = self.starts[row]

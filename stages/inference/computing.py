@@ -81,11 +81,9 @@ class RowComputer:
         distinct, same_as = tokens.distinct(positions)
         lengths = tokens.lengths[distinct]
         batches = batches_by_tokens(lengths, self._batch_tokens(int(lengths.sum())))
-        if self._equal_lengths is None:
-            # rounding makes the last bits that padding changes into the third digit
-            self._equal_lengths = multiplies_in_bf16(self._model) or reads_padding(self._model, tokens, distinct)
-        if self._equal_lengths:
-            batches = of_equal_length(batches, lengths)
+        equal = of_equal_length(batches, lengths)
+        if len(equal) > len(batches) and self._needs_equal_lengths(tokens, int(distinct[lengths.argmax()])):
+            batches = equal
         pad = self._model.config.pad_token_id or 0
         padded = (tokens.pad(distinct[indices], pad_token_id=pad) for indices in batches)
         outputs: Generator[torch.Tensor]
@@ -98,6 +96,14 @@ class RowComputer:
             for indices, rows in read_behind(zip(batches, outputs, strict=True)):
                 values[indices] = rows
         return values[same_as], int(lengths.sum())
+
+    def _needs_equal_lengths(self, tokens: Tokens, row: int) -> bool:
+        if self._equal_lengths is None:
+            # rounding makes the last bits that padding changes into the third digit
+            self._equal_lengths = multiplies_in_bf16(self._model) or reads_padding(
+                self._model, self._forward, tokens, row
+            )
+        return self._equal_lengths
 
     def _batch_tokens(self, total: int) -> int:
         """Return the padded tokens of a batch at most: as many as let each thread of a CPU have one, within limits."""

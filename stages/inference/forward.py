@@ -12,10 +12,12 @@ from stages.errors import ModelError
 from stages.model.packed import attends_packed, pack_rows
 from stages.model.pooling import pool, pooling_of
 from stages.model.positions import first_position, max_tokens
+from stages.model.threads import Forward
 from stages.tokens import Batch, Tokens
 
 PROBE = 16  # tokens of padding that a row is tried with
-TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-5}  # between logits, relative to the largest; rounding is 3e-6
+PROBE_SIZES = (1, 2, 4, 8)  # tokens of the rows that are tried: large weights can hide what one of them reads
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-5}  # between outputs, relative to the largest; rounding is 3e-6
 HALF_TOLERANCE = 0.05  # in 16 bits
 
 
@@ -58,30 +60,48 @@ def _moved(values: Any, device: torch.device) -> Any:
 
 
 @torch.inference_mode()
-def reads_padding(model: PreTrainedModel, tokens: Tokens, rows: NDArray[np.int64]) -> bool:
-    """Return whether the answer to a row depends on the padding beside it; such a model needs rows of equal length.
+def reads_padding(model: PreTrainedModel, forward: Forward, tokens: Tokens, row: int) -> bool:
+    """Return whether an output for a row depends on the padding beside it; such a model needs rows of equal length.
 
-    FNet has no mask, and the convolutions of ConvBERT, MobileBERT and Nystromformer read the tokens beside a text.
+    FNet has no mask, and the convolutions of ConvBERT, MobileBERT and Nystromformer read the tokens beside a text. They
+    reach a few tokens, and an output that is read at one end is out of their reach where the row is long. So short rows
+    are tried, whose tokens are the first and the last of a real row.
 
     Args:
         model: In eval mode.
+        forward: Gives the output for a padded batch.
         tokens: The tokens of all rows.
-        rows: Positions of at least one row; the shortest is tried.
+        row: Position of a row with at least one token.
     """
     if attends_packed(model):  # it gets no padding
         return False
-    row = int(rows[np.argmin(tokens.lengths[rows])])
-    length = int(tokens.lengths[row])
-    room = PROBE if (most := max_tokens(model)) is None else min(PROBE, most - length)
-    if room <= 0:
-        return False
-    batch = {name: values for name, values in tokens.pad([row], pad_token_id=0).items() if name != "labels"}
-    before, after = (room, 0) if tokens.padding_side == "left" else (0, room)
+    most = max_tokens(model)
+    for size in PROBE_SIZES:
+        length = min(size, int(tokens.lengths[row]), size if most is None else max(1, most // 2))
+        room = PROBE if most is None else min(PROBE, most - length)
+        if room > 0 and _differs_padded(model, forward, _cut(tokens, row, length), room):
+            return True
+    return False
+
+
+def _cut(tokens: Tokens, row: int, length: int) -> Tokens:
+    """Return one row of the first and the last tokens of a row: encoder-decoders answer from the last one."""
+    kept = np.r_[: length // 2, int(tokens.lengths[row]) - (length - length // 2) : int(tokens.lengths[row])]
+    types = [tokens.types(row)[kept]] if tokens.token_type_ids else []
+    zero, lengths = np.zeros(1, dtype=np.int64), np.array([length], dtype=np.int64)
+    return Tokens(tokens.labels[[row]], lengths, zero, zero, [tokens.row(row)[kept]], types, tokens.padding_side)
+
+
+def _differs_padded(model: PreTrainedModel, forward: Forward, row: Tokens, room: int) -> bool:
+    """Return whether the output for the only row of `row` changes with `room` tokens of padding beside it."""
+    alone = row.pad([0], pad_token_id=0)
+    before, after = (room, 0) if row.padding_side == "left" else (0, room)
     fill = {"input_ids": model.config.pad_token_id or 0}
     padded = {
         name: np.pad(values, ((0, 0), (before, after)), constant_values=fill.get(name, 0))
-        for name, values in batch.items()
+        for name, values in alone.items()
+        if name != "labels"
     }
-    alone, beside = (logits_of(model, inputs) for inputs in (batch, padded))
-    tolerance = TOLERANCE.get(model.dtype, HALF_TOLERANCE) * max(1.0, float(alone.abs().max()))
-    return not bool(torch.allclose(alone, beside, atol=tolerance, rtol=0, equal_nan=True))
+    expected, actual = (forward(model, batch) for batch in (alone, padded))
+    tolerance = TOLERANCE.get(model.dtype, HALF_TOLERANCE) * max(1.0, float(expected.abs().max()))
+    return not bool(torch.allclose(expected, actual, atol=tolerance, rtol=0, equal_nan=True))

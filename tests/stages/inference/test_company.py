@@ -93,6 +93,25 @@ def test_in_bf16_it_is_near_float32_and_does_not_depend_on_the_texts_beside_it(
     assert (difference.max() > 0) == (kind not in ITS_OWN_PRODUCTS)
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("kind", READ_PADDING)
+@pytest.mark.parametrize("words", [None, 200, 47, 14])  # 64 fit; with 47 there is room for a little padding
+def test_answers_and_embeddings_do_not_depend_on_the_texts_of_an_earlier_call(
+    kind: str, layers: int, words: int | None, tmp_path: Path
+) -> None:
+    save_classifier(kind, tmp_path, num_hidden_layers=layers)
+    classifier, fresh = (Classifier.load(tmp_path, precision="32") for _ in range(2))
+    texts = [*TEXTS, " ".join(f"w{number}" for number in range(3, 18))]
+    for compute, alone in (
+        (classifier.probabilities, fresh.probabilities),
+        (classifier.embed, fresh.embed),
+    ):
+        if words is not None:
+            compute([" ".join(f"w{number % 40}" for number in range(words + more)) for more in range(2)])
+        expected = np.vstack([alone([text]) for text in texts])
+        np.testing.assert_allclose(compute(texts), expected, atol=1e-5 * np.abs(expected).max())
+
+
 SUMMARIES = [  # of XLNet's config; others keep the key, and have no use for it
     *[("xlnet", summary) for summary in ("last", "first", "cls_index")],
     *[(kind, summary) for kind in ("bert", "gpt2", "electra") for summary in ("last", "first", "cls_index")],
