@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.prediction.json_lines import extended, json_line
+from pipeline.prediction.json_table import UNFIT, schema_of, table_of, unfit
 from pipeline.prediction.window import Window
 from stages.errors import DataError
 from stages.files import csv_writer
@@ -98,34 +99,19 @@ class ParquetWriter:
         if self._first_file and self._schema is None:
             written = pq.read_schema(self._first_file)
             self._schema = pa.schema(list(written)[: len(written) - results.num_columns])
+        table = self._table(window)
+        for field, column in zip(results.schema, results.columns, strict=True):
+            table = table.append_column(field, column)
         try:
-            table = self._table(window)
-            for field, column in zip(results.schema, results.columns, strict=True):
-                table = table.append_column(field, column)
-            sink = pa.BufferOutputStream()
-            pq.write_table(table, sink)
-            data = sink.getvalue()
-            if first:
-                pq.read_schema(pa.BufferReader(data))  # values that are nested too deep are written, but can't be read
-        except (pa.ArrowException, OSError, OverflowError, RecursionError, UnicodeEncodeError) as error:
-            kinds = "The values of a key have several types, or one that Parquet does not have"
-            raise DataError(f"{kinds}: {shorten(str(error), 200)}. Give --out FILE.jsonl.") from error
-        return bytes(data)
+            return _parquet(table, read=first)
+        except UNFIT as error:
+            raise unfit(_unfit_column(table), error) from error
 
     def _table(self, window: Window) -> pa.Table:
         if isinstance(window.data, pa.Table):
             return _table_of(window.data, has_bytes=window.has_bytes)
-        if self._schema is None:
-            inferred = pa.Table.from_pylist(window.data).schema
-            strings = [pa.field(f.name, pa.string()) if pa.types.is_null(f.type) else f for f in inferred]
-            self._schema = pa.schema(strings)
-        unknown = next((key for row in window.data for key in row if key not in self._schema.names), None)
-        if unknown is not None:
-            raise DataError(
-                f"The key {short(unknown)} is not in the first rows, so Parquet has no column for it. "
-                "Give --out FILE.jsonl."
-            )
-        return pa.Table.from_pylist(window.data, schema=self._schema)
+        self._schema = self._schema or schema_of(window.data)
+        return table_of(window.data, self._schema)
 
     def join(self, files: Sequence[Path], out: Path) -> None:
         with pq.ParquetWriter(out, pq.read_schema(files[0])) as writer:
@@ -137,6 +123,26 @@ class ParquetWriter:
                     waiting = []
             if waiting:
                 writer.write_table(pa.concat_tables(waiting), row_group_size=2 * ROW_GROUP)
+
+
+def _parquet(table: pa.Table, *, read: bool) -> bytes:
+    """Return a table as Parquet, whose types are `read` again: what is nested too deep is written, but can't be."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    data = sink.getvalue()
+    if read:
+        pq.read_schema(pa.BufferReader(data))
+    return bytes(data)
+
+
+def _unfit_column(table: pa.Table) -> str:
+    """Return the name of the first column that Parquet can't hold, of a table with one."""
+    for name in table.column_names[:-1]:
+        try:
+            _parquet(table.select([name]), read=True)
+        except UNFIT:
+            return str(name)
+    return str(table.column_names[-1])
 
 
 def _refuse_repeated_names(window: Window, what: str) -> None:

@@ -86,12 +86,45 @@ def test_what_is_not_one_value_is_an_error_of_its_row(
     assert rows[1]["line"] == line
 
 
+LATER = {  # a value of a first row, and one of a later row
+    "a decimal": ("1", "2.5"),
+    "another key": ('{"a": 1}', '{"b": 2}'),
+    "another key in a list": ('[{"a": 1}]', '[{"a": 1, "b": 2}]'),
+    "a decimal below": ('{"a": [1]}', '{"a": [2.5]}'),
+    "true": ("0.5", "true"),
+    "an integer that no decimal is": ("0.5", "9007199254740993"),
+    "an object": ("null", '{"a": 1}'),
+}
+
+
+@pytest.mark.parametrize("kind", LATER)
+def test_parquet_refuses_a_later_value_that_it_would_change(
+    predict: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr("pipeline.prediction.window.WINDOW_ROWS", 1)
+    (tmp_path / "in.jsonl").write_text("".join(f'{{"text": "good", "more": {value}}}\n' for value in LATER[kind]))
+    with pytest.raises(DataError, match=r"The column 'more' has values of several types.*Give --out FILE\.jsonl"):
+        predict(tmp_path / "in.jsonl", "out.parquet")
+
+
+def test_parquet_holds_later_values_that_fit(
+    predict: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.prediction.window.WINDOW_ROWS", 1)
+    first = {"n": 1, "f": 0.5, "o": {"a": 1, "b": "x"}, "l": [], "s": None, "t": {"u": None}}
+    later = {"n": 2.0, "f": 3, "o": {"b": "y"}, "l": ["x"], "s": "y", "t": {"u": "v"}}
+    lines = "".join(json.dumps({"text": "good"} | row) + "\n" for row in (first, later))
+    (tmp_path / "in.jsonl").write_text(lines)
+    written = pq.read_table(predict(tmp_path / "in.jsonl", "out.parquet")).select(list(first)).to_pylist()
+    assert written == [first, later | {"o": {"a": None, "b": "y"}}]
+
+
 @pytest.mark.parametrize("depth", [900, 300])
 def test_what_parquet_nests_too_deep_is_refused_and_leaves_nothing(
     predict: Callable[..., Path], tmp_path: Path, depth: int
 ) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "good", "deep": ' + "[" * depth + "1" + "]" * depth + "}\n")
-    with pytest.raises(DataError, match=r"Give --out FILE\.jsonl"):
+    with pytest.raises(DataError, match=r"The column 'deep' has.*Give --out FILE\.jsonl"):
         predict(tmp_path / "in.jsonl", "out.parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 
