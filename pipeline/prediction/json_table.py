@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.prediction.records import MALFORMED
 from stages.errors import DataError
 from stages.messages import short
 from stages.shown import shorten
@@ -13,12 +14,12 @@ UNFIT = (pa.ArrowException, OSError, OverflowError, RecursionError, UnicodeEncod
 
 
 def schema_of(rows: Sequence[dict[str, Any]]) -> pa.Schema:
-    """Return a schema with a column for each key of the rows.
+    """Return a schema with a column for each key of the rows, and one for malformed rows, which may come later.
 
     Raises:
         DataError: The values of a key have several types, or one that Arrow does not have.
     """
-    names = dict.fromkeys(key for row in rows for key in row)
+    names = dict.fromkeys([*(key for row in rows for key in row), MALFORMED])
     return pa.schema([_field(name, [row.get(name) for row in rows]) for name in names])
 
 

@@ -15,6 +15,7 @@ from stages.reading.separated import read_separated
 from stages.reading.workbook import other_sheets, read_workbook
 
 LONGEST = 10_000_000  # characters of a row: more is another format, or a quote that was never closed
+MALFORMED = "line"  # the key under which a row that is no object is kept
 MAGIC = {  # first bytes -> what such a file is, and what to do about it
     b"PAR1": ("Parquet", "Add: --format parquet"),
     b"PK\x03\x04": ("a zip or a workbook", "Unpack it, or add: --format excel"),
@@ -117,7 +118,7 @@ def _plain_lines(lines: Lines) -> Iterator[Record]:
 def _object(row: Row) -> Record:
     if row.problem is None:
         return Record(row.cells, None, len(row.raw), row.raw)
-    return Record({"line": row.raw.rstrip("\r\n")}, f"line {row.number}: {row.problem}", len(row.raw))
+    return Record({MALFORMED: row.raw.rstrip("\r\n")}, f"line {row.number}: {row.problem}", len(row.raw))
 
 
 def _cells(row: Row, width: int, delimiter: str) -> Record:

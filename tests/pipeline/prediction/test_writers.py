@@ -119,6 +119,44 @@ def test_parquet_holds_later_values_that_fit(
     assert written == [first, later | {"o": {"a": None, "b": "y"}}]
 
 
+@pytest.mark.parametrize("window", [1, 2, 4_096])  # rows
+@pytest.mark.parametrize("broken", ["not json", "3", '{"text": "good", "text": "bad"}'])
+def test_parquet_keeps_a_malformed_line_wherever_it_comes(
+    predict: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int, broken: str
+) -> None:
+    monkeypatch.setattr("pipeline.prediction.window.WINDOW_ROWS", window)
+    lines = ['{"text": "good", "n": 1}', '{"text": "bad", "n": 2}', broken, '{"text": "good"}']
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    rows = pq.read_table(predict(tmp_path / "in.jsonl", "out.parquet")).to_pylist()
+    assert [(row["text"], row["n"], row["line"]) for row in rows] == [
+        ("good", 1, None),
+        ("bad", 2, None),
+        (None, None, broken),
+        ("good", None, None),
+    ]
+    assert [row["error"] is None for row in rows] == [True, True, False, True]
+
+
+@pytest.mark.parametrize("rows", [['{"text": "good"}', '{"text": "bad", "note": "x"}'], ['{"text": "good"}', "3"]])
+def test_parquet_has_a_column_for_each_key_of_the_first_rows(
+    predict: Callable[..., Path], tmp_path: Path, rows: list[str]
+) -> None:
+    for order in (rows, rows[::-1]):
+        (tmp_path / "in.jsonl").write_text("\n".join(order))
+        written = pq.read_table(predict(tmp_path / "in.jsonl", "out.parquet")).to_pylist()
+        objects = [json.loads(row) if row != "3" else {"line": "3"} for row in order]
+        assert [row | extra for row, extra in zip(written, objects, strict=True)] == written
+
+
+def test_a_new_key_of_a_later_row_is_named(
+    predict: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.prediction.window.WINDOW_ROWS", 1)
+    (tmp_path / "in.jsonl").write_text('{"text": "good"}\n{"text": "bad", "note": "x"}\n')
+    with pytest.raises(DataError, match=r"The key 'note' is not in the first rows.*Give --out FILE\.jsonl"):
+        predict(tmp_path / "in.jsonl", "out.parquet")
+
+
 @pytest.mark.parametrize("depth", [900, 300])
 def test_what_parquet_nests_too_deep_is_refused_and_leaves_nothing(
     predict: Callable[..., Path], tmp_path: Path, depth: int
