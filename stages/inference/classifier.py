@@ -22,15 +22,14 @@ from stages.errors import ModelError
 from stages.inference.classes import Prediction
 from stages.inference.computing import RowComputer
 from stages.inference.decision import Calibration, read_calibration
-from stages.inference.forward import embeddings_of, logits_of
+from stages.inference.forward import embeddings_of
 from stages.inference.kinds import PREDICTORS
 from stages.inference.label_set import SetPrediction
-from stages.inference.loading import answers_of, label_names, load_model, logits_computer
+from stages.inference.loading import answers_of, check_computes, label_names, load_model, logits_computer
 from stages.inference.number import NumberPrediction
 from stages.inference.tokenizer import fit_tokenizer, longest_text, open_auto_tokenizer
 from stages.kept.store import RowStore
 from stages.model.layers import first_token
-from stages.model.outputs import compute_errors
 from stages.model.packed import padded
 from stages.model.padding import padding_side
 from stages.model.positions import table_tokens
@@ -78,10 +77,7 @@ class Classifier:
         self._calibration = calibration
         self._store = store
         self._turn = threading.Lock()  # a call changes the model for its time
-        probe, _ = self._encode(["a"], pairs=False)
-        what = f"{model.config.model_type} can't compute a text"
-        with compute_errors(what, advice="Correct config.json, or use another model."):
-            logits_of(model, probe.pad([0], pad_token_id=0))
+        check_computes(model, self._encode(["a"], pairs=False)[0], max_length=self.max_length)
 
     @classmethod
     def load(

@@ -113,6 +113,10 @@ def read_calibration(folder: Path, *, labels: Sequence[str], longest: int, most:
             f"{path}: threshold is for the label {values.positive!r} of a binary task, but the model's labels are "
             f"{', '.join(labels)}. {REPAIR}"
         )
+    if values.positive is not None and values.positive not in labels:
+        raise ModelError(
+            f"{path}: positive is {values.positive!r}, but the model's labels are {', '.join(labels)}. {REPAIR}"
+        )
     if unknown := [label for label in values.thresholds if label not in labels]:
         raise ModelError(
             f"{path}: thresholds has {unknown[0]!r}, but the model's labels are {', '.join(labels)}. {REPAIR}"

@@ -22,8 +22,10 @@ from stages.model.bf16 import bf16_units, multiplies_in_bf16, multiply_in_bf16
 from stages.model.encoder_decoders import read_last_end
 from stages.model.heads import load_retune_head
 from stages.model.layers import first_token
+from stages.model.outputs import compute_errors
 from stages.model.packed import attend_packed, can_pack, gpu_can_pack
 from stages.model.padding import padding_side
+from stages.model.positions import position_limit, table_tokens
 from stages.model.pretrained import read_config, read_weights
 from stages.model_config import check_labels, read_object
 from stages.model_files import is_present, other_safetensors
@@ -33,6 +35,7 @@ from stages.targets.answers import ANSWERS, kind_of
 from stages.tokens import Tokens
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # one file, or the index of several
+MOST_TRIED = 10_000  # tokens of a text that a model is tried with: the memory for attention grows with the square
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
@@ -96,6 +99,30 @@ def placed(model: PreTrainedModel, precision: InferencePrecision = "auto") -> Pr
     if bf16 and gpu_can_pack() and can_pack(model):
         attend_packed(model)
     return model
+
+
+def check_computes(model: PreTrainedModel, tokens: Tokens, *, max_length: int) -> None:
+    """Check that a model computes a text, and a text with more tokens than its config.json names, if it may get one.
+
+    CTRL, GPT-J and MPT compute their positions, and as many as the config names; others compute as many as they need.
+
+    Args:
+        model: From `load_model`.
+        tokens: Their first row is the text.
+        max_length: Tokens that a text may have.
+
+    Raises:
+        ModelError: It does not.
+    """
+    what = f"{model.config.model_type} can't compute a text"
+    with compute_errors(what, advice="Correct config.json, or use another model."):
+        logits_of(model, tokens.pad([0], pad_token_id=0))
+    limit = position_limit(model.config)
+    if table_tokens(model) is None and limit is not None and limit < min(max_length, MOST_TRIED):
+        row = {name: np.resize(values, (1, limit + 1)) for name, values in tokens.pad([0], pad_token_id=0).items()}
+        advice = f"Give calibration.json a max_length of at most {limit}, or leave it out there."
+        with compute_errors(f"{what} of {limit + 1} tokens", advice=advice):
+            logits_of(model, row)
 
 
 def precision_of(model: PreTrainedModel) -> str:

@@ -114,6 +114,7 @@ def test_the_temperature_flattens_and_the_threshold_decides(folder: Path) -> Non
             {"threshold": 0.4, "positive": "eggs"},
             r"threshold is for the label 'eggs' of a binary task, but the .* labels are ham, spam",
         ),
+        ({"positive": "eggs"}, r"calibration\.json: positive is 'eggs', but the model's labels are ham, spam\. Write"),
         ({"truncation": "middle"}, r"truncation: .*not 'middle'"),
     ],
 )

@@ -39,6 +39,24 @@ def test_whatever_side_the_tokenizer_pads(kind: str, side: str, tmp_path: Path) 
     np.testing.assert_allclose(Classifier.load(tmp_path).probabilities(TEXTS), plain(tmp_path), atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["ctrl", "gptj", "mpt"])
+def test_a_max_length_beyond_positions_that_are_computed_is_refused(kind: str, tmp_path: Path) -> None:
+    save_classifier(kind, tmp_path)
+    (tmp_path / "calibration.json").write_text('{"max_length": 66}')
+    long = [" ".join(["w1"] * 100)]
+    assert len(Classifier.load(tmp_path)(long)) == 1
+    (tmp_path / "calibration.json").write_text('{"max_length": 500}')
+    with pytest.raises(ModelError, match=rf"{kind} can't compute a text of 67 tokens .*max_length of at most 66"):
+        Classifier.load(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["t5", "llama", "bert", "xlnet"])
+def test_a_max_length_that_the_config_does_not_name_is_read_where_the_model_can(kind: str, tmp_path: Path) -> None:
+    save_classifier(kind, tmp_path)
+    (tmp_path / "calibration.json").write_text('{"max_length": 500}')
+    assert Classifier.load(tmp_path).max_length == (66 if kind == "bert" else 500)  # BERT has a table
+
+
 @pytest.mark.parametrize("kind", ["roberta", "camembert", "gte"])
 def test_a_type_that_the_model_has_no_embedding_of_is_left_out(kind: str, tmp_path: Path) -> None:
     save_classifier(kind, tmp_path, type_vocab_size=1)
