@@ -12,6 +12,7 @@ from stages.git_lfs import WHAT, is_pointer
 from stages.messages import examples, short
 from stages.model_files import REPAIR
 from stages.special_files import SpecialFileError, open_regular
+from stages.texts import has_surrogates
 
 LARGEST_JSON = 20_000_000  # bytes; the names of 100,000 classes have 5 MB
 DEEPEST_JSON = 20  # levels; configs of transformers have 4
@@ -132,6 +133,8 @@ def check_labels(config: dict[str, Any], name: str) -> None:
         label = labels[number]
         if isinstance(label, bool) or not isinstance(label, str | int | float) or not str(label).strip():
             raise ModelError(f"{name}: config.json has the label {short(label)} in id2label, expected a text. {REPAIR}")
+        if has_surrogates(str(label)):
+            raise ModelError(f"{name}: config.json has the label {short(label)}, which is not valid Unicode. {REPAIR}")
         if str(label) in names:
             raise ModelError(f"{name}: config.json has the label {short(label)} twice in id2label. {REPAIR}")
         names.add(str(label))

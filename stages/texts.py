@@ -24,6 +24,11 @@ def is_blank(text: str) -> bool:
     )
 
 
+def has_surrogates(text: str) -> bool:
+    """Return whether a text has lone surrogates, which UTF-8 can't write; Python reads bytes that are not UTF-8 so."""
+    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def text_problem(text: object) -> str | None:
     """Return why `text` can't be classified, or None where it can."""
     if text is None:
@@ -32,7 +37,7 @@ def text_problem(text: object) -> str | None:
         return f"expected a string, got {type(text).__name__}"
     if is_blank(text):
         return "text is empty"
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):  # lone surrogates
+    if has_surrogates(text):
         return "text is not valid Unicode"
     return None
 

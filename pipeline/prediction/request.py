@@ -21,9 +21,11 @@ from pipeline.prediction.writers import ParquetWriter, TextWriter, Writer
 from stages.errors import DataError
 from stages.files import sha256
 from stages.git_lfs import START, WHAT, is_pointer
+from stages.messages import short
 from stages.reading.dialect import DELIMITERS
 from stages.reading.suffixes import SUFFIXES
 from stages.schema_types import InferencePrecision
+from stages.texts import has_surrogates
 from stages.tokenizer_check import LARGEST
 
 JSON = ("jsonl", "json")
@@ -43,6 +45,9 @@ class PredictionRequest:
         spreadsheet_safe: Write texts so that no spreadsheet takes one for a formula? For CSV and TSV.
         resume: Continue an interrupted run?
         precision: As `Classifier.load` takes it.
+
+    Raises:
+        DataError: An option's text has bytes that are not UTF-8, which neither OUT nor OUT.partial can hold.
     """
 
     file: str
@@ -53,6 +58,11 @@ class PredictionRequest:
     spreadsheet_safe: bool = False
     resume: bool = False
     precision: InferencePrecision = "auto"
+
+    def __post_init__(self) -> None:
+        for name, value in {"prefix": self.prefix, **vars(self.options)}.items():
+            if isinstance(value, str) and has_surrogates(value):
+                raise DataError(f"--{name.replace('_', '-')} {short(value)} is not valid Unicode. Give it in UTF-8.")
 
     @property
     def input_name(self) -> str:

@@ -1,5 +1,6 @@
 """Inputs and outputs that can't be used together."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,3 +38,15 @@ def test_a_pointer_of_git_lfs_is_named(predict: Callable[..., Path], tmp_path: P
         DataError, match=rf"{name} is a pointer of git-lfs, not the file itself. Fetch it: git lfs pull"
     ):
         predict(tmp_path / name, "out.parquet")
+
+
+@pytest.mark.parametrize("option", ["prefix", "column", "pair_column", "sheet", "encoding", "delimiter"])
+@pytest.mark.parametrize("out", ["out.csv", "out.jsonl", "out.parquet"])
+def test_a_name_that_is_not_unicode_is_refused(
+    predict: Callable[..., Path], tmp_path: Path, option: str, out: str
+) -> None:
+    """A terminal's byte that is not UTF-8 comes as a lone surrogate, which no output can hold."""
+    file = write_csv(tmp_path / "in.csv", ["good"])
+    with pytest.raises(DataError, match=rf"--{option.replace('_', '-')} '\\udc80' is not valid Unicode"):
+        predict(file, out, **{option: os.fsdecode(b"\x80")})
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]

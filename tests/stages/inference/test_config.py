@@ -63,6 +63,7 @@ LABELS: dict[str, tuple[Any, str]] = {
     "a number twice": ({"0": "a", "00": "b"}, r"id2label with the classes '0', '00'"),
     "a list": (["a", "b"], r"config.json"),
     "a name twice": ({"0": "a", "1": "a"}, r"the label 'a' twice in id2label"),
+    "a lone surrogate": ({"0": "a", "1": "b\ud800"}, r"the label 'b\\ud800', which is not valid Unicode"),
     "null": ({"0": None, "1": "b"}, r"the label None in id2label, expected a text"),
     "an object": ({"0": {"a": 1}, "1": "b"}, r"the label \{'a': 1\} in id2label, expected a text"),
     "a list as a name": ({"0": ["a"], "1": "b"}, r"the label \['a'\] in id2label, expected a text"),
