@@ -22,6 +22,7 @@ from stages.errors import DataError
 from stages.files import sha256
 from stages.git_lfs import START, WHAT, is_pointer
 from stages.messages import short
+from stages.model_files import TOKENIZER_FILES
 from stages.reading.dialect import DELIMITERS
 from stages.reading.suffixes import SUFFIXES
 from stages.schema_types import InferencePrecision
@@ -29,6 +30,7 @@ from stages.texts import has_surrogates
 from stages.tokenizer_check import LARGEST
 
 JSON = ("jsonl", "json")
+READ = (".json", ".safetensors")  # suffixes of a model's files that loading may read, beside those of its tokenizer
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,8 @@ def _hash(file: BinaryIO) -> str:
 
 
 def _folder_hash(folder: Path) -> str:
-    names = sorted(path for path in folder.glob("*") if path.suffix in (".json", ".safetensors"))
-    files = [path for path in names if path.is_file()]  # no pipe, which would be waited for
-    files = [path for path in files if path.suffix == ".safetensors" or path.stat().st_size <= LARGEST]  # refused later
-    return hashlib.sha256("".join(f"{path.name} {sha256(path)}\n" for path in files).encode()).hexdigest()
+    read = sorted(path for path in folder.glob("*") if path.suffix in READ or path.name in TOKENIZER_FILES)
+    files = [path for path in read if path.is_file()]  # no pipe, which would be waited for
+    files = [path for path in files if path.suffix != ".json" or path.stat().st_size <= LARGEST]  # refused later
+    lines = "".join(f"{path.name} {sha256(path)}\n" for path in files)
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()

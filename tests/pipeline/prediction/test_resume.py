@@ -1,6 +1,7 @@
 """A run that was interrupted is resumed to the same bytes, or starts over."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from pipeline.prediction.resume import PartialOutput, memory_of
 from pipeline.prediction.run import predict_rows
 from stages.errors import DataError
 from stages.inference.classifier import Classifier
+from stages.model_files import TOKENIZER_FILES
 from tests.pipeline.prediction.rows import many, read_csv, run_retune, write_csv
 
 
@@ -153,6 +155,32 @@ def test_a_finished_run_is_that_of_this_model(predict: Callable[..., Path], mode
     (other / "calibration.json").write_text("{}")
     with pytest.raises(DataError, match=r"out\.csv belongs to a run with a different model"):
         predict_rows(PredictionRequest(str(file), out, other, resume=True), Classifier.load, every_label=False)
+
+
+@pytest.mark.parametrize("name", [*TOKENIZER_FILES, "config.json", "model.safetensors", "calibration.json"])
+def test_every_file_that_loading_reads_is_of_the_model(
+    predict: Callable[..., Path], model: Path, tmp_path: Path, name: str
+) -> None:
+    file = write_csv(tmp_path / "in.csv", ["good"])
+    out, other = predict(file, "out.csv"), shutil.copytree(model, tmp_path / "other")
+    for unread in ("README.md", "notes.bin", os.fsdecode(b"\x80.json.txt")):
+        (other / unread).write_text("")
+    request = PredictionRequest(str(file), out, other, resume=True)
+    predict_rows(request, Classifier.load, every_label=False)
+    with (other / name).open("a") as changed:
+        changed.write("\n")
+    with pytest.raises(DataError, match=r"out\.csv belongs to a run with a different model"):
+        predict_rows(request, Classifier.load, every_label=False)
+
+
+def test_a_file_of_any_name_may_be_in_the_models_folder(
+    predict: Callable[..., Path], model: Path, tmp_path: Path
+) -> None:
+    file, other = write_csv(tmp_path / "in.csv", ["good"]), shutil.copytree(model, tmp_path / "other")
+    (other / os.fsdecode(b"\x80.json")).write_text("{}")
+    request = PredictionRequest(str(file), tmp_path / "out.csv", other)
+    predict_rows(request, Classifier.load, every_label=False)
+    assert (tmp_path / "out.csv").exists()
 
 
 UNKNOWN: dict[str, Callable[[Path], object]] = {
