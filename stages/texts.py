@@ -52,7 +52,7 @@ def check_texts(texts: Sequence[object], text_pairs: Sequence[object] | None) ->
         raise DataError(f"expected a list of texts, got one text ({texts[:40]!r}). Put it in brackets.")
     if text_pairs is not None and len(text_pairs) != len(texts):
         raise DataError(f"{len(texts)} texts but {len(text_pairs)} text_pairs. Give one second text for each text.")
-    for name, values in (("text", texts), ("text_pair", text_pairs or ())):
+    for name, values in (("text", texts), ("text_pair", () if text_pairs is None else text_pairs)):
         for number, text in enumerate(values, start=1):
             problem = text_problem(text)
             if problem:

@@ -3,10 +3,12 @@
 import dataclasses
 import json
 import pickle
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from transformers import AutoTokenizer, pipeline
@@ -160,6 +162,16 @@ def test_embeddings_are_the_mean_over_the_tokens(project: Paths) -> None:
         with torch.inference_mode():
             hidden = model.bert(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
         np.testing.assert_allclose(embedding, hidden.mean(0).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("sequence", [tuple, np.array, pd.Series])
+def test_texts_and_pairs_may_be_any_sequence(project: Paths, sequence: Callable[[list[str]], Sequence[str]]) -> None:
+    classifier = Classifier.load(project.finetuned(1))
+    texts, pairs = ["good app", "bad", "good"], ["slow crash call", "ok", "ok"]
+    expected = classifier.probabilities(texts, pairs)
+    np.testing.assert_array_equal(classifier.probabilities(sequence(texts), sequence(pairs)), expected)
+    with pytest.raises(DataError, match="text_pair 2 of 3: text is empty"):
+        classifier(texts, sequence(["a", "", "b"]))
 
 
 def test_pairs_are_read_as_pairs(project: Paths) -> None:
