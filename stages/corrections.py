@@ -7,12 +7,16 @@ A line says which row (its id), which text and label it had then, and what was d
 * unclear    the person can't tell; nothing changes
 * set_aside  the row is not used
 
-Of several lines for one row the last one counts, so that git can join two branches by keeping the lines of both.
+Of several lines for one row the one with the latest `when` counts; where times are equal, missing, or not of the form
+`TIME`, the last of the lines. So git can join two branches by keeping the lines of both: the lines that one branch has
+left as they were may then stand after those that the other one has changed.
 """
 
+import contextlib
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
 
 from stages.errors import DataError
@@ -23,6 +27,7 @@ from stages.yaml_file import conflict_line
 
 SOURCE_LABELS = b"source_labels"  # in the schema of rows.parquet: by id, the source's label of each row relabelled
 DECISIONS = ("relabel", "keep", "unclear", "set_aside")
+TIME = "%Y-%m-%dT%H:%M:%SZ"  # of `when`, in UTC
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Correction:
         decision: One of `DECISIONS`.
         new_label: For `relabel`; else empty.
         who: Who decided.
-        when: Date and time in UTC.
+        when: Date and time in UTC, in the form `TIME`; a person who edits the file may leave it empty.
         note: For people.
     """
 
@@ -94,9 +99,29 @@ def write_corrections(path: Path, corrections: Iterable[Correction]) -> None:
     write_text(path, format_corrections(corrections), of_person=True)
 
 
-def last_of_each(corrections: Iterable[Correction]) -> dict[str, Correction]:
-    """Return the last correction of each row, by its id."""
-    return {correction.id: correction for correction in corrections}
+def latest_of_each(corrections: Iterable[Correction]) -> dict[str, Correction]:
+    """Return the latest correction of each row, by its id.
+
+    A line without a time is as late as the line before it about the row: whoever wrote it by hand saw that one.
+
+    Args:
+        corrections: In the order of the file.
+    """
+    latest: dict[str, Correction] = {}
+    times: dict[str, datetime | None] = {}
+    for correction in corrections:
+        time, before = _time(correction.when), times.get(correction.id)
+        if time is None or before is None or time >= before:
+            latest[correction.id] = correction
+            times[correction.id] = time or before
+    return latest
+
+
+def _time(when: str) -> datetime | None:
+    """Return the time of a line; None where it has none in the form `TIME`."""
+    with contextlib.suppress(ValueError):
+        return datetime.strptime(when.strip(), TIME).replace(tzinfo=UTC)
+    return None
 
 
 def _correction(values: Mapping[str, str], place: str) -> Correction:

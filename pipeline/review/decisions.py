@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from pipeline.review.rows import ReviewRow
-from stages.corrections import Correction, last_of_each, read_corrections, write_corrections
+from stages.corrections import TIME, Correction, latest_of_each, read_corrections, write_corrections
 from stages.errors import RetuneError
 from stages.files import discard_half_file, follow_link
 from stages.spelling_key import spelling_key
@@ -49,8 +49,8 @@ class Decisions:
                 write_corrections(self._file, [])
 
     def read(self) -> dict[str, Correction]:
-        """Return the last decision about each row, by its id."""
-        return last_of_each(read_corrections(self._file, name=self.path))
+        """Return the latest decision about each row, by its id."""
+        return latest_of_each(read_corrections(self._file, name=self.path))
 
     def of(self, rows: Sequence[ReviewRow]) -> dict[str, Correction]:
         """Return the decisions about these rows that still apply, by id."""
@@ -92,7 +92,7 @@ class Decisions:
         new = {row.id: self._correction(row, *rest) for row, *rest in decisions}
         with self._alone():
             before = read_corrections(self._file, name=self.path)
-            last = last_of_each(before)
+            last = latest_of_each(before)
             changed = {row_id: one for row_id, one in new.items() if _differs(last.get(row_id), one)}
             self._write(before, changed)
         return len(changed)
@@ -101,22 +101,22 @@ class Decisions:
         if decision == "relabel" and new_label == row.source_label:
             decision = "keep"
         new_label = new_label if decision == "relabel" else ""
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = datetime.now(UTC).strftime(TIME)
         line = " ".join(note.split())  # one line of the file, because git joins branches by lines
         return Correction(row.id, row.text_hash, row.source_label, decision, new_label, self.who, now, line)
 
     def _without_change(self, row: ReviewRow, seen: tuple[str, str] | None) -> list[Correction]:
         """Return all corrections, if that of the row is the one that was seen."""
         corrections = read_corrections(self._file, name=self.path)
-        last = last_of_each(corrections).get(row.id)
+        last = latest_of_each(corrections).get(row.id)
         now = (last.decision, last.new_label) if last and applies(last, row) else None
         if now != seen:
             raise ChangedMeanwhileError(f"The decision about {row.id} has changed meanwhile. Look at it again.")
         return corrections
 
     def _write(self, corrections: Sequence[Correction], changed: Mapping[str, Correction]) -> None:
-        """Write all corrections, each changed one in the place of the last line about its row, new ones last."""
-        lines = {**last_of_each(corrections), **changed}
+        """Write all corrections, one line a row, each changed one in the place of the row's first, new ones last."""
+        lines = {**latest_of_each(corrections), **changed}
         write_corrections(self._file, lines.values())
 
     @contextmanager

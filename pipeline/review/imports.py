@@ -24,7 +24,7 @@ def check_answers(
     Args:
         answers: From `read_answers`.
         data: The rows of the last run.
-        before: The last decision about each row, by its id.
+        before: The latest decision about each row, by its id.
         name: Of the file, in messages.
 
     Raises:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from stages.corrections import Correction, last_of_each, text_hash
+from stages.corrections import Correction, latest_of_each, text_hash
 from stages.download.row_store import RowStore
 from stages.messages import examples
 from stages.spelling_key import by_spelling, spelling_key
@@ -18,7 +18,7 @@ OUTCOMES = {  # of a correction -> what a person reads
     "set_aside": "the row was set aside",
     "kept": "the label was found right",
     "unclear": "nobody could tell",
-    "replaced": "a later line decides about the same row",
+    "replaced": "another line decides about the same row",
     "unknown_id": "no row has the id",
     "stale_text": "the text has changed since",
     "stale_label": "the source has another label by now",
@@ -50,11 +50,11 @@ def apply_corrections(
 
     Args:
         store: All rows that can be used by themselves, whose labels are changed.
-        corrections: Of several for one row the last one counts.
+        corrections: In the order of the file; of several for one row the latest counts.
         kind: Of the target.
         named: Labels that params.yaml names: they can be given where no row has them.
     """
-    last = last_of_each(corrections)
+    last = latest_of_each(corrections)
     positions = _positions(store, last) if last else {}
     label, text_key = store.label, store.text_key
     names, known = list(store.labels), {*store.labels, *named}

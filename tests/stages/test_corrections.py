@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.corrections import COLUMNS, Correction, last_of_each, read_corrections, text_hash, write_corrections
+from stages.corrections import COLUMNS, Correction, latest_of_each, read_corrections, text_hash, write_corrections
 from stages.errors import DataError
 
 HEADER = ",".join(COLUMNS)
@@ -26,9 +26,29 @@ def test_no_file_has_no_corrections(tmp_path: Path) -> None:
     assert read_corrections(tmp_path / "corrections.csv", name="x") == []
 
 
-def test_the_last_line_for_a_row_counts() -> None:
-    first, last = (Correction("r1", "00ff", "a", "relabel", label) for label in ("b", "c"))
-    assert last_of_each([first, ROWS[1], last]) == {"r1": last, ROWS[1].id: ROWS[1]}
+EARLY, LATE = "2026-01-01T09:00:00Z", "2026-01-01T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("times", "counts"),
+    [
+        (["", ""], 1),
+        ([EARLY, EARLY], 1),
+        ([EARLY, LATE], 1),
+        ([LATE, EARLY], 0),
+        ([LATE, ""], 1),
+        (["", EARLY], 1),
+        ([LATE, "", EARLY], 1),
+        ([EARLY, "", LATE], 2),
+        ([LATE, "01.02.2025 10:00"], 1),
+        ([LATE, "2026-01-01"], 1),
+        ([LATE, "2026-99-01T10:00:00Z"], 1),
+        ([LATE, f" {EARLY} "], 0),
+    ],
+)
+def test_the_latest_line_for_a_row_counts_and_without_times_the_last(times: list[str], counts: int) -> None:
+    lines = [Correction("r1", "00ff", "a", "relabel", str(n), when=when) for n, when in enumerate(times)]
+    assert latest_of_each([ROWS[1], *lines]) == {ROWS[1].id: ROWS[1], "r1": lines[counts]}
 
 
 @pytest.mark.parametrize(

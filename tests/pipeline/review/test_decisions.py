@@ -1,5 +1,6 @@
 """Decisions in the file: none is lost, the source's label stays known, and lines of others stay as they are."""
 
+import dataclasses
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ import pytest
 from pipeline.review.decisions import ChangedMeanwhileError, Decisions
 from pipeline.review.rows import read_suspects
 from stages.corrections import Correction, write_corrections
+from tests.pipeline import toy
 from tests.pipeline.review import reviewing
 
 
@@ -75,6 +77,30 @@ def test_a_project_waits_for_another_one_that_reaches_its_file_by_a_link(root: P
             decided.result(0.5)
     decided.result()
     assert reviewing.decided(root) == {"r0": ("keep", "")}
+
+
+@pytest.mark.parametrize("merged", ["first", "second"])
+def test_git_s_union_of_two_branches_keeps_the_decisions_of_both(root: Path, merged: str) -> None:
+    """Each branch has the line that the other one has changed as it was, and it may stand last."""
+    path = root / "data/corrections.csv"
+    kept = [Correction(f"r{n}", "h1", "5", "keep", when="2026-01-01T09:00:00Z") for n in (1, 2, 3)]
+    write_corrections(path, kept)
+    (root / ".gitattributes").write_text((reviewing.ROOT / ".gitattributes").read_text())
+    toy.git(root, "add", "--all")
+    toy.git(root, "commit", "-qm", "both")
+    for name, row in (("first", 0), ("second", 1)):
+        toy.git(root, "checkout", "-q", "-b", name, *([] if name == "first" else ["first~1"]))
+        changed = dataclasses.replace(kept[row], decision="relabel", new_label="1", when="2026-01-01T10:00:00Z")
+        write_corrections(path, [changed if line is kept[row] else line for line in kept])
+        toy.git(root, "commit", "-qam", name)
+    toy.git(root, "checkout", "-q", "second" if merged == "first" else "first")
+    toy.git(root, "merge", "-q", "-m", "both", merged)
+    decisions = reviewing.opened(root)[1].read()
+    assert {row_id: line.decision for row_id, line in decisions.items()} == {
+        "r1": "relabel",
+        "r2": "relabel",
+        "r3": "keep",
+    }
 
 
 def test_after_a_run_the_source_s_label_is_still_the_old_one(root: Path) -> None:
