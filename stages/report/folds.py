@@ -50,7 +50,7 @@ class FoldAnswers:
         """Return the rows for the search of suspects.
 
         A class whose rows are all in one fold is unknown to the model of that fold, which can't judge them: they are
-        left out.
+        left out. Of sets, each label is judged by itself, so that label is left out, and the rows stay.
 
         Args:
             answers: Calibrated probabilities, or numbers; shape (rows, ...).
@@ -62,14 +62,25 @@ class FoldAnswers:
             splits=[self.splits[row] for row in rows.tolist()],
             labels=self.labels[rows],
             answers=answers[rows],
+            unjudged=self._lone_labels(),
         )
 
     def _of_lone_classes(self) -> NDArray[np.bool_]:
         """Which rows are of a class that no other fold has; none where the label is a number or a set."""
         if self.labels.ndim > 1 or np.issubdtype(self.labels.dtype, np.floating):
             return np.zeros(len(self.labels), dtype=np.bool_)
-        pairs = np.unique(np.stack([self.labels, self.fold], axis=1), axis=0)  # (pairs, 2)
-        return np.isin(self.labels, np.flatnonzero(np.bincount(pairs[:, 0]) == 1))
+        return np.isin(self.labels, self._in_one_fold(self.labels))
+
+    def _lone_labels(self) -> frozenset[int]:
+        """The labels of sets that the rows of one fold alone have, or that they alone lack; else none."""
+        if self.labels.ndim == 1:
+            return frozenset()
+        return frozenset(number for number, has in enumerate(self.labels.T) if len(self._in_one_fold(has)))
+
+    def _in_one_fold(self, classes: NDArray[Any]) -> Ints:
+        """Which classes have all their rows in one fold; `classes` has that of each row, shape (rows,)."""
+        pairs = np.unique(np.stack([classes, self.fold], axis=1), axis=0)  # (pairs, 2)
+        return np.flatnonzero(np.bincount(pairs[:, 0]) == 1)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class Judged:
         labels: Label index, number or flags of each row; shape (rows, ...).
         answers: Calibrated probabilities, or numbers, the mean over the models; shape (rows, outputs), or of numbers
             (rows,).
+        unjudged: Numbers of the labels of sets that the models can't judge.
     """
 
     ids: Sequence[str]
@@ -30,6 +31,7 @@ class Judged:
     splits: Sequence[str]
     labels: NDArray[Any]
     answers: NDArray[np.floating]
+    unjudged: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return len(self.ids)

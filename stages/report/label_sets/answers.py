@@ -89,11 +89,13 @@ def find_suspects(judged: Judged, names: Sequence[str]) -> list[Suspect]:
     Each label is judged as a task of its own, whether a row has it: see `rank_suspects`.
 
     Args:
-        judged: Rows with calibrated probabilities.
+        judged: Rows with calibrated probabilities; labels that they leave unjudged have no suspects.
         names: Of the labels.
     """
     suspects: list[Suspect] = []
     for number, label in enumerate(names):
+        if number in judged.unjudged:
+            continue
         given, chances = judged.labels[:, number].astype(np.int64), judged.answers[:, number]
         suspects += [
             Suspect(

@@ -15,6 +15,7 @@ from stages.folds import read_fold, write_answers
 from stages.params import Params, read_params
 from stages.paths import Paths
 from stages.report.folds import FoldAnswers, read_folds
+from stages.report.label_sets.answers import find_suspects
 from stages.schema import Crossfit
 from stages.split.folds import divide_into_folds, write_folds
 from stages.split_inputs import read_inputs
@@ -136,6 +137,21 @@ def test_a_class_that_one_fold_has_alone_is_not_judged() -> None:
     judged = folded([0, 0, 1, 1, 2, 2], [1, 2, 1, 1, 2, 1]).judged(np.arange(12).reshape(6, 2))
     assert judged.ids == ["r0", "r1", "r4", "r5"]
     assert judged.answers.tolist() == [[0, 1], [2, 3], [8, 9], [10, 11]]
+
+
+@pytest.mark.parametrize("lone", [True, False])
+def test_a_label_of_sets_that_one_fold_has_or_lacks_alone_is_not_judged_and_its_rows_are(lone: bool) -> None:
+    """The model of that fold never saw a row with it (or without it), so it would be sure of the opposite."""
+    random = np.random.default_rng(0)
+    fold = np.arange(60) % 3 + 1
+    labels = np.stack([random.random(60) < 0.5, np.where((fold == 2) & (np.arange(60) < 24), lone, not lone)], axis=1)
+    answers = np.where(labels, 0.9, 0.1)
+    answers[:, 1] = np.where(fold == 2, 1 - lone, 0.5)
+    answers[5, 0] = 1 - answers[5, 0]  # a wrong label of a row that has the lone one
+    judged = folded(labels, fold).judged(answers)
+    assert [(suspect.id, suspect.label) for suspect in find_suspects(judged, ["app", "lone"])] == [("r5", "app")]
+    whole = dataclasses.replace(judged, unjudged=frozenset())
+    assert len(find_suspects(whole, ["app", "lone"])) > 5, "without the rule it floods the list"
 
 
 @pytest.mark.parametrize("labels", [[0.5, 0.5, 1.0], [[True, False], [True, False], [False, True]]])
