@@ -26,6 +26,8 @@ class ReviewedKind(NamedTuple):
         doubt: Return the probabilities of the given and of the suggested label that such lines have.
         calibrate: Return the probabilities of each label as the model ships, from the model's own and its temperature;
             None: there are none.
+        texts: Columns of suspects.csv that `suggest` and `doubt` read as they are.
+        numbers: Columns that they read as numbers.
     """
 
     choice: str
@@ -33,6 +35,8 @@ class ReviewedKind(NamedTuple):
     suggest: Callable[[str, Sequence[Suspects]], str]
     doubt: Callable[[Sequence[Suspects]], tuple[float, float] | None]
     calibrate: Callable[[NDArray[np.float32], float], NDArray[np.float32]] | None
+    texts: tuple[str, ...]
+    numbers: tuple[str, ...]
 
 
 def _suggest_class(label: str, suspects: Sequence[Suspects]) -> str:
@@ -66,10 +70,13 @@ def _nothing(_: Any) -> None:
     return None
 
 
-CLASSES = ReviewedKind("one", str, _suggest_class, _doubt_of_class, scale)
+PROBABILITIES = ("given_probability", "suggested_probability")
+CLASSES = ReviewedKind("one", str, _suggest_class, _doubt_of_class, scale, ("suggested",), PROBABILITIES)
 KINDS: Mapping[Kind, ReviewedKind] = {
     "classes": CLASSES,
     "ordered": CLASSES,
-    "label_set": ReviewedKind("several", _show_set, _suggest_set, _nothing, _calibrate_sets),
-    "number": ReviewedKind("typed", str, _suggest_number, _nothing, None),
+    "label_set": ReviewedKind(
+        "several", _show_set, _suggest_set, _nothing, _calibrate_sets, ("label", "suggested"), ()
+    ),
+    "number": ReviewedKind("typed", str, _suggest_number, _nothing, None, (), ("predicted",)),
 }

@@ -1,6 +1,5 @@
 """The rows that a person reviews: those of suspects.csv, with what is known about each."""
 
-import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.review.kinds import KINDS, ReviewedKind, Suspects
+from pipeline.review.suspects import read_lines
 from stages.corrections import SOURCE_LABELS, text_hash
 from stages.errors import DataError
 from stages.files import read_json
@@ -149,16 +149,9 @@ def read_suspects(data: DataSet) -> list[ReviewRow]:
     """Return the rows that suspects.csv lists, most suspicious first.
 
     Raises:
-        DataError: There is no suspects.csv yet, or it lacks a column.
+        DataError: There is no suspects.csv yet, it lacks a column, or it is damaged.
     """
-    path = data.paths.report / "suspects.csv"
-    if not path.is_file():
-        raise DataError("data/report/suspects.csv is missing. Make it with: retune run (or dvc pull)")
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if missing := {"id", "position"} - set(reader.fieldnames or ()):
-            raise DataError(f"data/report/suspects.csv has no column {min(missing)}. Write it anew: retune run")
-        of_rows = _by_row(reader, data)
+    of_rows = _by_row(read_lines(data.paths.report / "suspects.csv", data.kind), data)
     probabilities = _probabilities(data, of_rows)
     unsafe = {spreadsheet_safe(visible(label)): label for label in data.target.labels}
     rows = []
@@ -177,12 +170,12 @@ def read_suspects(data: DataSet) -> list[ReviewRow]:
     return rows
 
 
-def _by_row(reader: Iterable[Suspects], data: DataSet) -> dict[str, list[Suspects]]:
+def _by_row(suspects: Iterable[Suspects], data: DataSet) -> dict[str, list[Suspects]]:
     """The lines about each row that is still there, by its id; those of the most suspicious row first."""
     ids = data.table["id"]
     safe: dict[str, str] | None = None
     rows: dict[str, list[Suspects]] = {}
-    for line in reader:
+    for line in suspects:
         position = int(line["position"])
         row_id = ids[position].as_py() if position < len(ids) else ""
         if spreadsheet_safe(visible(row_id)) != line["id"]:  # rows came or went since the report was written
