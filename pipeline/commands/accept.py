@@ -33,7 +33,7 @@ def accept(
         accepted = [plan for plan in plans if plan.acceptable]
         _record(root, accepted)
     for plan in accepted:
-        console.print(f"{plan.stage}: accepted {', '.join(plan.comments)}", markup=False)
+        console.print(f"{plan.stage}: accepted {', '.join(plan.comments)}")
     refused = [plan for plan in plans if plan.comments and not plan.acceptable]
     if refused:
         raise PipelineError(_refusal(refused))

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from pipeline.commands.options import Overrides
@@ -113,27 +112,26 @@ def _show(placed: "Placed", sample: "Sample", columns: dict[str, str | int | Non
     """Print where the data is, what was taken for what, and what to do next."""
     where = f"{placed.path}{' (copied)' if placed.copied else ''}"
     if placed.tracked:
-        console.print(f"{where}: tracked by DVC; git gets {placed.path}.dvc alone, never the data.", markup=False)
+        console.print(f"{where}: tracked by DVC; git gets {placed.path}.dvc alone, never the data.")
     else:
-        console.print(f"{where}: tracked by git already, so it stays there.", markup=False)
+        console.print(f"{where}: tracked by git already, so it stays there.")
     table = Table(box=None, pad_edge=False, show_header=False)
     for field in ("text", "text_pair", "label", "id", "group"):
         name = columns.get(field)
         if name is not None or (field in ("id", "group") and columns):
             shown = NONE if name is None else plain(str(name))
-            table.add_row(f"  {field}", escape(shown), escape(_about(sample, field, name)))
+            table.add_row(f"  {field}", shown, _about(sample, field, name))
     for name, note in sample.notes:
-        table.add_row(f"  {name}", escape(note))
+        table.add_row(f"  {name}", note)
     if table.row_count:
         show_table(table)
     if sample.encoding != "utf-8" or sample.delimiter or not sample.header:
         header = "" if sample.header else ", no header (if it has one: -S download.dataset.header=true)"
-        console.print(f"  read as {sample.encoding}, divided by {sample.delimiter or ','!r}{header}", markup=False)
+        console.print(f"  read as {sample.encoding}, divided by {sample.delimiter or ','!r}{header}")
     if sample.guess:
         console.print(
             f"  {sample.encoding} is a guess, as the file is not UTF-8. {sample.guess} Where letters look wrong: "
-            "retune init FILE -S download.dataset.encoding=NAME",
-            markup=False,
+            "retune init FILE -S download.dataset.encoding=NAME"
         )
     console.print("params.yaml describes it. To change a column: retune init FILE --label COLUMN")
     console.print("Next: retune run. To share the data: git add --all, git commit, dvc push")

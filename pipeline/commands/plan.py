@@ -41,7 +41,7 @@ def use(
             raise
         console.print("params.yaml has edits that are not committed, and they would be lost:")
         for line in error.edits:
-            console.print(f"  {line}", markup=False)
+            console.print(f"  {line}")
         if not typer.confirm(f"Discard them and write the recipe {recipe}?"):
             console.print("params.yaml stays as it is.")
             raise typer.Exit(1) from error

@@ -57,7 +57,7 @@ def review(
     rows = read_suspects(data)
     if export is not None:
         exports.write(export, rows, decisions.of(rows), data, file_format or "csv", spreadsheet_safe=spreadsheet_safe)
-        console.print(f"{export}: {len(rows)} rows. Decide, then: retune review --import {export}", markup=False)
+        console.print(f"{export}: {len(rows)} rows. Decide, then: retune review --import {export}")
         return
     _serve(data, rows, decisions, port=port)
 
@@ -97,7 +97,7 @@ def _serve(data: "DataSet", rows: "Sequence[ReviewRow]", decisions: "Decisions",
 
     def say(address: str) -> None:
         console.print(f"Open {address}", soft_wrap=True)
-        console.print(f"Decisions are written to {data.corrections} at once. End with Ctrl-C.", markup=False)
+        console.print(f"Decisions are written to {data.corrections} at once. End with Ctrl-C.")
 
     with contextlib.suppress(KeyboardInterrupt):
         serve(data, rows, decisions, port=port, say=say)

@@ -35,7 +35,8 @@ def _escape_what_can_not_be_written() -> None:
 
 _open_standard_streams()
 _escape_what_can_not_be_written()
-console = Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
+# Paths and texts of the data are printed as they are: `a[/b].csv` is no markup, `:x:` no emoji.
+console = Console(soft_wrap=not sys.stdout.isatty(), highlight=False, markup=False, emoji=False)
 
 
 _at_once = threading.Event()
@@ -62,7 +63,7 @@ def show_table(table: Table) -> None:
     if console.is_terminal:
         console.print(table)
         return
-    wide = Console(file=io.StringIO(), width=10_000)
+    wide = Console(file=io.StringIO(), width=10_000, markup=False, emoji=False)
     with wide.capture() as text:
         wide.print(table)
     for line in text.get().splitlines():

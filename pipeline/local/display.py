@@ -6,8 +6,8 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.execution.stage_process import Outcome
 from pipeline.local.listener import Listener
@@ -83,7 +83,7 @@ class LiveTable(Listener):
             state, elapsed, note = self._status(plan)
             seconds = self._first_plans[plan.stage].seconds
             expected = format_duration(seconds) if seconds else ""
-            table.add_row(plan.stage, f"[{STYLES.get(state, 'green')}]{state}[/]", elapsed, expected, escape(note))
+            table.add_row(plan.stage, Text(state, STYLES.get(state, "green")), elapsed, expected, Text(note))
         return table
 
     def _status(self, plan: StagePlan) -> tuple[str, str, str]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.planning.plan import StagePlan, expected_seconds
 
@@ -28,7 +28,7 @@ def plan_table(plans: Sequence[StagePlan]) -> Table:
         if plan.where == "remote":
             why.append("from the remote")
         seconds = "?" if plan.seconds is None else format_duration(plan.seconds) if plan.seconds else ""
-        table.add_row(plan.stage, f"[{STYLES[plan.state]}]{plan.state}[/]", seconds, escape("; ".join(why)))
+        table.add_row(plan.stage, Text(plan.state, STYLES[plan.state]), seconds, Text("; ".join(why)))
     return table
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.planning.table import format_duration
 from pipeline.status.activity import Activity
@@ -16,10 +16,10 @@ def status_table(activities: Sequence[Activity], now: datetime) -> Table:
     for heading in ("run or stage", "state", "where", "since", "elapsed", "expected end"):
         table.add_column(heading, no_wrap=True, justify="right" if heading == "elapsed" else "left")
     for activity in activities:
-        name = escape(f"  {activity.name}" if activity.run else activity.name)
+        name = Text(f"  {activity.name}" if activity.run else activity.name)
         elapsed = format_duration(max(0.0, (now - activity.since).total_seconds()))
         since, ends = _clock(activity.since, now), _end(activity.ends, now)
-        table.add_row(name, activity.state, escape(activity.where), since, elapsed, ends)
+        table.add_row(name, activity.state, Text(activity.where), since, elapsed, ends)
     return table
 
 

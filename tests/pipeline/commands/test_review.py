@@ -59,3 +59,12 @@ def test_export_and_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     output = call(root, monkeypatch, "--import", str(out), "--who", "somebody")
     assert "1 new decisions of 1" in output
     assert [(line.id, line.who) for line in reviewing.corrections(root)] == [("r2", "somebody")]
+
+
+@pytest.mark.parametrize("name", ["a[/b].csv", "[red]x.csv", "a:x:b.csv"])
+def test_a_path_is_shown_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    root = reviewing.create(tmp_path / "project")
+    reviewing.suspects_of_classes(root)
+    (root / name).parent.mkdir(exist_ok=True)
+    assert f"{name}: 3 rows." in call(root, monkeypatch, "--export", name)
+    assert f"0 new decisions of 0 in {name}." in call(root, monkeypatch, "--import", name)

@@ -5,6 +5,7 @@ import re
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from pipeline.planning.plan import StagePlan, State
 from pipeline.planning.table import STYLES, format_duration, plan_table, summary
@@ -69,7 +70,7 @@ def test_in_a_narrow_terminal_only_the_reasons_wrap() -> None:
 @pytest.mark.parametrize("state", ["fresh", "restored", "runs", "pending"])
 def test_each_state_has_its_own_style(state: State) -> None:
     (cell,) = plan_table([StagePlan("a", state)]).columns[1].cells
-    assert cell == f"[{STYLES[state]}]{state}[/]"
+    assert cell == Text(state, STYLES[state])
 
 
 @pytest.mark.parametrize(
