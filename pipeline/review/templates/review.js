@@ -90,12 +90,12 @@ function advance() {
 function labelsOf(row) {
   if (state.labels.length <= MOST_KEYS) return state.labels;
   const first = [...asSet(row.suggested), ...asSet(row.label)];
-  const rank = (label) => (first.includes(label) ? 2 : row.probabilities[label] || 0);
+  const rank = (label) => (first.includes(label) ? 2 : probabilityOf(row, label) ?? 0);
   return [...state.labels].sort((one, other) => rank(other) - rank(one));
 }
 
 function probabilityOf(row, label) {
-  if (label in row.probabilities) return row.probabilities[label];
+  if (Object.hasOwn(row.probabilities, label)) return row.probabilities[label];
   if (!row.doubt) return null;
   return label === row.label ? row.doubt[0] : label === row.suggested ? row.doubt[1] : null;
 }

@@ -198,6 +198,21 @@ def test_a_set_of_labels_is_chosen_by_keys(
     assert reviewing.decided(root) == {"r2": ("relabel", '["pay"]'), "r1": ("relabel", '["app", "pay"]')}
 
 
+def test_classes_named_like_what_every_object_has_are_classes(
+    browser: webdriver.Chrome, tmp_path: Path, serve: Callable[[Path], Served]
+) -> None:
+    """Rows of train have no probabilities: those of `constructor` were then a function of JavaScript's."""
+    labels = ["constructor", "toString", "valueOf", "constructor"]
+    root = reviewing.create(tmp_path / "project", labels=labels, target="classes")
+    columns = ("id", "position", "split", "label", "suggested", "given_probability", "suggested_probability")
+    reviewing.write_suspects(root, columns, [("r1", 1, "train", "toString", "valueOf", 0.1, 0.8)])
+    open_page(browser, serve(root))
+    wait(browser, lambda: len(browser.find_elements(By.CSS_SELECTOR, "#choices button")) == 3)
+    press(browser, "1")
+    wait(browser, lambda: shown(browser, "message").startswith("Saved: r1"))
+    assert reviewing.decided(root) == {"r1": ("relabel", "constructor")}
+
+
 def test_a_number_is_typed(browser: webdriver.Chrome, tmp_path: Path, serve: Callable[[Path], Served]) -> None:
     root = reviewing.create(tmp_path / "project", labels=reviewing.NUMBERS, target="number")
     columns = ("id", "position", "split", "label", "predicted", "residual", "size")
