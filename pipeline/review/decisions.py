@@ -1,5 +1,6 @@
 """The decisions in the file of corrections: each is written at once, whatever else writes to the file."""
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from stages.errors import RetuneError
 from stages.files import discard_half_file, follow_link
 from stages.spelling_key import spelling_key
 
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # and halves of characters, which UTF-8 lacks
 LOCK = ".retune/corrections.lock"
 
 
@@ -102,7 +104,8 @@ class Decisions:
             decision = "keep"
         new_label = new_label if decision == "relabel" else ""
         now = datetime.now(UTC).strftime(TIME)
-        line = " ".join(note.split())  # one line of the file, because git joins branches by lines
+        # one line of the file, because git joins branches by lines; without what makes a program misread the file
+        line = CONTROLS.sub("", " ".join(note.split()))
         return Correction(row.id, row.text_hash, row.source_label, decision, new_label, self.who, now, line)
 
     def _without_change(self, row: ReviewRow, seen: tuple[str, str] | None) -> list[Correction]:

@@ -24,7 +24,8 @@ def decode_edited(content: bytes, name: str) -> str:
     found = encoding_of(content[:HEAD])
     if found.name is None:
         raise DataError(f"{name} is not text. Save it as CSV in UTF-8 (Excel: CSV UTF-8).")
-    encoding = "utf-8" if found.guessed else found.name
+    # ESC in a text is no sign of ISO-2022-JP here: retune writes UTF-8, in which such a text is valid
+    encoding = "utf-8" if found.guessed or found.name == "iso2022_jp" else found.name
     try:
         return content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except UnicodeDecodeError as error:

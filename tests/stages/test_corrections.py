@@ -76,6 +76,14 @@ def test_what_is_wrong_with_the_file_is_one_line(content: bytes, message: str, t
     assert "\n" not in str(raised.value)
 
 
+def test_remains_of_another_encoding_in_a_text_are_read_as_they_are(tmp_path: Path) -> None:
+    """ESC `$B` begins Japanese in ISO-2022-JP, but a file that is UTF-8 throughout is UTF-8."""
+    path = tmp_path / "corrections.csv"
+    line = Correction("r\x1b$B1", "00ff", "\u00fc", "keep", note="see \x1b$B log")
+    write_corrections(path, [line])
+    assert read_corrections(path, name="x") == [line]
+
+
 SAVED = {  # how programs save a file: its bytes
     "a mark of byte order and line ends of Windows": f"\ufeff{HEADER}\nr1,0,a,keep,,,,\n\n".replace(
         "\n", "\r\n"

@@ -55,6 +55,17 @@ def test_hidden_characters_of_a_text_are_seen(tmp_path: Path, monkeypatch: pytes
     assert rows[0]["neighbours"] == [{"id": "r3", "text": "NOT\ufffd BAD", "label": "4"}]
 
 
+@pytest.mark.parametrize("note", ["see \x1b$B log", "a\x00b", "\ud800 x", "\x9b1m", "\x7f"])
+def test_no_note_makes_the_file_unreadable(page: TestClient, root: Path, note: str) -> None:
+    wish = {"decision": "keep", "new_label": "", "note": note}
+    body = json.dumps({"id": "r2", "decision": wish, "seen": None})
+    answer = page.post("/api/decision", content=body, headers={**TOKEN, "Content-Type": "application/json"})
+    assert answer.status_code == 200
+    (line,) = reviewing.corrections(root)
+    assert line.note.isprintable()
+    assert page.get("/api/rows", headers=TOKEN).status_code == 200
+
+
 STRANGERS: dict[str, dict[str, str]] = {
     "no token": {"Origin": HOST},
     "another token": {"X-Retune-Token": "guess"},
