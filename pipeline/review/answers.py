@@ -64,9 +64,13 @@ def read_answers(path: Path, *, several: bool) -> list[Answer]:
     if not path.is_file():
         raise DataError(f"{path} is missing, or is not a file. Correct --import.")
     records = _records(path)
-    answers = [answer for record in records for answer in _answers(record, path, several)]
-    given = [answer for answer in answers if answer.given]
-    if not given and (names := {name for record in records for name in _other_names(record)}):
+    try:
+        answers = [answer for record in records for answer in _answers(record, path, several)]
+        given = [answer for answer in answers if answer.given]
+        names = set() if given else {name for record in records for name in _other_names(record)}
+    except (AttributeError, TypeError, KeyError) as error:  # a list where a tool writes a record, or the like
+        raise DataError(f"{path} has records of another form. Give {FORMS}.") from error
+    if names:
         raise DataError(f"{path} has answers called {examples(sorted(names))}, but none called label. Give {FORMS}.")
     return given
 
@@ -152,7 +156,7 @@ def _submitted(record: Mapping[str, Any]) -> list[Any]:
 def _label(value: Any, several: bool) -> str:
     """Return the text of what an annotation tool gives as a label: a name, names, or a number."""
     if isinstance(value, str) and value.startswith(("{", "[")):  # in a cell of CSV
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(value)
     if isinstance(value, dict):  # Label Studio: {"choices": [...]}, {"number": 3}
         value = next(iter(value.values()), None)

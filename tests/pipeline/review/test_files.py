@@ -343,6 +343,37 @@ def test_a_file_in_another_encoding_is_refused(root: Path, tmp_path: Path) -> No
         take(root, tmp_path / "in.csv")
 
 
+OTHER_FORMS: list[dict[str, Any]] = [
+    {"responses": [{"user_id": "u", "status": "submitted", "values": {"label": {"value": "1"}}}], "fields": {}},
+    {"responses": "label", "fields": {}},
+    {"responses": {"label": 3}, "fields": {}},
+    {"responses": {"label": ["1"]}, "fields": {}},
+    {"responses": {"label": [{"value": "1"}]}, "fields": {}, "metadata": [1]},
+    {"label.responses": ["1"], "label.responses.status": 3},
+    {"data": [], "annotations": [{"result": []}]},
+    {"data": {"retune_id": "r2"}, "annotations": 3},
+    {"data": {"retune_id": "r2"}, "annotations": ["label"]},
+    {"data": {"retune_id": "r2"}, "annotations": [{"result": 3}]},
+    {"data": {"retune_id": "r2"}, "annotations": [{"result": ["label"]}]},
+    {"decision": "", "responses": [3]},
+]
+
+
+@pytest.mark.parametrize("record", OTHER_FORMS)
+def test_json_of_another_form_is_refused_in_one_line(root: Path, tmp_path: Path, record: dict[str, Any]) -> None:
+    (tmp_path / "in.json").write_text(json.dumps([{"id": "r2", **record}]))
+    with pytest.raises(DataError, match=r"in\.json has records of another form\. Give the CSV"):
+        take(root, tmp_path / "in.json")
+    assert reviewing.corrections(root) == []
+
+
+def test_a_label_of_brackets_alone_is_a_label_that_no_row_has(root: Path, tmp_path: Path) -> None:
+    record = {"annotation_id": 1, "retune_id": "r2", "label": "[" * 9000}
+    (tmp_path / "in.json").write_text(json.dumps([record]))
+    with pytest.raises(DataError, match="with a label that no row has"):
+        take(root, tmp_path / "in.json")
+
+
 def test_a_missing_file_is_named(root: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nothing\.csv is missing"):
         take(root, tmp_path / "nothing.csv")
