@@ -1,5 +1,6 @@
 """Outputs of a model for padded rows, logits or embeddings, and whether they depend on the padding."""
 
+import contextlib
 import inspect
 from typing import Any
 
@@ -75,13 +76,15 @@ def reads_padding(model: PreTrainedModel, forward: Forward, tokens: Tokens, row:
     """
     if attends_packed(model):  # it gets no padding
         return False
-    most = max_tokens(model)
+    most, tried = max_tokens(model), False
     for size in PROBE_SIZES:
         length = min(size, int(tokens.lengths[row]), size if most is None else max(1, most // 2))
         room = PROBE if most is None else min(PROBE, most - length)
-        if room > 0 and _differs_padded(model, forward, _cut(tokens, row, length), room):
-            return True
-    return False
+        with contextlib.suppress(RuntimeError, IndexError):  # Funnel can't compute a row of so few tokens
+            if room > 0 and _differs_padded(model, forward, _cut(tokens, row, length), room):
+                return True
+            tried = tried or room > 0
+    return not tried
 
 
 def _cut(tokens: Tokens, row: int, length: int) -> Tokens:
