@@ -35,8 +35,10 @@ def _check_folds(folds: object) -> object:
 LICENSE = r"[a-z0-9][a-z0-9.+-]{0,39}"  # identifiers of the Hub: apache-2.0, cc-by-4.0, other
 LANGUAGE = r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*|code|multilingual"  # ISO 639 codes, as the Hub writes them: en, pt-BR
 
-BOUND = r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"  # a number in a rule of the gate
-RULE = rf"^\s*(test|val)\.\w+(\.(low|high))?\s*(>=|<=|>|<)\s*{BOUND}\s*$"
+RULE = (  # of the gate: test.macro_f1.low >= 0.8
+    r"^\s*(?P<name>(test|val)\.\w+?)(\.(?P<end>low|high))?\s*(?P<sign>>=|<=|>|<)"
+    r"\s*(?P<limit>-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?)\s*$"
+)
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(gt=0, le=1)]

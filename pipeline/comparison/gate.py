@@ -13,10 +13,9 @@ from stages.errors import PipelineError
 from stages.metrics.names import lower_is_better
 from stages.metrics.summary import MetricSummary
 from stages.schema import Gate as GateParams
-from stages.schema_types import BOUND
+from stages.schema_types import RULE
 
 OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
-RULE = re.compile(rf"\s*((?:test|val)\.\w+?)(?:\.(low|high))?\s*(>=|<=|>|<)\s*(?P<limit>{BOUND})\s*")
 NAME = re.compile(r"(?:test|val)\.\w+")
 
 
@@ -142,10 +141,10 @@ def _not_worse(verdict: str, rows: Sequence[MetricRow]) -> RuleResult:
 
 
 def _require(rule: str, head: Mapping[str, MetricSummary], what: str) -> RuleResult:
-    parts = RULE.fullmatch(rule)
+    parts = re.fullmatch(RULE, rule)
     if not parts:
         raise PipelineError(f'The rule "{rule}" is invalid. Write it like this: test.macro_f1 >= 0.80')
-    name, end, sign, limit = *parts.group(1, 2, 3), parts["limit"]
+    name, end, sign, limit = parts.group("name", "end", "sign", "limit")
     shown = f"{name}.{end}" if end else name
     value: float | None = getattr(_find(name, head), end or "mean")
     if value is None:

@@ -21,7 +21,7 @@ class Evaluation(Protocol):
     def __call__(
         self, raw: Mapping[str, Predictions], target: Target, options: Evaluate, *, folder: Path
     ) -> tuple[Mapping[str, Predictions], dict[str, Any]]:
-        """Return the predictions of val and test as they are stored, and the content of metrics.json."""
+        """Return the predictions of val and test as they are stored, and the metrics that metrics.json has."""
 
 
 EVALUATIONS: Mapping[Kind, Evaluation] = {

@@ -31,12 +31,10 @@ def parameter_groups(
     biases = {id(parameter) for name, parameter in named if name.endswith("bias")}
     groups = []
     for rate, parameters in _by_rate(model, learning_rate, layer_decay).items():
-        decays = [parameter.ndim > 1 and id(parameter) not in biases for parameter in parameters]
-        for own_decay, group in ((weight_decay, decays), (0.0, [not one for one in decays])):
-            params = [
-                parameter for parameter, belongs in zip(parameters, group, strict=True) if belongs and parameter.ndim
-            ]
-            groups.append({"params": params, "lr": rate, "weight_decay": own_decay})
+        matrices = [parameter for parameter in parameters if parameter.ndim > 1 and id(parameter) not in biases]
+        vectors = [parameter for parameter in parameters if parameter.ndim == 1 or id(parameter) in biases]
+        groups.append({"params": matrices, "lr": rate, "weight_decay": weight_decay})
+        groups.append({"params": vectors, "lr": rate, "weight_decay": 0.0})
     return [group for group in groups if group["params"]]
 
 
