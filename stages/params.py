@@ -12,6 +12,7 @@ from stages.params_problems import Steps, as_key, as_yaml, at_line, describe
 from stages.redaction import holds_secret, redact
 from stages.schema import Finetune, Params
 from stages.shown import shorten
+from stages.targets.options import option_problems
 from stages.yaml_file import LONGEST, Lines, parse_with_lines, parse_yaml, read_text
 
 __all__ = ["Params", "Steps", "parse_mapping", "parse_params", "parse_params_text", "parse_yaml", "read_params"]
@@ -126,6 +127,9 @@ def _contradictions(params: Params) -> Iterator[tuple[Steps, str]]:
         problem = f"{val} and split.test {test} leave no rows to train on. Lower them, so that their sum is below 1."
         yield ("split", "val"), problem
     for key, problem in _in_finetune(params.finetune):
+        yield ("finetune", key), problem
+    kind = params.download.dataset.target
+    for key, problem in option_problems(kind, params.finetune) if kind != "auto" else ():
         yield ("finetune", key), problem
     labelled: list[tuple[Steps, object]] = [
         (("download", "dataset", "labels"), params.download.dataset.labels),

@@ -47,7 +47,8 @@ from stages.paths import Paths
 from stages.schema import Params, Section, SourceFile
 from stages.split.division import divide
 from stages.split_inputs import SplitInputs
-from stages.targets.target import KINDS, Target
+from stages.targets.options import check_options
+from stages.targets.target import KINDS, MONITORS, Target
 from stages.targets.training import TRAINING
 from stages.tokens import open_tokens
 from stages.truncation import cut
@@ -283,9 +284,9 @@ def crossfit_method(name: str, folder: Path) -> Any:
 
 def monitor(name: str, folder: Path) -> Any:
     """What chose the best epoch, of classes; of another kind, which metric would."""
-    if name not in TRAINING["classes"].MONITORS:
-        kind = next(kind for kind in TRAINING.values() if name in kind.MONITORS)
-        return type(kind.val_metrics(3)[name.removeprefix("val.")]).__name__
+    if name not in MONITORS["classes"]:
+        kind = next(kind for kind, monitors in MONITORS.items() if name in monitors)
+        return type(TRAINING[kind].val_metrics(3)[name.removeprefix("val.")]).__name__
     chosen = trained(folder, monitor=name)[1]["monitor"]
     assert chosen["value"] is not None
     return chosen["name"]
@@ -296,7 +297,7 @@ def loss(name: str, folder: Path) -> Any:
     options = PARAMS.finetune.model_copy(update={"loss": name})
     of_number = TRAINING["number"].losses(torch.tensor([[3.0]]), torch.tensor([0.0]), loss=name, smoothing=0.0)
     try:
-        TRAINING["classes"].check_options(options)
+        check_options("classes", options)
     except ParamsError as error:
         return of_number.tolist(), str(error)
     return of_number.tolist(), "classes too"

@@ -4,7 +4,8 @@ Reads:  what download.dataset.files or download.model.source names; no later sta
 Writes: data/download/dataset/: rows.parquet (id text text_pair label group split text_key cluster file, and the
         slice columns; the label names in its schema), source.json, stats.json, set_aside.csv
         data/download/model/: config.json, the tokenizer's files, model.safetensors, source.json
-Params: download.dataset or download.model; split and evaluate.metric, to fail early where they don't fit the labels
+Params: download.dataset or download.model; split, finetune and evaluate.metric, to fail early where they don't fit the
+        labels
 
 Example: python -m stages.download dataset
 """
@@ -16,6 +17,7 @@ from stages.download.encoder import copy_encoder, locate_encoder
 from stages.files import replace_folder
 from stages.params import Params
 from stages.paths import Paths
+from stages.targets.options import check_options
 from stages.targets.rows import read_rows_target
 from stages.targets.target import check_metric
 
@@ -32,7 +34,9 @@ def main(params: Params, paths: Paths, item: str) -> None:
         write_dataset(target, params.download.dataset, root=paths.root, unpack_limit=unpack_limit)
         # `split` checks the classes again, so a change of params.split re-runs that stage alone
         require_class_rows_of_file(target / paths.rows.name, params.split)
-        check_metric(read_rows_target(target / paths.rows.name), params.evaluate.metric)
+        found = read_rows_target(target / paths.rows.name)
+        check_metric(found, params.evaluate.metric)
+        check_options(found.kind, params.finetune)
 
 
 if __name__ == "__main__":

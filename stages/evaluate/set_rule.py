@@ -23,9 +23,18 @@ def fit_set_rule(
         seed: Of the trials.
     """
     temperature = fit_set_temperature(labels, probabilities)
-    calibrated = SetRule(temperature, [None] * labels.shape[1]).calibrate(probabilities)
+    rule = SetRule(temperature, [None] * labels.shape[1])
+    calibrated = rule.calibrate(probabilities)
+    untuned = rule.decide(calibrated)
     trials = [
-        try_threshold(own.astype(np.int64), as_pairs(column), groups=groups, metric="f1", seed=seed)
-        for own, column in zip(labels.T, calibrated.T, strict=True)
+        try_threshold(
+            own.astype(np.int64),
+            as_pairs(column),
+            untuned=before.astype(np.int64),
+            groups=groups,
+            metric="f1",
+            seed=seed,
+        )
+        for own, column, before in zip(labels.T, calibrated.T, untuned.T, strict=True)
     ]
     return SetRule(temperature, [trial.threshold if trial and trial.taken else None for trial in trials]), trials

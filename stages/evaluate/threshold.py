@@ -1,5 +1,4 @@
-"""The decision threshold of a binary task, tuned on val, and a trial whether it predicts better than the most probable
-label.
+"""The decision threshold of a binary task, tuned on val, and a trial whether it predicts better than no threshold.
 
 A threshold that is best on few rows is often worse on others. So it is tuned on smoothed labels, and it is tried: tuned
 on nine tenths of val, it decides the other tenth. It is taken only if the gain in these trials is more than chance.
@@ -25,7 +24,13 @@ CELL_LABELS, CELL_PREDS = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
 
 
 def try_threshold(
-    labels: Ints, calibrated: NDArray[np.floating], *, groups: Ints | None = None, metric: str, seed: int
+    labels: Ints,
+    calibrated: NDArray[np.floating],
+    *,
+    groups: Ints | None = None,
+    untuned: Ints | None = None,
+    metric: str,
+    seed: int,
 ) -> Trial | None:
     """Tune the threshold on the second label's probability, and try it.
 
@@ -33,6 +38,7 @@ def try_threshold(
         labels: Labels of val; shape (rows,).
         calibrated: Calibrated probabilities; shape (rows, num_labels).
         groups: Equal for rows that belong together; shape (rows,). None: each row is its own.
+        untuned: The labels that are predicted without a threshold; shape (rows,). None: the most probable ones.
         metric: accuracy, macro_f1, mcc, or f1, that of the second label alone.
         seed: Of the parts of val and of the resamples.
 
@@ -52,7 +58,8 @@ def try_threshold(
         held_out = part == number
         threshold = tune_threshold(labels[~held_out], calibrated[~held_out], metric=metric)
         preds[held_out] = calibrated[held_out, 1] >= threshold
-    cells = 4 * labels + 2 * calibrated.argmax(axis=1) + preds
+    untuned = calibrated.argmax(axis=1) if untuned is None else untuned
+    cells = 4 * labels + 2 * untuned + preds
     gain, chance = _gain(cells, groups, metric=metric, generator=generator)
     return Trial(tune_threshold(labels, calibrated, metric=metric), gain, chance)
 
@@ -135,7 +142,7 @@ def _gain(cells: Ints, groups: Ints, *, metric: str, generator: np.random.Genera
     """The gain of the threshold, and the share of resamples of the groups without one.
 
     Args:
-        cells: Label, most probable label and label by the threshold of each row, as a number of three bits.
+        cells: Label, label without a threshold and label by the threshold of each row, as a number of three bits.
         groups: Of each row, numbered from 0.
         metric: accuracy, macro_f1, mcc, or f1, that of the second label alone.
         generator: Of the resamples.
@@ -144,8 +151,8 @@ def _gain(cells: Ints, groups: Ints, *, metric: str, generator: np.random.Genera
     contents, sizes = np.unique(contents, axis=0, return_counts=True)  # groups with the same rows are drawn alike
     draws = generator.multinomial(sizes.sum(), sizes / sizes.sum(), size=RESAMPLES)
     counts = np.concatenate([sizes[None, :], draws]) @ contents  # (1 + resamples, 8)
-    labels, most_probable, decided = np.arange(8) // 4, np.arange(8) // 2 % 2, np.arange(8) % 2
-    before, after = (_score(counts, labels, preds, metric=metric) for preds in (most_probable, decided))
+    labels, untuned, decided = np.arange(8) // 4, np.arange(8) // 2 % 2, np.arange(8) % 2
+    before, after = (_score(counts, labels, preds, metric=metric) for preds in (untuned, decided))
     gains = after - before
     ties = np.abs(gains[1:]) < TIE
     return float(gains[0]), float(((gains[1:] < 0) & ~ties).mean() + ties.mean() / 2)

@@ -35,6 +35,8 @@ from stages.model.padding import padding_side
 from stages.model.pooling import Pooling
 from stages.params import Params
 from stages.paths import Paths
+from stages.targets.options import check_options
+from stages.targets.target import MONITORS
 from stages.targets.training import TRAINING
 
 log = logging.getLogger(__name__)
@@ -71,7 +73,7 @@ def train(inputs: Inputs, params: Params, paths: Paths, *, seed: int, name: str,
     """
     options = params.finetune
     training = TRAINING[inputs.target.kind]
-    training.check_options(options)
+    check_options(inputs.target.kind, options)
     learned, in_own_unit = training.learned(inputs.tokens.labels, inputs.train)
     job = Job(inputs.with_labels(learned), params, paths, detect_device(options), seed)
     pooling = asked_pooling(paths.encoder, wanted=options.head.pooling, frozen=options.method == "frozen")
@@ -159,7 +161,7 @@ class Job:
                 del trained
                 gc.collect()  # a training's objects refer to one another, and hold its model
         bowl.pour(trained.model)
-        mode = TRAINING[self.inputs.target.kind].MONITORS[self.params.finetune.monitor]
+        mode = MONITORS[self.inputs.target.kind][self.params.finetune.monitor]
         fitted, stats, timings = outcome(bowl.members, self._measure(trained.model), mode=mode)
         return Trained(trained.model, fitted, trained.stats | stats, trained.timings | timings)
 

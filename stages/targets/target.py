@@ -17,6 +17,13 @@ METRICS: Mapping[Kind, tuple[str, ...]] = {  # what evaluate.metric may be; for 
     "label_set": ("micro_f1", "macro_f1", "sample_f1", "subset_accuracy"),
     "number": ("r2", "mean_absolute_error"),
 }
+CLASS_MONITORS = {"val.loss": "min", "val.accuracy": "max", "val.macro_f1": "max", "val.mcc": "max"}
+MONITORS: Mapping[Kind, Mapping[str, str]] = {  # what finetune.monitor may be: the best is its min or its max
+    "classes": CLASS_MONITORS,
+    "ordered": {**CLASS_MONITORS, "val.quadratic_kappa": "max"},
+    "label_set": {"val.loss": "min", "val.micro_f1": "max", "val.macro_f1": "max"},
+    "number": {"val.loss": "min", "val.r2": "max", "val.pearson": "max"},
+}
 
 
 @dataclass(frozen=True)

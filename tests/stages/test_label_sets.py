@@ -207,9 +207,9 @@ def test_a_metric_of_classes_is_refused(ran) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"monitor": "val.mcc"}, "finetune.monitor: val.mcc is not for sets"),
-        ({"monitor": "val.accuracy"}, "finetune.monitor: val.accuracy is not for sets"),
-        ({"loss": "huber"}, "finetune.loss: huber is for numbers"),
+        ({"monitor": "val.mcc"}, "finetune.monitor is val.mcc, but the label is a set"),
+        ({"monitor": "val.accuracy"}, "finetune.monitor is val.accuracy, but the label is a set"),
+        ({"loss": "huber"}, "finetune.loss is huber, which is for numbers, but"),
     ],
 )
 def test_options_of_other_kinds_are_refused_before_training(ran, changes: dict[str, str], message: str) -> None:

@@ -18,7 +18,7 @@ from stages.finetune.training.optimizer import make_schedule, parameter_groups
 from stages.finetune.training.weighted_mean import WeightedMean
 from stages.model.packed import attends_packed
 from stages.schema import Finetune
-from stages.targets.target import Kind
+from stages.targets.target import MONITORS, Kind
 from stages.targets.training import TRAINING, Training
 
 
@@ -74,7 +74,7 @@ class FinetuneModule(LightningModule):
     @property
     def monitors(self) -> Mapping[str, str]:
         """The metrics that may choose the best epoch, and whether the best is the min or the max."""
-        return self._training.MONITORS
+        return MONITORS[self.hparams["kind"]]
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """Return the logits, (batch, classes)."""

@@ -9,7 +9,6 @@ from torch import Tensor
 from torchmetrics import Metric
 from transformers import PreTrainedModel
 
-from stages.schema import Finetune
 from stages.targets.target import Kind, Target
 from stages.targets.training import classes, label_set, number, ordered
 
@@ -20,25 +19,14 @@ class Training(Protocol):
     """What differs between the kinds where a model is trained; a module per kind has it.
 
     Attributes:
-        MONITORS: The metrics of val that `finetune.monitor` may name, and whether the best is the min or the max.
         PROBLEM: problem_type in config.json, by which other programs know the kind; None: one of several classes.
     """
-
-    @property
-    def MONITORS(self) -> Mapping[str, str]: ...  # noqa: N802  (a constant of a module)
 
     @property
     def PROBLEM(self) -> str | None: ...  # noqa: N802
 
     def outputs(self, target: Target) -> list[str]:
         """Return the names of the model's outputs: id2label in config.json."""
-
-    def check_options(self, options: Finetune) -> None:
-        """Check the options that depend on the kind.
-
-        Raises:
-            ParamsError: An option makes no sense for this kind.
-        """
 
     def check_head(self, model: PreTrainedModel) -> None:
         """Check that the model's head can give the answers.

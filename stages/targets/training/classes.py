@@ -1,6 +1,5 @@
 """Learning one of several classes: cross-entropy."""
 
-from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -10,33 +9,14 @@ from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassMatthewsCorrCoef
 from transformers import PreTrainedModel
 
-from stages.errors import ParamsError
-from stages.schema import Finetune
 from stages.targets.target import Target
 
-MONITORS = {"val.loss": "min", "val.accuracy": "max", "val.macro_f1": "max", "val.mcc": "max"}
 PROBLEM: str | None = None
 
 
 def outputs(target: Target) -> list[str]:
     """Return the names of the classes."""
     return target.labels
-
-
-def check_options(options: Finetune, *, monitors: Collection[str] = MONITORS) -> None:
-    """Check that the loss is the cross-entropy, and the monitor one of classes.
-
-    Raises:
-        ParamsError: It is another one.
-    """
-    if options.monitor not in monitors:
-        of = "numbers" if options.monitor != "val.quadratic_kappa" else "classes in order"
-        raise ParamsError(
-            f"finetune.monitor: {options.monitor} is of {of}, but the label is a class. "
-            f"Set one of: {', '.join(monitors)}."
-        )
-    if options.loss != "auto":
-        raise ParamsError(f"finetune.loss: {options.loss} is for numbers. Set finetune.loss: auto for classes.")
 
 
 def check_head(model: PreTrainedModel) -> None:

@@ -10,11 +10,9 @@ from torchmetrics import Metric
 from torchmetrics.classification import MultilabelF1Score
 from transformers import PreTrainedModel
 
-from stages.errors import DataError, ParamsError
-from stages.schema import Finetune
+from stages.errors import DataError
 from stages.targets.target import Target
 
-MONITORS = {"val.loss": "min", "val.micro_f1": "max", "val.macro_f1": "max"}
 PROBLEM: str | None = "multi_label_classification"
 
 SMALLEST = 1e-12  # of a probability, so that its logarithm is finite
@@ -31,20 +29,6 @@ class SetF1(MultilabelF1Score):
 def outputs(target: Target) -> list[str]:
     """Return the names of the labels."""
     return target.labels
-
-
-def check_options(options: Finetune) -> None:
-    """Check the options that are about other kinds.
-
-    Raises:
-        ParamsError: One of them is set.
-    """
-    if options.monitor not in MONITORS:
-        raise ParamsError(
-            f"finetune.monitor: {options.monitor} is not for sets of labels. Set one of: {', '.join(MONITORS)}."
-        )
-    if options.loss != "auto":
-        raise ParamsError(f"finetune.loss: {options.loss} is for numbers. Set finetune.loss: auto for sets of labels.")
 
 
 def check_head(model: PreTrainedModel) -> None:

@@ -11,13 +11,11 @@ from torch import Tensor, nn
 from torchmetrics import Metric, PearsonCorrCoef, R2Score
 from transformers import PreTrainedModel
 
-from stages.errors import DataError, ModelError, ParamsError
+from stages.errors import DataError, ModelError
 from stages.model.heads import HiddenHead
 from stages.model.pooling import PooledHead
-from stages.schema import Finetune
 from stages.targets.target import Target
 
-MONITORS = {"val.loss": "min", "val.r2": "max", "val.pearson": "max"}
 PROBLEM: str | None = "regression"
 
 OUTPUT = "number"  # name of the model's output
@@ -54,23 +52,6 @@ class Pearson(PearsonCorrCoef):
 def outputs(target: Target) -> list[str]:
     """Return the name of the only output."""
     return [OUTPUT]
-
-
-def check_options(options: Finetune) -> None:
-    """Check the options that are about classes.
-
-    Raises:
-        ParamsError: One of them is set.
-    """
-    if options.monitor not in MONITORS:
-        raise ParamsError(
-            f"finetune.monitor: {options.monitor} is of classes, but the label is a number. "
-            f"Set one of: {', '.join(MONITORS)}."
-        )
-    if options.class_weights != "none":
-        raise ParamsError("finetune.class_weights is for classes, but the label is a number. Set it to none.")
-    if options.label_smoothing:
-        raise ParamsError("finetune.label_smoothing is for classes, but the label is a number. Set it to 0.0.")
 
 
 def check_head(model: PreTrainedModel) -> None:

@@ -7,15 +7,12 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassCohenKappa
 
-from stages.schema import Finetune
 from stages.targets.training import classes
 from stages.targets.training.classes import PROBLEM, check_head, constant_loss, learned, losses, outputs, weights
 
 __all__ = [
-    "MONITORS",
     "PROBLEM",
     "check_head",
-    "check_options",
     "constant_loss",
     "learned",
     "losses",
@@ -24,8 +21,6 @@ __all__ = [
     "weights",
 ]
 
-MONITORS = {**classes.MONITORS, "val.quadratic_kappa": "max"}
-
 
 class QuadraticKappa(MulticlassCohenKappa):
     """Cohen's kappa over all rows, errors weighted by the square of their distance in classes; 0 where undefined."""
@@ -33,15 +28,6 @@ class QuadraticKappa(MulticlassCohenKappa):
     def compute(self) -> Tensor:
         """Return the kappa of all batches."""
         return super().compute().nan_to_num(0.0)
-
-
-def check_options(options: Finetune) -> None:
-    """Check the loss and the monitor, as of classes.
-
-    Raises:
-        ParamsError: It is one of another kind.
-    """
-    classes.check_options(options, monitors=MONITORS)
 
 
 def val_metrics(num_labels: int) -> dict[str, Metric]:

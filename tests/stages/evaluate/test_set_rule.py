@@ -72,3 +72,17 @@ def test_an_overconfident_model_gets_a_temperature_above_one() -> None:
     sharp = (1 / (1 + np.exp(-3 * logits))).astype(np.float32)
     assert fit_set_temperature(labels, sharp) == pytest.approx(3, abs=0.5)
     assert fit_set_temperature(labels, probabilities) == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_threshold_is_tried_against_what_the_rule_answers_without_it(own: bool) -> None:
+    """At one half the rule says yes, so a threshold that says yes there gains nothing."""
+    probabilities = np.where(np.arange(60) % 2 == 0, 0.99, 0.01)[:, None].astype(np.float32)
+    labels = probabilities > 0.5
+    labels[1::2][:15], probabilities[1::2][:15] = own, 0.5
+    rule, (trial,) = fit_set_rule(labels, probabilities, groups=None, seed=0)
+    assert trial is not None
+    kept, tuned = (
+        SetRule(rule.temperature, [cut]).decide(rule.calibrate(probabilities)) for cut in (None, trial.threshold)
+    )
+    assert (trial.gain == 0) == (kept == tuned).all()

@@ -203,6 +203,11 @@ BAD: dict[str, tuple[dict[str, Any], list[str], str]] = {
         ["evaluate.metric=macro_f1"],
         r"evaluate.metric: macro_f1 does not measure this label \(number\). Set one of: auto, r2",
     ),
+    "weights of classes for numbers": (
+        column(lambda row: row / 4),
+        ["finetune.class_weights=balanced"],
+        "finetune.class_weights is for classes, but the label is a number. Set it to none",
+    ),
 }
 
 
