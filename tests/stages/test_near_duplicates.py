@@ -71,3 +71,32 @@ def test_the_threshold_counts(similarity):
         first, second = find_clusters([[left, right]], similarity=similarity)
         if abs(exact - similarity) > 0.2:
             assert (first == second) == (exact > similarity)
+
+
+@pytest.mark.parametrize("similarity", [0.8, 0.9, 0.95, 0.99])
+def test_texts_that_all_begin_alike_do_not_hide_a_nearly_equal_one(similarity):
+    """Hundreds of texts have the values of a band, because all have the words of a form."""
+    generator = random.Random(7)
+
+    def random_text(length: int) -> str:
+        return "".join(generator.choices("abcdefghijklmnopqrstuvwxyz ", k=length))
+
+    form, own = random_text(500), {0.8: 90, 0.9: 60, 0.95: 40, 0.99: 10}[similarity]
+    texts = [form + random_text(own) for _ in range(1_000)]
+    texts += [text[:-1] + "#" for text in texts]  # of each another that differs in its last character
+    signatures = near_duplicates._signatures(texts)
+    nearly_equal = (signatures[:1_000] == signatures[1_000:]).mean(axis=1) >= similarity
+    assert nearly_equal.sum() > 300
+    clusters = find_clusters([texts], similarity=similarity)
+    apart = nearly_equal & (clusters[:1_000] != clusters[1_000:])
+    assert apart.sum() <= 0.002 * nearly_equal.sum()
+
+
+def test_a_cluster_is_of_texts_that_are_nearly_equal_through_others():
+    generator = random.Random(8)
+    texts = [edited(text, generator.randint(0, 30), generator) for text in sentences(60, seed=9) for _ in range(5)]
+    signatures = near_duplicates._signatures(texts)
+    clusters = find_clusters([texts], similarity=0.8)
+    similar = (signatures[:, None] == signatures[None]).mean(axis=2) >= 0.8
+    reached = np.linalg.matrix_power(similar.astype(float), 64) > 0
+    assert np.array_equal(clusters[:, None] == clusters[None], reached)
