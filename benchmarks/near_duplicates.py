@@ -31,9 +31,8 @@ def main() -> None:
     generator = random.Random(2)
     find_signatures = near_duplicates._signatures
     near_duplicates._signatures = np.asarray  # they are found once for both ways
-    print(
-        f"| own characters | similarity | pairs at or above it | {' | '.join(f'{way}: not found | s' for way in WAYS)} |"
-    )
+    columns = " | ".join(f"{way}: not found | s" for way in WAYS)
+    print(f"| own characters | similarity | pairs at or above it | {columns} |")
     print(f"|---|---|---|{'---|---|' * len(WAYS)}")
     for own, edits, similarity in CASES:
         texts = write_texts(pairs, own, edits, generator)
