@@ -1,12 +1,12 @@
 """Fine-tuning side by side with transformers' Trainer, and what its own options save.
 
-    python benchmarks/bench_finetune.py [loop] [frozen] [memory] [mcc] [dropout] [--rows N] [--repeats 3] [--seeds 5]
+    python benchmarks/bench_finetune.py [loop] [frozen] [memory] [mcc] [steps] [--rows N] [--repeats 3] [--seeds 5]
 
 loop    CoLA, one epoch, batch 32, max 64: the training loop against the Trainer padded to 64 and grouped by length;
         where the CPU has units for bf16, which ours takes, also ours in float32 and the Trainer in bf16
 frozen  SMS spam, 10 epochs of a head of 512, a seed each time: features once against the encoder in every epoch
 memory  peak memory of the stage with 10 thousand and with 100 thousand rows
-dropout CoLA, 20 steps of a full fine-tune on one thread: a step without dropout against one with it, in 12 pairs
+steps   CoLA and SMS spam, 20 steps on one thread: our dropout and attention against PyTorch's, in 8 pairs
 mcc     CoLA, 4 epochs, test MCC over seeds, ours and the Trainer's (hours on a CPU; not part of the default)
 
 Without names: loop, frozen and memory. The runs of a pair alternate; the tables show medians. benchmarks/README.md
@@ -19,7 +19,8 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ import published_data
 import torch
 from finetune_data import ROOT, cola, run_peer, run_stage, score_test, sms_spam, write_root
 from transformers import PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from stages.finetune.acceleration.on_cpu import Dropout
 from stages.finetune.data_module import FinetuneData
 from stages.finetune.devices import Device
 from stages.finetune.encoder import load_encoder
@@ -41,12 +45,13 @@ from stages.params import read_params
 from stages.paths import Paths
 from stages.tokens import open_tokens
 
-DROPOUT_PAIRS, DROPOUT_STEPS = 12, 20
+PAIRS, STEPS = 8, 20
 LAYER_PARAMETERS = 10_646_784  # of MiniLM's six layers, which is where its products are
 FILES = {  # the published data that each part reads
     "loop": [published_data.COLA],
     "frozen": [published_data.SMS_SPAM],
     "memory": [published_data.COLA],
+    "steps": [published_data.COLA, published_data.SMS_SPAM],
     "mcc": [published_data.COLA],
 }
 COLA: dict[str, Any] = {"batch_size": 32, "learning_rate": 2e-5, "warmup_ratio": 0.0, "weight_decay": 0.0}
@@ -68,7 +73,7 @@ def main() -> None:
     rate = matrix_rate()
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     print(f"products in fp32: {rate / 1e9:.0f} GFLOP/s\n")
-    known = {"loop": loop, "frozen": frozen, "memory": memory, "dropout": dropout, "mcc": mcc}
+    known = {"loop": loop, "frozen": frozen, "memory": memory, "steps": steps, "mcc": mcc}
     for part in arguments.parts:
         with tempfile.TemporaryDirectory() as folder:
             known[part](Path(folder), arguments, rate)
@@ -153,58 +158,64 @@ def memory(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
     print()
 
 
-def dropout(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
-    """Show what dropout costs in a training step, the most that a faster one could save: medians of 12 pairs."""
-    table = cola("in_domain_train")
-    rows = np.arange(len(table))
-    paths = write_root(folder, table, {"train": rows, "val": rows[:32]}, max_length=64)
+def steps(folder: Path, arguments: argparse.Namespace, rate: float) -> None:
+    """Show what dropout and attention cost in a training step, ours and PyTorch's: medians of pairs."""
     torch.set_num_threads(1)
-    ways: dict[str, Callable[[PreTrainedModel], None]] = {
-        "PyTorch's": lambda model: None,
-        "none": remove_dropout,
+    ways: dict[str, Callable[[PreTrainedModel], AbstractContextManager[None]]] = {
+        "PyTorch's": pytorchs,
+        "ours": lambda model: nullcontext(),
     }
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-    for pair in range(DROPOUT_PAIRS):
-        for name in sorted(ways, reverse=bool(pair % 2)):
-            found[name].append(seconds_of_steps(paths, ways[name], seed=pair))
-    print(f"CoLA, batch 32, {DROPOUT_STEPS} steps on one thread, {DROPOUT_PAIRS} pairs\n")
-    print("| dropout | CPU seconds | of PyTorch's | clock seconds | of PyTorch's |\n|---|---|---|---|---|")
-    for name, runs in found.items():
-        cells = []
-        for clock in (0, 1):
-            ratios = [run[clock] / plain[clock] for run, plain in zip(runs, found["PyTorch's"], strict=True)]
-            cells += [f"{_median([run[clock] for run in runs]):.2f}", f"{_median(ratios):.3f}"]
-        print(f"| {name} | {' | '.join(cells)} |")
+    print(f"{STEPS} steps on one thread, {PAIRS} pairs; of PyTorch's: the median of the pairs' ratios\n")
+    print("| data, batch, tokens | precision | PyTorch's, CPU seconds | ours | of PyTorch's |")
+    print("|---|---|---|---|---|")
+    for data, table, max_length in (("CoLA", cola("in_domain_train"), 64), ("SMS spam", sms_spam(), 128)):
+        rows = np.arange(len(table))
+        paths = write_root(folder / data, table, {"train": rows, "val": rows[:32]}, max_length=max_length)
+        for precision in ("float32", "bf16") if bf16_units() else ("float32",):
+            found: dict[str, list[float]] = {name: [] for name in ways}
+            for pair in range(PAIRS):
+                for name in sorted(ways, reverse=bool(pair % 2)):
+                    found[name].append(seconds_of_steps(paths, ways[name], seed=pair, bf16=precision == "bf16"))
+            ratio = _median([own / other for own, other in zip(found["ours"], found["PyTorch's"], strict=True)])
+            seconds = " | ".join(f"{_median(found[name]):.2f}" for name in ways)
+            print(f"| {data}, 32, {max_length} | {precision} | {seconds} | {ratio:.3f} |", flush=True)
     print()
 
 
-def remove_dropout(model: PreTrainedModel) -> None:
-    """Set the probability of every dropout to 0."""
+@contextmanager
+def pytorchs(model: PreTrainedModel) -> Iterator[None]:
+    """Within the block, train with PyTorch's dropout and attention."""
     for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
+        if type(module) is Dropout:
+            module.__class__ = torch.nn.Dropout
+    before, ALL_ATTENTION_FUNCTIONS["sdpa"] = ALL_ATTENTION_FUNCTIONS["sdpa"], sdpa_attention_forward
+    yield
+    ALL_ATTENTION_FUNCTIONS["sdpa"] = before
 
 
-def seconds_of_steps(paths: Paths, change: Callable[[PreTrainedModel], None], *, seed: int) -> tuple[float, float]:
-    """Return the CPU and the clock seconds of `DROPOUT_STEPS` training steps, after two that warm up."""
+def seconds_of_steps(
+    paths: Paths, way: Callable[[PreTrainedModel], AbstractContextManager[None]], *, seed: int, bf16: bool
+) -> float:
+    """Return the CPU seconds of `STEPS` training steps, after two that warm up."""
     options = read_params(ROOT / "recipes/default.yaml").finetune.model_copy(update=COLA)
     inputs, device = read_inputs(paths), Device("cpu")
     torch.manual_seed(seed)
     model = load_encoder(paths.encoder, labels=inputs.labels)
     apply_method(model, options)
-    with prepared(model, inputs, options, device) as ready:
-        change(model)
+    with prepared(model, inputs, options, device) as ready, way(model):
         module = make_module(model, options)
         optimizer = torch.optim.AdamW(module.parameters(), lr=options.learning_rate, fused=True)
         batches = iter(FinetuneData(ready.train, ready.val, options, device, seed=seed).train_dataloader())
-        for step, batch in zip(range(DROPOUT_STEPS + 2), batches, strict=False):
+        for step, batch in zip(range(STEPS + 2), batches, strict=False):
             if step == 2:
-                cpu, clock = time.process_time(), time.perf_counter()
-            module.training_step(batch, step).backward()
+                start = time.process_time()
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+                loss = module.training_step(batch, step)
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(module.parameters(), options.gradient_clip)
             optimizer.step()
             optimizer.zero_grad()
-        return time.process_time() - cpu, time.perf_counter() - clock
+        return time.process_time() - start
 
 
 def mcc(folder: Path, arguments: argparse.Namespace, rate: float) -> None:

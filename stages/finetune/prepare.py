@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from stages.finetune.acceleration.features import Encoded, FeatureRows, head_features
 from stages.finetune.acceleration.head_input import kept_features
+from stages.finetune.acceleration.on_cpu import trains_on_cpu
 from stages.finetune.acceleration.packing import agrees
 from stages.finetune.acceleration.vocabulary import ShrinkUnused, compact_vocabulary, restore_vocabulary, used_ids
 from stages.finetune.batches import TokenRows
@@ -97,6 +98,8 @@ def prepared(
     if device.kind == "cuda":
         model.to(torch.device("cuda", process_rank()))  # type: ignore[arg-type]
     with ExitStack() as stack:
+        if device.kind == "cpu":
+            stack.enter_context(trains_on_cpu(model))
         if options.method == "frozen":
             bf16 = features_in_bf16(options, device)
             yield _frozen_rows(stack, model, inputs, pad_token_id=pad, store=store, bf16=bf16)

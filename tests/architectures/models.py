@@ -211,20 +211,24 @@ LEFT_OUT = {
 
 
 def save_encoder(name: str, folder: Path) -> None:
-    """Write a random encoder and its tokenizer as `save_pretrained` does; the classifier's head is not among them.
+    """Write a random encoder and its tokenizer as `save_pretrained` does; the classifier's head is not among them."""
+    tokenizer = make_tokenizer(ARCHITECTURES[name].tokenizer)
+    classifier(name, tokenizer).base_model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def classifier(name: str, tokenizer: PreTrainedTokenizerBase) -> Any:
+    """Return a random classifier.
 
     The weights are as large as those of a trained model, so that a token that should not count changes the answer.
     """
-    architecture = ARCHITECTURES[name]
-    tokenizer = make_tokenizer(architecture.tokenizer)
     torch.manual_seed(0)
     model: Any = AutoModelForSequenceClassification.from_config(_config(name, tokenizer))
     with torch.no_grad():
         for weights in model.parameters():
             if weights.ndim > 1:
                 torch.nn.init.normal_(weights, std=1 / math.sqrt(WIDTH))
-    model.base_model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    return model
 
 
 def _config(name: str, tokenizer: PreTrainedTokenizerBase) -> Any:

@@ -94,8 +94,8 @@ def test_one_training_of_a_soup_is_what_the_seed_gives_alone(
 
 
 def test_trainings_that_end_too_far_apart_are_told(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
-    main(params(soup=2, learning_rate=1e-2, max_epochs=60, patience=None, layer_decay=1.0), paths, 7)
-    told = json.loads(paths.finetune_stats(7).read_text()).get("stuck", "")
+    main(params(soup=2, learning_rate=1e-2, max_epochs=60, patience=None, layer_decay=1.0), paths, 9)
+    told = json.loads(paths.finetune_stats(9).read_text()).get("stuck", "")
     assert "they ended too far apart. Lower finetune.learning_rate, or set finetune.soup to 1." in told
     assert told in caplog.text
 
