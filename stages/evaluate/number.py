@@ -9,9 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from stages.evaluate.plots import write_calibration, write_pairs
-from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.conformal import coverage, half_width
-from stages.metrics.regression import measure_numbers
+from stages.metrics.number_intervals import measure_numbers
 from stages.metrics.summary import MetricValue, exact
 from stages.predictions import Predictions
 from stages.schema import Evaluate
@@ -34,8 +33,7 @@ def evaluate(
         "confidence", "coverage": {"value", "low", "high"}}}`. The half width is null where val has too few rows.
     """
     splits = {name: dataclasses.replace(split, decided=split.probabilities[:, 0]) for name, split in raw.items()}
-    bootstrap = Bootstrap(options.resamples, options.confidence, options.seed)
-    metrics: dict[str, Any] = {name: _measure(split, bootstrap) for name, split in splits.items()}
+    metrics: dict[str, Any] = {name: _measure(split, options.confidence) for name, split in splits.items()}
     errors = {name: np.abs(split.preds - split.labels) for name, split in splits.items()}
     width = half_width(errors["val"], options.confidence)
     covered = None
@@ -54,11 +52,11 @@ def evaluate(
     return splits, metrics | {"calibration": calibration}
 
 
-def _measure(split: Predictions, bootstrap: Bootstrap) -> dict[str, Any]:
+def _measure(split: Predictions, confidence: float) -> dict[str, Any]:
     if not len(split):
         return {}
     numbers, preds = split.labels.astype(np.float64), split.preds.astype(np.float64)
-    estimates = measure_numbers(numbers, [preds], groups=split.groups, bootstrap=bootstrap)
+    estimates = measure_numbers(numbers, [preds], groups=split.groups, confidence=confidence)
     return {
         name: dataclasses.asdict(MetricValue(exact(value.value), exact(value.low), exact(value.high)))
         for name, value in estimates.items()

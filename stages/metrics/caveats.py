@@ -4,7 +4,7 @@ Where one of these holds, intervals of 95% contain the truth of 92 to 99% of tes
 benchmarks/statistics.md.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,20 @@ def caveat(metric: str, labels: Ints, preds: Sequence[Ints], groups: Ints | None
     return None
 
 
+def number_caveat(metric: str, rows: int, groups: Ints | None) -> str | None:
+    """Return why the interval of a metric of predicted numbers is rough, as `caveat`.
+
+    Args:
+        metric: Its name, without the split.
+        rows: Number of rows.
+        groups: Equal for rows that belong together; shape (rows,). None: each row is its own.
+    """
+    units = rows if groups is None else len(np.unique(groups))
+    if units < min(FEWEST_GROUPS, rows):
+        return f"the rows are of only {_count(units, 'group')}"
+    return None
+
+
 def is_biased(metric: str, labels: Ints) -> bool:
     """Whether these rows make a metric so much too high that no interval mends it: average precision of many classes
     with few rows each."""
@@ -58,9 +72,18 @@ def is_biased(metric: str, labels: Ints) -> bool:
 
 def by_reason(metrics: Iterable[str], labels: Ints, preds: Sequence[Ints], groups: Ints | None) -> dict[str, list[str]]:
     """Return the metrics whose interval is rough, by the reason; other arguments as `caveat`."""
+    return _by_reason({name: caveat(name, labels, preds, groups) for name in metrics} if len(labels) else {})
+
+
+def numbers_by_reason(metrics: Iterable[str], rows: int, groups: Ints | None) -> dict[str, list[str]]:
+    """Return the metrics of numbers whose interval is rough, by the reason; other arguments as `number_caveat`."""
+    return _by_reason({name: number_caveat(name, rows, groups) for name in metrics} if rows else {})
+
+
+def _by_reason(caveats: Mapping[str, str | None]) -> dict[str, list[str]]:
     reasons: dict[str, list[str]] = {}
-    for metric in metrics if len(labels) else ():
-        if reason := caveat(metric, labels, preds, groups):
+    for metric, reason in caveats.items():
+        if reason:
             reasons.setdefault(reason, []).append(metric)
     return reasons
 

@@ -1,26 +1,15 @@
-"""Metrics of predicted numbers with their intervals, for one or more models on the same rows, and paired differences.
-
-A resample counts how often each row occurs, or each group of rows; every metric is computed from these counts, so that
-a metric's value and its interval come from the same code.
+"""Metrics of predicted numbers, of rows that have weights: a metric's value and its interval come from the same code.
 
 Source:
     r2: 1 - the sum of squared errors / that of the mean of the rows. Spearman: Pearson's correlation of mid-ranks.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.bootstrap import Bootstrap, Estimate, estimate
-from stages.metrics.estimates import resampled_units
-
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 METRICS = ("r2", "pearson", "spearman", "mean_absolute_error", "root_mean_squared_error")
-CELLS = 2_000_000  # weights held at a time
 
 
 def number_scores(weights: Floats, numbers: Floats, preds: Floats) -> dict[str, Floats]:
@@ -47,52 +36,6 @@ def number_scores(weights: Floats, numbers: Floats, preds: Floats) -> dict[str, 
         "mean_absolute_error": absolute / count,
         "root_mean_squared_error": np.sqrt(squared / count),
     }
-
-
-def measure_numbers(
-    numbers: Floats, models: Sequence[Floats], *, groups: Ints | None = None, bootstrap: Bootstrap
-) -> dict[str, Estimate]:
-    """Return every metric as its mean over the models, with a BCa interval over the rows.
-
-    Args:
-        numbers: Of the rows; shape (rows,).
-        models: The numbers that each model predicts; shape (rows,) each.
-        groups: Equal for rows that belong together, which are resampled together; shape (rows,). None: each row is its
-            own.
-        bootstrap: Of the intervals.
-    """
-
-    def score(weights: Floats) -> dict[str, Floats]:
-        scores = [number_scores(weights, numbers, preds) for preds in models]
-        return {name: np.mean([values[name] for values in scores], axis=0) for name in METRICS}
-
-    return _estimate(score, len(numbers), groups, bootstrap)
-
-
-def number_differences(
-    numbers: Floats, model: Floats, baseline: Floats, *, groups: Ints | None = None, bootstrap: Bootstrap
-) -> dict[str, Estimate]:
-    """Return `model` minus `baseline` in every metric, with paired intervals; other arguments as `measure_numbers`."""
-
-    def score(weights: Floats) -> dict[str, Floats]:
-        ours, theirs = (number_scores(weights, numbers, preds) for preds in (model, baseline))
-        return {name: ours[name] - theirs[name] for name in METRICS}
-
-    return _estimate(score, len(numbers), groups, bootstrap)
-
-
-def _estimate(
-    score: Callable[[Floats], dict[str, Floats]], rows: int, groups: Ints | None, bootstrap: Bootstrap
-) -> dict[str, Estimate]:
-    units = resampled_units(rows, groups, seed=bootstrap.seed)
-    units = np.arange(rows) if units is None else units
-    step = max(1, CELLS // rows)
-
-    def of_counts(counts: NDArray[Any]) -> dict[str, Floats]:
-        parts = [score(counts[start : start + step, units].astype(np.float64)) for start in range(0, len(counts), step)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in METRICS}
-
-    return estimate(of_counts, np.ones(int(units.max()) + 1, dtype=np.int64), bootstrap)
 
 
 def _spearman(weights: Floats, numbers: Floats, preds: Floats) -> Floats:

@@ -4,7 +4,7 @@ import numpy as np
 
 from stages.files import read_json
 from stages.metrics.bootstrap import Bootstrap
-from stages.metrics.regression import measure_numbers
+from stages.metrics.number_intervals import measure_numbers
 from stages.params import Params
 from stages.paths import Paths
 from stages.report.files import write_files
@@ -39,11 +39,11 @@ def write_report(params: Params, paths: Paths) -> None:
     metrics = compute_metrics(
         results,
         bootstrap,
-        baselines=score_baselines(results, baselines, bootstrap),
+        baselines=score_baselines(results, baselines, confidence=options.confidence),
         slices=slices,
         suspects=suspects,
         notes=read_json(paths.split_stats)["notes"],
-        crossfit=None if folds is None else _score(folds, bootstrap),
+        crossfit=None if folds is None else _score(folds, options.confidence),
     )
     context = build_context(params, paths, results, metrics, ranked=ranked, suspects=suspects)
     champion = results.champion
@@ -56,6 +56,6 @@ def write_report(params: Params, paths: Paths) -> None:
     write_files(paths, results, metrics, context, template="number", columns=Residual, suspects=suspects)
 
 
-def _score(folds: FoldAnswers, bootstrap: Bootstrap) -> FoldScore:
+def _score(folds: FoldAnswers, confidence: float) -> FoldScore:
     numbers, preds = folds.labels.astype(np.float64), folds.answers[:, 0].astype(np.float64)
-    return FoldScore.of(folds, measure_numbers(numbers, [preds], groups=folds.groups, bootstrap=bootstrap))
+    return FoldScore.of(folds, measure_numbers(numbers, [preds], groups=folds.groups, confidence=confidence))

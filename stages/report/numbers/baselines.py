@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
-from stages.metrics.bootstrap import Bootstrap
-from stages.metrics.regression import METRICS, number_differences, number_scores
+from stages.metrics.number_intervals import number_differences
+from stages.metrics.regression import METRICS, number_scores
 from stages.metrics.summary import exact
 from stages.paths import Paths
 from stages.report.baselines import BaselineScore, sample_rows, weigh_words
@@ -56,7 +56,7 @@ def predict_tfidf(
 
 
 def score_baselines(
-    results: Results, baselines: Mapping[str, Floats], bootstrap: Bootstrap
+    results: Results, baselines: Mapping[str, Floats], *, confidence: float
 ) -> dict[str, dict[str, BaselineScore]]:
     """Return each baseline's metrics on the rows of the champion, and the champion's lead with its interval."""
     predictions = results.predictions
@@ -64,7 +64,7 @@ def score_baselines(
     scores = {}
     for name, baseline in baselines.items():
         values = number_scores(np.ones(len(numbers)), numbers, baseline)
-        leads = number_differences(numbers, model, baseline, groups=predictions.groups, bootstrap=bootstrap)
+        leads = number_differences(numbers, model, baseline, groups=predictions.groups, confidence=confidence)
         scores[name] = {
             metric: BaselineScore(
                 exact(values[metric]), exact(leads[metric].value), exact(leads[metric].low), exact(leads[metric].high)

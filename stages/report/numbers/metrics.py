@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.metrics.bootstrap import Bootstrap, Estimate
-from stages.metrics.regression import measure_numbers
+from stages.metrics.number_intervals import measure_numbers
 from stages.metrics.summary import MetricSummary, MetricValue, exact
 from stages.report.baselines import BaselineScore
 from stages.report.folds import FoldScore
@@ -118,7 +118,7 @@ def measure_seeds(results: Results, split: str, bootstrap: Bootstrap) -> dict[st
     predictions = results.champion.predictions[split]
     models = [result.predictions[split].preds.astype(np.float64) for result in results.seeds]
     numbers = predictions.labels.astype(np.float64)
-    return measure_numbers(numbers, models, groups=predictions.groups, bootstrap=bootstrap)
+    return measure_numbers(numbers, models, groups=predictions.groups, confidence=bootstrap.confidence)
 
 
 def _collapsed(results: Results) -> dict[str, str]:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stages.metrics.caveats import numbers_by_reason
 from stages.metrics.failures import advice
+from stages.metrics.names import SPLITS
 from stages.params import Params
 from stages.paths import Paths
 from stages.report.charts.axes import LEFT, RIGHT, WIDTH, Frame, Scale, round_ticks, vertical_scale
@@ -20,7 +22,7 @@ from stages.report.numbers.metrics import Metrics
 from stages.report.numbers.residuals import SUSPECT, Residual
 from stages.report.numbers.results import Results
 from stages.report.provenance import Provenance, read_provenance
-from stages.report.render.context import describe_target, read_shown_texts
+from stages.report.render.context import Rough, describe_target, mark_rough, read_shown_texts
 from stages.report.render.front_matter import HubMetric, front_matter
 
 MOST_POINTS = 400  # of the residual plot
@@ -62,6 +64,7 @@ class Context:
     failures: list[str]
     target: str
     metric_names: list[str]
+    rough: list[Rough]
     baseline_names: dict[str, str]
     largest: list[Residual]
     suspects: list[Residual]
@@ -109,6 +112,7 @@ def build_context(
         failures=_failures(metrics, results.split),
         target=describe_target(params),
         metric_names=names,
+        rough=mark_rough({split: _rough_of(results, split) for split in SPLITS}),
         baseline_names={key: BASELINES[key] for key in metrics.baselines},
         largest=largest,
         suspects=shown,
@@ -145,6 +149,11 @@ def _failures(metrics: Metrics, split: str) -> list[str]:
     if others:
         sentences.append(f"Models that always predict one number, by seed: {', '.join(others)}.")
     return sentences
+
+
+def _rough_of(results: Results, split: str) -> dict[str, list[str]]:
+    predictions = results.champion.predictions[split]
+    return numbers_by_reason(results.champion.metrics[split], len(predictions), predictions.groups)
 
 
 def _charts(paths: Paths, results: Results, metrics: Metrics) -> Charts:

@@ -127,7 +127,7 @@ def build_context(
         headline=headline,
         beside=[name for name in OF_ORDERED if results.ordered and headline not in OF_ORDERED],
         metric_names=_metric_names(results, headline),
-        rough=_rough(results),
+        rough=mark_rough({split: _rough_of(results, split) for split in SPLITS}),
         slices=_weakest_first(metrics),
         small_slice=SMALL,
         matrix=matrix.tolist() if len(labels) <= MATRIX_LABELS else None,
@@ -161,16 +161,22 @@ def describe_target(params: Params) -> str:
     return f"column {column}" if isinstance(column, str) else f"column number {column}"
 
 
-def _rough(results: Results) -> list[Rough]:
+def mark_rough(reasons: Mapping[str, Mapping[str, list[str]]]) -> list[Rough]:
+    """Give each reason for rough intervals a mark.
+
+    Args:
+        reasons: By split the metrics whose intervals are rough, by the reason.
+    """
     found: dict[str, dict[str, list[str]]] = {}
-    for split in SPLITS:
-        predictions = results.champion.predictions[split]
-        reasons = by_reason(
-            results.champion.metrics[split], predictions.labels, [predictions.preds], predictions.groups
-        )
-        for reason, names in reasons.items():
+    for split, by_cause in reasons.items():
+        for reason, names in by_cause.items():
             found.setdefault(reason, {})[split] = names
     return [Rough(mark, reason, splits) for mark, (reason, splits) in zip(MARKS, found.items(), strict=False)]
+
+
+def _rough_of(results: Results, split: str) -> dict[str, list[str]]:
+    predictions = results.champion.predictions[split]
+    return by_reason(results.champion.metrics[split], predictions.labels, [predictions.preds], predictions.groups)
 
 
 def _metric_names(results: Results, headline: str) -> list[str]:

@@ -1,13 +1,12 @@
-"""Metrics of numbers agree with scikit-learn and SciPy, count weighted rows as repeated ones, and cover the truth."""
+"""Metrics of numbers agree with scikit-learn and SciPy, count weighted rows as repeated ones; single predictions are covered."""
 
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn import metrics
 
-from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.conformal import coverage, half_width
-from stages.metrics.regression import METRICS, measure_numbers, number_differences, number_scores
+from stages.metrics.regression import METRICS, number_scores
 
 CASES = {
     "plain": ([3.0, -0.5, 2.0, 7.0], [2.5, 0.0, 2.0, 8.0]),  # the example of scikit-learn's r2_score: 0.9486
@@ -54,31 +53,6 @@ def test_a_weight_counts_a_row_as_often_as_it_says() -> None:
 def test_what_has_no_spread_scores_0(numbers: list[float], preds: list[float], zero: tuple[str, ...]) -> None:
     scores = number_scores(ones(numbers), np.array(numbers), np.array(preds))
     assert [scores[name] for name in zero] == [0.0] * len(zero)
-
-
-def test_the_mean_over_models_has_one_interval_and_groups_widen_it() -> None:
-    random = np.random.default_rng(1)
-    group = np.repeat(np.arange(30), 5)
-    numbers = random.normal(size=30)[group] + random.normal(size=150) * 0.1
-    preds = numbers + random.normal(size=30)[group]
-    bootstrap = Bootstrap(400, 0.95, 0)
-    alone = measure_numbers(numbers, [preds, numbers], bootstrap=bootstrap)
-    together = measure_numbers(numbers, [preds, numbers], groups=group, bootstrap=bootstrap)
-    assert alone["r2"].value == together["r2"].value == pytest.approx((metrics.r2_score(numbers, preds) + 1) / 2)
-    for name in METRICS:
-        assert together[name].low <= together[name].value <= together[name].high
-        assert together[name].high - together[name].low > 1.3 * (alone[name].high - alone[name].low), name
-
-
-def test_a_paired_difference_is_narrower_than_the_two_intervals() -> None:
-    random = np.random.default_rng(2)
-    numbers = random.normal(size=200)
-    ours = numbers + random.normal(size=200)
-    theirs = ours + 0.05
-    bootstrap = Bootstrap(300, 0.95, 0)
-    lead = number_differences(numbers, ours, theirs, bootstrap=bootstrap)["mean_absolute_error"]
-    alone = measure_numbers(numbers, [ours], bootstrap=bootstrap)["mean_absolute_error"]
-    assert lead.high - lead.low < 0.2 * (alone.high - alone.low)
 
 
 @pytest.mark.parametrize(("rows", "confidence", "rank"), [(19, 0.95, 19), (39, 0.95, 38), (9, 0.8, 8), (99, 0.55, 55)])
