@@ -12,12 +12,19 @@ from numpy.typing import NDArray
 from stages.metrics.calibration import ROWS_PER_BIN
 from stages.metrics.names import CALIBRATED
 
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 FEWEST_WRONG = 5  # rows predicted wrong: with fewer, the interval contains the truth more often than it says
 FEWEST_OF_CLASS = 5  # rows of a class, for metrics to which each class counts alike or by its rows' ranks
 FEWEST_GROUPS, FEWEST_GROUPS_FOR_CALIBRATION = 12, 60  # groups; the calibration error needs more
 FEWEST_ROWS_FOR_CALIBRATION = 2 * ROWS_PER_BIN  # with one bin alone, the interval contains the truth too often
+FEWEST_ROWS_FOR_SQUARES = 100  # a mean of squares of numbers depends on the largest errors, which few rows may lack
+OF_SQUARES = frozenset({"r2", "pearson", "root_mean_squared_error"})
+LARGEST_SHARE = (
+    0.2  # of the squared errors, by one row: then there are rows with larger errors, and their share is chance
+)
+LARGEST_TIMES = 12  # the mean squared error: of few rows one has a larger share, though none stands out
 CLASSES_PER_ROW = 1.5  # average precision of few rows is too high, which shows where it is averaged over many classes
 BY_CLASS = frozenset({"balanced_accuracy", "macro_f1", "mcc", "kappa", "quadratic_kappa", "auroc", "average_precision"})
 
@@ -49,17 +56,23 @@ def caveat(metric: str, labels: Ints, preds: Sequence[Ints], groups: Ints | None
     return None
 
 
-def number_caveat(metric: str, rows: int, groups: Ints | None) -> str | None:
+def number_caveat(metric: str, errors: Floats, groups: Ints | None) -> str | None:
     """Return why the interval of a metric of predicted numbers is rough, as `caveat`.
 
     Args:
         metric: Its name, without the split.
-        rows: Number of rows.
+        errors: Number minus prediction of each row; shape (rows,).
         groups: Equal for rows that belong together; shape (rows,). None: each row is its own.
     """
+    rows, squares = len(errors), errors**2
     units = rows if groups is None else len(np.unique(groups))
     if units < min(FEWEST_GROUPS, rows):
         return f"the rows are of only {_count(units, 'group')}"
+    if metric in OF_SQUARES and rows < FEWEST_ROWS_FOR_SQUARES:
+        return f"there are only {_count(rows, 'row')}"
+    share = float(squares.max() / squares.sum()) if squares.any() else 0.0
+    if share > max(LARGEST_SHARE, LARGEST_TIMES / rows):
+        return f"one row has {share:.0%} of the squared errors"
     return None
 
 
@@ -75,9 +88,9 @@ def by_reason(metrics: Iterable[str], labels: Ints, preds: Sequence[Ints], group
     return _by_reason({name: caveat(name, labels, preds, groups) for name in metrics} if len(labels) else {})
 
 
-def numbers_by_reason(metrics: Iterable[str], rows: int, groups: Ints | None) -> dict[str, list[str]]:
+def numbers_by_reason(metrics: Iterable[str], errors: Floats, groups: Ints | None) -> dict[str, list[str]]:
     """Return the metrics of numbers whose interval is rough, by the reason; other arguments as `number_caveat`."""
-    return _by_reason({name: number_caveat(name, rows, groups) for name in metrics} if rows else {})
+    return _by_reason({name: number_caveat(name, errors, groups) for name in metrics} if len(errors) else {})
 
 
 def _by_reason(caveats: Mapping[str, str | None]) -> dict[str, list[str]]:

@@ -152,8 +152,9 @@ def _failures(metrics: Metrics, split: str) -> list[str]:
 
 
 def _rough_of(results: Results, split: str) -> dict[str, list[str]]:
-    predictions = results.champion.predictions[split]
-    return numbers_by_reason(results.champion.metrics[split], len(predictions), predictions.groups)
+    champion = results.champion
+    groups = champion.predictions[split].groups
+    return numbers_by_reason(champion.metrics[split], champion.residuals(split), groups)
 
 
 def _charts(paths: Paths, results: Results, metrics: Metrics) -> Charts:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.metrics.caveats import by_reason, caveat
+from stages.metrics.caveats import by_reason, caveat, number_caveat, numbers_by_reason
 
 LABELS = np.arange(60) % 3
 FIVE_WRONG = np.where(np.arange(60) < 5, (LABELS + 1) % 3, LABELS)
@@ -78,3 +78,34 @@ def test_metrics_by_reason() -> None:
         "a class has only 1 row": ["mcc", "auroc"]
     }
     assert by_reason(["accuracy"], labels[:0], [preds[:0]], None) == {}
+
+
+SQUARES, OTHERS = ("r2", "pearson", "root_mean_squared_error"), ("spearman", "mean_absolute_error")
+
+
+@pytest.mark.parametrize("metric", [*SQUARES, *OTHERS])
+def test_enough_rows_of_numbers_need_no_caveat(metric: str) -> None:
+    errors = np.random.default_rng(0).normal(size=120)
+    assert number_caveat(metric, errors[:100], None) is None
+    assert number_caveat(metric, errors, np.arange(120) // 10) is None
+    assert number_caveat(metric, errors, np.arange(120) // 11) == "the rows are of only 11 groups"
+
+
+def test_few_rows_do_not_know_the_largest_errors() -> None:
+    errors = np.random.default_rng(0).normal(size=99)
+    assert numbers_by_reason([*SQUARES, *OTHERS], errors, None) == {"there are only 99 rows": list(SQUARES)}
+    assert numbers_by_reason(SQUARES, errors[:0], None) == {}
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "share"), [(100, 6.0, "27%"), (101, 4.9, None), (31, 6.0, "55%"), (31, 4.2, None)]
+)
+def test_one_row_with_most_of_the_squared_errors_is_a_caveat(rows: int, error: float, share: str | None) -> None:
+    errors = np.ones(rows)
+    errors[7] = -error
+    reason = None if share is None else f"one row has {share} of the squared errors"
+    assert number_caveat("mean_absolute_error", errors, None) == reason
+
+
+def test_numbers_that_are_all_right_need_no_caveat() -> None:
+    assert number_caveat("r2", np.zeros(200), None) is None

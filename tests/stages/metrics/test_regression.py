@@ -1,4 +1,4 @@
-"""Metrics of numbers agree with scikit-learn and SciPy, count weighted rows as repeated ones; single predictions are covered."""
+"""Metrics of numbers agree with scikit-learn and SciPy; intervals of single predictions hold on new rows."""
 
 import numpy as np
 import pytest

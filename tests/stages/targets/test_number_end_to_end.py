@@ -4,10 +4,12 @@ import csv
 import json
 import pickle
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from transformers import pipeline as hub_pipeline
@@ -33,6 +35,7 @@ from tests.pipeline.prediction.rows import request_of
 
 REPOSITORY = Path(__file__).parents[3]
 SEEDS = (1, 2)
+SQUARES = ("R2", "Pearson correlation", "Root mean squared error")
 VALUES = [
     f"seeds={list(SEEDS)}",
     "download.dataset.files=[{source: data/samples/toy.csv}]",
@@ -146,8 +149,6 @@ def test_what_it_says_of_a_text(project: Paths) -> None:
 
 
 def test_without_a_width_there_is_no_interval(project: Paths, tmp_path: Path) -> None:
-    import shutil
-
     folder = shutil.copytree(project.report / "model", tmp_path / "model")
     (folder / "calibration.json").unlink()
     classifier = Classifier.load(folder)
@@ -167,6 +168,33 @@ def test_the_report_says_what_a_number_needs(project: Paths) -> None:
     assert "With 95% confidence" in card
     assert "a number for a text" in card
     assert "Calibrated" not in card
+
+
+@pytest.mark.parametrize(
+    ("groups", "reason", "marked", "unmarked"),
+    [
+        (50, "there are only 50 rows", SQUARES, ("Mean absolute error", "Spearman correlation")),
+        (4, "the rows are of only 4 groups", (*SQUARES, "Mean absolute error", "Spearman correlation"), ()),
+    ],
+)
+def test_a_rough_interval_is_marked_with_the_reason_in_every_document(
+    groups: int, reason: str, marked: tuple[str, ...], unmarked: tuple[str, ...], project: Paths, tmp_path: Path
+) -> None:
+    copy = Paths(shutil.copytree(project.root, tmp_path / "copy"))
+    for seed in SEEDS:
+        table = pq.read_table(copy.predictions(seed))
+        column = table.column_names.index("group")
+        of_rows = pa.array(np.arange(len(table)) % groups, table.schema.field("group").type)
+        pq.write_table(table.set_column(column, "group", of_rows), copy.predictions(seed))
+    report(params_of(), copy)
+    for path in (copy.report / name for name in ("report.html", "report.md", "model/README.md")):
+        text = path.read_text(encoding="utf-8")
+        assert text.count(f"† A rough interval, because {reason} (test and val)") == 1, path.name
+        for name, wanted in [*((name, True) for name in marked), *((name, False) for name in unmarked)]:
+            starts = (f"| {name} |", f'<tr><th scope="row">{name}<', f'<tr class="lead"><th scope="row">{name}<')
+            lines = [line for line in text.splitlines() if line.startswith(starts)]
+            assert lines, (path.name, name)  # as the mean over seeds and as the lead, too
+            assert all(("†" in line) == wanted for line in lines), (path.name, name)
 
 
 def test_splits_have_their_share_of_every_range(project: Paths) -> None:
