@@ -14,6 +14,7 @@ from stages.metrics.names import CALIBRATED
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 FEWEST_WRONG = 5  # rows predicted wrong: with fewer, the interval contains the truth more often than it says
 FEWEST_OF_CLASS = 5  # rows of a class, for metrics to which each class counts alike or by its rows' ranks
@@ -76,6 +77,27 @@ def number_caveat(metric: str, errors: Floats, groups: Ints | None) -> str | Non
     return None
 
 
+def set_caveat(metric: str, labels: Flags, preds: Flags, groups: Ints | None) -> str | None:
+    """Return why the interval of a metric of label sets is rough, as `caveat`.
+
+    Args:
+        metric: Its name, without the split.
+        labels: Which labels each row has; shape (rows, num_labels).
+        preds: Which labels are predicted; shape (rows, num_labels).
+        groups: Equal for rows that belong together; shape (rows,). None: each row is its own.
+    """
+    rows, num_labels = labels.shape
+    units = rows if groups is None else len(np.unique(groups))
+    if units < min(FEWEST_GROUPS, rows):
+        return f"the rows are of only {_count(units, 'group')}"
+    fewest_hits, rarest = int((labels & preds).sum(0).min()), int(labels.sum(0).min())
+    if metric == "macro_f1" and fewest_hits < FEWEST_OF_CLASS:
+        return f"a label is predicted right in only {_count(fewest_hits, 'row')}"
+    if metric == "average_precision" and rarest < max(FEWEST_OF_CLASS, num_labels / CLASSES_PER_ROW):
+        return f"a label has only {_count(rarest, 'row')}"
+    return None
+
+
 def is_biased(metric: str, labels: Ints) -> bool:
     """Whether these rows make a metric so much too high that no interval mends it: average precision of many classes
     with few rows each."""
@@ -91,6 +113,11 @@ def by_reason(metrics: Iterable[str], labels: Ints, preds: Sequence[Ints], group
 def numbers_by_reason(metrics: Iterable[str], errors: Floats, groups: Ints | None) -> dict[str, list[str]]:
     """Return the metrics of numbers whose interval is rough, by the reason; other arguments as `number_caveat`."""
     return _by_reason({name: number_caveat(name, errors, groups) for name in metrics} if len(errors) else {})
+
+
+def sets_by_reason(metrics: Iterable[str], labels: Flags, preds: Flags, groups: Ints | None) -> dict[str, list[str]]:
+    """Return the metrics of label sets whose interval is rough, by the reason; other arguments as `set_caveat`."""
+    return _by_reason({name: set_caveat(name, labels, preds, groups) for name in metrics} if len(labels) else {})
 
 
 def _by_reason(caveats: Mapping[str, str | None]) -> dict[str, list[str]]:

@@ -1,10 +1,12 @@
 """Sets of labels through the stages with a tiny encoder: learned, measured, and saved as transformers reads them."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -268,3 +270,25 @@ def test_logits_between_0_and_1_are_not_taken_for_probabilities() -> None:
     logits, labels = torch.tensor([[0.1, 0.3], [0.2, 0.4]]), torch.ones(2, 2)
     metric.update(logits, labels)  # all probabilities are above one half
     assert metric.compute().item() == 1
+
+
+def test_a_rough_interval_is_marked_with_the_reason_in_every_document(
+    ran: tuple[Paths, Params], tmp_path: Path
+) -> None:
+    paths, params = ran
+    copy = Paths(shutil.copytree(paths.root, tmp_path / "copy"))
+    for seed in params.seeds:
+        table = pq.read_table(copy.predictions(seed))
+        column = table.column_names.index("group")
+        of_rows = pa.array(np.arange(len(table)) % 4, table.schema.field("group").type)
+        pq.write_table(table.set_column(column, "group", of_rows), copy.predictions(seed))
+    report(params, copy)
+    for name in ("report.html", "report.md", "model/README.md"):
+        before, after = ((folder / name).read_text(encoding="utf-8") for folder in (paths.report, copy.report))
+        assert "A rough interval" not in before, name
+        assert after.count("† A rough interval, because the rows are of only 4 groups (test and val)") == 1, name
+        for metric in ("Micro F1", "Macro F1", "Brier score"):
+            starts = (f"| {metric} |", f'<tr><th scope="row">{metric}<', f'<tr class="lead"><th scope="row">{metric}<')
+            lines = [line for line in after.splitlines() if line.startswith(starts)]
+            assert lines, (name, metric)
+            assert all("†" in line for line in lines), (name, metric)

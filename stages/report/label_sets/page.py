@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from stages.metrics.caveats import sets_by_reason
 from stages.metrics.failures import describe_failures
-from stages.metrics.names import headline_metrics
+from stages.metrics.names import SPLITS, headline_metrics
 from stages.metrics.set_rule import THRESHOLD, as_pairs
 from stages.params import Params
 from stages.paths import Paths
@@ -20,7 +21,7 @@ from stages.report.label_sets.answers import Mistake, Suspect, confident_mistake
 from stages.report.label_sets.metrics import Metrics
 from stages.report.label_sets.results import Results
 from stages.report.provenance import Provenance, read_provenance
-from stages.report.render.context import MOST_CLASSES, describe_target, read_shown_texts
+from stages.report.render.context import MOST_CLASSES, Rough, describe_target, mark_rough, read_shown_texts
 from stages.report.render.front_matter import HubMetric, front_matter
 from stages.report.render.glossary import NAMES
 
@@ -54,6 +55,7 @@ class Context:
     failures: list[str]
     target: str
     metric_names: list[str]
+    rough: list[Rough]
     curve_metric: str  # of the chart over the epochs
     classes: list[str]  # the labels that are listed: all, or of many those with the lowest F1
     baseline_names: dict[str, str]
@@ -94,6 +96,7 @@ def build_context(
         failures=describe_failures(asdict(metrics), NAMES),
         target=describe_target(params),
         metric_names=names,
+        rough=mark_rough({split: _rough_of(results, split) for split in SPLITS}),
         curve_metric=curve_metric,
         classes=_weakest(metrics),
         baseline_names={key: NAMES[key] for key in metrics.baselines},
@@ -115,6 +118,12 @@ def build_context(
         ),
         default_threshold=THRESHOLD,
     )
+
+
+def _rough_of(results: Results, split: str) -> dict[str, list[str]]:
+    predictions = results.champion.predictions[split]
+    measured = results.champion.metrics[split]
+    return sets_by_reason(measured, predictions.labels, predictions.preds, predictions.groups)
 
 
 def _weakest(metrics: Metrics) -> list[str]:

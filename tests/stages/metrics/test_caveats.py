@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.metrics.caveats import by_reason, caveat, number_caveat, numbers_by_reason
+from stages.metrics.caveats import by_reason, caveat, number_caveat, numbers_by_reason, set_caveat, sets_by_reason
 
 LABELS = np.arange(60) % 3
 FIVE_WRONG = np.where(np.arange(60) < 5, (LABELS + 1) % 3, LABELS)
@@ -109,3 +109,35 @@ def test_one_row_with_most_of_the_squared_errors_is_a_caveat(rows: int, error: f
 
 def test_numbers_that_are_all_right_need_no_caveat() -> None:
     assert number_caveat("r2", np.zeros(200), None) is None
+
+
+def flags(*columns: int, rows: int = 60) -> np.ndarray:
+    """Each label is that of the first rows, as many as it says."""
+    return np.arange(rows)[:, None] < np.array(columns)
+
+
+@pytest.mark.parametrize(
+    ("metric", "labels", "preds", "reason"),
+    [
+        ("macro_f1", (30, 5), (30, 5), None),
+        ("macro_f1", (30, 9), (30, 4), "a label is predicted right in only 4 rows"),
+        ("macro_f1", (30, 1), (30, 9), "a label is predicted right in only 1 row"),
+        ("average_precision", (30, 5), (30, 0), None),
+        ("average_precision", (30, 4), (30, 4), "a label has only 4 rows"),
+        ("average_precision", (13,) * 20, (13,) * 20, "a label has only 13 rows"),
+        ("average_precision", (14,) * 20, (14,) * 20, None),
+        ("micro_f1", (30, 1), (30, 0), None),
+    ],
+)
+def test_means_over_labels_are_rough_where_a_label_is_rare(
+    metric: str, labels: tuple[int, ...], preds: tuple[int, ...], reason: str | None
+) -> None:
+    assert set_caveat(metric, flags(*labels), flags(*preds), None) == reason
+
+
+def test_every_metric_of_sets_of_few_groups_is_rough() -> None:
+    few = np.arange(60) // 6
+    assert sets_by_reason(["micro_f1", "brier"], flags(30), flags(30), few) == {
+        "the rows are of only 10 groups": ["micro_f1", "brier"]
+    }
+    assert sets_by_reason(["micro_f1"], flags(30)[:0], flags(30)[:0], None) == {}
