@@ -3,7 +3,7 @@
 What that means is said by the kind of target: a class is right or wrong, a number is closer or farther.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +109,7 @@ def count_flips(
         fixed: Which were fixed; shape (rows,).
         broken: Which were broken; shape (rows,).
     """
-    of_labels = {name: has_label(labels, index) for index, name in enumerate(pairs.target.labels)}
+    of_labels = [(name, has_label(labels, index)) for index, name in enumerate(pairs.target.labels)]
     slices = _slices(_align(rows, pairs.ids), pairs.head.tokens)
     return _count(of_labels, fixed, broken), _count(slices, fixed, broken)
 
@@ -126,10 +126,9 @@ def shown_texts(
     return [f"{text} / {pair}" if pair else text for text, pair in zip(shown["text"].to_pylist(), others, strict=True)]
 
 
-def _count(masks: Mapping[str, Mask], fixed: Mask, broken: Mask) -> list[FlipCount]:
+def _count(masks: Iterable[tuple[str, Mask]], fixed: Mask, broken: Mask) -> list[FlipCount]:
     counts = [
-        FlipCount(name, int(mask.sum()), int((mask & fixed).sum()), int((mask & broken).sum()))
-        for name, mask in masks.items()
+        FlipCount(name, int(mask.sum()), int((mask & fixed).sum()), int((mask & broken).sum())) for name, mask in masks
     ]
     return sorted((count for count in counts if count.rows), key=lambda count: -(count.fixed + count.broken))
 
@@ -142,6 +141,6 @@ def _align(rows: pa.Table | None, ids: pa.Array) -> pa.Table | None:
     return rows.take(positions) if not positions.null_count else None
 
 
-def _slices(table: pa.Table | None, tokens: NDArray[np.int64] | None) -> dict[str, Mask]:
+def _slices(table: pa.Table | None, tokens: NDArray[np.int64] | None) -> list[tuple[str, Mask]]:
     columns = {} if table is None else {name: table[name] for name in slice_columns(table.column_names)}
-    return {f"{column} {value}": mask for (column, value), mask in cut_slices(columns, tokens=tokens).items()}
+    return [(f"{column} {value}", mask) for (column, value), mask in cut_slices(columns, tokens=tokens).items()]

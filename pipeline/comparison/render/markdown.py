@@ -149,7 +149,7 @@ def _flip_counts(heading: str, counts: Sequence[FlipCount], names: FlipNames) ->
     longest = max((max(count.fixed, count.broken) for count in shown), default=0)
     cells = [
         [
-            code(count.name),
+            code(count.name, limit=TEXT),  # slices of long values are told apart by the end
             f"{count.rows:,}",
             f"{count.fixed:,} {bar(count.fixed, longest)}",
             f"{count.broken:,} {bar(count.broken, longest)}",

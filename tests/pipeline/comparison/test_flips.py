@@ -111,3 +111,12 @@ def test_the_largest_gains_are_gains_and_the_largest_losses_losses() -> None:
     back = find_flips(paired(head, base, ["a", "b", "c"]), (1, 1), None, show_text=False, most=3)
     assert back.broken_rows == []
     assert [(row.id, row.gain > 0) for row in back.fixed_rows] == [("down", True)]
+
+
+def test_slices_of_two_columns_that_read_alike_stay_two() -> None:
+    columns = {"slice:app": ["web new", "x"] * 4, "slice:app web": ["new", "y"] * 4}
+    table = data_set().select(["id", "text", "text_pair", "label"])
+    for name, values in columns.items():
+        table = table.append_column(name, pa.array(values))
+    flips = find_flips(all_flipped(), (1, 1), table, show_text=False, most=3)
+    assert [count.name for count in flips.slices].count("app web new") == 2

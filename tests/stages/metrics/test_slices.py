@@ -1,7 +1,13 @@
 """Slices: which rows, under which names."""
 
+import itertools
+from collections import Counter
+
 import numpy as np
 import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stages.metrics.slices import cut_slices, slice_columns
 
@@ -66,8 +72,84 @@ def test_of_many_values_twelve_stand_alone_and_the_rest_together() -> None:
     assert two_more[("version", "2 other values")] == [12, 13]
 
 
-def test_a_value_is_cut_after_sixty_characters() -> None:
-    assert set(rows_of({"note": ["ä" * 100, "b"]})) == {("note", "ä" * 60), ("note", "b")}
+def test_the_middle_of_a_long_value_is_left_out() -> None:
+    short = f"{'ä' * 30}…{'ä' * 29}"
+    assert set(rows_of({"note": ["ä" * 100, "b"]})) == {("note", short), ("note", "b")}
+
+
+def test_long_values_with_the_same_beginning_stay_apart() -> None:
+    start = "https://example.org/" + "a" * 60
+    slices = rows_of({"slice:page": [f"{start}/banking", f"{start}/games"] * 3})
+    assert list(slices.values()) == [[0, 2, 4], [1, 3, 5]]
+    assert [name[-8:] for _, name in slices] == ["/banking", "aa/games"]
+
+
+def test_values_that_would_look_alike_have_a_part_of_their_hash() -> None:
+    ends = [f"{'a' * 40}{middle}{'z' * 40}" for middle in ("one", "two")]
+    slices = rows_of({"note": [*ends, "a b", "a\x01b", "a\x02b", "a  b", "c"]})
+    names = [name for _, name in slices]
+    assert sorted(slices.values()) == [[row] for row in range(7)]
+    assert [name.rpartition(" #")[0] for name in names].count(f"{'a' * 30}…{'z' * 29}") == 2
+    assert sum(" #" in name for name in names) == 6
+    assert "c" in names
+    reversed_rows = rows_of({"note": ["c", "a  b", "a\x02b", "a\x01b", "a b", *reversed(ends)]})
+    assert set(reversed_rows) == set(slices)  # a name does not depend on the order of the rows
+
+
+def test_a_text_like_the_name_of_no_value_or_of_the_rest_is_quoted() -> None:
+    assert rows_of({"kind": ["(none)", None, "a"]}) == {
+        ("kind", "“(none)”"): [0],
+        ("kind", "(none)"): [1],
+        ("kind", "a"): [2],
+    }
+    values = [f"v{number:02}" for number in range(14)] * 3 + ["3 other values"] * 9
+    slices = rows_of({"kind": values})
+    assert len(slices[("kind", "“3 other values”")]) == 9
+    assert len(slices[("kind", "3 other values")]) == 9
+    assert sum(map(len, slices.values())) == len(values)
+
+
+LONG = st.sampled_from(["a" * 59, "a" * 60, "a" * 61, "a" * 30 + "…" + "a" * 29, "a" * 40 + "b" + "a" * 40])
+NAMES = st.sampled_from(
+    ["(none)", "“(none)”", " (none)", *(f"{n} other value{s}" for n in range(4) for s in ("", "s"))]
+)
+VALUES = st.one_of(
+    st.none(),
+    NAMES,
+    LONG,
+    st.builds(str.__add__, LONG, st.text("ab…", max_size=2)),
+    st.text("ab \x00\x01\u200b\n", max_size=3),
+    st.integers(0, 30).map(str),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=70),
+)
+
+
+@given(st.lists(VALUES, min_size=1, max_size=60))
+def test_every_row_is_in_one_slice_and_a_named_slice_has_one_value(values: list[str | None]) -> None:
+    check_partition(values)
+
+
+@pytest.mark.parametrize("others", [0, 5, 30])
+@given(st.lists(VALUES, min_size=1, max_size=30))
+def test_the_same_with_many_rare_values(others: int, values: list[str | None]) -> None:
+    check_partition([*values * 2, *(f"rare {number}" for number in range(others))])
+
+
+def check_partition(values: list[str | None]) -> None:
+    slices = {name: rows for (_, name), rows in rows_of({"kind": values}).items()}
+    if len(set(values)) == 1:
+        assert slices == {}
+        return
+    assert sorted(itertools.chain(*slices.values())) == list(range(len(values)))
+    frequent = Counter(values).most_common(12)
+    rest = f"{(count := len(set(values)) - 12)} other value{'s' if count > 1 else ''}"
+    rare = {values[row] for row in slices.pop(rest)} if count > 0 else set()
+    assert len(slices) == len(frequent)
+    for rows in slices.values():
+        (value,) = {values[row] for row in rows}  # one value in a slice
+        assert value not in rare
+        assert len(rows) == values.count(value)  # and no row of it elsewhere
+    assert ("(none)" in slices) == (None in values and None not in rare)
 
 
 def test_the_prefix_of_kept_columns_is_not_shown_and_names_stay_apart() -> None:
@@ -76,6 +158,7 @@ def test_the_prefix_of_kept_columns_is_not_shown_and_names_stay_apart() -> None:
     assert list(dict.fromkeys(name for name, _ in rows_of(columns))) == [
         *("group", "version", "column 2", "column length", "column group")
     ]
+    assert {name for name, _ in rows_of({"slice:column 2": two, "slice:2": two})} == {"column 2", "column column 2"}
 
 
 def test_the_text_and_what_names_a_row_cut_no_slices() -> None:

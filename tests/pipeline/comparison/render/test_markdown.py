@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from pipeline.comparison.flips import FlipCount
 from pipeline.comparison.gate import RuleResult
 from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.render import markdown, markup
@@ -156,6 +157,15 @@ def test_every_part_of_a_comparison_is_in_the_comment() -> None:
     assert "| log loss | 0.1000 | 0.2000 | +0.1000 |" in lines
     assert "| <code>plain 0</code> | 1.0 s | ? | 100 MB | 200 MB |" in lines
     assert "| <code>plain 0</code> | 10 | 3 █████████ | 4 ████████████ |" in lines
+
+
+def test_names_of_slices_are_told_apart_by_their_ends() -> None:
+    plain = comparison("plain").flips
+    assert plain is not None
+    ends = [FlipCount(f"slice:page {'a' * 60}{end}", 10, 3, 4) for end in ("first", "second")]
+    text = markdown.render(dataclasses.replace(comparison("plain"), flips=dataclasses.replace(plain, slices=ends)))
+    assert "first</code>" in text
+    assert "second</code>" in text
 
 
 def test_a_comparison_of_intervals_alone_says_what_is_unknown() -> None:
