@@ -7,7 +7,7 @@ from pipeline.comparison.paired_rows import PairedRows
 from pipeline.comparison.revision import Revision
 from pipeline.comparison.targets import COMPARED
 from pipeline.comparison.verdicts import ComparisonOptions
-from stages.metrics.failures import describe_collapse
+from stages.metrics.failures import describe_collapse, weighs_classes
 from stages.metrics.names import headline_metrics, metric_name
 from stages.metrics.summary import format_value
 
@@ -35,7 +35,9 @@ def write_notes(
         looks: Comparisons on these test rows before this one; None where they do not count.
     """
     notes = [_staleness(side) for side in (base, head)]
-    notes += [f"{side.name}: {text}" for side in (base, head) for text in describe_collapse(side.report) if text]
+    for side in (base, head):
+        sentences = describe_collapse(side.report, weighted=weighs_classes(side.params))
+        notes += [f"{side.name}: {sentence}" for sentence in sentences if sentence]
     notes.append(unpaired)
     if test:
         notes += _about_rows(base, head, test, options)

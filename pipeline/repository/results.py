@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.repository import git
-from stages.errors import PipelineError
-from stages.metrics.failures import describe_failures
+from stages.errors import ParamsError, PipelineError
+from stages.metrics.failures import describe_failures, weighs_classes
 from stages.metrics.names import SPLITS, headline_metrics, metric_name
 from stages.metrics.summary import MetricSummary, format_value, parse_champion, parse_summaries
+from stages.params import parse_mapping
 from stages.paths import Paths
 from stages.yaml_file import conflict_line
 
@@ -52,8 +53,13 @@ class RunResults:
     notes: list[str]
 
     @classmethod
-    def parse(cls, report: Mapping[str, Any]) -> "RunResults":
-        """Read the content of metrics.json or headline.json, which another version of the project may have written."""
+    def parse(cls, report: Mapping[str, Any], params: Mapping[str, Any] | None = None) -> "RunResults":
+        """Read the content of metrics.json or headline.json, which another version of the project may have written.
+
+        Args:
+            report: The content.
+            params: Those of params.yaml, for the advice of `failures`; None: unknown.
+        """
         champion, seeds, notes = (report.get(key) for key in ("champion", "seeds", "notes"))
         return cls(
             means=parse_summaries(report),
@@ -61,7 +67,7 @@ class RunResults:
             seed=champion.get("seed") if isinstance(champion, Mapping) else None,
             seeds=list(seeds) if isinstance(seeds, list) else [],
             metric=report.get("metric") or _leading(champion),
-            failures=describe_failures(report),
+            failures=describe_failures(report, weighted=weighs_classes(params or {})),
             notes=[note for note in notes if isinstance(note, str)] if isinstance(notes, list) else [],
         )
 
@@ -79,7 +85,8 @@ def read_results(root: Path) -> RunResults:
         PipelineError: A file is damaged.
     """
     headline, report = (_read(path) for path in (Paths(root).headline, Paths(root).all_metrics))
-    return RunResults.parse(report if report is not None and belongs(report, headline) else headline or {})
+    report = report if report is not None and belongs(report, headline) else headline or {}
+    return RunResults.parse(report, _read_params(root))
 
 
 def read_metrics(root: Path) -> Metrics:
@@ -141,6 +148,14 @@ def _read(path: Path) -> dict[str, Any] | None:
     if report is None:
         raise PipelineError(damage_of(str(path), text))
     return report
+
+
+def _read_params(root: Path) -> dict[str, Any]:
+    """The workspace's params.yaml, not validated; empty where it can't be read: results are shown all the same."""
+    try:
+        return parse_mapping((root / "params.yaml").read_text(encoding="utf-8", errors="replace"), name="params.yaml")
+    except (OSError, ParamsError):
+        return {}
 
 
 def _has_sections(value: Any, sections: Mapping[str, Any]) -> bool:

@@ -16,29 +16,34 @@ METHODS = {  # by their key in metrics.json; the model is measured against them 
 BLIND = ("majority", "frequent_set", "mean")  # they know nothing of the text
 
 
-def describe_failures(report: Mapping[str, Any], names: Mapping[str, str] | None = None) -> list[str]:
+def describe_failures(
+    report: Mapping[str, Any], names: Mapping[str, str] | None = None, *, weighted: bool = False
+) -> list[str]:
     """Return a sentence for each failure of the model that ships, and of the other seeds; none for a useful model.
 
     Args:
         report: The contents of the report's metrics.json, or of headline.json, which has no baselines.
         names: How to call the metrics; those that are missing are called as in the file.
+        weighted: Whether finetune weighs the classes already; see `weighs_classes`.
     """
-    champion, others = describe_collapse(report)
-    return [sentence for sentence in (champion or _stuck(report) or _no_gain(report, names or {}), others) if sentence]
+    champion, others = describe_collapse(report, weighted=weighted)
+    main = champion or _stuck(report) or _no_gain(report, names or {}, _advice(report, weighted=weighted))
+    return [sentence for sentence in (main, others) if sentence]
 
 
-def describe_collapse(report: Mapping[str, Any]) -> tuple[str, str]:
+def describe_collapse(report: Mapping[str, Any], *, weighted: bool = False) -> tuple[str, str]:
     """Return the sentences on a model that ships, and on other seeds, that predict one label; empty where none does.
 
     Args:
         report: As in `describe_failures`.
+        weighted: As there.
     """
+    to_try = _advice(report, weighted=weighted)
     seed, collapsed = str((report.get("champion") or {}).get("seed")), report.get("collapsed") or {}
     always, others = collapsed.get(seed), [other for other in collapsed if other != seed]
     label = always[0] if isinstance(always, list) and always else always  # a list in headline.json: DVC shows no list
     champion = (
-        f"The model always predicts “{label}”: its answer does not depend on the text. "
-        f"{_stuck(report) or _advice(report)}"
+        f"The model always predicts “{label}”: its answer does not depend on the text. {_stuck(report) or to_try}"
         if always
         else ""
     )
@@ -47,21 +52,32 @@ def describe_collapse(report: Mapping[str, Any]) -> tuple[str, str]:
     seeds = f"{len(collapsed)} of {len(report.get('seeds') or collapsed)} seeds"
     return champion, (
         f"{seeds} always {'predicts' if len(collapsed) == 1 else 'predict'} one label ({', '.join(collapsed)}), "
-        f"which lowers the mean over the seeds.{'' if champion else ' ' + _advice(report)}"
+        f"which lowers the mean over the seeds.{'' if champion else ' ' + to_try}"
     )
 
 
-def advice(*, of_number: bool) -> str:
-    """Return what to try with a model that is useless; a number has no classes to weigh."""
-    weights = "" if of_number else ", or finetune.class_weights: balanced"
+def weighs_classes(params: Mapping[str, Any]) -> bool:
+    """Return whether `finetune.class_weights` weighs the classes, in a params.yaml of any version."""
+    finetune = params.get("finetune")
+    return isinstance(finetune, Mapping) and finetune.get("class_weights") not in (None, "none")
+
+
+def advice(*, can_weigh: bool) -> str:
+    """Return what to try with a model that is useless; a number has no classes to weigh, and others weigh them already.
+
+    Args:
+        can_weigh: Whether there are classes that are not weighed yet.
+    """
+    weights = ", or finetune.class_weights: balanced" if can_weigh else ""
     return (
         f"Try another finetune.learning_rate or more finetune.max_epochs{weights}; "
         "the learning curve shows whether the loss falls."
     )
 
 
-def _advice(report: Mapping[str, Any]) -> str:
-    return advice(of_number=any("r2" in (report.get(split) or {}) for split in SPLITS))
+def _advice(report: Mapping[str, Any], *, weighted: bool) -> str:
+    of_number = any("r2" in (report.get(split) or {}) for split in SPLITS)
+    return advice(can_weigh=not (of_number or weighted))
 
 
 def _stuck(report: Mapping[str, Any]) -> str:
@@ -70,7 +86,7 @@ def _stuck(report: Mapping[str, Any]) -> str:
     return sentences if isinstance(sentences, str) else ""
 
 
-def _no_gain(report: Mapping[str, Any], names: Mapping[str, str]) -> str:
+def _no_gain(report: Mapping[str, Any], names: Mapping[str, str], to_try: str) -> str:
     """The sentence where the model's lead over an answer that knows nothing of the text may be chance, or where TF-IDF
     is better than the model by more than chance; empty where neither is so."""
     metric = str(report.get("metric"))
@@ -88,6 +104,6 @@ def _no_gain(report: Mapping[str, Any], names: Mapping[str, str]) -> str:
                 f"The model is {'worse' if worse else 'no better'} than {method}: "
                 f"{names.get(metric, metric)} {format_value(value + difference)} against {format_value(value)}"
                 f"{'' if worse else ', a difference that may be chance'} "
-                f"(interval of the difference {format_value(low)} to {format_value(high)}). {_advice(report)}"
+                f"(interval of the difference {format_value(low)} to {format_value(high)}). {to_try}"
             )
     return ""

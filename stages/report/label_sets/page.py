@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from stages.metrics.caveats import sets_by_reason
-from stages.metrics.failures import describe_failures
+from stages.metrics.failures import describe_failures, weighs_classes
 from stages.metrics.names import SPLITS, headline_metrics
 from stages.metrics.set_rule import THRESHOLD, as_pairs
 from stages.params import Params
@@ -93,7 +93,7 @@ def build_context(
         params=params,
         results=results,
         metrics=metrics,
-        failures=describe_failures(asdict(metrics), NAMES),
+        failures=describe_failures(asdict(metrics), NAMES, weighted=weighs_classes(params.model_dump())),
         target=describe_target(params),
         metric_names=names,
         rough=mark_rough({split: _rough_of(results, split) for split in SPLITS}),

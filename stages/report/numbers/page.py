@@ -138,12 +138,12 @@ def _failures(metrics: Metrics, split: str) -> list[str]:
     sentences = []
     if always := metrics.collapsed.get(str(metrics.champion.seed)):
         sentences.append(
-            f"The model always predicts {always}: its answer does not depend on the text. {advice(of_number=True)}"
+            f"The model always predicts {always}: its answer does not depend on the text. {advice(can_weigh=False)}"
         )
     elif metrics.baselines["mean"]["mean_absolute_error"].high >= 0 and metrics.baselines["mean"]["r2"].low <= 0:
         sentences.append(
             f"On {split} the model is not clearly better than always predicting the mean of train, in R2 and in the "
-            f"mean absolute error. {advice(of_number=True)}"
+            f"mean absolute error. {advice(can_weigh=False)}"
         )
     others = [seed for seed in metrics.collapsed if seed != str(metrics.champion.seed)]
     if others:

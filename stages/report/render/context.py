@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from sklearn.metrics import confusion_matrix
 
 from stages.metrics.caveats import by_reason
-from stages.metrics.failures import describe_failures
+from stages.metrics.failures import describe_failures, weighs_classes
 from stages.metrics.names import OF_ORDERED, SPLITS, headline_metrics
 from stages.params import Params
 from stages.paths import Paths
@@ -122,7 +122,7 @@ def build_context(
         params=params,
         results=results,
         metrics=metrics,
-        failures=describe_failures(asdict(metrics), NAMES),
+        failures=describe_failures(asdict(metrics), NAMES, weighted=weighs_classes(params.model_dump())),
         target=describe_target(params),
         headline=headline,
         beside=[name for name in OF_ORDERED if results.ordered and headline not in OF_ORDERED],

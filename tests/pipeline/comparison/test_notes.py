@@ -21,6 +21,7 @@ def side(
     seeds: tuple[int, ...] = (1, 2),
     metrics: str = "test.mcc",
     collapsed: str = "",
+    weights: str = "none",
     precisions: tuple[Any, ...] = (),
 ) -> Any:
     return SimpleNamespace(
@@ -29,6 +30,7 @@ def side(
         seeds=list(seeds),
         metrics=dict.fromkeys(metrics.split(), None),
         complete=True,
+        params={"finetune": {"class_weights": weights}},
         report={"champion": {"seed": 1}, "collapsed": dict.fromkeys(collapsed.split(), "ham")},
         evaluation=lambda seed: dict(enumerate({"precision": one} for one in precisions)).get(seed - 1, {}),
     )
@@ -67,6 +69,11 @@ def test_a_model_that_predicts_one_label_is_named_with_its_side(test: Any) -> No
     base, head = write_notes(side("v1", collapsed="1"), side("workspace", collapsed="2"), test, "")
     assert base.startswith("v1: The model always predicts “ham”")
     assert head.startswith("workspace: 1 of 1 seeds always predicts one label (2)")
+
+
+def test_class_weights_are_advised_to_the_side_that_has_none() -> None:
+    sides = side("v1", collapsed="1"), side("workspace", collapsed="1", weights="balanced")
+    assert ["finetune.class_weights" in note for note in write_notes(*sides, None, "")] == [True, False]
 
 
 def test_notes_of_both_sides_come_before_the_reason_for_unpaired_rows() -> None:

@@ -120,6 +120,17 @@ def test_the_model_that_ships_and_the_means_are_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("params", "advised"),
+    [("finetune: {class_weights: balanced}", False), ("finetune: {class_weights: none}", True), ("[", True)],
+)
+def test_class_weights_are_advised_where_params_yaml_has_none(tmp_path: Path, params: str, advised: bool) -> None:
+    write(tmp_path, json.dumps({"champion": {"seed": 1}, "collapsed": {"1": "ham"}}))
+    (tmp_path / "params.yaml").write_text(params)
+    (failure,) = read_results(tmp_path).failures
+    assert ("finetune.class_weights" in failure) is advised
+
+
+@pytest.mark.parametrize(
     "report", [{}, {"champion": None}, {"champion": {"seed": 3}}, {"seeds": 3}, {"baselines": {}, "metric": "mcc"}]
 )
 def test_a_file_of_another_version_has_no_model(report: dict[str, object]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stages.metrics.failures import describe_failures
+from stages.metrics.failures import describe_failures, weighs_classes
 
 
 def report(
@@ -111,3 +111,29 @@ def test_the_advice_is_one_that_the_kind_of_target_takes(split: str, metric: str
     report = {split: {metric: {"mean": 0.1}}, "seeds": [1], "champion": {"seed": 1}, "collapsed": {"1": "3.5"}}
     (sentence,) = describe_failures(report)
     assert ("class_weights" in sentence) == weighs
+
+
+WEIGHTS = "finetune.class_weights"
+
+
+@pytest.mark.parametrize("values", [{"low": 0.0}, {"collapsed": {"2": "ham"}}, {"collapsed": {"1": "ham"}}])
+def test_classes_that_are_weighed_already_are_no_advice(values: dict[str, Any]) -> None:
+    assert any(WEIGHTS in sentence for sentence in describe_failures(report(**values)))
+    weighted = describe_failures(report(**values), weighted=True)
+    assert not any(WEIGHTS in sentence for sentence in weighted)
+    assert any("Try another finetune.learning_rate or more finetune.max_epochs; the" in text for text in weighted)
+
+
+@pytest.mark.parametrize(
+    ("params", "weighted"),
+    [
+        ({"finetune": {"class_weights": "balanced"}}, True),
+        ({"finetune": {"class_weights": {"ham": 1.0, "spam": 3.0}}}, True),
+        ({"finetune": {"class_weights": "none"}}, False),
+        ({"finetune": {}}, False),
+        ({"finetune": None}, False),
+        ({}, False),
+    ],
+)
+def test_params_of_any_version_say_whether_classes_are_weighed(params: dict[str, Any], weighted: bool) -> None:
+    assert weighs_classes(params) is weighted

@@ -281,11 +281,15 @@ def test_a_model_that_predicts_one_label_is_said_in_red_before_anything_else(pre
         path = copy_project.predictions(seed)
         table = pq.read_table(path)
         pq.write_table(_with_column(path, "pred", pd.Series([pred] * len(table))), path)
-    main(read_params(copy_project.params), copy_project)
+    params = read_params(copy_project.params)
+    finetune = params.finetune.model_copy(update={"class_weights": ("none", "balanced")[pred]})
+    main(params.model_copy(update={"finetune": finetune}), copy_project)
     page = (copy_project.report / "report.html").read_text()
     sentence = f"The model always predicts “{('ham', 'spam')[pred]}”"
     assert 0 < page.index('<div class="alarm" role="alert">') < page.index(sentence) < page.index('id="answer"')
-    assert sentence in (copy_project.report / "report.md").read_text().partition("## Metrics")[0]
+    alarm = (copy_project.report / "report.md").read_text().partition("## Metrics")[0]
+    assert sentence in alarm
+    assert ("balanced" in alarm) == (pred == 0)  # nobody is advised to do what is done
     assert set(json.loads((copy_project.report / "metrics.json").read_text())["collapsed"]) == {"1", "2"}
     assert describe_collapse(json.loads(copy_project.headline.read_text()))[0].startswith(sentence)
 
