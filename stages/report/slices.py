@@ -2,7 +2,7 @@
 
 A metric on a slice says as much about the labels that are in it as about the slice: a slice of hard classes looks weak
 with any model. So a slice is judged by its excess, the mistakes in it over those that its rows would have if each
-were as hard as the other rows of its label.
+were as hard as the rows of its label are on average.
 """
 
 import math
@@ -33,7 +33,7 @@ class SliceScore:
         rows: Rows of the slice.
         value: The metric on them.
         wrong: Rows that are predicted wrong.
-        expected: Rows that would be wrong if the slice were as hard as its labels are elsewhere.
+        expected: Rows that would be wrong if each were as hard as the rows of its label are on average.
         excess: Share of the rows that is wrong beyond that (-1 to 1).
         low: Lower end of the excess's interval; all slices together are outside their intervals by chance as seldom as
             a single one is.
@@ -106,7 +106,10 @@ def weakness(score: SliceScore) -> tuple[float, float]:
 
 
 def _error_rates(labels: Ints, wrong: Mask, *, num_labels: int) -> Floats:
-    """The share of each label's rows that is wrong; a row more, wrong as often as all, keeps rare ones from 0 and 1."""
+    """The share of each label's rows that is wrong, with a row more that is wrong as often as all rows are.
+
+    Without that row, the mistakes of a rare label would explain themselves, and a slice of them could not look weak.
+    """
     rows = np.bincount(labels, minlength=num_labels)
     mistakes = np.bincount(labels, weights=wrong, minlength=num_labels)
     return np.asarray((mistakes + wrong.mean()) / (rows + 1))

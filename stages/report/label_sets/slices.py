@@ -23,7 +23,7 @@ class SliceScore:
         rows: Rows of the slice.
         micro_f1: On them.
         wrong_share: Share of wrong answers (the Hamming loss).
-        expected_share: The same, if its answers were wrong as often as those about the same label elsewhere.
+        expected_share: The same, if its answers were wrong as often as all that are alike; see `expected_wrong`.
         excess: Share of wrong answers beyond that (-1 to 1).
         low: Lower end of the excess's interval; all slices together are outside theirs as seldom as a single one is.
         high: Its upper end.

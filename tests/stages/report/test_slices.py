@@ -1,6 +1,7 @@
 """Slices: the weakest first, by mistakes beyond those of their labels and beyond chance."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from stages.metrics.classification import count_scores
 from stages.predictions import Predictions
 from stages.report.slices import SliceScore, score_slices, weakness
 from tests.stages.report.results import make_results
+
+ROOT = Path(__file__).parents[3]
 
 
 def _predictions(labels: np.ndarray, wrong: np.ndarray, num_labels: int = 2) -> Predictions:
@@ -40,6 +43,21 @@ def test_a_slice_has_its_rows_mistakes_and_metric() -> None:
     expected = count_scores(np.ones(100), labels[:100], predictions.preds[:100], num_labels=2)["macro_f1"]
     assert score.value == pytest.approx(expected)
     assert score.low < score.excess < score.high
+
+
+def test_mistakes_of_rare_labels_do_not_explain_themselves() -> None:
+    labels = np.arange(100)  # each row is the only one of its label
+    wrong = labels < 20
+    weak = labels < 25
+    predictions = _predictions(labels, wrong, num_labels=100)
+    score = _score(predictions, {"weak": weak, "others": ~weak})["weak"]
+    assert score.expected == pytest.approx((20 * (1 + 0.2) + 5 * (0 + 0.2)) / 2)  # and not 20 of 20
+    assert score.low > 0
+
+
+@pytest.mark.parametrize("file", ["docs/numbers.md", "stages/report/render/templates/notes.j2"])
+def test_what_expected_means_is_said_with_the_row_that_is_added(file: str) -> None:
+    assert "counted with one row more, wrong as often as all rows are" in " ".join((ROOT / file).read_text().split())
 
 
 def test_rows_of_hard_classes_do_not_make_a_slice_weak() -> None:
