@@ -396,6 +396,48 @@ def test_every_key_of_the_default_recipe_is_commented() -> None:
         above = line
 
 
+def _bounds(schema: Any) -> tuple[float | None, bool, float | None, bool] | None:
+    """The range of a key's numbers, also of those in a list or a mapping: low, excluded?, high, excluded?"""
+    if not isinstance(schema, dict):
+        return None
+    low, high = schema.get("minimum"), schema.get("maximum")
+    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    if {low, high, above, below} != {None}:
+        high = None if high is not None and high >= 2**31 - 1 else high  # what the libraries hold
+        return low if above is None else above, above is not None, high if below is None else below, below is not None
+    parts = [*schema.get("anyOf", []), schema.get("items"), schema.get("additionalProperties")]
+    parts += schema.get("patternProperties", {}).values()
+    return next((bounds for part in parts if (bounds := _bounds(part))), None)
+
+
+def _described(comment: str) -> tuple[float | None, bool, float | None, bool] | None:
+    """The range that a comment names: (0 to 1), (0 to below 1), (over 0, to 1), (over 0, below 1), (>= 1), (> 0)."""
+    number = r"(\d+(?:\.\d+)?)"
+    if match := re.search(rf"\((?:[a-z]+ )*?(over )?{number},? (to below|to|below) {number}\b", comment):
+        return float(match[2]), match[1] is not None, float(match[4]), match[3] != "to"
+    if match := re.search(rf"\((?:[a-z]+ )?(>=?) {number}\)", comment):
+        return float(match[2]), match[1] == ">", None, False
+    return None
+
+
+def test_ranges_in_comments_are_those_of_the_schema() -> None:
+    schema = Params.model_json_schema()
+    definitions, path, above, described = schema["$defs"], list[str](), "", 0
+    for line in (ROOT / "recipes/default.yaml").read_text(encoding="utf-8").splitlines():
+        key = re.match(r"( *)([a-z_0-9]+):(?: |$)", line)
+        if not key:
+            above = f"{above} {line.strip(' #')}" if line.lstrip().startswith("#") else ""
+            continue
+        path = [*path[: len(key[1]) // 2], key[2]]
+        section = schema
+        for name in path[:-1]:
+            section = definitions[section["properties"][name]["$ref"].rpartition("/")[2]]
+        bounds, comment = _bounds(section["properties"][key[2]]), f"{above} {line.partition('#')[2]}"
+        assert _described(comment) == bounds, f"{'.'.join(path)}: {comment}"
+        described, above = described + (bounds is not None), ""
+    assert described > 30
+
+
 def test_params_are_complete_and_valid() -> None:
     for path in ("params.yaml", "recipes/default.yaml"):
         parse_params(parse_yaml((ROOT / path).read_text(encoding="utf-8"), name=path), name=path)
