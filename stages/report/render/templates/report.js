@@ -27,8 +27,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// A phone gets its sections folded. A table that is too wide for it becomes a list with a part per row; the confusion
-// matrix stays a table. Whatever can still be scrolled sideways says so.
+// A phone gets its sections folded. A table that is too wide for it becomes a list with a part per row; on a larger
+// screen, long words in it break. The confusion matrix stays as it is. Whatever can still be scrolled sideways says so.
 const phone = matchMedia("(max-width: 46rem)");
 const boxes = document.querySelectorAll(".scroll");
 for (const table of document.querySelectorAll(".scroll > table:not(.matrix)")) {
@@ -39,9 +39,9 @@ for (const table of document.querySelectorAll(".scroll > table:not(.matrix)")) {
 const fit = () => {
   for (const box of boxes) {
     const table = box.querySelector("table");
-    table.classList.remove("stack");
+    table.classList.remove("stack", "breaks");
     const wide = () => box.scrollWidth > box.clientWidth + 1;
-    if (phone.matches && table.tHead && !table.matches(".matrix") && wide()) table.classList.add("stack");
+    if (!table.matches(".matrix") && wide()) table.classList.add(phone.matches && table.tHead ? "stack" : "breaks");
     box.classList.toggle("scrolls", wide());
   }
 };

@@ -114,12 +114,32 @@ def test_it_fits_the_screen(page: webdriver.Chrome, size: tuple[int, int], schem
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-@pytest.fixture(scope="module", params=[2, 5, 20, 150], ids=lambda number: f"{number} classes")
+@pytest.fixture(scope="module", params=[2, 3, 5, 20, 150], ids=lambda number: f"{number} classes")
 def wide_report(request: pytest.FixtureRequest, make_project: Callable[..., Paths]) -> Path:
-    """A report with many seeds, or with many classes of long names."""
+    """A report with many seeds, with many classes of long names, or with names that have no blank to break at."""
     number, seeds = request.param, (1, 2, 3, 4, 5) if request.param == 5 else (1,)
     labels = tuple(f"class of cards {index}" for index in range(number))
+    if number == 3:
+        labels = ("x" * 300, "customer_satisfaction_" * 14, "ok")
     return make_report(make_project(labels=labels, rows=max(150, 9 * number), seeds=seeds)).report / "report.html"
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_a_menu_that_is_wider_than_the_page_wraps_or_fades_out(page: webdriver.Chrome, width: int) -> None:
+    metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width == PHONE[0]}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        page.execute_script(
+            "document.querySelector('nav li')"
+            ".insertAdjacentHTML('afterend', '<li><a>One more section</a></li>'.repeat(3))"
+        )
+        cut, mask = page.execute_script(
+            "const menu = document.querySelector('nav ul');"
+            "return [menu.scrollWidth > menu.clientWidth, getComputedStyle(menu).maskImage]"
+        )
+        assert cut == (mask != "none") == (width == PHONE[0])
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1920])
@@ -137,6 +157,14 @@ def test_no_table_has_columns_that_a_reader_can_miss(browser: webdriver.Chrome, 
         )
         assert cut == []
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        split_words = browser.execute_script(
+            "const word = document.createRange();"
+            "const lines = node => (word.selectNodeContents(node), word.getClientRects().length);"
+            "const body = 'table:not(.matrix) tbody :is(th, td)', head = 'table:not(.matrix, .stack) thead th';"
+            "return [...document.querySelectorAll(`${body}, ${head}`)].filter(cell => cell.childNodes.length == 1"
+            " && /^[^ -]{1,12}$/.test(cell.textContent) && lines(cell.firstChild) > 1).map(cell => cell.textContent)"
+        )
+        assert split_words == []
         shown = browser.execute_script(
             "return [...document.querySelectorAll('table.matrix thead th:not(.axis)')]"
             ".filter(cell => cell.getBoundingClientRect().right <= innerWidth).length"
