@@ -6,6 +6,7 @@ the workspace goes through the `dvc` command (`pipeline/execution/stage_process.
 
 import contextlib
 import functools
+import posixpath
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ from pipeline.repository.leftovers import find_leftovers
 from pipeline.repository.lock import RawEntry, hold_dvc, parse_entry, parse_lock
 from pipeline.repository.memory import read_memory
 from pipeline.repository.opening import open_repo
+from pipeline.repository.own_code import names_path, own_code
 from pipeline.repository.snapshot import MISSING, ModelRows, Recorded, Run
 from pipeline.repository.sources import Source, find_sources, with_sources
 from pipeline.repository.sources import State as SourceState
 from pipeline.repository.storage.store import Store
+from stages.errors import PipelineError
 from stages.paths import Paths
 
 
@@ -137,7 +140,25 @@ class Project:
 
     def only_comments(self, stage: Stage, path: str, before: Digest) -> bool:
         """See `Snapshot.only_comments`."""
-        return self._same_code(path, before.md5) and not any(map(self._reads_code, self._code(stage.deps)))
+        return (
+            posixpath.normpath(path) in self._own_code(stage.cmd)
+            and not names_path(self._values(stage), path)
+            and self._same_code(path, before.md5)
+            and not any(map(self._reads_code, self._code(stage.deps)))
+        )
+
+    def _values(self, stage: Stage) -> list[Any]:
+        return [self.param(file, key) for file, keys in stage.params.items() for key in keys or ("",)]
+
+    @functools.cache  # noqa: B019
+    def _own_code(self, command: str) -> frozenset[str]:
+        return own_code(command, self._read_code)
+
+    @functools.cache  # noqa: B019
+    def _read_code(self, path: str) -> bytes | None:
+        with contextlib.suppress(PipelineError):  # too large to be code
+            return self._tree.read_bytes(path) if self._tree.is_file(path) else None
+        return None
 
     @functools.cache  # noqa: B019
     def _same_code(self, path: str, md5: str) -> bool:

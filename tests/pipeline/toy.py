@@ -101,6 +101,8 @@ if trick.get("killed_once") and not flag.exists():
 if trick.get("fail"):
     print(f"error: {trick['fail']}", file=sys.stderr)
     raise SystemExit(1)
+if stage == "none":  # never: by this line the folder is code of the stage, whatever a test writes into it
+    from code import one, two
 digest = hashlib.sha256()
 for source in arguments.inputs:
     source = pathlib.Path(source)

@@ -76,6 +76,38 @@ def test_anything_else_is_a_change(committed: Path, edit: Edit) -> None:
     assert not any(plan.acceptable for plan in planned.values())
 
 
+DATA: dict[str, tuple[str, str]] = {  # what dvc.yaml has, and what it has instead: each makes a file data of `cut`
+    "a folder": ("deps: [work.py, code,", "deps: [work.py, code, texts,"),
+    "a file": ("deps: [work.py, code,", "deps: [work.py, code, texts/py/s9.py,"),
+    "an argument": (
+        "data/cut/stats.json --from data/download/rows/content.txt --param cut\n    deps: [work.py, code,",
+        "data/cut/stats.json --from texts/py/s9.py --param cut\n    deps: [work.py, code, texts,",
+    ),
+    "code that a parameter names": ("params: [cut]", "params: [cut, corpus]"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), DATA.values(), ids=DATA)
+def test_a_comment_in_data_is_a_change_whatever_the_name_of_the_file(
+    committed: Path, retune: Callable[..., Done], old: str, new: str
+) -> None:
+    (committed / "texts/py").mkdir(parents=True)
+    (committed / "texts/py/s9.py").write_text("# slow bad\n")
+    append(committed, "params.yaml", "corpus: {folder: ./code/}\n")
+    toy.edit(committed, "dvc.yaml", old, new)
+    toy.dvc(committed, "repro", "-q")
+    toy.git(committed, "add", "-A")
+    toy.git(committed, "commit", "-qm", "Texts that are Python code")
+    for name in ("texts/py/s9.py", "code/one.py"):
+        append(committed, name, "# zebra zebra\n")
+    cut = plans(committed)["cut"]
+    read = "code/one.py" if "corpus" in new else "texts/py/s9.py"
+    assert (cut.state, cut.acceptable) == ("runs", False)
+    assert f"{read} changed" in cut.reasons
+    retune(committed, "accept")
+    assert "cut" in toy.dvc(committed, "status")
+
+
 def test_code_that_git_never_had_is_a_change(committed: Path) -> None:
     toy.git(committed, "checkout", "-q", "--orphan", "new")
     append(committed, "work.py", "# done\n")

@@ -1,0 +1,60 @@
+"""Which files a command runs as Python code; every other file may be data."""
+
+import pytest
+
+from pipeline.repository.own_code import names_path, own_code
+
+FILES = {
+    "work.py": "import lib.names\nfrom pack import part\n",
+    "lib/names.py": "def late():\n    import lib.late\n",
+    "lib/late.py": "import work\n",
+    "lib/alone.py": "",
+    "pack/__init__.py": "",
+    "pack/__main__.py": "from . import part\nfrom .deep.inner import x\n",
+    "pack/part.py": "",
+    "pack/deep/__init__.py": "",
+    "pack/deep/inner.py": "from ..other import y\nfrom ...above import z\n",
+    "pack/other.py": "",
+    "tools/run.py": "import beside\nimport lib.alone\n",
+    "tools/beside.py": "",
+    "texts/s9.py": "",
+    "broken.py": "import lib.alone\n(",
+}
+WORK = {"work.py", "lib/names.py", "lib/late.py", "pack/__init__.py", "pack/part.py"}
+PACK = {"pack/__init__.py", "pack/__main__.py", "pack/part.py", "pack/deep/__init__.py", "pack/deep/inner.py"}
+COMMANDS: dict[str, set[str]] = {
+    "python work.py out.json --from texts/s9.py": WORK,
+    "python3.11 -u -W ignore -Xdev ./work.py": WORK,
+    "python -m pack texts/s9.py": PACK | {"pack/other.py"},
+    "python -m pack.part": {"pack/__init__.py", "pack/part.py"},
+    "OMP=1 setsid -w /usr/bin/python work.py>log && python -m pack.part": WORK,
+    "python tools/run.py": {"tools/run.py", "tools/beside.py"},  # imports begin in the folder of the script
+    "python broken.py": {"broken.py"},
+    "python -c 'import work' texts/s9.py": set(),
+    "python missing.py": set(),
+    "python": set(),
+    "python -m": set(),
+    "cat texts/s9.py": set(),
+    "python 'work.py": set(),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_code_is_what_the_command_names_and_what_that_imports(command: str) -> None:
+    def read(path: str) -> bytes | None:
+        return FILES[path].encode() if path in FILES else None
+
+    assert own_code(command, read) == COMMANDS[command]
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([{"folder": "./lib/"}], True),
+        ([["x", "lib/deep/a.py"]], True),
+        ([{"a": {"b": ["."]}}], True),
+        (["lib/deep/b.py", "li", "", None, 3, True], False),
+    ],
+)
+def test_what_parameters_name_is_data(values: list[object], names: bool) -> None:
+    assert names_path(values, "lib/deep/a.py") is names
