@@ -8,6 +8,7 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
 import psutil
 
@@ -42,9 +43,11 @@ def follow_parent() -> None:
 def find_owner(process: psutil.Process) -> psutil.Process | None:
     """The process that runs DVC for this process of a stage; None if it has ended, so that another one adopted it."""
     stage = read_environment(process).get(STAGE)
+    child = process
     for ancestor in process.parents():  # the stage's own processes and shells have the same stage
         if read_environment(ancestor).get(STAGE) != stage:
-            return None if _has_adopted(ancestor, process) else ancestor
+            return None if _has_adopted(ancestor, child) else ancestor
+        child = ancestor
     return None
 
 
@@ -56,13 +59,29 @@ def read_environment(process: psutil.Process) -> dict[str, str]:
         return {}
 
 
-def _has_adopted(ancestor: psutil.Process, process: psutil.Process) -> bool:
-    """Whether `ancestor` is init or the like. DVC and its commands share a session, and DVC runs in Python."""
+def _has_adopted(parent: psutil.Process, child: psutil.Process) -> bool:
+    """Whether a process is not the DVC that started its child, but init, systemd or the like.
+
+    DVC runs in Python, and a command that it starts is in its session, or leads one of its own, as with `setsid`.
+    """
     try:
-        is_init = ancestor.pid == 1 and not any("python" in part for part in ancestor.cmdline()[:1])
-        return is_init or os.getsid(ancestor.pid) != os.getsid(process.pid)
+        if parent.pid == 1 and not _is_python(parent):
+            return True
+        session = os.getsid(child.pid)
+        if session == os.getsid(parent.pid):
+            return False
+        return session != child.pid or not _is_python(parent) or _is_watcher(parent)
     except (psutil.Error, OSError):
         return True
+
+
+def _is_python(process: psutil.Process) -> bool:
+    return any(name in Path(part).name for part in process.cmdline()[:1] for name in ("python", "dvc"))
+
+
+def _is_watcher(process: psutil.Process) -> bool:
+    """Whether it is the process with which `retune run` watches DVC, and which adopts what a killed DVC leaves."""
+    return any("process_tree" in part for part in process.cmdline()[:4])
 
 
 def _is_alive(process: psutil.Process) -> bool:

@@ -5,10 +5,13 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import psutil
 import pytest
 
+from stages.parent import find_owner
 from tests.pipeline.processes import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +36,37 @@ WRITERS = {
     "a folder": ("files.replace_folder(Path('out'))", "(path / 'x').write_text('orphan')"),
 }
 DIRECTLY, IN_A_SHELL = "exec {python} stage.py", "{python} stage.py; true"  # a shell with a second command stays
+
+
+COMMAND, SESSION = 50, 40  # the process that DVC started, and the session of DVC
+ADOPTED = {  # the parent's number, session and command line; the session of the command; whether DVC has ended
+    "dvc": (41, SESSION, ["/venv/bin/python", "-m", "dvc", "repro"], SESSION, False),
+    "dvc in the terminal's session": (41, SESSION, ["/venv/bin/python3.12", "/venv/bin/dvc", "repro"], SESSION, False),
+    "dvc as a program": (SESSION, SESSION, ["/usr/bin/dvc", "repro"], COMMAND, False),
+    "dvc of a command with its own session": (41, SESSION, ["python", "-m", "dvc", "repro"], COMMAND, False),
+    "dvc as the first process of a container": (1, 1, ["python", "-m", "dvc", "repro"], 1, False),
+    "init": (1, 1, ["/sbin/init"], SESSION, True),
+    "init of a container, same session": (1, SESSION, ["sh", "-c", "dvc repro; sleep 9"], SESSION, True),
+    "systemd of a user": (30, 30, ["/usr/lib/systemd/systemd", "--user"], SESSION, True),
+    "systemd of a user, own session": (30, 30, ["/usr/lib/systemd/systemd", "--user"], COMMAND, True),
+    "a watcher": (30, 30, ["python", "-P", "/x/pipeline/execution/process_tree.py", "--", "dvc"], SESSION, True),
+    "a watcher, own session": (30, 30, ["python", "-P", "/x/execution/process_tree.py", "--", "dvc"], COMMAND, True),
+    "Python that adopts": (30, 30, ["python", "supervisor.py"], SESSION, True),
+}
+
+
+@pytest.mark.parametrize(("pid", "session", "line", "own", "ended"), ADOPTED.values(), ids=ADOPTED)
+def test_who_adopts_a_command_is_no_dvc(
+    monkeypatch: pytest.MonkeyPatch, pid: int, session: int, line: list[str], own: int, ended: bool
+) -> None:
+    variables = {"DVC_STAGE": "cut"}
+    adopter = SimpleNamespace(pid=pid, cmdline=lambda: line, environ=dict)
+    command = SimpleNamespace(pid=COMMAND, environ=lambda: variables, parents=lambda: [adopter])
+    child = SimpleNamespace(pid=60, environ=lambda: variables, parents=lambda: [command, adopter])
+    sessions = {pid: session, COMMAND: own, 60: 60}  # the child leads a session of its own
+    monkeypatch.setattr(os, "getsid", sessions.__getitem__)
+    assert find_owner(cast(psutil.Process, command)) is (None if ended else adopter)
+    assert find_owner(cast(psutil.Process, child)) is (None if ended else adopter)
 
 
 def start(folder: Path, command: str, *arguments: str, writer: str = "a file", **environment: str) -> psutil.Popen:

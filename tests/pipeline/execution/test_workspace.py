@@ -156,10 +156,15 @@ def test_half_outputs_are_removed_and_recorded_ones_stay(project: Path) -> None:
     workspace.discard_half_outputs(project, "cut")
 
 
-@pytest.fixture
-def beside(project: Path) -> Iterator[subprocess.Popen[bytes]]:
+@pytest.fixture(params=["", "own session", "child with its own session"])
+def beside(project: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]]:
     """A plain `dvc repro` of the stage cut, which has begun and takes a minute."""
-    (project / "control.json").write_text('{"cut": {"sleep": 60}}')
+    if request.param == "own session":
+        if not shutil.which("setsid"):
+            pytest.skip("needs setsid")
+        toy.edit(project, "dvc.yaml", "cmd: python work.py data/cut", "cmd: setsid -w python work.py data/cut")
+    has_child = request.param.startswith("child")
+    (project / "control.json").write_text(json.dumps({"cut": {"sleep": 60, "child": has_child}}))
     command = [sys.executable, "-m", "dvc", "repro", "--force", "-s", "cut"]
     process = subprocess.Popen(command, cwd=project, env=toy.environment())
     wait_for(lambda: (project / "trace.txt").exists())
@@ -187,8 +192,9 @@ def test_a_run_leaves_the_stage_of_a_living_dvc_repro(project: Path, beside: sub
     half = [project / "data/cut/tokens.partial", project / "data/cut/stats.json"]
     for path in half:
         path.write_text("half")
+    before = commands_of(project)
     with workspace.hold(project):
-        assert commands_of(project)
+        assert commands_of(project) == before
         assert beside.poll() is None
         runner = Runner(project)
         outcome = stage_process.start(project, "cut").wait(lambda _: None)
