@@ -1,6 +1,8 @@
 """`retune accept`: record in dvc.lock that code changed in comments alone, so that DVC runs no stage for it."""
 
-from collections.abc import Iterable
+import contextlib
+import shutil
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,9 +11,11 @@ import typer
 from pipeline.commands.plan import plan_changes
 from pipeline.commands.terminal import console, project_root
 from stages.errors import PipelineError
+from stages.files import TEMPORARY
 
 if TYPE_CHECKING:
     from pipeline.planning.plan import StagePlan
+    from pipeline.repository.lock import RawEntry
 
 
 def accept(
@@ -31,7 +35,9 @@ def accept(
     with hold(root):
         plans = plan_changes(root, targets or ())
         accepted = [plan for plan in plans if plan.acceptable]
-        _record(root, accepted)
+        removed = _record(root, accepted)
+    for name in removed:
+        console.print(f"Removed {name}: no stage in dvc.yaml writes it any more.")
     for plan in accepted:
         console.print(f"{plan.stage}: accepted {', '.join(plan.comments)}")
     refused = [plan for plan in plans if plan.comments and not plan.acceptable]
@@ -43,30 +49,61 @@ def accept(
     console.print("dvc.lock has the new hashes. Commit it; with a remote: dvc push --run-cache")
 
 
-def _record(root: Path, accepted: "Iterable[StagePlan]") -> None:
+def _record(root: Path, accepted: "Collection[StagePlan]") -> list[str]:
     """Let DVC write dvc.lock and the run-cache for these stages, as if they had run with the code as it is now.
 
+    What no stage owns any more is removed first, as a run does: DVC would count it among the files of a folder.
+
+    Returns:
+        What was removed.
+
     Raises:
-        PipelineError: DVC failed, or the code has changed meanwhile.
+        PipelineError: DVC failed, or the code has changed meanwhile; dvc.lock is as it was.
     """
+    from pipeline.execution.workspace import prune
     from pipeline.repository import dvc_command
     from pipeline.repository.project import Project
 
-    planned = {plan.stage: {path: digest.md5 for path, digest in plan.deps.items()} for plan in accepted}
-    if not planned:
-        return
-    dvc_command.run(root, "commit", "--force", *planned)
+    if not accepted:
+        return []
     with Project(root) as project:
-        entries = {name: project.locked(name) for name in planned}
-    recorded = {
-        name: {path: digest.md5 for path, digest in entry.deps.items()} for name, entry in entries.items() if entry
-    }
-    changed = [name for name in planned if planned[name] != recorded.get(name)]
-    if changed:
-        raise PipelineError(
-            f"A file that {changed[0]} reads was edited while it was accepted. Undo that: git checkout -- dvc.lock. "
-            "Then: retune accept"
-        )
+        removed = prune(root, project)
+    with _undone_on_failure(root, accepted):
+        dvc_command.run(root, "commit", "--force", *(plan.stage for plan in accepted))
+        if changed := [name for name, _ in _otherwise_recorded(root, accepted)]:
+            raise PipelineError(
+                f"A file that {changed[0]} reads was edited while it was accepted, so dvc.lock stays as it was. "
+                "Run again: retune accept"
+            )
+    return removed
+
+
+@contextlib.contextmanager
+def _undone_on_failure(root: Path, accepted: "Collection[StagePlan]") -> Iterator[None]:
+    """Bring dvc.lock back as it was if the block fails, and remove results recorded for other inputs than planned."""
+    from pipeline.repository.project import Project
+
+    lock, copy = root / "dvc.lock", root / f".retune/dvc.lock{TEMPORARY}"
+    shutil.copy(lock, copy)  # made beforehand: the disk may be full afterwards
+    begun, failed = copy.stat().st_mtime, True
+    try:
+        yield
+        failed = False
+    finally:
+        if failed:
+            with contextlib.suppress(PipelineError), Project(root) as project:  # DVC may have left half of a dvc.lock
+                for _, entry in _otherwise_recorded(root, accepted):
+                    project.store.forget(entry, since=begun)
+            copy.replace(lock)
+        copy.unlink(missing_ok=True)
+
+
+def _otherwise_recorded(root: Path, accepted: "Collection[StagePlan]") -> "list[tuple[str, RawEntry]]":
+    """The stages whose entry in dvc.lock has other inputs than planned, each with its entry."""
+    from pipeline.repository.lock import parse_entry, read_lock
+
+    entries = read_lock(root)
+    return [(plan.stage, raw) for plan in accepted if parse_entry(raw := entries[plan.stage]).deps != plan.deps]
 
 
 def _refusal(refused: "Iterable[StagePlan]") -> str:

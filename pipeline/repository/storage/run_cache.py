@@ -65,6 +65,12 @@ class RunCache:
         """The files with this key, oldest first."""
         return sorted(list_files(self._fs, self.folder(key)), key=lambda path: (self._fs.modified(path), path))
 
+    def remove(self, entry: RawEntry, *, since: float) -> None:
+        """Remove an entry that was written after a moment, in seconds since 1970; an older one stays."""
+        path = self._fs.join(self.folder(entry_key(entry)), entry_name(entry))
+        if self._fs.exists(path) and self._fs.modified(path).timestamp() >= since:
+            self._fs.remove(path)
+
     def read(self, path: str) -> RawEntry | None:
         """The entry in a file; None, with a warning, if the file is damaged or was removed meanwhile."""
         try:

@@ -13,7 +13,7 @@ from dvc_objects.errors import ObjectFormatError
 
 from pipeline.repository.digests import Digest, Digests
 from pipeline.repository.graph import LockEntry, ParamValues, Stage
-from pipeline.repository.lock import parse_entry
+from pipeline.repository.lock import RawEntry, parse_entry
 from pipeline.repository.memory import read_memory
 from pipeline.repository.snapshot import Recorded
 from pipeline.repository.storage.objects import (
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class Store:
-    """The local cache and the default remote of a DVC repository; nothing in them is changed.
+    """The local cache and the default remote of a DVC repository; only `forget` changes anything in them.
 
     A Store is made for one plan: its answers are cached.
 
@@ -149,6 +149,10 @@ class Store:
         if not md5.endswith(".dir"):
             return {}
         return folder_files(md5, [self._cache, *([self._remote.objects] if self._remote else [])])
+
+    def forget(self, entry: RawEntry, *, since: float) -> None:
+        """Remove a result from the local run-cache if it was recorded after a moment, in seconds since 1970."""
+        self._runs.remove(entry, since=since)
 
     def _available(self, outs: Digests, remote: RemoteStores) -> bool:
         """Whether the remote and the local cache together have all of these outputs."""

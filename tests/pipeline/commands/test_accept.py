@@ -8,6 +8,8 @@ import pytest
 
 from pipeline.commands.plan import plan_changes
 from pipeline.planning.plan import StagePlan
+from pipeline.repository import dvc_command
+from stages.errors import PipelineError
 from tests.pipeline import toy
 from tests.pipeline.commands.in_process import Commands, Done
 
@@ -195,6 +197,64 @@ def test_accept_refuses_outputs_that_are_not_there_and_says_how_to_bring_them(
     assert plans(committed)["report"].acceptable
     assert retune(committed, "accept").code == 0
     assert "Running stage" not in toy.dvc(committed, "repro")
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["that dvc.lock had", "that no file names"])
+def test_accept_removes_what_no_stage_owns_any_more_as_a_run_does(
+    committed: Path, retune: Callable[..., Done], noted: bool
+) -> None:
+    if noted:  # and dvc.lock no longer has it
+        toy.edit(committed, "params.yaml", "[1, 2]", "[1, 2, 3]")
+        toy.dvc(committed, "repro", "-q")
+        toy.git(committed, "checkout", "--", "params.yaml", "dvc.lock")
+        toy.dvc(committed, "checkout", "-q", "report")
+    else:
+        (committed / "data/train/3/model").mkdir(parents=True)
+        (committed / "data/train/3/model/weights.txt").write_text("of another branch")
+    append(committed, "work.py", "# done\n")
+    assert {plan.state for plan in plans(committed).values()} == {"fresh"}
+    done = retune(committed, "accept")
+    assert done.code == 0, done.err
+    assert "Removed data/train/3: no stage in dvc.yaml writes it any more." in done.out.splitlines()
+    assert not (committed / "data/train/3").exists()
+    assert "Data and pipelines are up to date" in toy.dvc(committed, "status")
+    assert not any(plan.comments or plan.reasons for plan in plans(committed).values())
+
+
+def test_accept_removes_nothing_where_nothing_is_accepted(committed: Path, retune: Callable[..., Done]) -> None:
+    (committed / "data/train/3/model").mkdir(parents=True)
+    assert retune(committed, "accept").out.startswith("Nothing to accept")
+    assert (committed / "data/train/3/model").exists()
+
+
+@pytest.mark.parametrize("fault", ["edited meanwhile", "dvc fails"])
+def test_an_accept_that_fails_leaves_the_lock_and_the_run_cache_as_they_were(
+    committed: Path, retune: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    append(committed, "work.py", "# done\n")
+    append(committed, "dvc.lock", "# not committed\n")
+    lock, run = (committed / "dvc.lock").read_bytes(), dvc_command.run
+
+    def edited(root: Path, *arguments: str) -> None:
+        append(root, "work.py", "MORE = 1\n")
+        run(root, *arguments)
+        if fault == "dvc fails":
+            raise PipelineError("dvc commit failed: the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dvc_command, "run", edited)
+        done = retune(committed, "accept")
+    assert done.code == 1
+    assert done.lines == [
+        "error: dvc commit failed: the disk is full"
+        if fault == "dvc fails"
+        else "error: A file that download@rows reads was edited while it was accepted, so dvc.lock stays as it was. "
+        "Run again: retune accept"
+    ]
+    assert (committed / "dvc.lock").read_bytes() == lock
+    assert plans(committed)["download@rows"].state == "runs"  # not restored: the edited code has no result yet
+    toy.edit(committed, "work.py", "MORE = 1\n", "")
+    assert retune(committed, "accept").code == 0
 
 
 def test_a_run_leaves_alone_what_changed_in_comments(committed: Path, retune: Callable[..., Done]) -> None:
