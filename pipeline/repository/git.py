@@ -13,6 +13,13 @@ from stages.errors import PipelineError
 SHA1 = re.compile(r"[0-9a-f]{40}")
 EXPERIMENT = re.compile(r" refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/(.+)$")  # where it began, and its name
 
+OPTIONS = (  # over what a user has set, so that what git prints is what is expected here
+    *("i18n.logOutputEncoding=UTF-8", "i18n.commitEncoding=UTF-8", "color.ui=false", "core.quotePath=false"),
+    *("log.showSignature=false", "log.showRoot=true", "log.follow=false", "log.diffMerges=separate"),
+    *("diff.relative=false", f"diff.orderFile={os.devnull}", "diff.ignoreSubmodules=none"),
+    "status.showUntrackedFiles=normal",
+)
+
 
 @dataclass(frozen=True)
 class Commit:
@@ -78,7 +85,7 @@ def _experiments(root: Path, name: str) -> list[str]:
 
     DVC keeps an experiment under the commit that it began at, which git's own names don't reach.
     """
-    lines = _call(root, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").stdout.splitlines()
+    lines = _call(root, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").stdout.split("\n")
     matches = [
         (line[:40], match[1] + match[2]) for line in lines if (match := EXPERIMENT.search(line)) and match[3] == name
     ]
@@ -102,7 +109,7 @@ def resolve_remote(repository: str, ref: str) -> str:
     lines = ls_remote(repository, f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/tags/{ref}^{{}}")
     if not lines:
         raise PipelineError(f"{repository} has no branch or tag {ref}. See: git ls-remote {repository}")
-    return lines.splitlines()[-1].split()[0]
+    return lines.split("\n")[-1].split()[0]
 
 
 def ls_remote(repository: str, *refs: str) -> str:
@@ -150,8 +157,8 @@ def commits(root: Path, rev: str, *paths: str, most: int) -> list[Commit]:
         PipelineError: The repository has no such revision.
     """
     commit = resolve_revision(root, rev)
-    text = run(root, "log", f"--max-count={most}", "--format=%H%x09%cs%x09%s", commit, "--", *paths)
-    return [Commit(*line.split("\t", 2)) for line in text.splitlines()]
+    text = run(root, "log", "-z", f"--max-count={most}", "--format=%H%x09%cs%x09%s", commit, "--", *paths)
+    return [Commit(*line.split("\t", 2)) for line in text.split("\0") if line]
 
 
 def setting(root: Path, key: str) -> str | None:
@@ -186,10 +193,10 @@ def former_contents(root: Path, commit: str, path: str, *, most: int) -> Iterato
         root, "log", "-m", "--full-history", f"--max-count={most}", "--raw", "--no-abbrev", "--no-renames", "--format=",
         "--end-of-options", commit, "--", f"./{path}",
     )  # fmt: skip
-    blobs = dict.fromkeys(line.split()[3] for line in log.stdout.splitlines() if line.startswith(":"))
+    blobs = dict.fromkeys(line.split()[3] for line in log.stdout.split("\n") if line.startswith(":"))
     for blob in blobs:
         if blob.strip("0"):  # zeros: the commit deleted it
-            done = subprocess.run(["git", "cat-file", "blob", blob], cwd=root, capture_output=True, check=False)
+            done = _run(root, "cat-file", "blob", blob)
             if done.returncode == 0:
                 yield done.stdout
 
@@ -214,14 +221,24 @@ def _problem(done: subprocess.CompletedProcess[str]) -> str:
 def _call(
     root: Path | None, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
+    """Run git; what it prints is text, and bytes that are not UTF-8, as in an old subject, are `\ufffd`."""
+    done = _run(root, *arguments, environment=environment)
+    return subprocess.CompletedProcess(done.args, done.returncode, _text(done.stdout), _text(done.stderr))
+
+
+def _text(content: bytes) -> str:
+    return content.decode(errors="replace").replace("\r\n", "\n")
+
+
+def _run(
+    root: Path | None, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(
-            ["git", *arguments],
+            ["git", *(part for option in OPTIONS for part in ("-c", option)), *arguments],
             cwd=root,
             env={**os.environ, "GIT_TERMINAL_PROMPT": "0", **(environment or {})},
             capture_output=True,
-            text=True,
-            encoding="utf-8",
             check=False,
         )
     except FileNotFoundError as error:
