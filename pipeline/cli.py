@@ -1,7 +1,17 @@
 """`retune`: write parameters, see what a change would re-run, run it, and read the results."""
 
-import logging
 import signal
+import threading
+
+_IS_FIRST = (
+    threading.current_thread() is threading.main_thread()
+    and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+)
+if _IS_FIRST:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports ends the process without a traceback
+
+# ruff: noqa: E402
+import logging
 import sqlite3
 import sys
 from typing import Annotated, NoReturn
@@ -15,6 +25,8 @@ from stages.errors import RetuneError, explain
 from stages.out_of_memory import full_memory_explained
 from stages.redaction import redact_output
 
+if _IS_FIRST:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 RECORDS = (  # DVC keeps them in SQLite
     "They are in .dvc/tmp and in core.site_cache_dir: free disk space, or change the limits (ulimit -f) or permissions."
 )
@@ -65,6 +77,8 @@ def main() -> NoReturn:
     except sqlite3.OperationalError as error:
         print(f"error: DVC can't use its records of files: {error}. {RECORDS}", file=sys.stderr)
         code = 1
+    except KeyboardInterrupt:  # before or after the command itself, which has its own answer
+        code = 128 + signal.SIGINT
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     finally:

@@ -15,6 +15,7 @@ from typing import IO, Any
 from stages.errors import DataError
 
 TEMPORARY = ".partial"
+UNNAMED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # met by writing into an open file, whose name is lost
 _checks: list[Callable[[], None]] = []
 
 
@@ -52,6 +53,10 @@ def replace_file(path: Path, *, of_person: bool = False) -> Iterator[Path]:
         if of_person:
             take_permissions(temporary, path)
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is None and error.errno in UNNAMED:
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -32,7 +32,7 @@ def accept(
     from pipeline.execution.workspace import hold
 
     root = project_root()
-    with hold(root):
+    with hold(root, may_wait=False):
         plans = plan_changes(root, targets or ())
         accepted = [plan for plan in plans if plan.acceptable]
         removed = _record(root, accepted)

@@ -32,7 +32,7 @@ class RevisionFiles:
         self.root, self.rev, self._scratch = root, rev, scratch
         self.commit = None if rev is None else git.resolve_revision(root, rev)
         self.name = WORKSPACE if rev is None else rev
-        self.project = Project(root, rev=self.commit)
+        self.project = Project(root, rev=self.commit, name=self.title)
 
     def close(self) -> None:
         """Close what DVC has opened."""
@@ -55,7 +55,7 @@ class RevisionFiles:
 
         `dvc repro` leaves the entry of a stage that is gone, such as that of a former seed, with inputs of its time.
         """
-        locked = parse_lock(self.text("dvc.lock"), name=f"dvc.lock of {self.name}")
+        locked = parse_lock(self.text("dvc.lock"), name=f"dvc.lock of {self.name}", in_revision=self.rev is not None)
         return {stage.name: locked[stage.name] for stage in self.project.graph.stages if stage.name in locked}
 
     def size(self, path: str) -> int | None:

@@ -30,12 +30,13 @@ log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def hold(root: Path, *, wait: bool = False) -> Iterator[None]:
+def hold(root: Path, *, wait: bool = False, may_wait: bool = True) -> Iterator[None]:
     """Keep other runs out of this workspace; first repair what a killed run left behind.
 
     Args:
         root: The project's folder.
         wait: Wait for another run to end instead of failing.
+        may_wait: The command has the option --wait, which the message names.
 
     Raises:
         PipelineError: Another run holds the workspace; the message names its process.
@@ -46,7 +47,8 @@ def hold(root: Path, *, wait: bool = False) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout:
         if not wait:
-            raise PipelineError(f"{describe_holder(root)}. Wait for it to end, or add --wait.") from None
+            option = ", or add --wait" if may_wait else ""
+            raise PipelineError(f"{describe_holder(root)}. Wait for it to end{option}.") from None
         log.info("%s: waiting for it to end.", describe_holder(root))
         lock.acquire()
     try:

@@ -46,9 +46,11 @@ def read_graph(tree: FileTree) -> Graph:
         _check_number_of_stages(resolver, name=_name("dvc.yaml", tree))
         resolved = resolver.resolve().get("stages")
     except DvcException as error:
-        raise PipelineError(f"dvc.yaml can't be read: {_one_line(error)}") from error
+        raise PipelineError(f"{_name('dvc.yaml', tree)} can't be read: {_one_line(error)}{_other(tree)}") from error
     if not resolved:
-        raise PipelineError(f"{_name('dvc.yaml', tree)} has no stages. Restore it: git checkout -- dvc.yaml")
+        raise PipelineError(
+            f"{_name('dvc.yaml', tree)} has no stages. {tree.advice('Restore it: git checkout -- dvc.yaml')}"
+        )
     return build_graph(_parse_stage(name, definition, tree) for name, definition in resolved.items())
 
 
@@ -100,7 +102,7 @@ def read_params(tree: FileTree, graph: Graph, file: str) -> Mapping[str, Any] | 
         values = read_param_file(tree.fs, tree.path(file), keys, flatten=True) if keys else {}
         return {**(load_path(tree.path(file), tree.fs) if whole else {}), **values}
     except DvcException as error:
-        raise PipelineError(f"{file} can't be read: {_one_line(error)}") from error
+        raise PipelineError(f"{_name(file, tree)} can't be read: {_one_line(error)}{_other(tree)}") from error
 
 
 def read_section(tree: FileTree, file: str, key: str) -> Mapping[str, Any]:
@@ -110,7 +112,7 @@ def read_section(tree: FileTree, file: str, key: str) -> Mapping[str, Any]:
     try:
         section = read_param_file(tree.fs, tree.path(file), [key], flatten=True).get(key)
     except DvcException as error:
-        raise PipelineError(f"{file} can't be read: {_one_line(error)}") from error
+        raise PipelineError(f"{_name(file, tree)} can't be read: {_one_line(error)}{_other(tree)}") from error
     return section if isinstance(section, Mapping) else {}
 
 
@@ -152,8 +154,12 @@ def _check_params(tree: FileTree, *, complete: bool) -> None:
         parse_params(values, name=name, lines=lines)
 
 
+def _other(tree: FileTree) -> str:
+    return f". {tree.advice('')}" if tree.rev else ""
+
+
 def _name(file: str, tree: FileTree) -> str:
-    return f"{file} of {tree.rev}" if tree.rev else file
+    return f"{file} of {tree.name}" if tree.rev else file
 
 
 def _parse_stage(name: str, definition: Mapping[str, Any], tree: FileTree) -> Stage:

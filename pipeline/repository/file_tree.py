@@ -61,16 +61,19 @@ class FileTree:
         repo: The DVC repository.
         rev: The git revision; None: the workspace.
         overlay: Files with other content than in the workspace: path -> text.
+        name: What messages call the revision; None: `rev`.
 
     Raises:
         PipelineError: The revision is unknown.
     """
 
-    def __init__(self, repo: Repo, *, rev: str | None = None, overlay: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, repo: Repo, *, rev: str | None = None, overlay: Mapping[str, str] | None = None, name: str | None = None
+    ) -> None:
         self._repo = repo
         self.rev = rev
         self.config = repo.config
-        self.name = rev or "the workspace"
+        self.name = name or rev or "the workspace"
         base: Any = repo.fs
         self._root = repo.root_dir
         if rev:
@@ -83,6 +86,10 @@ class FileTree:
     def path(self, name: str) -> str:
         """The path of a project file in this file system; `./a` and `b/../a` are `a`."""
         return str(self._base.join(self._root, posixpath.normpath(name))) if name else self._root
+
+    def advice(self, repair: str) -> str:
+        """How a file of the workspace is repaired; what a revision holds nobody can change any more."""
+        return "Choose another revision." if self.rev else repair
 
     def read(self, name: str) -> str | None:
         """The text of a file, or None if there is no such file.
@@ -98,8 +105,8 @@ class FileTree:
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
             raise PipelineError(
-                f"{name} in {self.name} is not UTF-8 (line {line}). Save it as UTF-8, or restore it: "
-                f"git checkout -- {name}"
+                f"{name} in {self.name} is not UTF-8 (line {line}). "
+                + self.advice(f"Save it as UTF-8, or restore it: git checkout -- {name}")
             ) from error
 
     def read_bytes(self, name: str) -> bytes | None:
@@ -112,13 +119,15 @@ class FileTree:
         if not self.fs.exists(path):
             return None
         if not self.fs.isfile(path):
-            raise PipelineError(f"{name} in {self.name} is not a file. Move it away, then: git checkout -- {name}")
+            raise PipelineError(
+                f"{name} in {self.name} is not a file. " + self.advice(f"Move it away, then: git checkout -- {name}")
+            )
         with self.fs.open(path, "rb") as file:
             content = bytes(file.read(MAX_BYTES + 1))
         if len(content) > MAX_BYTES:
             raise PipelineError(
-                f"{name} in {self.name} has more than {MAX_BYTES // 10**6} MB, too much for a file in git. Restore it: "
-                f"git checkout -- {name}"
+                f"{name} in {self.name} has more than {MAX_BYTES // 10**6} MB, too much for a file in git. "
+                + self.advice(f"Restore it: git checkout -- {name}")
             )
         return content
 

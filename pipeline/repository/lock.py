@@ -23,6 +23,7 @@ from stages.yaml_file import parse_yaml as parse_deep
 
 RawEntry = Mapping[str, Any]  # a stage as DVC writes it in dvc.lock and in the run-cache
 NAME = "dvc.lock"
+OTHER = "Choose another revision."
 MAY_BE_DEEP = 200  # levels; a dvc.lock has about ten
 
 
@@ -30,12 +31,13 @@ class LockConflictError(PipelineError):
     """A git merge left conflict markers in dvc.lock: only a person can choose a side."""
 
 
-def parse_lock(text: str | None, *, name: str = NAME) -> dict[str, RawEntry]:
+def parse_lock(text: str | None, *, name: str = NAME, in_revision: bool = False) -> dict[str, RawEntry]:
     """The entries in the text of a dvc.lock, by stage; empty if there is no such file.
 
     Args:
         text: The content; None: there is no file. A file without content is damaged, for DVC too.
         name: How messages name the file.
+        in_revision: It is that of a git revision, which nobody can repair.
 
     Raises:
         LockConflictError: The text has conflict markers.
@@ -44,9 +46,12 @@ def parse_lock(text: str | None, *, name: str = NAME) -> dict[str, RawEntry]:
     if text is None:
         return {}
     if line := conflict_line(text):
-        raise LockConflictError(
-            f"{name} line {line} is a conflict marker of a git merge. Take either side: git checkout HEAD -- {NAME}. "
+        repair = (
+            f"Take either side: git checkout HEAD -- {NAME}. "
             "Then: retune run. It restores what either branch has computed (docs/pull-requests.md)."
+        )
+        raise LockConflictError(
+            f"{name} line {line} is a conflict marker of a git merge. {OTHER if in_revision else repair}"
         )
     try:
         data = parse_deep(text, name=name) if _may_be_deep(text) else parse_yaml(text, name)
@@ -55,7 +60,7 @@ def parse_lock(text: str | None, *, name: str = NAME) -> dict[str, RawEntry]:
         for entry in stages.values():
             check_names(entry)
     except (DvcException, Invalid, ValueError, ParamsError, PipelineError) as error:
-        raise _damaged(name) from error  # ValueError: such as the date 2024-13-45
+        raise _damaged(name, in_revision=in_revision) from error  # ValueError: such as the date 2024-13-45
     return stages
 
 
@@ -123,7 +128,9 @@ def hold_dvc(repo: Repo) -> Iterator[None]:
         repo.lock.unlock()
 
 
-def _damaged(name: str) -> PipelineError:
+def _damaged(name: str, *, in_revision: bool = False) -> PipelineError:
+    if in_revision:
+        return PipelineError(f"{name} is damaged. {OTHER}")
     return PipelineError(
         f"{name} is damaged. Restore it: git checkout HEAD -- {NAME}. Or delete it: stages whose results are in the "
         "run-cache do not run again."

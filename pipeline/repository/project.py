@@ -37,6 +37,7 @@ class Project:
     Args:
         root: The project's folder.
         rev: Read code, data, dvc.yaml, dvc.lock and params.yaml from this git revision instead of the workspace.
+        name: What messages call the revision; None: `rev`.
         params_text: Use this instead of the content of params.yaml.
         unusable: Objects of the remote that count as missing, because they were found damaged.
 
@@ -49,12 +50,18 @@ class Project:
     """
 
     def __init__(
-        self, root: Path, *, rev: str | None = None, params_text: str | None = None, unusable: Collection[str] = ()
+        self,
+        root: Path,
+        *,
+        rev: str | None = None,
+        name: str | None = None,
+        params_text: str | None = None,
+        unusable: Collection[str] = (),
     ) -> None:
         self.root = root
         self._repo = open_repo(root)
         overlay = {} if params_text is None else {"params.yaml": params_text}
-        self._tree = FileTree(self._repo, rev=rev, overlay=overlay)
+        self._tree = FileTree(self._repo, rev=rev, overlay=overlay, name=name)
         self._workspace = FileTree(self._repo) if rev else self._tree  # outputs are there whatever the revision
         self.store = Store(self._repo, root, unusable=unusable)
         self.graph = read_graph(self._tree)
@@ -248,4 +255,4 @@ class Project:
     def _read_lock(self) -> dict[str, RawEntry]:
         with hold_dvc(self._repo) if not self._tree.rev else contextlib.nullcontext():
             text = self._tree.read("dvc.lock")
-        return parse_lock(text, name=f"dvc.lock in {self._tree.name}")
+        return parse_lock(text, name=f"dvc.lock in {self._tree.name}", in_revision=self._tree.rev is not None)

@@ -133,7 +133,8 @@ def _read(tree: FileTree, name: str, place: str) -> Source | None:
             return None
         check_md5(outs[0]["md5"])
     except (DvcException, Invalid, PipelineError) as error:
-        raise PipelineError(f"{name} in {tree.name} is damaged. Restore it: git checkout -- {name}") from error
+        repair = tree.advice(f"Restore it: git checkout -- {name}")
+        raise PipelineError(f"{name} in {tree.name} is damaged. {repair}") from error
     if outs[0].get("hash") != "md5":
         raise PipelineError(f"{name} in {tree.name} was written by DVC 2. Convert it: dvc cache migrate --dvc-files")
     elsewhere = bool(data.get("deps") or outs[0].get("remote") or outs[0].get("push") is False)

@@ -1,6 +1,7 @@
 """The commands as a user gives them."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -187,3 +188,20 @@ cli.main()
     done = subprocess.run([sys.executable, "-c", code], cwd=toy.REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 143, done.stderr
     assert not Path(done.stdout.strip()).exists()
+
+
+def test_ctrl_c_during_the_imports_prints_no_traceback_and_later_ones_raise_again() -> None:
+    code = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Finder:
+    def find_spec(self, name, *_):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+import pipeline.cli
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+"""
+    for module, returncode in (("pipeline.commands.compare", -signal.SIGINT), ("none", 0)):
+        done = subprocess.run([sys.executable, "-c", code, module], cwd=REPOSITORY, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (returncode, "")

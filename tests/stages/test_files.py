@@ -1,4 +1,5 @@
 import csv
+import errno
 import hashlib
 import io
 import os
@@ -6,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.errors import explain
 from stages.files import csv_writer, read_json, replace_file, replace_folder, sha256, write_json, write_text
 
 
@@ -81,3 +83,16 @@ def test_a_disk_on_which_nobody_sets_permissions_keeps_a_person_s_files(
     monkeypatch.setattr(os, "chmod", refuse)
     write_text(tmp_path / "a.txt", "new", of_person=True)
     assert (tmp_path / "a.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO])
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path, code: int) -> None:
+    with pytest.raises(OSError) as caught, replace_file(tmp_path / "b.txt"):
+        raise OSError(code, os.strerror(code))  # as `write` does, which knows no name
+    assert str(explain(caught.value)).startswith(f"{tmp_path / 'b.txt'}: ")
+
+
+def test_an_error_of_something_else_is_not_that_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionRefusedError) as caught, replace_file(tmp_path / "b.txt"):
+        raise OSError(errno.ECONNREFUSED, "refused")
+    assert caught.value.filename is None

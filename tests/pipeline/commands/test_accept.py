@@ -5,10 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from pipeline.commands.plan import plan_changes
+from pipeline.execution.workspace import LOCK
 from pipeline.planning.plan import StagePlan
 from pipeline.repository import dvc_command
+from pipeline.repository.memory import make_memory
 from stages.errors import PipelineError
 from tests.pipeline import toy
 from tests.pipeline.commands.in_process import Commands, Done
@@ -270,3 +273,10 @@ def test_a_comment_in_params_is_no_change_and_needs_no_accept(committed: Path) -
     append(committed, "params.yaml", "# done\n")
     assert not any(plan.comments or plan.reasons for plan in plans(committed).values())
     assert "Data and pipelines are up to date" in toy.dvc(committed, "status")
+
+
+def test_accept_beside_a_run_names_no_option_that_it_lacks(committed: Path, retune: Callable[..., Done]) -> None:
+    make_memory(committed)
+    with FileLock(committed / LOCK):
+        done = retune(committed, "accept")
+    assert (done.code, done.lines) == (1, ["error: Another run uses this workspace. Wait for it to end."])
