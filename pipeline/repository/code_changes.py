@@ -6,7 +6,11 @@ import warnings
 
 # Code that reads code: to it a docstring, a comment or the number of a line may be data.
 READS_CODE = re.compile(
-    rb"\.__doc__|attribute_docstrings|getdoc|getcomments|getsource|findsource|linecache|f_lineno|co_firstlineno"
+    rb"[.'\"]__doc__|attribute_docstrings|getdoc|getcomments|getsource|\bget_source|findsource|linecache"
+    rb"|[ft]b?_lineno|co_firstlineno|co_lines|co_lnotab|co_positions|currentframe|_getframe"
+    rb"|get(?:outer|inner)frames|extract_(?:stack|tb)|walk_(?:stack|tb)|StackSummary"
+    rb"|inspect(?:\.| import .*\b)(?:stack|trace)\b"
+    rb"|open\(\s*__file__|__file__\s*\)\s*\.\s*(?:open|read_text|read_bytes)\b|\bget_data\b|[.'\"]__file__"
 )
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # ValueError: null bytes, or a number too long

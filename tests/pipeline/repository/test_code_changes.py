@@ -1,5 +1,7 @@
 """Which edits of a Python file are no change of what it does."""
 
+from pathlib import Path
+
 import pytest
 
 from pipeline.repository.code_changes import reads_code, same_code
@@ -90,12 +92,39 @@ def test_a_name_in_a_comment_is_no_code() -> None:
     [
         ("print(box.__doc__)", True),
         ("inspect.getdoc(box)", True),
+        ("getattr(box, '__doc__')", True),
+        ('globals()["__doc__"]', True),
+        ("open(__file__).read()", True),
+        ("open( __file__, 'rb')", True),
+        ("Path(__file__).read_text()", True),
+        ("Path(__file__) .open()", True),
+        ("open(box.__file__)", True),
+        ("globals()['__file__']", True),
+        ("pkgutil.get_data('box', 'box.py')", True),
+        ("__loader__.get_source('box')", True),
+        ("traceback.extract_stack()[-1]", True),
+        ("traceback.StackSummary", True),
+        ("inspect.stack()[0]", True),
+        ("from inspect import signature, stack", True),
+        ("inspect.currentframe()", True),
+        ("error.__traceback__.tb_lineno", True),
+        ("run.__code__.co_lines()", True),
         ("inspect.getsource(box)", True),
         ("sys._getframe().f_lineno", True),
         ("model_config = ConfigDict(use_attribute_docstrings=True)", True),
         ("parser = ArgumentParser(description=__doc__)", False),
         ("inspect.signature(box)", False),
+        ("Path(__file__).parent / 'templates'", False),
+        ("torch.stack(parts)", False),
+        ("traceback.format_exception(error)", False),
+        ("JSONDecodeError.lineno", False),
     ],
 )
 def test_code_that_reads_code_is_known(source: str, reads: bool) -> None:
     assert reads_code(source.encode()) is reads
+
+
+def test_no_stage_of_the_project_reads_code() -> None:
+    files = list((Path(__file__).parents[3] / "stages").rglob("*.py"))
+    assert len(files) > 100
+    assert [path for path in files if reads_code(path.read_bytes())] == []
