@@ -93,17 +93,19 @@ def _undone_on_failure(root: Path, accepted: "Collection[StagePlan]") -> Iterato
         if failed:
             with contextlib.suppress(PipelineError), Project(root) as project:  # DVC may have left half of a dvc.lock
                 for _, entry in _otherwise_recorded(root, accepted):
-                    project.store.forget(entry, since=begun)
+                    if entry is not None:
+                        project.store.forget(entry, since=begun)
             copy.replace(lock)
         copy.unlink(missing_ok=True)
 
 
-def _otherwise_recorded(root: Path, accepted: "Collection[StagePlan]") -> "list[tuple[str, RawEntry]]":
-    """The stages whose entry in dvc.lock has other inputs than planned, each with its entry."""
+def _otherwise_recorded(root: Path, accepted: "Collection[StagePlan]") -> "list[tuple[str, RawEntry | None]]":
+    """The stages whose entry in dvc.lock has other inputs than planned, each with its entry, if there is one."""
     from pipeline.repository.lock import parse_entry, read_lock
 
     entries = read_lock(root)
-    return [(plan.stage, raw) for plan in accepted if parse_entry(raw := entries[plan.stage]).deps != plan.deps]
+    found = [(plan, entries.get(plan.stage)) for plan in accepted]
+    return [(plan.stage, raw) for plan, raw in found if raw is None or parse_entry(raw).deps != plan.deps]
 
 
 def _refusal(refused: "Iterable[StagePlan]") -> str:

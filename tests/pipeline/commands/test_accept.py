@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from pipeline.commands.accept import accept
 from pipeline.commands.plan import plan_changes
 from pipeline.execution.workspace import LOCK
 from pipeline.planning.plan import StagePlan
@@ -280,3 +281,22 @@ def test_accept_beside_a_run_names_no_option_that_it_lacks(committed: Path, retu
     with FileLock(committed / LOCK):
         done = retune(committed, "accept")
     assert (done.code, done.lines) == (1, ["error: Another run uses this workspace. Wait for it to end."])
+
+
+@pytest.mark.parametrize("left", ["schema: '2.0'\nstages: {}\n", "schema: '2.0'\nstages: {cut: {cmd: x}}\n"])
+def test_what_a_failed_dvc_leaves_of_dvc_lock_is_undone(
+    committed: Path, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    append(committed, "work.py", "# done\n")
+    before = (committed / "dvc.lock").read_bytes()
+
+    def fail(*args: object) -> None:
+        (committed / "dvc.lock").write_text(left)
+        raise PipelineError("dvc commit failed")
+
+    monkeypatch.setattr(dvc_command, "run", fail)
+    monkeypatch.chdir(committed)
+    with pytest.raises(PipelineError, match="dvc commit failed"):
+        accept(None)
+    assert (committed / "dvc.lock").read_bytes() == before
+    assert not list((committed / ".retune").glob("dvc.lock*"))
