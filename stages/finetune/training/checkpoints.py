@@ -25,6 +25,9 @@ BEST = "best-"
 SUFFIX = ".ckpt"
 LIBRARIES = ("torch", "lightning", "transformers", "peft")
 KEY_LENGTH = 16
+EPOCH_SECONDS = (
+    30  # since the last checkpoint, until the end of an epoch is worth one: of shorter epochs it took a tenth
+)
 log = logging.getLogger(__name__)
 
 
@@ -80,11 +83,11 @@ class BestEpoch(ModelCheckpoint):
 
 
 class Resume(Checkpoint):
-    """Saves the whole state after every epoch and every few minutes, and resumes within an epoch.
+    """Saves the whole state every few minutes, and after an epoch more often, and resumes within an epoch.
 
     Args:
         folder: Where the one checkpoint lies.
-        minutes: Between two checkpoints within an epoch (> 0).
+        minutes: Between two checkpoints within an epoch (> 0); after an epoch `EPOCH_SECONDS` are enough.
         batches: Of train; a resumed run skips those that are done.
     """
 
@@ -109,12 +112,12 @@ class Resume(Checkpoint):
         within = (
             not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch and not trainer.fit_loop._should_accumulate()
         )
-        if within and self._due(trainer):
+        if within and self._due(trainer, self.seconds):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        last = trainer.current_epoch + 1 == trainer.max_epochs
-        if not last or self._due(trainer):  # what follows the last epoch takes seconds
+        last = trainer.current_epoch + 1 == trainer.max_epochs  # what follows it takes seconds
+        if self._due(trainer, self.seconds if last else min(self.seconds, EPOCH_SECONDS)):
             self._save(trainer)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
@@ -129,9 +132,9 @@ class Resume(Checkpoint):
             if isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience:
                 trainer.should_stop = True
 
-    def _due(self, trainer: Trainer) -> bool:
-        """Whether it is time; all devices agree, because all take part in a checkpoint."""
-        due = time.monotonic() - self.saved >= self.seconds
+    def _due(self, trainer: Trainer, seconds: float) -> bool:
+        """Whether the last checkpoint is that old; all devices agree, because all take part in a checkpoint."""
+        due = time.monotonic() - self.saved >= seconds
         return bool(trainer.strategy.reduce_boolean_decision(due, all=False)) if trainer.world_size > 1 else due
 
     def _save(self, trainer: Trainer) -> None:

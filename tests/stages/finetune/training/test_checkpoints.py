@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from stages.files import read_json, remove_folder, sha256
 from stages.finetune.__main__ import main
+from stages.finetune.training import checkpoints
 from stages.finetune.training.checkpoints import Resume, key_of, open_folder
 from stages.finetune.training.lightning_module import FinetuneModule
 from stages.params import read_params
@@ -75,8 +76,9 @@ def _train_and_die(paths: Paths, steps: int) -> None:
     ],
 )
 def test_a_killed_run_ends_as_one_that_was_not(
-    paths: Paths, steps: tuple[int, ...], options: dict[str, object]
+    paths: Paths, steps: tuple[int, ...], options: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(checkpoints, "EPOCH_SECONDS", 0)  # these epochs are short, and one of the runs has no others
     write_params(paths, **options)
     main(read_params(paths.params), paths, 7)
     expected = outputs(paths)
@@ -87,6 +89,25 @@ def test_a_killed_run_ends_as_one_that_was_not(
     assert outputs(paths) == expected
     assert trained < 18  # it did not start again, and a training that has ended was not repeated
     assert not list(paths.checkpoints.glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "epoch_seconds", "saved"),
+    [
+        (60.0, 30.0, 0),  # epochs of less than a second: what a kill would cost is less than their checkpoints
+        (60.0, 0.0, 2),  # after each but the last
+        (1e-9, 30.0, 18),  # after each batch, of which the last of an epoch is its end
+    ],
+)
+def test_an_epoch_ends_with_a_checkpoint_where_enough_would_be_lost(
+    paths: Paths, minutes: float, epoch_seconds: float, saved: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, made = Resume._save, []
+    monkeypatch.setattr(checkpoints, "EPOCH_SECONDS", epoch_seconds)
+    monkeypatch.setattr(Resume, "_save", lambda *args: made.append(1) or save(*args))
+    write_params(paths, machine={"checkpoint_minutes": minutes})
+    main(read_params(paths.params), paths, 7)
+    assert len(made) == saved
 
 
 def count_steps(paths: Paths) -> int:
