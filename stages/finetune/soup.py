@@ -33,7 +33,7 @@ class Member:
     Args:
         fitted: Its outcome.
         timings: Its seconds by part, its epochs and its speed.
-        stuck: A sentence, if its loss did not fall.
+        stuck: A sentence, if its loss did not get below that of a constant answer.
     """
 
     fitted: Fitted

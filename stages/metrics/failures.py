@@ -81,7 +81,7 @@ def _advice(report: Mapping[str, Any], *, weighted: bool) -> str:
 
 
 def _stuck(report: Mapping[str, Any]) -> str:
-    """The sentences on a loss that did not fall for the model that ships; empty where it fell."""
+    """The sentences on a model that ships and learned less than a constant answer has; empty where it learned more."""
     sentences = (report.get("stuck") or {}).get(str((report.get("champion") or {}).get("seed")))
     return sentences if isinstance(sentences, str) else ""
 

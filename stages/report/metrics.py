@@ -61,7 +61,7 @@ class Metrics:
         notes: What is unusual about the splits, a sentence each.
         collapsed: By seed, the label that its model predicts for every row of val and test, which have several; a seed
             whose model predicts several is not there.
-        stuck: By seed, a sentence on a loss that did not fall, with the likeliest cause.
+        stuck: By seed, a sentence on a loss that did not get below that of a constant answer, with what to change.
         val: Every metric over all seeds.
         test: Every metric over all seeds.
         seeds_share_of_variance: By metric on test (0 to 1); empty with one seed.

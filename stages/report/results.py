@@ -91,7 +91,7 @@ class SeedResult:
         predictions: By split (val, test).
         curve: A row per epoch, a column per quantity.
         kept: Which weights were kept: `epoch 3`.
-        stuck: A sentence, where the loss did not fall.
+        stuck: A sentence, where the loss did not get below that of a constant answer.
     """
 
     seed: int

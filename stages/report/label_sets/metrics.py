@@ -49,7 +49,7 @@ class Metrics:
         champion: The model that the report is about, which ships.
         notes: What is unusual about the splits, a sentence each.
         collapsed: By seed, the set that its model predicts for every row of val and test.
-        stuck: By seed, a sentence where the loss did not fall.
+        stuck: By seed, a sentence where the loss did not get below that of a constant answer.
         val: Every metric over all seeds.
         test: Every metric over all seeds.
         seeds_share_of_variance: By metric on test (0 to 1); empty with one seed.

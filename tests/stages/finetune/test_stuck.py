@@ -1,6 +1,7 @@
 import json
 import logging
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 from stages.finetune.__main__ import main
 from stages.finetune.inputs import read_inputs
-from stages.finetune.stuck import describe_stuck
+from stages.finetune.stuck import _still_fell, describe_stuck
 from stages.finetune.training.fit import Fitted
 from stages.paths import Paths
 from stages.targets.training.classes import constant_loss
@@ -73,21 +74,89 @@ def test_a_loss_that_fell_in_any_epoch_is_not_stuck(
     assert (stuck(paths, curve) is not None) == is_stuck
 
 
-@pytest.mark.parametrize(
-    ("changes", "cause"),
-    [
-        ({"learning_rate": 1e-3}, r"too high a rate .*: lower finetune.learning_rate \(0.001\), to 0.0002 for example"),
-        ({"learning_rate": 1e-7}, r"too low a rate for method full: raise finetune.learning_rate \(1e-07\)"),
-        ({"learning_rate": 1e-5, "method": "frozen"}, r"too low a rate for method frozen"),
-        ({"learning_rate": 1e-2, "method": "frozen"}, r"features do not tell the labels apart: set finetune.method"),
-        ({"steps": 12}, r"too short a training, of 12 steps: raise finetune.max_epochs"),
-    ],
-)
-def test_the_likeliest_cause(paths: Paths, changes: dict[str, Any], cause: str) -> None:
-    sentence = stuck(paths, [(HIGH, HIGH)], **changes)
+GUESS = 1.1  # about; of the constant answer
+CURVES = {
+    "flat": [HIGH] * 6,
+    "noise": [2.0, 2.03, 1.99, 2.02, 1.98, 2.01],
+    "falls to the end": [2.0, 1.9, 1.82, 1.75, 1.7, 1.68],
+    "falls as the rate decays": [1.69, 1.678, 1.663, 1.65, 1.639, 1.629, 1.621, 1.616, 1.613, 1.6105, 1.6098, 1.6086],
+    "falls but for an epoch": [2.0, 1.9, 1.92, 1.75, 1.7, 1.71],
+    "falls in two epochs": [2.0, 1.9],
+    "settles at the constant answer": [2.5, 1.3, 1.16, 1.15, 1.145, 1.14],
+    "fell, then rose": [1.9, 1.5, 1.3, 1.6, 1.9, 2.1],
+    "rises and falls": [1.3, 2.27, 1.86, 1.2, 1.51],
+    "one epoch": [HIGH],
+}
+LOW_RATE = r"too low a rate for method METHOD: raise finetune.learning_rate \(RATE\)"
+HIGH_RATE = r"too high a rate for (this encoder|the head): lower finetune.learning_rate \(RATE\), to \S+ for example"
+FEATURES = r"features do not tell the labels apart: set finetune.method to full"
+NOT_ENDED = r"had not ended, because the loss on train still fell: raise "
+BOTH = NOT_ENDED + r"finetune.learning_rate \(RATE\) or finetune.max_epochs \(EPOCHS\)\."
+LONGER = NOT_ENDED + r"finetune.max_epochs \(EPOCHS\)\."
+RATES = {  # too low, one that fits, too high
+    "frozen": (1e-5, 2e-4, 3.0),
+    "full": (1e-7, 2e-5, 1e-2),
+    "partial": (1e-7, 2e-5, 1e-2),
+    "gradual": (1e-7, 2e-5, 1e-2),
+    "lora": (1e-6, 2e-4, 1e-2),
+}
+
+
+def of_frozen(cause: str) -> Callable[[str, int], str]:
+    """The cause of a curve that tells of no fall: this one of method frozen, too high a rate of others."""
+    return lambda method, level: LOW_RATE if level == 0 else cause if method == "frozen" else HIGH_RATE
+
+
+def fell(method: str, level: int) -> str:
+    return LONGER if level == 2 else BOTH
+
+
+EXPECTED = {
+    **{curve: fell for curve in CURVES if curve.startswith("falls")},
+    **{curve: of_frozen(FEATURES) for curve in ("flat", "noise", "settles at the constant answer")},
+    **{curve: of_frozen(HIGH_RATE) for curve in ("fell, then rose", "rises and falls")},
+    "one epoch": of_frozen("too short a training, of 500 steps"),
+}
+
+
+@pytest.mark.parametrize("method", RATES)
+@pytest.mark.parametrize("curve", CURVES)
+@pytest.mark.parametrize("level", range(3), ids=["low", "fits", "high"])
+def test_the_advice_follows_from_the_curve_the_method_and_the_rate(
+    paths: Paths, curve: str, method: str, level: int
+) -> None:
+    rate, losses = RATES[method][level], CURVES[curve]
+    sentence = stuck(
+        paths, [(loss, HIGH) for loss in losses], method=method, learning_rate=rate, max_epochs=len(losses)
+    )
     assert sentence is not None
-    assert sentence.startswith("The loss did not fall: on train it was 2.000 at best, and the same answer to every ")
-    assert re.search(cause, sentence)
+    assert sentence.startswith("The loss did not get below that of the same answer to every text: on train it was ")
+    cause = EXPECTED[curve](method, level)
+    pattern = cause.replace("METHOD", method).replace("RATE", re.escape(f"{rate:g}"))
+    assert re.search(pattern.replace("EPOCHS", str(len(losses))), sentence)
+
+
+def test_few_steps_are_the_cause_where_nothing_fell_or_rose(paths: Paths) -> None:
+    short = "too short a training, of 12 steps: raise finetune.max_epochs"
+    for losses, cause in (
+        ([HIGH] * 3, short),
+        ([2.0, 1.8, 1.7], "had not ended"),
+        ([1.5, 1.9, 2.2], "too high a rate"),
+    ):
+        sentence = stuck(paths, [(loss, HIGH) for loss in losses], steps=12)
+        assert cause in str(sentence)
+
+
+def test_a_training_that_patience_ended_needs_more_of_it(paths: Paths) -> None:
+    curve = [(2.0, HIGH), (1.8, HIGH), (1.6, HIGH)]
+    sentence = stuck(paths, curve, learning_rate=2e-5, max_epochs=9, patience=2)
+    assert "raise finetune.learning_rate (2e-05) or finetune.patience (2)." in str(sentence)
+
+
+@pytest.mark.parametrize("epochs", [4, 6, 10, 20])
+def test_noise_is_seldom_taken_for_a_fall(epochs: int) -> None:
+    curves = np.random.default_rng(0).normal(2.0, 0.02, (2000, epochs))
+    assert np.mean([_still_fell(curve, GUESS) for curve in curves]) < 0.06
 
 
 def test_a_trial_of_one_batch_is_no_collapse(paths: Paths) -> None:

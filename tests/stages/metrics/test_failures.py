@@ -51,7 +51,7 @@ def report(
             ["The model is no better", "1 of 3 seeds always predicts one label (1)"],
         ),
         ({"collapsed": {"2": ["ham"], "3": ["ham"]}}, ["The model always predicts “ham”", "2 of 3 seeds"]),  # headline
-        ({"stuck": {"2": "The loss did not fall: lower finetune.learning_rate."}}, ["The loss did not fall"]),
+        ({"stuck": {"2": "The loss did not get below: lower finetune.learning_rate."}}, ["The loss did not get below"]),
         ({"stuck": {"2": ["damaged"], "3": "of another seed"}}, []),
         (
             {"collapsed": {"2": "ham", "3": "ham"}},
@@ -76,9 +76,9 @@ def test_the_metric_is_called_as_the_reader_calls_it() -> None:
 
 
 def test_a_collapse_says_the_cause_that_its_loss_tells() -> None:
-    sentences = describe_failures(report(collapsed={"2": "ham"}, stuck={"2": "The loss did not fall: raise it."}))
+    sentences = describe_failures(report(collapsed={"2": "ham"}, stuck={"2": "The loss did not get below: raise it."}))
     assert sentences == [
-        "The model always predicts “ham”: its answer does not depend on the text. The loss did not fall: raise it."
+        "The model always predicts “ham”: its answer does not depend on the text. The loss did not get below: raise it."
     ]
 
 
