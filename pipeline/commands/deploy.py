@@ -8,9 +8,13 @@ def deploy() -> None:
 
     Example: `PREFECT_API_URL=http://server:4200/api retune deploy`
     """
+    from pipeline.local.server import configured_api
+
+    root = project_root()
+    configured_api()  # before Prefect is imported
     from pipeline.workers.deploy import deploy as deploy_project
 
-    for name in deploy_project(project_root()):
+    for name in deploy_project(root):
         console.print(name)
     console.print(
         "Next, on each machine: prefect worker start --pool cpu (or gpu). Schedules stay on or off as they are."
@@ -22,6 +26,9 @@ def reconcile() -> None:
 
     Example: `PREFECT_API_URL=http://server:4200/api retune reconcile`
     """
+    from pipeline.local.server import check_settings
+
+    check_settings()  # that the server does not answer yet is no error: the two start together
     from pipeline.workers.reconcile import reconcile as run_reconciler
 
     run_reconciler()

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-import httpx
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import ArtifactFilter, FlowFilter, FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.client.schemas.sorting import FlowRunSort, TaskRunSort
@@ -17,9 +16,8 @@ from prefect.utilities.urls import url_for
 from pipeline.execution.machine import HOST_LABEL
 from pipeline.status.activity import Activity, expected_end, longest_path
 from pipeline.workers.dispatch import LINEAGE_TAG, OWNER_TAG, RUN_STAGE, STAGE_TAG
-from pipeline.workers.prefect_api import UNREACHABLE
+from pipeline.workers.prefect_api import open_client
 from pipeline.workers.progress import ENDED, KEY
-from stages.errors import PipelineError
 
 COORDINATE, RETRAIN = "coordinate", "retrain"  # names of flows
 ACTIVE = {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING", "CANCELLING", "PAUSED"]}}}
@@ -34,14 +32,8 @@ def read_activities() -> list[Activity]:
     Raises:
         PipelineError: The API does not answer, or refuses the password.
     """
-    try:
-        with get_client(sync_client=True) as client:
-            return activities_of_server(client, datetime.now(UTC))
-    except UNREACHABLE as error:
-        refused = isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (401, 403)
-        hint = "Set PREFECT_API_AUTH_STRING to its USER:PASSWORD." if refused else "Look at the server's log."
-        problem = " ".join(str(error).split("\n")[0].split())
-        raise PipelineError(f"Prefect's API does not tell what runs ({problem}). {hint}") from error
+    with open_client(purpose="tell what runs") as client:
+        return activities_of_server(client, datetime.now(UTC))
 
 
 def activities_of_server(client: SyncPrefectClient, now: datetime) -> list[Activity]:

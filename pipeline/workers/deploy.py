@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from pipeline.repository import git
+from pipeline.workers.prefect_api import open_client
 from stages.errors import PipelineError
 from stages.redaction import without_credentials
 from stages.yaml_file import parse_yaml, read_text
@@ -32,11 +33,12 @@ def deploy(root: Path) -> list[str]:
         The names of the deployments, FLOW/NAME.
 
     Raises:
-        PipelineError: prefect.yaml is missing, or Prefect can't deploy it; the message then is Prefect's own.
+        PipelineError: prefect.yaml is missing, Prefect's API does not answer or refuses the password, or Prefect can't
+            deploy it; the message then is Prefect's own.
     """
     deployments = _read(root)
     environment = _environment(root)
-    with get_client(sync_client=True) as client:
+    with open_client(purpose="take the deployments") as client:
         for pool in sorted({str(deployment["work_pool"]["name"]) for deployment in deployments}):
             _create_pool(client, pool)
         names = [f"{_flow_name(deployment)}/{deployment['name']}" for deployment in deployments]

@@ -1,17 +1,41 @@
-"""Calls Prefect's API and waits while it is unreachable."""
+"""Calls Prefect's API, and waits or ends with one line while it is unreachable."""
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import PrefectHTTPStatusError
+
+from stages.errors import PipelineError
 
 UNREACHABLE = (httpx.TransportError, PrefectHTTPStatusError, RuntimeError)  # RuntimeError: "Failed to reach API at ..."
 RETRY_SECONDS = 2.0
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def open_client(*, purpose: str) -> Iterator[SyncPrefectClient]:
+    """Open a client of the configured API.
+
+    Args:
+        purpose: What the API does not do where it fails, such as `tell what runs`.
+
+    Raises:
+        PipelineError: The API does not answer, or refuses the password.
+    """
+    try:
+        with get_client(sync_client=True) as client:
+            yield client
+    except UNREACHABLE as error:
+        refused = isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (401, 403)
+        hint = "Set PREFECT_API_AUTH_STRING to its USER:PASSWORD." if refused else "Look at the server's log."
+        problem = " ".join(str(error).split("\n")[0].split())
+        raise PipelineError(f"Prefect's API does not {purpose} ({problem}). {hint}") from error
 
 
 def retry_while_unreachable(call: Callable[[], T], *, timeout: float = 900.0) -> T:
