@@ -2,9 +2,7 @@
 
 import json
 import re
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 from pipeline.execution import workspace
 from pipeline.execution.machine import HOST_LABEL
 from tests.pipeline import toy
+from tests.pipeline.commands import half_dead
 
 
 def status(root: Path, *arguments: str, **environment: str) -> Any:
@@ -22,12 +21,12 @@ def status(root: Path, *arguments: str, **environment: str) -> Any:
 def test_without_a_server_this_folder_is_shown(toy_that_ran: Path, project: Path) -> None:
     done = status(toy_that_ran)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[0] == "Nothing runs."
+    assert done.stdout.splitlines()[0] == "Nothing runs in this folder."
     assert "PREFECT_API_URL is not set" in done.stdout
     with workspace.hold(project):
         entries = json.loads(status(project, "--json").stdout)
         table = status(project).stdout
-    assert entries["api"] is None
+    assert (entries["api"], entries["error"]) == (None, None)
     assert [(entry["name"], entry["run"], entry["state"]) for entry in entries["activities"]] == [
         ("retune run", None, "running")
     ]
@@ -74,47 +73,42 @@ def test_the_runs_of_a_server_with_their_stages(toy_that_ran: Path, prefect_api:
                 client.delete_flow_run(made.id)
 
 
-class _Refusing(BaseHTTPRequestHandler):
-    """Prefect's API as it is for who has another password: its health is public."""
-
-    def do_GET(self) -> None:
-        self._answer(200 if self.path.endswith("/health") else 401)
-
-    def do_POST(self) -> None:
-        self._answer(401)
-
-    def _answer(self, status: int) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def refusing_api() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), _Refusing)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/api"
-    server.shutdown()
+    """Prefect's API as it is for who has another password: its health is public."""
+    with half_dead.serve(401) as url:
+        yield url
+
+
+DEAD = "http://127.0.0.1:9/api"
+NO_ANSWER = f"Prefect's API at {DEAD} does not answer. Start it, or unset PREFECT_API_URL."
 
 
 def test_a_server_that_does_not_answer_hides_nothing_of_this_folder(project: Path) -> None:
     with workspace.hold(project):
-        done = status(project, "--json", PREFECT_API_URL="http://127.0.0.1:9/api")
-    assert [entry["name"] for entry in json.loads(done.stdout)["activities"]] == ["retune run"]
-    assert done.returncode == 1
-    assert done.stderr == (
-        "error: Prefect's API at http://127.0.0.1:9/api does not answer. Start it, or unset PREFECT_API_URL.\n"
-    )
+        done = status(project, "--json", PREFECT_API_URL=DEAD)
+    state = json.loads(done.stdout)
+    assert [entry["name"] for entry in state["activities"]] == ["retune run"]
+    assert (state["api"], state["error"]) == (DEAD, NO_ANSWER)
+    assert (done.returncode, done.stderr) == (1, f"error: {NO_ANSWER}\n")
+
+
+def test_a_server_that_does_not_answer_is_not_taken_for_one_that_is_not_set(project: Path, tmp_path: Path) -> None:
+    shown = "Nothing runs in this folder.\nOnly this folder is shown: the server at {} {}.\n"
+    assert status(project, PREFECT_API_URL=DEAD).stdout == shown.format(DEAD, "did not answer")
+    assert status(project, PREFECT_API_URL="http://[").stdout == shown.format("http://[", "was not asked")
+    outside = status(tmp_path.parent, PREFECT_API_URL=DEAD)
+    assert (outside.stdout, outside.stderr) == ("", f"error: {NO_ANSWER}\n"), "no folder is here to tell of"
 
 
 def test_a_refused_password_is_said(project: Path, refusing_api: str) -> None:
     done = status(project, PREFECT_API_URL=refusing_api)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert "PREFECT_API_AUTH_STRING" in done.stderr
+    assert done.stdout.splitlines() == [
+        "Nothing runs in this folder.",
+        f"Only this folder is shown: the server at {refusing_api} did not tell what runs elsewhere.",
+    ]
 
 
 def test_outside_a_project_a_server_is_needed(tmp_path: Path, prefect_api: str) -> None:
