@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -118,3 +119,43 @@ def test_the_comment_is_posted_and_the_gate_is_the_status(tmp_path: Path, rule: 
     assert output == f"code={status}"
     gate = subprocess.run([*shell, found["Gate"]["run"]], env={**variables, "CODE": output.removeprefix("code=")})
     assert gate.returncode == status
+
+
+RETUNE = """#!/bin/sh
+echo "$@" >> "$CALLS"
+if [ "$1" = run ]; then exit 0; fi
+if [ -n "$FAILURE" ]; then echo "$FAILURE" >&2; exit 1; fi
+if [ -n "$GARBAGE" ]; then echo "$GARBAGE"; exit 0; fi
+if [ "$(wc -l < "$CALLS")" -le 2 ]; then echo '[{"state": "run"}]'; exit 0; fi
+echo '[{"state": "fresh"}, {"state": "restored"}]'
+"""
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+@pytest.mark.parametrize(
+    ("failure", "garbage", "calls"),
+    [
+        ("", "", ["plan --json"] * 3 + ["run"]),
+        ("error: dvc.yaml is missing.", "", ["plan --json"]),
+        ("", "no JSON", ["plan --json"]),
+    ],
+    ids=["ready at the third look", "plan fails", "plan prints no JSON"],
+)
+def test_waiting_ends_at_once_where_the_plan_fails(
+    tmp_path: Path, failure: str, garbage: str, calls: list[str]
+) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "retune").write_text(RETUNE)
+    (tools / "sleep").write_text("#!/bin/sh\n")
+    for tool in tools.iterdir():
+        tool.chmod(tool.stat().st_mode | stat.S_IEXEC)
+    log = tmp_path / "calls"
+    variables = environment(MODE="wait", CALLS=str(log), FAILURE=failure, GARBAGE=garbage)
+    variables["PATH"] = f"{tools}{os.pathsep}{variables['PATH']}"
+    script = steps("pull-request.yaml", "compare")["Run, or wait for the workers"]["run"]
+    shell = ["bash", "-e", "-c", script]  # what GitHub runs a step with: a pipe's first command may fail
+    done = subprocess.run(shell, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=20)
+    assert log.read_text().splitlines() == calls
+    assert (done.returncode != 0) == bool(failure or garbage)
+    assert failure in done.stderr
