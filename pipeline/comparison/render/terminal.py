@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -25,8 +26,7 @@ STYLES = {
 FEW = 3  # rows, classes and slices that are listed; --markdown and --json have more
 PARAMS = 6
 TEXT = 80  # characters of a text that are shown
-WIDE = 105  # columns that the table needs to have room for plots
-NARROW = 80  # columns below which it has no room at all
+UNLIMITED = 10_000  # columns in which any table fits
 
 
 def render(comparison: Comparison) -> Group:
@@ -48,23 +48,27 @@ def render(comparison: Comparison) -> Group:
 
 
 class MetricsTable:
-    """A row per metric; in a wide terminal its interval is drawn around 0, and in a narrow one it is a sentence."""
+    """A row per metric, with its interval drawn around 0 where there is room; a sentence each where no table fits."""
 
     def __init__(self, rows: Sequence[MetricRow], confidence: float) -> None:
         self._rows = rows
         self._confidence = confidence
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if options.max_width < NARROW:
-            for row in self._rows:
-                yield _text(f"{wording.metric_sentence(row, self._confidence)}{f': {row.verdict}' * bool(row.verdict)}")
-            return
-        wide = options.max_width >= WIDE
+        for drawn in (True, False):
+            table = self._table(drawn=drawn)
+            needed = Measurement.get(console, options.update(max_width=UNLIMITED), table).maximum
+            if needed <= options.max_width:
+                yield table
+                return
+        for row in self._rows:
+            yield _text(_sentence(row, self._confidence))
+
+    def _table(self, *, drawn: bool) -> Table:
         table = Table(box=None, pad_edge=False)
-        drawn = ["interval (│ is 0)"] if wide else []
-        for heading in ("metric", "base", "head", "change", f"{wording.percent(self._confidence)} interval", *drawn):
-            table.add_column(heading, no_wrap=heading != "metric", overflow="fold", vertical="bottom")
-        for heading in ("verdict", "min.\ndetectable"):
+        plot = ["interval (│ is 0)"] if drawn else []
+        interval = f"{wording.percent(self._confidence)} interval"
+        for heading in ("metric", "base", "head", "change", interval, *plot, "verdict", "min.\ndetectable"):
             table.add_column(heading, no_wrap=True, vertical="bottom")
         for row, strip in zip(self._rows, interval_strips(self._rows), strict=True):
             table.add_row(
@@ -73,11 +77,18 @@ class MetricsTable:
                 format_value(row.head),
                 format_change(row.difference),
                 wording.interval(row),
-                *([strip] if wide else []),
+                *([strip] if drawn else []),
                 Text(row.verdict or "", style=STYLES.get(row.verdict or "", "")),
                 "" if row.min_detectable is None else format_value(row.min_detectable),
             )
-        yield table
+        return table
+
+
+def _sentence(row: MetricRow, confidence: float) -> str:
+    """What the table has of a metric."""
+    verdict = f": {row.verdict}" if row.verdict else ""
+    detectable = "" if row.min_detectable is None else f", min. detectable {format_value(row.min_detectable)}"
+    return f"{wording.metric_sentence(row, confidence)}{verdict}{detectable}"
 
 
 def _changes(comparison: Comparison) -> list[Text]:

@@ -1,6 +1,8 @@
 """The comparison in a terminal."""
 
 import dataclasses
+import re
+from collections.abc import Sequence
 
 import pytest
 from rich.console import Console
@@ -9,6 +11,7 @@ from pipeline.comparison.flips import FlippedRow
 from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.render import terminal, wording
 from pipeline.comparison.result import Comparison
+from stages.metrics.names import CAN_LEAD, HEADLINE, OF_NUMBERS, OF_ORDERED, OF_SETS
 from tests.pipeline.comparison.builders import comparison
 
 
@@ -69,13 +72,44 @@ def test_long_lists_are_cut_short_and_say_so() -> None:
     assert "finetune: plain 0, plain 1, plain 2 and 17 more" in text
 
 
-def test_the_numbers_of_long_metrics_are_whole_in_80_columns() -> None:
-    names = ("test.mean_absolute_error", "test.root_mean_squared_error")
-    rows = [MetricRow(name, 25.274, 19.433, -10.864, -0.009, 0.02, "within noise", 12.865) for name in names]
-    table = printed(dataclasses.replace(comparison("plain"), metrics=rows)).partition("note:")[0]
-    assert "…" not in table
-    for number in ("25.274", "19.433", "-5.841", "-10.864 to -0.009", "within noise", "12.865"):
-        assert table.count(number) >= 2, number
+KINDS = {
+    "classes": HEADLINE,
+    "ordered": (*OF_ORDERED, *HEADLINE),
+    "number": OF_NUMBERS,
+    "label_set": OF_SETS,
+    "all": sorted(CAN_LEAD),
+    "a long name": ("mean_absolute_error_of_each_group",),
+}
+
+
+def metrics_at(width: int, names: Sequence[str]) -> str:
+    rows = [MetricRow(f"test.{name}", 25.274, 19.433, -10.864, -0.009, 0.02, "within noise", 12.865) for name in names]
+    return printed(dataclasses.replace(comparison("plain"), metrics=rows), width=width).partition("note:")[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("width", range(40, 121, 4))
+def test_neither_a_metric_s_name_nor_a_number_is_broken_at_any_width(width: int, kind: str) -> None:
+    text = metrics_at(width, KINDS[kind])
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    words = re.split(r"[\s,:]+", text.partition("\n\n")[2])
+    for name in KINDS[kind]:
+        assert words.count(f"test.{name}") == 1, name
+    for number in ("25.274", "19.433", "-5.841", "-10.864", "-0.009", "12.865"):
+        assert words.count(number) == len(KINDS[kind]), number
+
+
+def test_metrics_are_a_table_where_it_fits_and_sentences_elsewhere() -> None:
+    headings = r"^metric +base +head +change +95% interval +verdict +detectable"
+    assert re.search(headings, printed(comparison("plain")), re.MULTILINE)
+    assert "├" in metrics_at(120, KINDS["number"])
+    assert "├" not in metrics_at(96, KINDS["number"])
+    assert "12.865" in metrics_at(96, KINDS["number"])
+    sentence = (
+        "test.subset_accuracy 25.274 -> 19.433, -5.841, 95% interval -10.864 to -0.009: within noise, min. detectable"
+    )
+    assert sentence in " ".join(metrics_at(79, ["subset_accuracy"]).split())
 
 
 @pytest.mark.parametrize(("gain", "shown"), [(35.123, "+35.12"), (-0.52, "-0.52"), (0.00123, "+0.0012"), (0.0, "+0")])
