@@ -1,7 +1,8 @@
 """Training on a CPU: attention as plain products, and dropout by a quarter of the random numbers.
 
-PyTorch draws 64 bits for each element that dropout may drop, where 16 do. Its attention is slow on a CPU while a model
-trains: with dropout it computes in float32 whatever it is given, and without it its fused kernel is slow in bf16.
+PyTorch draws a random number for each element that dropout may drop, where a quarter of its 64 bits is enough. Its
+attention is slow on a CPU while a model trains: with dropout it computes in float32 whatever it is given, and without
+it its fused kernel is slow in bf16.
 benchmarks/finetune.md has the figures.
 """
 
