@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError, create_model
 from ruamel.yaml import YAML
 
 from pipeline.cli import app
+from pipeline.repository.own_code import in_package, own_code
 from stages.kept.code import CODE
 from stages.params import Params, parse_params, parse_yaml
 from stages.paths import Paths
@@ -489,3 +490,17 @@ def test_the_readme_names_commands_that_exist() -> None:
         assert stage in STAGES
     for path in re.findall(r"\]\(((?!http|#)[^)]+)\)", text):
         assert (ROOT / path.partition("#")[0]).exists(), path
+
+
+def test_every_module_that_a_stage_depends_on_is_code_whose_comments_are_no_change() -> None:
+    def read(path: str) -> bytes | None:
+        return (ROOT / path).read_bytes() if (ROOT / path).is_file() else None
+
+    for name in STAGES:
+        command = body(name)["cmd"].replace("${key}", "dataset")
+        code = own_code(command, read)
+        deps = [ROOT / dep for dep in body(name)["deps"] if dep.startswith("stages/")]
+        files = [file for dep in deps for file in (dep.rglob("*.py") if dep.is_dir() else [dep])]
+        paths = [file.relative_to(ROOT).as_posix() for file in files]
+        assert paths
+        assert [path for path in paths if path not in code and not in_package(path, code, read)] == []

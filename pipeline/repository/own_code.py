@@ -1,4 +1,4 @@
-"""Tells code from data: the Python files that a command runs are its scripts and modules, and what they import."""
+"""Tells code from data: what a command runs is the scripts and modules that it names, their packages and imports."""
 
 import ast
 import posixpath
@@ -36,6 +36,22 @@ def own_code(command: str, read: Read) -> frozenset[str]:
                 todo += [file for file in _imported(path, read(path) or b"", base) if read(file) is not None]
         found |= seen
     return frozenset(found)
+
+
+def in_package(path: str, code: frozenset[str], read: Read) -> bool:
+    """Whether a file is a module of a package that a command imports from: code, even if nothing imports it yet.
+
+    Args:
+        path: The file.
+        code: What the command runs, from `own_code`.
+        read: Reads a file of the project.
+    """
+    package = None
+    for folder in with_parents(posixpath.dirname(posixpath.normpath(path))):
+        if read(f"{folder}/__init__.py") is None:
+            break
+        package = folder
+    return f"{package}/__init__.py" in code
 
 
 def names_path(values: Any, path: str) -> bool:

@@ -22,7 +22,7 @@ from pipeline.repository.leftovers import find_leftovers
 from pipeline.repository.lock import RawEntry, hold_dvc, parse_entry, parse_lock
 from pipeline.repository.memory import read_memory
 from pipeline.repository.opening import open_repo
-from pipeline.repository.own_code import names_path, own_code
+from pipeline.repository.own_code import in_package, names_path, own_code
 from pipeline.repository.snapshot import MISSING, ModelRows, Recorded, Run
 from pipeline.repository.sources import Source, find_sources, with_sources
 from pipeline.repository.sources import State as SourceState
@@ -147,8 +147,9 @@ class Project:
 
     def only_comments(self, stage: Stage, path: str, before: Digest) -> bool:
         """See `Snapshot.only_comments`."""
+        code = self._own_code(stage.cmd)
         return (
-            posixpath.normpath(path) in self._own_code(stage.cmd)
+            (posixpath.normpath(path) in code or in_package(path, code, self._read_code))
             and not names_path(self._values(stage), path)
             and self._same_code(path, before.md5)
             and not any(map(self._reads_code, self._code(stage.deps)))

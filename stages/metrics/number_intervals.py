@@ -24,6 +24,7 @@ from stages.metrics.tilting import mean_ends
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+WITH_UNIT = ("mean_absolute_error", "root_mean_squared_error")  # the other metrics are the same in any unit
 FARTHER = 2.0  # times as far as the row: chosen by benchmarks/statistics_number_intervals.py
 
 
@@ -37,6 +38,7 @@ class Atoms:
         models: What each model predicts for them; shape (models, atoms).
         weights: Of the atoms, with a sum of 1; shape (atoms,).
         groups: Equal for rows that belong together; shape (rows,). None: each row is its own.
+        unit: Of numbers and predictions: a power of two, so that no digit is lost, near the largest number.
     """
 
     rows: int
@@ -44,6 +46,7 @@ class Atoms:
     models: Floats
     weights: Floats
     groups: Ints | None
+    unit: float
 
 
 def measure_numbers(
@@ -89,8 +92,9 @@ def _atoms(numbers: Floats, models: Floats, expected: Floats, groups: Ints | Non
         groups: Of the rows; shape (rows,).
     """
     rows, centre = len(numbers), float(numbers.mean())  # a sum of squares loses fewer digits around it
+    unit = 2.0 ** math.frexp(float(np.abs(numbers - centre).max()))[1]
     taken = np.unique(np.linspace(0, rows - 1, min(rows, MOST_ROWS)).round().astype(np.int64))
-    y, preds, middle = numbers - centre, models - centre, expected[taken] - centre
+    y, preds, middle = ((values - centre) / unit for values in (numbers, models, expected[taken]))
     error = y[taken] - middle
     larger, opposite = middle + FARTHER * error, middle - FARTHER * error
     out = y[taken] + (FARTHER - 1) * (middle - middle.mean())
@@ -103,6 +107,7 @@ def _atoms(numbers: Floats, models: Floats, expected: Floats, groups: Ints | Non
         np.concatenate([preds, of_models, of_models, of_models_out], axis=1),
         weights / weights.sum(),
         groups,
+        unit,
     )
 
 
@@ -121,7 +126,8 @@ def _estimate(atoms: Atoms, signs: Floats, confidence: float) -> dict[str, Estim
     scores = [number_scores(weights, atoms.numbers, preds) for preds in atoms.models]
     estimates = {}
     for place, name in enumerate(METRICS):
-        values = signs @ np.stack([of_model[name] for of_model in scores])
+        unit = atoms.unit if name in WITH_UNIT else 1.0
+        values = unit * (signs @ np.stack([of_model[name] for of_model in scores]))
         value, ends = float(values[0]), values[1 + 2 * place : 3 + 2 * place].tolist()
-        estimates[name] = Estimate(value, min(value, *ends), max(value, *ends), errors[name])
+        estimates[name] = Estimate(value, min(value, *ends), max(value, *ends), unit * errors[name])
     return estimates

@@ -18,7 +18,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 ATTENTION = "sdpa"  # transformers' name of the attention that is replaced
-MOST_TOKENS = 256  # without dropout the fused kernel keeps no scores of all pairs of tokens; longer rows need that
+MOST_TOKENS = 256  # without dropout: longer rows need the fused kernel, which keeps no scores of all pairs of tokens
 LEVELS = 1 << 16  # of a random number
 DTYPES = (torch.float32, torch.bfloat16)
 
@@ -97,16 +97,34 @@ def attention(
             **kwargs,
         )
         return attended
-    scores = torch.matmul(query, key.transpose(2, 3))
+    dtype = _computed_in(query)
     factor = query.shape[-1] ** -0.5 if scaling is None else scaling
-    bias = None if attention_mask is None else _bias(attention_mask, scores.dtype)
+    bias = None if attention_mask is None else _bias(attention_mask)
     if position_bias is not None:
         bias = position_bias if bias is None else position_bias + bias
-    scores = scores * factor if bias is None else torch.add(bias.to(scores.dtype), scores, alpha=factor)
-    weights = torch.softmax(scores, dim=-1)
-    if dropout:
-        weights = weights * kept(weights.shape, dropout, weights.dtype)
-    return torch.matmul(weights, value).transpose(1, 2).contiguous(), None
+    with torch.autocast("cpu", enabled=False):
+        query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
+        products: Tensor = Scores.apply(query, key)  # type: ignore[no-untyped-call]
+        scores = products * factor if bias is None else torch.add(bias.float(), products, alpha=factor)
+        weights = torch.softmax(scores, dim=-1).to(dtype)
+        if dropout:
+            weights = weights * kept(weights.shape, dropout, dtype)
+        return torch.matmul(weights, value).transpose(1, 2).contiguous(), None
+
+
+class Scores(torch.autograd.Function):
+    """The products of queries and keys, in float32 whatever they are in: large ones lose much when rounded to bf16."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor) -> Tensor:
+        ctx.save_for_backward(query, key)
+        return torch.matmul(query.float(), key.float().transpose(2, 3))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        query, key = ctx.saved_tensors
+        grad = grads[0].to(query.dtype)
+        return torch.matmul(grad, key), torch.matmul(grad.transpose(2, 3), query)
 
 
 def _is_slower(
@@ -123,12 +141,15 @@ def _is_slower(
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     if key.shape[1] != query.shape[1] or (causal and attention_mask is None and query.shape[2] > 1):
         return False
-    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
-    return dropout > 0 or (dtype == torch.bfloat16 and key.shape[2] <= MOST_TOKENS)
+    return dropout > 0 or (_computed_in(query) == torch.bfloat16 and key.shape[2] <= MOST_TOKENS)
 
 
-def _bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+def _computed_in(query: Tensor) -> torch.dtype:
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
+
+
+def _bias(mask: Tensor) -> Tensor:
     """Return what a mask adds to the scores: 0 where it is true and the lowest number elsewhere, or what it holds."""
     if mask.dtype != torch.bool:
         return mask
-    return torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)
+    return torch.zeros(mask.shape).masked_fill_(~mask, torch.finfo(torch.float32).min)

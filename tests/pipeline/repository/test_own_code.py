@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.repository.own_code import names_path, own_code
+from pipeline.repository.own_code import in_package, names_path, own_code
 
 FILES = {
     "work.py": "import lib.names\nfrom pack import part\n",
@@ -45,6 +45,26 @@ def test_code_is_what_the_command_names_and_what_that_imports(command: str) -> N
         return FILES[path].encode() if path in FILES else None
 
     assert own_code(command, read) == COMMANDS[command]
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("pack/other.py", True),  # of the package that runs, and imported by nothing
+        ("./pack/deep/new.py", True),
+        ("pack/texts/s9.py", False),  # a folder without __init__.py
+        ("packed/texts.py", False),  # a package that nothing imports from
+        ("texts/s9.py", False),
+        ("s9.py", False),
+    ],
+)
+def test_a_module_of_a_package_that_runs_is_code(path: str, code: bool) -> None:
+    files = {**FILES, "pack/deep/new.py": "", "pack/texts/s9.py": "", "packed/__init__.py": "", "packed/texts.py": ""}
+
+    def read(name: str) -> bytes | None:
+        return files[name].encode() if name in files else None
+
+    assert in_package(path, own_code("python -m pack.part", read), read) is code
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from sklearn import metrics
 
 from benchmarks.statistics_number_intervals import Cell, find_truth, simulate
 from stages.metrics.names import value_range
-from stages.metrics.number_intervals import measure_numbers, number_differences
+from stages.metrics.number_intervals import WITH_UNIT, measure_numbers, number_differences
 from stages.metrics.regression import METRICS
 
 CELLS = [
@@ -88,3 +88,17 @@ def test_an_interval_is_around_its_value_and_within_the_range(
     for name, interval in number_differences(numbers, preds, 0 * numbers, groups=groups, confidence=0.95).items():
         assert interval.low <= interval.value <= interval.high, name
         assert np.isfinite(dataclasses.astuple(interval)).all(), name
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e-12, 1e-9, 1e-3, 1e9, 1e200])
+def test_intervals_are_the_same_in_any_unit(scale: float) -> None:
+    generator = np.random.default_rng(0)
+    numbers = generator.normal(size=200)
+    model = numbers + 0.3 * generator.normal(size=200)
+    plain = measure_numbers(numbers, [model], confidence=0.95)
+    scaled = measure_numbers(numbers * scale, [model * scale], confidence=0.95)
+    for name, estimate in plain.items():
+        unit = scale if name in WITH_UNIT else 1.0
+        expected = [value * unit for value in (estimate.value, estimate.low, estimate.high, estimate.error)]
+        found = scaled[name]
+        assert [found.value, found.low, found.high, found.error] == pytest.approx(expected, rel=1e-6, abs=0)
