@@ -16,6 +16,7 @@ from torch.func import functional_call
 from torch.optim import Optimizer
 
 from stages.finetune.batches import NOT_FOR_THE_MODEL
+from stages.finetune.training.optimizer import clip_in_step
 from stages.model.packed import FILLED_TOKENS
 
 log = logging.getLogger(__name__)
@@ -96,8 +97,7 @@ class Steps:
         for (weight, _), grad in zip(pairs, full, strict=True):
             weight.grad = grad
         if self.gradient_clip:
-            norm = nn.utils.get_total_norm(full)
-            self.optimizer.grad_scale = (norm + 1e-6).div(self.gradient_clip).clamp(min=1.0)  # type: ignore[attr-defined]
+            clip_in_step(self.optimizer, full, self.gradient_clip)
         self.optimizer.step()
         self.optimizer.grad_scale = None  # type: ignore[attr-defined]
         for weight, _ in pairs:

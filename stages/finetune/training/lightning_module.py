@@ -14,7 +14,7 @@ from stages.errors import TrainingError
 from stages.finetune.acceleration.steps import Steps
 from stages.finetune.batches import NOT_FOR_THE_MODEL, STEP_LABELS, TIMES
 from stages.finetune.methods import unfreeze, wrong_modes
-from stages.finetune.training.optimizer import make_schedule, parameter_groups
+from stages.finetune.training.optimizer import clip_in_step, make_schedule, parameter_groups
 from stages.finetune.training.weighted_mean import WeightedMean
 from stages.model.packed import attends_packed
 from stages.schema import Finetune
@@ -175,7 +175,10 @@ class FinetuneModule(LightningModule):
     ) -> None:
         """Clip by norm, also in bf16, where Lightning refuses to clip for a fused optimizer as if it were fp16."""
         plugin = self.trainer.precision_plugin
-        if isinstance(plugin, MixedPrecision) and plugin.scaler is None and gradient_clip_val:
+        if self.device.type == "cpu" and optimizer.defaults["fused"] and gradient_clip_val:
+            grads = [weight.grad for weight in self.parameters() if weight.grad is not None]
+            clip_in_step(optimizer, grads, gradient_clip_val)
+        elif isinstance(plugin, MixedPrecision) and plugin.scaler is None and gradient_clip_val:
             nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
         else:
             super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)

@@ -1,9 +1,10 @@
 """What AdamW is given: groups of parameters with their weight decay and rate, and the rate at every step."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel, get_scheduler
@@ -57,6 +58,18 @@ def make_schedule(optimizer: Optimizer, *, kind: str, steps: int, warmup_ratio: 
         warnings.simplefilter("ignore", UserWarning)
         rates.step()  # transformers' first rate is 0: leave it out, so that the first step trains
     return rates
+
+
+def clip_in_step(optimizer: Optimizer, grads: Sequence[Tensor], largest_norm: float) -> None:
+    """Let the next step of fused AdamW divide gradients by what clips them as it reads them, without a pass of its own.
+
+    Args:
+        optimizer: Fused AdamW of the weights.
+        grads: The gradients of all weights.
+        largest_norm: Of all gradients together.
+    """
+    norm = nn.utils.get_total_norm(grads)
+    optimizer.grad_scale = (norm + 1e-6).div(largest_norm).clamp(min=1.0)  # type: ignore[attr-defined]
 
 
 def _by_rate(model: PreTrainedModel, learning_rate: float, layer_decay: float) -> dict[float, list[nn.Parameter]]:

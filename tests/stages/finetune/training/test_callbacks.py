@@ -5,14 +5,16 @@ import pytest
 import torch
 
 from stages.errors import TrainingError
+from stages.finetune.training import checkpoints
 from stages.paths import Paths
 from tests.stages.finetune.runs import build, train
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_stops_and_names_rows_and_leaves_the_last_good_checkpoint(
-    paths: Paths, value: float
+    paths: Paths, value: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(checkpoints, "EPOCH_SECONDS", 0)
     module = build(paths)
     step = module.training_step
 
