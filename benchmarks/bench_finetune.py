@@ -6,7 +6,7 @@ loop    CoLA, one epoch, batch 32, max 64: the training loop against the Trainer
         where the CPU has units for bf16, which ours takes, also ours in float32 and the Trainer in bf16
 frozen  SMS spam, 10 epochs of a head of 512, a seed each time: features once against the encoder in every epoch
 memory  peak memory of the stage with 10 thousand and with 100 thousand rows
-steps   CoLA and SMS spam, 20 steps on one thread: our dropout and attention against PyTorch's, in 8 pairs
+steps   CoLA and SMS spam, 20 steps on one thread: our dropout and attention against PyTorch's, in 4 pairs
 mcc     CoLA, 4 epochs, test MCC over seeds, ours and the Trainer's (hours on a CPU; not part of the default)
 
 Without names: loop, frozen and memory. The runs of a pair alternate; the tables show medians. benchmarks/README.md
@@ -45,7 +45,7 @@ from stages.params import read_params
 from stages.paths import Paths
 from stages.tokens import open_tokens
 
-PAIRS, STEPS = 8, 20
+PAIRS, STEPS = 4, 20
 LAYER_PARAMETERS = 10_646_784  # of MiniLM's six layers, which is where its products are
 FILES = {  # the published data that each part reads
     "loop": [published_data.COLA],
