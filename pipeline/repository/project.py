@@ -6,12 +6,11 @@ the workspace goes through the `dvc` command (`pipeline/execution/stage_process.
 
 import contextlib
 import functools
-import posixpath
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.repository.code_changes import reads_code, same_code
+from pipeline.repository.comment_changes import CommentChanges
 from pipeline.repository.digests import Digest, Digests, PathIndex, folder_digest
 from pipeline.repository.durations import known_duration, read_durations, read_lengths, read_runs
 from pipeline.repository.dvc_yaml import check_keys, read_graph, read_params, read_section
@@ -22,12 +21,10 @@ from pipeline.repository.leftovers import find_leftovers
 from pipeline.repository.lock import RawEntry, hold_dvc, parse_entry, parse_lock
 from pipeline.repository.memory import read_memory
 from pipeline.repository.opening import open_repo
-from pipeline.repository.own_code import in_package, names_path, own_code
 from pipeline.repository.snapshot import MISSING, ModelRows, Recorded, Run
 from pipeline.repository.sources import Source, find_sources, with_sources
 from pipeline.repository.sources import State as SourceState
 from pipeline.repository.storage.store import Store
-from stages.errors import PipelineError
 from stages.paths import Paths
 
 
@@ -68,6 +65,7 @@ class Project:
         if rev is None:  # of another revision nothing runs
             check_keys(self.graph, self._params)
         self._outs = {out for stage in self.graph.stages for out in stage.outs}
+        self._comments = CommentChanges(self._tree, self._outs)
         self._lock = self._read_lock()
         self._durations, self._runs = read_durations(root), read_runs(root)
 
@@ -147,42 +145,10 @@ class Project:
 
     def only_comments(self, stage: Stage, path: str, before: Digest) -> bool:
         """See `Snapshot.only_comments`."""
-        code = self._own_code(stage.cmd)
-        return (
-            (posixpath.normpath(path) in code or in_package(path, code, self._read_code))
-            and not names_path(self._values(stage), path)
-            and self._same_code(path, before.md5)
-            and not any(map(self._reads_code, self._code(stage.deps)))
-        )
+        return self._comments.only_comments(stage, path, before.md5, self._values(stage))
 
     def _values(self, stage: Stage) -> list[Any]:
         return [self.param(file, key) for file, keys in stage.params.items() for key in keys or ("",)]
-
-    @functools.cache  # noqa: B019
-    def _own_code(self, command: str) -> frozenset[str]:
-        return own_code(command, self._read_code)
-
-    @functools.cache  # noqa: B019
-    def _read_code(self, path: str) -> bytes | None:
-        with contextlib.suppress(PipelineError):  # too large to be code
-            return self._tree.read_bytes(path) if self._tree.is_file(path) else None
-        return None
-
-    @functools.cache  # noqa: B019
-    def _same_code(self, path: str, md5: str) -> bool:
-        now, before = self._tree.read_bytes(path), self._tree.former_content(path, md5)
-        return now is not None and before is not None and same_code(before, now)
-
-    @functools.cache  # noqa: B019
-    def _code(self, deps: tuple[str, ...]) -> tuple[str, ...]:
-        """The Python files among dependencies and in them; what a stage writes is no code."""
-        sources = [dep for dep in deps if dep not in self._outs]
-        inside = [f"{dep}/{name}" for dep in sources if not dep.endswith(".py") for name in self._tree.files(dep)]
-        return tuple(path for path in [*sources, *inside] if path.endswith(".py"))
-
-    @functools.cache  # noqa: B019
-    def _reads_code(self, path: str) -> bool:
-        return reads_code(self._tree.read_bytes(path) or b"")
 
     def param(self, file: str, key: str) -> Any:
         """See `Snapshot.param`."""
