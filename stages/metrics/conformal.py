@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+
+from stages.metrics.exact_share import exact_interval
 
 Floats = NDArray[np.float64]
 
@@ -40,8 +41,5 @@ def half_width(errors: Floats, confidence: float) -> float | None:
 
 def coverage(errors: Floats, width: float, *, confidence: float) -> Coverage:
     """Return the share of the rows (0 to 1) whose absolute error is at most `width`, with its interval."""
-    rows, inside = len(errors), int((errors <= width).sum())
-    tail = (1 - confidence) / 2
-    low = float(beta.ppf(tail, inside, rows - inside + 1)) if inside else 0.0
-    high = float(beta.ppf(1 - tail, inside + 1, rows - inside)) if inside < rows else 1.0
-    return Coverage(inside / rows, low, high)
+    share = float((errors <= width).mean())
+    return Coverage(share, *exact_interval(share, len(errors), (1 - confidence) / 2))

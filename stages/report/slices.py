@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
 from stages.metrics.classification import count_scores
+from stages.metrics.exact_share import exact_interval
 from stages.metrics.names import OF_ORDERED
 from stages.metrics.slices import Slices
 from stages.metrics.summary import exact
@@ -82,7 +82,7 @@ def score_slices(
     tail = (1 - confidence) / 2 / len(slices)
     scores = {}
     for number, (key, mask) in enumerate(slices.items()):
-        low, high = _exact_interval(mistakes[number] / rows[number], rows[number] / alike, tail)
+        low, high = exact_interval(mistakes[number] / rows[number], rows[number] / alike, tail)
         share = expected[number] / rows[number]
         scores[key] = SliceScore(
             rows=int(rows[number]),
@@ -144,10 +144,3 @@ def _metric(predictions: Predictions, mask: Mask, metric: str, *, num_labels: in
     counts = np.ones(len(labels), dtype=np.int64)
     scores = count_scores(counts, labels, preds, num_labels=num_labels, ordered=metric in OF_ORDERED)
     return exact(scores[metric])
-
-
-def _exact_interval(share: float, rows: float, tail: float) -> tuple[float, float]:
-    """The shares of which one this small, or this large, is drawn with probability `tail`."""
-    wrong, right = share * rows, (1 - share) * rows
-    low = float(betaincinv(wrong, right + 1, tail)) if wrong else 0.0
-    return low, float(betaincinv(wrong + 1, right, 1 - tail)) if right else 1.0
