@@ -7,6 +7,7 @@ from stages.metrics.estimates import measure
 from stages.params import Params
 from stages.paths import Paths
 from stages.report.baselines import predict_baselines, score_baselines
+from stages.report.every_metrics import Findings
 from stages.report.folds import FoldAnswers, FoldScore, read_folds
 from stages.report.judged import Judged, judged_by_seeds
 from stages.report.metrics import Metrics, compute_metrics
@@ -24,15 +25,14 @@ def analyse(params: Params, paths: Paths, results: Results) -> tuple[Metrics, li
     slices = read_slices(paths, results.predictions)
     folds = read_folds(paths, params.crossfit)
     suspects = find_suspects(_judged(results, folds), results.labels, ordered=results.ordered)
-    metrics = compute_metrics(
-        results,
-        bootstrap,
+    findings = Findings(
         baselines=score_baselines(results, baselines, bootstrap),
         slices=score_slices(slices, results.predictions, results.metric, confidence=options.confidence),
         suspects=suspects,
         notes=read_json(paths.split_stats)["notes"],
         crossfit=None if folds is None else _score(folds, bootstrap, ordered=results.ordered),
     )
+    metrics = compute_metrics(results, bootstrap, findings)
     return metrics, suspects
 
 

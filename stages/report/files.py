@@ -6,10 +6,10 @@ from typing import Any
 
 from stages.files import write_json, write_text
 from stages.paths import Paths
-from stages.report.folds import metrics_json
-from stages.report.headline import AllMetrics, headline
+from stages.report.every_metrics import EveryMetrics
+from stages.report.headline import headline
 from stages.report.render.page import render
-from stages.report.results import AllSeeds
+from stages.report.seeds import AllSeeds
 from stages.report.suspects import Line, suspects_csv
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def write_files(
     paths: Paths,
     results: AllSeeds[Any],
-    metrics: AllMetrics,
+    metrics: EveryMetrics,
     context: object,
     *,
     template: str,
@@ -39,6 +39,6 @@ def write_files(
     write_text(paths.report / "report.html", render(f"{template}.html.j2", context))
     write_text(paths.report / "report.md", render(f"{template}.md.j2", context))
     write_text(paths.report / "suspects.csv", suspects_csv(columns, suspects))
-    write_json(paths.all_metrics, metrics_json(metrics))
+    write_json(paths.all_metrics, metrics.as_json())
     write_json(paths.headline, headline(metrics, results))
     log.info("best seed on val: %s; report: %s", results.champion.seed, paths.report / "report.html")

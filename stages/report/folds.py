@@ -1,6 +1,5 @@
 """All rows of train, val and test, each answered by the model of its fold, which was not trained on it."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,12 +103,6 @@ class FoldScore:
         """Return the score of all folds from the estimates of the metrics."""
         metrics = {name: MetricValue(*map(exact, (e.value, e.low, e.high))) for name, e in estimates.items()}
         return cls(folds.method, len(np.unique(folds.fold)), len(folds.ids), metrics)
-
-
-def metrics_json(metrics: Any) -> dict[str, Any]:
-    """Return the content of metrics.json, whatever the kind of target; without folds it has no `crossfit`."""
-    content = dataclasses.asdict(metrics)
-    return content if content["crossfit"] else {key: value for key, value in content.items() if key != "crossfit"}
 
 
 def read_folds(paths: Paths, options: Crossfit) -> FoldAnswers | None:

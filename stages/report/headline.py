@@ -1,30 +1,13 @@
 """headline.json: the few metrics that DVC shows as metrics and git keeps; all others are in metrics.json."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from stages.metrics.names import headline_metrics
-from stages.metrics.summary import MetricSummary
-from stages.report.results import AllSeeds
+from stages.report.every_metrics import EveryMetrics
+from stages.report.seeds import AllSeeds
 
 
-class AllMetrics(Protocol):
-    """The contents of metrics.json, whatever the kind of target."""
-
-    @property
-    def val(self) -> Mapping[str, MetricSummary]:
-        """Every metric over all seeds; empty without rows."""
-
-    @property
-    def test(self) -> Mapping[str, MetricSummary]:
-        """Every metric over all seeds; empty without rows."""
-
-    @property
-    def collapsed(self) -> Mapping[str, str]:
-        """By seed, what its model predicts for every row."""
-
-
-def headline(metrics: AllMetrics, results: AllSeeds[Any]) -> dict[str, Any]:
+def headline(metrics: EveryMetrics, results: AllSeeds[Any]) -> dict[str, Any]:
     """Return the content of headline.json.
 
     DVC shows every number as a column, and no list: so each seed's value is in the file, but not among the columns.

@@ -6,6 +6,7 @@ from stages.metrics.label_set_intervals import SetModel, measure_sets
 from stages.metrics.set_rule import SetRule, fit_set_temperature
 from stages.params import Params
 from stages.paths import Paths
+from stages.report.every_metrics import Findings
 from stages.report.files import write_files
 from stages.report.folds import FoldAnswers, FoldScore, read_folds
 from stages.report.judged import Judged, judged_by_seeds
@@ -28,9 +29,7 @@ def write_report(params: Params, paths: Paths) -> None:
     folds = read_folds(paths, params.crossfit)
     suspects = find_suspects(_judged(results, folds), results.labels)
     baselines = predict_baselines(paths, results, max_train_rows=params.report.baseline_rows)
-    metrics = compute_metrics(
-        results,
-        bootstrap,
+    findings = Findings(
         baselines=score_baselines(results, baselines, bootstrap),
         slices=score_slices(
             read_slices(paths, results.predictions), results.predictions, confidence=options.confidence
@@ -39,6 +38,7 @@ def write_report(params: Params, paths: Paths) -> None:
         notes=read_json(paths.split_stats)["notes"],
         crossfit=None if folds is None else _score(folds, bootstrap),
     )
+    metrics = compute_metrics(results, bootstrap, findings)
     context = build_context(params, paths, results, metrics, suspects)
     calibration = {
         "temperature": metrics.champion.temperature,

@@ -1,6 +1,6 @@
-"""The contents of metrics.json: every number of the report, computed once."""
+"""metrics.json of classes: every number of the report, computed once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +9,10 @@ from stages.metrics.bootstrap import Bootstrap, Estimate
 from stages.metrics.classification import per_class
 from stages.metrics.estimates import measure
 from stages.metrics.rule import Trial
-from stages.metrics.summary import MetricSummary, MetricValue, exact
-from stages.report.baselines import BaselineScore
-from stages.report.folds import FoldScore
-from stages.report.results import Results, only_answer
+from stages.metrics.summary import MetricValue, exact
+from stages.report.every_metrics import EveryMetrics, Findings, collapsed_seeds, compute_shared, stuck_seeds
+from stages.report.results import Results
 from stages.report.slices import SliceScore
-from stages.report.summary import summarise_seeds
-from stages.report.suspects import Suspect
 
 
 @dataclass(frozen=True)
@@ -50,83 +47,39 @@ class ClassScore:
     support: int  # rows with this label
 
 
-@dataclass(frozen=True)
-class Metrics:
-    """metrics.json: each field is a key, in this order.
+@dataclass(frozen=True, kw_only=True)
+class Metrics(EveryMetrics):
+    """metrics.json of classes.
 
     Args:
-        metric: That leads, and chose the champion on val (`evaluate.metric`).
-        seeds: That the means are of.
         champion: The model that the report is about, which ships.
-        notes: What is unusual about the splits, a sentence each.
-        collapsed: By seed, the label that its model predicts for every row of val and test, which have several; a seed
-            whose model predicts several is not there.
+        slices: By column and value.
         stuck: By seed, a sentence on a loss that did not get below that of a constant answer, with what to change.
-        val: Every metric over all seeds.
-        test: Every metric over all seeds.
-        seeds_share_of_variance: By metric on test (0 to 1); empty with one seed.
-        baselines: By baseline and metric.
         per_class: By label.
         averages: macro and weighted.
-        slices: By column and value.
         mistakes: Rows of the report's split, and how many are predicted wrong.
-        suspects: Rows of val and test, or with folds all rows, and how many have a suspicious label.
-        crossfit: The models of the folds on all rows; None, and no key, without folds.
     """
 
-    metric: str
-    seeds: list[int]
     champion: Champion
-    notes: list[str]
-    collapsed: dict[str, str]
+    slices: Mapping[str, Mapping[str, SliceScore]]
     stuck: dict[str, str]
-    val: dict[str, MetricSummary]
-    test: dict[str, MetricSummary]
-    seeds_share_of_variance: dict[str, float]
-    baselines: dict[str, dict[str, BaselineScore]]
     per_class: dict[str, ClassScore]
     averages: dict[str, ClassScore]
-    slices: dict[str, dict[str, SliceScore]]
     mistakes: dict[str, int]
-    suspects: dict[str, int]
-    crossfit: FoldScore | None = None
 
 
-def compute_metrics(
-    results: Results,
-    bootstrap: Bootstrap,
-    *,
-    baselines: dict[str, dict[str, BaselineScore]],
-    slices: dict[str, dict[str, SliceScore]],
-    suspects: Sequence[Suspect],
-    notes: Sequence[str],
-    crossfit: FoldScore | None = None,
-) -> Metrics:
+def compute_metrics(results: Results, bootstrap: Bootstrap, findings: Findings) -> Metrics:
     """Return the contents of metrics.json.
 
     Args:
         results: Of all seeds.
         bootstrap: Of the intervals.
-        baselines: From `score_baselines`.
-        slices: From `score_slices`.
-        suspects: Rows whose label is probably wrong.
-        notes: What is unusual about the splits.
-        crossfit: The models of the folds on all rows; None: there are no folds.
+        findings: What else the report says.
     """
     champion, predictions = results.champion, results.predictions
-    val, _ = summarise_seeds(results, "val", bootstrap, measure_seeds)
-    test, shares = summarise_seeds(results, "test", bootstrap, measure_seeds)
-    per_class, averages = _class_scores(results)
+    by_class, averages = _class_scores(results)
     return Metrics(
-        metric=results.metric,
-        seeds=[result.seed for result in results.seeds],
-        notes=list(notes),
-        collapsed={
-            str(result.seed): results.labels[answer]
-            for result in results.seeds
-            if (answer := only_answer(result)) is not None
-        },
-        stuck={str(result.seed): result.stuck for result in results.seeds if result.stuck},
+        **compute_shared(results, bootstrap, findings, measure_seeds),
         champion=Champion(
             seed=champion.seed,
             temperature=champion.rule.temperature,
@@ -135,19 +88,11 @@ def compute_metrics(
             test=champion.metrics["test"],
             val=champion.metrics["val"],
         ),
-        val=val,
-        test=test,
-        seeds_share_of_variance=shares,
-        baselines=baselines,
-        per_class=per_class,
+        collapsed=collapsed_seeds(results, lambda answer: results.labels[answer]),
+        stuck=stuck_seeds(results),
+        per_class=by_class,
         averages=averages,
-        slices=slices,
         mistakes={"rows": len(predictions), "wrong": int((predictions.preds != predictions.labels).sum())},
-        suspects={
-            "rows": crossfit.rows if crossfit else sum(map(len, champion.predictions.values())),
-            "found": len(suspects),
-        },
-        crossfit=crossfit,
     )
 
 

@@ -7,6 +7,7 @@ from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.number_intervals import measure_numbers
 from stages.params import Params
 from stages.paths import Paths
+from stages.report.every_metrics import Findings
 from stages.report.files import write_files
 from stages.report.folds import FoldAnswers, FoldScore, read_folds
 from stages.report.judged import judged_by_seeds
@@ -36,15 +37,14 @@ def write_report(params: Params, paths: Paths) -> None:
         results.predictions.groups,
         confidence=options.confidence,
     )
-    metrics = compute_metrics(
-        results,
-        bootstrap,
+    findings = Findings(
         baselines=score_baselines(results, baselines, confidence=options.confidence),
         slices=slices,
         suspects=suspects,
         notes=read_json(paths.split_stats)["notes"],
         crossfit=None if folds is None else _score(folds, options.confidence),
     )
+    metrics = compute_metrics(results, bootstrap, findings)
     context = build_context(params, paths, results, metrics, ranked=ranked, suspects=suspects)
     champion = results.champion
     calibration = {

@@ -13,7 +13,7 @@ from stages.metrics.bootstrap import NORMAL, Bootstrap, Estimate
 from stages.metrics.names import value_range
 from stages.metrics.seeds import seed_variance
 from stages.metrics.summary import MetricSummary, MetricValue, exact
-from stages.report.results import AllSeeds
+from stages.report.seeds import AllSeeds
 
 Seeds = TypeVar("Seeds", bound=AllSeeds[Any])
 

@@ -15,7 +15,8 @@ from stages.report.charts.curves import batch_mcc, precision_recall
 from stages.report.charts.interval import IntervalChart, interval_chart
 from stages.report.charts.lines import LineChart, epoch_chart, unit_chart
 from stages.report.metrics import Metrics
-from stages.report.results import AllSeeds, Results
+from stages.report.results import Results
+from stages.report.seeds import AllSeeds
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]

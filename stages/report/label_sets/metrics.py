@@ -1,19 +1,15 @@
 """metrics.json where a row has any number of labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stages.metrics.bootstrap import Bootstrap, Estimate
 from stages.metrics.label_set_intervals import measure_sets
 from stages.metrics.rule import Trial
-from stages.metrics.summary import MetricSummary, MetricValue
-from stages.report.baselines import BaselineScore
-from stages.report.folds import FoldScore
-from stages.report.label_sets.answers import Suspect
+from stages.metrics.summary import MetricValue
+from stages.report.every_metrics import EveryMetrics, Findings, collapsed_seeds, compute_shared, stuck_seeds
 from stages.report.label_sets.results import LabelScore, Results
 from stages.report.label_sets.slices import SliceScore
-from stages.report.results import only_answer
-from stages.report.summary import summarise_seeds
 from stages.row_labels import describe_labels
 
 
@@ -38,66 +34,33 @@ class Champion:
     val: dict[str, MetricValue]
 
 
-@dataclass(frozen=True)
-class Metrics:
-    """metrics.json: each field is a key, in this order.
+@dataclass(frozen=True, kw_only=True)
+class Metrics(EveryMetrics):
+    """metrics.json of label sets.
 
     Args:
-        target: What the label is.
-        metric: That leads, and chose the champion on val (`evaluate.metric`).
-        seeds: That the means are of.
         champion: The model that the report is about, which ships.
-        notes: What is unusual about the splits, a sentence each.
-        collapsed: By seed, the set that its model predicts for every row of val and test.
-        stuck: By seed, a sentence where the loss did not get below that of a constant answer.
-        val: Every metric over all seeds.
-        test: Every metric over all seeds.
-        seeds_share_of_variance: By metric on test (0 to 1); empty with one seed.
-        baselines: By baseline and metric.
-        per_label: The champion's, on the report's split.
         slices: By column and value.
+        target: What the label is.
+        stuck: By seed, a sentence where the loss did not get below that of a constant answer.
+        per_label: The champion's, on the report's split.
         mistakes: Rows of the report's split, those whose set is predicted wrong, and wrong answers about a label.
-        suspects: Rows of val and test, or with folds all rows, and how many answers about a label are in doubt.
-        crossfit: The models of the folds on all rows; None, and no key, without folds.
     """
 
-    target: str
-    metric: str
-    seeds: list[int]
     champion: Champion
-    notes: list[str]
-    collapsed: dict[str, str]
+    slices: Mapping[str, Mapping[str, SliceScore]]
+    target: str = "label_set"
     stuck: dict[str, str]
-    val: dict[str, MetricSummary]
-    test: dict[str, MetricSummary]
-    seeds_share_of_variance: dict[str, float]
-    baselines: dict[str, dict[str, BaselineScore]]
     per_label: dict[str, LabelScore]
-    slices: dict[str, dict[str, SliceScore]]
     mistakes: dict[str, int]
-    suspects: dict[str, int]
-    crossfit: FoldScore | None = None
 
 
-def compute_metrics(
-    results: Results,
-    bootstrap: Bootstrap,
-    *,
-    baselines: dict[str, dict[str, BaselineScore]],
-    slices: dict[str, dict[str, SliceScore]],
-    suspects: Sequence[Suspect],
-    notes: Sequence[str],
-    crossfit: FoldScore | None = None,
-) -> Metrics:
-    """Return the contents of metrics.json; arguments as the attributes of `Metrics`."""
+def compute_metrics(results: Results, bootstrap: Bootstrap, findings: Findings) -> Metrics:
+    """Return the contents of metrics.json; arguments as of classes."""
     champion, predictions = results.champion, results.predictions
-    val, _ = summarise_seeds(results, "val", bootstrap, measure_seeds)
-    test, shares = summarise_seeds(results, "test", bootstrap, measure_seeds)
     wrong = predictions.preds != predictions.labels
     return Metrics(
-        target="label_set",
-        metric=results.metric,
-        seeds=[result.seed for result in results.seeds],
+        **compute_shared(results, bootstrap, findings, measure_seeds),
         champion=Champion(
             seed=champion.seed,
             temperature=champion.rule.temperature,
@@ -106,25 +69,10 @@ def compute_metrics(
             test=champion.metrics["test"],
             val=champion.metrics["val"],
         ),
-        notes=list(notes),
-        collapsed={
-            str(result.seed): describe_labels(answer, results.labels)
-            for result in results.seeds
-            if (answer := only_answer(result)) is not None
-        },
-        stuck={str(result.seed): result.stuck for result in results.seeds if result.stuck},
-        val=val,
-        test=test,
-        seeds_share_of_variance=shares,
-        baselines=baselines,
+        collapsed=collapsed_seeds(results, lambda answer: describe_labels(answer, results.labels)),
+        stuck=stuck_seeds(results),
         per_label=champion.per_label[results.split],
-        slices=slices,
         mistakes={"rows": len(predictions), "wrong": int(wrong.any(axis=1).sum()), "answers": int(wrong.sum())},
-        suspects={
-            "rows": crossfit.rows if crossfit else sum(map(len, champion.predictions.values())),
-            "found": len(suspects),
-        },
-        crossfit=crossfit,
     )
 
 

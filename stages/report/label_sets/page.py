@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 
 from stages.metrics.caveats import sets_by_reason
 from stages.metrics.failures import describe_failures, weighs_classes
-from stages.metrics.names import SPLITS, headline_metrics
+from stages.metrics.names import headline_metrics
 from stages.metrics.set_rule import THRESHOLD, as_pairs
 from stages.params import Params
 from stages.paths import Paths
@@ -15,13 +16,10 @@ from stages.report.charts.bars import BarChart
 from stages.report.charts.figures import length_chart, loss_chart, metric_chart, reliability_chart
 from stages.report.charts.interval import IntervalChart, interval_chart
 from stages.report.charts.lines import LineChart
-from stages.report.data_summary import DataSummary, read_data_summary
-from stages.report.growth import Growth, read_growth
 from stages.report.label_sets.answers import Mistake, Suspect, confident_mistakes
 from stages.report.label_sets.metrics import Metrics
 from stages.report.label_sets.results import Results
-from stages.report.provenance import Provenance, read_provenance
-from stages.report.render.context import MOST_CLASSES, Rough, describe_target, mark_rough, read_shown_texts
+from stages.report.render.every_context import MOST_CLASSES, EveryContext, read_shared
 from stages.report.render.front_matter import HubMetric, front_matter
 from stages.report.render.glossary import NAMES
 
@@ -45,28 +43,28 @@ class Charts:
     lengths: BarChart
 
 
-@dataclass(frozen=True)
-class Context:
-    """The variables of the templates; those of the same name are as for classes."""
+@dataclass(frozen=True, kw_only=True)
+class Context(EveryContext):
+    """The variables of the templates of label sets.
 
-    params: Params
+    Args:
+        results: Of all seeds.
+        metrics: The contents of metrics.json.
+        curve_metric: Of the chart over the epochs.
+        classes: The labels that are listed: all, or of many those with the lowest F1.
+        baseline_names: As they are shown.
+        mistakes: The most confident ones.
+        charts: Of report.html.
+        default_threshold: Of a label without a tuned one.
+    """
+
     results: Results
     metrics: Metrics
-    failures: list[str]
-    target: str
-    metric_names: list[str]
-    rough: list[Rough]
-    curve_metric: str  # of the chart over the epochs
-    classes: list[str]  # the labels that are listed: all, or of many those with the lowest F1
+    curve_metric: str
+    classes: list[str]
     baseline_names: dict[str, str]
     mistakes: list[Mistake]
-    suspects: list[Suspect]
-    texts: dict[int, str]
     charts: Charts
-    data: DataSummary
-    provenance: Provenance
-    growth: Growth | None
-    front_matter: str
     default_threshold: float
 
 
@@ -84,33 +82,24 @@ def build_context(
     """
     mistakes = confident_mistakes(results, limit=params.report.mistakes)
     shown = list(suspects)[: params.report.suspects]
-    positions = sorted({row.position for row in mistakes} | {row.position for row in shown})
-    provenance = read_provenance(paths, params, results.champion.seed)
     metric = results.metric
     names = list(dict.fromkeys([metric, *FIRST, *results.champion.metrics[results.split]]))
     curve_metric = metric if f"val_{metric}" in results.champion.curve else "micro_f1"
+    shared = read_shared(params, paths, results, metrics, listed=[*mistakes, *shown], rough=partial(_rough_of, results))
     return Context(
-        params=params,
-        results=results,
-        metrics=metrics,
+        **shared,
         failures=describe_failures(asdict(metrics), NAMES, weighted=weighs_classes(params.model_dump())),
-        target=describe_target(params),
         metric_names=names,
-        rough=mark_rough({split: _rough_of(results, split) for split in SPLITS}),
         curve_metric=curve_metric,
         classes=_weakest(metrics),
         baseline_names={key: NAMES[key] for key in metrics.baselines},
         mistakes=mistakes,
         suspects=shown,
-        texts=read_shown_texts(paths, positions) if params.report.show_text and positions else {},
         charts=_charts(paths, results, metrics, metric=metric, curve_metric=curve_metric),
-        data=read_data_summary(paths, results.labels, most_classes=MOST_CLASSES),
-        provenance=provenance,
-        growth=read_growth(paths, params),
         front_matter=front_matter(
             params,
             results,
-            provenance,
+            shared["provenance"],
             task="Several labels for a text",
             metrics=headline_metrics(metric, results.champion.metrics[results.split]),
             hub_metrics=HUB_METRICS,

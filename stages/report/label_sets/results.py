@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from stages.files import read_json
 from stages.metrics.label_set_intervals import SetModel
+from stages.metrics.names import SPLITS
 from stages.metrics.rule import Trial
 from stages.metrics.set_rule import SetRule
 from stages.metrics.summary import MetricValue
 from stages.paths import Paths
-from stages.predictions import Predictions, read_predictions
-from stages.report.results import AllSeeds
-from stages.report.training import kept_weights
+from stages.report.seeds import AllSeeds, TrainedSeed, read_shared
 from stages.schema import Evaluate
 from stages.targets.target import read_target
 
@@ -42,31 +40,19 @@ class LabelScore:
     confusion: list[list[int]]
 
 
-@dataclass(frozen=True)
-class SeedResult:
-    """The fine-tuned model of one seed.
+@dataclass(frozen=True, kw_only=True)
+class SeedResult(TrainedSeed):
+    """The model of one seed.
 
     Args:
-        seed: Of the fine-tuning.
-        metrics: By split (val, test) and name; empty for a split without rows.
         per_label: By split (val, test) and label; empty for a split without rows.
         rule: The decision rule, fitted on val.
         trials: By label, of the threshold that was or was not taken; None where none was tried.
-        predictions: By split (val, test).
-        curve: A row per epoch, a column per quantity.
-        kept: Which weights were kept: `epoch 3`.
-        stuck: A sentence, where the loss did not get below that of a constant answer.
     """
 
-    seed: int
-    metrics: dict[str, dict[str, MetricValue]]
     per_label: dict[str, dict[str, LabelScore]]
     rule: SetRule
     trials: dict[str, Trial | None]
-    predictions: dict[str, Predictions]
-    curve: pd.DataFrame
-    kept: str
-    stuck: str | None = None
 
     def calibrated(self, split: str) -> NDArray[np.float32]:
         """Return the calibrated probability of each label in each row of a split; shape (rows, num_labels)."""
@@ -88,25 +74,17 @@ def read_results(paths: Paths, seeds: Sequence[int], evaluate: Evaluate) -> Resu
 
 def _read_seed(paths: Paths, seed: int) -> SeedResult:
     written: dict[str, Any] = read_json(paths.metrics(seed))
-    fitted, trained = written["calibration"], read_json(paths.finetune_stats(seed))
+    fitted = written["calibration"]
     return SeedResult(
-        seed=seed,
-        metrics={
-            split: {name: MetricValue(**entry) for name, entry in written[split].items() if name != "per_label"}
-            for split in ("val", "test")
-        },
+        **read_shared(paths, seed),
         per_label={
             split: {label: _label_score(entry) for label, entry in written[split].get("per_label", {}).items()}
-            for split in ("val", "test")
+            for split in SPLITS
         },
         rule=SetRule(
             fitted["temperature"], [fitted["thresholds"][label] for label in read_target(paths.labels).labels]
         ),
         trials={label: Trial(**trial) if trial else None for label, trial in fitted["trials"].items()},
-        predictions=read_predictions(paths.predictions(seed)),
-        curve=pd.read_csv(paths.curve(seed)),
-        kept=kept_weights(trained),
-        stuck=trained.get("stuck"),
     )
 
 

@@ -1,18 +1,16 @@
 """metrics.json where the label is a number."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from stages.metrics.bootstrap import Bootstrap, Estimate
 from stages.metrics.number_intervals import measure_numbers
-from stages.metrics.summary import MetricSummary, MetricValue, exact
-from stages.report.baselines import BaselineScore
-from stages.report.folds import FoldScore
-from stages.report.numbers.residuals import Residual, SliceScore
+from stages.metrics.summary import MetricValue, exact
+from stages.report.every_metrics import EveryMetrics, Findings, compute_shared
+from stages.report.numbers.residuals import SliceScore
 from stages.report.numbers.results import Results
-from stages.report.summary import summarise_seeds
 
 
 @dataclass(frozen=True)
@@ -35,61 +33,28 @@ class Champion:
     val: dict[str, MetricValue]
 
 
-@dataclass(frozen=True)
-class Metrics:
-    """metrics.json: each field is a key, in this order.
+@dataclass(frozen=True, kw_only=True)
+class Metrics(EveryMetrics):
+    """metrics.json of a number.
 
     Args:
-        target: What the label is.
-        metric: That leads, and chose the champion on val (`evaluate.metric`).
-        seeds: That the means are of.
         champion: The model that the report is about, which ships.
-        notes: What is unusual about the splits, a sentence each.
-        collapsed: By seed, the number that its model predicts for every row of val and test.
-        val: Every metric over all seeds.
-        test: Every metric over all seeds.
-        seeds_share_of_variance: By metric on test (0 to 1); empty with one seed.
-        baselines: By baseline and metric.
         slices: By column and value.
+        target: What the label is.
         rows: Of the report's split.
-        suspects: Rows of val and test, or with folds all rows, and how many have a number far from its prediction.
-        crossfit: The models of the folds on all rows; None, and no key, without folds.
     """
 
-    target: str
-    metric: str
-    seeds: list[int]
     champion: Champion
-    notes: list[str]
-    collapsed: dict[str, str]
-    val: dict[str, MetricSummary]
-    test: dict[str, MetricSummary]
-    seeds_share_of_variance: dict[str, float]
-    baselines: dict[str, dict[str, BaselineScore]]
-    slices: dict[str, dict[str, SliceScore]]
+    slices: Mapping[str, Mapping[str, SliceScore]]
+    target: str = "number"
     rows: int
-    suspects: dict[str, int]
-    crossfit: FoldScore | None = None
 
 
-def compute_metrics(
-    results: Results,
-    bootstrap: Bootstrap,
-    *,
-    baselines: dict[str, dict[str, BaselineScore]],
-    slices: dict[str, dict[str, SliceScore]],
-    suspects: Sequence[Residual],
-    notes: Sequence[str],
-    crossfit: FoldScore | None = None,
-) -> Metrics:
-    """Return the contents of metrics.json; arguments as the attributes of `Metrics`."""
+def compute_metrics(results: Results, bootstrap: Bootstrap, findings: Findings) -> Metrics:
+    """Return the contents of metrics.json; arguments as of classes."""
     champion = results.champion
-    val, _ = summarise_seeds(results, "val", bootstrap, measure_seeds)
-    test, shares = summarise_seeds(results, "test", bootstrap, measure_seeds)
     return Metrics(
-        target="number",
-        metric=results.metric,
-        seeds=[result.seed for result in results.seeds],
+        **compute_shared(results, bootstrap, findings, measure_seeds),
         champion=Champion(
             seed=champion.seed,
             half_width=champion.half_width,
@@ -97,19 +62,8 @@ def compute_metrics(
             test=champion.metrics["test"],
             val=champion.metrics["val"],
         ),
-        notes=list(notes),
         collapsed=_collapsed(results),
-        val=val,
-        test=test,
-        seeds_share_of_variance=shares,
-        baselines=baselines,
-        slices=slices,
         rows=len(results.predictions),
-        suspects={
-            "rows": crossfit.rows if crossfit else sum(map(len, champion.predictions.values())),
-            "found": len(suspects),
-        },
-        crossfit=crossfit,
     )
 
 

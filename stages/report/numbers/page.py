@@ -3,12 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from stages.metrics.caveats import numbers_by_reason
 from stages.metrics.failures import advice
-from stages.metrics.names import SPLITS
 from stages.params import Params
 from stages.paths import Paths
 from stages.report.charts.axes import LEFT, RIGHT, WIDTH, Frame, Scale, round_ticks, vertical_scale
@@ -16,15 +16,13 @@ from stages.report.charts.bars import BarChart
 from stages.report.charts.figures import length_chart, loss_chart, metric_chart
 from stages.report.charts.interval import IntervalChart, interval_chart
 from stages.report.charts.lines import LineChart
-from stages.report.data_summary import DataSummary, read_data_summary
-from stages.report.growth import Growth, read_growth
 from stages.report.numbers.metrics import Metrics
 from stages.report.numbers.residuals import SUSPECT, Residual
 from stages.report.numbers.results import Results
-from stages.report.provenance import Provenance, read_provenance
-from stages.report.render.context import Rough, describe_target, mark_rough, read_shown_texts
+from stages.report.render.every_context import EveryContext, read_shared
 from stages.report.render.front_matter import HubMetric, front_matter
 
+BASELINES = {"mean": "Mean of train", "tfidf_ridge": "TF-IDF + ridge regression"}
 MOST_POINTS = 400  # of the residual plot
 HUB_METRICS: Mapping[str, HubMetric] = {
     "mean_absolute_error": ("mae", None),
@@ -54,30 +52,25 @@ class Charts:
     lengths: BarChart
 
 
-@dataclass(frozen=True)
-class Context:
-    """The variables of the templates; those of the same name are as for classes."""
+@dataclass(frozen=True, kw_only=True)
+class Context(EveryContext):
+    """The variables of the templates of numbers.
 
-    params: Params
+    Args:
+        results: Of all seeds.
+        metrics: The contents of metrics.json.
+        baseline_names: As they are shown.
+        largest: The rows with the largest residuals.
+        suspect_size: From how many robust standard deviations a residual is suspicious.
+        charts: Of report.html.
+    """
+
     results: Results
     metrics: Metrics
-    failures: list[str]
-    target: str
-    metric_names: list[str]
-    rough: list[Rough]
     baseline_names: dict[str, str]
     largest: list[Residual]
-    suspects: list[Residual]
     suspect_size: float
-    texts: dict[int, str]
     charts: Charts
-    data: DataSummary
-    provenance: Provenance
-    growth: Growth | None
-    front_matter: str
-
-
-BASELINES = {"mean": "Mean of train", "tfidf_ridge": "TF-IDF + ridge regression"}
 
 
 def build_context(
@@ -101,31 +94,30 @@ def build_context(
     """
     largest = [row for row in ranked if row.split == results.split][: params.report.mistakes]
     shown = list(suspects)[: params.report.suspects]
-    positions = sorted({row.position for row in [*largest, *shown]}) if params.report.show_text else []
-    provenance = read_provenance(paths, params, results.champion.seed)
     measured = results.champion.metrics[results.split]
     names = list(dict.fromkeys([results.metric, *measured]))
+    shared = read_shared(
+        params,
+        paths,
+        results,
+        metrics,
+        listed=[*largest, *shown],
+        rough=partial(_rough_of, results),
+        most_classes=len(results.labels),
+    )
     return Context(
-        params=params,
-        results=results,
-        metrics=metrics,
+        **shared,
         failures=_failures(metrics, results.split),
-        target=describe_target(params),
         metric_names=names,
-        rough=mark_rough({split: _rough_of(results, split) for split in SPLITS}),
         baseline_names={key: BASELINES[key] for key in metrics.baselines},
         largest=largest,
         suspects=shown,
         suspect_size=SUSPECT,
-        texts=read_shown_texts(paths, positions) if positions else {},
         charts=_charts(paths, results, metrics),
-        data=read_data_summary(paths, results.labels, most_classes=len(results.labels)),
-        provenance=provenance,
-        growth=read_growth(paths, params),
         front_matter=front_matter(
             params,
             results,
-            provenance,
+            shared["provenance"],
             task="A number for a text",
             metrics=[name for name in names if math.isfinite(measured[name].value)],
             hub_metrics=HUB_METRICS,

@@ -9,7 +9,7 @@ from stages.metrics.summary import SHOWN
 from stages.params import Params
 from stages.report.provenance import Provenance
 from stages.report.render.glossary import NAMES
-from stages.report.results import AllSeeds
+from stages.report.seeds import AllSeeds
 
 HubMetric = tuple[str, dict[str, Any] | None]  # of https://huggingface.co/evaluate-metric, and its arguments
 

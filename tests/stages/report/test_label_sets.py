@@ -17,6 +17,7 @@ from stages.metrics.rule import Trial
 from stages.metrics.set_rule import SetRule
 from stages.metrics.summary import MetricValue
 from stages.predictions import Predictions
+from stages.report.every_metrics import Findings
 from stages.report.judged import judged_by_seeds
 from stages.report.label_sets.answers import Suspect, confident_mistakes, find_suspects
 from stages.report.label_sets.baselines import predict_frequent_set, predict_tfidf, score_baselines
@@ -67,7 +68,16 @@ def seed_result(number: int, splits: dict[str, Predictions]) -> SeedResult:
             for index, (label, scores) in enumerate(zip(LABELS, found, strict=True))
         }
     trials: dict[str, Trial | None] = dict.fromkeys(LABELS)
-    return SeedResult(number, metrics, per_label, rule, trials, splits, pd.DataFrame({"epoch": [1]}), 1)
+    return SeedResult(
+        seed=number,
+        metrics=metrics,
+        predictions=splits,
+        curve=pd.DataFrame({"epoch": [1]}),
+        kept="epoch 1",
+        per_label=per_label,
+        rule=rule,
+        trials=trials,
+    )
 
 
 def results_of(*seeds: Sequence[NDArray[np.float32]], labels: NDArray[np.bool_]) -> Results:
@@ -230,7 +240,7 @@ def test_a_mean_of_groups_is_less_certain_than_one_of_rows() -> None:
 
 
 def compute(results: Results):
-    return compute_metrics(results, BOOTSTRAP, baselines={}, slices={}, suspects=[], notes=[])
+    return compute_metrics(results, BOOTSTRAP, Findings(baselines={}, slices={}, suspects=[], notes=[]))
 
 
 def test_a_model_that_always_gives_one_set_is_called_so() -> None:

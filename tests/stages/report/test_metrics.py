@@ -7,17 +7,20 @@ from sklearn.metrics import f1_score, precision_score
 from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.classification import count_scores
 from stages.metrics.summary import exact
+from stages.report.every_metrics import Findings
 from stages.report.metrics import ClassScore, Metrics, compute_metrics
-from stages.report.results import Results, only_answer
+from stages.report.results import Results
+from stages.report.seeds import only_answer
 from tests.stages.report.results import make_results
 
 BOOTSTRAP = Bootstrap(resamples=100, confidence=0.95, seed=1)
+NOTHING = Findings(baselines={}, slices={}, suspects=[], notes=[])
 
 
 def compute(labels: list[int], preds: list[int], num_labels: int) -> Metrics:
     probabilities = np.where(np.array(preds)[:, None] == np.arange(num_labels), 0.6, 0.4 / max(1, num_labels - 1))
     results = make_results(np.array(labels), probabilities)
-    return compute_metrics(results, BOOTSTRAP, baselines={}, slices=[], suspects=[], notes=[])
+    return compute_metrics(results, BOOTSTRAP, NOTHING)
 
 
 def test_a_class_without_rows_scores_zero_and_counts_in_an_average_if_it_is_predicted() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from stages.metrics.summary import MetricValue
-from stages.report.results import SeedResult, choose_champion
+from stages.report.results import SeedResult
+from stages.report.seeds import choose_champion
 from tests.stages.report.results import make_results
 
 
