@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pipeline.diagnosis.finding import Finding
 from pipeline.local.server import answers, check_settings
 
+NOT_PREFECT = "export PREFECT_API_URL=http://HOST:4200/api, or: unset PREFECT_API_URL"
+
 
 def check_prefect() -> Iterator[Finding]:
     """Look whether the configured API answers this client."""
@@ -12,7 +14,7 @@ def check_prefect() -> Iterator[Finding]:
     import httpx
     import prefect
     from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_URL
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
     url = PREFECT_API_URL.value()
     if not url:
@@ -26,13 +28,23 @@ def check_prefect() -> Iterator[Finding]:
         )
         return
     try:
-        with get_client(sync_client=True) as client:
-            version = client.api_version()
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+            version: object = client.api_version()
     except httpx.HTTPStatusError as error:
-        detail = f"the API at {url} refuses this client (HTTP {error.response.status_code})"
-        yield Finding("Prefect", "fail", detail, "export PREFECT_API_AUTH_STRING=USER:PASSWORD")
+        code = error.response.status_code
+        if code in (401, 403):
+            detail = f"the API at {url} refuses this client (HTTP {code})"
+            yield Finding("Prefect", "fail", detail, "export PREFECT_API_AUTH_STRING=USER:PASSWORD")
+        else:
+            yield Finding("Prefect", "fail", f"{url} is not a Prefect API (HTTP {code})", NOT_PREFECT)
         return
-    if version.split(".")[:2] != prefect.__version__.split(".")[:2]:
+    except (httpx.HTTPError, ValueError) as error:
+        detail = f"{url} is not a Prefect API, or broke off its answer ({type(error).__name__})"
+        yield Finding("Prefect", "fail", detail, NOT_PREFECT)
+        return
+    if not isinstance(version, str):
+        yield Finding("Prefect", "fail", f"{url} is not a Prefect API: it has no version", NOT_PREFECT)
+    elif version.split(".")[:2] != prefect.__version__.split(".")[:2]:
         detail = f"the server at {url} is {version}, this client {prefect.__version__}"
         yield Finding("Prefect", "note", detail, f"python -m pip install prefect=={version}")
     else:

@@ -2,8 +2,11 @@
 
 import os
 import shutil
+import socket
 import sys
+import threading
 from collections import namedtuple
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +194,37 @@ def test_what_prefects_api_answers(
         (finding,) = examine("Prefect", server.check_prefect)
     assert (finding.state, finding.fix) == (state, fix)
     assert "s3cr3t" not in finding.detail
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """A server that is well, and has another thing than Prefect's API behind `/admin/version`."""
+
+    answer: bytes | int | None
+
+    def do_GET(self) -> None:
+        answer = b"true" if self.path.endswith("/health") else self.answer
+        if answer is None:  # breaks off
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        self.send_response(answer if isinstance(answer, int) else 200)
+        self.end_headers()
+        self.wfile.write(b"" if isinstance(answer, int) else answer)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("answer", [None, b"", b"<html>", b'{"version": 3}', b"3", b"null", 302, 404, 500])
+def test_a_server_that_is_not_prefects(answer: bytes | int | None) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Other", (Stranger,), {"answer": answer})) as other:
+        thread = threading.Thread(target=other.serve_forever, daemon=True)
+        thread.start()
+        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{other.server_port}/api"}):
+            (finding,) = examine("Prefect", server.check_prefect)
+        other.shutdown()
+    assert finding.state == "fail"
+    assert "is not a Prefect API" in finding.detail
+    assert finding.fix == server.NOT_PREFECT
 
 
 @pytest.mark.parametrize(
