@@ -72,10 +72,13 @@ class Store:
             pushed = {out: digest for out, digest in entry.outs.items() if out not in stage.uncached}
             if intact and self._ask_remote(lambda remote: self._available(pushed, remote)):
                 return Recorded(entry, "remote")
-        elif newest := self._newest_entry(key):  # DVC reads only the newest
-            return Recorded(newest, "cache") if self.cached(newest.outs) else None
-        first = self._ask_remote(lambda remote: self._first_entry(key, remote))
-        return Recorded(first, "remote") if first else None
+            known = None
+        else:
+            known = self._newest_entry(key)  # DVC reads only the newest
+            if known and self.cached(known.outs):
+                return Recorded(known, "cache")
+        found = self._ask_remote(lambda remote: self._first_entry(key, remote) or self._complete(known, remote))
+        return Recorded(found, "remote") if found else None
 
     def cached(self, outs: Digests) -> bool:
         """Whether the local cache has all of these outputs, undamaged as far as DVC checks."""
@@ -170,11 +173,15 @@ class Store:
         raw = self._runs.read(paths[-1]) if paths else None
         return parse_entry(raw) if raw else None
 
+    def _complete(self, entry: LockEntry | None, remote: RemoteStores) -> LockEntry | None:
+        """The entry, if its outputs are available: the run-cache may have been pulled without them."""
+        return entry if entry and self._available(entry.outs, remote) else None
+
     def _first_entry(self, key: str, remote: RemoteStores) -> LockEntry | None:
         """The oldest entry whose outputs are available: workers keep the first result of a key."""
         runs = RunCache(remote.legacy)
         entries = (parse_entry(raw) for path in runs.paths(key) if (raw := runs.read(path)))
-        return next((entry for entry in entries if self._available(entry.outs, remote)), None)
+        return next((entry for entry in entries if self._complete(entry, remote)), None)
 
     def _download(self, file: Digest, target: Path, remote: RemoteStores) -> bool:
         if not self._has_sound(remote.objects, file):
