@@ -11,6 +11,7 @@ from pipeline.comparison.revision import Revision
 from pipeline.comparison.revision_files import WORKSPACE
 from pipeline.repository import git
 from pipeline.repository.results import HEADLINE, IN_GIT, RunResults, metrics_of_commit, read_results
+from pipeline.repository.revisions import resolve_revision
 from stages.errors import PipelineError
 from stages.metrics.names import CAN_LEAD, headline_metrics, leading_metric, metric_name
 from stages.metrics.summary import MetricSummary
@@ -52,7 +53,7 @@ def read_history(root: Path, rev: str | None, *, most: int, everything: bool = F
         PipelineError: The revision is unknown, or no commit has metrics.
     """
     commits = []
-    for commit in git.commits(root, "HEAD" if rev is None else git.resolve_revision(root, rev), *IN_GIT, most=most):
+    for commit in git.commits(root, resolve_revision(root, "HEAD" if rev is None else rev), *IN_GIT, most=most):
         results = RunResults.parse(metrics_of_commit(root, commit.sha))
         if results.means:  # a commit may also have removed or damaged the file
             commits.append(_of_commit(commit.sha[:9], commit.date, commit.subject, results))

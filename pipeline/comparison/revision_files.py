@@ -4,10 +4,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from pipeline.repository import git
 from pipeline.repository.lock import parse_lock
 from pipeline.repository.project import Project
 from pipeline.repository.results import damage_of, parse_report
+from pipeline.repository.revisions import resolve_revision
 from stages.errors import PipelineError, UnavailableError
 from stages.paths import Paths
 
@@ -30,7 +30,7 @@ class RevisionFiles:
 
     def __init__(self, root: Path, rev: str | None, scratch: Path) -> None:
         self.root, self.rev, self._scratch = root, rev, scratch
-        self.commit = None if rev is None else git.resolve_revision(root, rev)
+        self.commit = None if rev is None else resolve_revision(root, rev)
         self.name = WORKSPACE if rev is None else rev
         self.project = Project(root, rev=self.commit, name=self.title)
 

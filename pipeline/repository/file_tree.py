@@ -18,6 +18,7 @@ from scmrepo.exceptions import SCMError
 
 from pipeline.repository import git
 from pipeline.repository.digests import Digest, Digests, folder_digest
+from pipeline.repository.revisions import resolve_revision, unknown_revision
 from pipeline.repository.storage.objects import tree_files
 from stages.errors import PipelineError
 
@@ -59,7 +60,7 @@ class FileTree:
 
     Args:
         repo: The DVC repository.
-        rev: The git revision; None: the workspace.
+        rev: The git revision, of which the attribute `rev` has the commit; None: the workspace.
         overlay: Files with other content than in the workspace: path -> text.
         name: What messages call the revision; None: `rev`.
 
@@ -71,15 +72,15 @@ class FileTree:
         self, repo: Repo, *, rev: str | None = None, overlay: Mapping[str, str] | None = None, name: str | None = None
     ) -> None:
         self._repo = repo
-        self.rev = rev
+        self.rev = None if rev is None else resolve_revision(Path(repo.root_dir), rev)
         self.config = repo.config
         self.name = name or rev or "the workspace"
         base: Any = repo.fs
         self._root = repo.root_dir
-        if rev:
-            base, self._root = self._open_revision(rev)
+        if self.rev:
+            base, self._root = self._open_revision(self.rev)
         self._base = base
-        self._ignore = DvcIgnoreFilter(base, self._root) if rev else repo.dvcignore
+        self._ignore = DvcIgnoreFilter(base, self._root) if self.rev else repo.dvcignore
         texts = {base.abspath(self.path(name)): text for name, text in (overlay or {}).items()}
         self.fs: Any = _Overlay(base, texts) if texts else base
 
@@ -180,13 +181,13 @@ class FileTree:
             for commit in git.commits(Path(self._repo.root_dir), "HEAD", folder, most=SEARCHED_COMMITS):
                 yield FileTree(self._repo, rev=commit.sha).files(folder)
 
-    def _open_revision(self, rev: str) -> tuple[Any, str]:
+    def _open_revision(self, commit: str) -> tuple[Any, str]:
         try:
-            fs = GitFileSystem(scm=self._repo.scm, rev=git.resolve_revision(Path(self._repo.root_dir), rev))
+            fs = GitFileSystem(scm=self._repo.scm, rev=commit)
             fs.exists("/")  # DVC resolves the revision at the first use
             inside = Path(self._repo.root_dir).relative_to(self._repo.scm.root_dir).as_posix()
         except (RevError, SCMError) as error:
-            raise git.unknown_revision(rev) from error
+            raise unknown_revision(self.name) from error
         return fs, fs.join("/", inside) if inside != "." else "/"
 
     @functools.cache  # noqa: B019  (a FileTree lives for one plan)

@@ -11,7 +11,6 @@ from pathlib import Path
 from stages.errors import PipelineError
 
 SHA1 = re.compile(r"[0-9a-f]{40}")
-EXPERIMENT = re.compile(r" refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/(.+)$")  # where it began, and its name
 
 OPTIONS = (  # over what a user has set, so that what git prints is what is expected here
     *("i18n.logOutputEncoding=UTF-8", "i18n.commitEncoding=UTF-8", "color.ui=false", "core.quotePath=false"),
@@ -41,7 +40,7 @@ def run(root: Path | None, *arguments: str, environment: Mapping[str, str] | Non
     Raises:
         PipelineError: git failed; the message is the last line of its error.
     """
-    done = _call(root, *arguments, environment=environment)
+    done = call(root, *arguments, environment=environment)
     if done.returncode:
         raise PipelineError(f"git {arguments[0]} failed: {_problem(done)}")
     return done.stdout.strip()
@@ -53,44 +52,9 @@ def check_usable(root: Path) -> None:
     Raises:
         PipelineError: It does not; git says why: a damaged file of .git, or a folder that belongs to another user.
     """
-    done = _call(root, "rev-parse", "--git-dir")
+    done = call(root, "rev-parse", "--git-dir")
     if done.returncode:
         raise PipelineError(f"git can't use the repository of {root}: {_problem(done)}")
-
-
-def resolve_revision(root: Path, rev: str) -> str:
-    """The full SHA of the commit that `rev` names in the repository at `root`: a git revision or a DVC experiment.
-
-    Raises:
-        PipelineError: The repository has no such revision, or several such experiments; or `rev` is empty.
-    """
-    if not rev:  # a variable of a script that is not set
-        raise PipelineError("A revision is empty. Give one, or leave it out.")
-    done = _call(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}")
-    if not done.returncode:
-        return done.stdout.strip()
-    commits = _experiments(root, rev)
-    if len(commits) > 1:
-        raise PipelineError(
-            f"{rev} is the name of {len(commits)} experiments, which began at other commits. Use the SHA of one: "
-            f"{', '.join(commits)}"
-        )
-    if not commits:
-        raise unknown_revision(rev)
-    return commits[0]
-
-
-def _experiments(root: Path, name: str) -> list[str]:
-    """The commits of the DVC experiments of this name: that which began at HEAD, else all of them.
-
-    DVC keeps an experiment under the commit that it began at, which git's own names don't reach.
-    """
-    lines = _call(root, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").stdout.split("\n")
-    matches = [
-        (line[:40], match[1] + match[2]) for line in lines if (match := EXPERIMENT.search(line)) and match[3] == name
-    ]
-    head = _call(root, "rev-parse", "HEAD").stdout.strip()
-    return [commit for commit, start in matches if start == head] or [commit for commit, _ in matches]
 
 
 def resolve_remote(repository: str, ref: str) -> str:
@@ -150,25 +114,20 @@ def check_repository(repository: str) -> None:
         raise PipelineError(f"{repository!r} is not the URL or path of a git repository.")
 
 
-def commits(root: Path, rev: str, *paths: str, most: int) -> list[Commit]:
-    """The last commits up to `rev` that changed one of `paths`, newest first.
-
-    Raises:
-        PipelineError: The repository has no such revision.
-    """
-    commit = resolve_revision(root, rev)
+def commits(root: Path, commit: str, *paths: str, most: int) -> list[Commit]:
+    """The last commits up to `commit` that changed one of `paths`, newest first."""
     text = run(root, "log", "-z", f"--max-count={most}", "--format=%H%x09%cs%x09%s", commit, "--", *paths)
     return [Commit(*line.split("\t", 2)) for line in text.split("\0") if line]
 
 
 def setting(root: Path, key: str) -> str | None:
     """A value of git's configuration as it holds in the repository, such as user.email; None if it is not set."""
-    return _call(root, "config", "--get", key).stdout.strip() or None
+    return call(root, "config", "--get", key).stdout.strip() or None
 
 
 def show(root: Path, commit: str, path: str) -> str | None:
     """The text of a file (its path relative to `root`) in a commit, or None if the commit has no such file."""
-    done = _call(root, "show", "--end-of-options", f"{commit}:./{path}")
+    done = call(root, "show", "--end-of-options", f"{commit}:./{path}")
     return done.stdout if done.returncode == 0 else None
 
 
@@ -179,8 +138,8 @@ def files(root: Path, rev: str | None, pattern: str) -> list[str]:
     """
     if rev is None:
         arguments = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", pattern)
-        return [name for name in _call(root, *arguments).stdout.split("\0") if name]
-    names = _call(root, "ls-tree", "-r", "-z", "--name-only", "--end-of-options", rev).stdout.split("\0")
+        return [name for name in call(root, *arguments).stdout.split("\0") if name]
+    names = call(root, "ls-tree", "-r", "-z", "--name-only", "--end-of-options", rev).stdout.split("\0")
     return fnmatch.filter(names, pattern)
 
 
@@ -189,7 +148,7 @@ def former_contents(root: Path, commit: str, path: str, *, most: int) -> Iterato
 
     None outside a git repository, and none of those that a shallow clone lacks.
     """
-    log = _call(
+    log = call(
         root, "log", "-m", "--full-history", f"--max-count={most}", "--raw", "--no-abbrev", "--no-renames", "--format=",
         "--end-of-options", commit, "--", f"./{path}",
     )  # fmt: skip
@@ -201,14 +160,12 @@ def former_contents(root: Path, commit: str, path: str, *, most: int) -> Iterato
                 yield done.stdout
 
 
-def unknown_revision(rev: str) -> PipelineError:
-    """The error for a revision that the repository does not have."""
-    if rev == "HEAD":
-        return PipelineError("This repository has no commit yet. Make one: git commit")
-    return PipelineError(
-        f"{rev} is not a revision of this repository or an experiment. See: git log, git branch -a, dvc exp list -A. "
-        "In a shallow clone, run first: git fetch --unshallow"
-    )
+def call(
+    root: Path | None, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run git, which may fail. Its output is text; bytes that are not UTF-8, as in old subjects, are `\ufffd`."""
+    done = _run(root, *arguments, environment=environment)
+    return subprocess.CompletedProcess(done.args, done.returncode, _text(done.stdout), _text(done.stderr))
 
 
 def _problem(done: subprocess.CompletedProcess[str]) -> str:
@@ -216,14 +173,6 @@ def _problem(done: subprocess.CompletedProcess[str]) -> str:
     lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
     fatal = [line for line in lines[:-1] if line.startswith("fatal: ")]
     return ". To change that: ".join([*fatal[-1:], lines[-1].strip()])
-
-
-def _call(
-    root: Path | None, *arguments: str, environment: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run git; what it prints is text, and bytes that are not UTF-8, as in an old subject, are `\ufffd`."""
-    done = _run(root, *arguments, environment=environment)
-    return subprocess.CompletedProcess(done.args, done.returncode, _text(done.stdout), _text(done.stderr))
 
 
 def _text(content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What git says of revisions, here and in another repository."""
+"""What git says of commits and files, here and in another repository."""
 
 import contextlib
 from pathlib import Path
@@ -24,50 +24,22 @@ def repository(tmp_path: Path) -> Path:
     return root
 
 
-def test_revisions_are_resolved_to_full_commits(repository: Path) -> None:
+def test_refs_of_another_repository_are_resolved_to_full_commits(repository: Path) -> None:
     head, first = (toy.git(repository, "rev-parse", rev).strip() for rev in ("HEAD", "HEAD^"))
-    assert git.resolve_revision(repository, "main") == git.resolve_revision(repository, head[:8]) == head
-    assert git.resolve_revision(repository, "v1") == first
     assert git.resolve_remote(str(repository), "main") == head
     assert git.resolve_remote(str(repository), "v1") == first, "the commit, not the tag object"
     assert git.resolve_remote("nowhere", head) == head, "a full SHA needs no look"
 
 
-def test_the_name_of_an_experiment_is_a_revision(repository: Path) -> None:
-    head, first = (toy.git(repository, "rev-parse", rev).strip() for rev in ("HEAD", "HEAD^"))
-
-    def keep(start: str, name: str, commit: str) -> None:  # as DVC does
-        toy.git(repository, "update-ref", f"refs/exps/{start[:2]}/{start[2:]}/{name}", commit)
-
-    keep(first, "sunny-fox", first)
-    keep(first, "main", first)
-    toy.git(repository, "update-ref", "refs/exps/stash", first)
-    assert git.resolve_revision(repository, "sunny-fox") == first
-    assert git.resolve_revision(repository, "main") == head, "git's own name comes first"
-    keep(head, "sunny-fox", head)
-    assert git.resolve_revision(repository, "sunny-fox") == head, "that which began at HEAD"
-    for start in (first[::-1], head[::-1]):
-        keep(start, "wet-dog", head if start == head[::-1] else first)
-    with pytest.raises(PipelineError, match=f"wet-dog is the name of 2 experiments.*Use the SHA of one: .*{first}"):
-        git.resolve_revision(repository, "wet-dog")
-    for name in ("fox", "sunny-", "*", "stash"):
-        with pytest.raises(PipelineError, match="is not a revision of this repository"):
-            git.resolve_revision(repository, name)
-
-
 @pytest.mark.parametrize("rev", ["nowhere", "--all", "b.txt"])
-def test_unknown_revisions(repository: Path, rev: str) -> None:
-    with pytest.raises(
-        PipelineError, match=f"{rev} is not a revision of this repository or an experiment. See: git log"
-    ):
-        git.resolve_revision(repository, rev)
+def test_unknown_refs(repository: Path, rev: str) -> None:
     with pytest.raises(PipelineError, match=f"has no branch or tag {rev}. See: git ls-remote"):
         git.resolve_remote(str(repository), rev)
 
 
 @pytest.mark.parametrize("place", ["--upload-pack=touch ran", "-x", "ext::touch ran", "transport::x", ""])
 def test_no_repository_is_an_option_or_a_program(repository: Path, place: str) -> None:
-    head = git.resolve_revision(repository, "main")
+    head = toy.git(repository, "rev-parse", "HEAD").strip()
     for call in (
         lambda: git.resolve_remote(place, "main"),
         lambda: git.resolve_remote(place, head),
@@ -104,7 +76,7 @@ def test_a_commit_is_forty_digits() -> None:
 
 def test_commits_that_changed_a_path(repository: Path) -> None:
     [commit] = git.commits(repository / "folder", "HEAD", "a.txt", most=5)
-    assert (commit.sha, commit.subject) == (git.resolve_revision(repository, "HEAD"), "Write\tfolder/a.txt")
+    assert (commit.sha, commit.subject) == (toy.git(repository, "rev-parse", "HEAD").strip(), "Write\tfolder/a.txt")
     assert len(commit.date) == len("2024-01-31")
     assert len(git.commits(repository, "main", ".", most=1)) == 1
 
@@ -124,9 +96,3 @@ def test_no_git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(PipelineError, match="git is not on the PATH"):
         git.run(repository, "status")
-
-
-def test_a_repository_without_commits_is_said(tmp_path: Path) -> None:
-    toy.git(tmp_path, "init", "-q")
-    with pytest.raises(PipelineError, match=r"^This repository has no commit yet\. Make one: git commit$"):
-        git.resolve_revision(tmp_path, "HEAD")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.repository import git
+from pipeline.repository.revisions import resolve_revision
 from tests.pipeline import toy
 
 SUBJECTS = {
@@ -98,7 +99,7 @@ def said(root: Path) -> dict[str, Any]:
         "files": [git.files(root, rev, "*a.txt") for rev in (None, "HEAD")],
         "status": git.run(root, "status", "--porcelain"),
         "staged": git.run(root, "diff", "--cached", "--name-only", "HEAD^"),
-        "experiment": git.resolve_revision(root, "wet-dog"),
+        "experiment": resolve_revision(root, "wet-dog"),
         "remote": git.resolve_remote(str(root), "main"),
     }
 
