@@ -34,6 +34,11 @@ class DataFormat(BaseModel):
     text: Name = "text"
     text_pair: Name | None = None
 
+    @property
+    def of_pairs(self) -> bool:
+        """Whether the model was trained on pairs of texts."""
+        return self.text_pair is not None
+
 
 def write_data_format(folder: Path, dataset: Dataset) -> None:
     """Write how the rows of a data set are written into the folder of its model."""

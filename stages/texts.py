@@ -42,16 +42,28 @@ def text_problem(text: object) -> str | None:
     return None
 
 
-def check_texts(texts: Sequence[object], text_pairs: Sequence[object] | None) -> None:
+def check_texts(texts: Sequence[object], text_pairs: Sequence[object] | None, *, of_pairs: bool | None = None) -> None:
     """Check texts that must all be usable.
 
+    Args:
+        texts: The texts.
+        text_pairs: Their second texts; None: they are single texts.
+        of_pairs: Was the model trained on pairs? None: nobody knows.
+
     Raises:
-        DataError: A text is not usable, or `text_pairs` has another length than `texts`.
+        DataError: A text is not usable, `text_pairs` has another length than `texts`, or the model needs other rows.
     """
     if isinstance(texts, str):
         raise DataError(f"expected a list of texts, got one text ({texts[:40]!r}). Put it in brackets.")
     if text_pairs is not None and len(text_pairs) != len(texts):
         raise DataError(f"{len(texts)} texts but {len(text_pairs)} text_pairs. Give one second text for each text.")
+    if of_pairs and text_pairs is None and len(texts):
+        raise DataError(
+            "The model was trained on pairs of texts, and these are single ones. Give the second text of each too: "
+            "classifier(texts, text_pairs)."
+        )
+    if of_pairs is False and text_pairs is not None:
+        raise DataError("The model was trained on single texts. Leave out text_pairs.")
     for name, values in (("text", texts), ("text_pair", () if text_pairs is None else text_pairs)):
         for number, text in enumerate(values, start=1):
             problem = text_problem(text)

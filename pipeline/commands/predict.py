@@ -24,6 +24,7 @@ from pipeline.commands.options import (
     SpreadsheetSafe,
     TextColumn,
 )
+from stages.data_format import read_data_format
 from stages.errors import DataError
 from stages.shown import visible
 
@@ -73,6 +74,12 @@ def predict(
         )
         predict_rows(request, partial(load, precision=precision), every_label=every_label)
         return
+    data_format = read_data_format(folder) if folder.is_dir() else None
+    if data_format and data_format.of_pairs:
+        raise DataError(
+            "The model reads pairs of texts, and these are single ones. Give a file with both columns: "
+            "retune predict --file FILE"
+        )
     for text, prediction in zip(texts or [], load(folder, precision=precision)(texts or []), strict=True):
         parts = map(_in_a_line, prediction.parts(every_label=every_label))
         typer.echo(f"{'  '.join(parts)}  {_in_a_line(text)[:80]}")

@@ -22,6 +22,7 @@ PACKED = (".gz", ".zst", ".bz2", ".xz")  # ends of names behind which the format
 SEPARATED = ("csv", "tsv")
 TEXT = (*SEPARATED, "jsonl", "json", "lines")  # formats that have an encoding
 WHOLE = ("parquet", "arrow", "excel")  # formats that can't be read from a stream
+UNDIVIDED = ("lines", "folders")  # formats whose rows are a text each, without columns
 COLUMN = "text"  # of the texts, where nobody named one
 
 
@@ -75,8 +76,7 @@ def format_of(file: str, options: InputOptions, model: DataFormat | None) -> str
         return "csv"
     if name is None or name not in FORMATS:
         formats = ", ".join(FORMATS)
-        shown = "standard input" if file == STDIN else file
-        raise DataError(f"{shown}: the format is not known. Give one with --format: {formats}.")
+        raise DataError(f"{_shown(file)}: the format is not known. Give one with --format: {formats}.")
     if file == STDIN and name in WHOLE:
         shown = {"parquet": "Parquet", "arrow": "Arrow", "excel": "A workbook"}[name]
         raise DataError(f"{shown} can't be read from standard input. Give the file with --file.")
@@ -93,9 +93,10 @@ def resolve(file: str, options: InputOptions, model: DataFormat | None, head: by
         head: The first bytes of the input.
 
     Raises:
-        DataError: The format is not known.
+        DataError: The format is not known, or has no pairs of texts and the model needs them, or the other way round.
     """
     name = format_of(file, options, model)
+    _check_pairs(name, options, model)
     model = model or DataFormat()
     same = name == model.format or (name in SEPARATED and model.format in SEPARATED)
     encoding, checked = options.encoding or "utf-8", options.encoding is None
@@ -117,15 +118,35 @@ def resolve(file: str, options: InputOptions, model: DataFormat | None, head: by
     dialect = dialect_of(name, encoding=encoding, delimiter=delimiter, header=header, quoting=quoting, sheet=sheet)
     numbered = name in (*SEPARATED, "excel") and not header
     text, pair = (_column(column, numbered=numbered) for column in (model.text, model.text_pair))
-    if name in ("lines", "folders"):
+    if name in UNDIVIDED:
         columns: tuple[str, ...] = (COLUMN,)
         pair_column = None
     else:
         fallbacks = dict.fromkeys(filter(None, [text, "0" if numbered else COLUMN]))
         columns = (options.column,) if options.column else tuple(fallbacks)
         pair_column = options.pair_column or pair
+        if model.of_pairs and pair_column is None:
+            raise DataError(
+                f"{_shown(file)}: the model reads pairs of texts. Name the column of the second texts: --pair-column."
+            )
     found = InputFormat(dialect, checked, columns, pair_column)
     return InputFormat(dialect, checked, columns, pair_column, tuple(_taken(found, options)))
+
+
+def _check_pairs(name: str, options: InputOptions, model: DataFormat | None) -> None:
+    """Check that an input of a format can have what the model was trained on: single texts, or pairs."""
+    if options.pair_column is not None and model and not model.of_pairs:
+        raise DataError("The model was trained on single texts. Leave out --pair-column.")
+    if name in UNDIVIDED and model and model.of_pairs:
+        raise DataError(
+            "The model reads pairs of texts, and a row of this format has one text. Give a file with a column of each."
+        )
+    if name in UNDIVIDED and options.pair_column is not None:
+        raise DataError("A row of this format has one text. Leave out --pair-column, or give a file with columns.")
+
+
+def _shown(file: str) -> str:
+    return "standard input" if file == STDIN else file
 
 
 def _column(column: str | int | None, *, numbered: bool) -> str | None:
@@ -153,7 +174,7 @@ def _taken(found: InputFormat, options: InputOptions) -> Iterator[str]:
 
 
 def missing_column(
-    name: str, column: str, names: Sequence[str], *, separated: bool = False, hint: str = ""
+    name: str, column: str, names: Sequence[str], *, option: str, separated: bool = False, hint: str = ""
 ) -> DataError:
     """Return the error for a column that an input lacks; names are in quotes, so that blanks in them show.
 
@@ -161,6 +182,7 @@ def missing_column(
         name: Of the input.
         column: The column.
         names: Of the columns that there are.
+        option: The option that names the column.
         separated: Is the input divided by a delimiter, which may be another one?
         hint: A sentence, after a space, that ends the message.
     """
@@ -171,5 +193,5 @@ def missing_column(
             f"Add: --delimiter {shlex.quote(other)}"
         )
     return DataError(
-        f"{name} has no column {short(column)}. It has: {examples(names, most=NAMES)}. Choose one with --column.{hint}"
+        f"{name} has no column {short(column)}. It has: {examples(names, most=NAMES)}. Choose one with {option}.{hint}"
     )

@@ -140,7 +140,8 @@ def run_identity(file: BinaryIO, request: PredictionRequest, options: Mapping[st
     identity: dict[str, object] = {
         "input": None if request.file == STDIN else _hash(file),
         "model": _folder_hash(request.model),
-        "--column": [said.column, said.pair_column],
+        "--column": said.column,
+        "--pair-column": said.pair_column,
         "--format": said.format,
         "--encoding": said.encoding,
         "--delimiter, --header, --quoting or --sheet": [said.delimiter, said.header, said.quoting, said.sheet],

@@ -81,23 +81,23 @@ class WindowReader:
         yield from self._separated(COLUMNS, cast(FolderFiles, self.file).texts(self.read.dialect), skip)
 
     def _separated(self, names: list[str], records: Iterator[Record], skip: int, *, hint: str = "") -> Iterator[Window]:
-        positions = [self._position(names, choices, hint) for choices in self._choices]
+        positions = [self._position(names, option, choices, hint) for option, choices in self._choices]
         for rows in bounded(islice(records, skip, None), empty=not skip):
             yield self._separated_window(rows, names, positions)
 
-    def _position(self, names: list[str], choices: Sequence[str], hint: str) -> int:
+    def _position(self, names: list[str], option: str, choices: Sequence[str], hint: str) -> int:
         for column in choices:
             position = find_column(self.name, names, column)
             if position is not None:
-                self._say(column, choices)
+                self._say(column, option, choices)
                 return position
         separated = self.read.dialect.format in SEPARATED
-        raise missing_column(self.name, choices[0], names, separated=separated, hint=hint)
+        raise missing_column(self.name, choices[0], names, option=option, separated=separated, hint=hint)
 
-    def _say(self, column: str, choices: Sequence[str]) -> None:
+    def _say(self, column: str, option: str, choices: Sequence[str]) -> None:
         """Say which column is read where it is not the one that was looked for first."""
         if column != choices[0]:
-            log.info("%s has no column %s: %s is read (--column).", self.name, short(choices[0]), short(column))
+            log.info("%s has no column %s: %s is read (%s).", self.name, short(choices[0]), short(column), option)
 
     def _objects(self, records: Iterator[Record], skip: int) -> Iterator[Window]:
         """The windows of JSON, where each row has its own keys."""
@@ -141,25 +141,25 @@ class WindowReader:
         paths: list[Steps] = []
         position = skip
         for table in tables:
-            paths = paths or [self._steps(table.schema, choices) for choices in self._choices]
+            paths = paths or [self._steps(table.schema, option, choices) for option, choices in self._choices]
             position += len(table)
             texts = [_python_values(self.name, table, steps) for steps in paths]
             yield make_window(texts, [None] * len(table), table, position)
 
-    def _steps(self, schema: pa.Schema, choices: Sequence[str]) -> Steps:
+    def _steps(self, schema: pa.Schema, option: str, choices: Sequence[str]) -> Steps:
         for column in choices:
             steps = steps_to(self.name, schema, column)
             if steps is not None:
-                _check_text_type(self.name, column, schema, steps)
-                self._say(column, choices)
+                _check_text_type(self.name, column, schema, steps, option=option)
+                self._say(column, option, choices)
                 return steps
-        raise missing_column(self.name, choices[0], [".".join(leaf) for leaf in leaves(schema)])
+        raise missing_column(self.name, choices[0], [".".join(leaf) for leaf in leaves(schema)], option=option)
 
     @property
-    def _choices(self) -> list[Sequence[str]]:
-        """Names of the column of the texts, and of that of the second texts."""
+    def _choices(self) -> list[tuple[str, Sequence[str]]]:
+        """Names of the column of the texts, and of that of the second texts, each behind the option that sets it."""
         pair = self.read.pair_column
-        return [self.read.columns] if pair is None else [self.read.columns, [pair]]
+        return [("--column", self.read.columns), *([] if pair is None else [("--pair-column", [pair])])]
 
     def _keys(self, objects: list[dict[str, Any]], problems: list[str | None], *, refuse: bool) -> list[str]:
         """Return the keys of the texts. Where only some rows lack one, the error is theirs.
@@ -172,12 +172,12 @@ class WindowReader:
             raise DataError(f"{self.name} is not JSON lines: {problems[0]}. Give the file's format with --format.")
         present = list(dict.fromkeys(key for row in read for key in present_keys(row)))
         keys: list[str] = []
-        for choices in self._choices:
+        for option, choices in self._choices:
             known = [key for key in choices if key in present or alike_names(present, key)]
             if not known and refuse:
-                raise missing_column(self.name, choices[0], present)
+                raise missing_column(self.name, choices[0], present, option=option)
             keys.append((known or list(choices))[0])
-            self._say(keys[-1], choices)
+            self._say(keys[-1], option, choices)
         return keys
 
 
@@ -191,10 +191,10 @@ def _python_values(name: str, table: pa.Table, steps: Steps) -> list[Any]:
     return values
 
 
-def _check_text_type(name: str, column: str, schema: pa.Schema, steps: Steps) -> None:
+def _check_text_type(name: str, column: str, schema: pa.Schema, steps: Steps, *, option: str) -> None:
     kind = schema.field(schema.names.index(steps[0])).type
     for step in steps[1:]:
         kind = kind.field(step).type
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     if pa.types.is_nested(kind):
-        raise DataError(f"{name}: the column {column!r} has the type {kind}, not text. Choose another with --column.")
+        raise DataError(f"{name}: the column {column!r} has the type {kind}, not text. Choose another with {option}.")

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
+from stages.data_format import read_data_format
 from stages.errors import ModelError
 from stages.inference.classes import Prediction
-from stages.inference.computing import RowComputer
+from stages.inference.computing import RowComputer, check_finite
 from stages.inference.decision import Calibration, read_calibration
 from stages.inference.forward import embeddings_of
 from stages.inference.kinds import PREDICTORS
@@ -52,6 +53,7 @@ class Classifier:
         calibration: Temperature, threshold, and how texts that are too long are cut.
         store: Where results are kept by the tokens of their text; None: nowhere. With one, the last bits of a result do
             not depend on the texts beside it; a few texts then take longer.
+        of_pairs: Was it trained on pairs of texts? It then refuses single texts, and else pairs. None: nobody knows.
 
     Attributes:
         labels: Label names in class order.
@@ -67,6 +69,7 @@ class Classifier:
         calibration: Calibration,
         *,
         store: RowStore | None = None,
+        of_pairs: bool | None = None,
     ) -> None:
         self.labels = label_names(model)
         self.max_length = calibration.max_length
@@ -76,6 +79,7 @@ class Classifier:
         self._tokenizer = tokenizer
         self._calibration = calibration
         self._store = store
+        self._of_pairs = of_pairs
         self._turn = threading.Lock()  # a call changes the model for its time
         check_computes(model, self._encode(["a"], pairs=False)[0], max_length=self.max_length)
 
@@ -108,7 +112,8 @@ class Classifier:
         opened = fit_tokenizer(open_auto_tokenizer(folder), model, str(folder))
         longest = longest_text(opened.max_length, model)
         calibration = read_calibration(folder, labels=labels, longest=longest, most=table_tokens(model))
-        return cls(model, opened, calibration, store=store)
+        data_format = read_data_format(folder)
+        return cls(model, opened, calibration, store=store, of_pairs=data_format.of_pairs if data_format else None)
 
     def __call__(
         self, texts: Sequence[str], text_pairs: Sequence[str] | None = None
@@ -117,14 +122,14 @@ class Classifier:
 
         Args:
             texts: Any number of texts; longer texts than the model reads are cut, as in training.
-            text_pairs: The second text of each pair, for a model of pairs.
+            text_pairs: The second text of each pair; a model of pairs needs them, and another takes none.
 
         Returns:
             A prediction per text, in their order: `Prediction` of classes, `SetPrediction` of label sets,
             `NumberPrediction` of a number.
 
         Raises:
-            DataError: A text is empty or not a string.
+            DataError: A text is empty or not a string, or the model was trained on pairs and these are none (or not).
         """
         return PREDICTORS[kind_of(self._model.config)].predictions(
             self._answer(texts, text_pairs), self.labels, self._calibration
@@ -209,23 +214,14 @@ class Classifier:
         return RowComputer(self._model, embeddings_of, "embeddings", store=self._store)
 
     def _compute(
-        self,
-        texts: Sequence[str],
-        text_pairs: Sequence[str] | None,
-        computer: RowComputer,
-        *,
-        width: int,
+        self, texts: Sequence[str], text_pairs: Sequence[str] | None, computer: RowComputer, *, width: int
     ) -> NDArray[np.float32]:
-        check_texts(texts, text_pairs)
+        check_texts(texts, text_pairs, of_pairs=self._of_pairs)
         inputs: Sequence[Any] = texts if text_pairs is None else list(zip(texts, text_pairs, strict=True))
         result = np.empty((len(inputs), width), dtype=np.float32)
         for part in windows(inputs):
             result[part] = self._compute_window(inputs[part], computer, pairs=text_pairs is not None, width=width)
-        if not np.isfinite(result).all():
-            raise ModelError(
-                "The model's outputs are NaN or infinite, so its weights or numbers in its config.json are damaged. "
-                "Fetch the model again, or fine-tune it again."
-            )
+        check_finite(result)
         return result
 
     def _compute_window(

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
+from stages.errors import ModelError
 from stages.inference.forward import reads_padding
 from stages.kept.context import context_of
 from stages.kept.rows import Keeper, compute_rows, shape_tokens
@@ -111,6 +112,19 @@ class RowComputer:
         if self._model.device.type == "cuda":
             return most
         return min(most, max(LEAST_TOKENS, total // torch.get_num_threads()))
+
+
+def check_finite(values: NDArray[np.float32]) -> None:
+    """Check that a model has given numbers.
+
+    Raises:
+        ModelError: One is NaN or infinite.
+    """
+    if not np.isfinite(values).all():
+        raise ModelError(
+            "The model's outputs are NaN or infinite, so its weights or numbers in its config.json are damaged. "
+            "Fetch the model again, or fine-tune it again."
+        )
 
 
 def read_behind(

@@ -124,7 +124,7 @@ CHANGES: dict[str, tuple[dict[str, object], str]] = {
     "--prefix": ({"prefix": "x_"}, "a different --prefix"),
     "--precision": ({"precision": "32"}, "a different --precision"),
     "--column": ({"column": "other"}, "a different --column"),
-    "--pair-column": ({"pair_column": "other"}, "a different --column"),
+    "--pair-column": ({"pair_column": "other"}, "a different --pair-column"),
     "--format": ({"format": "tsv"}, "a different --format"),
     "--encoding": ({"encoding": "cp1252"}, "a different --encoding"),
 }
