@@ -1,11 +1,14 @@
 """params.yaml as retune writes it and people edit it: an edit that stands nowhere else is not overwritten."""
 
 import contextlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pipeline.planning.reasons import value_changes
 from pipeline.repository import git
 from pipeline.repository.snapshot import MISSING
+from pipeline.yaml_edit import flow_snippet
 from stages.errors import ParamsError
 from stages.files import write_text
 from stages.params import parse_mapping
@@ -82,6 +85,25 @@ def differences(before: str, now: str) -> list[str]:
         return ["the file can't be read as YAML"]
     keys = dict.fromkeys([*old, *new])
     return [line for key in keys for line in value_changes(key, old.get(key, MISSING), new.get(key, MISSING))]
+
+
+def changed_values(before: str, now: str, keys: Iterable[str]) -> list[str]:
+    """Each of some values that differs between two texts of params.yaml, as YAML: `evaluate.metric: mcc -> auto`.
+
+    Args:
+        before: The text so far.
+        now: The text that replaces it.
+        keys: The full keys of the values.
+    """
+    old, new = (parse_mapping(text, name=NAME) for text in (before, now))
+    pairs = {key: (_value(old, key), _value(new, key)) for key in keys}
+    return [f"{key}: {flow_snippet(a).text} -> {flow_snippet(b).text}" for key, (a, b) in pairs.items() if a != b]
+
+
+def _value(values: Any, key: str) -> Any:
+    for step in key.split("."):
+        values = values.get(step) if isinstance(values, Mapping) else None
+    return values
 
 
 def _read(path: Path) -> str | None:

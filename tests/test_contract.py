@@ -37,7 +37,7 @@ TRAINS_AS = {
 ARROWS = {  # room of pipeline/ -> the rooms that it may import
     "yaml_edit": set(),
     "recipes": {"yaml_edit", "dataset"},
-    "params_file": {"planning", "repository"},
+    "params_file": {"planning", "repository", "yaml_edit"},
     "repository": set(),
     "planning": {"repository"},
     "dataset": {"repository"},

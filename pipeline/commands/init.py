@@ -11,6 +11,7 @@ from pipeline.commands.terminal import can_ask, console, project_root, show_tabl
 from stages.errors import DataError
 from stages.messages import examples, plain
 from stages.params import parse_mapping
+from stages.shown import visible
 from stages.yaml_file import read_text
 
 if TYPE_CHECKING:
@@ -43,12 +44,13 @@ def init(
     """Use a data set of your own: track it with DVC, find its columns, and write both into params.yaml.
 
     A file from elsewhere is copied to data/mine/, one in the project stays where it is. Git gets the file's MD5 alone.
-    In a terminal it asks which columns to take; elsewhere it says which it took. Other keys of params.yaml stay.
+    In a terminal it asks which columns to take; elsewhere it says which it took. Values of params.yaml
+    that were for other labels, such as evaluate.metric, are reset, with a line for each. Other keys stay.
 
     Example: `retune init ~/reviews.csv --text body --label stars`
     """
     from pipeline import params_file, recipes
-    from pipeline.dataset.describe import describe, of_labels, params_of
+    from pipeline.dataset.describe import RESET, describe, of_labels, params_of
     from pipeline.dataset.place import place
     from pipeline.execution.workspace import check_idle
 
@@ -64,8 +66,9 @@ def init(
     placed = place(root, file, force=force)
     values = params_of(sample, columns, path=placed.path) | ({"report.title": title} if title else {})
     values |= of_labels(parse_mapping(before, name=params_file.NAME), columns)
-    params_file.write_params(root, recipes.override(recipes.describe_in(before, values), overrides or ()))
-    _show(placed, sample, columns)
+    text_now = recipes.override(recipes.describe_in(before, values), overrides or ())
+    params_file.write_params(root, text_now)
+    _show(placed, sample, columns, params_file.changed_values(before, text_now, RESET))
 
 
 def _set_column(chosen: dict[str, Any], field: str) -> str | None:
@@ -108,8 +111,8 @@ def _columns(sample: "Sample", options: dict[str, str | None]) -> dict[str, str 
     return chosen
 
 
-def _show(placed: "Placed", sample: "Sample", columns: dict[str, str | int | None]) -> None:
-    """Print where the data is, what was taken for what, and what to do next."""
+def _show(placed: "Placed", sample: "Sample", columns: dict[str, str | int | None], lost: list[str]) -> None:
+    """Print where the data is, what was taken for what, which values were reset, and what to do next."""
     where = f"{placed.path}{' (copied)' if placed.copied else ''}"
     if placed.tracked:
         console.print(f"{where}: tracked by DVC; git gets {placed.path}.dvc alone, never the data.")
@@ -133,6 +136,8 @@ def _show(placed: "Placed", sample: "Sample", columns: dict[str, str | int | Non
             f"  {sample.encoding} is a guess, as the file is not UTF-8. {sample.guess} Where letters look wrong: "
             "retune init FILE -S download.dataset.encoding=NAME"
         )
+    for line in lost:
+        console.print(f"  reset {visible(line)} (to set it again: retune init FILE -S KEY=VALUE)")
     console.print("params.yaml describes it. To change a column: retune init FILE --label COLUMN")
     console.print("Next: retune run. To share the data: git add --all, git commit, dvc push")
 

@@ -17,6 +17,7 @@ OF_OTHER_LABELS: dict[str, Any] = {  # until the labels are read, nobody knows w
     "download.dataset.label_order": [],
     "evaluate.metric": "auto",
 }
+RESET = ("download.dataset.columns.slices", "download.dataset.labels", *OF_OTHER_LABELS)  # keys that lose their value
 
 
 def describe(file: Path, given: Mapping[str, Any] | None = None) -> Sample:

@@ -72,6 +72,7 @@ def test_a_file_from_elsewhere(own: Path, command: Commands, reviews: Path) -> N
         "label stars 3 values: 1, 2, 3",
         "id review_id",
         "group author 10 values: u0, u1, u2, u3, u4 and 5 more",
+        "reset evaluate.metric: macro_f1 -> auto (to set it again: retune init FILE -S KEY=VALUE)",
         "params.yaml describes it. To change a column: retune init FILE --label COLUMN",
         "Next: retune run. To share the data: git add --all, git commit, dvc push",
     ]
@@ -132,6 +133,31 @@ def test_what_was_said_of_other_labels_goes_and_of_the_same_ones_stays(
     more.write_text(more.read_text().replace("stars", "share"))
     assert command(own, "init", str(more), "--label", "share", "--force").code == 0
     assert params(own).evaluate.metric == "auto"
+
+
+SET = {  # by a person for other labels: the key, its value, and what it is after `retune init`
+    "evaluate.metric": ("mcc", "auto"),
+    "download.dataset.target": ("classes", "auto"),
+    "download.dataset.label_order": ("[a, b, c]", "[]"),
+    "download.dataset.labels": ("{0: ham, 1: spam}", "{}"),
+    "download.dataset.columns.slices": ("[version]", "[]"),
+}
+
+
+@pytest.mark.parametrize("key", SET)
+def test_a_value_that_is_reset_is_named(own: Path, command: Commands, reviews: Path, key: str) -> None:
+    old, new = SET[key]
+    assert command(own, "use", "default", "-S", "evaluate.metric=auto", "-S", f"{key}={old}").code == 0
+    done = command(own, "init", str(reviews))
+    said = [line.strip() for line in done.out.splitlines() if line.startswith("  reset ")]
+    assert said == [f"reset {key}: {old} -> {new} (to set it again: retune init FILE -S KEY=VALUE)"]
+
+
+def test_what_is_set_again_or_was_the_same_is_not_reset(own: Path, command: Commands, reviews: Path) -> None:
+    assert command(own, "use", "default", "-S", "evaluate.metric=mcc").code == 0
+    for _ in range(2):
+        done = command(own, "init", str(reviews), "-S", "evaluate.metric=mcc")
+        assert (done.code, "reset" in done.out) == (0, False)
 
 
 def test_options_win(own: Path, command: Commands, reviews: Path) -> None:
