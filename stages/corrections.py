@@ -15,7 +15,7 @@ left as they were may then stand after those that the other one has changed.
 import contextlib
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from stages.errors import DataError
 from stages.files import csv_writer, write_text
 from stages.messages import examples, short
 from stages.reading.edited import decode_edited, read_edited
+from stages.targets.rows import Rows
 from stages.yaml_file import conflict_line
 
 SOURCE_LABELS = b"source_labels"  # in the schema of rows.parquet: by id, the source's label of each row relabelled
@@ -43,6 +44,7 @@ class Correction:
         who: Who decided.
         when: Date and time in UTC, in the form `TIME`; a person who edits the file may leave it empty.
         note: For people.
+        decimal_comma: Whether the program that saved the file writes 12,5 for 12.5; no column.
     """
 
     id: str
@@ -53,9 +55,10 @@ class Correction:
     who: str = ""
     when: str = ""
     note: str = ""
+    decimal_comma: bool = field(default=False, compare=False)
 
 
-COLUMNS = tuple(field.name for field in fields(Correction))
+COLUMNS = tuple(column.name for column in fields(Correction) if column.compare)
 
 
 def text_hash(text_key: int) -> str:
@@ -79,10 +82,17 @@ def read_corrections(path: Path, *, name: str) -> list[Correction]:
     text = decode_edited(path.read_bytes(), name) if path.exists() else ",".join(COLUMNS)
     if line := conflict_line(text):
         raise DataError(f"{name} line {line} is a conflict marker of a git merge. Keep the lines of both, without it.")
-    header, rows = read_edited(text, name)
+    header, rows, decimal_comma = read_edited(text, name)
     if missing := [column for column in COLUMNS if column not in header]:
         raise DataError(f"{name} has no column {examples(missing)}. Its first line must be: {','.join(COLUMNS)}")
-    return [_correction(values, f"{name} line {line}") for line, values in rows]
+    return [_correction(values, f"{name} line {line}", decimal_comma) for line, values in rows]
+
+
+def with_points(correction: Correction, kind: Rows) -> Correction:
+    """Return a correction with a point for each decimal comma of its labels, where these are numbers."""
+    labels = (correction.old_label, correction.new_label)
+    old, new = (kind.with_point(label, decimal_comma=correction.decimal_comma) for label in labels)
+    return replace(correction, old_label=old, new_label=new, decimal_comma=False)
 
 
 def format_corrections(corrections: Iterable[Correction]) -> str:
@@ -124,8 +134,8 @@ def _time(when: str) -> datetime | None:
     return None
 
 
-def _correction(values: Mapping[str, str], place: str) -> Correction:
-    correction = Correction(**{column: values[column] for column in COLUMNS})
+def _correction(values: Mapping[str, str], place: str, decimal_comma: bool) -> Correction:
+    correction = Correction(**{column: values[column] for column in COLUMNS}, decimal_comma=decimal_comma)
     if correction.decision not in DECISIONS:
         raise DataError(f"{place}: decision is {short(correction.decision)}. Give one of: {', '.join(DECISIONS)}.")
     if not correction.id:

@@ -1,7 +1,7 @@
 """A key that is equal for the spellings of one label: case, width, blanks, marks of typography, forms of a number."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from stages.text_keys import normalise
 
@@ -45,6 +45,13 @@ def by_spelling(labels: Iterable[str]) -> dict[str, str]:
     for label in labels:
         of_key.setdefault(spelling_key(label), []).append(label)
     return {key: alike[0] for key, alike in of_key.items() if len(alike) == 1}
+
+
+def finder(labels: Iterable[str]) -> Callable[[str], str | None]:
+    """Return what finds the label that a text is, or is the only other spelling of; None where there is none."""
+    known = set(labels)
+    spelled = by_spelling(known)
+    return lambda text: text if text in known else spelled.get(spelling_key(text))
 
 
 def typed(text: str) -> str:

@@ -47,7 +47,7 @@ def review(
     root = project_root()
     _check(export, import_file, file_format, spreadsheet_safe)
     data = DataSet(root)
-    decisions = Decisions(root, data.corrections, who=who or _user(root))
+    decisions = Decisions(root, data, who=who or _user(root))
     if import_file is not None:
         answers = read_answers(import_file, several=data.kind.choice == "several")
         checked = check_answers(answers, data, decisions.read(), name=str(import_file))

@@ -4,7 +4,7 @@ import contextlib
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Answer:
         text_hash: Of the row as it was exported; empty where the file does not say.
         text: Of the row; empty where the file does not say.
         of_tool: Whether several people may have answered, so that two answers may differ.
+        decimal_comma: Whether the program that saved the file writes 12,5 for 12.5.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Answer:
     text_hash: str = ""
     text: str = ""
     of_tool: bool = False
+    decimal_comma: bool = False
 
     @property
     def given(self) -> bool:
@@ -63,9 +65,13 @@ def read_answers(path: Path, *, several: bool) -> list[Answer]:
     """
     if not path.is_file():
         raise DataError(f"{path} is missing, or is not a file. Correct --import.")
-    records = _records(path)
+    records, decimal_comma = _records(path)
     try:
-        answers = [answer for record in records for answer in _answers(record, path, several)]
+        answers = [
+            replace(answer, decimal_comma=decimal_comma)
+            for record in records
+            for answer in _answers(record, path, several)
+        ]
         given = [answer for answer in answers if answer.given]
         names = set() if given else {name for record in records for name in _other_names(record)}
     except (AttributeError, TypeError, KeyError) as error:  # a list where a tool writes a record, or the like
@@ -75,16 +81,18 @@ def read_answers(path: Path, *, several: bool) -> list[Answer]:
     return given
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
+def _records(path: Path) -> tuple[list[dict[str, Any]], bool]:
+    """Return the records of a file, and whether it has the comma for numbers."""
     content = path.read_bytes()
     if content.startswith(WORKBOOK):
         sheet = read_workbook(io.BytesIO(content), str(path), Dialect("excel"))
         names = [name.strip() for name in sheet.names]
-        return [dict(zip(names, row.cells or (), strict=True)) for row in sheet.rows]
+        return [dict(zip(names, row.cells or (), strict=True)) for row in sheet.rows], False
     text = decode_edited(content, str(path))
     if text.lstrip()[:1] in ("[", "{"):
-        return _json_records(text, path)
-    return [record for _, record in read_edited(text, str(path))[1]]
+        return _json_records(text, path), False
+    edited = read_edited(text, str(path))
+    return [record for _, record in edited.rows], edited.decimal_comma
 
 
 def _json_records(text: str, path: Path) -> list[dict[str, Any]]:
@@ -102,7 +110,7 @@ def _answers(record: Mapping[str, Any], path: Path, several: bool) -> list[Answe
     if "annotations" in record and "data" in record:
         return _of_label_studio(record, several)
     if "annotation_id" in record and "retune_id" in record:
-        known = {key: str(record.get(key) or "") for key in ("text_hash", "text")}
+        known: dict[str, Any] = {key: str(record.get(key) or "") for key in ("text_hash", "text")}
         return [Answer(str(record["retune_id"]), "", _label(record.get("label"), several), **known, of_tool=True)]
     if "responses" in record and "fields" in record:
         responses = (record["responses"] or {}).get("label") or []
@@ -118,7 +126,7 @@ def _answers(record: Mapping[str, Any], path: Path, several: bool) -> list[Answe
 
 def _of_label_studio(task: Mapping[str, Any], several: bool) -> list[Answer]:
     data = task["data"]
-    known = {key: str(data.get(key) or "") for key in ("text_hash", "text")}
+    known: dict[str, Any] = {key: str(data.get(key) or "") for key in ("text_hash", "text")}
     return [
         Answer(str(data.get("retune_id", "")), "", _label(result.get("value"), several), **known, of_tool=True)
         for annotation in task["annotations"]

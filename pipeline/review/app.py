@@ -163,7 +163,7 @@ def _apply(decisions: Decisions, data: DataSet, row: ReviewRow, wish: dict[str, 
         return None
     new_label = data.known_label(wanted["new_label"]) if wanted["decision"] == "relabel" else ""
     if new_label is None:
-        raise RefusedError(f"the data has no label {wanted['new_label']!r}")
+        raise RefusedError(f"{wanted['new_label']!r} is a label {data.kind.unknown}")
     return decisions.decide(row, wanted["decision"], new_label, note=wanted["note"][:MOST_NOTE], seen=seen)
 
 

@@ -10,8 +10,15 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pipeline.review.rows import ReviewRow
-from stages.corrections import TIME, Correction, latest_of_each, read_corrections, write_corrections
+from pipeline.review.rows import DataSet, ReviewRow
+from stages.corrections import (
+    TIME,
+    Correction,
+    latest_of_each,
+    read_corrections,
+    with_points,
+    write_corrections,
+)
 from stages.errors import RetuneError
 from stages.files import discard_half_file, follow_link
 from stages.spelling_key import spelling_key
@@ -29,8 +36,9 @@ class Decisions:
 
     Args:
         root: The project's folder.
-        path: Of the corrections, relative to it; made where it is missing. Where a link leads to a file outside of the
-            project, other projects may share it: its lock is that of the project that it lies in, else beside it.
+        data: What the rows belong to. It names the file, which is made where it is missing. Where a link leads to a
+            file outside of the project, other projects may share it: its lock is that of the project that it lies in,
+            else beside it.
         who: Decides.
 
     Raises:
@@ -38,9 +46,9 @@ class Decisions:
         OSError: They can't be written.
     """
 
-    def __init__(self, root: Path, path: str, *, who: str) -> None:
-        self.path, self.who = path, who
-        self._file, self._thread = follow_link(root / path), threading.Lock()
+    def __init__(self, root: Path, data: DataSet, *, who: str) -> None:
+        self.path, self.who, self._kind = data.corrections, who, data.rows
+        self._file, self._thread = follow_link(root / self.path), threading.Lock()
         folders = self._file.resolve().parents
         home = next((folder for folder in folders if folder == root.resolve() or (folder / "dvc.yaml").is_file()), None)
         self._lock = home / LOCK if home else self._file.with_name(f".{self._file.name}.lock")
@@ -52,7 +60,7 @@ class Decisions:
 
     def read(self) -> dict[str, Correction]:
         """Return the latest decision about each row, by its id."""
-        return latest_of_each(read_corrections(self._file, name=self.path))
+        return latest_of_each(self._read())
 
     def of(self, rows: Sequence[ReviewRow]) -> dict[str, Correction]:
         """Return the decisions about these rows that still apply, by id."""
@@ -93,11 +101,14 @@ class Decisions:
         """
         new = {row.id: self._correction(row, *rest) for row, *rest in decisions}
         with self._alone():
-            before = read_corrections(self._file, name=self.path)
+            before = self._read()
             last = latest_of_each(before)
             changed = {row_id: one for row_id, one in new.items() if _differs(last.get(row_id), one)}
             self._write(before, changed)
         return len(changed)
+
+    def _read(self) -> list[Correction]:
+        return [with_points(one, self._kind) for one in read_corrections(self._file, name=self.path)]
 
     def _correction(self, row: ReviewRow, decision: str, new_label: str, note: str) -> Correction:
         if decision == "relabel" and new_label == row.source_label:
@@ -110,7 +121,7 @@ class Decisions:
 
     def _without_change(self, row: ReviewRow, seen: tuple[str, str] | None) -> list[Correction]:
         """Return all corrections, if that of the row is the one that was seen."""
-        corrections = read_corrections(self._file, name=self.path)
+        corrections = self._read()
         last = latest_of_each(corrections).get(row.id)
         now = (last.decision, last.new_label) if last and applies(last, row) else None
         if now != seen:

@@ -36,7 +36,8 @@ def check_answers(
     for answer in answers:
         row_id = _find(answer.id, data.position) or _id_of_program(answer, data)
         decision = answer.decision or "relabel"
-        label = data.known_label(_find(answer.label, data.labels) or answer.label) if answer.label else ""
+        written = _find(answer.label, data.labels) or answer.label
+        label = data.known_label(written, decimal_comma=answer.decimal_comma) if written else ""
         if row_id is None:
             earlier = before.get(_find(answer.id, before) or "")
             if earlier is None or earlier.decision != "set_aside":
@@ -52,7 +53,7 @@ def check_answers(
         elif decision not in DECISIONS:
             problems.setdefault(f"with a decision other than {', '.join(DECISIONS)}", []).append(decision)
         elif label is None:
-            problems.setdefault("with a label that no row has", []).append(answer.label)
+            problems.setdefault(f"with a label {data.kind.unknown}", []).append(answer.label)
         elif decision == "relabel" and not label:
             problems.setdefault("with the decision relabel, and no new_label", []).append(answer.id)
         elif decision != "relabel" and label:

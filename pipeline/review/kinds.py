@@ -20,6 +20,7 @@ class ReviewedKind(NamedTuple):
 
     Attributes:
         choice: How a person chooses: one of the labels, several of them, or typed.
+        unknown: What is wrong with a label that a row can't have, as messages say it.
         shown: Return a stored label as people read it.
         suggest: Return the stored label that the lines of suspects.csv about one row suggest, from its own label and
             those lines.
@@ -31,6 +32,7 @@ class ReviewedKind(NamedTuple):
     """
 
     choice: str
+    unknown: str
     shown: Callable[[str], str]
     suggest: Callable[[str, Sequence[Suspects]], str]
     doubt: Callable[[Sequence[Suspects]], tuple[float, float] | None]
@@ -71,12 +73,14 @@ def _nothing(_: Any) -> None:
 
 
 PROBABILITIES = ("given_probability", "suggested_probability")
-CLASSES = ReviewedKind("one", str, _suggest_class, _doubt_of_class, scale, ("suggested",), PROBABILITIES)
+NO_ROW = "that no row has"
+NO_NUMBER = "that is no plain number (1000, 12.5; with a comma, 1,000 may be 1 or 1000)"
+CLASSES = ReviewedKind("one", NO_ROW, str, _suggest_class, _doubt_of_class, scale, ("suggested",), PROBABILITIES)
 KINDS: Mapping[Kind, ReviewedKind] = {
     "classes": CLASSES,
     "ordered": CLASSES,
     "label_set": ReviewedKind(
-        "several", _show_set, _suggest_set, _nothing, _calibrate_sets, ("label", "suggested"), ()
+        "several", NO_ROW, _show_set, _suggest_set, _nothing, _calibrate_sets, ("label", "suggested"), ()
     ),
-    "number": ReviewedKind("typed", str, _suggest_number, _nothing, None, (), ("predicted",)),
+    "number": ReviewedKind("typed", NO_NUMBER, str, _suggest_number, _nothing, None, (), ("predicted",)),
 }

@@ -1,7 +1,7 @@
 """The rows that a person reviews: those of suspects.csv, with what is known about each."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from stages.paths import Paths
 from stages.predictions import read_predictions
 from stages.reading.label_sets import parse_set, set_text, text_of_separated
 from stages.shown import spreadsheet_safe, visible
-from stages.spelling_key import by_spelling, spelling_key
+from stages.spelling_key import by_spelling, finder, spelling_key
 from stages.targets.rows import ROWS, Rows, read_rows_target
 from stages.targets.target import Target
 
@@ -76,6 +76,7 @@ class DataSet:
     Attributes:
         target: What the labels are.
         kind: How labels are chosen and shown.
+        rows: How labels are stored.
         corrections: Path of the corrections, relative to `root`.
 
     Raises:
@@ -91,7 +92,7 @@ class DataSet:
         self._separator = params.download.dataset.label_separator
         self.target: Target = read_rows_target(self.paths.rows)
         self.kind: ReviewedKind = KINDS[self.target.kind]
-        self._rows: Rows = ROWS[self.target.kind]
+        self.rows: Rows = ROWS[self.target.kind]
         names = ["id", "text", "text_pair", "label", "text_key", "cluster"]
         self.table: pa.Table = pq.read_table(self.paths.rows, columns=names)
         self.position = {row_id: number for number, row_id in enumerate(self.table["id"].to_pylist())}
@@ -113,14 +114,18 @@ class DataSet:
             **({"suggested": label} | known),
         )
 
-    def known_label(self, label: str) -> str | None:
-        """Return a label that a person gave in any spelling, as rows.parquet has it; None where no row has it.
+    def known_label(self, label: str, *, decimal_comma: bool = False) -> str | None:
+        """Return a label that a person gave in any spelling, as rows.parquet has it; None where a row can't have it.
 
         Several labels are a JSON list, or as the source has them: one, or with `download.dataset.label_separator`.
+
+        Args:
+            label: The label.
+            decimal_comma: Whether it is from a file in which 12,5 is 12.5.
         """
         if self.kind.choice == "several" and parse_set(label) is None:
             label = text_of_separated(label, self._separator) if self._separator else set_text([label])
-        return self._rows.known(label, self.labels) or self._spelled.get(spelling_key(label))
+        return self._known(self.rows.with_point(label, decimal_comma=decimal_comma))
 
     def spelled_id(self, row_id: str) -> str | None:
         """Return the only id of which this is another spelling; None where there is none, or several."""
@@ -131,8 +136,8 @@ class DataSet:
         return by_spelling(self.position)
 
     @cached_property
-    def _spelled(self) -> dict[str, str]:
-        return by_spelling(self.labels)
+    def _known(self) -> Callable[[str], str | None]:
+        return self.rows.known(self.labels, finder)
 
     def neighbours(self, row_id: str) -> list[Neighbour]:
         """Return rows with the same or nearly the same text and another label."""

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from stages.corrections import Correction, latest_of_each, text_hash
+from stages.corrections import Correction, latest_of_each, text_hash, with_points
 from stages.download.row_store import RowStore
 from stages.messages import examples
-from stages.spelling_key import by_spelling, spelling_key
+from stages.spelling_key import finder, spelling_key
 from stages.targets.rows import Rows
 
 logger = logging.getLogger(__name__)
@@ -57,14 +57,13 @@ def apply_corrections(
     last = latest_of_each(corrections)
     positions = _positions(store, last) if last else {}
     label, text_key = store.label, store.text_key
-    names, known = list(store.labels), {*store.labels, *named}
-    spelled = by_spelling(known)
+    names, known = list(store.labels), kind.known({*store.labels, *named}, finder)
     by_outcome: dict[str, list[str]] = {"replaced": [""] * (len(corrections) - len(last))}
     aside: dict[int, str] = {}
     source_labels: dict[str, str] = {}
-    for row_id, correction in last.items():
-        position = positions.get(row_id)
-        new = kind.known(correction.new_label, known) or spelled.get(spelling_key(correction.new_label))
+    for row_id, saved in last.items():
+        correction, position = with_points(saved, kind), positions.get(row_id)
+        new = known(correction.new_label)
         if position is None:
             outcome = "unknown_id"
         elif text_hash(int(text_key[position])) != correction.text_hash:

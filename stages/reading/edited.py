@@ -3,12 +3,22 @@
 import csv
 import io
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from stages.errors import DataError
 from stages.reading.encodings import HEAD, encoding_of, guess_shown
 
 DELIMITERS = (",", ";", "\t")  # by the language of the spreadsheet program
+DECIMAL_COMMA = ";"  # which a program writes where its language has the comma for numbers
 LONGEST_CELL = 10_000_000  # characters
+
+
+class Edited(NamedTuple):
+    """Such a file, as read."""
+
+    names: list[str]  # of its columns
+    rows: list[tuple[int, dict[str, str]]]  # each with the line that it ends on
+    decimal_comma: bool  # whether the program that saved it writes 12,5 for 12.5
 
 
 def decode_edited(content: bytes, name: str) -> str:
@@ -35,8 +45,8 @@ def decode_edited(content: bytes, name: str) -> str:
         raise DataError(f"{name} line {line} is not {encoding.upper()}.{looks} {advice}") from error
 
 
-def read_edited(text: str, name: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Return the columns, and each row with the line that it ends on.
+def read_edited(text: str, name: str) -> Edited:
+    """Return the columns and the rows.
 
     Rows without a filled cell are left out, and so are repetitions of the header: where one of two branches has saved
     the file with other line ends, git's union of both has two.
@@ -65,7 +75,7 @@ def read_edited(text: str, name: str) -> tuple[list[str], list[tuple[int, dict[s
             rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
     except csv.Error as error:
         raise DataError(f"{name} line {reader.line_num} is not CSV: {error}. Correct it.") from error
-    return header, rows
+    return Edited(header, rows, delimiter == DECIMAL_COMMA)
 
 
 def _names(cells: Sequence[str]) -> list[str]:

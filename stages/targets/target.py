@@ -1,6 +1,6 @@
 """What the rows of a data set are labelled with: chosen once, at download, and read from labels.json after that."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -9,6 +9,8 @@ from stages.errors import ParamsError
 from stages.files import read_json
 
 Kind = Literal["classes", "label_set", "ordered", "number"]
+Reader = Callable[[str], str | None]  # a label that a person gives -> as rows.parquet has it; None: it can't be learned
+Finder = Callable[[Iterable[str]], Reader]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 CLASS_METRICS = ("macro_f1", "accuracy", "mcc")
 METRICS: Mapping[Kind, tuple[str, ...]] = {  # what evaluate.metric may be; for auto the first

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stages.errors import DataError
 from stages.targets.rows import classes, label_set, number, ordered
-from stages.targets.target import Kind, Target
+from stages.targets.target import Finder, Kind, Reader, Target
 
 
 class Rows(Protocol):
@@ -39,12 +39,22 @@ class Rows(Protocol):
     def stored(self, value: str) -> str | None:
         """Return a label as rows.parquet has it; None where the value is not of this kind."""
 
-    def known(self, value: str, labels: Collection[str]) -> str | None:
-        """Return a label that a person gives a row, as rows.parquet has it; None where a model could not learn it.
+    def with_point(self, value: str, *, decimal_comma: bool) -> str:
+        """Return a label that a person or a spreadsheet program wrote, a number with a point for its decimal comma.
 
         Args:
-            value: The label, as stored.
+            value: The label.
+            decimal_comma: Whether the program has the comma for numbers, so that 1,000 is 1.
+        """
+
+    def known(self, labels: Collection[str], finder: Finder) -> Reader:
+        """Return what reads a label that a person gives a row, in any spelling, to the form of rows.parquet.
+
+        It returns None where a model could not learn the label.
+
+        Args:
             labels: The stored labels of all rows.
+            finder: Finds a label by its spelling: that of stages.spelling_key, on which not every stage depends.
         """
 
     def describe(self, counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequence[str]) -> Target:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stages.errors import DataError
 from stages.messages import examples, short
 from stages.reading.label_sets import parse_set
-from stages.targets.target import Target
+from stages.targets.target import Finder, Reader, Target
 
 CHECKS = frozenset({"label_spelling", "conflicting_labels", "unseen_label", "rare_label"})
 UNKNOWN = ("the label is not in download.dataset.labels", "Add the label there")
@@ -24,9 +24,14 @@ def stored(value: str) -> str | None:
     return value
 
 
-def known(value: str, labels: Collection[str]) -> str | None:
-    """Return the class; None where no row has it."""
-    return value if value in labels else None
+def with_point(value: str, *, decimal_comma: bool) -> str:
+    """Return the value: a class that looks like a number is a name."""
+    return value
+
+
+def known(labels: Collection[str], finder: Finder) -> Reader:
+    """Return what finds a class; None where no row has it."""
+    return finder(labels)
 
 
 def describe(counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequence[str] = ()) -> Target:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stages.errors import DataError
 from stages.messages import examples, short
 from stages.reading.label_sets import parse_set, set_text
-from stages.targets.target import Target
+from stages.targets.target import Finder, Reader, Target
 
 CHECKS = frozenset({"conflicting_labels"})
 UNKNOWN = (
@@ -29,11 +29,21 @@ def stored(value: str) -> str | None:
     return None if labels is None else set_text(labels)
 
 
-def known(value: str, labels: Collection[str]) -> str | None:
-    """Return the set; None where it is no JSON list, or has a label that no row has."""
-    given = parse_set(value)
-    present = {label for text in labels for label in parse_set(text) or []}
-    return set_text(given) if given is not None and present.issuperset(given) else None
+def with_point(value: str, *, decimal_comma: bool) -> str:
+    """Return the value: labels are names."""
+    return value
+
+
+def known(labels: Collection[str], finder: Finder) -> Reader:
+    """Return what reads a set; None where it is no JSON list, or has a label that no row has."""
+    find = finder(label for text in labels for label in parse_set(text) or [])
+
+    def read(value: str) -> str | None:
+        given = parse_set(value)
+        found = [label for label in map(find, given or []) if label is not None]
+        return None if given is None or len(found) < len(given) else set_text(found)
+
+    return read
 
 
 def describe(counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequence[str]) -> Target:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from stages.errors import DataError
 from stages.messages import short
-from stages.targets.target import Target
+from stages.targets.target import Finder, Reader, Target
 
 CHECKS = frozenset({"conflicting_labels"})
 UNKNOWN = ("the label is not a finite number", "Write it as 3, 3.5 or 1e3, with a point and without a unit")
@@ -20,6 +21,8 @@ VALUES: pa.DataType | None = pa.float64()
 
 MOST_RANGES = 10  # that rows are divided and counted by
 ROWS_PER_RANGE = 20  # about, so that each split has its share of each range
+WITH_COMMA = re.compile(r"[+-]?\d*,\d+(?:e[+-]?\d+)?", re.IGNORECASE)
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")  # 1,000 may be 1 or 1000; 0,125 and 12,5 are read in one way alone
 DIGITS = 4  # of the ends of a range in its name
 
 
@@ -32,9 +35,15 @@ def stored(value: str) -> str | None:
     return repr(number + 0.0).removesuffix(".0") if math.isfinite(number) and "_" not in value else None
 
 
-def known(value: str, labels: Collection[str]) -> str | None:
-    """Return the number: any finite one can be learned."""
-    return stored(value)
+def with_point(value: str, *, decimal_comma: bool) -> str:
+    """Return a number with a point for its decimal comma; with another comma, or with two signs, it stays as it is."""
+    comma = WITH_COMMA.fullmatch(value.strip()) and (decimal_comma or not THOUSANDS.fullmatch(value.strip()))
+    return value.replace(",", ".") if comma else value
+
+
+def known(labels: Collection[str], finder: Finder) -> Reader:
+    """Return what reads a number: any finite one can be learned, whatever numbers the rows have."""
+    return stored
 
 
 def describe(counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequence[str]) -> Target:

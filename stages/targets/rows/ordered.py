@@ -7,10 +7,31 @@ from dataclasses import replace
 from stages.errors import DataError
 from stages.messages import examples
 from stages.targets.rows import classes
-from stages.targets.rows.classes import CHECKS, IN_EVERY_SPLIT, UNKNOWN, VALUES, index, known, stored, values
+from stages.targets.rows.classes import (
+    CHECKS,
+    IN_EVERY_SPLIT,
+    UNKNOWN,
+    VALUES,
+    index,
+    known,
+    stored,
+    values,
+    with_point,
+)
 from stages.targets.target import Target
 
-__all__ = ["CHECKS", "IN_EVERY_SPLIT", "UNKNOWN", "VALUES", "describe", "index", "known", "stored", "values"]
+__all__ = [
+    "CHECKS",
+    "IN_EVERY_SPLIT",
+    "UNKNOWN",
+    "VALUES",
+    "describe",
+    "index",
+    "known",
+    "stored",
+    "values",
+    "with_point",
+]
 
 FEWEST = 3  # classes: of two, all errors are equally large
 

@@ -96,7 +96,7 @@ def write_suspects(root: Path, columns: Sequence[str], lines: Sequence[Sequence[
 
 def opened(root: Path) -> tuple[DataSet, Decisions]:
     data = DataSet(root)
-    return data, Decisions(root, data.corrections, who="a person")
+    return data, Decisions(root, data, who="a person")
 
 
 def corrections(root: Path) -> list[Correction]:

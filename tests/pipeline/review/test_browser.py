@@ -221,7 +221,7 @@ def test_a_number_is_typed(browser: webdriver.Chrome, tmp_path: Path, serve: Cal
     value = browser.find_element(By.ID, "value")
     value.clear()
     value.send_keys("many", Keys.ENTER)
-    wait(browser, lambda: "has no label" in shown(browser, "message"))
+    wait(browser, lambda: "is a label that" in shown(browser, "message"))
     value.clear()
     value.send_keys("80.0", Keys.ENTER)
     wait(browser, lambda: shown(browser, "id") == "r3")

@@ -49,7 +49,7 @@ def test_a_decision_is_one_line_so_that_git_can_join_two_branches(root: Path) ->
 
 def test_threads_and_processes_at_once_lose_no_decision(root: Path) -> None:
     data, decisions = reviewing.opened(root)
-    other = Decisions(root, data.corrections, who="another person")  # a second command
+    other = Decisions(root, data, who="another person")  # a second command
     rows = [data.row(f"r{number}") for number in range(10)]
     code = (
         "import sys; from pathlib import Path; from stages.corrections import Correction;"

@@ -230,6 +230,73 @@ def test_numbers_come_from_tools(tmp_path: Path) -> None:
     assert reviewing.decided(root) == {"r1": ("relabel", "12.5")}
 
 
+COMMAS = {  # a number as a program saves it, what separates the cells, the number
+    "with semicolons": ("12,5", ";", "12.5"),
+    "with semicolons, and three digits": ("1,000", ";", "1"),
+    "with semicolons, and a point": ("12.5", ";", "12.5"),
+    "with semicolons, and an exponent": ("1,5E+03", ";", "1500"),
+    "with semicolons, and a sign": ("-0,25", ";", "-0.25"),
+    "with tabs": ("42,1", "\t", "42.1"),
+    "with tabs, in one or two ways": ("1,000", "\t", None),
+    "with commas": ("42,1", ",", "42.1"),
+    "with commas, in one or two ways": ("1,000", ",", None),
+    "with two signs": ("1.000,5", ";", None),
+    "no number": ("many", ";", None),
+}
+
+
+@pytest.mark.parametrize("others", [reviewing.NUMBERS, ["1000", "42.1", "12.5", "3"]], ids=["other", "the same"])
+@pytest.mark.parametrize("case", COMMAS)
+def test_a_number_with_a_comma_is_what_it_says_whatever_numbers_other_rows_have(
+    tmp_path: Path, case: str, others: list[str]
+) -> None:
+    root = reviewing.create(tmp_path / "project", labels=["7", *others], target="number")
+    given, delimiter, expected = COMMAS[case]
+    lines = [["id", "new_label"], ["r0", given]]
+    with (tmp_path / "in.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows(lines)
+    if expected is None:
+        with pytest.raises(DataError, match="1 with a label that is no plain number"):
+            take(root, tmp_path / "in.csv")
+    else:
+        assert take(root, tmp_path / "in.csv") == 1
+        assert reviewing.decided(root) == {"r0": ("relabel", expected)}
+
+
+def test_a_class_with_a_comma_is_a_name(tmp_path: Path) -> None:
+    root = reviewing.create(tmp_path / "project", labels=["1,000", "1", "1,000", "1"], target="classes")
+    (tmp_path / "in.csv").write_text("id;new_label\nr1;1,000\n")
+    assert take(root, tmp_path / "in.csv") == 1
+    assert reviewing.decided(root) == {"r1": ("relabel", "1,000")}
+
+
+def test_corrections_that_a_program_saved_with_decimal_commas_are_written_with_points(tmp_path: Path) -> None:
+    root = reviewing.create(tmp_path / "project", labels=reviewing.NUMBERS, target="number")
+    data, decisions = reviewing.opened(root)
+    decisions.decide(data.row("r1"), "relabel", "1.125", seen=None)
+    path = root / "data/corrections.csv"
+    path.write_text(path.read_text().replace(",", ";").replace(".", ","))
+    rows = [data.row("r1")]
+    assert list(decisions.of(rows)) == ["r1"]
+    decisions.decide(data.row("r0"), "keep", seen=None)
+    assert [(line.old_label, line.new_label) for line in reviewing.corrections(root)] == [("20.5", "1.125"), ("10", "")]
+
+
+@pytest.mark.parametrize(("given", "expected"), [("App | PAY", '["app", "pay"]'), ("apps", None)])
+def test_each_label_of_a_set_may_be_spelled_otherwise(tmp_path: Path, given: str, expected: str | None) -> None:
+    """Also where no row has exactly this set."""
+    root = reviewing.create(tmp_path / "project", labels=['["app"]', "[]", '["pay"]'], target="label_set")
+    params = root / "params.yaml"
+    params.write_text(params.read_text().replace("label_separator: null", 'label_separator: "|"'))
+    (tmp_path / "in.csv").write_text(f"{HEADER}r1,,,,{given}\n")
+    if expected is None:
+        with pytest.raises(DataError, match="1 with a label that no row has"):
+            take(root, tmp_path / "in.csv")
+    else:
+        assert take(root, tmp_path / "in.csv") == 1
+        assert reviewing.decided(root) == {"r1": ("relabel", expected)}
+
+
 HEADER = "id,text_hash,text,decision,new_label\n"
 WRONG = {
     "unknown id": (

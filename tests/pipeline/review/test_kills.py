@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from pipeline.review.decisions import Decisions
 from pipeline.review.rows import ReviewRow
 from stages.corrections import Correction, write_corrections
 from tests.pipeline.review import reviewing
@@ -23,7 +22,7 @@ OTHERS = [Correction(f"gone{number}", "0", "a", "keep", note="a note " * 20) for
 def write_for_ever(root: Path, row: ReviewRow, pipe: Any) -> None:
     """Decide about a row again and again, by hand or by import, and say so each time."""
     signal.signal(signal.SIGTERM, end)
-    decisions = Decisions(root, "data/corrections.csv", who="a person")
+    decisions = reviewing.opened(root)[1]
     for number in count():
         seen = ("unclear", "") if row.id in decisions.read() else None
         if number % 2:

@@ -1,5 +1,7 @@
 """Corrections applied to the rows: each kind of line, what becomes of it, and what no longer applies."""
 
+import csv
+import io
 import json
 import logging
 from collections.abc import Callable
@@ -8,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from stages.corrections import SOURCE_LABELS, Correction, format_corrections, text_hash
+from stages.corrections import COLUMNS, SOURCE_LABELS, Correction, format_corrections, text_hash
 from stages.text_keys import hash_text, normalise
 
 ROWS = b"id,text,label\nr1,fine,good\nr2,poor,bad\nr3,great,bad\nr4,awful,good\n"
@@ -102,6 +104,28 @@ def test_the_source_s_label_is_kept_beside_the_corrected_one(read: Callable[...,
     result = read(ROWS, columns=WITH_ID, corrections=format_corrections(lines))
     metadata = pq.read_schema(result.folder / "rows.parquet").metadata
     assert json.loads(metadata[SOURCE_LABELS]) == {"r3": "bad"}
+
+
+SAVED = {  # how a program saved 20.5 and what replaces it: delimiter, old label, new label, what the row has then
+    "with semicolons": (";", "20,5", "12,5", "12.5"),
+    "with semicolons, and three digits": (";", "20,500", "1,000", "1"),
+    "with tabs": ("\t", "20,5", "12,5", "12.5"),
+    "with commas": (",", "20.50", "1000.0", "1000"),
+    "with commas, in one or two ways": (",", "20.5", "1,000", None),
+}
+
+
+@pytest.mark.parametrize("how", SAVED)
+def test_corrections_of_numbers_are_read_with_the_decimal_sign_of_the_file(how: str, read: Callable[..., Any]) -> None:
+    delimiter, old, new, stored = SAVED[how]
+    rows = b"id,text,label\nr1,fine,20.5\nr2,poor,1000\nr3,great,12.25\nr4,awful,3\n"
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, delimiter=delimiter)
+    line = correction("r1", "fine", old, new=new)
+    writer.writerows([COLUMNS, [getattr(line, column) for column in COLUMNS]])
+    result = read(rows, columns=WITH_ID, target="number", corrections=file.getvalue())
+    assert result.column("label")[0] == (stored or "20.5")
+    assert result.stats["corrections"] == {"relabelled" if stored else "unknown_label": 1}
 
 
 KINDS = {  # the labels of three rows, their kind, the old label, the new one, what it is stored as; None: unknown
