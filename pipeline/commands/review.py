@@ -50,6 +50,9 @@ def review(
     decisions = Decisions(root, data, who=who or _user(root))
     if import_file is not None:
         answers = read_answers(import_file, several=data.kind.choice == "several")
+        if not answers:
+            console.print(f"{import_file}: no row is decided or annotated in it, so nothing is imported.")
+            return
         checked = check_answers(answers, data, decisions.read(), name=str(import_file))
         new = decisions.add(checked)
         console.print(f"{data.corrections}: {new} new decisions of {len(checked)} in {import_file}. Next: retune plan")

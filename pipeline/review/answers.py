@@ -16,6 +16,11 @@ from stages.reading.label_sets import set_text
 from stages.reading.workbook import read_workbook
 
 WORKBOOK = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # first bytes of xlsx, and of xls, which has a message of its own
+NO_LABEL = ("", "[]")  # of a row with several labels, [] may say that none applies, or that none was asked for
+OF_RECORD = (  # what Label Studio's JSON_MIN has of a task and of its annotation, beside the answers
+    *("id", "annotation_id", "annotator", "created_at", "updated_at", "lead_time", "agreement"),
+    *("retune_id", "text_hash", "text", "text_pair", "given", "label"),
+)
 OWN = ("id", "decision", "new_label", "note", "text_hash", "text")  # columns of the CSV of --export
 FORMS = (
     "the CSV of retune review --export (also saved as xlsx), JSON or CSV of Label Studio (with retune_id), or JSON of "
@@ -72,13 +77,18 @@ def read_answers(path: Path, *, several: bool) -> list[Answer]:
             for record in records
             for answer in _answers(record, path, several)
         ]
-        given = [answer for answer in answers if answer.given]
-        names = set() if given else {name for record in records for name in _other_names(record)}
-    except (AttributeError, TypeError, KeyError) as error:  # a list where a tool writes a record, or the like
+        named = any(answer.decision or answer.label not in NO_LABEL for answer in answers)
+        names = set() if named else {name for record in records for name in _other_names(record)}
+    except (
+        AttributeError,
+        TypeError,
+        KeyError,
+        RecursionError,
+    ) as error:  # a list where a tool writes a record, or the like
         raise DataError(f"{path} has records of another form. Give {FORMS}.") from error
     if names:
         raise DataError(f"{path} has answers called {examples(sorted(names))}, but none called label. Give {FORMS}.")
-    return given
+    return [answer for answer in answers if answer.given]
 
 
 def _records(path: Path) -> tuple[list[dict[str, Any]], bool]:
@@ -107,11 +117,13 @@ def _json_records(text: str, path: Path) -> list[dict[str, Any]]:
 
 def _answers(record: Mapping[str, Any], path: Path, several: bool) -> list[Answer]:
     """Return the answers of a record, by the form that it has."""
-    if "annotations" in record and "data" in record:
-        return _of_label_studio(record, several)
+    if "data" in record and {"annotations", "predictions"} & record.keys():  # as exported, a task has only predictions
+        values = [value for annotation in record.get("annotations") or [] for value in _values(annotation)]
+        return _of_label_studio(record["data"], values, several)
     if "annotation_id" in record and "retune_id" in record:
-        known: dict[str, Any] = {key: str(record.get(key) or "") for key in ("text_hash", "text")}
-        return [Answer(str(record["retune_id"]), "", _label(record.get("label"), several), **known, of_tool=True)]
+        label = record.get("label")
+        values = [[] if label in (None, "") else label] if _is_annotated(record) else []
+        return _of_label_studio(record, values, several)
     if "responses" in record and "fields" in record:
         responses = (record["responses"] or {}).get("label") or []
         values = [response.get("value") for response in responses]
@@ -124,20 +136,28 @@ def _answers(record: Mapping[str, Any], path: Path, several: bool) -> list[Answe
     raise DataError(f"{path} has columns {examples(list(record))}. Give {FORMS}.")
 
 
-def _of_label_studio(task: Mapping[str, Any], several: bool) -> list[Answer]:
-    data = task["data"]
-    known: dict[str, Any] = {key: str(data.get(key) or "") for key in ("text_hash", "text")}
-    return [
-        Answer(str(data.get("retune_id", "")), "", _label(result.get("value"), several), **known, of_tool=True)
-        for annotation in task["annotations"]
-        if not annotation.get("was_cancelled")
-        for result in annotation.get("result") or []
-        if result.get("from_name") == "label"
-    ]
+def _of_label_studio(data: Mapping[str, Any], values: Sequence[Any], several: bool) -> list[Answer]:
+    row_id, of_text, text = (str(data.get(key) or "") for key in ("retune_id", "text_hash", "text"))
+    labels = [_label(value, several) for value in values]
+    return [Answer(row_id, "", label, text_hash=of_text, text=text, of_tool=True) for label in labels]
+
+
+def _values(annotation: Mapping[str, Any]) -> list[Any]:
+    """The labels of an annotation; an empty list among them where it was submitted without one."""
+    if annotation.get("was_cancelled"):
+        return []
+    results = annotation.get("result") or []
+    return [result.get("value") for result in results if result.get("from_name") == "label"] or [[]]
+
+
+def _is_annotated(record: Mapping[str, Any]) -> bool:
+    return record["annotation_id"] not in (None, "")
 
 
 def _other_names(record: Mapping[str, Any]) -> set[str]:
     """The controls of Label Studio, or the questions of Argilla, other than label that a record has answers of."""
+    if "annotation_id" in record:
+        return {name for name in record if record[name] and _is_annotated(record)} - {*OF_RECORD}
     results = [result for annotation in record.get("annotations") or [] for result in annotation.get("result") or []]
     questions = [name for name, values in (record.get("responses") or {}).items() if values]
     return {*(str(result.get("from_name")) for result in results), *questions} - {"label"}
@@ -166,9 +186,15 @@ def _label(value: Any, several: bool) -> str:
     if isinstance(value, str) and value.startswith(("{", "[")):  # in a cell of CSV
         with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(value)
-    if isinstance(value, dict):  # Label Studio: {"choices": [...]}, {"number": 3}
-        value = next(iter(value.values()), None)
     if value is None or value == "":
         return ""
-    values = [str(item).strip() for item in (value if isinstance(value, list) else [value])]
-    return set_text(values) if several or len(values) != 1 else values[0]
+    names: list[str] = []
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, dict):  # Label Studio: {"choices": ["a", "b"]}, {"number": 3}
+            item = next(iter(item.values()), None)
+            names += [str(name) for name in (item if isinstance(item, list) else [item]) if name is not None]
+        else:
+            names.append(str(item))
+    if several or len(names) > 1:
+        return set_text(names)
+    return names[0].strip() if names else ""

@@ -61,10 +61,23 @@ def test_export_and_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert [(line.id, line.who) for line in reviewing.corrections(root)] == [("r2", "somebody")]
 
 
+@pytest.mark.parametrize("file_format", ["csv", "argilla", "label-studio"])
+def test_an_export_that_nobody_has_answered_is_imported_as_no_decision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str
+) -> None:
+    root = reviewing.create(tmp_path / "project")
+    reviewing.suspects_of_classes(root)
+    name = "out.csv" if file_format == "csv" else "out.json"
+    call(root, monkeypatch, "--export", name, "--format", file_format)
+    output = call(root, monkeypatch, "--import", name)
+    assert f"{name}: no row is decided or annotated in it, so nothing is imported." in output
+    assert reviewing.corrections(root) == []
+
+
 @pytest.mark.parametrize("name", ["a[/b].csv", "[red]x.csv", "a:x:b.csv"])
 def test_a_path_is_shown_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     root = reviewing.create(tmp_path / "project")
     reviewing.suspects_of_classes(root)
     (root / name).parent.mkdir(exist_ok=True)
     assert f"{name}: 3 rows." in call(root, monkeypatch, "--export", name)
-    assert f"0 new decisions of 0 in {name}." in call(root, monkeypatch, "--import", name)
+    assert f"{name}: no row is decided or annotated" in call(root, monkeypatch, "--import", name)

@@ -36,8 +36,12 @@ def create(
     target: str = "ordered",
     ids: Sequence[str] = (),
     stage: bool = True,
+    pairs: bool = False,
 ) -> Path:
-    """The project; `ids` name the first rows, else r0, r1 ...; `stage` False: as a clone has it, before any run."""
+    """The project; `ids` name the first rows, else r0, r1 ...; `stage` False: as a clone has it, before any run.
+
+    `pairs`: each row has a second text.
+    """
     (root / "data").mkdir(parents=True)
     values = ["download.dataset.files=[{source: data/rows.jsonl}]", "download.dataset.folder=data", "seeds=[1, 2]"]
     values += [
@@ -45,13 +49,18 @@ def create(
         "download.dataset.format=jsonl",
         f"download.dataset.target={target}",
     ]
-    values += ["download.dataset.columns={text: text, label: label, text_pair: null, id: id, group: null, slices: []}"]
+    pair = "pair" if pairs else "null"
+    columns = f"{{text: text, label: label, text_pair: {pair}, id: id, group: null, slices: []}}"
+    values += [f"download.dataset.columns={columns}"]
     (root / "params.yaml").write_text(recipes.compose(ROOT, "default", values), encoding="utf-8")
     (root / "dvc.yaml").write_text("stages: {}\n")
     toy.git(root, "init", "-q")
     (root / ".dvc").mkdir()
     names = [*ids, *(f"r{row}" for row in range(len(ids), len(labels)))]
-    rows = [{"id": names[row], "text": TEXTS[row], "label": label} for row, label in enumerate(labels)]
+    rows = [
+        {"id": names[row], "text": TEXTS[row], "label": label} | ({"pair": f"pair {row}"} if pairs else {})
+        for row, label in enumerate(labels)
+    ]
     (root / "data/rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     if stage:
         download(root)
