@@ -130,7 +130,7 @@ async def _body(request: Request) -> Any:
         raise RefusedError("expected JSON")
     try:
         return json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # lists in lists in lists
         raise RefusedError(f"expected JSON: {error}") from error
 
 

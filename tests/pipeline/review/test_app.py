@@ -95,6 +95,7 @@ def test_a_stranger_reads_and_writes_nothing(page: TestClient, root: Path, who: 
 
 BODIES: dict[str, Any] = {
     "no JSON": b"{",
+    "lists in lists": b"[" * 19_000,
     "a list": [],
     "no id": {**BODY, "id": None},
     "an id that is a list": {**BODY, "id": ["r2"]},
