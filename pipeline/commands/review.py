@@ -11,6 +11,7 @@ import typer
 from pipeline.commands.options import SpreadsheetSafe
 from pipeline.commands.terminal import console, project_root
 from stages.errors import PipelineError
+from stages.messages import NAMES, examples
 
 if TYPE_CHECKING:
     from pipeline.review.decisions import Decisions
@@ -54,8 +55,19 @@ def review(
             console.print(f"{import_file}: no row is decided or annotated in it, so nothing is imported.")
             return
         checked = check_answers(answers, data, decisions.read(), name=str(import_file))
-        new = decisions.add(checked)
-        console.print(f"{data.corrections}: {new} new decisions of {len(checked)} in {import_file}. Next: retune plan")
+        added = decisions.add(checked)
+        shown = f"{len(added.new)} new decisions of {len(checked)} in {import_file}"
+        console.print(f"{data.corrections}: {shown}. Next: retune plan")
+        if added.stayed:
+            console.print(
+                f"{len(added.stayed)} that somebody else has decided otherwise since stay as they are: "
+                f"{examples(added.stayed, most=NAMES)}. To decide them anew, open the page, or export again."
+            )
+        if added.replaced:
+            console.print(
+                f"{len(added.replaced)} replace decisions of somebody else, because {import_file} has no "
+                f"column exported: {examples(added.replaced, most=NAMES)}. Look at: git diff {data.corrections}"
+            )
         return
     rows = read_suspects(data)
     if export is not None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.review.exports import EXPORTED
 from stages.errors import DataError
 from stages.messages import examples, short
 from stages.reading.dialect import Dialect
 from stages.reading.edited import decode_edited, read_edited
 from stages.reading.label_sets import set_text
 from stages.reading.workbook import read_workbook
+from stages.shown import spreadsheet_unsafe
 
 WORKBOOK = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # first bytes of xlsx, and of xls, which has a message of its own
 NO_LABEL = ("", "[]")  # of a row with several labels, [] may say that none applies, or that none was asked for
@@ -39,7 +41,10 @@ class Answer:
         note: For people.
         text_hash: Of the row as it was exported; empty where the file does not say.
         text: Of the row; empty where the file does not say.
+        shown: The label that the row had when the file was written; empty where the file does not say.
         of_tool: Whether several people may have answered, so that two answers may differ.
+        exported: What was decided when the file was written (`exported`): nothing in a file of a tool, which gets only
+            rows without a decision; None where the file does not say.
         decimal_comma: Whether the program that saved the file writes 12,5 for 12.5.
     """
 
@@ -49,7 +54,9 @@ class Answer:
     note: str = ""
     text_hash: str = ""
     text: str = ""
+    shown: str = ""
     of_tool: bool = False
+    exported: str | None = ""
     decimal_comma: bool = False
 
     @property
@@ -132,7 +139,9 @@ def _answers(record: Mapping[str, Any], path: Path, several: bool) -> list[Answe
         return _of_argilla(record, _submitted(record), record, several)
     if "id" in record and {"decision", "new_label"} & record.keys():
         row_id, decision, label, note, of_text, text = (str(record.get(name) or "").strip() for name in OWN)
-        return [Answer(row_id, decision, label, note, of_text, text)]
+        exported = spreadsheet_unsafe(str(record[EXPORTED] or "").strip()) if EXPORTED in record else None
+        shown = str(record.get("label") or "").strip()
+        return [Answer(row_id, decision, label, note, of_text, text, shown, exported=exported)]
     raise DataError(f"{path} has columns {examples(list(record))}. Give {FORMS}.")
 
 

@@ -1,12 +1,13 @@
 """The decisions in the file of corrections: each is written at once, whatever else writes to the file."""
 
+import json
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from filelock import FileLock
 
@@ -25,6 +26,24 @@ from stages.spelling_key import spelling_key
 
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # and halves of characters, which UTF-8 lacks
 LOCK = ".retune/corrections.lock"
+
+
+class Wish(NamedTuple):
+    """What a file decides about a row."""
+
+    row: ReviewRow
+    decision: str
+    new_label: str = ""
+    note: str = ""
+    exported: str | None = ""  # from `exported` of the decision when the file was written; None: unknown
+
+
+class Added(NamedTuple):
+    """What became of many decisions, by the ids of their rows."""
+
+    new: list[str]
+    stayed: list[str]  # decided otherwise by somebody else since the file was written
+    replaced: list[str]  # as new, but maybe decided by somebody else since, which the file does not say
 
 
 class ChangedMeanwhileError(RetuneError):
@@ -93,19 +112,32 @@ class Decisions:
             corrections = self._without_change(row, seen)
             write_corrections(self._file, [correction for correction in corrections if correction.id != row.id])
 
-    def add(self, decisions: Sequence[tuple[ReviewRow, str, str, str]]) -> int:
-        """Write many decisions at once; return how many are new.
+    def add(self, wishes: Sequence[Wish]) -> Added:
+        """Write those of many decisions at once that were made since their file was written.
 
-        Args:
-            decisions: Row, decision, new label and note of each.
+        What stood in the file already is no new decision, and one that somebody else has made since stays. Whoever
+        imports a file may replace decisions of their own, such as those of an earlier import.
         """
-        new = {row.id: self._correction(row, *rest) for row, *rest in decisions}
+        changed: dict[str, Correction] = {}
+        added = Added([], [], [])
         with self._alone():
             before = self._read()
             last = latest_of_each(before)
-            changed = {row_id: one for row_id, one in new.items() if _differs(last.get(row_id), one)}
+            for row, decision, new_label, note, exported_before in wishes:
+                wish, now = self._correction(row, decision, new_label, note), last.get(row.id)
+                now = now if now and applies(now, row) else None
+                if exported(wish) in (exported_before, exported(now)):
+                    continue
+                by_other = now is not None and now.who != self.who and exported(now) != exported_before
+                if by_other and exported_before is not None:
+                    added.stayed.append(row.id)
+                    continue
+                changed[row.id] = wish
+                added.new.append(row.id)
+                if by_other:
+                    added.replaced.append(row.id)
             self._write(before, changed)
-        return len(changed)
+        return added
 
     def _read(self) -> list[Correction]:
         return [with_points(one, self._kind) for one in read_corrections(self._file, name=self.path)]
@@ -146,5 +178,11 @@ def applies(correction: Correction, row: ReviewRow) -> bool:
     return correction.text_hash == row.text_hash and same_label
 
 
-def _differs(before: Correction | None, after: Correction) -> bool:
-    return before is None or replace(before, who=after.who, when=after.when) != after
+def exported(correction: Correction | None) -> str:
+    """Return what a decision says, as an export tells the import; empty where there is none."""
+    return text_of(correction.decision, correction.new_label, correction.note) if correction else ""
+
+
+def text_of(decision: str, new_label: str, note: str) -> str:
+    """Return a decision as one text; in brackets, it is a text to any spreadsheet program."""
+    return json.dumps([decision, new_label, " ".join(note.split())], ensure_ascii=False)

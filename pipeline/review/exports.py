@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.review.decisions import exported
 from pipeline.review.rows import DataSet, ReviewRow
 from stages.corrections import Correction
 from stages.errors import DataError
@@ -16,6 +17,7 @@ from stages.shown import spreadsheet_safe as safe
 
 COLUMNS = ("id", "text_hash", "text", "text_pair", "label", "suggested", "given_probability", "suggested_probability")
 ANSWERS = ("decision", "new_label", "note")  # that a person fills in
+EXPORTED = "exported"  # column of the CSV: the decision as it was then, so that the import sees what is new
 
 
 def write(
@@ -54,12 +56,13 @@ def write(
 def _csv(rows: Sequence[ReviewRow], decided: Mapping[str, Correction], *, protect: Callable[[str], str]) -> str:
     file = io.StringIO(newline="")
     writer = csv_writer(file)
-    writer.writerow([*COLUMNS, *ANSWERS])
+    writer.writerow([*COLUMNS, *ANSWERS, EXPORTED])
     for row in rows:
         texts = (row.id, row.text_hash, row.text, row.text_pair or "", row.label, row.suggested)
         decision = _of_label_shown(decided[row.id], row) if row.id in decided else None
         answers = [getattr(decision, column) if decision else "" for column in ANSWERS]
-        writer.writerow([*map(protect, texts), *(row.doubt or ("", "")), *map(protect, answers)])
+        before = exported(decided.get(row.id))
+        writer.writerow([*map(protect, texts), *(row.doubt or ("", "")), *map(protect, (*answers, before))])
     return file.getvalue()
 
 

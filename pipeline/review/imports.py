@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from pipeline.review.answers import Answer
+from pipeline.review.decisions import Wish, text_of
 from pipeline.review.rows import DataSet, ReviewRow
 from stages.corrections import DECISIONS, Correction
 from stages.errors import DataError
@@ -10,12 +11,11 @@ from stages.messages import examples
 from stages.shown import spreadsheet_safe, spreadsheet_unsafe
 
 SET_ASIDE = "that {} sets aside (to decide anew, delete its lines about them, and retune run)"
-Decision = tuple[ReviewRow, str, str, str]  # row, decision, new label, note
 
 
 def check_answers(
     answers: Sequence[Answer], data: DataSet, before: Mapping[str, Correction], *, name: str
-) -> list[Decision]:
+) -> list[Wish]:
     """Return what is decided about which rows.
 
     People who answered differently in an annotation tool make a row unclear. A row that an earlier decision has set
@@ -36,8 +36,9 @@ def check_answers(
     for answer in answers:
         row_id = _find(answer.id, data.position) or _id_of_program(answer, data)
         decision = answer.decision or "relabel"
-        written = _find(answer.label, data.labels) or answer.label
-        label = data.known_label(written, decimal_comma=answer.decimal_comma) if written else ""
+        label = _label(answer.label, answer, data) if answer.label else ""
+        if row_id is None and answer.exported and answer.exported == text_of(decision, answer.label, answer.note):
+            continue  # as it was exported: what has set the row aside is a later decision
         if row_id is None:
             earlier = before.get(_find(answer.id, before) or "")
             if earlier is None or earlier.decision != "set_aside":
@@ -46,8 +47,9 @@ def check_answers(
                 problems.setdefault(SET_ASIDE.format(data.corrections), []).append(answer.id)
             continue
         row = data.row(row_id)
-        if decision == "keep" and label in ("", row.label):  # of the file's label, which a correction may have given
-            decision, label = "relabel", row.label
+        shown = row.label if not answer.shown or answer.shown == row.label else _label(answer.shown, answer, data)
+        if decision == "keep" and label in ("", shown):  # of the label in the file, whatever label the row has by now
+            decision, label = "relabel", shown
         if _is_other_text(answer, row):
             problems.setdefault("whose text has changed since", []).append(answer.id)
         elif decision not in DECISIONS:
@@ -60,7 +62,7 @@ def check_answers(
             problems.setdefault(f"with a new_label beside the decision {decision}", []).append(answer.id)
         else:
             of_rows.setdefault(row_id, []).append((answer, decision, label))
-    decisions = []
+    wishes = []
     for row_id, given in of_rows.items():
         different = list(dict.fromkeys((decision, label) for _, decision, label in given))
         (decision, label), note = different[0], spreadsheet_unsafe(given[0][0].note)
@@ -69,11 +71,16 @@ def check_answers(
             note = f"different answers: {', '.join(data.kind.shown(label) for _, label in different)}"
         elif len(different) > 1:
             problems.setdefault("decided twice, and differently", []).append(row_id)
-        decisions.append((data.row(row_id), decision, label, note))
+        wishes.append(Wish(data.row(row_id), decision, label, note, given[0][0].exported))
     if problems:
         listed = "; ".join(f"{len(values)} {what}: {examples(values)}" for what, values in problems.items())
         raise DataError(f"{name}: nothing is imported, because of rows {listed}. Correct or delete these lines.")
-    return decisions
+    return wishes
+
+
+def _label(text: str, answer: Answer, data: DataSet) -> str | None:
+    """Return a label in the file as rows.parquet has it; None where a row can't have it."""
+    return data.known_label(_find(text, data.labels) or text, decimal_comma=answer.decimal_comma)
 
 
 def _find(value: str, values: Collection[str]) -> str | None:

@@ -61,6 +61,25 @@ def test_export_and_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert [(line.id, line.who) for line in reviewing.corrections(root)] == [("r2", "somebody")]
 
 
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ("id,new_label,exported\nr2,1,\n", "1 that somebody else has decided otherwise since stay as they are: 'r2'."),
+        ("id,new_label\nr2,1\n", "1 replace decisions of somebody else, because in.csv has no column exported: 'r2'."),
+    ],
+    ids=["stays", "replaced"],
+)
+def test_a_row_that_two_have_decided_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: str, message: str
+) -> None:
+    root = reviewing.create(tmp_path / "project")
+    data, decisions = reviewing.opened(root)
+    decisions.decide(data.row("r2"), "unclear", seen=None)
+    (root / "in.csv").write_text(columns)
+    output = call(root, monkeypatch, "--import", "in.csv", "--who", "another")
+    assert message in " ".join(output.split())
+
+
 @pytest.mark.parametrize("file_format", ["csv", "argilla", "label-studio"])
 def test_an_export_that_nobody_has_answered_is_imported_as_no_decision(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str

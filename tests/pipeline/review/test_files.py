@@ -28,7 +28,7 @@ def root(tmp_path: Path) -> Path:
 def take(root: Path, path: Path) -> int:
     data, decisions = reviewing.opened(root)
     answers = read_answers(path, several=data.kind.choice == "several")
-    return decisions.add(check_answers(answers, data, decisions.read(), name="in"))
+    return len(decisions.add(check_answers(answers, data, decisions.read(), name="in")).new)
 
 
 def export(root: Path, path: Path, file_format: str, *, safe: bool = False) -> tuple[DataSet, Decisions]:

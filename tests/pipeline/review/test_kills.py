@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.review.decisions import Wish
 from pipeline.review.rows import ReviewRow
 from stages.corrections import Correction, write_corrections
 from tests.pipeline.review import reviewing
@@ -28,7 +29,7 @@ def write_for_ever(root: Path, row: ReviewRow, pipe: Any) -> None:
         if number % 2:
             decisions.decide(row, "unclear", note=str(number), seen=seen)
         else:
-            decisions.add([(row, "unclear", "", str(number))])
+            decisions.add([Wish(row, "unclear", "", str(number))])
         pipe.send(number)
 
 

@@ -64,7 +64,7 @@ def take(root: Path, content: str) -> int:
     path.write_text(content, encoding="utf-8")
     data, decisions = reviewing.opened(root)
     answers = read_answers(path, several=data.kind.choice == "several")
-    return decisions.add(check_answers(answers, data, decisions.read(), name="in"))
+    return len(decisions.add(check_answers(answers, data, decisions.read(), name="in")).new)
 
 
 def as_csv(records: Sequence[Record], delimiter: str = ",") -> str:
