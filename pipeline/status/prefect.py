@@ -16,7 +16,7 @@ from prefect.utilities.urls import url_for
 from pipeline.execution.machine import HOST_LABEL
 from pipeline.status.activity import Activity, expected_end, longest_path
 from pipeline.workers.dispatch import LINEAGE_TAG, OWNER_TAG, RUN_STAGE, STAGE_TAG
-from pipeline.workers.prefect_api import open_client
+from pipeline.workers.prefect_api import open_client, read_all_runs
 from pipeline.workers.progress import ENDED, KEY
 
 COORDINATE, RETRAIN = "coordinate", "retrain"  # names of flows
@@ -96,7 +96,8 @@ class _History:
 
 def _read_due(client: SyncPrefectClient, flow: str, now: datetime) -> list[FlowRun]:
     """The runs of a flow that have begun, or should have."""
-    runs = client.read_flow_runs(
+    runs = read_all_runs(
+        client,
         flow_filter=FlowFilter.model_validate({"name": {"any_": [flow]}}),
         flow_run_filter=FlowRunFilter.model_validate(ACTIVE),
         sort=FlowRunSort.EXPECTED_START_TIME_ASC,

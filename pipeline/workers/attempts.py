@@ -29,9 +29,10 @@ class RunEnd:
     @classmethod
     def of_state(cls, stage: Stage, state: State) -> "RunEnd":
         """The end that a final state of Prefect's describes."""
+        ended = f"it ended in the state {state.name}"
         return cls(
             stage,
-            state.message or f"it ended in the state {state.name}",
+            f"{ended}, but the DVC remote does not hold its result" if state.is_completed() else state.message or ended,
             completed=state.is_completed(),
             retryable=state.name not in (STAGE_FAILED, INPUT_DAMAGED),
         )

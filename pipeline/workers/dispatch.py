@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +16,14 @@ from prefect.tasks import Task
 from prefect.utilities.urls import url_for
 
 from pipeline.workers.liveness.monitor import write_probe
-from pipeline.workers.prefect_api import retry_while_unreachable
+from pipeline.workers.prefect_api import read_all_runs, retry_while_unreachable
 from stages.errors import PipelineError
 
 LINEAGE_TAG = "lineage:"  # on a restarted coordinator; holds the flow run id of the first one
 OWNER_TAG = "by:"  # on the run of a stage; holds the flow run id of the (first) coordinator
 STAGE_TAG = "stage:"  # holds the stage's name
 RUN_STAGE = "run-stage"  # name of the flow; its deployments are named after the pools
+OLDEST = datetime.min.replace(tzinfo=UTC)
 log = logging.getLogger(__name__)
 
 
@@ -59,8 +61,8 @@ class Dispatcher:
     def submit(self, stage: str, *, pool: str, key: str, parameters: Mapping[str, Any]) -> Submission:
         """Submit a stage, or adopt the run that already works on the same key.
 
-        The idempotency key holds `key` and the number of earlier runs, so two coordinators that submit at the same
-        moment get the same run.
+        The idempotency key holds `key` and the id of the newest earlier run, so two coordinators that submit at the
+        same moment get the same run. The number of earlier runs would not do: it falls when somebody deletes one.
 
         Args:
             stage: Name in dvc.yaml.
@@ -76,7 +78,7 @@ class Dispatcher:
     def read_runs(self, run_ids: Iterable[UUID]) -> dict[UUID, FlowRun]:
         """The flow runs as Prefect has them now; raises the client's own error where the API is unreachable."""
         run_filter = FlowRunFilter(id=FlowRunFilterId(any_=list(run_ids)))
-        return {run.id: run for run in self._client.read_flow_runs(flow_run_filter=run_filter)}
+        return {run.id: run for run in read_all_runs(self._client, flow_run_filter=run_filter)}
 
     def write_probe(self, run_id: UUID) -> None:
         """Write a label to a run in the same way as its heartbeats are written."""
@@ -95,9 +97,9 @@ class Dispatcher:
 
     def _submit(self, stage: str, *, pool: str, key: str, parameters: Mapping[str, Any]) -> Submission:
         same_key = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"key:{key}"]))
-        earlier = self._client.read_flow_runs(flow_run_filter=same_key)
+        earlier = read_all_runs(self._client, flow_run_filter=same_key)
         for run in earlier:
-            if run.state and not run.state.is_final() and not run.state.is_cancelling():
+            if not _is_ended(run):
                 return self._submission(run)
         try:
             deployment = self._client.read_deployment_by_name(f"{RUN_STAGE}/{pool}")
@@ -106,19 +108,23 @@ class Dispatcher:
                 f"{stage} needs the work pool {pool}, but there is no deployment {RUN_STAGE}/{pool}. Add it to "
                 "prefect.yaml, then run: retune deploy"
             ) from error
-        attempt = f"{key}:{len(earlier)}"
-        link = self._link(stage, attempt)
-        run = self._client.create_flow_run_from_deployment(
-            deployment.id,
-            parameters=dict(parameters),
-            name=stage,
-            tags=["retune", f"key:{key}", f"{STAGE_TAG}{stage}", self._own_tag],
-            idempotency_key=attempt,
-            parent_task_run_id=link,
-        )
-        if run.parent_task_run_id != link:  # another coordinator was faster: the run is linked to that one
-            self._client.delete_task_run(link)
-        return self._submission(run)
+        before = max(earlier, key=lambda run: run.created or OLDEST, default=None)
+        while True:
+            attempt = f"{key}:after {before.id}" if before else f"{key}:first"
+            link = self._link(stage, attempt)
+            run = self._client.create_flow_run_from_deployment(
+                deployment.id,
+                parameters=dict(parameters),
+                name=stage,
+                tags=["retune", f"key:{key}", f"{STAGE_TAG}{stage}", self._own_tag],
+                idempotency_key=attempt,
+                parent_task_run_id=link,
+            )
+            if run.parent_task_run_id != link:  # another coordinator was faster: the run is linked to that one
+                self._client.delete_task_run(link)
+            if not _is_ended(run):
+                return self._submission(run)
+            before = run  # Prefect knew this idempotency key, and its run has ended: submit the one after it
 
     def _link(self, stage: str, attempt: str) -> UUID:
         """The task run in the coordinator that stands for the run of a stage and takes its states.
@@ -131,3 +137,8 @@ class Dispatcher:
 
     def _submission(self, run: FlowRun) -> Submission:
         return Submission(run.id, own=self._own_tag in run.tags)
+
+
+def _is_ended(run: FlowRun) -> bool:
+    """Whether a run has ended or is being cancelled, so that it can't be adopted."""
+    return run.state is not None and (run.state.is_final() or run.state.is_cancelling())

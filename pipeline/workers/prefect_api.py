@@ -4,16 +4,18 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import PrefectHTTPStatusError
 
 from stages.errors import PipelineError
 
 UNREACHABLE = (httpx.TransportError, PrefectHTTPStatusError, RuntimeError)  # RuntimeError: "Failed to reach API at ..."
 RETRY_SECONDS = 2.0
+PAGE = 100  # flow runs per request; Prefect allows at most 200, and without a limit it returns the first 200
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,21 @@ def open_client(*, purpose: str) -> Iterator[SyncPrefectClient]:
         hint = "Set PREFECT_API_AUTH_STRING to its USER:PASSWORD." if refused else "Look at the server's log."
         problem = " ".join(str(error).split("\n")[0].split())
         raise PipelineError(f"Prefect's API does not {purpose} ({problem}). {hint}") from error
+
+
+def read_all_runs(client: SyncPrefectClient, **query: Any) -> list[FlowRun]:
+    """Every flow run that matches, however many there are.
+
+    Args:
+        client: Prefect's API.
+        query: The filters and the order, as for `read_flow_runs`.
+    """
+    runs: list[FlowRun] = []
+    while True:
+        page = client.read_flow_runs(**query, limit=PAGE, offset=len(runs))
+        runs += page
+        if len(page) < PAGE:
+            return runs
 
 
 def retry_while_unreachable(call: Callable[[], T], *, timeout: float = 900.0) -> T:

@@ -26,7 +26,7 @@ from prefect.states import Cancelled, Crashed
 from pipeline.workers.dispatch import LINEAGE_TAG
 from pipeline.workers.liveness.heartbeat import HEARTBEAT_INTERVAL
 from pipeline.workers.liveness.monitor import WATCHED, HeartbeatMonitor, write_probe
-from pipeline.workers.prefect_api import UNREACHABLE, log_unreachable
+from pipeline.workers.prefect_api import UNREACHABLE, log_unreachable, read_all_runs
 
 COORDINATE = "coordinate"  # also in flows.py, which is slow to import
 MAX_RESTARTS = 3
@@ -60,7 +60,8 @@ def reconcile_once(client: SyncPrefectClient, monitor: HeartbeatMonitor, handled
     """
     states = [*WATCHED, StateType.CRASHED]
     since = FlowRunFilterExpectedStartTime.model_validate({"after_": datetime.now(UTC) - MAX_AGE})
-    runs = client.read_flow_runs(
+    runs = read_all_runs(
+        client,
         flow_filter=FlowFilter(name=FlowFilterName(any_=[COORDINATE])),
         flow_run_filter=FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states)), expected_start_time=since

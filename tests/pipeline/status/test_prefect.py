@@ -45,7 +45,9 @@ class Server:
             took = {"total_run_time": timedelta(seconds=each), "tags": [f"stage:{stage}"], **fields}
             self.add("run-stage", stage, Completed(), started=ago(9999), **took)
 
-    def read_flow_runs(self, *, flow_run_filter: Any, flow_filter: Any = None, sort: Any = None) -> list[FlowRun]:
+    def read_flow_runs(
+        self, *, flow_run_filter: Any, flow_filter: Any = None, sort: Any = None, limit: int = 200, offset: int = 0
+    ) -> list[FlowRun]:
         flows = flow_filter.name.any_ if flow_filter else self.runs
         found = [run for flow in flows for run in self.runs[flow]]
         tags = flow_run_filter.tags.all_ if flow_run_filter.tags else []
@@ -58,7 +60,7 @@ class Server:
             and set(tags) <= set(run.tags)
             and (run.state.type in kinds or not kinds)
             and (run.state.name in names or not names)
-        ]
+        ][offset : offset + limit]
 
     def read_task_runs(self, *, task_run_filter: Any, flow_run_filter: Any = None, **_: Any) -> list[TaskRun]:
         if flow_run_filter is None:
@@ -80,6 +82,14 @@ def read(server: Server) -> list[Activity]:
 
 def row(stage: str, now: str, after: str = "") -> dict[str, str]:
     return {"stage": stage, "now": now, "after": after}
+
+
+def test_more_runs_than_one_answer_of_prefect_holds_are_all_shown() -> None:
+    server = Server()
+    first = server.add("coordinate", "main at 1a", Running(), started=ago(60), host="cpu-box")
+    for number in range(250):
+        server.add_stage(first, f"finetune@{number}", Pending())
+    assert len(read(server)) == 251
 
 
 def test_each_run_is_followed_by_its_own_stages_and_where_they_are() -> None:

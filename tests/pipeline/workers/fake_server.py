@@ -1,6 +1,7 @@
 """The part of Prefect's API that dispatcher and reconciler use, in memory."""
 
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prefect.client.schemas.objects import FlowRun, TaskRun
@@ -15,10 +16,15 @@ class FakeServer:
         self.pools = pools
         self.runs: dict[str, FlowRun] = {}
         self.task_runs: dict[tuple[uuid.UUID, str], TaskRun] = {}
+        self._now = datetime(2024, 1, 1, tzinfo=UTC)
 
-    def read_flow_runs(self, flow_run_filter: Any = None, flow_filter: Any = None) -> list[FlowRun]:
+    def read_flow_runs(
+        self, flow_run_filter: Any = None, flow_filter: Any = None, limit: int = 200, offset: int = 0
+    ) -> list[FlowRun]:
         tags = flow_run_filter.tags.all_ if flow_run_filter.tags else []
-        return [run for run in self.runs.values() if set(tags) <= set(run.tags)]
+        ids = flow_run_filter.id.any_ if flow_run_filter.id else [run.id for run in self.runs.values()]
+        found = [run for run in self.runs.values() if set(tags) <= set(run.tags) and run.id in ids]
+        return sorted(found, key=lambda run: run.id)[offset : offset + limit]
 
     def read_deployment_by_name(self, name: str) -> Any:
         if name.partition("/")[2] not in self.pools:
@@ -26,8 +32,12 @@ class FakeServer:
         return FlowRun(flow_id=uuid.uuid4())
 
     def create_flow_run_from_deployment(self, deployment_id: Any, *, idempotency_key: str, **fields: Any) -> FlowRun:
-        run = FlowRun(flow_id=uuid.uuid4(), deployment_id=deployment_id, state=Scheduled(), **fields)
+        self._now += timedelta(seconds=1)
+        run = FlowRun(flow_id=uuid.uuid4(), deployment_id=deployment_id, state=Scheduled(), created=self._now, **fields)
         return self.runs.setdefault(idempotency_key, run)
+
+    def delete_flow_run(self, run_id: uuid.UUID) -> None:
+        self.runs = {key: run for key, run in self.runs.items() if run.id != run_id}
 
     def create_task_run(self, task: Any, flow_run_id: uuid.UUID, dynamic_key: str, **fields: Any) -> TaskRun:
         made = TaskRun(flow_run_id=flow_run_id, task_key=task.task_key, dynamic_key=dynamic_key, **fields)

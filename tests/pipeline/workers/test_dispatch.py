@@ -5,7 +5,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from prefect.states import Cancelling, Crashed, State
+from prefect.states import Cancelling, Completed, Crashed, Failed, State
 
 from pipeline.workers import prefect_api
 from pipeline.workers.dispatch import Dispatcher
@@ -69,6 +69,46 @@ def test_another_attempt_is_another_run(state: State) -> None:
     assert second.run_id != first.run_id
     assert parent(server, second.run_id) == ONE
     assert len(server.task_runs) == 2
+
+
+@pytest.mark.parametrize("deleted", [[], [0], [1], [2], [0, 1], [1, 2], [0, 2], [0, 1, 2]])
+@pytest.mark.parametrize("state", [Crashed(), Completed(), Failed(), Cancelling()])
+def test_a_submitted_run_is_never_one_that_has_ended(deleted: list[int], state: State) -> None:
+    """Whichever of the earlier runs somebody deleted in Prefect: a number of rows is not the number of the next one."""
+    server = FakeServer()
+    earlier = [end_with(server, submit(server, ONE).run_id, state) for _ in range(3)]
+    for number in deleted:
+        server.delete_flow_run(earlier[number])
+    first = submit(server, TWO)
+    assert first.run_id not in earlier
+    assert parent(server, first.run_id) == TWO
+    end_with(server, first.run_id, state)
+    assert submit(server, TWO).run_id not in [*earlier, first.run_id], "a retry is another run too"
+    assert {run.parent_task_run_id for run in server.runs.values()} <= {link.id for link in server.task_runs.values()}
+
+
+def test_a_run_that_was_submitted_and_ended_in_the_meantime_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = FakeServer()
+    ended = [end_with(server, submit(server, ONE).run_id, Crashed()) for _ in range(2)]
+    monkeypatch.setattr(server, "read_flow_runs", lambda **_: [])  # looked before any of them was there
+    assert submit(server, TWO).run_id not in ended
+    assert len([link for link in server.task_runs.values() if link.flow_run_id == TWO]) == 1
+
+
+def test_prefect_returns_runs_by_pages() -> None:
+    """Its answer has at most 200 runs; those of all pages count."""
+    server = FakeServer()
+    runs = [end_with(server, submit(server, ONE).run_id, Crashed()) for _ in range(250)]
+    active = submit(server, ONE)
+    assert active.run_id not in runs
+    assert submit(server, TWO).run_id == active.run_id, "the active one is adopted"
+    dispatcher = Dispatcher(server, ONE, ONE)  # type: ignore[arg-type]
+    assert set(dispatcher.read_runs(runs)) == set(runs), "none counts as deleted"
+
+
+def end_with(server: FakeServer, run_id: UUID, state: State) -> UUID:
+    server.set_flow_run_state(run_id, state)
+    return run_id
 
 
 def test_a_pool_without_a_deployment_is_named() -> None:
