@@ -79,7 +79,11 @@ def make(root: Path, dispatcher: ScriptedDispatcher, **options: Any) -> Coordina
         ),
         ([Failed(name=INPUT_DAMAGED, message="download: x is damaged")], 1, r"^download: x is damaged$"),
         ([Crashed(message="out of memory")], 3, r"^download: failed 3 times; last cause: out of memory$"),
-        ([Completed()], 3, r"^download: failed 3 times; last cause: it ended in the state Completed$"),
+        (
+            [Completed()],
+            3,
+            r"^download: failed 3 times; last cause: it ended in the state Completed, but the DVC remote",
+        ),
         ([httpx.ConnectError("away"), Failed(name=STAGE_FAILED, message="no")], 1, r"^download: no$"),
     ],
 )
