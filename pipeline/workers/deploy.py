@@ -1,16 +1,17 @@
 """`retune deploy`: creates or updates the work pools and deployments of prefect.yaml on the configured Prefect API."""
 
+import itertools
+import json
 import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from pipeline.repository import git
@@ -20,6 +21,9 @@ from stages.redaction import without_credentials
 from stages.yaml_file import parse_yaml, read_text
 
 FILE = "prefect.yaml"
+TRACEBACK = "Traceback (most recent call last):"
+NOT_A_REASON = ("An exception occurred.",)  # what Prefect prints below a traceback
+PANEL = "╭│╰"  # the first character of each line of a panel
 log = logging.getLogger(__name__)
 
 
@@ -36,24 +40,22 @@ def deploy(root: Path) -> list[str]:
         PipelineError: prefect.yaml is missing, Prefect's API does not answer or refuses the password, or Prefect can't
             deploy it; the message then is Prefect's own.
     """
-    deployments = _read(root)
+    file = _read(root)
+    deployments = file["deployments"]
     environment = _environment(root)
     with open_client(purpose="take the deployments") as client:
         for pool in sorted({str(deployment["work_pool"]["name"]) for deployment in deployments}):
             _create_pool(client, pool)
-        names = [f"{_flow_name(deployment)}/{deployment['name']}" for deployment in deployments]
-        schedules = {name: _schedules(client, name) for name in names}
-        _prefect_deploy(root, environment)
-        for name in names:
-            _restore_schedules(client, name, schedules[name])
-    return names
+        kept = [{**deployment, "schedules": _kept_schedules(client, deployment)} for deployment in deployments]
+        _prefect_deploy(root, {**file, "deployments": kept}, environment)
+    return [_name(deployment) for deployment in deployments]
 
 
-def _read(root: Path) -> list[dict[str, Any]]:
+def _read(root: Path) -> dict[str, Any]:
     text = read_text(root / FILE)
     if text is None:
         raise PipelineError(f"{root / FILE} is missing. Restore it with: git checkout -- {FILE}")
-    return list(parse_yaml(text, name=FILE)["deployments"])
+    return dict(parse_yaml(text, name=FILE))
 
 
 def _environment(root: Path) -> dict[str, str]:
@@ -76,8 +78,9 @@ def _environment(root: Path) -> dict[str, str]:
     }
 
 
-def _flow_name(deployment: dict[str, Any]) -> str:
-    return str(deployment["entrypoint"]).rpartition(".")[2].replace("_", "-")
+def _name(deployment: Mapping[str, Any]) -> str:
+    flow = str(deployment["entrypoint"]).rpartition(".")[2].replace("_", "-")
+    return f"{flow}/{deployment['name']}"
 
 
 def _create_pool(client: SyncPrefectClient, name: str) -> None:
@@ -94,32 +97,57 @@ def _template() -> dict[str, Any]:
     return ProcessWorker.get_default_base_job_template()
 
 
-def _schedules(client: SyncPrefectClient, name: str) -> list[DeploymentSchedule]:
+def _kept_schedules(client: SyncPrefectClient, deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The schedules of prefect.yaml, each switched on or off as it is on the server.
+
+    `prefect deploy` sets the schedules in the same request as the rest of the deployment, so at no moment is one
+    switched off that was on. It deletes all schedules of a deployment that has one without a slug: that one gets a slug first.
+
+    Args:
+        client: Prefect's API.
+        deployment: The entry in prefect.yaml.
+    """
+    entries = [dict(entry) for entry in deployment.get("schedules") or []]
     try:
-        return list(client.read_deployment_by_name(name).schedules)
+        deployed = client.read_deployment_by_name(_name(deployment))
     except ObjectNotFound:
-        return []
+        return entries
+    for schedule in deployed.schedules:
+        if not schedule.slug:  # without the parameters, Prefect would remove them
+            client.update_deployment_schedule(
+                deployed.id, schedule.id, parameters=schedule.parameters, slug=str(schedule.id)
+            )
+    is_active = {schedule.slug: schedule.active for schedule in deployed.schedules if schedule.slug}
+    return [
+        {**entry, "active": is_active[entry["slug"]]} if entry.get("slug") in is_active else entry for entry in entries
+    ]
 
 
-def _prefect_deploy(root: Path, environment: dict[str, str]) -> None:
+def _prefect_deploy(root: Path, file: Mapping[str, Any], environment: Mapping[str, str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", "/dev/stdin"],
         cwd=root,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
+        env={**os.environ, **environment, "COLUMNS": "1000"},  # Prefect breaks its messages at this width
+        input=json.dumps(file, ensure_ascii=False, default=str),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
-        raise PipelineError(f"prefect deploy failed: {lines[-1]}")
+        raise PipelineError(f"prefect deploy failed: {_reason(done.stdout) or f'exit code {done.returncode}'}")
 
 
-def _restore_schedules(client: SyncPrefectClient, name: str, before: Iterable[DeploymentSchedule]) -> None:
-    """Switch each schedule on or off as it was: `prefect deploy` sets it to what prefect.yaml says."""
-    was_active = {schedule.slug: schedule.active for schedule in before if schedule.slug}
-    deployment = client.read_deployment_by_name(name)
-    for schedule in deployment.schedules:
-        active = was_active.get(schedule.slug or "", schedule.active)
-        if active != schedule.active:
-            client.update_deployment_schedule(deployment.id, schedule.id, active=active)
+def _reason(output: str) -> str:
+    """Why `prefect deploy` failed: the error of its traceback if there is one, otherwise its last paragraph."""
+    lines = [line.rstrip() for line in output.splitlines() if line.strip() not in NOT_A_REASON]
+    while lines and not lines[-1]:
+        lines.pop()
+    if TRACEBACK in lines:
+        below = lines[len(lines) - lines[::-1].index(TRACEBACK) :]
+        lines = list(itertools.dropwhile(lambda line: not line or line[0].isspace(), below))
+    else:  # panels about the deployments that succeeded may stand above
+        lines = list(itertools.takewhile(lambda line: line and line[0] not in PANEL, reversed(lines)))[::-1]
+    said = " ".join(" ".join(lines).split())
+    return f"{said} Prefect gives no cause; look at the log of its server." if said.endswith(":") else said

@@ -1,9 +1,22 @@
-"""prefect.yaml and dvc.yaml agree."""
+"""prefect.yaml and dvc.yaml agree, and a deployment leaves schedules as a person switched them."""
 
+import contextlib
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
+from prefect.client.schemas.objects import DeploymentSchedule
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ObjectNotFound
 from ruamel.yaml import YAML
 
+from pipeline.workers import deploy as deploying
+from stages.errors import PipelineError
 from tests.pipeline.workers.toy_project import ROOT
 
 
@@ -14,3 +27,128 @@ def test_every_pool_of_the_graph_has_a_deployment() -> None:
     assert pools == {item["name"] for item in file["deployments"] if item["entrypoint"].endswith("run_stage")}
     for item in file["deployments"]:
         assert not any(schedule["active"] for schedule in item.get("schedules", []))
+
+
+class Server:
+    """The part of Prefect's API that `retune deploy` uses; switching a schedule is an error."""
+
+    def __init__(self, *schedules: DeploymentSchedule) -> None:
+        self.id = uuid.uuid4()
+        self.schedules = list(schedules)
+
+    def create_work_pool(self, pool: Any) -> None:
+        pass
+
+    def read_deployment_by_name(self, name: str) -> Any:
+        if name != "coordinate/coordinate" or not self.schedules:
+            raise ObjectNotFound(RuntimeError(name))
+        return self
+
+    def update_deployment_schedule(
+        self, deployment_id: uuid.UUID, schedule_id: uuid.UUID, *, parameters: dict[str, Any], slug: str
+    ) -> None:
+        schedule = next(each for each in self.schedules if each.id == schedule_id)
+        assert parameters == schedule.parameters, "Prefect removes parameters that are left out"
+        schedule.slug = slug
+
+
+class Prefect:
+    """Takes the place of the command `prefect deploy`."""
+
+    def __init__(self, output: str = "", code: int = 0) -> None:
+        self.file: dict[str, Any] = {}
+        self._output, self._code = output, code
+
+    def run(self, command: list[str], **options: Any) -> Any:
+        assert command[:4] == [sys.executable, "-m", "prefect", "--no-prompt"]
+        self.file = json.loads(options["input"])
+        return subprocess.CompletedProcess(command, self._code, stdout=self._output)
+
+    def schedules(self, name: str = "coordinate") -> dict[str, bool]:
+        [entry] = [each for each in self.file["deployments"] if each["name"] == name]
+        return {each["slug"]: each["active"] for each in entry["schedules"]}
+
+
+def schedule(slug: str | None, active: bool) -> DeploymentSchedule:
+    made = DeploymentSchedule(
+        schedule=CronSchedule(cron="0 2 * * *"), active=active, slug=slug, parameters={"ref": "x"}
+    )
+    made.id = uuid.uuid4()
+    return made
+
+
+def deploy(monkeypatch: pytest.MonkeyPatch, server: Server, prefect: Prefect, root: Path = ROOT) -> None:
+    @contextlib.contextmanager
+    def open_client(**_: Any) -> Iterator[Server]:
+        yield server
+
+    monkeypatch.setenv("RETUNE_REPOSITORY", "none")
+    monkeypatch.setattr(deploying, "open_client", open_client)
+    monkeypatch.setattr(deploying.subprocess, "run", prefect.run)
+    deploying.deploy(root)
+
+
+@pytest.mark.parametrize("nightly", [True, False])
+@pytest.mark.parametrize("hourly", [True, False])
+@pytest.mark.parametrize("code", [0, 1, -15])
+def test_prefect_is_told_to_leave_each_schedule_as_it_is(
+    nightly: bool, hourly: bool, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a deploy that fails or is killed, at whatever moment, has switched nothing off."""
+    server = Server(schedule("nightly", nightly), schedule("every-six-hours", hourly), schedule("my-own", True))
+    prefect = Prefect("failed", code)
+    with contextlib.suppress(PipelineError):
+        deploy(monkeypatch, server, prefect)
+    assert prefect.schedules() == {"nightly": nightly, "every-six-hours": hourly}
+    assert prefect.schedules("retrain") == {"nightly": False, "every-six-hours": False}, "not deployed yet"
+
+
+def test_a_schedule_without_a_slug_gets_one_as_prefect_would_delete_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = schedule(None, True)
+    prefect = Prefect()
+    deploy(monkeypatch, Server(schedule("nightly", True), own), prefect)
+    assert own.slug == str(own.id)
+    assert prefect.schedules() == {"nightly": True, "every-six-hours": False}
+
+
+def test_two_deployments_of_prefect_yaml_may_share_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = "entrypoint: pipeline.workers.flows.coordinate, work_pool: {name: cpu}"
+    (tmp_path / "prefect.yaml").write_text(
+        f"""deployments:
+  - {{name: coordinate, {entry}, schedules: &all [{{slug: nightly, cron: 0 2 * * *, active: false}}]}}
+  - {{name: other, {entry}, schedules: *all}}
+  - {{name: none, {entry}, schedules: null, description: "\U0001f600 yes"}}
+"""
+    )
+    prefect = Prefect()
+    deploy(monkeypatch, Server(schedule("nightly", True)), prefect, tmp_path)
+    assert (prefect.schedules(), prefect.schedules("other")) == ({"nightly": True}, {"nightly": False})
+    assert prefect.file["deployments"][2]["description"] == "\U0001f600 yes"
+
+
+SUCCESS = "╭───────╮\n│ Deployment 'retrain/retrain' successfully created │\n╰───────╯\n"
+FRAMES = 'Traceback (most recent call last):\n  File "a.py", line 1, in b\n    c()\n'
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("", "exit code 1"),
+        ("\n\n", "exit code 1"),
+        ("No such pool: gpu.\n", "No such pool: gpu."),
+        (f"{SUCCESS}\nError while applying deployment:\n1 problem\n  in field x\n", "1 problem in field x"),
+        (f"{SUCCESS}Error while applying deployment: \n", "deployment: Prefect gives no cause;"),
+        (f"{FRAMES}httpx.ConnectError: refused\nAn exception occurred.\n", "failed: httpx.ConnectError: refused"),
+        (f"{FRAMES}E: first\n\nDuring ...:\n\n{FRAMES}F: problem\nx\n  long\n", "failed: F: problem x long"),
+        (f"{FRAMES}httpx.ReadTimeout\n", "httpx.ReadTimeout"),
+    ],
+)  # fmt: skip
+def test_the_reason_of_a_failed_deploy_is_one_line_and_never_empty(
+    output: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(PipelineError) as error:
+        deploy(monkeypatch, Server(), Prefect(output, 1))
+    assert reason in str(error.value)
+    assert "\n" not in str(error.value)
+    assert str(error.value).startswith("prefect deploy failed: ")
+    assert "successfully" not in str(error.value)

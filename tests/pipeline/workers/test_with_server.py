@@ -258,6 +258,8 @@ def schedules(api: Api) -> dict[str, bool]:
 
 
 def test_deploying_again_changes_nothing(machines: Machines, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.client.schemas.schedules import IntervalSchedule
+
     monkeypatch.setenv("PREFECT_API_URL", machines.url)
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", machines.environment["PREFECT_API_AUTH_STRING"])
     monkeypatch.setenv("RETUNE_REPOSITORY", "none")
@@ -269,14 +271,18 @@ def test_deploying_again_changes_nothing(machines: Machines, api: Api, monkeypat
 
     nightly = next(item for item in before["coordinate/coordinate"].schedules if item.slug == "nightly")
     api.client.update_deployment_schedule(before["coordinate/coordinate"].id, nightly.id, active=True)
+    every = IntervalSchedule(interval=timedelta(days=9))
+    [own] = api.client.create_deployment_schedules(before["coordinate/coordinate"].id, [(every, False)])
     try:
         assert deploy(ROOT) == names
-        assert schedules(api) == {"nightly": True, "every-six-hours": False}, "a person has switched it on"
+        expected = {"nightly": True, "every-six-hours": False, str(own.id): False}
+        assert schedules(api) == expected, "a person has switched one on, and added one without a slug"
         assert {name: api.client.read_deployment_by_name(name).id for name in names} == {
             name: deployment.id for name, deployment in before.items()
         }
     finally:
         api.client.update_deployment_schedule(before["coordinate/coordinate"].id, nightly.id, active=False)
+        api.client.delete_deployment_schedule(before["coordinate/coordinate"].id, own.id)
         api.cancel_scheduled("coordinate")
 
 
