@@ -101,7 +101,8 @@ def _kept_schedules(client: SyncPrefectClient, deployment: Mapping[str, Any]) ->
     """The schedules of prefect.yaml, each switched on or off as it is on the server.
 
     `prefect deploy` sets the schedules in the same request as the rest of the deployment, so at no moment is one
-    switched off that was on. It deletes all schedules of a deployment that has one without a slug: that one gets a slug first.
+    switched off that was on. It deletes all schedules of a deployment that has one without a slug: that one gets a
+    slug first.
 
     Args:
         client: Prefect's API.
