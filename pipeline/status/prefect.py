@@ -16,7 +16,7 @@ from prefect.utilities.urls import url_for
 from pipeline.execution.machine import HOST_LABEL
 from pipeline.status.activity import Activity, expected_end, longest_path
 from pipeline.workers.dispatch import LINEAGE_TAG, OWNER_TAG, RUN_STAGE, STAGE_TAG
-from pipeline.workers.prefect_api import open_client, read_all_runs
+from pipeline.workers.prefect_api import open_client, read_all_runs, state_words
 from pipeline.workers.progress import ENDED, KEY
 
 COORDINATE, RETRAIN = "coordinate", "retrain"  # names of flows
@@ -119,7 +119,7 @@ def _is_owner(coordinator: FlowRun, stage: FlowRun) -> bool:
 
 
 def _activity(run: FlowRun, owner: str | None, ends: datetime | None) -> Activity:
-    state = (run.state.name or run.state.type.value).lower() if run.state else "unknown"
+    state = state_words(run.state.name or run.state.type.value) if run.state else "unknown"
     pool = f"pool {run.work_pool_name}" if run.work_pool_name else "unknown"
     where = str(run.labels.get(HOST_LABEL, pool))
     return Activity(run.name, owner, state, where, _since(run), ends, url_for("flow-run", run.id))

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -16,6 +17,11 @@ from stages.errors import PipelineError
 UNREACHABLE = (httpx.TransportError, PrefectHTTPStatusError, RuntimeError)  # RuntimeError: "Failed to reach API at ..."
 RETRY_SECONDS = 2.0
 PAGE = 100  # flow runs per request; Prefect allows at most 200, and without a limit it returns the first 200
+STATE_WORDS = {  # names of Prefect's states that say too little
+    "AwaitingConcurrencySlot": "waiting for a free slot",
+    "AwaitingRetry": "waiting for a retry",
+    "InfrastructurePending": "starting",
+}
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -53,6 +59,11 @@ def read_all_runs(client: SyncPrefectClient, **query: Any) -> list[FlowRun]:
         runs += page
         if len(page) < PAGE:
             return runs
+
+
+def state_words(name: str) -> str:
+    """The name of a Prefect state as it is shown: `TimedOut` as `timed out`."""
+    return STATE_WORDS.get(name) or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 def retry_while_unreachable(call: Callable[[], T], *, timeout: float = 900.0) -> T:

@@ -12,7 +12,7 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from pipeline.planning.plan import StagePlan
 from pipeline.repository.graph import Graph
 from pipeline.workers.attempts import Attempts
-from pipeline.workers.prefect_api import UNREACHABLE, log_unreachable
+from pipeline.workers.prefect_api import UNREACHABLE, log_unreachable, state_words
 from stages.redaction import redact
 
 KEY = "plan"  # of the artifact
@@ -63,7 +63,7 @@ class Progress:
     def _now(self, planned: StagePlan) -> str:
         name, plan = planned.stage, self.plans[planned.stage]
         if name in self.active:
-            return self.active[name].lower()
+            return state_words(self.active[name])
         if (attempts := self.attempts.get(name)) and attempts.exhausted:
             return "failed"
         if plan.state in ("fresh", "restored"):
