@@ -45,6 +45,11 @@ def override(text: str, overrides: Iterable[str]) -> str:
     return _apply(text, _parse(overrides), file="params.yaml", name=name) if overrides else text
 
 
+def override_lines(values: Mapping[str, Any]) -> list[str]:
+    """Values by their full keys as `KEY=YAML` each, as `override` reads them."""
+    return [f"{key}={yaml_edit.flow_snippet(value).text}" for key, value in values.items()]
+
+
 def values_set(text: str, overrides: Iterable[str]) -> dict[str, Any]:
     """The values that overrides set in the text of params.yaml, by their full keys.
 

@@ -15,6 +15,8 @@ from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 from ruamel.yaml.representer import SafeRepresenter
 
+from stages.yaml_file import CONFLICT_MARKERS
+
 Steps = Sequence[str | int]  # the keys, and the positions in lists, that lead to a value
 
 
@@ -151,7 +153,8 @@ class _Representer(SafeRepresenter):
 
 
 def _represent_text(representer: SafeRepresenter, text: str) -> Node:
-    return representer.represent_scalar("tag:yaml.org,2002:str", text, style='"' if not text.isprintable() else None)
+    quoted = not text.isprintable() or text.startswith(CONFLICT_MARKERS)
+    return representer.represent_scalar("tag:yaml.org,2002:str", text, style='"' if quoted else None)
 
 
 _Representer.add_representer(str, _represent_text)

@@ -1,5 +1,6 @@
 """YAML as DVC reads it, with the line of each key; whatever is wrong with a file is one error that names the line."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.constructor import ConstructorError, DuplicateKeyError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from stages.errors import ParamsError
@@ -20,6 +21,7 @@ MAX_MARKS = 50_000  # commas, colons and line ends, which take the parser ten se
 MAX_DEPTH = 50  # levels; params.yaml has 5
 CONFLICT_MARKERS = ("<<<<<<< ", "||||||| ", ">>>>>>> ")  # of a git merge, at the start of a line
 MAX_VALUES = 300_000  # aliases counted at each use: a few lines of them can stand for billions of values
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # JSON writes an emoji as two of them, which YAML does not join
 
 Lines = Mapping[tuple[str, ...], int]  # the keys and list positions that lead to a value -> its line, from 1
 
@@ -106,6 +108,9 @@ class _Constructor(SafeConstructor):
         return super().construct_document(node)
 
     def construct_object(self, node: Node, deep: bool = False) -> Any:
+        if isinstance(node, ScalarNode) and (half := HALF_CHARACTER.search(node.value)):
+            problem = f"\\u{ord(half[0]):04x} is half a character, which can't be saved. Write the character itself"
+            raise ConstructorError(None, None, problem, node.start_mark)
         try:
             return super().construct_object(node, deep=deep)
         except (ValueError, OverflowError) as error:

@@ -4,7 +4,6 @@ DVC's lock and run-cache are the only cache, so tasks have none (NO_CACHE). The 
 a stage writes the same bytes as before, the stages below it stay fresh, and Prefect shows them as `Cached`.
 """
 
-import json
 import queue
 from collections.abc import Mapping
 from functools import partial
@@ -102,8 +101,7 @@ def show_cached(stage: str) -> State[Any]:
 
 
 def _write_params(root: Path, params: Mapping[str, Any], recipe: str | None) -> None:
-    overrides = [f"{key}={json.dumps(value)}" for key, value in params.items()]
-    text = recipes.changed_params(root, recipe=recipe, overrides=overrides)
+    text = recipes.changed_params(root, recipe=recipe, overrides=recipes.override_lines(params))
     if text is not None:
         params_file.write_params(root, text, replace=recipe is not None)
 

@@ -1,6 +1,5 @@
 """The Prefect flows across machines: `coordinate` plans one commit and pushes its results, `run-stage` runs a stage."""
 
-import json
 import logging
 import os
 from pathlib import Path
@@ -100,8 +99,7 @@ def coordinate(
         base = git.resolve_remote(repository, ref)
         with checkout.slot(repository, base, kind="coordinator") as root, get_client(sync_client=True) as client:
             client.update_flow_run(_flow_run_id(), name=run_name(ref, base))
-            overrides = {key: json.dumps(value) for key, value in (params or {}).items()}
-            commit = publish.commit_params(root, repository, overrides) if overrides else base
+            commit = publish.commit_params(root, repository, params) if params else base
             coordinator = Coordinator(
                 root,
                 repository=without_credentials(repository),  # Prefect stores it; a worker has credentials of its own

@@ -1,14 +1,16 @@
 """`retune use`: what is merged, what is kept, what is refused."""
 
+import json
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from pipeline import recipes
+from pipeline import recipes, yaml_edit
 from stages.errors import DataError, ParamsError
-from stages.params import parse_params, parse_yaml
+from stages.params import parse_mapping, parse_params, parse_yaml
 from stages.schema import Dataset
+from stages.yaml_file import read_text
 
 REPOSITORY = Path(__file__).parents[2]
 DEFAULT = (REPOSITORY / "recipes/default.yaml").read_text(encoding="utf-8")
@@ -229,3 +231,49 @@ def test_a_format_is_guessed_from_the_name(name: str, file_format: str) -> None:
 def test_values_that_are_there_stay_as_they_are_written() -> None:
     text = recipes.describe_in(DEFAULT, {"download.dataset.format": "csv", "download.dataset.columns.text": "body"})
     assert text == DEFAULT.replace("text: content  #", "text: body  #")
+
+
+TEXTS = [
+    *("😀", "a😀: b", "\U0010ffff", "\x00", "\x1b[0m", "\x7f", "\x85", "\xa0", "\u2028", "\u2029"),
+    *("\ufeff", "\ufeffx", "\ufffe", "\ue000", '"', "'", "\\", "a\nb", "a\r\nb", "\n", "\t", "", " ", " x ", "null", "~", "yes"),
+    *("1e3", "0x10", "1_000", "2024-01-01", "12:30:45", ".nan", "=", "<<", "---", "...", "#x", "a #b", "a: b", "- x", "[", "{"),
+    *("}, x", "*x", "&x", "!x", "%x", "@x", "`x`", "|", ">", "<<<<<<< x", "a\n<<<<<<< x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_every_text_comes_back_from_a_line_of_params_yaml_as_it_was(text: str) -> None:
+    """JSON is no YAML: what is written there is read again by YAML's rules."""
+    [line] = recipes.override_lines({"report.title": text})
+    assert recipes.parse_override(line) == ("report.title", text)
+    snippet = yaml_edit.flow_snippet(text)
+    before = "report:\n  title: old  # of the page\n  titles: [old, new]\n"
+    once = yaml_edit.set_value(before, ("report", "title"), snippet, text)
+    twice = yaml_edit.set_value(once, ("report", "titles", 0), snippet, text)
+    assert values(twice) == {"report": {"title": text, "titles": [text, "new"]}}
+
+
+def test_every_text_comes_back_from_params_yaml_however_it_is_set(tmp_path: Path) -> None:
+    key, value = "download.dataset.labels", {text: f"{number}{text}" for number, text in enumerate(TEXTS)}
+    recipe = yaml_edit.flow_snippet({"download": {"dataset": {"labels": value}}}).text
+    written = [
+        recipes.override(DEFAULT, recipes.override_lines({key: value})),
+        recipes.describe_in(DEFAULT, {key: value}),
+        recipes.override(recipes.override(DEFAULT, [f"{key}={{b: d}}"]), recipes.override_lines({key: value})),
+        recipes.compose(REPOSITORY, "default", recipes.override_lines({key: value})),
+        recipes.compose(REPOSITORY, write_recipe(tmp_path, recipe)),
+    ]
+    for each in written:
+        (tmp_path / "params.yaml").write_text(each, encoding="utf-8", newline="")
+        found = parse_mapping(read_text(tmp_path / "params.yaml") or "", name="x")
+        assert found["download"]["dataset"]["labels"] == value
+
+
+@pytest.mark.parametrize("text", ["\ud83d\ude00", "\ud800", "x\udfff"])
+@pytest.mark.parametrize("as_key", [True, False])
+def test_half_a_character_is_refused(text: str, as_key: bool) -> None:
+    value = {text: "a"} if as_key else {"a": text}
+    key = "download.dataset.labels"
+    for lines in (recipes.override_lines({key: value}), [f"{key}={json.dumps(value)}"]):
+        with pytest.raises(ParamsError, match=r"is half a character, which can't be saved"):
+            recipes.override(DEFAULT, lines)

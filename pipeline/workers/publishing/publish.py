@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pipeline import recipes
 from pipeline.repository import git
@@ -19,22 +20,21 @@ AUTHOR = ("retune", "retune@localhost")
 log = logging.getLogger(__name__)
 
 
-def commit_params(root: Path, repository: str, overrides: Mapping[str, str]) -> str:
+def commit_params(root: Path, repository: str, values: Mapping[str, Any]) -> str:
     """Commit changed parameters, push the commit to `refs/retune/` for the workers, and return its SHA.
 
-    The same overrides on the same commit always give the same SHA.
+    The same values on the same commit always give the same SHA.
 
     Args:
         root: A clean checkout.
         repository: URL of the git repository.
-        overrides: Key -> value as YAML.
+        values: The parameters to change, by full key; at least one.
 
     Raises:
         ParamsError: The parameters are not valid.
     """
-    path = root / "params.yaml"
-    lines = [f"{key}={value}" for key, value in overrides.items()]
-    write_text(path, recipes.override(path.read_text(encoding="utf-8"), lines))
+    lines = recipes.override_lines(values)
+    write_text(root / "params.yaml", recipes.changed_params(root, overrides=lines) or "")
     if not git.run(root, "status", "--porcelain", "--", "params.yaml"):
         return git.run(root, "rev-parse", "HEAD")
     git.run(root, "add", "params.yaml")

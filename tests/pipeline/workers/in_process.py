@@ -59,7 +59,7 @@ class InProcessDispatcher:
 
 
 def coordinate(
-    project: Any, dispatcher: InProcessDispatcher, *, ref: str = "main", refresh: bool = False, **params: str
+    project: Any, dispatcher: InProcessDispatcher, *, ref: str = "main", refresh: bool = False, **params: Any
 ) -> tuple[str, str] | None:
     """Do what the flow `coordinate` does; return the branch and its message, or None if nothing differs."""
     repository = str(project.origin)

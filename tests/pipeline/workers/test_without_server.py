@@ -38,7 +38,7 @@ def test_cold_warm_and_changed(project: Any) -> None:
     assert warm.requests == []
 
     changed = InProcessDispatcher()
-    second, text = coordinate(project, changed, ref=name, finetune__learning_rate="3e-5")
+    second, text = coordinate(project, changed, ref=name, finetune__learning_rate=3e-5)
     assert changed.stages == ["finetune@1", "evaluate@1", "report"]
     assert second != name
     assert text.startswith("Retrain: finetune@1, evaluate@1, report\n")
@@ -48,7 +48,7 @@ def test_folds_and_forecasts_are_those_of_a_local_run(project: Any) -> None:
     project.create()
     name, _ = coordinate(project, InProcessDispatcher())
     dispatcher, optional = InProcessDispatcher(), ["crossfit@1", "crossfit@2", "extrapolate@7"]
-    second, text = coordinate(project, dispatcher, ref=name, crossfit__folds="[1, 2]", extrapolate__seeds="[7]")
+    second, text = coordinate(project, dispatcher, ref=name, crossfit__folds=[1, 2], extrapolate__seeds=[7])
     assert dispatcher.stages[-1] == "report"
     assert sorted(dispatcher.stages[:-1]) == optional, "nothing else runs again"
     assert {dispatcher.pools[stage] for stage in optional} == {"gpu"}
@@ -63,7 +63,7 @@ def test_folds_and_forecasts_are_those_of_a_local_run(project: Any) -> None:
     assert locked_stages(fresh) == locked_stages(clone)
 
     off = InProcessDispatcher()
-    third, _ = coordinate(project, off, ref=second, crossfit__folds="[]", extrapolate__seeds="[]")
+    third, _ = coordinate(project, off, ref=second, crossfit__folds=[], extrapolate__seeds=[])
     assert off.stages == [], "the results from before the folds are in the remote"
     assert locked_stages(project.clone("off", third)) == locked_stages(project.clone("on", name))
 
@@ -111,13 +111,13 @@ def test_a_deleted_object_is_written_again_and_a_damaged_one_is_named(project: A
     weights.chmod(0o444)  # as DVC leaves it; a writable damaged file would be removed by DVC
     records = project.records()
     with pytest.raises(PipelineError, match=r"evaluate@1: .*is damaged: its MD5 is not"):
-        coordinate(project, InProcessDispatcher(), evaluate__confidence="0.9")
+        coordinate(project, InProcessDispatcher(), evaluate__confidence=0.9)
     assert project.records() == records
 
     wipe_cache(tmp_path)
     weights.unlink()  # as the error message tells the user to do
     repaired = InProcessDispatcher()
-    coordinate(project, repaired, evaluate__confidence="0.9")
+    coordinate(project, repaired, evaluate__confidence=0.9)
     assert repaired.stages == ["finetune@1", "evaluate@1"], "the same metrics: no new report"
 
 
