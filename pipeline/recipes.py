@@ -195,7 +195,9 @@ def _apply(text: str, changes: Iterable[_Change], *, file: str, name: str) -> st
             text = yaml_edit.set_value(text, steps, written or yaml_edit.flow_snippet(value), value)
     parse_params(values, name=name)
     if parse_yaml(text, name=name) != values:
-        raise ParamsError(f"{name}: the layout of {file} can't be kept. Write the value there by hand.")
+        raise ParamsError(
+            f"{name}: this value can't be set without changing the layout of {file}. Edit the file by hand."
+        )
     return text
 
 

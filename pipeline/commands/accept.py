@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 def accept(
     targets: Annotated[
-        list[str] | None, typer.Argument(help="Stages to accept, with all that they need; default: all.")
+        list[str] | None, typer.Argument(help="Stages to accept, with the stages they depend on; default: all.")
     ] = None,
 ) -> None:
-    """Record in dvc.lock that code has changed in comments or layout alone, without running anything.
+    """Update dvc.lock for code that changed only in comments or layout, without running anything.
 
     A stage is accepted only if nothing else differs: its command, its other inputs, its parameters, its outputs.
 
@@ -44,7 +44,7 @@ def accept(
     if refused:
         raise PipelineError(_refusal(refused))
     if not accepted:
-        console.print("Nothing to accept: no stage has code that changed in comments or layout alone.")
+        console.print("Nothing to accept: no stage has code that changed only in comments or layout.")
         return
     console.print("dvc.lock has the new hashes. Commit it; with a remote: dvc push --run-cache")
 
@@ -72,8 +72,8 @@ def _record(root: Path, accepted: "Collection[StagePlan]") -> list[str]:
         dvc_command.run(root, "commit", "--force", *(plan.stage for plan in accepted))
         if changed := [name for name, _ in _otherwise_recorded(root, accepted)]:
             raise PipelineError(
-                f"A file that {changed[0]} reads was edited while it was accepted, so dvc.lock stays as it was. "
-                "Run again: retune accept"
+                f"A file that {changed[0]} reads was edited meanwhile, so dvc.lock is unchanged. Run again: retune "
+                "accept"
             )
     return removed
 

@@ -30,13 +30,13 @@ def compare(
     max_drop: Annotated[
         list[str] | None,
         typer.Option(
-            help="Fail unless the interval excludes a larger drop, or rise where lower is better: test.mcc=0.01."
+            help="Fail unless the interval rules out a larger drop (a rise if lower is better): test.mcc=0.01."
         ),
     ] = None,
 ) -> None:
     """Show what a change did to the model, and whether it is more than chance.
 
-    Exit code 3 if a rule fails, 4 if the results can't decide one (--fail-on worse with one seed per side).
+    Exit code 3 if a rule fails; 4 if the results can't decide a rule (--fail-on worse with one seed per side).
 
     Example: `retune compare origin/main --fail-on worse --max-drop test.mcc=0.01`
     """
@@ -68,7 +68,9 @@ def log(
         str | None, typer.Option(help="Metric to show, such as test.mcc. Default: the headline metrics.")
     ] = None,
     most: Annotated[int, typer.Option("--most", "-n", min=1, help="Number of commits, at most.")] = 20,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print a table and plots that GitHub draws.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print Markdown with a table and plots that GitHub renders.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all metrics of each commit as JSON.")] = False,
 ) -> None:
     """Show the headline metrics of each commit: the mean over the seeds with its interval, and the model that ships.

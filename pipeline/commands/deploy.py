@@ -17,7 +17,7 @@ def deploy() -> None:
     for name in deploy_project(root):
         console.print(name)
     console.print(
-        "Next, on each machine: prefect worker start --pool cpu (or gpu). Schedules stay on or off as they are."
+        "Next, on each machine: prefect worker start --pool cpu (or gpu). Schedules keep their state (on or off)."
     )
 
 

@@ -17,7 +17,7 @@ COLOURS = {"ok": "green", "note": "yellow", "fail": "red"}
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
     """Check Python, packages, GPU, git, DVC's cache and remote, Prefect, locks, leftovers and disk; change nothing.
 
-    A note works but is worth knowing; exit code 1 if something fails.
+    A note is not a failure, but worth knowing. Exit code 1 if a check fails.
 
     Example: `retune doctor`
     """

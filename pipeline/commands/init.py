@@ -26,26 +26,29 @@ NEEDED = {"text": "the texts", "label": "their labels"}  # fields that a file mu
 
 def init(
     file: Annotated[
-        Path, typer.Argument(help="CSV, TSV, JSON, JSONL, Excel, Parquet or Arrow; or a folder of a folder per class.")
+        Path,
+        typer.Argument(
+            help="CSV, TSV, JSON, JSONL, Excel, Parquet or Arrow; or a folder with one subfolder per class."
+        ),
     ],
     text: Annotated[str | None, typer.Option(help="Column of the texts.")] = None,
-    label: Annotated[str | None, typer.Option(help="Column of their labels.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column of the labels.")] = None,
     pair: Annotated[str | None, typer.Option(help="Column of the second texts, for pairs.")] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Column that identifies a row, or none.")] = None,
     group: Annotated[
-        str | None, typer.Option(help="Column whose rows stay in one split, such as an author, or none.")
+        str | None, typer.Option(help="Column whose equal values stay in one split, such as the author, or none.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="Title of the report; default: from the file's name.")] = None,
     overrides: Overrides = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace another file of this name, of which DVC has no copy.")
+        bool, typer.Option("--force", help="Overwrite a file of this name even if DVC has no copy of it.")
     ] = False,
 ) -> None:
     """Use a data set of your own: track it with DVC, find its columns, and write both into params.yaml.
 
-    A file from elsewhere is copied to data/mine/, one in the project stays where it is. Git gets the file's MD5 alone.
-    In a terminal it asks which columns to take; elsewhere it says which it took. Values of params.yaml
-    that were for other labels, such as evaluate.metric, are reset, with a line for each. Other keys stay.
+    A file from elsewhere is copied to data/mine/, one in the project stays where it is. Git gets only the file's MD5.
+    In a terminal it asks which columns to use; elsewhere it prints which ones it chose. Values of params.yaml
+    that were for other labels, such as evaluate.metric, are reset, and each is printed. Other keys do not change.
 
     Example: `retune init ~/reviews.csv --text body --label stars`
     """
@@ -115,7 +118,7 @@ def _show(placed: "Placed", sample: "Sample", columns: dict[str, str | int | Non
     """Print where the data is, what was taken for what, which values were reset, and what to do next."""
     where = f"{placed.path}{' (copied)' if placed.copied else ''}"
     if placed.tracked:
-        console.print(f"{where}: tracked by DVC; git gets {placed.path}.dvc alone, never the data.")
+        console.print(f"{where}: tracked by DVC; git gets {placed.path}.dvc only, never the data.")
     else:
         console.print(f"{where}: tracked by git already, so it stays there.")
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -130,10 +133,10 @@ def _show(placed: "Placed", sample: "Sample", columns: dict[str, str | int | Non
         show_table(table)
     if sample.encoding != "utf-8" or sample.delimiter or not sample.header:
         header = "" if sample.header else ", no header (if it has one: -S download.dataset.header=true)"
-        console.print(f"  read as {sample.encoding}, divided by {sample.delimiter or ','!r}{header}")
+        console.print(f"  read as {sample.encoding}, delimiter {sample.delimiter or ','!r}{header}")
     if sample.guess:
         console.print(
-            f"  {sample.encoding} is a guess, as the file is not UTF-8. {sample.guess} Where letters look wrong: "
+            f"  {sample.encoding} is a guess, because the file is not UTF-8. {sample.guess} If letters look wrong: "
             "retune init FILE -S download.dataset.encoding=NAME"
         )
     for line in lost:

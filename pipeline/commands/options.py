@@ -17,31 +17,40 @@ InputFile = Annotated[
     ),
 ]
 TextColumn = Annotated[
-    str | None, typer.Option(help="Column of the texts; review.body: in an object. Default: the model's, else text.")
+    str | None,
+    typer.Option(help="Column of the texts; review.body for a key in an object. Default: the model's, else text."),
 ]
 PairColumn = Annotated[
     str | None, typer.Option(help="Column of the second texts, for a model of pairs; default: the model's.")
 ]
-Delimiter = Annotated[str | None, typer.Option(help="Between the fields of CSV and TSV; default: the model's.")]
+Delimiter = Annotated[str | None, typer.Option(help="Separator of the fields of CSV and TSV; default: the model's.")]
 Header = Annotated[
-    bool | None, typer.Option("--header/--no-header", help="Do CSV, TSV and Excel begin with the column names?")
+    bool | None,
+    typer.Option("--header/--no-header", help="Does the first line of CSV, TSV and Excel have the column names?"),
 ]
-Quoting = Annotated[bool | None, typer.Option("--quoting/--no-quoting", help='Is " a quote in CSV and TSV?')]
+Quoting = Annotated[bool | None, typer.Option("--quoting/--no-quoting", help='Does " quote fields in CSV and TSV?')]
 Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook, by name or number (from 0); default: the first.")]
 OutputFile = Annotated[Path | None, typer.Option(help="File to write; default: standard output.")]
 EmbeddingsFile = Annotated[Path | None, typer.Option(help="Parquet file to write.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")]
 InferenceOption = Annotated[
     Literal["auto", "32"],
-    typer.Option("--precision", help="auto: bf16 where the GPU or CPU has units for it; 32: float32, which is slower."),
+    typer.Option(
+        "--precision", help="auto: bf16 if the hardware computes in it, else float32; 32: float32, which is slower."
+    ),
 ]
 ModelFolder = Annotated[Path | None, typer.Option(help="Folder of a model; default: data/report/model.")]
 Format = Annotated[
     str | None,
-    typer.Option("--format", help="csv, tsv, jsonl, json, parquet, arrow, excel or lines; default: by the name."),
+    typer.Option(
+        "--format", help="csv, tsv, jsonl, json, parquet, arrow, excel or lines; default: from the file's name."
+    ),
 ]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of a text file; default: the model's, else UTF-8.")]
 SpreadsheetSafe = Annotated[
-    bool, typer.Option("--spreadsheet-safe", help="CSV and TSV: an apostrophe before what a spreadsheet would compute.")
+    bool,
+    typer.Option(
+        "--spreadsheet-safe", help="CSV and TSV: write an apostrophe before cells that a spreadsheet would compute."
+    ),
 ]
-Prefix = Annotated[str, typer.Option(help="Start of the names of the added columns.")]
+Prefix = Annotated[str, typer.Option(help="Prefix of the names of the added columns.")]

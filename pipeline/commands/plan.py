@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def use(
-    recipe: Annotated[str, typer.Argument(help="Name of a file in recipes/, or the path of one.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe in recipes/, or the path of a recipe file.")],
     overrides: Overrides = None,
     force: Annotated[
         bool, typer.Option("--force", help="Discard edits of params.yaml that are not committed.")
     ] = False,
 ) -> None:
-    """Write params.yaml anew: the defaults, a recipe's differences, and your own values.
+    """Write params.yaml from the defaults, a recipe's differences, and your own values.
 
     Edits that are not committed are shown, and discarded only if you say so. For a data set of your own: `retune init`.
 
@@ -43,7 +43,7 @@ def use(
         for line in error.edits:
             console.print(f"  {line}")
         if not typer.confirm(f"Discard them and write the recipe {recipe}?"):
-            console.print("params.yaml stays as it is.")
+            console.print("params.yaml is unchanged.")
             raise typer.Exit(1) from error
         changed = params_file.write_params(root, text, replace=True, force=True)
     state = "now holds" if changed else "already holds"

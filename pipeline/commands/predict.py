@@ -50,7 +50,7 @@ def predict(
 ) -> None:
     """Classify texts, or the rows of a file, with the model of the last run; a model of a number gives numbers.
 
-    A file is read as the data of the model was written, unless its name or an option says something else.
+    A file is read in the format of the model's training data, unless its name or an option says otherwise.
 
     Example: `retune predict "It crashes."` or `retune predict --file in.csv --column text --out out.csv`
     """
@@ -77,7 +77,7 @@ def predict(
     data_format = read_data_format(folder) if folder.is_dir() else None
     if data_format and data_format.of_pairs:
         raise DataError(
-            "The model reads pairs of texts, and these are single ones. Give a file with both columns: "
+            "The model expects pairs of texts, but these are single texts. Give a file with both columns: "
             "retune predict --file FILE"
         )
     for text, prediction in zip(texts or [], load(folder, precision=precision)(texts or []), strict=True):

@@ -27,15 +27,15 @@ def review(
         typer.Option("--import", help="Read decisions from this file: CSV or JSON, as --export writes them, or xlsx."),
     ] = None,
     file_format: Annotated[
-        str | None, typer.Option("--format", help="Of --export: csv, argilla or label-studio; default: csv.")
+        str | None, typer.Option("--format", help="Format of --export: csv, argilla or label-studio; default: csv.")
     ] = None,
     spreadsheet_safe: SpreadsheetSafe = False,
-    who: Annotated[str | None, typer.Option(help="Who decides; default: git's user.name.")] = None,
-    port: Annotated[int, typer.Option(help="Of the page; 0: any that is free.", min=0, max=65535)] = 0,
+    who: Annotated[str | None, typer.Option(help="Name of the person who decides; default: git's user.name.")] = None,
+    port: Annotated[int, typer.Option(help="Port of the page; 0: any free port.", min=0, max=65535)] = 0,
 ) -> None:
     """Decide about the labels that are probably wrong, on a page that only this machine can open.
 
-    Decisions go to the file that download.dataset.corrections names. Then `retune plan` shows what follows from them.
+    Decisions go to the file that download.dataset.corrections names. Then `retune plan` shows which stages they affect.
 
     Example: `retune review`; or `retune review --export suspects.csv`, and `retune review --import suspects.csv`
     """
@@ -52,7 +52,7 @@ def review(
     if import_file is not None:
         answers = read_answers(import_file, several=data.kind.choice == "several")
         if not answers:
-            console.print(f"{import_file}: no row is decided or annotated in it, so nothing is imported.")
+            console.print(f"{import_file}: no row in it has a decision or an annotation, so nothing is imported.")
             return
         checked = check_answers(answers, data, decisions.read(), name=str(import_file))
         added = decisions.add(checked)
@@ -60,12 +60,12 @@ def review(
         console.print(f"{data.corrections}: {shown}. Next: retune plan")
         if added.stayed:
             console.print(
-                f"{len(added.stayed)} that somebody else has decided otherwise since stay as they are: "
-                f"{examples(added.stayed, most=NAMES)}. To decide them anew, open the page, or export again."
+                f"{len(added.stayed)} not imported, because somebody else has decided these rows differently since the "
+                f"export: {examples(added.stayed, most=NAMES)}. To decide about them, open the page, or export again."
             )
         if added.replaced:
             console.print(
-                f"{len(added.replaced)} replace decisions of somebody else, because {import_file} has no "
+                f"{len(added.replaced)} overwrite decisions of somebody else, because {import_file} has no "
                 f"column exported: {examples(added.replaced, most=NAMES)}. Look at: git diff {data.corrections}"
             )
         return
@@ -82,10 +82,11 @@ def _check(export: Path | None, import_file: Path | None, file_format: str | Non
     from pipeline.review.exports import FORMATS
 
     if export is not None and import_file is not None:
-        raise PipelineError("--export and --import are two commands. Give one of them.")
+        raise PipelineError("--export and --import can't be combined. Give one of them.")
     if export is None and (file_format is not None or spreadsheet_safe):
         raise PipelineError(
-            "--format and --spreadsheet-safe are for --export. An import is recognised by what is in it."
+            "--format and --spreadsheet-safe are for --export only: the format of an import is detected. Leave them "
+            "out."
         )
     if file_format is not None and file_format not in FORMATS:
         raise PipelineError(f"--format {file_format!r} is unknown. Give one of: {', '.join(FORMATS)}.")

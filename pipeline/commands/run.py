@@ -33,7 +33,12 @@ def run(
     ] = False,
     jobs: Annotated[
         int,
-        typer.Option("--jobs", "-j", min=1, help="Stages that may run at once; those in the pool gpu run one per GPU."),
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Number of stages that may run at the same time; those in the pool gpu run one per GPU.",
+        ),
     ] = 1,
     wait: Annotated[
         bool, typer.Option(help="Wait while another run is active in this folder, instead of failing.")
@@ -74,12 +79,12 @@ def run(
 
 def results(
     timings: Annotated[
-        bool, typer.Option("--timings", help="Show instead what each stage took: seconds, tokens per second, memory.")
+        bool, typer.Option("--timings", help="Show the seconds, tokens per second and memory of each stage instead.")
     ] = False,
 ) -> None:
     """Show the metrics of the last run: those of the model that ships, and the means over the seeds.
 
-    Each with its interval. The paths of the report and of the model come last.
+    Each metric has its interval. The paths of the report and of the model come last.
 
     Example: `retune results --timings`
     """

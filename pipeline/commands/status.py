@@ -117,4 +117,4 @@ def _read_server() -> _Server:
     try:
         return _Server(url, read_activities())
     except PipelineError as error:
-        return _Server(url, [], error, "did not tell what runs elsewhere")
+        return _Server(url, [], error, "did not list the runs elsewhere")

@@ -33,7 +33,9 @@ def suggest(
         str, typer.Argument(help="Rows without labels, in any format that `retune predict` reads; - is standard input.")
     ],
     rows: Annotated[int, typer.Option("--n", min=1, max=MOST, help="Number of rows to suggest.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Another seed suggests other rows.")] = 42,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Seed of the choice: another seed suggests other rows.")
+    ] = 42,
     column: TextColumn = None,
     pair_column: PairColumn = None,
     out: OutputFile = None,
@@ -49,7 +51,8 @@ def suggest(
 ) -> None:
     """Suggest which rows of a file to label next: those that the model is unsure of and that differ from each other.
 
-    Texts that the project's data set has already are left out. Label in the order of the ranks, and stop anywhere.
+    Texts that are already in the project's data set are left out. Label in the order of the ranks, and stop when you
+    like.
 
     Example: `retune suggest unlabelled.csv --n 200 --out next.csv`
     """
@@ -75,9 +78,9 @@ def _labelled() -> Path | None:
     try:
         rows = Paths(project_root()).rows
     except PipelineError:
-        log.warning("There is no project here, so no row is left out because it is labelled already.")
+        log.warning("There is no project here, so rows that are already labelled are not left out.")
         return None
     if not rows.is_file():
-        log.warning("%s is missing, so no row is left out because it is labelled already. Fetch it: dvc pull", rows)
+        log.warning("%s is missing, so rows that are already labelled are not left out. Fetch it: dvc pull", rows)
         return None
     return rows

@@ -82,7 +82,7 @@ def leave(code: int) -> NoReturn:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes once more, and would say so in words of its own
         if code == 0 and not isinstance(error, BrokenPipeError):  # a pipe that nobody reads any more is no fault
-            typer.echo(f"error: Standard output can't be written: {error.strerror}. Free the disk.", err=True)
+            typer.echo(f"error: Standard output can't be written: {error.strerror}. Free some disk space.", err=True)
         code = code or 1
     if _at_once.is_set():
         sys.stderr.flush()

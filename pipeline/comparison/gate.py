@@ -131,7 +131,7 @@ def _not_worse(verdict: str, rows: Sequence[MetricRow]) -> RuleResult:
     lower = [row.name for row in rows if row.verdict == "differ" and not row.gained]
     if lower and not worse:
         why = (
-            f"undecided: head's model has the worse {', '.join(lower)}, but another seed might not. "
+            f"undecided: head's model is worse in {', '.join(lower)}, but with another seed it might not be. "
             "Train at least two seeds per side, such as seeds: [1, 2]"
         )
         return RuleResult("no headline metric is worse", False, why, open=True)
@@ -167,8 +167,8 @@ def _max_drop(name: str, limit: float, rows: Sequence[MetricRow], head: Mapping[
         return RuleResult(title, False, f"{name} has no interval, so no {change} can be excluded")
     if drop <= limit and row.biased:
         why = (
-            "undecided: with so few test rows per class this metric is too high, and more so for the weaker side. "
-            "Use another metric, or more test rows"
+            "undecided: with so few test rows per class this metric is biased upwards, and more so for the weaker "
+            "side. Use another metric, or more test rows"
         )
         return RuleResult(title, False, why, open=True)
     if drop <= limit:

@@ -69,8 +69,8 @@ def _about_precision(base: Revision, head: Revision) -> str:
         return ""
     before, after = (" and ".join(PRECISIONS[key] for key in sorted(found, reverse=True)) for found in taken)
     return (
-        f"{base.name} was predicted in {before}, {head.name} in {after}: about one label in a thousand differs by that "
-        "alone. Set evaluate.precision to 32 on both sides to exclude it."
+        f"{base.name} was predicted in {before}, {head.name} in {after}: that alone changes about one label in a "
+        "thousand. Set evaluate.precision to 32 on both sides to rule this out."
     )
 
 
@@ -122,14 +122,14 @@ def _about_seeds(base: Revision, head: Revision, options: ComparisonOptions) -> 
     if max(options.seeds) > 1:
         many, few = (base, head) if len(base.seeds) > len(head.seeds) else (head, base)
         return (
-            f"{few.name} has one seed: its chance is taken from the {len(many.seeds)} seeds of {many.name}. "
-            f"{advice} to measure both."
+            f"{few.name} has one seed: its variation between seeds is estimated from the {len(many.seeds)} seeds of "
+            f"{many.name}. {advice} to measure both."
         )
     if options.spread:
         results = "1 earlier result" if options.spread.results == 1 else f"{options.spread.results} earlier results"
         return (
-            f"One seed per side: how far seeds are apart is taken from {results} with several seeds on these test "
-            f"rows. {advice} to measure it here."
+            f"One seed per side: the variation between seeds is estimated from {results} with several seeds on these "
+            f"test rows. {advice} to measure it here."
         )
     return (
         "One seed per side: this compares two models, not the two configurations that made them, because another seed "
@@ -142,15 +142,15 @@ def _about_looks(looks: Looks, rows: int) -> list[str]:
     if looks.earlier:
         again = "1 comparison" if looks.earlier == 1 else f"{looks.earlier:,} comparisons"
         notes.append(
-            f"Besides this one, git has {again} on these test rows. Each comparison is one more chance to take luck "
+            f"Besides this one, git has {again} on these test rows. Each comparison is another chance to mistake luck "
             f"for progress, so this verdict needs stronger evidence: p <= {looks.level:.2g}. This keeps the share of "
-            f"verdicts better and worse that are false at {looks.rate:.0%} or less in the long run."
+            f"false verdicts (better or worse) at {looks.rate:.0%} or less in the long run."
         )
     as_good = looks.fresh_rows(rows)
     if as_good <= WORN * rows:
         notes.append(
             f"The test set is worn out: after so many comparisons its {rows:,} rows detect no more than {as_good:,} "
-            f"fresh ones would. {rows:,} fresh rows would restore what it could detect at first."
+            f"fresh ones would. {rows:,} fresh rows would restore its power."
         )
     if not looks.complete:
         notes.append(
@@ -166,7 +166,7 @@ def _headline_alone(side: Revision) -> str:
     how = "dvc checkout, dvc pull" if side.rev is None else "dvc fetch --all-commits"
     return (
         f"Of {side.name}, the headline metrics alone are known: its metrics.json is neither in DVC's cache nor in a "
-        f"remote. To get it: {how}"
+        f"remote. To fetch it: {how}"
     )
 
 

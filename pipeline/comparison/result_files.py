@@ -33,7 +33,7 @@ def read_target(path: Path, *, name: str) -> Target:
         target = Target.of_json(json.loads(path.read_text(encoding="utf-8")))
     if target.kind not in COMPARED:
         raise PipelineError(
-            f"{name}: the label is of the kind {target.kind}, which retune compare does not judge yet. "
+            f"{name}: the label is of the kind {target.kind}, which retune compare does not support yet. "
             "Show how the headline metrics changed with: dvc metrics diff"
         )
     return target
@@ -55,7 +55,7 @@ def read_seed(path: Path, *, name: str, target: Target) -> dict[str, Predictions
         for split in splits.values():
             COMPARED[target.kind].check(split, target)
             if not all(isinstance(row, str) for row in split.ids):
-                raise TypeError("an id is not a text")
+                raise TypeError("an id is not a string")
     return splits
 
 
@@ -73,7 +73,7 @@ def read_rows(path: Path, *, name: str) -> pa.Table:
         table = pq.read_table(path)
         table.validate(full=True)
         if wrong := [column for column in COLUMNS if not pa.types.is_string(table.schema.field(column).type)]:
-            raise TypeError(f"{wrong[0]} is not a column of texts")
+            raise TypeError(f"{wrong[0]} is not a column of strings")
     return table
 
 

@@ -57,19 +57,21 @@ def why_none(sample: Sample, field: str) -> str | None:
     if sample.lists and field != "label":
         return _of_lists(sample.lists[0], field)
     if len(sample.columns) == 1:
-        other = {"excel": ", or delete a title above the table", "csv": ", or correct what divides them"}
+        other = {"excel": ", or delete a title above the table", "csv": ", or correct the delimiter"}
         return (
-            f"The file has one column, {short(str(sample.columns[0].name))}, and so none for the {field}. Add "
+            f"The file has only one column, {short(str(sample.columns[0].name))}, so none is left for the {field}. Add "
             f"one{other.get(sample.format, '')}."
         )
     for column in sample.columns:
         if _rank(column, field) is not None and not column.filled:
-            formula = ". A formula without a saved value is: open the workbook, and save it" * (
-                sample.format == "excel"
-            )
+            formula = ". Formulas without a saved value count as blank: open the workbook in a spreadsheet program, "
+            "and save it" * (sample.format == "excel")
             return f"The column {short(column.name)} is blank in all rows{formula or '. Fill it'}."
         if field == "label" and _rank(column, field) is not None and len(column.values) == 1:
-            return f"The column {short(column.name)} has one value, and a model needs two classes. Add rows of another."
+            return (
+                f"The column {short(column.name)} has only one value, but a model needs two classes. "
+                "Add rows of another class."
+            )
     return None
 
 

@@ -39,16 +39,19 @@ def describe(file: Path, given: Mapping[str, Any] | None = None) -> Sample:
         raise DataError(f"{file} is missing. Name a file that exists.")
     if file_format == "lines":
         raise DataError(
-            f"{file} has plain lines, and these have no label. Name a file per class, with its label, in "
+            f"{file} has plain lines without labels. Name one file per class, with its label, in "
             "download.dataset.files (docs/data.md)."
         )
     if file_format is None:
         raise DataError(
-            f"{file}: the end of its name says no format. Rename it: .csv, .tsv, .jsonl, .json, .xlsx, .parquet or "
-            ".arrow (before .gz, .zst, .bz2 or .xz, if it is packed); or add -S download.dataset.format=csv."
+            f"{file}: the file extension is unknown. Rename the file to end in .csv, .tsv, .jsonl, .json, .xlsx, "
+            ".parquet or .arrow (before .gz, .zst, .bz2 or .xz, if it is compressed); or add -S "
+            "download.dataset.format=csv."
         )
     if file_format in ("folders", "hf"):
-        raise DataError(f"{file} is a file, which is not read as {file_format}. Leave out download.dataset.format.")
+        raise DataError(
+            f"{file} is a file, but download.dataset.format is {file_format}. Leave out download.dataset.format."
+        )
     return read_sample(file, file_format, given)
 
 

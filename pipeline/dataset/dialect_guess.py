@@ -39,8 +39,8 @@ def refuse_layout(name: str, lines: Sequence[str], delimiter: str) -> None:
         several = SEVERAL.search(filled[0]) if filled and len(_split(filled[0], delimiter)) == 1 else None
         if several and len({line.count(several[0]) for line in filled}) == 1:
             raise DataError(
-                f"{name} is divided by {short(several[0])}, and a delimiter is one character. Replace it by one that "
-                "no text has, such as a tab."
+                f"{name} is separated by {short(several[0])}, but a delimiter must be one character. Replace it with "
+                "one that occurs in no text, such as a tab."
             )
         return
     for number, line in enumerate(lines[: MOST_ABOVE + 1], start=1):
@@ -48,8 +48,8 @@ def refuse_layout(name: str, lines: Sequence[str], delimiter: str) -> None:
         if len(cells) > 1:
             if is_header(cells) and any(map(looks_like_name, cells)):
                 raise DataError(
-                    f"{name} line 1, {plain(filled[0].strip())!r}, stands above the names of the columns, which are in "
-                    f"line {number}. Delete what is above them."
+                    f"{name} line 1, {plain(filled[0].strip())!r}, is not the header: the column names are in line "
+                    f"{number}. Delete the lines above them."
                 )
             return
 

@@ -27,7 +27,7 @@ def describe_folder(folder: Path, file_format: str | None = None) -> Sample:
         read = [split for split in splits if split.name is None or official_split(split.name)] or splits
         return read_sample(read[0].files[0], "arrow").with_notes(_splits_note(names))
     if file_format not in (None, "folders"):
-        raise DataError(f"{folder} is a folder, which is not read as {file_format}. Name a file in it.")
+        raise DataError(f"{folder} is a folder, but download.dataset.format is {file_format}. Name a file in it.")
     folders, beside = _inside(folder)
     parts = {part.name: split for part in folders if (split := official_split(part.name)) and _inside(part)[0]}
     if len(parts) < len(folders):
@@ -36,9 +36,9 @@ def describe_folder(folder: Path, file_format: str | None = None) -> Sample:
     classes = _inside_all([folder / part for part in parts] or [folder])
     if len(classes) < 2 or any(map(_is_data, beside)):
         data = next(filter(_is_data, beside), None)
-        way = f": {plain(data)} is beside its folders" if data and folders else ""
+        way = f": {plain(data)} lies beside its folders" if data and folders else ""
         raise DataError(
-            f"{folder} is a folder, but not one of a folder of text files per class{way}. Name a file in it, or "
+            f"{folder} is a folder, but does not hold one folder of text files per class{way}. Name a file in it, or "
             "several files in download.dataset.files (docs/data.md)."
         )
     beside += [f"{part}/{file}" for part in parts for file in _inside(folder / part)[1]]
@@ -46,7 +46,7 @@ def describe_folder(folder: Path, file_format: str | None = None) -> Sample:
     return Sample("folders", splits=parts).with_notes(
         ("classes", f"{len(classes)}: {examples(classes, most=NAMES, show=plain)}"),
         ("splits", ", ".join(f"{name} (as {split})" for name, split in parts.items())),
-        ("not read", f"{len(beside)} beside the folders of classes: {unread}" if beside else ""),
+        ("not read", f"{len(beside)} outside the class folders: {unread}" if beside else ""),
     )
 
 
@@ -82,8 +82,8 @@ def _refuse_some_splits(folder: Path, folders: Collection[Path], parts: Collecti
         )
     if len(parts) > 1:
         raise DataError(
-            f"{folder} has the splits {examples(parts, show=plain)}, and beside them {examples(others, show=plain)}. "
-            "Move what is no split away, or name it after one: train, val or test."
+            f"{folder} has the splits {examples(parts, show=plain)}, but also {examples(others, show=plain)}. "
+            "Move these away, or rename them: train, val or test."
         )
 
 

@@ -16,8 +16,8 @@ ODD = {  # suffix -> what the file is, and what to do
     ".pkl": "a Python pickle, which can run code. Save it as Parquet (pandas: to_parquet), and give that file",
     ".sqlite": "a database. Export its table as CSV, and give that file",
     ".db": "a database. Export its table as CSV, and give that file",
-    ".zip": "an archive. Unpack it, and give a file of it; or name that file as `member` (docs/data.md)",
-    ".tar": "an archive. Unpack it, and give a file of it; or name that file as `member` (docs/data.md)",
+    ".zip": "an archive. Unpack it, and give one of its files; or name that file as `member` (docs/data.md)",
+    ".tar": "an archive. Unpack it, and give one of its files; or name that file as `member` (docs/data.md)",
 }
 
 

@@ -35,9 +35,9 @@ def find_encoding(path: Path) -> Encoding:
     if head.startswith(ZIP):
         raise ValueError("it is a zip or a workbook. Unpack it, or name it .xlsx")
     if archive := archive_of(head):
-        raise ValueError(f"it is a {archive} file. Unpack it, and give a file of it")
+        raise ValueError(f"it is a {archive} file. Unpack it, and give one of its files")
     if compression := compression_of(head):
-        raise ValueError(f"it is packed twice (now {compression}). Unpack it yourself, and give that file")
+        raise ValueError(f"it is compressed twice ({compression}). Unpack it yourself, and give that file")
     refuse_other(path, head)
     encoding = encoding_of(head)
     if encoding.name is None:

@@ -85,7 +85,8 @@ def _copy(file: Path, root: Path, path: str, *, force: bool) -> None:
         return
     if target.exists() and not force and not _is_kept(root, path):
         raise DataError(
-            f"{path} is another file of this name, and DVC has no copy of it. Rename yours, or replace it: --force"
+            f"{path} exists with other content, and DVC has no copy of it. Rename your file, or overwrite the "
+            "existing one: --force"
         )
     if file.is_dir():
         with replace_folder(target) as folder:

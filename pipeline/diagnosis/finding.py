@@ -48,5 +48,5 @@ def examine(name: str, check: Check, *arguments: Any) -> list[Finding]:
     except (RetuneError, OSError) as error:
         findings.append(Finding(name, "fail", explain(error) or str(error)))
     except ImportError as error:  # a package that retune needs is missing or broken
-        findings.append(Finding(name, "fail", f"can't be looked at: {error}"))
+        findings.append(Finding(name, "fail", f"can't be checked: {error}"))
     return [Finding(f.check, f.state, redact(f.detail), f.fix and redact(f.fix)) for f in findings]

@@ -27,7 +27,7 @@ def check_python() -> Iterator[Finding]:
     if sys.platform == "win32":
         yield Finding("system", "fail", "Windows is not supported", "Use WSL: wsl --install")
     if sys.version_info[:2] > NEWEST_PYTHON:
-        yield Finding("Python", "note", f"{version} is newer than any that retune is tested on")
+        yield Finding("Python", "note", f"{version} is newer than the versions that retune is tested with")
     else:
         yield Finding("Python", "ok", f"{version} in {sys.prefix}")
     first = shutil.which("python")
@@ -55,17 +55,19 @@ def check_packages(constraints: str | None) -> Iterator[Finding]:
         return
     pins, unreadable = read_pins(constraints)
     if unreadable:
-        yield Finding("pins", "fail", f"constraints.txt has lines that are no pins: {_some(unreadable)}")
+        yield Finding(
+            "pins", "fail", f"constraints.txt has lines that can't be read as NAME==VERSION: {_some(unreadable)}"
+        )
     wrong = [
         f"{pin.name} {installed[name]} (pinned {pin.specifier})"
         for pin in pins
         if (name := canonicalize_name(pin.name)) in installed and not pin.specifier.contains(installed[name])
     ]
     if wrong:
-        yield Finding("pins", "note", f"not as in constraints.txt: {_some(wrong)}", INSTALL)
+        yield Finding("pins", "note", f"versions differ from constraints.txt: {_some(wrong)}", INSTALL)
     elif not missing and not unreadable:
         count = sum(canonicalize_name(pin.name) in installed for pin in pins)
-        yield Finding("packages", "ok", f"{count} as constraints.txt pins them")
+        yield Finding("packages", "ok", f"{count} match constraints.txt")
 
 
 def read_constraints(root: Path) -> str | None:

@@ -27,9 +27,9 @@ def check_graph(root: Path) -> Iterator[Finding]:
     with Project(root) as project:
         count = len(project.graph.stages)
         stale = [*project.orphans(), *(path for path in project.leftovers() if (root / path).exists())]
-    yield Finding("dvc.yaml", "ok", f"{count} stages; dvc.lock is sound")
+    yield Finding("dvc.yaml", "ok", f"{count} stages; dvc.lock is valid")
     if stale:
-        yield Finding("leftovers", "note", f"no stage owns {', '.join(stale[:5])} any more", REPAIR)
+        yield Finding("leftovers", "note", f"no stage writes {', '.join(stale[:5])} any more", REPAIR)
 
 
 def check_git(root: Path) -> Iterator[Finding]:
@@ -47,7 +47,7 @@ def check_git(root: Path) -> Iterator[Finding]:
 def check_runs(root: Path) -> Iterator[Finding]:
     """Look for a run that is active here, and for what killed ones left."""
     if active := active_run(root):
-        yield Finding("runs", "note", f"{active}; leftovers are looked for when it has ended", "retune run --wait")
+        yield Finding("runs", "note", f"{active}; leftovers can be checked after it ends", "retune run --wait")
         return
     processes = leftover_processes(root)
     if processes:
@@ -57,7 +57,7 @@ def check_runs(root: Path) -> Iterator[Finding]:
     if half:
         yield Finding("runs", "note", f"a killed run left half-written files: {', '.join(half[:5])}", REPAIR)
     if not processes and not half:
-        yield Finding("runs", "ok", "none is active, and killed ones left nothing")
+        yield Finding("runs", "ok", "no run is active, and killed runs left nothing behind")
 
 
 def check_locks(root: Path) -> Iterator[Finding]:
@@ -78,10 +78,10 @@ def check_locks(root: Path) -> Iterator[Finding]:
     stale = _pids(lists[0]) - _pids(lists[1]) if lists else set()
     blocking = sorted(pid for pid in stale if psutil.pid_exists(pid))
     if blocking:
-        detail = f"{USERS} names process {blocking[0]}, which is not DVC's (any more): plain dvc refuses to work"
+        detail = f"{USERS} names process {blocking[0]}, which is not a DVC process (any more), so DVC refuses to work"
         yield Finding("locks", "fail", detail, fix)
     else:
-        yield Finding("locks", "ok", "nothing keeps DVC from its paths")
+        yield Finding("locks", "ok", "no leftover lock blocks DVC")
 
 
 def _pids(users: Mapping[str, Any]) -> set[int]:

@@ -26,11 +26,16 @@ def check_cache(root: Path) -> Iterator[Finding]:
     folder = cache_folder(root)
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not there.is_dir():
-        yield Finding("cache", "fail", f"{there} is a file where DVC's cache belongs", f"mv {there} {there}.moved")
+        yield Finding(
+            "cache",
+            "fail",
+            f"{there} is a file, but DVC needs a folder there for its cache",
+            f"mv {there} {there}.moved",
+        )
     elif not os.access(there, os.W_OK | os.X_OK):
         yield Finding("cache", "fail", f"{there} can't be written", "dvc cache dir --local FOLDER")
     else:
-        yield Finding("cache", "ok", f"{folder}{'' if folder.exists() else ' (DVC makes it)'}")
+        yield Finding("cache", "ok", f"{folder}{'' if folder.exists() else ' (DVC will create it)'}")
 
 
 def check_remote(root: Path) -> Iterator[Finding]:
@@ -42,10 +47,10 @@ def check_remote(root: Path) -> Iterator[Finding]:
         yield Finding("DVC remote", "fail", str(error), fix)
         return
     if found is None:
-        detail = "none: results stay on this machine, and workers have nothing to share"
+        detail = "none: results stay on this machine, so workers can't share them"
         yield Finding("DVC remote", "note", detail, "dvc remote add -d storage URL")
     elif not found["exists"]:
-        yield Finding("DVC remote", "note", f"{found['path']} is empty, or not there", "dvc push --run-cache")
+        yield Finding("DVC remote", "note", f"{found['path']} is empty or missing", "dvc push --run-cache")
     else:
         yield Finding("DVC remote", "ok", f"{found['path']} answers")
 

@@ -104,8 +104,8 @@ class Runner:
         inputs = (stage.cmd, plan.deps, plan.params)
         if self._started.get(stage.name) == inputs:
             error = (
-                f"{stage.name} ran a moment ago with the same inputs and would run again: {', '.join(plan.reasons)}. "
-                "Something else writes there, or the disk does not keep what is written: check both, then run again"
+                f"{stage.name} has just run with the same inputs, but would run again: {', '.join(plan.reasons)}. "
+                "Another program writes there, or the disk loses what is written: check both, then run again"
             )
             self.outcomes[stage.name] = Outcome(stage.name, 0.0, self.root / stage_process.LOGS, error=error)
             return False

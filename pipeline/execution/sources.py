@@ -25,12 +25,12 @@ def source_commands(root: Path, stage: Stage, on_line: Callable[[str], None]) ->
         states = project.sources(stage)
     for source, state in states.items():
         if state == "absent":
-            on_line(f"{source.path} is not here: taking it from DVC, as {source.file} names it.")
+            on_line(f"{source.path} is missing: restoring it from DVC, as {source.file} names it.")
             if source.elsewhere:
                 yield ["pull", source.file]
                 continue
             fetch_source(root, source)
             yield ["checkout", source.file]
         elif state == "changed":
-            on_line(f"{source.path} has changed: noting that in {source.file}. Commit that file.")
+            on_line(f"{source.path} has changed: updating {source.file}. Commit that file.")
             yield ["commit", "--force", source.file]

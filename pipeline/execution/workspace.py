@@ -81,7 +81,7 @@ def check_idle(root: Path) -> None:
         PipelineError: A run does; the message names its process.
     """
     if holder := active_run(root):
-        raise PipelineError(f"{holder}, and params.yaml is what it runs. Wait for it to end, or stop it.")
+        raise PipelineError(f"{holder}, and it reads params.yaml. Wait for it to end, or stop it.")
 
 
 def end_leftovers(root: Path, *, stage: str | None = None) -> None:

@@ -35,7 +35,7 @@ class Guard:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         app = self._app
         if scope["type"] != "lifespan" and not self._is_own(scope):
-            refused = PlainTextResponse("This server answers its own pages and programs of this machine alone.", 403)
+            refused = PlainTextResponse("This server only answers its own pages, and programs on this machine.", 403)
             app = WebSocketClose() if scope["type"] == "websocket" else refused
 
         async def send_unframed(message: Any) -> None:

@@ -136,7 +136,7 @@ def _without(leftovers: Sequence[str]) -> str:
     if not leftovers:
         return ""
     more = f" and {len(leftovers) - 2} more" if len(leftovers) > 2 else ""
-    return f" (without {', '.join(leftovers[:2])}{more}, which no stage owns any more)"
+    return f" (ignoring {', '.join(leftovers[:2])}{more}, which no stage writes any more)"
 
 
 def _md5(files: Digests, name: str) -> str | None:

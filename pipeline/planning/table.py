@@ -44,9 +44,9 @@ def summary(plans: Sequence[StagePlan]) -> str:
     known = [plan.range for plan in todo if plan.range]
     low, high = (format_duration(sum(side)) for side in zip(*known, strict=True)) if known else ("", "")
     between = f" ({low} to {high})" if low != high else ""
-    less = ", less if a result above a pending stage turns out the same" if "pending" in {p.state for p in todo} else ""
+    less = ", less if the inputs of a pending stage turn out unchanged" if "pending" in {p.state for p in todo} else ""
     names = _enumerate([plan.stage for plan in unknown]) if unknown else ""
-    more = f", plus {names} (never run here, or with an encoder that is not here yet)" if unknown else ""
+    more = f", plus {names} (never run here, or the encoder is not downloaded yet)" if unknown else ""
     return f"Expected: {format_duration(expected_seconds(todo))}{between}{more}{less}."
 
 

@@ -40,7 +40,9 @@ def _all_batches(
         for name, file in files:  # for the message
             other, batches = _open(file)
             if not other.equals(schema):
-                raise DataError(f"{name} has other columns than the file before it. Give it by itself with --file.")
+                raise DataError(
+                    f"{name} has different columns from the file before it. Predict it separately: --file FILE."
+                )
             yield from _checked(batches)
     except DAMAGE as error:
         raise _damaged(name, error) from error

@@ -90,7 +90,7 @@ def folder_format(folder: Path, said: str | None) -> str:
     """
     saved = (folder / STATE).exists() or (folder / SPLITS_FILE).exists()
     if said not in (None, "folders", "arrow") or (said == "arrow" and not saved):
-        raise DataError(f"--file {folder} is a folder. Give a file, or leave out --format for a folder of text files.")
+        raise DataError(f"--file {folder} is a folder. Give a file, or for a folder of text files leave out --format.")
     return said or ("arrow" if saved else "folders")
 
 

@@ -127,7 +127,7 @@ def resolve(file: str, options: InputOptions, model: DataFormat | None, head: by
         pair_column = options.pair_column or pair
         if model.of_pairs and pair_column is None:
             raise DataError(
-                f"{_shown(file)}: the model reads pairs of texts. Name the column of the second texts: --pair-column."
+                f"{_shown(file)}: the model expects pairs of texts. Name the column of the second texts: --pair-column."
             )
     found = InputFormat(dialect, checked, columns, pair_column)
     return InputFormat(dialect, checked, columns, pair_column, tuple(_taken(found, options)))
@@ -139,10 +139,10 @@ def _check_pairs(name: str, options: InputOptions, model: DataFormat | None) -> 
         raise DataError("The model was trained on single texts. Leave out --pair-column.")
     if name in UNDIVIDED and model and model.of_pairs:
         raise DataError(
-            "The model reads pairs of texts, and a row of this format has one text. Give a file with a column of each."
+            "The model expects pairs of texts, but this format has one text per row. Give a file with two text columns."
         )
     if name in UNDIVIDED and options.pair_column is not None:
-        raise DataError("A row of this format has one text. Leave out --pair-column, or give a file with columns.")
+        raise DataError("This format has one text per row. Leave out --pair-column, or give a file with columns.")
 
 
 def _shown(file: str) -> str:
@@ -158,7 +158,7 @@ def _taken(found: InputFormat, options: InputOptions) -> Iterator[str]:
     """Yield what differs from the usual and was not said on the command line, so the model said it."""
     dialect = found.dialect
     if options.delimiter is None and dialect.delimiter:
-        yield f"fields divided by {dialect.delimiter!r} (--delimiter)"
+        yield f"fields separated by {dialect.delimiter!r} (--delimiter)"
     if options.encoding is None and not is_utf8(dialect.encoding):
         yield f"encoding {dialect.encoding} (--encoding)"
     if options.header is None and not dialect.header:
@@ -189,7 +189,7 @@ def missing_column(
     other = other_delimiter(names) if separated else None
     if other is not None:
         return DataError(
-            f"{name} has one column, {short(names[0])}, and looks divided by {other!r}. "
+            f"{name} has only one column, {short(names[0])}, and seems to be separated by {other!r}. "
             f"Add: --delimiter {shlex.quote(other)}"
         )
     return DataError(

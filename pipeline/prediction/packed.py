@@ -54,7 +54,7 @@ def unpacked(file: BufferedReader, name: str) -> BinaryIO:
     try:
         compression = compression_of(file.peek(LONGEST))
     except OSError as error:
-        raise DataError(f"{name} can't be read: {error.strerror or error}. Give a file that can be.") from error
+        raise DataError(f"{name} can't be read: {error.strerror or error}. Give a readable file.") from error
     return file if compression is None else io.BufferedReader(_Unpacking(file, compression, name))
 
 
@@ -75,7 +75,7 @@ class _Unpacking(io.RawIOBase):
         try:
             data = self._content.read(len(buffer))
         except DAMAGE as error:
-            raise DataError(f"{self._name} is packed, and damaged: {error}. Pack it again.") from error
+            raise DataError(f"{self._name} is compressed and damaged: {error}. Compress the file again.") from error
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
@@ -85,7 +85,7 @@ class _Unpacking(io.RawIOBase):
             self._file.seek(0)
             self._content, self._position = self._open(self._file), 0
         elif (position, whence) != (0, io.SEEK_CUR):
-            raise io.UnsupportedOperation("a packed file is read from its start")
+            raise io.UnsupportedOperation("a compressed file is read from its start")
         return self._position
 
     def tell(self) -> int:

@@ -82,7 +82,7 @@ def bounded(batches: Iterator[pa.RecordBatch], schema: pa.Schema, name: str, *, 
         for row, row_size in enumerate(_row_sizes(batch)[start:].tolist(), start):
             if row_size > LONGEST:
                 raise DataError(
-                    f"{name} row {end - len(batch) + row + 1} has more than {LONGEST:,} bytes. Divide it, or leave it "
+                    f"{name} row {end - len(batch) + row + 1} has more than {LONGEST:,} bytes. Split it, or leave it "
                     "out."
                 )
             if rows and (rows >= WINDOW_ROWS or size + row_size > LONGEST):

@@ -24,7 +24,7 @@ def open_file(path: Path) -> BufferedReader:
         message = f"--file {path} is {error.kind}, not a file. Send it to standard input: --file - < {path}"
         raise DataError(message) from error
     except FileNotFoundError as error:
-        raise DataError(f"{path} is missing. Give a file that is there, or - for standard input.") from error
+        raise DataError(f"{path} is missing. Give an existing file, or - for standard input.") from error
     except (OSError, ValueError, RuntimeError) as error:  # a name with a NUL; a link that leads to itself
         raise DataError(f"--file {path} can't be read: {reason(error)}. Give a file that you may read.") from error
 

@@ -70,7 +70,7 @@ def peek(file: BinaryIO, name: str) -> bytes:
     try:
         return bytes(file.peek(HEAD)[:HEAD])  # type: ignore[attr-defined]
     except OSError as error:
-        raise DataError(f"{name} can't be read: {error.strerror or error}. Give a file that can be.") from error
+        raise DataError(f"{name} can't be read: {error.strerror or error}. Give a readable file.") from error
 
 
 def read_records(stream: io.TextIOWrapper, *, name: str, dialect: Dialect) -> tuple[list[str] | None, Iterator[Record]]:
@@ -147,9 +147,9 @@ def check_head(head: bytes, *, name: str, kind: str, checked: bool) -> None:
     if actual:
         raise DataError(f"{name}: expected {kind}, got {actual[0]}. {actual[1]}")
     if archive := archive_of(head):
-        raise DataError(f"{name}: expected {kind}, got a {archive} file. Unpack it, and give a file of it.")
+        raise DataError(f"{name}: expected {kind}, got a {archive} file. Unpack it, and give one of its files.")
     if compression := compression_of(head):
-        raise DataError(f"{name} is packed twice (now {compression}). Unpack it yourself, and give that file.")
+        raise DataError(f"{name} is compressed twice ({compression}). Unpack it yourself, and give that file.")
     if not checked:
         return
     encoding = encoding_of(head)

@@ -43,7 +43,7 @@ class PredictionRequest:
         out: The file to write; None: standard output.
         model: The model's folder.
         options: How `file` is read; what they don't say is as its name and the model say.
-        prefix: Start of the names of the added columns.
+        prefix: Prefix of the names of the added columns.
         spreadsheet_safe: Write texts so that no spreadsheet takes one for a formula? For CSV and TSV.
         resume: Continue an interrupted run?
         precision: As `Classifier.load` takes it.

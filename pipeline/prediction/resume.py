@@ -180,8 +180,8 @@ def _stamp(out: Path) -> list[int]:
 def _check_same(before: Any, identity: Identity, *, whose: Path) -> None:
     if not isinstance(before, dict):
         raise DataError(
-            f"{whose} can't be resumed: it is not known which input, model and options it is of. Start over without "
-            "--resume, or give --out another name."
+            f"{whose} can't be resumed: it does not say which input, model and options it belongs to. Start over "
+            "without --resume, or give --out another name."
         )
     changed = [key for key in {**before, **identity} if before.get(key) != identity.get(key)]
     if changed:
@@ -198,6 +198,6 @@ def _writing(out: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(
-            f"--out {out} can't be written: {error.strerror or error}. Free the disk or change the permissions; "
+            f"--out {out} can't be written: {error.strerror or error}. Free some disk space or change the permissions; "
             "--resume goes on after the finished rows."
         ) from error

@@ -129,7 +129,9 @@ def print_bytes(data: bytes) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise DataError(f"Standard output can't be written: {error.strerror}. Free the disk, or give --out.") from error
+        raise DataError(
+            f"Standard output can't be written: {error.strerror}. Free some disk space, or give --out."
+        ) from error
 
 
 def _results(window: Window, compute: Compute, names: list[str]) -> tuple[pa.Table, int]:

@@ -59,5 +59,9 @@ def open_source(request: PredictionRequest) -> Iterator[Source]:
         head = peek(file, request.input_name) if file_format in TEXT else b""
         read = resolve(request.file, request.options, data_format, head)
         if read.taken:
-            log.info("%s is read as the model's data was written: %s", request.input_name, ", ".join(read.taken))
+            log.info(
+                "%s is read with the settings of the model's training data: %s",
+                request.input_name,
+                ", ".join(read.taken),
+            )
         yield Source(request, file, file_format, read, writer)

@@ -58,9 +58,7 @@ class WindowReader:
                 f"{self.name} is not {self.read.dialect.encoding}: {error}. Give the file's encoding with --encoding."
             ) from error
         except OSError as error:
-            raise DataError(
-                f"{self.name} can't be read: {error.strerror or error}. Give a file that can be."
-            ) from error
+            raise DataError(f"{self.name} can't be read: {error.strerror or error}. Give a readable file.") from error
 
     def _text(self, skip: int) -> Iterator[Window]:
         stream = open_text(self.file, name=self.name, dialect=self.read.dialect, checked=self.read.checked)
@@ -97,7 +95,9 @@ class WindowReader:
     def _say(self, column: str, option: str, choices: Sequence[str]) -> None:
         """Say which column is read where it is not the one that was looked for first."""
         if column != choices[0]:
-            log.info("%s has no column %s: %s is read (%s).", self.name, short(choices[0]), short(column), option)
+            log.info(
+                "%s has no column %s: reading %s instead (%s).", self.name, short(choices[0]), short(column), option
+            )
 
     def _objects(self, records: Iterator[Record], skip: int) -> Iterator[Window]:
         """The windows of JSON, where each row has its own keys."""

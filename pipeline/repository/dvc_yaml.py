@@ -71,7 +71,7 @@ def _check_number_of_stages(resolver: DataResolver, *, name: str) -> None:
             number += len(items)
     if number > MOST_STAGES:
         raise PipelineError(
-            f"{name} makes {number:,} stages of its foreach and matrix, more than the {MOST_STAGES:,} that retune "
+            f"{name} makes {number:,} stages by foreach and matrix, more than the {MOST_STAGES:,} that retune "
             "plans. Use fewer seeds."
         )
 
@@ -165,8 +165,8 @@ def _name(file: str, tree: FileTree) -> str:
 def _parse_stage(name: str, definition: Mapping[str, Any], tree: FileTree) -> Stage:
     if not STAGE_NAME.fullmatch(name):
         raise PipelineError(
-            f"dvc.yaml: the stage {name!r} gets its name, and so a part of its command, from a value in params.yaml "
-            "that holds more than letters, digits and . _ -. Change that value."
+            f"dvc.yaml: the stage {name!r} gets its name from a value in params.yaml. Use only letters, digits and . "
+            "_ - in that value, because it becomes part of a command."
         )
     for key in UNSUPPORTED:
         if definition.get(key):

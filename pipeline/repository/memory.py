@@ -42,7 +42,7 @@ def write_memory(path: Path, noted: Mapping[str, Any]) -> None:
     try:
         write_json(path, noted)
     except OSError as error:
-        log.warning("%s can't be written (%s), so the next plan knows less.", path, error.strerror or error)
+        log.warning("%s can't be written (%s), so the next plan has less information.", path, error.strerror or error)
 
 
 def make_memory(root: Path) -> None:
@@ -61,4 +61,4 @@ def _move_aside(path: Path, *, wrong: bool) -> None:
             place for number in range(1, 1000) if not (place := path.with_name(f"{path.name}{MOVED}{number}")).exists()
         )
         path.rename(free)
-        log.warning("%s was in the way of retune's own notes. It is now %s.", path, free.name)
+        log.warning("%s was at a path that retune needs for its own notes. It was renamed to %s.", path, free.name)

@@ -49,6 +49,6 @@ def _check(root: Path) -> None:
     for path in sorted(root.iterdir()):
         if path.stem in SHADOWED and (path.suffix == ".py" or (path / "__init__.py").is_file()):
             raise PipelineError(
-                f"{path} would be imported by every stage and by DVC in place of Python's or a library's {path.stem}. "
-                "Rename it."
+                f"{path} shadows the module {path.stem} of Python or a library: every stage and DVC would import it "
+                "instead. Rename it."
             )

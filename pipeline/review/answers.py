@@ -26,7 +26,7 @@ OF_RECORD = (  # what Label Studio's JSON_MIN has of a task and of its annotatio
 OWN = ("id", "decision", "new_label", "note", "text_hash", "text")  # columns of the CSV of --export
 FORMS = (
     "the CSV of retune review --export (also saved as xlsx), JSON or CSV of Label Studio (with retune_id), or JSON of "
-    "Argilla. Choices and questions are to be called label"
+    "Argilla. The choice or question must be named label"
 )
 
 
@@ -92,7 +92,7 @@ def read_answers(path: Path, *, several: bool) -> list[Answer]:
         KeyError,
         RecursionError,
     ) as error:  # a list where a tool writes a record, or the like
-        raise DataError(f"{path} has records of another form. Give {FORMS}.") from error
+        raise DataError(f"{path} has records of an unknown form. Give {FORMS}.") from error
     if names:
         raise DataError(f"{path} has answers called {examples(sorted(names))}, but none called label. Give {FORMS}.")
     return [answer for answer in answers if answer.given]

@@ -44,7 +44,7 @@ def write(
     """
     if path.exists():
         raise DataError(
-            f"{path} exists, maybe with answers. Import it first, then delete it, or give another --export."
+            f"{path} exists and may hold answers. Import it first, then delete it, or give another --export."
         )
     if file_format == "csv":
         write_text(path, _csv(rows, decided, protect=safe if spreadsheet_safe else str), of_person=True)

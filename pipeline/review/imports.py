@@ -10,7 +10,7 @@ from stages.errors import DataError
 from stages.messages import examples
 from stages.shown import spreadsheet_safe, spreadsheet_unsafe
 
-SET_ASIDE = "that {} sets aside (to decide anew, delete its lines about them, and retune run)"
+SET_ASIDE = "that {} sets aside (to decide about them again, delete their lines there, then: retune run)"
 
 
 def check_answers(
@@ -59,7 +59,7 @@ def check_answers(
         elif decision == "relabel" and not label:
             problems.setdefault("with the decision relabel, and no new_label", []).append(answer.id)
         elif decision != "relabel" and label:
-            problems.setdefault(f"with a new_label beside the decision {decision}", []).append(answer.id)
+            problems.setdefault(f"with a new_label although the decision is {decision}", []).append(answer.id)
         else:
             of_rows.setdefault(row_id, []).append((answer, decision, label))
     wishes = []
@@ -70,7 +70,7 @@ def check_answers(
             decision, label = "unclear", ""
             note = f"different answers: {', '.join(data.kind.shown(label) for _, label in different)}"
         elif len(different) > 1:
-            problems.setdefault("decided twice, and differently", []).append(row_id)
+            problems.setdefault("with two different decisions", []).append(row_id)
         wishes.append(Wish(data.row(row_id), decision, label, note, given[0][0].exported))
     if problems:
         listed = "; ".join(f"{len(values)} {what}: {examples(values)}" for what, values in problems.items())

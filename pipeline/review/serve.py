@@ -28,7 +28,7 @@ def serve(
         data: What the rows belong to.
         rows: To review.
         decisions: Where decisions are written.
-        port: Of the page; 0: any that is free.
+        port: Port of the page; 0: any free port.
         say: Gets the address.
 
     Raises:

@@ -8,7 +8,7 @@ from pipeline.review.kinds import ReviewedKind, Suspects
 from stages.errors import DataError
 
 NAME = "data/report/suspects.csv"
-AGAIN = "Write it anew: retune run"
+AGAIN = "Write it again: retune run"
 
 
 def read_lines(path: Path, kind: ReviewedKind) -> list[Suspects]:

@@ -32,7 +32,7 @@ def read_activities() -> list[Activity]:
     Raises:
         PipelineError: The API does not answer, or refuses the password.
     """
-    with open_client(purpose="tell what runs") as client:
+    with open_client(purpose="list the runs") as client:
         return activities_of_server(client, datetime.now(UTC))
 
 

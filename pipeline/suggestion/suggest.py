@@ -54,7 +54,7 @@ def suggest_rows(request: PredictionRequest, load: Load, wanted: Wanted) -> None
     if request.out:
         check_out(request.out, file=None if request.file == STDIN else Path(request.file), model=request.model)
         if request.out.exists():  # the rows of it that are labelled by now are nowhere else
-            raise DataError(f"--out {request.out} exists, maybe with labels. Give another name, or delete it.")
+            raise DataError(f"--out {request.out} exists and may hold labels. Give another name, or delete it.")
     with open_source(request) as source, contextlib.closing(source.windows()) as windows:
         first = list(itertools.islice(windows, 1))  # most of what can be wrong with the input shows here
         model = load(request.model)

@@ -43,7 +43,7 @@ def deploy(root: Path) -> list[str]:
     file = _read(root)
     deployments = file["deployments"]
     environment = _environment(root)
-    with open_client(purpose="take the deployments") as client:
+    with open_client(purpose="accept the deployments") as client:
         for pool in sorted({str(deployment["work_pool"]["name"]) for deployment in deployments}):
             _create_pool(client, pool)
         kept = [{**deployment, "schedules": _kept_schedules(client, deployment)} for deployment in deployments]
@@ -64,8 +64,8 @@ def _environment(root: Path) -> dict[str, str]:
     stored = without_credentials(repository)
     if stored != repository:
         log.warning(
-            "The URL of the repository holds a password, which is not deployed: %s is. Give each worker access of its "
-            "own: a deploy key, or RETUNE_REPOSITORY in its environment (docs/workers.md).",
+            "The URL of the repository holds a password, so %s is deployed without it. Give each worker its own "
+            "access: a deploy key, or RETUNE_REPOSITORY in its environment (docs/workers.md).",
             stored,
         )
     return {

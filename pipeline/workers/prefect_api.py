@@ -31,7 +31,7 @@ def open_client(*, purpose: str) -> Iterator[SyncPrefectClient]:
     """Open a client of the configured API.
 
     Args:
-        purpose: What the API does not do where it fails, such as `tell what runs`.
+        purpose: What the API does not do where it fails, such as `list the runs`.
 
     Raises:
         PipelineError: The API does not answer, or refuses the password.

@@ -240,7 +240,7 @@ def test_a_dvc_file_that_was_moved_still_tracks_its_data(
     assert (copy / rows).read_text() == (root / rows).read_text()
     (copy / rows).write_text("a,b\n3,4\n")
     outcome, lines = run_first(copy)
-    assert f"has changed: noting that in {MOVED[how][0]}" in str(lines)
+    assert f"has changed: updating {MOVED[how][0]}" in str(lines)
     assert planned(copy).state == "fresh"
 
 

@@ -199,13 +199,13 @@ def _cost(comparison: Comparison) -> str:
 
 def _legend(comparison: Comparison) -> str:
     return (
-        "The change is head minus base, both measured on the same test rows. Its interval holds the true "
-        "differences that these rows, and the seeds if there are several, leave possible. The verdict is better or "
+        "The change is head minus base, both measured on the same test rows. Its interval contains the true "
+        "differences that fit these rows, and the seeds if there are several. The verdict is better or "
         "worse where 0 is outside the interval. The metrics are tested in the order of the table: one is tested only "
         "if all before it differ. Min. detectable is the smallest true difference that this comparison would detect "
         f"8 times out of 10. The interval's level is {wording.percent(comparison.confidence)}: the more often results "
         "were compared on the same test rows, the higher it is. With one seed per side, two models are compared, not "
         "the configurations that made them. Where there are several, base and head are means over them; the model that "
         "ships is the seed that is best on val. The calibration error (ece) is compared as observed. The reports show "
-        "less, because they take off what chance alone adds; it adds about as much on both sides."
+        "less, because they subtract what chance alone adds, which is about the same on both sides."
     )

@@ -89,7 +89,7 @@ def folder_files(md5: str, stores: Iterable[Any]) -> dict[str, Digest] | None:
         except (FileNotFoundError, IsADirectoryError):
             continue
         if files is None:
-            log.warning("Skipping a damaged object: %s is not the list of files with the MD5 of its name.", path)
+            log.warning("Skipping a damaged object: %s is not a list of files, or its MD5 is not its name.", path)
             continue
         check_files(files, md5, path)
         return files

@@ -25,7 +25,7 @@ async function ask(path, body) {
   try {
     answer = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) });
   } catch {
-    return [0, { error: "retune review has ended: nothing is saved. Start it again." }];
+    return [0, { error: "retune review has ended, so this decision is not saved. Start it again." }];
   }
   return [answer.status, await answer.json()];
 }

@@ -252,8 +252,8 @@ def test_an_accept_that_fails_leaves_the_lock_and_the_run_cache_as_they_were(
     assert done.lines == [
         "error: dvc commit failed: the disk is full"
         if fault == "dvc fails"
-        else "error: A file that download@rows reads was edited while it was accepted, so dvc.lock stays as it was. "
-        "Run again: retune accept"
+        else "error: A file that download@rows reads was edited meanwhile, so dvc.lock is unchanged. Run again: "
+        "retune accept"
     ]
     assert (committed / "dvc.lock").read_bytes() == lock
     assert plans(committed)["download@rows"].state == "runs"  # not restored: the edited code has no result yet

@@ -101,9 +101,9 @@ NAMED: dict[str, tuple[Breaker, str]] = {
     ),
     "git's configuration is broken": (text(".git/config", "[core"), r"bad config line \d in file .*\.git/config"),
     "git's HEAD is broken": (text(".git/HEAD", "x"), r"git can't use the repository"),
-    "a module json": (text("json.py", ""), r"json\.py would be imported .* Rename it"),
-    "a module random": (text("random.py", ""), r"random\.py would be imported"),
-    "a package torch": (text("torch/__init__.py", ""), r"torch would be imported"),
+    "a module json": (text("json.py", ""), r"json\.py shadows the module json of .* Rename it"),
+    "a module random": (text("random.py", ""), r"random\.py shadows the module random"),
+    "a package torch": (text("torch/__init__.py", ""), r"torch shadows the module torch"),
 }
 READ_BY_ALL = [["plan"], ["run"]]
 REBUILT: dict[str, Breaker] = {

@@ -67,7 +67,7 @@ def test_a_file_from_elsewhere(own: Path, command: Commands, reviews: Path) -> N
     lines = [" ".join(line.split()) for line in done.out.splitlines()]
     path = "data/mine/App_Reviews.csv"
     assert lines == [
-        f"{path} (copied): tracked by DVC; git gets {path}.dvc alone, never the data.",
+        f"{path} (copied): tracked by DVC; git gets {path}.dvc only, never the data.",
         "text body 28 characters on average",
         "label stars 3 values: 1, 2, 3",
         "id review_id",
@@ -222,7 +222,7 @@ def test_what_is_a_guess_is_said(own: Path, command: Commands, tmp_path: Path) -
     (tmp_path / "rows.csv").write_bytes(rows)
     done = command(own, "init", str(tmp_path / "rows.csv"))
     assert done.code == 0, done.err
-    assert "cp1252 is a guess, as the file is not UTF-8" in done.out
+    assert "cp1252 is a guess, because the file is not UTF-8" in done.out
     assert "-S download.dataset.encoding=NAME" in done.out
     assert "no header (if it has one: -S download.dataset.header=true)" in done.out
     assert params(own).download.dataset.header is False
@@ -274,7 +274,7 @@ REFUSED = {
     "no label": (
         "text\na long text\nanother long text\n",
         [],
-        r"one column, 'text', and so none for the label",
+        r"one column, 'text', so none is left for the label",
     ),
     "no label among several": (
         "text,other\na long text,x\nanother long text,y\n",
@@ -306,7 +306,7 @@ def test_another_file_of_the_same_name(own: Path, command: Commands, reviews: Pa
     mine.write_text(ROWS + "1000,edited by hand,1,me\n")
     done = command(own, "init", str(reviews))
     assert done.code == 1
-    assert "is another file of this name, and DVC has no copy of it. Rename yours, or replace it: --force" in done.err
+    assert "exists with other content, and DVC has no copy of it. Rename your file, or overwrite the" in done.err
     assert "edited by hand" in mine.read_text()
     assert command(own, "init", str(reviews), "--force").code == 0
     assert mine.read_text() == reviews.read_text()
@@ -402,7 +402,7 @@ def test_folders_of_splits(own: Path, command: Commands, tmp_path: Path) -> None
     assert lines[1:4] == [
         "classes 2: bad, good",
         "splits test (as test), train (as train)",
-        "not read 1 beside the folders of classes: README",
+        "not read 1 outside the class folders: README",
     ]
     files = params(own).download.dataset.files
     assert [(file.source, file.split) for file in files] == [
@@ -470,4 +470,4 @@ def test_in_a_terminal_use_shows_the_edits_and_asks(
     assert "  finetune.max_epochs 4 -> 9\nDiscard them and write the recipe sms_spam? [y/N]:" in done.out
     assert done.code == (0 if yes else 1)
     assert (params(own).finetune.max_epochs == 9) != yes
-    assert yes or "params.yaml stays as it is." in done.out
+    assert yes or "params.yaml is unchanged." in done.out

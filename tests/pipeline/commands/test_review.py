@@ -19,7 +19,7 @@ def call(root: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--export", "a.csv", "--import", "b.csv"), "--export and --import are two commands"),
+        (("--export", "a.csv", "--import", "b.csv"), "--export and --import can't be combined"),
         (("--format", "argilla"), "--format and --spreadsheet-safe are for --export"),
         (("--import", "a.csv", "--spreadsheet-safe"), "are for --export"),
         (("--export", "a.csv", "--format", "xml"), "'xml' is unknown. Give one of: csv, argilla, label-studio"),
@@ -64,8 +64,14 @@ def test_export_and_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ("id,new_label,exported\nr2,1,\n", "1 that somebody else has decided otherwise since stay as they are: 'r2'."),
-        ("id,new_label\nr2,1\n", "1 replace decisions of somebody else, because in.csv has no column exported: 'r2'."),
+        (
+            "id,new_label,exported\nr2,1,\n",
+            "1 not imported, because somebody else has decided these rows differently since the export: 'r2'.",
+        ),
+        (
+            "id,new_label\nr2,1\n",
+            "1 overwrite decisions of somebody else, because in.csv has no column exported: 'r2'.",
+        ),
     ],
     ids=["stays", "replaced"],
 )
@@ -89,7 +95,7 @@ def test_an_export_that_nobody_has_answered_is_imported_as_no_decision(
     name = "out.csv" if file_format == "csv" else "out.json"
     call(root, monkeypatch, "--export", name, "--format", file_format)
     output = call(root, monkeypatch, "--import", name)
-    assert f"{name}: no row is decided or annotated in it, so nothing is imported." in output
+    assert f"{name}: no row in it has a decision or an annotation, so nothing is imported." in output
     assert reviewing.corrections(root) == []
 
 
@@ -99,4 +105,4 @@ def test_a_path_is_shown_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     reviewing.suspects_of_classes(root)
     (root / name).parent.mkdir(exist_ok=True)
     assert f"{name}: 3 rows." in call(root, monkeypatch, "--export", name)
-    assert f"{name}: no row is decided or annotated" in call(root, monkeypatch, "--import", name)
+    assert f"{name}: no row in it has a decision or an annotation" in call(root, monkeypatch, "--import", name)

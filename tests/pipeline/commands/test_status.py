@@ -107,7 +107,7 @@ def test_a_refused_password_is_said(project: Path, refusing_api: str) -> None:
     assert "PREFECT_API_AUTH_STRING" in done.stderr
     assert done.stdout.splitlines() == [
         "Nothing runs in this folder.",
-        f"Only this folder is shown: the server at {refusing_api} did not tell what runs elsewhere.",
+        f"Only this folder is shown: the server at {refusing_api} did not list the runs elsewhere.",
     ]
 
 

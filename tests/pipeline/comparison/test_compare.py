@@ -60,7 +60,7 @@ def test_two_lucky_draws_are_within_noise(project: Path) -> None:
     assert [row.name for row in comparison.headline] == ["test.macro_f1", "test.accuracy", "test.mcc"]
     assert all(row.low is not None and row.low < 0 < row.high for row in comparison.headline)  # type: ignore[operator]
     assert all(row.min_detectable is not None and 0.02 < row.min_detectable < 0.4 for row in comparison.headline)
-    assert any("One seed per side: how far seeds are apart" in note for note in comparison.notes)  # those of `many`
+    assert any("One seed per side: the variation between seeds" in note for note in comparison.notes)  # those of `many`
     assert comparison.changes.params == {}
     assert not any("by length" in note for note in comparison.notes)
 
@@ -236,7 +236,10 @@ def test_one_seed_per_side_without_earlier_seeds_leaves_fail_on_worse_undecided(
 def test_several_seeds_are_a_second_source_of_chance(project: Path) -> None:
     comparison = compare(project, "base", "many")
     assert all(row.seeds_share is not None for row in comparison.headline)
-    assert any("base has one seed: its chance is taken from the 3 seeds of many" in note for note in comparison.notes)
+    assert any(
+        "base has one seed: its variation between seeds is estimated from the 3 seeds of many" in note
+        for note in comparison.notes
+    )
 
 
 def test_no_text_where_it_may_not_be_shown(project: Path) -> None:

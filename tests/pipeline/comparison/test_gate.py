@@ -143,7 +143,7 @@ def test_with_one_seed_a_worse_model_leaves_the_rule_open_and_a_better_one_meets
     row = MetricRow(name, 0.6, head, None, None, verdict="differ")
     (result,) = check_rules(Gate("worse"), "differ", [row], HEAD, what=WHAT)
     assert (result.passed, result.open) == (False, True)
-    assert f"head's model has the worse {name}" in result.why
+    assert f"head's model is worse in {name}" in result.why
     assert "Train at least two seeds per side" in result.why
     (result,) = check_rules(Gate("worse"), "differ", [replace(row, base=head, head=0.6)], HEAD, what=WHAT)
     assert result.passed

@@ -146,20 +146,22 @@ def test_predictions_of_different_precision_are_noted(
             (1,),
             (1,),
             1,
-            f"One seed per side: how far seeds are apart is taken from 1 earlier result with several seeds "
+            "One seed per side: the variation between seeds is estimated from 1 earlier result with several seeds "
             f"on these test rows. {ADVICE} to measure it here.",
         ),
         (
             (1,),
             (1, 2, 3),
             2,
-            f"v1 has one seed: its chance is taken from the 3 seeds of workspace. {ADVICE} to measure both.",
+            f"v1 has one seed: its variation between seeds is estimated from the 3 seeds of workspace. {ADVICE} to "
+            "measure both.",
         ),
         (
             (1, 2),
             (1,),
             0,
-            f"workspace has one seed: its chance is taken from the 2 seeds of v1. {ADVICE} to measure both.",
+            f"workspace has one seed: its variation between seeds is estimated from the 2 seeds of v1. {ADVICE} to "
+            "measure both.",
         ),
         ((1, 2), (1, 2), 1, ""),
     ],
@@ -191,7 +193,7 @@ def test_a_worn_out_test_set_is_said_with_the_rows_that_restore_it() -> None:
     used, worn = write_notes(BASE, HEAD, SAME, "", looks(50))
     assert "p <= 4.1e-05" in used
     assert worn.startswith("The test set is worn out: after so many comparisons its 2 rows detect no more than 1")
-    assert worn.endswith("2 fresh rows would restore what it could detect at first.")
+    assert worn.endswith("2 fresh rows would restore its power.")
 
 
 def test_a_shallow_clone_may_lack_comparisons() -> None:

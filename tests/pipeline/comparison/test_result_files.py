@@ -85,6 +85,6 @@ def test_sound_files_are_read(tmp_path: Path) -> None:
 def test_a_kind_that_is_not_judged_is_said_in_one_line(kind: str, tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text(json.dumps({"target": kind, "labels": ["a", "b"]}))
     with pytest.raises(
-        PipelineError, match=rf"^x: the label is of the kind {kind}, which .* not judge yet. .*dvc metrics"
+        PipelineError, match=rf"^x: the label is of the kind {kind}, which .* not support yet. .*dvc metrics"
     ):
         read_target(tmp_path / "labels.json", name="x")

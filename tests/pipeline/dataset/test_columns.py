@@ -96,7 +96,11 @@ def test_a_column_that_a_person_names() -> None:
 WHY: dict[str, tuple[Sample, str, str]] = {  # the sample, the field, and what is said
     "a name twice": (Sample("csv", twice=("label",)), "label", "Several columns are named 'label'. Give each"),
     "lists of texts": (Sample("jsonl", lists=("text",)), "text", "'text' holds lists. Write one text"),
-    "one column": (sample_of({"text": "text"}), "label", "one column, 'text', and so none for the label. Add one, or"),
+    "one column": (
+        sample_of({"text": "text"}),
+        "label",
+        "one column, 'text', so none is left for the label. Add one, or",
+    ),
     "one column of a workbook": (
         replace(sample_of({"Our reviews": "text"}), format="excel"),
         "label",
@@ -106,9 +110,10 @@ WHY: dict[str, tuple[Sample, str, str]] = {  # the sample, the field, and what i
     "formulas": (
         replace(sample_of({"text": "text", "label": "blank"}), format="excel"),
         "label",
-        "is blank in all rows. A formula without a saved value is: open the workbook, and save it.",
+        "is blank in all rows. Formulas without a saved value count as blank: open the workbook in a spreadsheet "
+        "program, and save it.",
     ),
-    "one value": (sample_of({"text": "text", "label": "one value"}), "label", "'label' has one value"),
+    "one value": (sample_of({"text": "text", "label": "one value"}), "label", "'label' has only one value"),
 }
 
 

@@ -53,21 +53,21 @@ def test_a_folder_per_class_is_one_source_and_names_its_classes(tmp_path: Path) 
 def test_files_beside_the_classes_are_counted(tmp_path: Path) -> None:
     folder_of(tmp_path, *layout("train", "test"), "README.md", "imdb.vocab", "notes.pdf", "train/urls.txt", ".DS_Store")
     notes = dict(describe(tmp_path).notes)
-    expected = "4 beside the folders of classes: README.md, imdb.vocab, notes.pdf, train/urls.txt"
+    expected = "4 outside the class folders: README.md, imdb.vocab, notes.pdf, train/urls.txt"
     assert notes["not read"] == expected
 
 
 IN_THE_WAY = {
-    "a table beside the folders": (["a/1.txt", "b/1.txt", "rows.csv"], r"per class: rows.csv is beside its folders"),
+    "a table beside the folders": (["a/1.txt", "b/1.txt", "rows.csv"], r"per class: rows.csv lies beside its folders"),
     "a split without classes": ([*layout("train"), "test/1.txt"], "test is named after a split, but holds no folder"),
     "splits of files": (["train/1.txt", "test/1.txt"], "test, train is named after a split, but holds no folder"),
     "another folder beside splits": (
         [*layout("train", "test"), "raw/a/1.txt"],
-        "has the splits test, train, and beside them raw. Move what is no split away",
+        "has the splits test, train, but also raw. Move these away",
     ),
-    "one class": (["a/1.txt"], "is a folder, but not one of a folder of text files per class"),
-    "splits of one class": (layout("train", "test", classes="a"), "is a folder, but not one of"),
-    "nothing": ([], "is a folder, but not one of"),
+    "one class": (["a/1.txt"], "is a folder, but does not hold one folder of text files per class"),
+    "splits of one class": (layout("train", "test", classes="a"), "is a folder, but does not hold one"),
+    "nothing": ([], "is a folder, but does not hold one"),
 }
 
 
@@ -95,5 +95,5 @@ def test_the_splits_of_a_saved_data_set_are_named(tmp_path: Path, splits: str, n
 
 def test_a_folder_is_not_read_in_the_format_of_a_file(tmp_path: Path) -> None:
     folder_of(tmp_path, "a/1.txt", "b/1.txt")
-    with pytest.raises(DataError, match="is a folder, which is not read as csv. Name a file in it"):
+    with pytest.raises(DataError, match="is a folder, but download.dataset.format is csv. Name a file in it"):
         describe(tmp_path, {"format": "csv"})

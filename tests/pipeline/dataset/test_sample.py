@@ -37,7 +37,7 @@ def write_zstd(path: Path) -> None:
         stream.write(CSV.encode())
 
 
-WINDOWS = 'It looks like cp1252, in which a line is "größer, 0",1; if that is not right, it can be cp1250, mac_roman.'
+WINDOWS = 'It looks like cp1252, with which a line reads "größer, 0",1; if that is wrong, it may be cp1250, mac_roman.'
 GOOD: dict[str, tuple[str, Callable[[Path], object], dict[str, object]]] = {  # name, how it is written, what is seen
     "csv": ("a.csv", lambda path: path.write_text(CSV), {}),
     "csv with a mark": ("a.csv", lambda path: path.write_text(CSV, "utf-8-sig"), {}),
@@ -157,11 +157,15 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "empty": ("a.csv", lambda path: path.write_text(""), r"a.csv is empty \(0 bytes\)"),
     "only a header": ("a.csv", lambda path: path.write_text("text,label\n"), "has no rows"),
     "binary": ("a.csv", lambda path: path.write_bytes(b"ab\0\1\2cd" * 9), "can't be read as csv: it is a binary file"),
-    "half a JSON array": ("a.json", lambda path: path.write_text('[{"text": "a b'), "ends within a row: it was cut"),
+    "half a JSON array": (
+        "a.json",
+        lambda path: path.write_text('[{"text": "a b'),
+        "ends within a row: it is truncated",
+    ),
     "an array without end": (
         "a.json",
         lambda path: path.write_text('[{"text": "a"},'),
-        "ends within a row: it was cut",
+        "ends within a row: it is truncated",
     ),
     "a word in JSON": ("a.json", lambda path: path.write_text('[{"a": nope}]'), "Expecting value"),
     "no JSON": ("a.jsonl", lambda path: path.write_text("{a\n"), "can't be read as jsonl: not JSON: Expecting"),
@@ -183,7 +187,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a comment": ("a.csv", lambda path: path.write_text("# 2024\n" + CSV), "line 1, '# 2024', .* in line 2"),
     "a title": ("a.csv", lambda path: path.write_text("My rows,\n,\n" + CSV), "line 1, 'My rows,', .* in line 3"),
     "a title over semicolons": ("a.csv", lambda path: path.write_text("My rows\n" + SEMICOLON), "in line 2"),
-    "two colons": ("a.csv", lambda path: path.write_text(SEMICOLON.replace(";", "::")), "is divided by '::'"),
+    "two colons": ("a.csv", lambda path: path.write_text(SEMICOLON.replace(";", "::")), "is separated by '::'"),
     "half a gzip": (
         "a.csv.gz",
         lambda path: path.write_bytes(gzip.compress(CSV.encode())[:60]),
@@ -191,10 +195,14 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     ),
     "a pipe": ("a.csv", os.mkfifo, "is a named pipe, not a file with rows"),
     "a workbook": ("a.xlsx", lambda path: path.write_text("x"), "can't be read as a workbook"),
-    "plain lines": ("a.txt", lambda path: path.write_text("x"), "plain lines, and these have no label"),
-    "no ending": ("rows", lambda path: path.write_text("x"), "the end of its name says no format. Rename it"),
-    "a folder of files": ("rows", lambda path: folder_of(path, "a.csv", "b/c.txt"), "is a folder, but not one of"),
-    "an empty folder": ("rows", lambda path: path.mkdir(), "is a folder, but not one of"),
+    "plain lines": ("a.txt", lambda path: path.write_text("x"), "plain lines without labels"),
+    "no ending": ("rows", lambda path: path.write_text("x"), "the file extension is unknown. Rename the file"),
+    "a folder of files": (
+        "rows",
+        lambda path: folder_of(path, "a.csv", "b/c.txt"),
+        "is a folder, but does not hold one",
+    ),
+    "an empty folder": ("rows", lambda path: path.mkdir(), "is a folder, but does not hold one"),
 }
 
 

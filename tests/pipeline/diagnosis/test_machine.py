@@ -45,7 +45,7 @@ def test_pins_that_hold_are_ok() -> None:
     [
         ("numpy==0.1\n", "note", "numpy"),
         ("numpy==0.1 ; python_version < '3'\n", "ok", "0 as"),
-        ("numpy==\n", "fail", "lines that are no pins: numpy=="),
+        ("numpy==\n", "fail", "lines that can't be read as NAME==VERSION: numpy=="),
         (None, "note", "no constraints.txt"),
     ],
 )

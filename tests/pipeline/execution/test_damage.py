@@ -225,8 +225,6 @@ def test_a_stage_that_would_run_for_ever_ends_the_run_with_the_reason(project: P
             runner.finished(stage, outcome)
     [failure] = runner.failures
     assert failure.error is not None
-    assert (
-        "cut ran a moment ago with the same inputs and would run again: output data/cut/again changed" in failure.error
-    )
+    assert "cut has just run with the same inputs, but would run again: output data/cut/again changed" in failure.error
     assert started_stages(project) == ["cut"]
     assert runner.start_ready() == []

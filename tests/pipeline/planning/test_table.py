@@ -16,7 +16,7 @@ PLANS = [
     StagePlan("finetune@42", "runs", ("finetune.learning_rate 1 -> 2",), seconds=40.0),
     StagePlan("report", "pending", waits_for=("finetune@42",), seconds=3.0),
 ]
-LESS = ", less if a result above a pending stage turns out the same"
+LESS = ", less if the inputs of a pending stage turn out unchanged"
 MANY = tuple(f"report.key{number} 1 -> 2" for number in range(5))
 
 
@@ -109,12 +109,12 @@ def test_what_comes_from_the_remote_is_said() -> None:
         (PLANS, f"Expected: 43 s{LESS}."),
         (
             [*PLANS, StagePlan("a", "runs", seconds=None), StagePlan("b", "runs", seconds=3000.0)],
-            f"Expected: 50 min 43 s, plus a (never run here, or with an encoder that is not here yet){LESS}.",
+            f"Expected: 50 min 43 s, plus a (never run here, or the encoder is not downloaded yet){LESS}.",
         ),
         ([StagePlan("a", "runs", seconds=None)], "Expected: unknown, none of these stages has run here before."),
         (
             [StagePlan(name, "runs", seconds=None) for name in "abc"] + [StagePlan("d", "pending", seconds=5.0)],
-            f"Expected: 5 s, plus a, b and c (never run here, or with an encoder that is not here yet){LESS}.",
+            f"Expected: 5 s, plus a, b and c (never run here, or the encoder is not downloaded yet){LESS}.",
         ),
         ([*PLANS[:2], StagePlan("a", "pending", seconds=5.0)], f"Expected: 5 s{LESS}."),
         ([StagePlan("a", "runs", seconds=9.0, range=(5.0, 20.0))] * 2, "Expected: 18 s (10 s to 40 s)."),

@@ -77,7 +77,7 @@ def test_a_format_of_single_texts_has_no_pairs(
 ) -> None:
     file = write(tmp_path / name, PAIRS)
     with pytest.raises(
-        DataError, match=r"^The model reads pairs of texts, and a row of this format has one text\. Give a"
+        DataError, match=r"^The model expects pairs of texts, but this format has one text per row\. Give a"
     ):
         command(str(file), tmp_path / "out.csv", of_pairs)
 
@@ -116,7 +116,7 @@ def test_pairs_are_refused_by_a_model_of_single_texts(
 
 
 def test_a_second_column_of_a_format_without_columns_is_refused(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"^A row of this format has one text\. Leave out --pair-column"):
+    with pytest.raises(DataError, match=r"^This format has one text per row\. Leave out --pair-column"):
         predict(str(write(tmp_path / "in.txt", SINGLE)), tmp_path / "out.csv", model, pair_column="answer")
 
 
@@ -137,7 +137,7 @@ def test_a_text_on_the_command_line_is_no_pair(of_pairs: Path) -> None:
     done = run_retune("predict", "Where?", "Here.", "--model", str(of_pairs))
     assert done.returncode == 1
     [line] = done.stderr.decode().splitlines()
-    assert "The model reads pairs of texts, and these are single ones. Give a file with both columns: " in line
+    assert "The model expects pairs of texts, but these are single texts. Give a file with both columns: " in line
     assert "retune predict --file FILE" in line
 
 

@@ -172,7 +172,7 @@ def test_the_longest_row_is_read_and_a_longer_one_is_named(tmp_path: Path, monke
     pq.write_table(pa.table({"text": ["a", "b"], "more": ["x", "x" * fits]}), tmp_path / "in.parquet")
     assert len(read(tmp_path / "in.parquet")) == 2
     pq.write_table(pa.table({"text": ["a", "b"], "more": ["x", "x" * (fits + 1)]}), tmp_path / "in.parquet")
-    with pytest.raises(DataError, match=r"in.parquet row 2 has more than 100 bytes. Divide it, or leave it out"):
+    with pytest.raises(DataError, match=r"in.parquet row 2 has more than 100 bytes. Split it, or leave it out"):
         read(tmp_path / "in.parquet")
 
 

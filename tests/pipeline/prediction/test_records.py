@@ -49,17 +49,17 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "empty": ("in.csv", b"", r"in\.csv is empty \(0 bytes\)"),
     "binary": ("in.csv", b"text\n\x00\x01\x02", r"in\.csv: expected csv, got a binary file \(byte 0 at position 5\)"),
     "zip": ("in.csv", b"PK\x03\x04....", r"in\.csv: expected csv, got a zip"),
-    "gzip": ("in.jsonl", b"\x1f\x8b....", r"in\.jsonl is packed, and damaged"),
+    "gzip": ("in.jsonl", b"\x1f\x8b....", r"in\.jsonl is compressed and damaged"),
     "parquet as csv": ("in.csv", b"PAR1....", r"in\.csv: expected csv, got Parquet"),
     "parquet, what to do": ("in.csv", b"PAR1....", r"got Parquet\. Add: --format parquet$"),
-    "zstd": ("in.csv", b"\x28\xb5\x2f\xfd....", r"in\.csv is packed, and damaged"),
+    "zstd": ("in.csv", b"\x28\xb5\x2f\xfd....", r"in\.csv is compressed and damaged"),
     "tar": ("in.csv", bytes(257) + b"ustar  \0" + bytes(99), r"expected csv, got a tar file\. Unpack it"),
     "arrow": ("in.csv", b"ARROW1..", r"got Arrow\. Add: --format arrow"),
     **{
-        f"divided by {mark}": (
+        f"separated by {mark}": (
             "in.csv",
             f"text{mark}label\ngood{mark}5\n".encode(),
-            rf"has one column, .* and looks divided by .*\. Add: --delimiter '?{re.escape(mark)}'?$",
+            rf"has only one column, .* and seems to be separated by .*\. Add: --delimiter '?{re.escape(mark)}'?$",
         )
         for mark in (";", "|", "\t")
     },

@@ -200,7 +200,7 @@ def test_a_finished_file_of_an_unknown_run_is_kept(
     out = predict(file, "out.csv")
     change(out)
     before = out.read_bytes()
-    with pytest.raises(DataError, match=r"out\.csv can't be resumed: it is not known which input"):
+    with pytest.raises(DataError, match=r"out\.csv can't be resumed: it does not say which input"):
         predict(file, "out.csv", resume=True)
     assert out.read_bytes() == before
     assert len(read_csv(predict(file, "out.csv"))) == 1
@@ -213,7 +213,7 @@ def test_a_damaged_record_of_an_interrupted_run_is_named(
     file = write_csv(tmp_path / "in.csv", ["good"])
     (tmp_path / "out.csv.partial").mkdir()
     (tmp_path / "out.csv.partial" / "run.json").write_bytes(content.encode("utf-8", "surrogateescape"))
-    with pytest.raises(DataError, match=r"out\.csv\.partial can't be resumed: it is not known which input"):
+    with pytest.raises(DataError, match=r"out\.csv\.partial can't be resumed: it does not say which input"):
         predict(file, "out.csv", resume=True)
     assert len(read_csv(predict(file, "out.csv"))) == 1
 
@@ -224,7 +224,7 @@ def test_without_a_place_to_remember_a_run_still_ends_well(
     monkeypatch.setenv("XDG_STATE_HOME", "/proc/none")
     file = write_csv(tmp_path / "in.csv", ["good"])
     assert len(read_csv(predict(file, "out.csv"))) == 1
-    with pytest.raises(DataError, match="it is not known which input"):
+    with pytest.raises(DataError, match="it does not say which input"):
         predict(file, "out.csv", resume=True)
 
 

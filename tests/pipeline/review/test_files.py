@@ -175,7 +175,11 @@ def test_a_file_about_a_row_that_it_has_set_aside_changes_nothing(root: Path, tm
     reviewing.download(root)  # by now r2 is no row
     assert take(root, tmp_path / "in.csv") == 0
     (tmp_path / "in.csv").write_text(f"{HEADER}r2,,,,1\nr0,,,unclear,\n")
-    with pytest.raises(DataError, match=r"1 that data/corrections\.csv sets aside \(to decide anew.*: 'r2'"):
+    with pytest.raises(
+        DataError,
+        match=r"1 that data/corrections\.csv sets aside \(to decide about them again.*: "
+        r"'r2'",
+    ):
         take(root, tmp_path / "in.csv")
     assert reviewing.decided(root) == {"r2": ("set_aside", ""), "r0": ("keep", "")}
 
@@ -256,7 +260,7 @@ def test_a_number_with_a_comma_is_what_it_says_whatever_numbers_other_rows_have(
     with (tmp_path / "in.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, delimiter=delimiter).writerows(lines)
     if expected is None:
-        with pytest.raises(DataError, match="1 with a label that is no plain number"):
+        with pytest.raises(DataError, match="1 with a label that is not a plain number"):
             take(root, tmp_path / "in.csv")
     else:
         assert take(root, tmp_path / "in.csv") == 1
@@ -307,9 +311,12 @@ WRONG = {
     "changed text by hash": (HEADER + "r2,00,,,1\n", "1 whose text has changed since: 'r2'"),
     "changed text": (HEADER + "r2,,always works,,1\n", "1 whose text has changed since: 'r2'"),
     "unknown decision": (HEADER + "r2,,,maybe,\n", "1 with a decision other than relabel, keep, unclear, set_aside"),
-    "decided twice": (HEADER + "r2,,,,1\nr2,,,,2\n", "1 decided twice, and differently: 'r2'"),
-    "a new label beside keep": (HEADER + "r2,,,keep,1\n", "1 with a new_label beside the decision keep: 'r2'"),
-    "a new label beside unclear": (HEADER + "r2,,,unclear,1\n", "1 with a new_label beside the decision unclear: 'r2'"),
+    "decided twice": (HEADER + "r2,,,,1\nr2,,,,2\n", "1 with two different decisions: 'r2'"),
+    "a new label beside keep": (HEADER + "r2,,,keep,1\n", "1 with a new_label although the decision is keep: 'r2'"),
+    "a new label beside unclear": (
+        HEADER + "r2,,,unclear,1\n",
+        "1 with a new_label although the decision is unclear: 'r2'",
+    ),
     "relabel alone": (HEADER + "r2,,,relabel,\n", "1 with the decision relabel, and no new_label: 'r2'"),
     "several": (HEADER + "r88,,,,1\nr99,,,,1\nr3,,,,6\n", "2 with an id that no row has: 'r88', 'r99'; 1 with a label"),
     "fields": (HEADER + "r2,1\n", "line 3 has 2 fields, but the header has 5"),
@@ -399,7 +406,7 @@ def test_a_kept_source_label_stays_where_the_data_has_an_earlier_decision(root: 
 def test_an_export_replaces_no_answers(root: Path, tmp_path: Path) -> None:
     export(root, tmp_path / "out.csv", "csv")
     before = (tmp_path / "out.csv").read_bytes()
-    with pytest.raises(DataError, match=r"out\.csv exists, maybe with answers"):
+    with pytest.raises(DataError, match=r"out\.csv exists and may hold answers"):
         export(root, tmp_path / "out.csv", "label-studio")
     assert (tmp_path / "out.csv").read_bytes() == before
 
@@ -429,7 +436,7 @@ OTHER_FORMS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("record", OTHER_FORMS)
 def test_json_of_another_form_is_refused_in_one_line(root: Path, tmp_path: Path, record: dict[str, Any]) -> None:
     (tmp_path / "in.json").write_text(json.dumps([{"id": "r2", **record}]))
-    with pytest.raises(DataError, match=r"in\.json has records of another form\. Give the CSV"):
+    with pytest.raises(DataError, match=r"in\.json has records of an unknown form\. Give the CSV"):
         take(root, tmp_path / "in.json")
     assert reviewing.corrections(root) == []
 

@@ -45,7 +45,7 @@ def test_a_damaged_file_is_one_line(root: Path, damage: str) -> None:
     path.write_bytes(DAMAGES[damage](path.read_text()))
     with pytest.raises(DataError) as raised:
         read_suspects(reviewing.opened(root)[0])
-    assert str(raised.value) == "data/report/suspects.csv is damaged. Write it anew: retune run"
+    assert str(raised.value) == "data/report/suspects.csv is damaged. Write it again: retune run"
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -54,7 +54,7 @@ def test_a_column_that_is_missing_is_named(root: Path, column: str) -> None:
     header, rest = path.read_text().split("\n", 1)
     names = ["other" if name == column else name for name in header.strip().split(",")]
     path.write_text(",".join(names) + "\n" + rest)
-    with pytest.raises(DataError, match=f"suspects.csv has no column {column}. Write it anew: retune run"):
+    with pytest.raises(DataError, match=f"suspects.csv has no column {column}. Write it again: retune run"):
         read_suspects(reviewing.opened(root)[0])
 
 

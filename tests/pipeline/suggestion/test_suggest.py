@@ -188,7 +188,7 @@ def test_out_must_not_be_the_input(tmp_path: Path) -> None:
 def test_rows_that_may_be_labelled_by_now_are_not_replaced(tmp_path: Path) -> None:
     file, out = write_csv(tmp_path / "in.csv", ["money 1 a"]), tmp_path / "next.csv"
     out.write_text("text,label\nmoney 1 a,good\n")
-    with pytest.raises(DataError, match=r"next\.csv exists, maybe with labels"):
+    with pytest.raises(DataError, match=r"next\.csv exists and may hold labels"):
         suggest(file, out)
     assert out.read_text().endswith("good\n")
 
@@ -244,7 +244,7 @@ def test_the_command_writes_to_standard_output_and_says_what_it_could_not_compar
     assert done.code == 0
     assert done.out.splitlines()[0] == "text,rank,prediction,uncertainty"
     assert len(done.out.splitlines()) == 2
-    assert "There is no project here, so no row is left out because it is labelled already." in done.lines
+    assert "There is no project here, so rows that are already labelled are not left out." in done.lines
     assert "1 rows to label, of 2 rows" in done.lines
 
 
