@@ -23,7 +23,7 @@ from stages.tokenizer_check import check_tokenizer_file, tokenizer_errors
 CONFIG, TOKENIZER, TOKENIZER_CONFIG = "config.json", "tokenizer.json", "tokenizer_config.json"
 SAVE_FAST = (
     "Save the model's fast tokenizer there, which writes tokenizer.json: tokenizer.save_pretrained(...). "
-    "Where its class has none, choose another model."
+    "If its class has no fast tokenizer, choose another model."
 )
 
 
@@ -50,10 +50,12 @@ def read_auto_tokenizer(folder: Path, name: str) -> Any:
             reason = " ".join(str(error).split()).replace(scratch, str(folder))[:300] or type(error).__name__
             reason = _missing_merges(folder, name) or reason.rstrip(".")
             advice = REPAIR if is_present(folder / TOKENIZER, name) else SAVE_FAST
-            raise ModelError(f"{name}: transformers can't make a tokenizer of its files: {reason}. {advice}") from error
+            raise ModelError(
+                f"{name}: transformers can't build a tokenizer from its files: {reason}. {advice}"
+            ) from error
         if getattr(tokenizer, "is_fast", False) and not tokenizer.encode("a", add_special_tokens=False):
             raise ModelError(
-                f"{name}: the tokenizer that transformers makes of its files has no token for a letter. {REPAIR}"
+                f"{name}: the tokenizer that transformers builds from its files has no token for a letter. {REPAIR}"
             )
     if not is_present(folder / TOKENIZER, name):
         _require_vocabulary(folder, type(tokenizer), name)

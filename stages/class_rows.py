@@ -133,7 +133,7 @@ def _require_in_train(inputs: SplitInputs, labels: Sequence[str], options: Split
     if unseen:
         raise DataError(
             f"No row for train has the label [{examples(unseen)}], so a model can't learn it. Add rows with it to a "
-            "file with split: train, give the files no split so that all rows are divided anew, or take the label out "
+            "file with split: train, give the files no split so that all rows are divided again, or take the label out "
             "of the rows."
         )
 
@@ -150,13 +150,13 @@ def _describe(shortage: Shortage, labels: Sequence[str], options: Split, example
     if shortage.cause == "rows":
         return f"{label} has {rows} row{'' if rows == 1 else 's'}"
     if shortage.cause == "groups":
-        return f"the {rows} rows of {label} are of {shortage.units} group{'' if shortage.units == 1 else 's'}"
+        return f"the {rows} rows of {label} belong to {shortage.units} group{'' if shortage.units == 1 else 's'}"
     such = f", such as {short(example(shortage.position))}" if example else ""
     if not shortage.units:
-        return f"the {rows} rows of {label} all have texts of rows of val or test{such}"
+        return f"the {rows} rows of {label} all repeat texts of val or test{such}"
     alike = "equal" if shortage.different <= shortage.units else "nearly equal"
     clusters = "one cluster" if shortage.units == 1 else f"{shortage.units} clusters"
-    return f"the {rows} rows of {label} are {clusters} of {alike} texts{such}"
+    return f"the {rows} rows of {label} form {clusters} of {alike} texts{such}"
 
 
 def _fix(shortage: Shortage, parts: int, options: Split, *, in_sets: bool) -> str:
@@ -173,8 +173,8 @@ def _fix(shortage: Shortage, parts: int, options: Split, *, in_sets: bool) -> st
             f"download.dataset.checks.rare_label: set_aside and min_rows_per_label: {parts}."
         )
     what = "keeps such texts in one split" if options.duplicates == "together" else "keeps one row of such texts"
-    apart = ", or download.dataset.checks.near_duplicate: ignore to take them for different texts"
+    apart = ", or download.dataset.checks.near_duplicate: ignore to treat them as different texts"
     return (
         f"split.duplicates: {options.duplicates} {what}: set split.duplicates: keep to divide them (val and test then "
-        f"have texts of train){apart if shortage.different >= parts else ''}, or add rows with other texts."
+        f"repeat texts of train){apart if shortage.different >= parts else ''}, or add rows with other texts."
     )

@@ -65,6 +65,6 @@ def read_data_format(folder: Path) -> DataFormat | None:
         raise ModelError(f"{folder / FILE}: {key}: {first['msg']}, not {first['input']!r:.100}. {REPAIR}") from error
     except (LookupError, ValueError) as error:
         raise ModelError(
-            f"{folder / FILE}: encoding: {data_format.encoding!r} is no text encoding. {REPAIR}"
+            f"{folder / FILE}: encoding: {data_format.encoding!r} is not a text encoding. {REPAIR}"
         ) from error
     return data_format

@@ -32,8 +32,8 @@ def cause_of_missing(missing: Sequence[str], stored: Iterable[str], *, prefix: s
     parts = {part for key in stored for part in key.split(".")} - {part for key in missing for part in key.split(".")}
     if (wrapper := next((part for part in WRAPPERS if part in parts), None)) is not None:
         return (
-            f"Names of its weights have the part {wrapper!r}, as {WRAPPERS[wrapper]} adds it. Save the model within "
-            f"that (model.{wrapper}.save_pretrained), or the weights under their names without it: "
+            f"The names of its weights contain {wrapper!r}, which {WRAPPERS[wrapper]} adds. Save the model inside "
+            f"(model.{wrapper}.save_pretrained), or remove that part from the names: "
             f'save_file({{k.replace("{wrapper}.", ""): v for k, v in load_file(FILE).items()}}, FILE, '
             '{"format": "pt"}) of safetensors.torch.'
         )
@@ -43,7 +43,7 @@ def cause_of_missing(missing: Sequence[str], stored: Iterable[str], *, prefix: s
         (start, _), *_ = starts.most_common(1)
         return (
             f"The names of its weights start with {start[:100]!r}: it was saved inside another module. Save the model "
-            f'alone with save_pretrained, or without that start: save_file({{k.removeprefix("{start[:100]}"): v for '
+            f'alone with save_pretrained, or remove that prefix: save_file({{k.removeprefix("{start[:100]}"): v for '
             'k, v in load_file(FILE).items()}, FILE, {"format": "pt"}) of safetensors.torch.'
         )
     if all(key.removeprefix(prefix).startswith("decoder.") for key in missing):

@@ -107,9 +107,7 @@ def check_config(config: dict[str, Any], name: str) -> None:
                 "Only model.safetensors and the tokenizer's files are read. Remove the key."
             )
         if isinstance(item, float) and (math.isnan(item) or ("eps" in key and not 0 <= item <= 1)):
-            raise ModelError(
-                f"{name}: config.json has {key}: {item}, with which no output is a number. Check the model."
-            )
+            raise ModelError(f"{name}: config.json has {key}: {item}, which is not a usable value. Check the model.")
         if isinstance(item, int):
             _check_number(key, item, name)
     _check_head(config, name)

@@ -44,11 +44,11 @@ class Fit:
         lines = []
         if self.unused:
             lines.append(
-                f"the head starts anew: of the source's own task, {len(self.unused)} weights "
-                f"({', '.join(self.unused[:3])}) and the labels are not used"
+                f"the head is newly initialised: {len(self.unused)} weights of the source's own task "
+                f"({', '.join(self.unused[:3])}) and its labels are not used"
             )
         if self.lacks_pooler:
-            lines.append("the source has no pooler: one starts anew, and is trained as a part of the head")
+            lines.append("the source has no pooler: a new one is initialised, and trained as a part of the head")
         return lines
 
 
@@ -216,8 +216,8 @@ def _compare(
     for key, stored, expected in sorted(report["mismatched_keys"]):
         if key.startswith(prefix):
             raise ModelError(
-                f"{name}: {key} has the shape {list(stored)} in model.safetensors, {list(expected)} by config.json. "
-                "They are of different models. Fetch or save the model again."
+                f"{name}: {key} has the shape {list(stored)} in model.safetensors, but {list(expected)} by "
+                "config.json. The two files belong to different models. Fetch or save the model again."
             )
     missing = sorted(key for key in report["missing_keys"] if key.startswith(prefix) and POOLER not in key.split("."))
     if missing:
@@ -229,5 +229,5 @@ def _compare(
     if surplus:
         raise ModelError(
             f"{name}: model.safetensors has {len(surplus)} weights that the encoder of config.json doesn't have "
-            f"({', '.join(surplus[:3])}). They are of different models: take both files of one."
+            f"({', '.join(surplus[:3])}). The two files belong to different models: take both from the same one."
         )

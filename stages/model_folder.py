@@ -142,7 +142,9 @@ def _check_tokenizer_config(folder: Path, name: str) -> None:
     if not is_present(folder / "tokenizer.json", name):
         for key, item in config.items():  # transformers would read these files to make tokenizer.json
             if key.endswith("_file") and isinstance(item, str):
-                raise ModelError(f"{name}: {TOKENIZER_CONFIG} has {key}: {short(item)}, another file. Remove the key.")
+                raise ModelError(
+                    f"{name}: {TOKENIZER_CONFIG} has {key}: {short(item)}, the name of another file. Remove the key."
+                )
     tokenizer_class = config.get("tokenizer_class")
     if tokenizer_class is None:
         return

@@ -98,7 +98,8 @@ def _in_finetune(options: Finetune) -> Iterator[tuple[str, str]]:
         count, share = (getattr(options, f"limit_{split}_{unit}") for unit in ("batches", "share"))
         if count is not None and share < 1:
             problem = (
-                f"{count} and limit_{split}_share {share} are two limits. Set one, and leave the other at null or 1.0."
+                f"{count} and limit_{split}_share {share} are both set. Set only one, and leave the other at null or "
+                "1.0."
             )
             yield f"limit_{split}_batches", problem
     if options.soup > 1 and options.method == "frozen":

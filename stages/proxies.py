@@ -27,7 +27,7 @@ def _why(value: str, socks: str) -> str | None:
         if importlib.util.find_spec(socks) is not None:
             return None
         package = "pysocks" if socks == "socks" else socks
-        return f"names a SOCKS proxy, which takes another package: pip install {package}"
+        return f"names a SOCKS proxy, which needs another package: pip install {package}"
     if scheme not in ("http", "https"):
         return f"starts with {scheme}://, expected http://, https:// or socks5://"
     try:

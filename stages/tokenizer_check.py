@@ -33,7 +33,7 @@ def check_tokenizer_file(path: Path, name: str) -> None:
     growth = prod(_growth(content.get(key), name) for key in ("normalizer", "pre_tokenizer"))
     if growth > MOST_GROWTH:
         raise ModelError(
-            f"{name}: tokenizer.json can make {growth:,} characters of one, expected {MOST_GROWTH} at most. {REPAIR}"
+            f"{name}: tokenizer.json can turn one character into {growth:,}, expected {MOST_GROWTH} at most. {REPAIR}"
         )
     model = content.get("model")
     longest = model.get("max_input_chars_per_word") if isinstance(model, dict) else None

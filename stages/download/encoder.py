@@ -109,7 +109,7 @@ def copy_encoder(folder: Path, target: Path, *, source: str, sha256: str | None,
         shutil.copyfile(home / POOLING, target / POOLING)
     if modules := unused_modules(home, source):
         logger.warning(
-            "%s: sentence-transformers has more after the encoder (%s), which is not used: the head reads the "
+            "%s: the modules of sentence-transformers after the encoder (%s) are not used: the head reads the "
             "encoder's own vectors.",
             source,
             examples(modules),
@@ -168,7 +168,7 @@ def _no_weights(source: str, files: set[Path]) -> ModelError:
     if pickled:
         return ModelError(
             f"download.model.source: {source} has no model.safetensors, only {pickled[0]}, and loading a pickle "
-            "can run any code. Where you trust the model, load it with transformers and save it with save_pretrained()."
+            "can run any code. If you trust the model, load it with transformers and save it with save_pretrained()."
         )
     return ModelError(
         f"download.model.source: {source} has no folder with config.json and model.safetensors. Give a model folder."

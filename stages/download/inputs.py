@@ -70,8 +70,8 @@ def open_inputs(
         source, sha256 = file.source, file.sha256
         if is_hub(source) != (options.format == "hf"):
             raise DataError(
-                f"{source} is read with download.dataset.format: {options.format}. The format hf is for sources that "
-                "start with hf://, and for these only. Change the source or the format."
+                f"{source} can't be read with download.dataset.format: {options.format}. The format hf is for sources "
+                "that start with hf://, and only for these. Change the source or the format."
             )
         if is_hub(source):
             yield from _hub_inputs(file, options)

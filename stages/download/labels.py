@@ -57,7 +57,7 @@ class LabelNames:
         if known is None:
             return value
         self._misspelled.setdefault(value, known)
-        return f"{value}; {short(known)} is there"
+        return f"{value}; did you mean {short(known)}?"
 
     @property
     def advice(self) -> str:
@@ -74,10 +74,10 @@ class LabelNames:
         """Log which values were taken for others; return their rows by class name and value."""
         if self._merged:
             shown = examples(
-                self._merged, show=lambda pair: f"{short(pair[0])} ({self._merged[pair]} rows) for {short(pair[1])}"
+                self._merged, show=lambda pair: f"{short(pair[0])} ({self._merged[pair]} rows) as {short(pair[1])}"
             )
             note = float_note([value for pair in self._merged for value in pair])
-            logger.info("label_spelling: merge: of download.dataset.labels, takes %s.%s", shown, note)
+            logger.info("label_spelling: merge: counts %s, which download.dataset.labels has.%s", shown, note)
         rows: dict[str, dict[str, int]] = {}
         for (value, known), count in self._merged.items():
             rows.setdefault(self._names[known], {})[value] = count

@@ -36,7 +36,7 @@ def complete_tokenizer(folder: Path, source: str) -> None:
         if _is_complete(folder, source):
             return
     raise ModelError(
-        f"{source}: transformers makes another tokenizer of its own files each time. Choose another model."
+        f"{source}: transformers builds a different tokenizer from its files each time. Choose another model."
     )
 
 

@@ -40,7 +40,10 @@ def evaluate(
     val, bootstrap = raw["val"], Bootstrap(options.resamples, options.confidence, options.seed)
     rule, trials = fit_set_rule(val.labels, val.probabilities, groups=val.groups, seed=options.seed)
     taken = [label for label, threshold in zip(target.labels, rule.thresholds, strict=True) if threshold is not None]
-    log.info("thresholds other than 0.5, which gain on rows they were not tuned on: %s", ", ".join(taken) or "none")
+    log.info(
+        "labels whose tuned threshold replaces 0.5, because it gains on rows it was not tuned on: %s",
+        ", ".join(taken) or "none",
+    )
     splits = {
         name: dataclasses.replace(split, decided=rule.decide(rule.calibrate(split.probabilities)))
         for name, split in raw.items()

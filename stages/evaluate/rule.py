@@ -27,8 +27,9 @@ def describe_trial(trial: Trial, *, metric: str) -> str:
     gain = f"on rows of val that it was not tuned on it changes {metric} by {trial.gain:+.4f}"
     chance = f"no gain in {trial.chance:.0%} of resamples of these rows"
     if trial.taken:
-        return f"decides by a threshold of {trial.threshold:.4f}: {gain} ({chance})"
-    return f"decides for the most probable label; a threshold of {trial.threshold:.4f} is not taken: {gain} ({chance})"
+        return f"predicts with a threshold of {trial.threshold:.4f}: {gain} ({chance})"
+    tried = f"a threshold of {trial.threshold:.4f} was tried and not taken"
+    return f"predicts the most probable label; {tried}: {gain} ({chance})"
 
 
 def decide(split: Predictions, rule: DecisionRule) -> Predictions:

@@ -22,7 +22,7 @@ def curve_sizes(rows: int) -> NDArray[np.int64]:
     """
     if rows < LEAST_ROWS:
         raise DataError(
-            f"Train has {rows} rows, and a learning curve that is read on needs {LEAST_ROWS}. Set extrapolate.seeds to "
+            f"Train has {rows} rows, but a forecast of the learning curve needs {LEAST_ROWS}. Set extrapolate.seeds to "
             "[], or label more rows."
         )
     return np.unique(np.geomspace(max(FEWEST, rows * SMALLEST), rows, SIZES).round().astype(np.int64))

@@ -94,7 +94,8 @@ def checkpoint_layers(model: PreTrainedModel) -> None:
         (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
     except ValueError as error:
         raise TrainingError(
-            f"machine.gradient_checkpointing is true, but transformers has none for {model.config.model_type}. "
+            "machine.gradient_checkpointing is true, but transformers does not support it for "
+            f"{model.config.model_type}. "
             "Set it to false, and lower finetune.batch_size if the memory is full."
         ) from error
 

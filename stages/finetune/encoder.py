@@ -100,7 +100,7 @@ def check_fit(model: PreTrainedModel, tokens: Tokens) -> None:
             )
         log.warning(
             "data/tokenize/tokens has a row of %d tokens, and config.json of the encoder names %d positions. It can "
-            "read more, and may be poor at it: see whether tokenize.max_length %d does as well.",
+            "read more, but may be poor at it: try whether tokenize.max_length %d does as well.",
             longest,
             positions,
             positions,
@@ -148,8 +148,8 @@ def check_computes(model: PreTrainedModel, tokens: Tokens) -> None:
         raise ModelError(f"data/download/model {what}. Fetch or save the model again, or choose another.")
     if not torch.allclose(logits[1], alone[0], atol=1e-5 * max(1.0, float(alone.abs().max())), rtol=0):
         log.warning(
-            "%s reads the padding beside a text. retune predicts texts of equal length together; ask transformers' "
-            "pipeline with batch_size=1.",
+            "the output of %s depends on the padding. retune therefore batches only texts of equal length; with "
+            "transformers' pipeline use batch_size=1.",
             model.config.model_type,
         )
 

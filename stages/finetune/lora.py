@@ -92,7 +92,11 @@ def _targets(model: PreTrainedModel, target_modules: str | Sequence[str]) -> lis
     if names := [name for name in targets if name in ends]:
         return names
     plain = [name for name, module in present.items() if type(module) in (nn.Linear, Conv1D)]  # no router of experts
-    log.info("lora: peft has no targets for %s, so all %d linear layers of its encoder are", kind, len(plain))
+    log.info(
+        "lora: peft has no default targets for %s, so all %d linear layers of its encoder get adapters",
+        kind,
+        len(plain),
+    )
     return plain
 
 

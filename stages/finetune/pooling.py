@@ -45,8 +45,8 @@ def choose_pooling(
     if own == "end" or (own == "last" and pooling == "cls"):
         if wanted == "auto":
             return None
-        reads = "the end token" if own == "end" else "the last token, and its first has read no other"
-        raise ModelError(f"finetune.head.pooling is {pooling}, but {kind} reads {reads}. Set it to auto.")
+        reads = "the end token" if own == "end" else "the last token, and its first token sees no other"
+        raise ModelError(f"finetune.head.pooling is {pooling}, but {kind} classifies from {reads}. Set it to auto.")
     if not _has_a_vector_per_token(model, tokens):
         if wanted == "auto":
             return None

@@ -41,8 +41,8 @@ def describe_stuck(
     if best < guess or (val and min(val) < constant_loss(labels[inputs.val], weights, loss=options.loss)):
         return None
     return (
-        f"The loss did not get below that of the same answer to every text: on train it was {best:.3f} at best, and "
-        f"that answer's is {guess:.3f}. {_likeliest_cause(fitted, options, guess)}"
+        f"The loss did not get below that of one constant answer for all texts: on train the best was {best:.3f}, and "
+        f"a constant answer has {guess:.3f}. {_likeliest_cause(fitted, options, guess)}"
     )
 
 
@@ -54,9 +54,12 @@ def _likeliest_cause(fitted: Fitted, options: Finetune, guess: float) -> str:
         longer = f"finetune.{end} ({getattr(options, end)})"
         can_rise = rate < HIGH_RATES.get(method, HIGH_RATE)
         advice = f"finetune.learning_rate ({rate:g}) or {longer}" if can_rise else longer
-        return f"The training had not ended, because the loss on train still fell: raise {advice}."
+        return f"The training was too short, because the loss on train was still falling: raise {advice}."
     if rate < LOW_RATES.get(method, LOW_RATE):
-        return f"The likeliest cause is too low a rate for method {method}: raise finetune.learning_rate ({rate:g})."
+        return (
+            f"The likeliest cause is too low a learning rate for method {method}: "
+            f"raise finetune.learning_rate ({rate:g})."
+        )
     rose = losses[-1] > 1.05 * losses.min()  # noise of an epoch's mean is less
     if not rose and (steps < FEW_STEPS or (method == "frozen" and len(losses) == 1)):
         return (
@@ -69,8 +72,8 @@ def _likeliest_cause(fitted: Fitted, options: Finetune, guess: float) -> str:
             "set finetune.method to full."
         )
     return (
-        f"The likeliest cause is too high a rate for {'the head' if method == 'frozen' else 'this encoder'}: lower "
-        f"finetune.learning_rate ({rate:g}), to {rate / 5:.1g} for example, or raise finetune.warmup_ratio."
+        f"The likeliest cause is too high a learning rate for {'the head' if method == 'frozen' else 'this encoder'}: "
+        f"lower finetune.learning_rate ({rate:g}), to {rate / 5:.1g} for example, or raise finetune.warmup_ratio."
     )
 
 

@@ -67,8 +67,8 @@ def load_model(folder: Path, *, precision: InferencePrecision = "auto") -> PreTr
         raise ModelError(f"{folder} can't be loaded as a text classifier: {reason}") from error
     for key, stored, expected in sorted(report["mismatched_keys"]):
         raise ModelError(
-            f"{folder}: {key} has the shape {list(stored)} in model.safetensors, {list(expected)} by config.json. "
-            "They are of different models. Fetch or save the model again."
+            f"{folder}: {key} has the shape {list(stored)} in model.safetensors, but {list(expected)} by config.json. "
+            "The two files belong to different models. Fetch or save the model again."
         )
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])

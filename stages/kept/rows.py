@@ -122,7 +122,10 @@ def compute_rows(
                 keeper.store.put(waiting)
                 waiting = {}
     if keeper and not sound:
-        log.warning("on this machine a row's last bits depend on its place in a batch, so computed rows are not kept")
+        log.warning(
+            "on this machine the last bits of a row's result depend on its place in the batch, so computed "
+            "rows are not kept"
+        )
         keeper.store.put({keeper.unfit: b"1"})
         return compute_rows(model, forward, tokens, positions, batch_tokens=batch_tokens)
     if keeper and waiting:

@@ -43,7 +43,7 @@ def caveat(metric: str, labels: Ints, preds: Sequence[Ints], groups: Ints | None
     of_calibration = metric.removeprefix(CALIBRATED) == "ece"
     fewest_groups = FEWEST_GROUPS_FOR_CALIBRATION if of_calibration else FEWEST_GROUPS
     if units < min(fewest_groups, len(labels)):
-        return f"the rows are of only {_count(units, 'group')}"
+        return f"the rows belong to only {_count(units, 'group')}"
     rarest = int(np.unique(labels, return_counts=True)[1].min())
     if metric in BY_CLASS and (rarest < FEWEST_OF_CLASS or is_biased(metric, labels)):
         return f"a class has only {_count(rarest, 'row')}"
@@ -68,7 +68,7 @@ def number_caveat(metric: str, errors: Floats, groups: Ints | None) -> str | Non
     rows, squares = len(errors), errors**2
     units = rows if groups is None else len(np.unique(groups))
     if units < min(FEWEST_GROUPS, rows):
-        return f"the rows are of only {_count(units, 'group')}"
+        return f"the rows belong to only {_count(units, 'group')}"
     if metric in OF_SQUARES and rows < FEWEST_ROWS_FOR_SQUARES:
         return f"there are only {_count(rows, 'row')}"
     share = float(squares.max() / squares.sum()) if squares.any() else 0.0
@@ -89,7 +89,7 @@ def set_caveat(metric: str, labels: Flags, preds: Flags, groups: Ints | None) ->
     rows, num_labels = labels.shape
     units = rows if groups is None else len(np.unique(groups))
     if units < min(FEWEST_GROUPS, rows):
-        return f"the rows are of only {_count(units, 'group')}"
+        return f"the rows belong to only {_count(units, 'group')}"
     fewest_hits, rarest = int((labels & preds).sum(0).min()), int(labels.sum(0).min())
     if metric == "macro_f1" and fewest_hits < FEWEST_OF_CLASS:
         return f"a label is predicted right in only {_count(fewest_hits, 'row')}"

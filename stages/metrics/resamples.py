@@ -16,5 +16,5 @@ def expected_instead(resamples: int, confidence: float) -> str | None:
     if resamples >= least:
         return None
     if least > MOST:
-        return f"a lower evaluate.confidence than {confidence}, whose interval takes more than {MOST}"
-    return f"{least} or more, because with fewer none lies beyond an interval of confidence {confidence}"
+        return f"a lower evaluate.confidence than {confidence}, whose interval needs more than {MOST}"
+    return f"{least} or more, which an interval of confidence {confidence} needs"

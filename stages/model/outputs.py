@@ -45,4 +45,4 @@ def compute_errors(what: str, *, advice: str) -> Iterator[None]:
         raise
     except (ArithmeticError, LookupError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"{what} as its config.json says ({reason[:200]}). {advice}") from error
+        raise ModelError(f"{what} with the values of its config.json ({reason[:200]}). {advice}") from error

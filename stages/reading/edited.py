@@ -69,8 +69,8 @@ def read_edited(text: str, name: str) -> Edited:
                 continue
             if len(cells) != len(header):
                 raise DataError(
-                    f"{name} line {reader.line_num} has {len(cells)} fields, but the header has {len(header)}. Correct "
-                    "it: a cell with a delimiter, a quote or a line break stands in quotes."
+                    f"{name} line {reader.line_num} has {len(cells)} fields, but the header has {len(header)}. "
+                    "Correct it: put quotes around each cell that contains a delimiter, a quote or a line break."
                 )
             rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
     except csv.Error as error:

@@ -24,14 +24,19 @@ def check_encoding(head: bytes, name: str, dialect: Dialect) -> None:
     said, settings = dialect.encoding, dialect.settings
     if other := other_encoding(head, said):
         advice = settings.set(settings.encoding.format(other))
-        raise DataError(f"{name} is {other.upper()}, and is to be read as {said}. {advice}, or save it as {said}.")
+        raise DataError(f"{name} is {other.upper()}, but is read as {said}. {advice}, or save the file as {said}.")
     if found := contradicts(head, said):
         advice = settings.set(settings.encoding.format(found))
-        logger.warning("%s is read as %s, and looks like %s. %s, if it is.", name, said, found.upper(), advice)
+        logger.warning("%s is read as %s, but looks like %s. %s, if that is right.", name, said, found.upper(), advice)
     guess = encoding_of(head)
     if is_utf8(said) and guess.guessed:
         advice = settings.set(settings.encoding.format(guess.name))
-        logger.warning("%s is read as UTF-8, and is not. %s %s, or save it as UTF-8.", name, guess_shown(guess), advice)
+        logger.warning(
+            "%s is read as UTF-8, but is not valid UTF-8. %s %s, or save the file as UTF-8.",
+            name,
+            guess_shown(guess),
+            advice,
+        )
 
 
 def other_encoding(head: bytes, said: str) -> str | None:

@@ -113,8 +113,8 @@ def first_bad_byte(head: bytes) -> tuple[int, int] | None:
 
 def guess_shown(encoding: Encoding) -> str:
     """Return a guess as a message shows it: what a line says then, and what else it can be."""
-    others = f"; if that is not right, it can be {', '.join(encoding.others)}" if encoding.others else ""
-    return f"It looks like {encoding.name}, in which a line is {plain(encoding.line)}{others}."
+    others = f"; if that is wrong, it may be {', '.join(encoding.others)}" if encoding.others else ""
+    return f"It looks like {encoding.name}, with which a line reads {plain(encoding.line)}{others}."
 
 
 def why_no_text(head: bytes) -> str:

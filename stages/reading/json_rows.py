@@ -37,7 +37,7 @@ def read_json_lines(lines: Lines, name: str, dialect: Dialect) -> Iterator[Row]:
         if not line.strip():
             continue
         if not started and (whole := _whole_file(line)):
-            raise DataError(f"{name} is {whole}, not JSON lines, an object per line. {_setting(dialect, 'json')}.")
+            raise DataError(f"{name} is {whole}, not JSON lines (one object per line). {_setting(dialect, 'json')}.")
         started = True
         try:
             value = parser.decode(line)
@@ -67,8 +67,8 @@ def read_json(stream: io.TextIOWrapper, name: str, dialect: Dialect) -> Iterator
     else:
         raise text.error("expected [ or {" if start else "it has no rows")
     if rest := text.peek():
-        hint = f"; JSON lines, an object per line, are another format: {text.setting('jsonl')}" if rest == "{" else ""
-        raise text.error(f"more follows its end{hint}")
+        hint = f"; JSON lines (one object per line) are another format: {text.setting('jsonl')}" if rest == "{" else ""
+        raise text.error(f"there is more after its end{hint}")
 
 
 class _Parser:
@@ -117,7 +117,9 @@ def _rows_of_object(text: "_Json") -> Iterator[Row]:
         text.take(":")
         if text.peek() == "[":
             if found is not None:
-                raise text.error(f"both {short(found)} and {short(key)} are arrays. Keep the one of the rows")
+                raise text.error(
+                    f"both {short(found)} and {short(key)} are arrays. Keep only the one that holds the rows"
+                )
             found = str(key)
             yield from text.array()
         else:
@@ -127,7 +129,7 @@ def _rows_of_object(text: "_Json") -> Iterator[Row]:
         text.take(",")
     text.take("}")
     if found is None and text.peek() == "{":
-        raise text.error(f"an object per line is another format: {text.setting('jsonl')}")
+        raise text.error(f"JSON lines (one object per line) are another format: {text.setting('jsonl')}")
     if found is None:
         raise text.error("it is one object without an array of rows. From pandas: to_json(orient='records')")
 
@@ -208,7 +210,7 @@ class _Json:
                 if not cut or self._ended:
                     ends = "Unterminated string" in error.msg or error.pos >= len(self._text.rstrip())
                     self._move(error.pos)
-                    raise self.error("the file ends within a row: it was cut" if ends else error.msg) from error
+                    raise self.error("the file ends within a row: it is truncated" if ends else error.msg) from error
             except (ValueError, RecursionError) as error:
                 raise self.error(str(error)) from error
             size = len(self._text) - self._at

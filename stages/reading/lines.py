@@ -100,8 +100,8 @@ class Lines:
         if self._read_again > MOST_READ_AGAIN or self._lines_again > MOST_LINES_AGAIN:
             settings = self._dialect.settings
             raise DataError(
-                f"{self._name} row {self.first}: too many rows up to here open a quote and don't close it. "
-                f"{settings.set(settings.quoting)} where quotes are plain characters."
+                f"{self._name} row {self.first}: too many rows up to here open a quote but don't close it. "
+                f"{settings.set(settings.quoting)} if quotes are plain characters."
             )
         self._waiting.extendleft(reversed(self._row[1:]))
         self._row = self._row[:1]

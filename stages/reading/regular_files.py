@@ -72,7 +72,9 @@ def files_below(folder: Path, name: str, *, watched: Path | None = None, setting
                 continue
             identity = (status.st_dev, status.st_ino)
             if identity in above:
-                raise DataError(f"{inside} is a link to a folder that it is in, so it has no end. Delete the link.")
+                raise DataError(
+                    f"{inside} is a link to a folder that contains the link, which is an endless loop. Delete the link."
+                )
             waiting += [(child, above | {identity}) for child in path.iterdir()]
         except SpecialFileError as error:
             raise _special(inside, error, settings) from error
@@ -94,8 +96,9 @@ def refuse_link_outside(path: Path, name: str, watched: Path, settings: Settings
     if target := leads_outside(path, watched):
         advice = f", or set {settings.folder} to the link itself if you made it" if settings.folder else ""
         raise DataError(
-            f"{place(name)} leads by a link to {place(str(target))}, outside {settings.folder or 'the folder'}. "
-            "In a data set from elsewhere that can be a private file of yours. Copy the file there, delete the link"
+            f"{place(name)} leads through a link to {place(str(target))}, outside {settings.folder or 'the folder'}. "
+            "In a data set from elsewhere, such a link can point to a private file of yours. Copy the file there, "
+            "delete the link"
             f"{advice}."
         )
 

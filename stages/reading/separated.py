@@ -52,7 +52,7 @@ def read_separated(lines: Lines, name: str, dialect: Dialect) -> Separated:
         settings = dialect.settings
         raise DataError(
             f"{name} row {first.number} is not {dialect.format.upper()}: {first.problem}. Correct it, or "
-            f"{settings.set(settings.quoting).lower()} where quotes are plain characters."
+            f"{settings.set(settings.quoting).lower()} if quotes are plain characters."
         )
     cells = [str(cell) for cell in first.cells]
     if dialect.header:
@@ -80,7 +80,7 @@ def _checked(rows: Iterator[Row], width: int, of: str) -> Iterator[Row]:
         elif len(row.cells) != width:
             problem = f"{len(row.cells)} fields, but {of} has {width}"
         elif broken and _is_rest(row):
-            problem = f"can be the rest of row {broken}, whose quotes are broken"
+            problem = f"may be the rest of row {broken}, whose quotes are not closed correctly"
         else:
             broken = 0
         yield row if problem is None else row._replace(problem=problem)
@@ -129,7 +129,8 @@ def _delimiter(lines: Lines, dialect: Dialect) -> str:
     delimiter = dialect.delimiter or (named[1] if named else DELIMITERS[dialect.format])
     if len(delimiter) != 1 or delimiter in ("\r", "\n") or (delimiter == '"' and dialect.quoting):
         raise DataError(
-            f"{dialect.settings.delimiter}: {delimiter!r} can't be between fields. Give the character that is."
+            f"{dialect.settings.delimiter}: {delimiter!r} can't be a delimiter. Give the character that separates the "
+            "fields."
         )
     return delimiter
 

@@ -28,7 +28,7 @@ def log_splits(name: str, present: Collection[str], read: Collection[str]) -> No
     """Log which splits of a data set are read, and as what; warn of those that are not read."""
     shown = [split if official_split(split) == split else f"{split} (as {official_split(split)})" for split in read]
     unread = [split for split in present if split not in read]
-    what = f"{name}: read are the splits {examples(shown, most=NAMES, show=plain)}"
+    what = f"{name}: the splits that are read: {examples(shown, most=NAMES, show=plain)}"
     if unread:
         logger.warning(
             "%s; not read: %s. To read one, add an entry to download.dataset.files that names it as `member`.",

@@ -130,7 +130,7 @@ def _check_parts(file: BinaryIO, name: str) -> None:
     with zipfile.ZipFile(file) as parts:
         sizes = {part.filename: part.file_size for part in parts.infolist()}
     if "xl/workbook.xml" not in sizes and not any(part.endswith("workbook.xml") for part in sizes):
-        raise DataError(f"{name} is no Excel workbook (xlsx). Save it as one, or as CSV (UTF-8).")
+        raise DataError(f"{name} is not an Excel workbook (xlsx). Save it as one, or as CSV (UTF-8).")
     kept = sum(size for part, size in sizes.items() if not part.startswith("xl/worksheets/"))
     if sum(sizes.values()) > MOST_BYTES or kept > MOST_KEPT or len(sizes) > MOST_PARTS:
         raise DataError(

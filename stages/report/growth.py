@@ -62,10 +62,10 @@ def read_growth(paths: Paths, params: Params) -> Growth | None:
     return Growth(
         sentence=_sentence(led, name),
         basis=(
-            f"With {confidence} probability, for a linear model on the features of the frozen encoder, which has "
-            f"{format_value(content['value'])} with the {content['rows']:,} rows of train, measured on the "
-            f"{content['measured_rows']:,} rows of val and test. The farther its value is from that of the model that "
-            "ships, the less this says of it."
+            f"The intervals contain the gain with {confidence} probability, for a linear model on the features of the "
+            f"frozen encoder. That model has {format_value(content['value'])} with the {content['rows']:,} rows of "
+            f"train, measured on the {content['measured_rows']:,} rows of val and test. The farther this value is "
+            "from that of the model that ships, the less the forecast says about the latter."
         ),
         metric=name,
         gains=[_gain(gain) for gain in content["gains"]],

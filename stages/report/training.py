@@ -83,7 +83,7 @@ def _batch(options: Finetune) -> str:
 def _precision(taken: str | None, names: Mapping[str, str], options: Finetune | Evaluate) -> str:
     if taken is None:
         return ""
-    return f"{names.get(taken, taken)}{' (taken by auto)' if options.precision == 'auto' else ''}"
+    return f"{names.get(taken, taken)}{' (chosen by auto)' if options.precision == 'auto' else ''}"
 
 
 def _epochs(stats: Mapping[str, Any], options: Finetune) -> str:

@@ -52,14 +52,15 @@ def check_classes(
             problems.append(f"{name} ({_rows(size)}) has no row of {examples(absent)}")
         elif absent:
             notes.append(
-                f"{name} ({_rows(size)}), as given, has no row of {examples(absent)}, so it measures nothing of that."
+                f"{name} ({_rows(size)}), as given by the files, has no row of {examples(absent)}, so it can't "
+                "measure that."
             )
         total = int(pool.sum()) if sizes is None else sum(sizes.values())
         expected = ceil(shares.get(name, 1.0) * total)
         if size > LARGER * expected:
             notes.append(
-                f"{name} has {size} of {total} rows, though split.{name} is {shares[name]:g}: "
-                "each class needs a row there. With more rows per class it has its share."
+                f"{name} has {size} of {total} rows, though split.{name} is {shares[name]:g}: each class needs a row "
+                "there. With more rows per class it would get its share."
             )
     if not in_every_split:
         sizes = sizes or {}

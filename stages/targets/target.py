@@ -72,7 +72,7 @@ class Target:
         if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
             raise ValueError("expected a list of texts as the labels")
         if len(set(labels)) != len(labels):
-            raise ValueError("a label stands in it twice")
+            raise ValueError("a label is listed twice")
         if not isinstance(edges, list) or not all(isinstance(edge, int | float) for edge in edges):
             raise ValueError("expected a list of numbers as the edges")
         return cls(kind, labels, edges)

@@ -286,7 +286,7 @@ def test_a_rough_interval_is_marked_with_the_reason_in_every_document(
     for name in ("report.html", "report.md", "model/README.md"):
         before, after = ((folder / name).read_text(encoding="utf-8") for folder in (paths.report, copy.report))
         assert "A rough interval" not in before, name
-        assert after.count("† A rough interval, because the rows are of only 4 groups (test and val)") == 1, name
+        assert after.count("† A rough interval, because the rows belong to only 4 groups (test and val)") == 1, name
         for metric in ("Micro F1", "Macro F1", "Brier score"):
             starts = (f"| {metric} |", f'<tr><th scope="row">{metric}<', f'<tr class="lead"><th scope="row">{metric}<')
             lines = [line for line in after.splitlines() if line.startswith(starts)]

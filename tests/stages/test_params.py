@@ -162,7 +162,7 @@ def test_two_limits_contradict_each_other(values: Any, split: str) -> None:
     values["finetune"][f"limit_{split}_batches"] = 3
     parse_params(values, name="params.yaml")
     values["finetune"][f"limit_{split}_share"] = 0.5
-    message = rf"finetune.limit_{split}_batches 3 and limit_{split}_share 0.5 are two limits. Set one"
+    message = rf"finetune.limit_{split}_batches 3 and limit_{split}_share 0.5 are both set. Set only one"
     with pytest.raises(ParamsError, match=message):
         parse_params(values, name="params.yaml")
 

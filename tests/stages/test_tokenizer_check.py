@@ -62,7 +62,7 @@ added = {"id": 11, "content": "lll", "single_word": False, "lstrip": False, "rst
 HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     "a letter replaced by a thousand, four times": (
         {"normalizer": replace("l", "l" * 1_000, 4)},
-        "can make 1,000,000,000,000 characters of one, expected 50",
+        "can turn one character into 1,000,000,000,000, expected 50",
     ),
     "the same in an added token, which is opened with it": (
         {"normalizer": replace("l", "l" * 1_000, 4), "added_tokens": [added | {"normalized": True}]},

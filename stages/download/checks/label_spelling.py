@@ -86,7 +86,7 @@ def _act(store: RowStore, problems: Problems, policy: str, spellings: Mapping[st
             "give each a name of its own there, or set label_spelling: warn."
         )
     logger.warning(
-        "Labels that differ only in their spelling are classes of their own: %s.%s To join them, %s.",
+        "Labels that differ only in their spelling count as separate classes: %s.%s To join them, %s.",
         shown,
         note,
         advice,

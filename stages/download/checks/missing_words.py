@@ -30,9 +30,9 @@ def warn_of_missing_words(store: RowStore, *, chosen: Collection[str]) -> None:
         return
     first = first_rows(store)
     logger.warning(
-        "Labels that often stand for a missing value are classes of their own: %s. If they are no classes, empty these "
-        "cells, and download.dataset.checks.missing_label decides about the rows; or name the other labels in "
-        "download.dataset.labels and set checks.unknown_label: set_aside. If they are, list all classes in "
+        "Labels that often mean a missing value count as classes: %s. If they are not classes, empty these cells: "
+        "download.dataset.checks.missing_label then decides about the rows. Or name the other labels in "
+        "download.dataset.labels, and set checks.unknown_label: set_aside. If they are classes, list all classes in "
         "download.dataset.label_order.",
         examples(words, show=lambda label: f"{short(label)} ({rows[label]} rows, the first: {first[label]})"),
     )

@@ -23,8 +23,8 @@ class Rule(NamedTuple):
 RULES = {
     "malformed_row": Rule(
         "can't be read",
-        "Correct it, set delimiter, header and quoting of download.dataset as the file has them (CSV), name another "
-        "column (JSON, tables)",
+        "Correct it, make delimiter, header and quoting of download.dataset match the file (CSV), name another column "
+        "(JSON, tables)",
     ),
     "broken_encoding": Rule(
         "has bytes that are not text in this encoding", "Set download.dataset.encoding to the file's encoding"
@@ -46,7 +46,7 @@ RULES = {
     "unseen_label": Rule(
         "no row for train has the label, so the model can't learn it",
         "Add rows of it to a file with split: train, join it with another class in download.dataset.labels, give the "
-        "files no split so that all rows are divided anew",
+        "files no split so that all rows are divided again",
     ),
     "rare_label": Rule(
         "the label has fewer rows than download.dataset.checks.min_rows_per_label",

@@ -20,8 +20,8 @@ def warn_of_split_names(store: RowStore, *, chosen: Collection[str]) -> None:
     labels = sorted({label for label in store.labels if label and label not in chosen})
     if all_are_splits(labels):
         logger.warning(
-            "The classes are %s, which are names of splits. If they are no classes, correct "
+            "The classes are %s, which are names of splits. If they are not classes, correct "
             "download.dataset.columns.label, or give each part an entry with its split in download.dataset.files. If "
-            "they are, list them in download.dataset.label_order.",
+            "they are classes, list them in download.dataset.label_order.",
             examples(labels, show=short),
         )

@@ -40,7 +40,7 @@ def read_parquet(path: Path, *, name: str, options: ReadOptions) -> Iterator[Rec
             rows = record.row
             yield record
         if rows != promised:
-            raise pa.ArrowInvalid(f"it promises {promised:,} rows and has {rows:,}")
+            raise pa.ArrowInvalid(f"its header says {promised:,} rows, but it has {rows:,}")
 
 
 def read_arrow(
@@ -115,7 +115,7 @@ def _damage_named(name: str, kind: str) -> Iterator[None]:
         ) from error
     except MemoryError as error:  # of a part whose size the file states
         raise DataError(
-            f"{name} can't be read as {kind}: a part of it claims more bytes than the memory holds. Fetch it again, or "
+            f"{name} can't be read as {kind}: a part of it claims more bytes than fit in memory. Fetch it again, or "
             "write it in smaller parts."
         ) from error
 
@@ -198,7 +198,7 @@ def _record(row: int, values: dict[str, Any], names_of: Mapping[str, Sequence[st
     for field, names in names_of.items():
         indices = values[field] if isinstance(values[field], list) else [values[field]]
         if unknown := [index for index in indices if index is not None and index >= len(names)]:
-            return Record(row, None, problem=f"{field}: {unknown[0]} is no class of the data set")
+            return Record(row, None, problem=f"{field}: {unknown[0]} is not a class of the data set")
         named = [None if index is None or index < 0 else names[index] for index in indices]  # -1 means: no label
         values[field] = named if isinstance(values[field], list) else named[0]
     return typed_record(row, values)

@@ -97,9 +97,9 @@ def _files_of_classes(path: Path, name: str) -> list[Path]:
     texts = [file for file in files if file.parent != path]
     beside = [file.name for file in files if file.parent == path]
     if beside and not texts:
-        raise DataError(f"{name}: the file {plain(beside[0])} is not in the folder of a class. Move it into one.")
+        raise DataError(f"{name}: the file {plain(beside[0])} is not in a class folder. Move it into one.")
     if beside:
-        what = "files are in no folder of a class, so they are not read"
+        what = "files are not in a class folder, so they are not read"
         logger.warning("%s: %d %s: %s", name, len(beside), what, examples(beside, show=plain))
     classes = list(dict.fromkeys(file.relative_to(path).parts[0] for file in texts))
     if all_are_splits(classes) and any(len(file.relative_to(path).parts) > 2 for file in texts):
@@ -125,7 +125,8 @@ def _text_rows(stream: io.TextIOWrapper, name: str, options: ReadOptions) -> Ite
     else:
         names, rows, _ = read_separated(lines, name, options.dialect)
         other = other_delimiter(names)
-        divided = f" It looks divided by {other!r}: download.dataset.delimiter, for all files." if other else ""
+        setting = "set download.dataset.delimiter, for all files."
+        divided = f" It seems to be separated by {other!r}: {setting}" if other else ""
         yield from _records(names, rows, name, options, hint=divided)
 
 

@@ -63,7 +63,7 @@ def _refuse_packed(path: Path, name: str, *, in_archive: bool) -> None:
     with open_file(path, name) as file:
         start = file.read(START)
     if compression := compression_of(start):
-        raise DataError(f"{name} is compressed twice (now {compression}). Unpack it yourself, and give that file.")
+        raise DataError(f"{name} is compressed twice ({compression}). Unpack it yourself, and give that file.")
     archive = archive_of(start)
     if archive in ("zip", "tar") and not in_archive:
         raise DataError(

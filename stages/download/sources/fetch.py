@@ -84,7 +84,7 @@ def _describe(source: str, path: Path, *, watched: Path | None = None) -> Fetche
     files, skipped = files_below(path, source, watched=watched)
     if skipped:
         shown = examples([file.relative_to(path).as_posix() for file in skipped], show=plain)
-        logger.warning("%s: not read, as they are hidden or of the system (%d): %s", source, len(skipped), shown)
+        logger.warning("%s: hidden and system files are not read (%d): %s", source, len(skipped), shown)
     for file in files:
         relative = file.relative_to(path).as_posix()
         sha256, size = _checksum(file, f"{source}/{relative}")

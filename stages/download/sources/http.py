@@ -67,9 +67,10 @@ def download(url: str, path: Path, *, attempts: int = 5, wait: float = 1.0, time
             except ValueError as error:  # of requests, of urllib3 and of urllib; also for the target of a redirect
                 if proxies := unusable_proxies(os.environ, socks="socks"):
                     name, reason = next(iter(proxies.items()))
-                    raise DataError(f"{url} can't be asked for: {name} {reason}. Correct it, or unset it.") from error
+                    raise DataError(f"{url} can't be requested: {name} {reason}. Correct it, or unset it.") from error
                 raise DataError(
-                    f"{url} is not a URL, or leads to none: {error}. Correct download.dataset.files."
+                    f"{url} is not a valid URL, or redirects to an invalid one: {error}. Correct "
+                    "download.dataset.files."
                 ) from error
             except requests.RequestException as error:  # after every attempt
                 raise _gave_up(url, attempts, error) from error

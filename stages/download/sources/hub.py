@@ -115,7 +115,7 @@ def _no_safetensors(source: str, present: list[str]) -> ModelError:
     others = f"only {pickled}, and loading a pickle can run any code" if pickled else "and no other weights"
     return ModelError(
         f"{source} has no model.safetensors, {others}. Look for a revision that has it (often @refs/pr/N, which the "
-        "Hub's converter opens). Or, where you trust the model, load it and save it with save_pretrained()."
+        "Hub's converter opens). Or, if you trust the model, load it and save it with save_pretrained()."
     )
 
 

@@ -31,8 +31,8 @@ def find_local(source: str, *, root: Path, watched: str) -> Iterator[tuple[str, 
     for value in (source, watched):
         if not value or "\0" in value or not encodable(value):
             raise DataError(
-                f"download.dataset: {short(value)} is not a path: it is empty, or has characters that no path has. "
-                "Correct download.dataset.files or download.dataset.folder."
+                f"download.dataset: {short(value)} is not a path: it is empty, or has characters that a path can't "
+                "have. Correct download.dataset.files or download.dataset.folder."
             )
     try:
         for name, path in _matches(source, root, watched):
@@ -60,7 +60,7 @@ def _matches(source: str, root: Path, watched: str) -> Iterator[tuple[str, Path]
     matches, skipped = _without_system_files(matches, folder, parts[len(fixed) :])
     if skipped:
         shown = examples(skipped, show=plain)
-        logger.warning("%s: not read, as they are hidden or of the system (%d): %s", source, len(skipped), shown)
+        logger.warning("%s: hidden and system files are not read (%d): %s", source, len(skipped), shown)
     if not matches:
         raise DataError(f"{source} matches no file. Correct the pattern in download.dataset.files.")
     for match in sorted(matches):
@@ -86,12 +86,12 @@ def _require_watched(path: Path, source: str, folder: Path, watched: str) -> Non
         return
     if Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder)):
         raise DataError(
-            f"{source} is behind a link to a folder, and DVC, which watches {watched}, goes behind no such link, so it "
-            f"would not see it change. Set download.dataset.folder: {_link_to_folder(path, source)}"
+            f"{source} is behind a link to a folder. DVC watches {watched} but does not follow such links, so it "
+            f"would not notice a change. Set download.dataset.folder: {_link_to_folder(path, source)}"
         )
     raise DataError(
-        f"{source} is not in download.dataset.folder, which is {watched}, so DVC would not see it change. "
-        f"Set download.dataset.folder: {Path(redact_shapes(source)).parent.as_posix()}"
+        f"{source} is not in download.dataset.folder, which is {watched}, so DVC would not notice a change. Set "
+        f"download.dataset.folder: {Path(redact_shapes(source)).parent.as_posix()}"
     )
 
 

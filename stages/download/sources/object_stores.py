@@ -24,7 +24,8 @@ def fetch_from_store(source: str, path: Path) -> Path:
     """
     if holds_secret(source):  # no store's client reads them there: they would take them for the name of the bucket
         raise DataError(
-            f"{source} holds a password. Remove it: the store's own tools find the credentials in the environment."
+            f"{source} holds a password. Remove it: credentials are read from the environment, as the store's own "
+            "tools do."
         )
     try:
         with fsspec.open(source, "rb") as remote, replace_file(path) as temporary, temporary.open("wb") as file:

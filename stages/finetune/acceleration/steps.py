@@ -177,7 +177,7 @@ class Recorder:
         except torch.OutOfMemoryError:
             if not self.graphs:
                 raise
-        log.info("the recorded steps make room: from here on steps are not recorded")
+        log.info("the GPU's memory is full: the recorded steps are freed, and from here on steps are not recorded")
         self.works = False
         self.graphs.clear()
         torch.cuda.empty_cache()

@@ -87,7 +87,10 @@ def fit(
                 f"A single row of {data.train.lengths.max()} tokens does not fit in the GPU's memory. "
                 "Lower tokenize.max_length, or set finetune.method to lora or frozen."
             )
-        log.info("a batch does not fit in the GPU's memory: each comes in %d parts, to the same effective batch", parts)
+        log.info(
+            "a batch does not fit in the GPU's memory: each is split into %d parts, with the same effective batch size",
+            parts,
+        )
         module.load_state_dict(start)
         module.forget_batches()
     value = None if best.best_model_score is None else float(best.best_model_score)

@@ -44,7 +44,7 @@ MEANINGS = {
     "kappa": "agreement beyond chance: 1 is perfect, 0 is chance",
     "quadratic_kappa": "agreement beyond chance, where larger errors count more: 1 is perfect, 0 is chance",
     "mean_absolute_error": "mean distance in classes between prediction and label; 0 is perfect",
-    "sample_f1": "mean F1 of the rows: of the labels that a row has and those predicted for it; 1 where both are none",
+    "sample_f1": "mean F1 of the rows, each between its labels and its predicted labels; 1 where both are empty",
     "subset_accuracy": "share of rows whose whole set of labels is predicted",
     "hamming_loss": "share of wrong answers, one per row and label; 0 is perfect",
     "micro_precision": "share of the predicted labels that the rows have",

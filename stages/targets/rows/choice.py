@@ -58,7 +58,7 @@ def choose_kind(declared: str, labels: Collection[str], *, named: bool) -> Kind:
         return next(kind for kind in KINDS if kind == declared)
     kind = "label_set" if _are_sets(labels) else "classes" if named else _look(labels)
     if not named:
-        log.info("%s: auto takes the labels for %s (%s).%s", KEY, *_say(kind, labels), _otherwise(kind, labels))
+        log.info("%s: auto treats the labels as %s (%s).%s", KEY, *_say(kind, labels), _otherwise(kind, labels))
     return kind
 
 
@@ -91,7 +91,7 @@ def _look(labels: Collection[str]) -> Kind:
     if not mistaken and (len(labels) < FEWEST or len(names) > MOST_NAMES * len(labels)):
         return "classes"
     raise DataError(
-        f"{KEY}: auto finds numbers with fractions, but {examples(sorted(names))} among them. Correct these "
+        f"{KEY}: auto finds numbers with fractions, but also {examples(sorted(names))}. Correct these "
         f"rows, or set {KEY}: number with download.dataset.checks.unknown_label: set_aside. For classes, "
         f"set {KEY}: classes."
     )
@@ -99,15 +99,15 @@ def _look(labels: Collection[str]) -> Kind:
 
 def _say(kind: Kind, labels: Collection[str]) -> tuple[str, str]:
     if kind == "ordered":
-        return "classes in order", f"whole numbers in a row, {examples(sorted(labels, key=float), most=5)}"
+        return "classes in order", f"consecutive whole numbers, {examples(sorted(labels, key=float), most=5)}"
     names = {"classes": "classes", "label_set": "sets of labels", "number": "numbers"}
-    return names[kind], f"{len(labels)} different ones, such as {examples(list(labels), most=3)}"
+    return names[kind], f"{len(labels)} different values, such as {examples(list(labels), most=3)}"
 
 
 def _otherwise(kind: Kind, labels: Collection[str]) -> str:
     """How to say that the labels are of another kind, after a space; empty where they can be of no other."""
     if kind == "label_set":
-        return " For one label per row, write it without a list."
+        return " For one label per row, write the labels without lists."
     if kind != "classes":
         return f" For classes, set {KEY}: classes."
     numbers = all(_number(label) is not None for label in labels)

@@ -51,7 +51,7 @@ def describe(counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequ
     """
     if sets := [label for label in counts if parse_set(label) is not None]:
         raise DataError(
-            f"A row has a list of labels, {short(sets[0])}, but one class is asked for. "
+            f"A row has a list of labels, {short(sets[0])}, but one class is expected. "
             "Set download.dataset.target: label_set, or give each row one label."
         )
     values = names or {label: label for label in counts}

@@ -61,7 +61,7 @@ def describe(counts: Mapping[str, int], *, names: Mapping[str, str], order: Sequ
         )
     if len(counts) < 2:
         raise DataError(
-            f"All rows have the number {short(next(iter(counts)))}, of which nothing can be learned. "
+            f"All rows have the number {short(next(iter(counts)))}, so there is nothing to learn. "
             "Correct download.dataset.columns.label, or add rows."
         )
     numbers = np.sort(np.repeat([float(text) for text in counts], list(counts.values())))

@@ -80,7 +80,7 @@ def learned(
     mean, sd = float(of_train.mean()), float(of_train.std())
     if not sd > 0:
         raise DataError(
-            f"All {len(of_train)} rows of train have the number {of_train[0]:g}, of which nothing can be learned. "
+            f"All {len(of_train)} rows of train have the number {of_train[0]:g}, so there is nothing to learn. "
             "Correct download.dataset.columns.label, or add rows."
         )
     return ((values - mean) / sd).astype(np.float32), lambda model: restore_unit(model, mean=mean, sd=sd)

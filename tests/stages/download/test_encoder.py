@@ -143,7 +143,7 @@ def test_pickled_weights_are_refused_with_the_way_out(encoder, tmp_path):
     (encoder / "model.safetensors").unlink()
     with pytest.raises(
         ModelError,
-        match=r"only pytorch_model.bin, and loading a pickle can run any code. Where you trust the model, load it",
+        match=r"only pytorch_model.bin, and loading a pickle can run any code. If you trust the model, load it",
     ):
         locate_encoder("encoder", root=tmp_path)
     (encoder / "pytorch_model.bin").unlink()
@@ -328,8 +328,8 @@ def test_what_the_encoder_has_beside_it_is_said(encoder, caplog):
     BertForTokenClassification(BertConfig.from_pretrained(encoder)).save_pretrained(encoder)
     with caplog.at_level(logging.INFO):
         copy(encoder)
-    assert "the encoder: the head starts anew: of the source's own task, 2 weights (classifier.bias" in caplog.text
-    assert "the encoder: the source has no pooler: one starts anew" in caplog.text
+    assert "the encoder: the head is newly initialised: 2 weights of the source's own task (classifier" in caplog.text
+    assert "the encoder: the source has no pooler: a new one is initialised" in caplog.text
 
 
 def test_an_untried_architecture_is_said_so_and_a_tried_one_is_not(encoder, caplog, monkeypatch):
@@ -370,7 +370,7 @@ def test_modules_after_the_encoder_are_named_as_unused(encoder, caplog):
     shutil.rmtree(encoder.parent / "target")
     modules(encoder, Transformer="", Pooling="1_Pooling", Dense="2_Dense")
     target = copy(encoder)
-    assert "sentence-transformers has more after the encoder ('Dense'), which is not used" in caplog.text
+    assert "the modules of sentence-transformers after the encoder ('Dense') are not used" in caplog.text
     assert not (target / "modules.json").exists()
 
 

@@ -90,7 +90,7 @@ def test_a_missing_label_is_not_an_empty_set(read):
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
-        (as_jsonl(), {"file_format": "jsonl", "target": "classes"}, "list of labels.*but one class is asked for"),
+        (as_jsonl(), {"file_format": "jsonl", "target": "classes"}, "list of labels.*but one class is expected"),
         (as_flags("2"), {"columns": FLAGS}, "the column 'a' is '2', neither 0 nor 1"),
         (as_flags("1", ""), {"columns": FLAGS}, "the column 'c' is '', neither 0 nor 1"),
         (as_flags("0", "0"), {"columns": FLAGS}, "No row has the label \\['a', 'b', 'c'\\], so a model can't learn it"),

@@ -350,5 +350,5 @@ def test_a_part_that_claims_more_than_the_memory_holds_is_damage(read, monkeypat
     content = as_arrow(text=["a"] * 6, label=["x", "y"] * 3)
     monkeypatch.setattr(tables.pa.ipc, "open_file", claims)
     monkeypatch.setattr(tables.pa.ipc, "open_stream", claims)
-    with pytest.raises(DataError, match="can't be read as Arrow: a part of it claims more bytes than the memory holds"):
+    with pytest.raises(DataError, match="can't be read as Arrow: a part of it claims more bytes than fit in memory"):
         read(content, file_format="arrow")

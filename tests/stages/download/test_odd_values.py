@@ -138,7 +138,7 @@ def test_a_parquet_file_that_promises_other_rows_than_it_has(read):
     else:
         pytest.skip("Parquet's footer is written in another way")
     changed = content[: start + 1] + b"\x0e" + content[start + 2 :]
-    with pytest.raises(DataError, match=r"can't be read as Parquet: it promises 7 rows and has 5"):
+    with pytest.raises(DataError, match=r"can't be read as Parquet: its header says 7 rows, but it has 5"):
         read(changed, file_format="parquet")
 
 
@@ -211,7 +211,7 @@ def test_every_encoding_of_python_gives_rows_or_one_line(read, encoding, content
 
 @pytest.mark.parametrize("delimiter", ["\n", "\r", '"'])
 def test_delimiters_that_cannot_be(read, delimiter):
-    with pytest.raises(DataError, match=r"download.dataset.delimiter: .* can't be between fields. Give the character"):
+    with pytest.raises(DataError, match=r"download.dataset.delimiter: .* can't be a delimiter. Give the character"):
         read(TWO_ROWS, delimiter=delimiter)
 
 

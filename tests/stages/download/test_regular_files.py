@@ -213,7 +213,7 @@ def test_a_link_out_of_the_data_sets_folder_brings_no_file_in(read, tmp_path, li
     name, target, source, file_format = LINKS[case]
     linked(name, tmp_path / target)
     with pytest.raises(
-        DataError, match=r"leads by a link to .*, outside download.dataset.folder.*|is behind a link to a folder"
+        DataError, match=r"leads through a link to .*, outside download.dataset.folder.*|is behind a link to a folder"
     ):
         read({"films/pos/1.txt": b"good"}, files=[{"source": source}], file_format=file_format)
     assert b"PRIVATE" not in b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())
@@ -266,7 +266,11 @@ def test_folders_that_lead_to_themselves(read, tmp_path, target):
         (tmp_path / "data/films/neg").mkdir()
         (tmp_path / "data/films/neg/x").symlink_to("../pos")
         (tmp_path / "data/films/pos/x").symlink_to("../neg")
-    with pytest.raises(DataError, match=r"data/films/.* is a link to a folder that it is in, so it has no end. Delete"):
+    with pytest.raises(
+        DataError,
+        match=r"data/films/.* is a link to a folder that contains the link, which is an "
+        r"endless loop. Delete",
+    ):
         read({"films/neg/1.txt": b"bad"}, files=[{"source": "data/films"}], file_format="folders")
 
 
@@ -384,7 +388,7 @@ def test_hidden_files_and_those_of_the_system_are_skipped_and_counted(read, capl
     result = read(files, files=[{"source": "data/films"}], file_format="folders")
     assert result.column("id") == ["neg/1.txt", "pos/1.txt"]
     assert result.source[0]["skipped"] == 1
-    assert "data/films: not read, as they are hidden or of the system (1)" in caplog.text
+    assert "data/films: hidden and system files are not read (1)" in caplog.text
 
 
 def test_the_checksum_of_a_folder_does_not_cover_what_is_skipped(read, tmp_path):

@@ -100,7 +100,8 @@ def test_bf16_that_the_gpu_emulates(monkeypatch: pytest.MonkeyPatch, caplog: pyt
 @pytest.mark.parametrize("kind", ["albert", "funnel", "mpnet", "xlnet"])
 def test_layers_that_can_not_be_computed_again(kind: str) -> None:
     with pytest.raises(
-        TrainingError, match=f"gradient_checkpointing is true, but transformers has none for {kind}. Set it to false"
+        TrainingError,
+        match=f"gradient_checkpointing is true, but transformers does not support it for {kind}. Set it to false",
     ):
         checkpoint_layers(kind_model(kind))
 

@@ -51,7 +51,7 @@ def test_all_linear_layers_are_targets_where_peft_has_none(kind: str, caplog: py
     linear = [name for name in linear if not name.startswith("pooler")]
     with caplog.at_level(logging.INFO):
         add_lora(model, options().lora)
-    assert f"so all {len(linear)} linear layers of its encoder are" in caplog.text
+    assert f"so all {len(linear)} linear layers of its encoder get adapters" in caplog.text
     assert sum(name.endswith("lora_A.default.weight") for name, _ in model.named_parameters()) == len(linear)
     ids = torch.tensor([[2, 12, 30, 41, 3]])
     model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.sum().backward()

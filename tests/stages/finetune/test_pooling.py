@@ -76,7 +76,7 @@ def test_the_architectures_own_head_stays_where_it_reads_that(paths: Paths, kind
         (
             "gpt2",
             "cls",
-            "pooling is cls, but gpt2 reads the last token, and its first has read no other. Set it to auto",
+            "pooling is cls, but gpt2 reads the last token, and its first token sees no other. Set it to auto",
         ),
         ("bart", "mean", "pooling is mean, but bart reads the end token. Set it to auto"),
         ("t5", "cls", "pooling is cls, but t5 reads the end token. Set it to auto"),

@@ -93,7 +93,8 @@ def test_nothing_is_left_of_a_classifiers_task(tmp_path: Path, case: str, caplog
     with caplog.at_level(logging.INFO):
         loaded = load(source, tmp_path / "tuned")
     assert (
-        "the head starts anew: of the source's own task, 2 weights (classifier.bias, classifier.weight)" in caplog.text
+        "the head is newly initialised: 2 weights of the source's own task (classifier.bias, "
+        "classifier.weight)" in caplog.text
     )
     same_as_of_the_bare_encoder(loaded, source, tmp_path / "bare")
     of_no_task(loaded, tmp_path / "saved")
@@ -221,7 +222,7 @@ def test_a_pooler_that_is_missing_is_said_and_trained(
     put(paths, without_pooler(kind))
     with caplog.at_level(logging.INFO):
         main(params(max_epochs=1, **options), paths, 7)
-    assert "the source has no pooler: one starts anew, and is trained as a part of the head" in caplog.text
+    assert "the source has no pooler: a new one is initialised, and trained as a part of the head" in caplog.text
     torch.manual_seed(7)
     before = load_encoder(paths.encoder, labels=LABELS).base_model
     tuned = AutoModelForSequenceClassification.from_pretrained(paths.finetuned(7)).base_model

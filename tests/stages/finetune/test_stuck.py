@@ -87,10 +87,10 @@ CURVES = {
     "rises and falls": [1.3, 2.27, 1.86, 1.2, 1.51],
     "one epoch": [HIGH],
 }
-LOW_RATE = r"too low a rate for method METHOD: raise finetune.learning_rate \(RATE\)"
-HIGH_RATE = r"too high a rate for (this encoder|the head): lower finetune.learning_rate \(RATE\), to \S+ for example"
+LOW_RATE = r"too low a learning rate for method METHOD: raise finetune.learning_rate \(RATE\)"
+HIGH_RATE = r"too high a learning rate for (this encoder|the head): lower finetune.learning_rate \(RATE\), to \S+ for"
 FEATURES = r"features do not tell the labels apart: set finetune.method to full"
-NOT_ENDED = r"had not ended, because the loss on train still fell: raise "
+NOT_ENDED = r"was too short, because the loss on train was still falling: raise "
 BOTH = NOT_ENDED + r"finetune.learning_rate \(RATE\) or finetune.max_epochs \(EPOCHS\)\."
 LONGER = NOT_ENDED + r"finetune.max_epochs \(EPOCHS\)\."
 RATES = {  # too low, one that fits, too high
@@ -130,7 +130,9 @@ def test_the_advice_follows_from_the_curve_the_method_and_the_rate(
         paths, [(loss, HIGH) for loss in losses], method=method, learning_rate=rate, max_epochs=len(losses)
     )
     assert sentence is not None
-    assert sentence.startswith("The loss did not get below that of the same answer to every text: on train it was ")
+    assert sentence.startswith(
+        "The loss did not get below that of one constant answer for all texts: on train the best was "
+    )
     cause = EXPECTED[curve](method, level)
     pattern = cause.replace("METHOD", method).replace("RATE", re.escape(f"{rate:g}"))
     assert re.search(pattern.replace("EPOCHS", str(len(losses))), sentence)
@@ -140,8 +142,8 @@ def test_few_steps_are_the_cause_where_nothing_fell_or_rose(paths: Paths) -> Non
     short = "too short a training, of 12 steps: raise finetune.max_epochs"
     for losses, cause in (
         ([HIGH] * 3, short),
-        ([2.0, 1.8, 1.7], "had not ended"),
-        ([1.5, 1.9, 2.2], "too high a rate"),
+        ([2.0, 1.8, 1.7], "was too short"),
+        ([1.5, 1.9, 2.2], "too high a learning rate"),
     ):
         sentence = stuck(paths, [(loss, HIGH) for loss in losses], steps=12)
         assert cause in str(sentence)
@@ -167,7 +169,7 @@ def test_the_stage_says_it_and_keeps_it(paths: Paths, caplog: pytest.LogCaptureF
     with caplog.at_level(logging.WARNING, logger="stages"):
         main(params(learning_rate=1e-12), paths, 7)
     sentence = json.loads(paths.finetune_stats(7).read_text())["stuck"]
-    assert "too low a rate" in sentence
+    assert "too low a learning rate" in sentence
     assert sentence in caplog.text
     main(params(max_epochs=25, learning_rate=1e-2, patience=None), paths, 7)
     assert "stuck" not in json.loads(paths.finetune_stats(7).read_text())

@@ -103,7 +103,7 @@ def test_numbers_are_labels_and_a_line_break_is_shown_as_a_space(folder: Path) -
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"layer_norm_eps": float("nan")}, "layer_norm_eps: nan, with which no output is a number"),
+        ({"layer_norm_eps": float("nan")}, "layer_norm_eps: nan, which is not a usable value"),
         ({"layer_norm_eps": float("inf")}, "layer_norm_eps: inf, with which"),
         ({"layer_norm_eps": -1.0}, "layer_norm_eps: -1.0, with which"),
     ],

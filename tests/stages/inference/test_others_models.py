@@ -113,7 +113,7 @@ def test_a_config_that_can_not_be_computed_is_one_line(tmp_path: Path) -> None:
     config = tmp_path / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"pad_token_id": None}))
     with pytest.raises(
-        ModelError, match=r"^roberta can't compute a text as its config.json says .*Correct config.json"
+        ModelError, match=r"^roberta can't compute a text with the values of its config.json .*Correct config.json"
     ):
         Classifier.load(tmp_path)
 

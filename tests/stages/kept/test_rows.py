@@ -72,7 +72,7 @@ def test_any_rows_in_any_order_have_the_bits_that_they_have_among_all(
             np.testing.assert_allclose(values, expected[rows], rtol=1e-4, atol=1e-6)
             keeper = Keeper(RowStore(tmp_path / "rows.sqlite", limit=10**7), context_of(model, "logits"))
             compute_rows(model, forward, tokens, np.arange(ROWS), batch_tokens=SIZE, keeper=keeper)
-            assert "depend on its place in a batch, so computed rows are not kept" in caplog.text
+            assert "depend on its place in the batch, so computed rows are not kept" in caplog.text
             break
 
 
@@ -128,7 +128,7 @@ def test_where_the_place_in_a_batch_matters_nothing_is_kept(
         values, computed = compute_rows(model, by_place, tokens, rows, batch_tokens=SIZE, keeper=keeper)
         assert values.tobytes() == expected.tobytes()
         assert computed == every
-    assert caplog.text.count("depend on its place in a batch, so computed rows are not kept") == 1
+    assert caplog.text.count("depend on its place in the batch, so computed rows are not kept") == 1
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_few_rows_of_a_class_count_for_metrics_by_class(metric: str, marked: boo
 
 
 @pytest.mark.parametrize(
-    ("rows_each", "reason"), [(6, "the rows are of only 10 groups"), (60, "the rows are of only 1 group")]
+    ("rows_each", "reason"), [(6, "the rows belong to only 10 groups"), (60, "the rows belong to only 1 group")]
 )
 def test_few_groups(rows_each: int, reason: str) -> None:
     assert caveat("accuracy", LABELS, [FIVE_WRONG], np.arange(60) // rows_each) == reason
@@ -88,7 +88,7 @@ def test_enough_rows_of_numbers_need_no_caveat(metric: str) -> None:
     errors = np.random.default_rng(0).normal(size=120)
     assert number_caveat(metric, errors[:100], None) is None
     assert number_caveat(metric, errors, np.arange(120) // 10) is None
-    assert number_caveat(metric, errors, np.arange(120) // 11) == "the rows are of only 11 groups"
+    assert number_caveat(metric, errors, np.arange(120) // 11) == "the rows belong to only 11 groups"
 
 
 def test_few_rows_do_not_know_the_largest_errors() -> None:
@@ -138,6 +138,6 @@ def test_means_over_labels_are_rough_where_a_label_is_rare(
 def test_every_metric_of_sets_of_few_groups_is_rough() -> None:
     few = np.arange(60) // 6
     assert sets_by_reason(["micro_f1", "brier"], flags(30), flags(30), few) == {
-        "the rows are of only 10 groups": ["micro_f1", "brier"]
+        "the rows belong to only 10 groups": ["micro_f1", "brier"]
     }
     assert sets_by_reason(["micro_f1"], flags(30)[:0], flags(30)[:0], None) == {}

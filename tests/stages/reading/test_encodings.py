@@ -87,12 +87,12 @@ def test_a_guess_is_said_by_all_that_read(tmp_path: Path, caplog: pytest.LogCapt
     name, first = encoding_of(content).name, TEXTS[language][0]
     (tmp_path / "rows.csv").write_bytes(content)
     guess = describe(tmp_path / "rows.csv").guess
-    assert guess.startswith(f"It looks like {name}, in which a line is ")
+    assert guess.startswith(f"It looks like {name}, with which a line reads ")
     assert first in guess
     trained_on(tmp_path, "rows.csv", content, format="csv")
-    assert f"is read as UTF-8, and is not. It looks like {name}, " in caplog.text
+    assert f"is read as UTF-8, but is not valid UTF-8. It looks like {name}, " in caplog.text
     assert first in caplog.text
-    assert f"Set download.dataset.encoding: {name}, or save it as UTF-8." in caplog.text
+    assert f"Set download.dataset.encoding: {name}, or save the file as UTF-8." in caplog.text
     with pytest.raises(
         DataError, match=rf"line 2 is not UTF-8 .* looks like {name}, .*Add: --encoding {name}\."
     ) as got:
@@ -152,20 +152,24 @@ def test_an_encoding_that_is_not_the_file_s_is_named(tmp_path: Path, case: str, 
         pytest.skip("English is ASCII in it")
     content = rows_in(language).encode(encoding)
     with pytest.raises(
-        DataError, match=rf"to be read as {said}\. Set download\.dataset\.encoding: {right}, or save it as {said}\.$"
+        DataError,
+        match=rf"but is read as {said}\. Set download\.dataset\.encoding: {right}, or save the file as {said}\.$",
     ):
         trained_on(tmp_path, "rows.csv", content, format="csv", encoding=said)
-    with pytest.raises(DataError, match=rf"to be read as {said}\. Add --encoding {right}, or save it as {said}\.$"):
+    with pytest.raises(
+        DataError,
+        match=rf"but is read as {said}\. Add --encoding {right}, or save the file as {said}\.$",
+    ):
         predicted(tmp_path, "rows.csv", encoding=said)
     (tmp_path / "rows.csv").write_bytes(content)
-    with pytest.raises(DataError, match=rf"to be read as {said}\."):
+    with pytest.raises(DataError, match=rf"but is read as {said}\."):
         describe(tmp_path / "rows.csv", {"encoding": said})
     assert describe(tmp_path / "rows.csv").encoding == right
 
 
 def test_utf_8_that_is_read_as_another_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     trained_on(tmp_path, "rows.csv", rows_in("German").encode(), format="csv", encoding="cp1252")
-    assert "is read as cp1252, and looks like UTF-8. Set download.dataset.encoding: utf-8, if it is." in caplog.text
+    assert "cp1252, but looks like UTF-8. Set download.dataset.encoding: utf-8, if that is right." in caplog.text
     caplog.clear()
     trained_on(tmp_path, "rows.csv", rows_in("German").encode("cp1252"), format="csv", encoding="cp1252")
     assert "looks like" not in caplog.text

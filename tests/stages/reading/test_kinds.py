@@ -66,7 +66,7 @@ def test_a_pattern_matches_no_system_files(tmp_path: Path, caplog: pytest.LogCap
         (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "data" / name).write_text(f"text,label\n{name},x\nother {name},y\n")
     assert download(tmp_path, "data/**/*.csv", format="csv")["rows_in"] == 4
-    assert "not read, as they are hidden or of the system (3): ._a.csv, __MACOSX/a.csv, ~$b.csv" in caplog.text
+    assert "hidden and system files are not read (3): ._a.csv, __MACOSX/a.csv, ~$b.csv" in caplog.text
 
 
 def saved(folder: Path, splits: list[str] | None) -> None:
@@ -91,7 +91,7 @@ def test_a_saved_data_set_is_read_with_its_splits_and_class_names(tmp_path: Path
 
 
 SPLIT_NAMES = {  # splits of a data set -> what each is used as, and what is said
-    "train eval": ({"train": "train", "eval": "val"}, "saved: read are the splits train, eval (as val)"),
+    "train eval": ({"train": "train", "eval": "val"}, "saved: the splits that are read: train, eval (as val)"),
     "train dev test": (
         {"train": "train", "dev": "val", "test": "test"},
         "splits train, dev (as val), test",
@@ -165,7 +165,7 @@ WORKBOOKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "no zip": (lambda: b"text,label\na,b\n", "can't be read as a workbook"),
     "old": (lambda: b"\xd0\xcf\x11\xe0" + bytes(600), "old workbook"),
     "cut": (lambda: as_workbook(TABLE)[:-100], "can't be read as a workbook"),
-    "another zip": (lambda: repacked(lambda name, data: data if "theme" in name else None), "no Excel workbook"),
+    "another zip": (lambda: repacked(lambda name, data: data if "theme" in name else None), "not an Excel workbook"),
     "no XML": (lambda: repacked(lambda name, data: b"x" if "sheet1" in name else data), "can't be read as a workbook"),
     "encrypted": (lambda: marked(flags=1), "can't be read as a workbook: .*encrypted"),
     "patched": (lambda: marked(flags=32), "can't be read as a workbook: compressed patched data"),

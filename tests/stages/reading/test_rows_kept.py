@@ -248,14 +248,14 @@ def test_what_cannot_be_read_as_such_is_one_line(tmp_path: Path) -> None:
     }.items():
         place(tmp_path, name, content)
     for file, message in {
-        "links": r"leads by a link to \.\.\..*long/secret.txt, outside the folder\. .* delete the link\.$",
+        "links": r"leads through a link to \.\.\..*long/secret.txt, outside the folder\. .* delete the link\.$",
         "empty": "has no files, or only hidden ones",
-        "in/cut.csv.gz": "is packed, and damaged",
-        "in/wrong.csv.gz": "is packed, and damaged",
-        "in/cut.csv.zst": "is packed, and damaged",
-        "in/wrong.csv.zst": "is packed, and damaged",
-        "in/twice.csv.zst": r"is packed twice \(now gzip\)",
-        "in/in.csv.gz": "is packed, and damaged",
+        "in/cut.csv.gz": "is compressed and damaged",
+        "in/wrong.csv.gz": "is compressed and damaged",
+        "in/cut.csv.zst": "is compressed and damaged",
+        "in/wrong.csv.zst": "is compressed and damaged",
+        "in/twice.csv.zst": r"is compressed twice \(gzip\)",
+        "in/in.csv.gz": "is compressed and damaged",
         "in/in.parquet.gz": "can't be read as Parquet",
         "in/in.arrow": "can't be read as Arrow",
         "in/in.feather": "can't be read as Arrow",
@@ -293,7 +293,11 @@ def test_rows_from_a_pipe_are_unpacked(tmp_path: Path, monkeypatch: pytest.Monke
     with open(reading, "rb") as pipe:  # noqa: PTH123
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(pipe))
         request = request_of("-", out, tmp_path / "no-model", format="csv")
-        refused = pytest.raises(DataError, match=r"^standard input is packed, and damaged: .* Pack it again\.$")
+        refused = pytest.raises(
+            DataError,
+            match=r"^standard input is compressed and damaged: .* Compress the file "
+            r"again\.$",
+        )
         with contextlib.nullcontext() if whole else refused:
             predict_rows(request, lambda _: Model(), every_label=False)
     sender.join()

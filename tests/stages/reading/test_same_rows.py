@@ -79,7 +79,7 @@ def test_a_broken_row_is_one_row(tmp_path: Path, case: str) -> None:
 
 def test_a_file_whose_every_row_opens_a_quote_is_read_in_bounded_time(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("stages.reading.lines.MOST_READ_AGAIN", 10_000)
-    with pytest.raises(DataError, match=r"open a quote and don't close it\. Set download.dataset.quoting: false"):
+    with pytest.raises(DataError, match=r"open a quote but don't close it\. Set download.dataset.quoting: false"):
         trained_on(tmp_path, "rows.csv", b"text,label\n" + b'x","\n' * 5_000, format="csv")
 
 
@@ -109,7 +109,7 @@ def test_predictions_take_their_defaults_from_the_model(
         set(settings) & {"delimiter", "header", "quoting", "sheet", "encoding"}
         or settings.get("text", "text") != "text"
     )
-    assert ("is read as the model's data was written" in caplog.text) == bool(unusual)
+    assert ("is read with the settings of the model's training data" in caplog.text) == bool(unusual)
 
 
 @pytest.mark.parametrize("kind", TYPED)
@@ -177,13 +177,13 @@ def test_an_array_given_as_json_lines_is_named(tmp_path: Path, content: bytes) -
 
 NO_ARRAYS = {
     b"": "0 bytes",
-    b"[": "the file ends within a row: it was cut",
+    b"[": "the file ends within a row: it is truncated",
     b'[{"text": "a"': "line 1 is not JSON",
     b'[{"text": "a"} {"text": "b"}]': "expected ], got '{'",
-    b'{"text": "a"}\n{"text": "b"}\n': "an object per line is another format",
+    b'{"text": "a"}\n{"text": "b"}\n': "JSON lines (one object per line) are another format",
     b'{"text": "a"}': "without an array of rows",
     b'{"a": [{"text": "a"}], "b": [{"text": "a"}]}': "both 'a' and 'b' are arrays",
-    b'[{"text": "a", "label": 1}] x': "more follows its end",
+    b'[{"text": "a", "label": 1}] x': "there is more after its end",
     b'"text"': r"expected \[ or {",
     b'[{"text": "a\nb"}]': "Invalid control character",
 }
@@ -215,8 +215,8 @@ def test_a_row_of_an_array_that_is_too_long_is_named(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize("mark", [";", "|", "\t"])
 def test_another_delimiter_is_named(tmp_path: Path, mark: str) -> None:
     content = f"text{mark}label\ngood{mark}a\n".encode()
-    named = rf"It looks divided by {re.escape(repr(mark))}: download\.dataset\.delimiter, for all files\.$"
+    named = rf"It seems to be separated by {re.escape(repr(mark))}: set download\.dataset\.delimiter, for all files\.$"
     with pytest.raises(DataError, match=named):
         trained_on(tmp_path, "rows.csv", content, format="csv")
-    with pytest.raises(DataError, match=r"looks divided by .*\. Add: --delimiter "):
+    with pytest.raises(DataError, match=r"seems to be separated by .*\. Add: --delimiter "):
         predicted(tmp_path, "rows.csv")

@@ -404,7 +404,7 @@ def test_the_report_says_which_rule_was_taken_and_why(trial: Trial, text: str, n
     assert text in shown
     assert f"it changed Macro F1 by {'0.022' if trial.taken else '0.002'}" in shown
     assert ("so the gain may be chance" in shown) == (not trial.taken)
-    assert "Every number of this report is that of this rule" in shown
+    assert "All numbers in this report, and all predictions, use this rule" in shown
 
 
 def test_the_data_summary_is_that_of_the_earlier_stages(reported: Paths) -> None:
@@ -571,9 +571,9 @@ def test_accuracy_does_not_lead_if_most_rows_have_one_label(make_project: Callab
 @pytest.mark.parametrize(
     ("column", "values", "reason", "other"),
     [
-        ("pred", lambda table: table["label"], "no row is wrong", "rows are of only"),
-        ("group", lambda table: table["group"] % 4, "the rows are of only 4 groups", "no row is wrong"),
-        ("pred", lambda table: table["pred"], None, "rows are of only"),
+        ("pred", lambda table: table["label"], "no row is wrong", "rows belong to only"),
+        ("group", lambda table: table["group"] % 4, "the rows belong to only 4 groups", "no row is wrong"),
+        ("pred", lambda table: table["pred"], None, "rows belong to only"),
     ],
 )
 def test_a_rough_interval_is_marked_with_the_reason_in_every_document(

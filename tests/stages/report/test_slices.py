@@ -57,7 +57,9 @@ def test_mistakes_of_rare_labels_do_not_explain_themselves() -> None:
 
 @pytest.mark.parametrize("file", ["docs/numbers.md", "stages/report/render/templates/notes.j2"])
 def test_what_expected_means_is_said_with_the_row_that_is_added(file: str) -> None:
-    assert "counted with one row more, wrong as often as all rows are" in " ".join((ROOT / file).read_text().split())
+    assert "Each label gets one extra row, wrong as often as all rows are" in " ".join(
+        (ROOT / file).read_text().split()
+    )
 
 
 def test_rows_of_hard_classes_do_not_make_a_slice_weak() -> None:

@@ -60,7 +60,7 @@ def test_every_method_has_a_sentence() -> None:
             "0.0002, cosine; times 0.9 for each layer further down",
         ),
         ({}, {"batch_size": 8}, "batch", "8 rows"),
-        ({"precision": "32"}, {"precision": "auto"}, "precision", "float32 (taken by auto)"),
+        ({"precision": "32"}, {"precision": "auto"}, "precision", "float32 (chosen by auto)"),
         ({"precision": "bf16"}, {"precision": "bf16"}, "precision", "bf16 products, float32 weights"),
         (
             {},
@@ -109,8 +109,8 @@ def test_what_is_unknown_or_does_not_apply_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("metrics", "wanted", "value"),
     [
-        ({"precision": "32"}, "auto", ["float32 (taken by auto)"]),
-        ({"precision": "bf16"}, "auto", ["bf16 (taken by auto)"]),
+        ({"precision": "32"}, "auto", ["float32 (chosen by auto)"]),
+        ({"precision": "bf16"}, "auto", ["bf16 (chosen by auto)"]),
         ({"precision": "32"}, "32", ["float32"]),
         ({}, "auto", []),  # of an older version
     ],

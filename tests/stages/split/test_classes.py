@@ -32,10 +32,22 @@ def official(splits: dict[str, str]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("splits", "notes"),
     [
-        ({"train": "abcabc", "val": "abc", "test": "ab"}, ["test (2 rows), as given, has no row of 'c', so it"]),
-        ({"train": "abcabc", "val": "ab", "test": "abc"}, ["val (2 rows), as given, has no row of 'c', so it"]),
-        ({"train": "abcabc", "val": "abc", "test": "bbb"}, ["test (3 rows), as given, has no row of 'a', 'c'"]),
-        ({"train": "abcabc", "val": "abc", "test": "b"}, ["test (1 row), as given, has no row of 'a', 'c'"]),
+        (
+            {"train": "abcabc", "val": "abc", "test": "ab"},
+            ["test (2 rows), as given by the files, has no row of 'c', so it can't"],
+        ),
+        (
+            {"train": "abcabc", "val": "ab", "test": "abc"},
+            ["val (2 rows), as given by the files, has no row of 'c', so it can't"],
+        ),
+        (
+            {"train": "abcabc", "val": "abc", "test": "bbb"},
+            ["test (3 rows), as given by the files, has no row of 'a', 'c'"],
+        ),
+        (
+            {"train": "abcabc", "val": "abc", "test": "b"},
+            ["test (1 row), as given by the files, has no row of 'a', 'c'"],
+        ),
         ({"train": "abcabc", "val": "b", "test": "a"}, ["val (1 row), as given", "test (1 row), as given"]),
         ({"train": "ababab", "val": "ab", "test": "abc"}, ["val (2 rows), as given", "train has no row of 'c'"]),
         ({"train": "ababab", "val": "abc", "test": "ab"}, ["test (2 rows), as given", "train has no row of 'c'"]),
@@ -151,8 +163,8 @@ def test_a_text_of_the_cluster_is_shown_when_the_rows_are_read(tmp_path) -> None
     message = (
         "A class needs rows for train, val and test (split.method: stratified), but: the 60 rows of 'code' are one "
         "cluster of nearly equal texts, such as 'Your code is 100'. split.duplicates: together keeps such texts in "
-        "one split: set split.duplicates: keep to divide them (val and test then have texts of train), or "
-        "download.dataset.checks.near_duplicate: ignore to take them for different texts, or add rows with other texts."
+        "one split: set split.duplicates: keep to divide them (val and test then repeat texts of train), or "
+        "download.dataset.checks.near_duplicate: ignore to treat them as different texts, or add rows with other texts."
     )
     with pytest.raises(DataError) as error:
         require_class_rows_of_file(tmp_path / "rows.parquet", options())

@@ -81,12 +81,12 @@ BAD: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "a set where a class is asked for": (
         column(lambda row: '["app"]' if row % 2 else '["app", "bill"]'),
         [target("classes")],
-        "but one class is asked for. Set download.dataset.target: label_set",
+        "but one class is expected. Set download.dataset.target: label_set",
     ),
     "a set where an order is asked for": (
         column(lambda row: '["app"]' if row % 2 else '["app", "bill"]'),
         [target("ordered")],
-        "but one class is asked for. Set download.dataset.target: label_set",
+        "but one class is expected. Set download.dataset.target: label_set",
     ),
     "a set where a number is asked for": (
         column(lambda row: f"[{row}]"),
@@ -151,12 +151,12 @@ BAD: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "infinite among numbers, for auto": (
         column(lambda row: "inf" if row == 7 else row / 4),
         [],
-        "auto finds numbers with fractions, but 'inf' among them. Correct these rows",
+        "auto finds numbers with fractions, but also 'inf'. Correct these rows",
     ),
     "infinite among few different numbers, for auto": (
         column(lambda row: "inf" if row == 7 else row % 2 / 4),
         [],
-        "auto finds numbers with fractions, but 'inf' among them. Correct these rows",
+        "auto finds numbers with fractions, but also 'inf'. Correct these rows",
     ),
     "infinite among ratings": (
         column(lambda row: "inf" if row % 8 == 7 else row % 3),
@@ -181,7 +181,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "one class": (column(lambda row: "app"), [], "All rows have the label 'app', but a classifier needs at least two"),
     "one rating": (column(lambda row: 3), [target("ordered")], "All rows have the label '3'"),
     "two ratings": (column(lambda row: row % 2), [target("ordered")], "an order needs 3"),
-    "one number": (column(lambda row: 0.5), [target("number")], "All rows have the number '0.5', of which nothing"),
+    "one number": (column(lambda row: 0.5), [target("number")], "All rows have the number '0.5', so there is nothing"),
     "one label": (
         column(lambda row: "app" if row % 2 else ""),
         [BARS],

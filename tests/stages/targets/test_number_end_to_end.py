@@ -174,7 +174,7 @@ def test_the_report_says_what_a_number_needs(project: Paths) -> None:
     ("groups", "reason", "marked", "unmarked"),
     [
         (50, "there are only 50 rows", SQUARES, ("Mean absolute error", "Spearman correlation")),
-        (4, "the rows are of only 4 groups", (*SQUARES, "Mean absolute error", "Spearman correlation"), ()),
+        (4, "the rows belong to only 4 groups", (*SQUARES, "Mean absolute error", "Spearman correlation"), ()),
     ],
 )
 def test_a_rough_interval_is_marked_with_the_reason_in_every_document(

@@ -35,7 +35,8 @@ def test_auto_says_what_it_took_and_how_to_say_otherwise(caplog: pytest.LogCaptu
         choose_kind("auto", ["10", "9", "8"], named=False)
     (message,) = caplog.messages
     assert message == (
-        "download.dataset.target: auto takes the labels for classes in order (whole numbers in a row, '8', '9', '10'). "
+        "download.dataset.target: auto treats the labels as classes in order (consecutive whole numbers, '8', '9', "
+        "'10'). "
         "For classes, set download.dataset.target: classes."
     )
 

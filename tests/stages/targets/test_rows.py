@@ -76,7 +76,7 @@ def test_auto_looks_at_the_labels(labels: list[str], kind: str) -> None:
         (["10", "20", "30"], "classes", " For classes in order, set {}: ordered; for numbers, set {}: number."),
         (["1", "2", "3"], "classes in order", " For classes, set {}: classes."),
         (["0.5", "2"], "numbers", " For classes, set {}: classes."),
-        (['["a"]', "[]"], "sets of labels", " For one label per row, write it without a list."),
+        (['["a"]', "[]"], "sets of labels", " For one label per row, write the labels without lists."),
     ],
 )
 def test_auto_says_in_one_line_what_it_took_and_how_to_say_otherwise(
@@ -86,7 +86,7 @@ def test_auto_says_in_one_line_what_it_took_and_how_to_say_otherwise(
     choose_kind("auto", labels, named=False)
     (line,) = caplog.messages
     key = "download.dataset.target"
-    assert line.startswith(f"{key}: auto takes the labels for {took} (")
+    assert line.startswith(f"{key}: auto treats the labels as {took} (")
     assert line.endswith(f").{otherwise.replace('{}', key)}")
 
 
@@ -119,7 +119,7 @@ def test_what_is_no_finite_number_is_one_line_or_set_aside(value: str, tmp_path:
 @pytest.mark.parametrize(
     ("labels", "settings", "message"),
     [
-        (["2", "2.0", "2"], {}, "All rows have the number '2', of which nothing can be learned"),
+        (["2", "2.0", "2"], {}, "All rows have the number '2', so there is nothing to learn"),
         (["1", "2"], {"labels": {"1": "one", "2": "two"}}, "download.dataset.labels is about classes"),
         (["1", "2"], {"label_order": ["1", "2"]}, "download.dataset.label_order is about classes"),
         (["1", ""], {}, "the label is empty"),

@@ -54,7 +54,7 @@ def test_numbers_have_mean_0_and_sd_1_on_train_alone() -> None:
 
 
 def test_one_number_in_train_is_refused() -> None:
-    with pytest.raises(DataError, match="All 2 rows of train have the number 7, of which nothing can be learned"):
+    with pytest.raises(DataError, match="All 2 rows of train have the number 7, so there is nothing to learn"):
         number.learned(np.array([7.0, 7.0, 8.0]), np.array([0, 1]))
 
 

@@ -53,7 +53,7 @@ def test_files_beside_the_folders_of_classes_are_counted_and_not_read(read, capl
     files = {"films/neg/1.txt": b"bad", "films/pos/1.txt": b"good", **{f"films/{name}": b"?" for name in names}}
     result = read(files, files=[{"source": "data/films"}], file_format="folders")
     assert result.column("id") == ["neg/1.txt", "pos/1.txt"]
-    assert f"data/films: {len(names)} files are in no folder of a class, so they are not read: " in caplog.text
+    assert f"data/films: {len(names)} files are not in a class folder, so they are not read: " in caplog.text
     assert all(name in caplog.text for name in names)
 
 
@@ -87,7 +87,7 @@ def test_classes_that_are_all_names_of_splits_are_doubted(read, caplog, labels, 
     else:
         files = {f"films/{label}/1.txt": label.encode() for label in labels.split()}
         read(files, files=[{"source": "data/films"}], file_format="folders")
-    assert ("which are names of splits. If they are no classes" in caplog.text) == said
+    assert ("which are names of splits. If they are not classes" in caplog.text) == said
     caplog.clear()
     if said and file_format == "csv":
         read(content.encode(), label_order=labels.split())
@@ -189,7 +189,7 @@ BAD = {
     ),
     "folders with a file too high": (
         {"content": {"films/a.txt": b"?"}, "files": [{"source": "data/films"}], "file_format": "folders"},
-        r"data/films: the file a.txt is not in the folder of a class. Move it into one",
+        r"data/films: the file a.txt is not in a class folder. Move it into one",
     ),
     "folders that are empty": (
         {"content": {"x": b""}, "files": [{"source": "data/films"}], "file_format": "folders"},
@@ -235,7 +235,8 @@ BAD = {
     "tab as comma": ({"content": ROWS, "delimiter": "\t"}, r"has no column 'text'. It has: 'text,label'"),
     "hub source, other format": (
         {"files": [{"source": "hf://datasets/a/b"}]},
-        r"hf://datasets/a/b is read with download.dataset.format: csv. The format hf is for sources that start with hf://",
+        r"hf://datasets/a/b is read with download.dataset.format: csv. The format hf is for sources that start with "
+        r"hf://",
     ),
     "hub pinned by a hash": (
         {"files": [{"source": "hf://datasets/a/b", "sha256": "0" * 64}], "file_format": "hf"},
@@ -247,7 +248,7 @@ BAD = {
     ),
     "utf-16 read as utf-8": (
         {"content": ROWS.decode().encode("utf-16")},
-        r"data/rows.csv is UTF-16, and is to be read as utf-8. Set download.dataset.encoding: utf-16, or save it",
+        r"data/rows.csv is UTF-16, but is read as utf-8. Set download.dataset.encoding: utf-16, or save the file",
     ),
     "json of one long list": (
         {"content": b'[{"text": "a", "label": 1}]\n', "file_format": "jsonl"},
@@ -335,7 +336,7 @@ def test_a_link_out_of_the_folder_is_refused_unless_it_is_the_folder(tmp_path, c
     linked(tmp_path)
     root = tmp_path / "project"
     with pytest.raises(
-        DataError, match="rows.csv leads by a link to .* set download.dataset.folder to the link itself"
+        DataError, match="rows.csv leads through a link to .* set download.dataset.folder to the link itself"
     ):
         list(fetch(source.replace("{root}", str(root)), root=root, watched=watched, scratch=tmp_path))
 

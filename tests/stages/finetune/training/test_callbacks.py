@@ -60,7 +60,7 @@ def test_a_batch_that_does_not_fit_comes_in_parts_to_the_same_effect(
         weights.append(module.model.classifier.weight.detach().clone())
     assert torch.allclose(weights[0], weights[1], atol=1e-4)
     assert len(fitted.curve) == 3
-    assert "each comes in 2 parts, to the same effective batch" in caplog.text
+    assert "each is split into 2 parts, with the same effective batch size" in caplog.text
 
 
 def test_one_row_that_does_not_fit(paths: Paths) -> None:
