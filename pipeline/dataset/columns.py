@@ -64,8 +64,11 @@ def why_none(sample: Sample, field: str) -> str | None:
         )
     for column in sample.columns:
         if _rank(column, field) is not None and not column.filled:
-            formula = ". Formulas without a saved value count as blank: open the workbook in a spreadsheet program, "
-            "and save it" * (sample.format == "excel")
+            formula = (
+                ". Formulas without a saved value count as blank: open the file in a spreadsheet program and save it"
+                if sample.format == "excel"
+                else ""
+            )
             return f"The column {short(column.name)} is blank in all rows{formula or '. Fill it'}."
         if field == "label" and _rank(column, field) is not None and len(column.values) == 1:
             return (

@@ -66,23 +66,23 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "the same in an added token, which is opened with it": (
         {"normalizer": replace("l", "l" * 1_000, 4), "added_tokens": [added | {"normalized": True}]},
-        "can make 1,000,000,000,000 characters",
+        "can turn one character into 1,000,000,000,000",
     ),
     "an expression replaced": (
         {"normalizer": {"type": "Replace", "pattern": {"Regex": ""}, "content": "l" * 100}},
-        "can make 101 characters",
+        "can turn one character into 101",
     ),
-    "a long replacement in a charsmap": ({"normalizer": charsmap(b"l" * 100)}, "can make 100 characters"),
+    "a long replacement in a charsmap": ({"normalizer": charsmap(b"l" * 100)}, "can turn one character into 100"),
     "bytes of bytes": (
         {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}] * 8}},
-        "can make 256 characters",
+        "can turn one character into 256",
     ),
     "steps of both kinds": (
         {
             "normalizer": replace("l", "l" * 30),
             "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}]},
         },
-        "can make 60 characters",
+        "can turn one character into 60",
     ),
     "a long start": ({"normalizer": {"type": "Prepend", "prepend": "l" * 101}}, "puts more than 100 characters before"),
     "many steps": ({"normalizer": replace("l", "l", 51)}, "sequence of too many steps"),

@@ -110,8 +110,8 @@ WHY: dict[str, tuple[Sample, str, str]] = {  # the sample, the field, and what i
     "formulas": (
         replace(sample_of({"text": "text", "label": "blank"}), format="excel"),
         "label",
-        "is blank in all rows. Formulas without a saved value count as blank: open the workbook in a spreadsheet "
-        "program, and save it.",
+        "is blank in all rows. Formulas without a saved value count as blank: open the file in a spreadsheet "
+        "program and save it.",
     ),
     "one value": (sample_of({"text": "text", "label": "one value"}), "label", "'label' has only one value"),
 }

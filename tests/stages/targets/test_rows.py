@@ -102,7 +102,7 @@ def test_nothing_is_said_of_what_the_parameters_say(target: str, named: bool, ca
     [[f"{row}.5" for row in range(40)] + ["n/a"], ["0.5", "nan"], ["0.5", "1", "-inf"]],
 )
 def test_auto_refuses_numbers_with_a_few_others_among_them(labels: list[str]) -> None:
-    with pytest.raises(DataError, match=f"finds numbers with fractions, but '{labels[-1]}' among them"):
+    with pytest.raises(DataError, match=f"finds numbers with fractions, but also '{labels[-1]}'"):
         choose_kind("auto", labels, named=False)
 
 
