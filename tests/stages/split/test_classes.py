@@ -161,7 +161,7 @@ def test_a_text_of_the_cluster_is_shown_when_the_rows_are_read(tmp_path) -> None
     table = pa.table(columns, metadata={"labels": json.dumps(["code", "a"])})
     pq.write_table(table, tmp_path / "rows.parquet", row_group_size=50)
     message = (
-        "A class needs rows for train, val and test (split.method: stratified), but: the 60 rows of 'code' form one \"
+        "A class needs rows for train, val and test (split.method: stratified), but: the 60 rows of 'code' form one "
         "cluster of nearly equal texts, such as 'Your code is 100'. split.duplicates: together keeps such texts in "
         "one split: set split.duplicates: keep to divide them (val and test then repeat texts of train), or "
         "download.dataset.checks.near_duplicate: ignore to treat them as different texts, or add rows with other texts."

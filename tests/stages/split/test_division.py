@@ -165,7 +165,7 @@ def test_a_fraction_of_train_is_stratified_and_nested():
             r"split.val is 0, and no file has split: val. Set split.val, or give a file",
         ),
         ({"label": [0, 1] * 9}, {"test": 0.0}, r"split.test is 0, and no file has split: test"),
-        ({"label": [0, 1] * 6, "group": [0, 1] * 6}, {}, r"the 6 rows of 'a' are of 1 group.*columns.group: null"),
+        ({"label": [0, 1] * 6, "group": [0, 1] * 6}, {}, r"the 6 rows of 'a' belong to 1 group.*columns.group: null"),
         ({"label": [0, 1], "split": ["val", "test"]}, {}, r"train has no row: each file has split: val or test"),
     ],
 )
