@@ -76,9 +76,9 @@ def find_changes(base: Revision, head: Revision) -> Changes:
 def changed_params(base: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Return the values that differ, by dotted key, in head's order; `machine` changes no result and is left out."""
     before, after = (
-        flatten({section: values for section, values in params.items() if section != "machine"})
-        for params in (base, head)
+        {section: values for section, values in params.items() if section != "machine"} for params in (base, head)
     )
+    before, after = flatten(before, after), flatten(after, before)
     return {
         key: (before.get(key, MISSING), after.get(key, MISSING))
         for key in dict.fromkeys([*after, *before])
@@ -86,12 +86,22 @@ def changed_params(base: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str
     }
 
 
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested mappings as one mapping with dotted keys; a list is a value."""
+def flatten(values: Mapping[str, Any], beside: Mapping[str, Any] | None = None, prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one mapping with dotted keys; a list is a value.
+
+    Args:
+        values: The mapping.
+        beside: What it is compared with. A section that is empty in `values` alone only lacks keys, and one that is
+            no section there is a value.
+        prefix: Of the keys.
+    """
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        name = f"{prefix}{key}"
-        flat |= flatten(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value}
+        name, other = f"{prefix}{key}", (beside or {}).get(key, {})
+        if isinstance(value, Mapping) and isinstance(other, Mapping) and (value or other):
+            flat |= flatten(value, other, f"{name}.")
+        else:
+            flat[name] = value
     return flat
 
 

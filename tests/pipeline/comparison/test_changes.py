@@ -32,6 +32,29 @@ def test_null_is_a_value_and_no_missing_key() -> None:
     assert changed_params({"a": None}, {"a": None}) == {}
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize(
+    ("base", "head", "changed"),
+    [
+        ({}, {"pos": "neg", "neg": "pos"}, {"a.labels.pos": (MISSING, "neg"), "a.labels.neg": (MISSING, "pos")}),
+        ({}, {"x": {"y": 1}}, {"a.labels.x.y": (MISSING, 1)}),
+        ({"x": {}}, {"x": {"y": 1}}, {"a.labels.x.y": (MISSING, 1)}),
+        ({}, {"x": {}}, {"a.labels.x": (MISSING, {})}),
+        ({}, {}, {}),
+        ("none", {"x": 1}, {"a.labels": ("none", {"x": 1})}),
+        (None, {"x": {"y": 1}}, {"a.labels": (None, {"x": {"y": 1}})}),
+        (None, {}, {"a.labels": (None, {})}),
+    ],
+)
+def test_a_section_that_both_sides_have_is_never_called_missing(
+    base: object, head: object, changed: dict[str, tuple[object, object]], swapped: bool
+) -> None:
+    sides = ({"a": {"labels": base}}, {"a": {"labels": head}})
+    if swapped:
+        sides, changed = sides[::-1], {key: pair[::-1] for key, pair in changed.items()}
+    assert changed_params(*sides) == changed
+
+
 def test_machine_settings_are_no_change() -> None:
     assert changed_params({"a": 1, "machine": {"num_workers": 0}}, {"a": 1, "machine": {"num_workers": 4}}) == {}
 
