@@ -66,7 +66,7 @@ class Changes:
 def find_changes(base: Revision, head: Revision) -> Changes:
     """Return what differs; data that is not available is marked as unknown."""
     return Changes(
-        params=changed_params(base.params, head.params),
+        params=changed_params(base.params_of_results, head.params_of_results),
         code=changed_code(base.code(), head.code()),
         data=_changed_data(base, head),
         models=_changed_models(base, head),

@@ -36,7 +36,7 @@ def write_notes(
     """
     notes = [_staleness(side) for side in (base, head)]
     for side in (base, head):
-        sentences = describe_collapse(side.report, weighted=weighs_classes(side.params))
+        sentences = describe_collapse(side.report, weighted=weighs_classes(side.params_of_results))
         notes += [f"{side.name}: {sentence}" for sentence in sentences if sentence]
     notes.append(unpaired)
     if test:

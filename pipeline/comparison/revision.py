@@ -1,6 +1,6 @@
 """Reads one side of a comparison: the results of a git revision or of the workspace."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from stages.params import parse_mapping
 from stages.predictions import Predictions
 from stages.targets.target import Target
 
+PER_SEED = ("finetune", "evaluate")  # the stages that run once for each seed
+
 
 class Revision(RevisionFiles):
     """The results of a git revision or of the workspace."""
@@ -32,6 +34,16 @@ class Revision(RevisionFiles):
             if not isinstance(params.get(section), Mapping | None):
                 raise PipelineError(f"{name}: {section}: expected keys and values. Choose a revision that has them.")
         return params
+
+    @cached_property
+    def params_of_results(self) -> dict[str, Any]:
+        """The parameters that the results were made with, by dvc.lock; where it has none, those of params.yaml."""
+        values = dict(self.params)
+        for stage in self.project.graph.stages:  # the last one, report, reads them all
+            entry = self.project.locked(stage.name)
+            for key, value in (entry.params.get("params.yaml", {}) if entry else {}).items():
+                _put(values, key.split("."), value)
+        return values
 
     @cached_property
     def headline(self) -> dict[str, Any]:
@@ -65,21 +77,29 @@ class Revision(RevisionFiles):
         """Every metric by its full name, such as `test.macro_f1`; raises as `report`."""
         return parse_summaries(self.report)
 
-    @property
+    @cached_property
     def seeds(self) -> list[int]:
-        """The seeds of params.yaml.
+        """The seeds that were measured, whatever params.yaml has now.
 
         Raises:
-            PipelineError: params.yaml has no seeds.
+            PipelineError: Neither the results nor the parameters have seeds; or as `headline`.
         """
-        seeds = self.params.get("seeds")
-        if not isinstance(seeds, list) or not seeds or not all(isinstance(seed, int) for seed in seeds):
-            raise PipelineError(f"params.yaml of {self.name} has no seeds. Choose a revision with seeds.")
-        return seeds
+        for seeds in (self.headline.get("seeds"), self.params_of_results.get("seeds")):
+            if isinstance(seeds, list) and seeds and all(isinstance(seed, int) for seed in seeds):
+                return list(dict.fromkeys(seeds))
+        raise PipelineError(f"params.yaml of {self.name} has no seeds. Choose a revision with seeds.")
+
+    def stages(self) -> list[str]:
+        """The stages that the results are of: those of the seeds that were measured, and all others of dvc.yaml."""
+        names: dict[str, None] = {}
+        for stage in self.project.graph.stages:
+            per_seed = stage.group in PER_SEED and stage.name != stage.group
+            names |= dict.fromkeys([f"{stage.group}@{seed}" for seed in self.seeds] if per_seed else [stage.name])
+        return list(names)
 
     @property
     def champion(self) -> int:
-        """The seed whose model the report chose, or the first seed if params.yaml no longer has that one."""
+        """The seed whose model the report chose, or the first seed if the results do not have that one."""
         seed = (self.report.get("champion") or {}).get("seed")
         return seed if seed in self.seeds else self.seeds[0]
 
@@ -158,3 +178,14 @@ class Revision(RevisionFiles):
 
     def _read_seed(self, path: Path) -> dict[str, Predictions]:
         return read_seed(self.fetch(path), name=self.called(path), target=self.target)
+
+
+def _put(values: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    """Set a value by its dotted key; the sections around it are copied."""
+    key, *rest = keys
+    if rest:
+        section = values.get(key)
+        inside = dict(section) if isinstance(section, Mapping) else {}
+        _put(inside, rest, value)
+        value = inside
+    values[key] = value

@@ -56,7 +56,11 @@ class RevisionFiles:
         `dvc repro` leaves the entry of a stage that is gone, such as that of a former seed, with inputs of its time.
         """
         locked = parse_lock(self.text("dvc.lock"), name=f"dvc.lock of {self.name}", in_revision=self.rev is not None)
-        return {stage.name: locked[stage.name] for stage in self.project.graph.stages if stage.name in locked}
+        return {name: locked[name] for name in self.stages() if name in locked}
+
+    def stages(self) -> list[str]:
+        """The names of the stages of dvc.yaml, in their order."""
+        return [stage.name for stage in self.project.graph.stages]
 
     def size(self, path: str) -> int | None:
         """The size of an output in bytes, from dvc.lock."""

@@ -23,7 +23,7 @@ class SeedPredictions:
     Attributes:
         ids: Ids of the rows; length rows.
         labels: Label of each row, or its number; shape (rows,).
-        probabilities: By seed, in the order of params.yaml; each of shape (rows, num_labels). Where the label is a
+        probabilities: By seed, in the order of the results; each of shape (rows, num_labels). Where the label is a
             number, the only output.
         tokens: Tokens of each row; shape (rows,). None in files of an older version.
         decided: By seed, the label of each row by its decision rule, or the predicted number; each of shape (rows,). A

@@ -42,8 +42,9 @@ class ComparisonOptions:
 
 
 def read_options(head: Revision, base: Revision) -> ComparisonOptions:
-    """Read the options from `evaluate` in head's params.yaml, and what it lacks from base's."""
-    values = {**(base.params.get("evaluate") or {}), **(head.params.get("evaluate") or {})}
+    """Read the options from `evaluate` as head's results were made with it, and what it lacks from base's."""
+    before, after = (side.params_of_results.get("evaluate") or {} for side in (base, head))
+    values = {**before, **after}
     confidence = float(values.get("confidence", 0.95))
     metric = str(values.get("metric", "macro_f1"))
     if metric == "auto":

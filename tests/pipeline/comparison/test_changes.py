@@ -121,7 +121,7 @@ def revision(
         return rows
 
     return SimpleNamespace(
-        params={"seeds": list(seeds)},
+        params_of_results={"seeds": list(seeds)},
         code=dict,
         hash=hashes.get,
         rows=read_rows,

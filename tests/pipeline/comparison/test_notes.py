@@ -30,7 +30,7 @@ def side(
         seeds=list(seeds),
         metrics=dict.fromkeys(metrics.split(), None),
         complete=True,
-        params={"finetune": {"class_weights": weights}},
+        params_of_results={"finetune": {"class_weights": weights}},
         report={"champion": {"seed": 1}, "collapsed": dict.fromkeys(collapsed.split(), "ham")},
         evaluation=lambda seed: dict(enumerate({"precision": one} for one in precisions)).get(seed - 1, {}),
     )

@@ -289,7 +289,10 @@ def test_rows_that_belong_together_widen_the_interval() -> None:
 )
 def test_options_are_those_of_head_then_of_base(head: Any, base: Any, expected: tuple[object, ...]) -> None:
     report = {"metric": "quadratic_kappa"}
-    sides = (SimpleNamespace(params=head, seeds=[1, 2], report=report), SimpleNamespace(params=base, seeds=[3]))
+    sides = (
+        SimpleNamespace(params_of_results=head, seeds=[1, 2], report=report),
+        SimpleNamespace(params_of_results=base, seeds=[3]),
+    )
     options = read_options(*sides)  # type: ignore[arg-type]
     assert (options.metric, options.confidence) == expected
     assert options.level == pytest.approx(1 - options.confidence)
