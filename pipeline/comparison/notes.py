@@ -52,13 +52,14 @@ def write_notes(
 
 
 def _staleness(side: Revision) -> str:
-    stages = side.stale()
+    """Return which stages must run before the results are those of a side; empty where they are."""
+    stages = list(side.stale())
     if not stages:
         return ""
     more = f" and {len(stages) - MOST_STAGES} more" if len(stages) > MOST_STAGES else ""
     return (
-        f"{side.name}: the results of {', '.join(stages[:MOST_STAGES])}{more} were made with code or parameters that "
-        "have changed since. Update them: retune run"
+        f"{side.name}: its results are out of date: {', '.join(stages[:MOST_STAGES])}{more} did not run with its "
+        "command, code, parameters and data. Update them: retune run"
     )
 
 

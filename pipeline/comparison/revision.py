@@ -10,7 +10,8 @@ import pyarrow as pa
 from pipeline.comparison.result_files import read_rows, read_seed, read_target
 from pipeline.comparison.revision_files import FILES, RevisionFiles
 from pipeline.comparison.seed_predictions import SeedPredictions, merge_seeds
-from pipeline.planning.reasons import comment_changes, input_reasons
+from pipeline.planning.staleness import Inputs, stale_stages
+from pipeline.repository import git
 from pipeline.repository.results import IN_GIT, belongs, damage_of, parse_report
 from stages.errors import PipelineError
 from stages.metrics.names import SPLITS
@@ -117,17 +118,19 @@ class Revision(RevisionFiles):
                     hashes.setdefault(name, {}).update(inside or {path: item.md5})
         return hashes
 
-    def stale(self) -> list[str]:
-        """The stages whose results were made with code or parameters that the revision no longer has."""
-        names = []
-        for stage in self.project.graph.stages:
-            entry = self.project.locked(stage.name)
-            code = {path: self.project.digest(path) for path in stage.deps if path.startswith("stages/")}
-            params = {file: {key: self.project.param(file, key) for key in keys} for file, keys in stage.params.items()}
-            comments = comment_changes(self.project, stage, entry, code) if entry else {}
-            if input_reasons(self.project, stage, entry, code, params, comments=comments):
-                names.append(stage.name)
-        return names
+    def stale(self) -> dict[str, Inputs]:
+        """The stages that did not run with what the revision has now, each with its inputs; comments do not count."""
+        return self._stale
+
+    @cached_property
+    def _stale(self) -> dict[str, Inputs]:
+        return stale_stages(self.project.graph, self.project, is_gone=self._is_gone)
+
+    def _is_gone(self, path: str) -> bool:
+        """Whether nothing at a path is a change: git can't say it of data that it never had."""
+        return self.commit is None or bool(
+            git.call(self.root, "log", "-1", "--format=%H", self.commit, "--", path).stdout
+        )
 
     @cached_property
     def target(self) -> Target:

@@ -130,7 +130,7 @@ def _plan_stage(
     unknown = PathIndex(out for name in blocked for out in parents[name])
     written = PathIndex(out for writes in parents.values() for out in writes)
     deps = {
-        dep: _expected_digest(snapshot, posixpath.normpath(dep), outs, written)
+        dep: expected_digest(snapshot, posixpath.normpath(dep), outs, written)
         for dep in stage.deps
         if not unknown.overlapping(dep)
     }
@@ -178,7 +178,7 @@ def _outs(stage: Stage, entry: LockEntry) -> dict[str, Digest]:
     return {out: entry.outs[out] for out in stage.outs if out in entry.outs}
 
 
-def _expected_digest(snapshot: Snapshot, path: str, outs: Digests, written: PathIndex) -> Digest | None:
+def expected_digest(snapshot: Snapshot, path: str, outs: Digests, written: PathIndex) -> Digest | None:
     """The digest of a dependency after all upstream stages, whose results are known, have been restored.
 
     Args:

@@ -59,7 +59,10 @@ def test_a_comparison_with_nothing_to_note() -> None:
     [("split", "split"), ("a b c", "a, b, c"), ("a b c d", "a, b, c and 1 more"), ("a b c d e", "a, b, c and 2 more")],
 )
 def test_results_made_with_former_code_are_named(stale: str, stages: str) -> None:
-    note = f"the results of {stages} were made with code or parameters that have changed since. Update them: retune run"
+    note = (
+        f"its results are out of date: {stages} did not run with its command, code, parameters and data. "
+        "Update them: retune run"
+    )
     assert write_notes(side("v1", stale=stale), HEAD, SAME, "") == [f"v1: {note}"]
     assert write_notes(BASE, side("workspace", stale=stale), SAME, "") == [f"workspace: {note}"]
 
