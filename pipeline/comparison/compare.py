@@ -17,7 +17,7 @@ from pipeline.comparison.earlier_results import Looks, count_looks, pool_seeds, 
 from pipeline.comparison.flips import Flips
 from pipeline.comparison.gate import check_rules, read_gate
 from pipeline.comparison.metric_row import MetricRow
-from pipeline.comparison.notes import write_notes
+from pipeline.comparison.notes import describe_staleness, write_notes
 from pipeline.comparison.paired_rows import PairedRows
 from pipeline.comparison.pairing import pair_split
 from pipeline.comparison.result import Comparison
@@ -72,6 +72,7 @@ def compare(
         metrics = _compare_metrics(base_revision, head_revision, pairs, options)
         verdict = overall_verdict(metrics)
         champion, what = champion_metrics(head_revision)
+        outdated = "" if head_revision.stale() == base_revision.stale() else describe_staleness(head_revision)
         return Comparison(
             base=base_revision.title,
             head=head_revision.title,
@@ -85,11 +86,12 @@ def compare(
             calibration=compare_calibration(test, base_revision, head_revision) if test else {},
             costs=read_costs(base_revision, head_revision),
             model_bytes=(model_size(base_revision), model_size(head_revision)),
-            gate=check_rules(gate, verdict, metrics, champion, what=what),
+            gate=check_rules(gate, verdict, metrics, champion, what=what, outdated=outdated),
             looks=looks,
             seeds=(base_revision.seeds, head_revision.seeds),
             champions=(base_revision.champion, head_revision.champion),
             ships=compare_champions(base_revision, head_revision, headline_names(metrics)),
+            outdated=outdated,
         )
 
 

@@ -93,7 +93,13 @@ def _section(params: Mapping[str, Any]) -> GateParams:
 
 
 def check_rules(
-    gate: Gate, verdict: str, rows: Sequence[MetricRow], head: Mapping[str, MetricSummary], *, what: str
+    gate: Gate,
+    verdict: str,
+    rows: Sequence[MetricRow],
+    head: Mapping[str, MetricSummary],
+    *,
+    what: str,
+    outdated: str = "",
 ) -> list[RuleResult]:
     """Check a comparison against the rules.
 
@@ -103,6 +109,7 @@ def check_rules(
         rows: Every metric that was compared.
         head: The metrics of head's champion by full name, not rounded.
         what: What those are metrics of: `the champion, seed 42`.
+        outdated: Why the results are not head's own, which leaves every rule open; empty where they are.
 
     Raises:
         PipelineError: A rule is invalid or names a metric that head lacks.
@@ -112,6 +119,8 @@ def check_rules(
         results.append(_not_worse(verdict, [row for row in rows if row.name.startswith("test.")]))
     results += [_require(rule, head, what) for rule in gate.require]
     results += [_max_drop(name, limit, rows, head) for name, limit in (gate.max_drop or {}).items()]
+    if outdated:
+        return [RuleResult(result.rule, False, outdated, open=True) for result in results]
     return results
 
 

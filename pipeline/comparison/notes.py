@@ -34,7 +34,7 @@ def write_notes(
         options: Of the comparison.
         looks: Comparisons on these test rows before this one; None where they do not count.
     """
-    notes = [_staleness(side) for side in (base, head)]
+    notes = [describe_staleness(side) for side in (base, head)]
     for side in (base, head):
         sentences = describe_collapse(side.report, weighted=weighs_classes(side.params_of_results))
         notes += [f"{side.name}: {sentence}" for sentence in sentences if sentence]
@@ -51,7 +51,7 @@ def write_notes(
     return [note for note in notes if note]
 
 
-def _staleness(side: Revision) -> str:
+def describe_staleness(side: Revision) -> str:
     """Return which stages must run before the results are those of a side; empty where they are."""
     stages = list(side.stale())
     if not stages:

@@ -42,6 +42,8 @@ class Comparison:
         seeds: The seeds of base and of head; a metric of a side is their mean.
         champions: The seed of base's and of head's champion, the model that ships.
         ships: Headline metric -> its value for base's and head's champion.
+        outdated: Why the results decide nothing about head: they are not of its own code, parameters and data. Empty
+            where they are, or where base's are out of date in the same way.
     """
 
     base: str
@@ -61,6 +63,7 @@ class Comparison:
     seeds: tuple[Sequence[int], Sequence[int]] = ((), ())
     champions: tuple[int | None, int | None] = (None, None)
     ships: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    outdated: str = ""
 
     @property
     def passed(self) -> bool:

@@ -33,7 +33,7 @@ def render(comparison: Comparison) -> Group:
     """Return what rich prints; nothing from the data set is read as markup."""
     test_rows = f", {comparison.test_rows:,} test rows" if comparison.test_rows else ""
     parts: list[RenderableType] = [
-        _text(wording.verdict_sentence(comparison), style=STYLES.get(comparison.verdict, "bold")),
+        _text(wording.first_line(comparison), style=_style(comparison)),
         _text(f"{comparison.base} -> {comparison.head}{test_rows}", style="dim"),
         *(_text(line, style="dim") for line in [wording.sides_sentence(comparison)] if line),
         Text(),
@@ -45,6 +45,10 @@ def render(comparison: Comparison) -> Group:
         outcome = "passed" if result.passed else "UNDECIDED" if result.open else "FAILED"
         parts.append(_text(f"{outcome}: {result.rule} ({result.why})", style=style))
     return Group(*parts, Text(), *_changes(comparison), *_flips(comparison), *_champions(comparison))
+
+
+def _style(comparison: Comparison) -> str:
+    return "bold yellow" if comparison.outdated else STYLES.get(comparison.verdict, "bold")
 
 
 class MetricsTable:

@@ -25,6 +25,12 @@ def verdict_sentence(comparison: Comparison) -> str:
     return f"{reason}{'' if not details or details.startswith(';') else '.'}{details}"
 
 
+def first_line(comparison: Comparison) -> str:
+    """Return the result, after what takes away its meaning for head."""
+    sentence = verdict_sentence(comparison)
+    return f"{comparison.outdated}. Before that: {sentence}" if comparison.outdated else sentence
+
+
 def verdict_reason(comparison: Comparison) -> str:
     """Return the verdict and the numbers of the metric that decided it."""
     if comparison.verdict == "identical":
@@ -56,6 +62,8 @@ def decision(comparison: Comparison) -> tuple[str, str]:
 
     The sign is passed, failed or open; where no rule is set, it is the verdict.
     """
+    if comparison.outdated:
+        return "open", ("The gate can't be decided: " if comparison.gate else "") + comparison.outdated
     broken = [result for result in comparison.gate if not result.passed and not result.open]
     undecided = [result for result in comparison.gate if result.open and not result.passed]
     if broken:
@@ -73,7 +81,7 @@ def _reasons(results: Sequence[RuleResult]) -> str:
 
 def beside_the_decision(comparison: Comparison) -> str:
     """Return what the decision leaves unsaid: the whole verdict where a rule decided, else its details."""
-    if not comparison.passed:
+    if comparison.outdated or not comparison.passed:
         return verdict_sentence(comparison)
     details = verdict_details(comparison).lstrip(";. ")
     return details[:1].upper() + details[1:]
