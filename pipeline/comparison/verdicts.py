@@ -23,7 +23,8 @@ class ComparisonOptions:
 
     Attributes:
         metric: The first headline metric.
-        confidence: Of the bounds that the gate tests (0.5 to 1).
+        confidence: Of the bounds that the gate tests, and of head's intervals (0.5 to 1).
+        base_confidence: Of base's intervals; None: the same.
         level: Of the verdicts: how small a p-value must be (0 to 1); the intervals' confidence is 1 - level.
         seeds: Number of seeds of base and of head.
         spread: Of the seeds of earlier results; None where it is unknown.
@@ -34,6 +35,7 @@ class ComparisonOptions:
     level: float = 0.05
     seeds: tuple[int, int] = (2, 2)
     spread: SeedSpread | None = None
+    base_confidence: float | None = None
 
     def seeds_known(self, name: str) -> bool:
         """Whether the chance of training runs is known of a metric, by its full name: without it, two models say
@@ -54,6 +56,7 @@ def read_options(head: Revision, base: Revision) -> ComparisonOptions:
         confidence=confidence,
         level=1 - confidence,
         seeds=(len(base.seeds), len(head.seeds)),
+        base_confidence=float(before.get("confidence", confidence)),
     )
 
 
@@ -146,7 +149,13 @@ def _paired_row(
 def _unpaired_row(name: str, base: MetricSummary, head: MetricSummary, options: ComparisonOptions) -> MetricRow | None:
     missing = sum(seeds == 1 for seeds in options.seeds)  # sides whose interval is of rows alone
     variance = missing * options.spread.variance.get(name, 0.0) if options.spread else 0.0
-    difference = subtract_intervals(base, head, confidence=options.confidence, more_variance=variance)
+    difference = subtract_intervals(
+        base,
+        head,
+        confidence=options.confidence,
+        base_confidence=options.base_confidence,
+        more_variance=variance,
+    )
     if difference is None:
         return None
     worst = difference.interval(options.confidence)

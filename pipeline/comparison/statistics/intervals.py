@@ -28,7 +28,12 @@ class UnpairedDifference:
 
 
 def subtract_intervals(
-    base: MetricSummary, head: MetricSummary, *, confidence: float, more_variance: float = 0.0
+    base: MetricSummary,
+    head: MetricSummary,
+    *,
+    confidence: float,
+    base_confidence: float | None = None,
+    more_variance: float = 0.0,
 ) -> UnpairedDifference | None:
     """Return the difference of two metrics; None where one has no interval.
 
@@ -36,11 +41,12 @@ def subtract_intervals(
         base: Base's metric.
         head: Head's metric.
         confidence: Of the two intervals (0 to 1).
+        base_confidence: Of base's interval; None: `confidence`.
         more_variance: Of the difference, which the intervals do not contain.
     """
     if base.low is None or base.high is None or head.low is None or head.high is None:
         return None
-    reach = NORMAL.inv_cdf((1 + confidence) / 2)
-    widths = base.high - base.low, head.high - head.low
-    error = math.hypot(*(width / 2 / reach for width in widths), more_variance**0.5)
+    sides = (base.high - base.low, base_confidence or confidence), (head.high - head.low, confidence)
+    errors = (width / 2 / NORMAL.inv_cdf((1 + level) / 2) for width, level in sides)
+    error = math.hypot(*errors, more_variance**0.5)
     return UnpairedDifference(head.mean - base.mean, error)

@@ -205,6 +205,15 @@ def test_a_run_that_ended_half_way_is_out_of_date(project: Path, tmp_path: Path)
     assert "evaluate@42" in comparison.outdated
 
 
+def test_seeds_of_results_that_do_not_name_them_are_those_of_the_lock(project: Path, tmp_path: Path) -> None:
+    checkout(project, "bad seed removed")
+    headline = project / "data/report/headline.json"
+    write(headline, headline.read_text().replace('"seeds": [42, 43], ', ""))
+    assert '"seeds"' not in headline.read_text()
+    with Revision(project, None, tmp_path) as workspace:
+        assert workspace.seeds == SEEDS
+
+
 @pytest.mark.parametrize("sides", ["base", "head", "both"])
 def test_a_seed_that_did_not_run_is_no_measurement(tmp_path: Path, sides: str) -> None:
     root = outcomes.create(tmp_path / "project")

@@ -1,6 +1,7 @@
 """Verdicts on metrics, from paired rows and from two intervals."""
 
 from dataclasses import replace
+from statistics import NormalDist
 from types import SimpleNamespace
 from typing import Any
 
@@ -297,6 +298,19 @@ def test_options_are_those_of_head_then_of_base(head: Any, base: Any, expected: 
     assert (options.metric, options.confidence) == expected
     assert options.level == pytest.approx(1 - options.confidence)
     assert options.seeds == (1, 2)
+    assert options.base_confidence == (base.get("evaluate") or {}).get("confidence", options.confidence)
+
+
+def test_intervals_of_another_confidence_are_read_with_it() -> None:
+    def summary(mean: float, confidence: float) -> MetricSummary:
+        reach = 0.01 * NormalDist().inv_cdf((1 + confidence) / 2)
+        return MetricSummary(mean, low=mean - reach, high=mean + reach)
+
+    for before in (0.8, 0.95, 0.99):
+        options = ComparisonOptions("mcc", 0.95, base_confidence=before)
+        base, head = {"test.mcc": summary(0.5, before)}, {"test.mcc": summary(0.6, 0.95)}
+        (row,) = compare_intervals(base, head, "test", options)
+        assert row.low == pytest.approx(0.1 - 1.96 * 0.01 * 2**0.5, abs=1e-4)
 
 
 @pytest.mark.parametrize(
