@@ -36,8 +36,8 @@ def compare(
 ) -> None:
     """Show what a change did to the model, and whether it is more than chance.
 
-    Exit code 3 if a rule fails; 4 if the results can't decide a rule (--fail-on worse with one seed per side; any rule if
-    head's results are out of date).
+    Exit code 3 if a rule fails; 4 if the results can't decide a rule (--fail-on worse with one seed per side; any rule
+    if head's results are out of date).
 
     Example: `retune compare origin/main --fail-on worse --max-drop test.mcc=0.01`
     """
