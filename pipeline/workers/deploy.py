@@ -1,7 +1,6 @@
 """`retune deploy`: creates or updates the work pools and deployments of prefect.yaml on the configured Prefect API."""
 
 import itertools
-import json
 import logging
 import os
 import subprocess
@@ -12,15 +11,14 @@ from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists
 
 from pipeline.repository import git
+from pipeline.workers import prefect_yaml
 from pipeline.workers.prefect_api import open_client
 from stages.errors import PipelineError
 from stages.redaction import without_credentials
-from stages.yaml_file import parse_yaml, read_text
 
-FILE = "prefect.yaml"
 TRACEBACK = "Traceback (most recent call last):"
 NOT_A_REASON = ("An exception occurred.",)  # what Prefect prints below a traceback
 PANEL = "╭│╰"  # the first character of each line of a panel
@@ -40,22 +38,16 @@ def deploy(root: Path) -> list[str]:
         PipelineError: prefect.yaml is missing, Prefect's API does not answer or refuses the password, or Prefect can't
             deploy it; the message then is Prefect's own.
     """
-    file = _read(root)
-    deployments = file["deployments"]
+    content = prefect_yaml.read(root)
+    deployments = content["deployments"]
     environment = _environment(root)
     with open_client(purpose="accept the deployments") as client:
-        for pool in sorted({str(deployment["work_pool"]["name"]) for deployment in deployments}):
-            _create_pool(client, pool)
-        kept = [{**deployment, "schedules": _kept_schedules(client, deployment)} for deployment in deployments]
-        _prefect_deploy(root, {**file, "deployments": kept}, environment)
-    return [_name(deployment) for deployment in deployments]
-
-
-def _read(root: Path) -> dict[str, Any]:
-    text = read_text(root / FILE)
-    if text is None:
-        raise PipelineError(f"{root / FILE} is missing. Restore it with: git checkout -- {FILE}")
-    return dict(parse_yaml(text, name=FILE))
+        for pool in sorted({deployment["work_pool"]["name"] for deployment in deployments}):
+            if prefect_yaml.TEMPLATE not in pool:
+                _create_pool(client, pool)
+        kept = [_keep_schedules(client, deployment) for deployment in deployments]
+        _prefect_deploy(root, prefect_yaml.write({**content, "deployments": kept}), environment)
+    return [prefect_yaml.name_of(deployment) for deployment in deployments]
 
 
 def _environment(root: Path) -> dict[str, str]:
@@ -78,11 +70,6 @@ def _environment(root: Path) -> dict[str, str]:
     }
 
 
-def _name(deployment: Mapping[str, Any]) -> str:
-    flow = str(deployment["entrypoint"]).rpartition(".")[2].replace("_", "-")
-    return f"{flow}/{deployment['name']}"
-
-
 def _create_pool(client: SyncPrefectClient, name: str) -> None:
     try:
         client.create_work_pool(WorkPoolCreate(name=name, type="process", base_job_template=_template()))
@@ -97,39 +84,39 @@ def _template() -> dict[str, Any]:
     return ProcessWorker.get_default_base_job_template()
 
 
-def _kept_schedules(client: SyncPrefectClient, deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The schedules of prefect.yaml, each switched on or off as it is on the server.
+def _keep_schedules(client: SyncPrefectClient, deployment: prefect_yaml.Deployment) -> prefect_yaml.Deployment:
+    """Return an entry of prefect.yaml with each schedule switched on or off as it is on the server.
 
     `prefect deploy` sets the schedules in the same request as the rest of the deployment, so at no moment is one
     switched off that was on. It deletes all schedules of a deployment that has one without a slug: that one gets a
     slug first.
-
-    Args:
-        client: Prefect's API.
-        deployment: The entry in prefect.yaml.
     """
-    entries = [dict(entry) for entry in deployment.get("schedules") or []]
-    try:
-        deployed = client.read_deployment_by_name(_name(deployment))
-    except ObjectNotFound:
-        return entries
+    deployed = prefect_yaml.find_deployed(client, deployment)
+    if deployed is None:
+        return deployment
     for schedule in deployed.schedules:
         if not schedule.slug:  # without the parameters, Prefect would remove them
             client.update_deployment_schedule(
                 deployed.id, schedule.id, parameters=schedule.parameters, slug=str(schedule.id)
             )
-    is_active = {schedule.slug: schedule.active for schedule in deployed.schedules if schedule.slug}
-    return [
-        {**entry, "active": is_active[entry["slug"]]} if entry.get("slug") in is_active else entry for entry in entries
-    ]
+    active = {schedule.slug or str(schedule.id): schedule.active for schedule in deployed.schedules}
+    for slug in prefect_yaml.not_in_file(deployment, active):
+        log.warning(
+            "%s keeps the schedule %s (%s), which prefect.yaml does not have. To delete it, see: prefect deployment "
+            "schedule --help",
+            prefect_yaml.name_of(deployment),
+            slug,
+            "on" if active[slug] else "off",
+        )
+    return prefect_yaml.with_states(deployment, active)
 
 
-def _prefect_deploy(root: Path, file: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+def _prefect_deploy(root: Path, text: str, environment: Mapping[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", "/dev/stdin"],
         cwd=root,
         env={**os.environ, **environment, "COLUMNS": "1000"},  # Prefect breaks its messages at this width
-        input=json.dumps(file, ensure_ascii=False, default=str),
+        input=text,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",

@@ -1,7 +1,6 @@
 """prefect.yaml and dvc.yaml agree, and a deployment leaves schedules as a person switched them."""
 
 import contextlib
-import json
 import subprocess
 import sys
 import uuid
@@ -10,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.exceptions import ObjectNotFound
 from ruamel.yaml import YAML
 
 from pipeline.workers import deploy as deploying
@@ -35,14 +34,14 @@ class Server:
     def __init__(self, *schedules: DeploymentSchedule) -> None:
         self.id = uuid.uuid4()
         self.schedules = list(schedules)
+        self.name, self.entrypoint = "coordinate", "pipeline.workers.flows.coordinate"
+        self.pools: list[str] = []
 
     def create_work_pool(self, pool: Any) -> None:
-        pass
+        self.pools.append(pool.name)
 
-    def read_deployment_by_name(self, name: str) -> Any:
-        if name != "coordinate/coordinate" or not self.schedules:
-            raise ObjectNotFound(RuntimeError(name))
-        return self
+    def read_deployments(self, *, deployment_filter: Any) -> list[Any]:
+        return [self] if deployment_filter.name.any_ == [self.name] and self.schedules else []
 
     def update_deployment_schedule(
         self, deployment_id: uuid.UUID, schedule_id: uuid.UUID, *, parameters: dict[str, Any], slug: str
@@ -61,7 +60,7 @@ class Prefect:
 
     def run(self, command: list[str], **options: Any) -> Any:
         assert command[:4] == [sys.executable, "-m", "prefect", "--no-prompt"]
-        self.file = json.loads(options["input"])
+        self.file = yaml.safe_load(options["input"])
         return subprocess.CompletedProcess(command, self._code, stdout=self._output)
 
     def schedules(self, name: str = "coordinate") -> dict[str, bool]:
@@ -124,6 +123,109 @@ def test_two_deployments_of_prefect_yaml_may_share_a_list(tmp_path: Path, monkey
     deploy(monkeypatch, Server(schedule("nightly", True)), prefect, tmp_path)
     assert (prefect.schedules(), prefect.schedules("other")) == ({"nightly": True}, {"nightly": False})
     assert prefect.file["deployments"][2]["description"] == "\U0001f600 yes"
+
+
+ENTRY = "name: coordinate, entrypoint: pipeline.workers.flows.coordinate, work_pool: {name: cpu}"
+
+
+def deploy_text(text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: Server | None = None) -> Prefect:
+    (tmp_path / "prefect.yaml").write_text(text)
+    prefect = Prefect()
+    deploy(monkeypatch, server or Server(), prefect, tmp_path)
+    return prefect
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "3.0e-5",
+        "3e-05",
+        "1e3",
+        ".inf",
+        "-.inf",
+        "yes",
+        "no",
+        "on",
+        "12:30",
+        "010",
+        "0x1f",
+        "1_000",
+        "2026-01-31",
+        "null",
+        '"yes"',
+        '"3e-05"',
+        '"a\\x7fc"',
+        '"a\\x85c"',
+        '"\\u2028"',
+        '"😀"',
+        '"? a"',
+        "[1, {a: 2.5}]",
+        "'{{ $X }}'",
+    ],
+)
+def test_prefect_reads_each_value_as_in_the_file(value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = f"deployments:\n- {{{ENTRY}, parameters: {{params: {value}}}}}\n"
+    assert deploy_text(text, monkeypatch, tmp_path).file == yaml.safe_load(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "a", "name: x", "deployments:", "deployments: []", "deployments: {a: 1}", "deployments: [a]"]
+    + [f"deployments: [{{{ENTRY.replace(part, other)}}}]" for part, other in (
+        ("name: coordinate", "n: x"), ("name: coordinate", "name: 2026-01-31"), ("entrypoint: ", "e: "),
+        ("{name: cpu}", "null"), ("{name: cpu}", "cpu"), ("{name: cpu}", "{}"), ("{name: cpu}", "{name: [a]}"),
+    )]
+    + [f"deployments: [{{{ENTRY}, schedules: {schedules}}}]" for schedules in (
+        "a", "{slug: a}", "[text]", "[{cron: 0 2 * * *}]", "[{slug: a}, {slug: null}]", "[{slug: ''}]",
+    )],
+)  # fmt: skip
+def test_a_file_that_lacks_a_part_is_refused_before_anything_changes(
+    text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = Server(schedule("nightly", True), schedule(None, True))
+    with pytest.raises(PipelineError, match=r"^prefect\.yaml") as error:
+        deploy_text(text, monkeypatch, tmp_path, server)
+    assert "\n" not in str(error.value)
+    assert not server.pools
+    assert server.schedules[1].slug is None
+
+
+@pytest.mark.parametrize("entrypoint", ["a.b.my_flow", "fl/mine.py:my_flow", "mine.py:other"])
+@pytest.mark.parametrize("active", [True, False])
+def test_a_schedule_stays_whatever_the_flow_is_called(
+    entrypoint: str, active: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = Server(schedule("nightly", active))
+    server.entrypoint = entrypoint
+    entry = ENTRY.replace("pipeline.workers.flows.coordinate", f'"{entrypoint}"')
+    text = f"deployments: [{{{entry}, schedules: [{{slug: nightly, cron: 0 2 * * *, active: {not active}}}]}}]"
+    assert deploy_text(text, monkeypatch, tmp_path, server).schedules() == {"nightly": active}
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_a_renamed_schedule_stays_as_the_one_that_it_replaces(
+    active: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    schedules = f"[{{slug: new, replaces: nightly, cron: 0 2 * * *, active: {not active}}}]"
+    text = f"deployments: [{{{ENTRY}, schedules: {schedules}}}]"
+    assert deploy_text(text, monkeypatch, tmp_path, Server(schedule("nightly", active))).schedules() == {"new": active}
+
+
+@pytest.mark.parametrize("schedules", ["", ", schedules: []", ", schedules: [{slug: hourly, interval: 3600}]"])
+def test_a_schedule_that_the_file_no_longer_has_is_named(
+    schedules: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server(schedule("nightly", True))
+    deploy_text(f"deployments: [{{{ENTRY}{schedules}}}]", monkeypatch, tmp_path, server)
+    assert "coordinate/coordinate keeps the schedule nightly (on), which prefect.yaml does not have" in caplog.text
+
+
+def test_what_prefect_fills_in_is_left_to_prefect(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    entry = ENTRY.replace("{name: cpu}", "{name: '{{ $POOL }}'}")
+    server = Server()
+    text = f"deployments: [{{{entry}, schedule: {{cron: 0 2 * * *}}}}, {{{ENTRY}}}]"
+    assert deploy_text(text, monkeypatch, tmp_path, server).file == yaml.safe_load(text)
+    assert server.pools == ["cpu"]
 
 
 SUCCESS = "╭───────╮\n│ Deployment 'retrain/retrain' successfully created │\n╰───────╯\n"
