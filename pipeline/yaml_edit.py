@@ -17,6 +17,7 @@ from ruamel.yaml.representer import SafeRepresenter
 
 from stages.yaml_file import CONFLICT_MARKERS
 
+INDICATORS = ("? ", ": ")  # of a key and of a value, which ruamel.yaml leaves unquoted at the start of a text
 Steps = Sequence[str | int]  # the keys, and the positions in lists, that lead to a value
 
 
@@ -153,7 +154,7 @@ class _Representer(SafeRepresenter):
 
 
 def _represent_text(representer: SafeRepresenter, text: str) -> Node:
-    quoted = not text.isprintable() or text.startswith(CONFLICT_MARKERS)
+    quoted = not text.isprintable() or text.startswith((*CONFLICT_MARKERS, *INDICATORS))
     return representer.represent_scalar("tag:yaml.org,2002:str", text, style='"' if quoted else None)
 
 
