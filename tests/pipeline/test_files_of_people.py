@@ -27,7 +27,7 @@ def decide(root: Path, _: Path) -> None:
 
 def take(root: Path, _: Path) -> None:
     data, decisions = reviewing.opened(root)
-    decisions.add([(data.row("r2"), "unclear", "", "")])
+    decisions.add([(data.row("r2"), "unclear", "", "", "")])
 
 
 def params(root: Path, _: Path) -> None:

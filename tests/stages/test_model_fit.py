@@ -116,9 +116,9 @@ RENAMED = ["albert", "bart", "bert", "distilbert", "gpt2", "nomic_bert", "robert
 
 
 CAUSES = {  # start of the names -> what the message says of it
-    "_orig_mod.": "the part '_orig_mod', as torch.compile adds it",
-    "module.": "the part 'module', as DataParallel",
-    "model.module.": "the part 'module', as DataParallel",
+    "_orig_mod.": "contain '_orig_mod', which torch.compile adds",
+    "module.": "contain 'module', which DataParallel",
+    "model.module.": "contain 'module', which DataParallel",
     "model.encoder0.": r"start with 'model\.encoder0\.",
     "0.auto_model.": r"start with '0\.auto_model\.",
 }

@@ -218,7 +218,7 @@ def test_a_trick_is_refused_in_one_line_whatever_loads_the_folder(
 def test_a_vocabulary_of_another_folder_is_refused_where_the_tokenizer_would_be_made_of_it(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
     edit("tokenizer_config.json", vocab_file="/etc/hostname")(folder)
-    with pytest.raises(ModelError, match=r"has vocab_file: '/etc/hostname', another file. Remove the key"):
+    with pytest.raises(ModelError, match=r"has vocab_file: '/etc/hostname', the name of another file. Remove the key"):
         check_model_folder(folder, name="theirs")
 
 

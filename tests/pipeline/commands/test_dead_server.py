@@ -58,5 +58,5 @@ def test_a_server_that_refuses_or_goes_away_is_one_line(
     with half_dead.serve(answer) as url:
         done = toy.retune(deployable, command, PREFECT_API_URL=url, **QUICK)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
-    assert done.stderr.startswith("error: Prefect's API does not t")
+    assert done.stderr.startswith("error: Prefect's API does not ")
     assert hint in done.stderr

@@ -155,7 +155,7 @@ def test_what_plain_dvc_keeps_of_a_seed_is_named_until_a_run_removes_it(project:
     toy.edit(project, "params.yaml", "[1, 2]", "[1]")
     toy.dvc(project, "repro")  # counts the folder of seed 2, too
     (reason,) = plan(project)["report"].reasons
-    assert reason.endswith("changed (without data/train/2, which no stage owns any more)")
+    assert reason.endswith("changed (ignoring data/train/2, which no stage writes any more)")
     with Project(project) as seen:
         workspace.prune(project, seen)
     assert ran(toy.dvc(project, "repro")) == {"report"}

@@ -185,5 +185,7 @@ def test_another_column_than_that_of_the_model_is_named(
         table.to_parquet(source)
     caplog.set_level("INFO", logger="pipeline")
     predict_rows(request_of(str(source), tmp_path / f"out.{kind}", folder), Classifier.load, every_label=False)
-    said = [message for message in caplog.messages if "has no column 'body': 'text' is read (--column)" in message]
+    said = [
+        message for message in caplog.messages if "has no column 'body': reading 'text' instead (--column)" in message
+    ]
     assert len(said) == 1

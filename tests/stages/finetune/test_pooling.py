@@ -76,10 +76,10 @@ def test_the_architectures_own_head_stays_where_it_reads_that(paths: Paths, kind
         (
             "gpt2",
             "cls",
-            "pooling is cls, but gpt2 reads the last token, and its first token sees no other. Set it to auto",
+            "pooling is cls, but gpt2 classifies from the last token, and its first token sees no other. Set it to",
         ),
-        ("bart", "mean", "pooling is mean, but bart reads the end token. Set it to auto"),
-        ("t5", "cls", "pooling is cls, but t5 reads the end token. Set it to auto"),
+        ("bart", "mean", "pooling is mean, but bart classifies from the end token. Set it to auto"),
+        ("t5", "cls", "pooling is cls, but t5 classifies from the end token. Set it to auto"),
         ("funnel", "mean", "pooling is mean, but funnel gives fewer vectors than a text has tokens. Set it to auto"),
     ],
 )

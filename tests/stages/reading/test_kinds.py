@@ -94,12 +94,18 @@ SPLIT_NAMES = {  # splits of a data set -> what each is used as, and what is sai
     "train eval": ({"train": "train", "eval": "val"}, "saved: the splits that are read: train, eval (as val)"),
     "train dev test": (
         {"train": "train", "dev": "val", "test": "test"},
-        "splits train, dev (as val), test",
+        "the splits that are read: train, dev (as val), test",
     ),
     "Train Validation": ({"Train": "train", "Validation": "val"}, "Train (as train), Validation (as val)"),
     "training testing": ({"training": "train", "testing": "test"}, "training (as train), testing (as test)"),
-    "train extra hard": ({"train": None}, "the splits train; not read: extra, hard. To read one, add an entry"),
-    "train test extra": ({"train": "train", "test": "test"}, "the splits train, test; not read: extra. To read one"),
+    "train extra hard": (
+        {"train": None},
+        "the splits that are read: train; not read: extra, hard. To read one, add an entry",
+    ),
+    "train test extra": (
+        {"train": "train", "test": "test"},
+        "the splits that are read: train, test; not read: extra. To read one",
+    ),
 }
 
 

@@ -180,7 +180,7 @@ NO_ARRAYS = {
     b"[": "the file ends within a row: it is truncated",
     b'[{"text": "a"': "line 1 is not JSON",
     b'[{"text": "a"} {"text": "b"}]': "expected ], got '{'",
-    b'{"text": "a"}\n{"text": "b"}\n': "JSON lines (one object per line) are another format",
+    b'{"text": "a"}\n{"text": "b"}\n': r"JSON lines \(one object per line\) are another format",
     b'{"text": "a"}': "without an array of rows",
     b'{"a": [{"text": "a"}], "b": [{"text": "a"}]}': "both 'a' and 'b' are arrays",
     b'[{"text": "a", "label": 1}] x': "there is more after its end",

@@ -199,7 +199,9 @@ def test_merge_finds_a_value_of_labels_in_another_spelling(read: Any, labels: di
 
 @pytest.mark.parametrize("policy", ["warn", "fail"])
 def test_without_merge_a_value_in_another_spelling_is_unknown_and_the_message_says_why(read: Any, policy: str) -> None:
-    with pytest.raises(DataError, match=r"row 2 \(0.0; '0' is there\).* merge takes '0.0' for '0'. pandas writes"):
+    with pytest.raises(
+        DataError, match=r"row 2 \(0.0; did you mean '0'\?\).* merge takes '0.0' for '0'. pandas writes"
+    ):
         read(rows("0.0", "1", "0"), labels={"0": "ham", "1": "spam"}, policies={"label_spelling": policy})
 
 

@@ -1,4 +1,4 @@
-"""Labels that often stand for a missing value are named in one line, and can be classes."""
+"""Labels that often mean a missing value are named in one line, and can be classes."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ WORDS = sorted({*STR_NA_VALUES, "-", "\u2013", "NONE", "Null", "na"} - {""})
 
 
 def warnings_of(caplog: Any) -> list[str]:
-    return [line for line in caplog.messages if "stand for a missing value" in line]
+    return [line for line in caplog.messages if "mean a missing value" in line]
 
 
 def test_each_of_them_is_named_once_with_its_rows_and_what_to_do(read: Any, caplog: Any) -> None:

@@ -235,7 +235,7 @@ BAD = {
     "tab as comma": ({"content": ROWS, "delimiter": "\t"}, r"has no column 'text'. It has: 'text,label'"),
     "hub source, other format": (
         {"files": [{"source": "hf://datasets/a/b"}]},
-        r"hf://datasets/a/b is read with download.dataset.format: csv. The format hf is for sources that start with "
+        r"hf://datasets/a/b can't be read with download.dataset.format: csv. The format hf is for sources that start with "
         r"hf://",
     ),
     "hub pinned by a hash": (

@@ -258,7 +258,7 @@ def test_auto_takes_a_feature_for_its_kind(name, stage, tmp_path):
     described = json.loads(rows.schema.metadata[b"labels"])
     assert (described["target"] if kind == "number" else described) == kind
     assert rows.column("label").to_pylist()[:2] == labels
-    said = [line for line in done.stderr.splitlines() if "download.dataset.target: auto takes" in line]
+    said = [line for line in done.stderr.splitlines() if "download.dataset.target: auto treats" in line]
     assert len(said) == 1
 
 
@@ -328,7 +328,7 @@ def test_a_token_opens_what_is_gated_and_is_written_nowhere(stage, tmp_path):
         (
             "dataset",
             {"format": "hf"},
-            "is read with download.dataset.format: hf. The format hf is for sources that start with hf://",
+            "can't be read with download.dataset.format: hf. The format hf is for sources that start with hf://",
         ),
         (
             "model",
