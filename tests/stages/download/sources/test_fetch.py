@@ -235,8 +235,8 @@ BAD = {
     "tab as comma": ({"content": ROWS, "delimiter": "\t"}, r"has no column 'text'. It has: 'text,label'"),
     "hub source, other format": (
         {"files": [{"source": "hf://datasets/a/b"}]},
-        r"hf://datasets/a/b can't be read with download.dataset.format: csv. The format hf is for sources that start with "
-        r"hf://",
+        r"hf://datasets/a/b can't be read with download.dataset.format: csv. The format hf is for sources that start "
+        r"with hf://",
     ),
     "hub pinned by a hash": (
         {"files": [{"source": "hf://datasets/a/b", "sha256": "0" * 64}], "file_format": "hf"},
