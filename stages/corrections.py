@@ -90,8 +90,9 @@ def read_corrections(path: Path, *, name: str) -> list[Correction]:
 
 def with_points(correction: Correction, kind: Rows) -> Correction:
     """Return a correction with a point for each decimal comma of its labels, where these are numbers."""
-    labels = (correction.old_label, correction.new_label)
-    old, new = (kind.with_point(label, decimal_comma=correction.decimal_comma) for label in labels)
+    old, comma = correction.old_label, correction.decimal_comma
+    old = old if "." in old else kind.with_point(old, decimal_comma=comma)  # compared with the source, never used
+    new = kind.with_point(correction.new_label, decimal_comma=comma)
     return replace(correction, old_label=old, new_label=new, decimal_comma=False)
 
 

@@ -24,6 +24,7 @@ OF_RECORD = (  # what Label Studio's JSON_MIN has of a task and of its annotatio
     *("retune_id", "text_hash", "text", "text_pair", "given", "label"),
 )
 OWN = ("id", "decision", "new_label", "note", "text_hash", "text")  # columns of the CSV of --export
+NEEDED = ("id", "decision", "new_label")  # of those: without one, its answers would be passed over
 FORMS = (
     "the CSV of retune review --export (also saved as xlsx), JSON or CSV of Label Studio (with retune_id), or JSON of "
     "Argilla. The choice or question must be named label"
@@ -137,7 +138,12 @@ def _answers(record: Mapping[str, Any], path: Path, several: bool) -> list[Answe
         return _of_argilla(record, values, record.get("metadata") or {}, several)
     if "label.responses" in record:
         return _of_argilla(record, _submitted(record), record, several)
-    if "id" in record and {"decision", "new_label"} & record.keys():
+    record = {"_".join(name.lower().split()): cell for name, cell in record.items()} | {**record}
+    if {"decision", "new_label"} & record.keys():
+        if missing := [name for name in NEEDED if name not in record]:
+            raise DataError(
+                f"{path} has no column {examples(missing)}. Call its columns {', '.join(OWN)}, as exported."
+            )
         row_id, decision, label, note, of_text, text = (str(record.get(name) or "").strip() for name in OWN)
         exported = spreadsheet_unsafe(str(record[EXPORTED] or "").strip()) if EXPORTED in record else None
         shown = str(record.get("label") or "").strip()

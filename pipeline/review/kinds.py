@@ -74,7 +74,9 @@ def _nothing(_: Any) -> None:
 
 PROBABILITIES = ("given_probability", "suggested_probability")
 NO_ROW = "that no row has"
-NO_NUMBER = "that is not a plain number such as 1000 or 12.5 (a comma is ambiguous: 1,000 may be 1 or 1000)"
+NO_NUMBER = (
+    "that is not a plain number such as 1000 or 12.5 (1,000 may be 1 or 1000, and so may 1.000 in a file with ;)"
+)
 CLASSES = ReviewedKind("one", NO_ROW, str, _suggest_class, _doubt_of_class, scale, ("suggested",), PROBABILITIES)
 KINDS: Mapping[Kind, ReviewedKind] = {
     "classes": CLASSES,

@@ -44,7 +44,7 @@ class Rows(Protocol):
 
         Args:
             value: The label.
-            decimal_comma: Whether the program has the comma for numbers, so that 1,000 is 1.
+            decimal_comma: Whether the program has the comma for numbers, so that 1,000 is 1, and 1.000 may be 1000.
         """
 
     def known(self, labels: Collection[str], finder: Finder) -> Reader:

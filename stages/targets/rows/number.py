@@ -23,6 +23,7 @@ MOST_RANGES = 10  # that rows are divided and counted by
 ROWS_PER_RANGE = 20  # about, so that each split has its share of each range
 WITH_COMMA = re.compile(r"[+-]?\d*,\d+(?:e[+-]?\d+)?", re.IGNORECASE)
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")  # 1,000 may be 1 or 1000; 0,125 and 12,5 are read in one way alone
+GROUPED_BY_POINT = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")  # the same where the comma is the decimal sign
 DIGITS = 4  # of the ends of a range in its name
 
 
@@ -36,7 +37,12 @@ def stored(value: str) -> str | None:
 
 
 def with_point(value: str, *, decimal_comma: bool) -> str:
-    """Return a number with a point for its decimal comma; with another comma, or with two signs, it stays as it is."""
+    """Return a number with a point for its decimal comma; with another comma, or with two signs, it stays as it is.
+
+    One that may be read in two ways comes back with a comma, 1,000, so that nothing reads it as a number.
+    """
+    if decimal_comma and GROUPED_BY_POINT.fullmatch(value.strip()):
+        return value.replace(".", ",")
     comma = WITH_COMMA.fullmatch(value.strip()) and (decimal_comma or not THOUSANDS.fullmatch(value.strip()))
     return value.replace(",", ".") if comma else value
 

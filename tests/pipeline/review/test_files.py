@@ -244,6 +244,10 @@ COMMAS = {  # a number as a program saves it, what separates the cells, the numb
     "with tabs, in one or two ways": ("1,000", "\t", None),
     "with commas": ("42,1", ",", "42.1"),
     "with commas, in one or two ways": ("1,000", ",", None),
+    "with semicolons, and thousands or three digits": ("1.000", ";", None),
+    "with semicolons, and a sign before those": ("-12.500", ";", None),
+    "with semicolons, and a zero before the point": ("0.125", ";", "0.125"),
+    "with commas, and three digits after a point": ("1.000", ",", "1"),
     "with two signs": ("1.000,5", ";", None),
     "no number": ("many", ";", None),
 }
@@ -256,7 +260,7 @@ def test_a_number_with_a_comma_is_what_it_says_whatever_numbers_other_rows_have(
 ) -> None:
     root = reviewing.create(tmp_path / "project", labels=["7", *others], target="number")
     given, delimiter, expected = COMMAS[case]
-    lines = [["id", "new_label"], ["r0", given]]
+    lines = [["id", "decision", "new_label"], ["r0", "", given]]
     with (tmp_path / "in.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, delimiter=delimiter).writerows(lines)
     if expected is None:
@@ -269,7 +273,7 @@ def test_a_number_with_a_comma_is_what_it_says_whatever_numbers_other_rows_have(
 
 def test_a_class_with_a_comma_is_a_name(tmp_path: Path) -> None:
     root = reviewing.create(tmp_path / "project", labels=["1,000", "1", "1,000", "1"], target="classes")
-    (tmp_path / "in.csv").write_text("id;new_label\nr1;1,000\n")
+    (tmp_path / "in.csv").write_text("id;decision;new_label\nr1;;1,000\n")
     assert take(root, tmp_path / "in.csv") == 1
     assert reviewing.decided(root) == {"r1": ("relabel", "1,000")}
 
@@ -327,6 +331,29 @@ WRONG = {
     "JSON with other fields": ('[{"a": 1}]', "has columns 'a'"),
     "a list in a cell": ('[{"id": "r2", "label.responses": "[1]"}]', "Export the records of Argilla as JSON"),
 }
+
+
+@pytest.mark.parametrize("missing", ["id", "decision", "new_label"])
+@pytest.mark.parametrize("how", ["renamed", "dropped"])
+def test_answers_of_a_csv_whose_column_is_missing_are_not_passed_over(
+    root: Path, tmp_path: Path, missing: str, how: str
+) -> None:
+    cells = {"id": ["id", "r2", "r0"], "decision": ["decision", "", "keep"], "new_label": ["new_label", "1", ""]}
+    if how == "renamed":
+        cells[missing][0] = "verdict"
+    else:
+        del cells[missing]
+    (tmp_path / "in.csv").write_text("\n".join(map(",".join, zip(*cells.values(), strict=True))))
+    with pytest.raises(DataError, match=rf"in\.csv has no column '{missing}'\. Call its columns id, decision"):
+        take(root, tmp_path / "in.csv")
+    assert reviewing.corrections(root) == []
+
+
+def test_the_columns_of_a_csv_may_be_in_another_case_and_have_blanks(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("ID, Decision ,New label,Note\nr2,,1,so\nr0,keep,,\n")
+    assert take(root, tmp_path / "in.csv") == 2
+    assert reviewing.decided(root) == {"r2": ("relabel", "1"), "r0": ("keep", "")}
+    assert reviewing.corrections(root)[0].note == "so"
 
 
 OTHER_NAMES = {
@@ -412,7 +439,7 @@ def test_an_export_replaces_no_answers(root: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_in_another_encoding_is_refused(root: Path, tmp_path: Path) -> None:
-    (tmp_path / "in.csv").write_bytes("id,new_label\nr2,café\nr3,früh\n".encode("cp1252"))
+    (tmp_path / "in.csv").write_bytes("id,decision,new_label\nr2,,café\nr3,,früh\n".encode("cp1252"))
     with pytest.raises(DataError, match="line 2 is not UTF-8. It looks like cp1252"):
         take(root, tmp_path / "in.csv")
 
@@ -429,7 +456,7 @@ OTHER_FORMS: list[dict[str, Any]] = [
     {"data": {"retune_id": "r2"}, "annotations": ["label"]},
     {"data": {"retune_id": "r2"}, "annotations": [{"result": 3}]},
     {"data": {"retune_id": "r2"}, "annotations": [{"result": ["label"]}]},
-    {"decision": "", "responses": [3]},
+    {"decision": "", "new_label": "", "responses": [3]},
 ]
 
 

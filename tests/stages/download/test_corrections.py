@@ -109,6 +109,8 @@ def test_the_source_s_label_is_kept_beside_the_corrected_one(read: Callable[...,
 SAVED = {  # how a program saved 20.5 and what replaces it: delimiter, old label, new label, what the row has then
     "with semicolons": (";", "20,5", "12,5", "12.5"),
     "with semicolons, and three digits": (";", "20,500", "1,000", "1"),
+    "with semicolons, and a point": (";", "20.500", "12.5", "12.5"),
+    "with semicolons, and thousands or three digits": (";", "20.500", "1.000", None),
     "with tabs": ("\t", "20,5", "12,5", "12.5"),
     "with commas": (",", "20.50", "1000.0", "1000"),
     "with commas, in one or two ways": (",", "20.5", "1,000", None),
