@@ -60,8 +60,15 @@ def review(
         console.print(f"{data.corrections}: {shown}. Next: retune plan")
         if added.stayed:
             console.print(
-                f"{len(added.stayed)} not imported, because somebody else has decided these rows differently since the "
-                f"export: {examples(added.stayed, most=NAMES)}. To decide about them, open the page, or export again."
+                f"{len(added.stayed)} not imported, because somebody else has decided these rows differently, or with "
+                f"another note, since the export: {examples(added.stayed, most=NAMES)}. To decide about them, open the "
+                "page, or export again."
+            )
+        if added.unchanged:
+            console.print(
+                f"{len(added.unchanged)} not imported, because you have decided since, and the file has what was "
+                f"exported: {examples(added.unchanged, most=NAMES)}. To go back to it, empty the cells of the column "
+                "exported, or open the page."
             )
         if added.replaced:
             console.print(

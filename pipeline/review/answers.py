@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.review.decisions import NOTHING, Said, read_exported
 from pipeline.review.exports import EXPORTED
 from stages.errors import DataError
 from stages.messages import examples, short
@@ -57,7 +58,7 @@ class Answer:
     text: str = ""
     shown: str = ""
     of_tool: bool = False
-    exported: str | None = ""
+    exported: Said | None = NOTHING
     decimal_comma: bool = False
 
     @property
@@ -145,7 +146,10 @@ def _answers(record: Mapping[str, Any], path: Path, several: bool) -> list[Answe
                 f"{path} has no column {examples(missing)}. Call its columns {', '.join(OWN)}, as exported."
             )
         row_id, decision, label, note, of_text, text = (str(record.get(name) or "").strip() for name in OWN)
-        exported = spreadsheet_unsafe(str(record[EXPORTED] or "").strip()) if EXPORTED in record else None
+        exported = (
+            read_exported(spreadsheet_unsafe(str(record[EXPORTED] or "").strip())) if EXPORTED in record else None
+        )
+        note = note if "note" in record or exported is None else exported.note
         shown = str(record.get("label") or "").strip()
         return [Answer(row_id, decision, label, note, of_text, text, shown, exported=exported)]
     raise DataError(f"{path} has columns {examples(list(record))}. Give {FORMS}.")

@@ -1,5 +1,6 @@
 """The decisions in the file of corrections: each is written at once, whatever else writes to the file."""
 
+import contextlib
 import json
 import re
 import threading
@@ -28,6 +29,17 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # and halves of cha
 LOCK = ".retune/corrections.lock"
 
 
+class Said(NamedTuple):
+    """What a decision says."""
+
+    decision: str
+    new_label: str
+    note: str
+
+
+NOTHING = Said("", "", "")  # where there is no decision
+
+
 class Wish(NamedTuple):
     """What a file decides about a row."""
 
@@ -35,15 +47,16 @@ class Wish(NamedTuple):
     decision: str
     new_label: str = ""
     note: str = ""
-    exported: str | None = ""  # from `exported` of the decision when the file was written; None: unknown
+    exported: Said | None = NOTHING  # what was decided when the file was written, from `said`; None: unknown
 
 
 class Added(NamedTuple):
     """What became of many decisions, by the ids of their rows."""
 
     new: list[str]
-    stayed: list[str]  # decided otherwise by somebody else since the file was written
+    stayed: list[str]  # decided otherwise, or with another note, by somebody else since the file was written
     replaced: list[str]  # as new, but maybe decided by somebody else since, which the file does not say
+    unchanged: list[str]  # as when the file was written, but decided otherwise since by whoever imports it
 
 
 class ChangedMeanwhileError(RetuneError):
@@ -66,7 +79,7 @@ class Decisions:
     """
 
     def __init__(self, root: Path, data: DataSet, *, who: str) -> None:
-        self.path, self.who, self._kind = data.corrections, who, data.rows
+        self.path, self.who, self._data = data.corrections, who, data
         self._file, self._thread = follow_link(root / self.path), threading.Lock()
         folders = self._file.resolve().parents
         home = next((folder for folder in folders if folder == root.resolve() or (folder / "dvc.yaml").is_file()), None)
@@ -115,41 +128,46 @@ class Decisions:
     def add(self, wishes: Sequence[Wish]) -> Added:
         """Write those of many decisions at once that were made since their file was written.
 
-        What stood in the file already is no new decision, and one that somebody else has made since stays. Whoever
-        imports a file may replace decisions of their own, such as those of an earlier import.
+        What stood in the file already is no new decision, and one that somebody else has made since stays; where that
+        one says the same, a note is added to it. Whoever imports a file may replace decisions of their own, such as
+        those of an earlier import.
         """
         changed: dict[str, Correction] = {}
-        added = Added([], [], [])
+        added = Added([], [], [], [])
         with self._alone():
             before = self._read()
             last = latest_of_each(before)
-            for row, decision, new_label, note, exported_before in wishes:
+            for row, decision, new_label, note, as_exported in wishes:
                 wish, now = self._correction(row, decision, new_label, note), last.get(row.id)
                 now = now if now and applies(now, row) else None
-                if exported(wish) in (exported_before, exported(now)):
+                new, old = (said(one, row.source_label, self._data) if one else NOTHING for one in (wish, now))
+                by_other = now is not None and now.who != self.who and old != as_exported
+                same = new[:2] == old[:2]
+                if new == old or (by_other and same and not new.note):
                     continue
-                by_other = now is not None and now.who != self.who and exported(now) != exported_before
-                if by_other and exported_before is not None:
+                if new == as_exported:
+                    if now is not None and not by_other and old != as_exported:
+                        added.unchanged.append(row.id)
+                    continue
+                if by_other and as_exported is not None and (old.note or not same):
                     added.stayed.append(row.id)
                     continue
                 changed[row.id] = wish
                 added.new.append(row.id)
-                if by_other:
+                if by_other and as_exported is None:
                     added.replaced.append(row.id)
             self._write(before, changed)
         return added
 
     def _read(self) -> list[Correction]:
-        return [with_points(one, self._kind) for one in read_corrections(self._file, name=self.path)]
+        return [with_points(one, self._data.rows) for one in read_corrections(self._file, name=self.path)]
 
     def _correction(self, row: ReviewRow, decision: str, new_label: str, note: str) -> Correction:
         if decision == "relabel" and new_label == row.source_label:
             decision = "keep"
         new_label = new_label if decision == "relabel" else ""
         now = datetime.now(UTC).strftime(TIME)
-        # one line of the file, because git joins branches by lines; without what makes a program misread the file
-        line = CONTROLS.sub("", " ".join(note.split()))
-        return Correction(row.id, row.text_hash, row.source_label, decision, new_label, self.who, now, line)
+        return Correction(row.id, row.text_hash, row.source_label, decision, new_label, self.who, now, in_line(note))
 
     def _without_change(self, row: ReviewRow, seen: tuple[str, str] | None) -> list[Correction]:
         """Return all corrections, if that of the row is the one that was seen."""
@@ -178,11 +196,31 @@ def applies(correction: Correction, row: ReviewRow) -> bool:
     return correction.text_hash == row.text_hash and same_label
 
 
+def said(decided: Correction | Said, source_label: str, data: DataSet) -> Said:
+    """Return what a decision says, equal for each way of saying it: `1.0` is 1, and the source's label is kept."""
+    decision, label, note = decided.decision, decided.new_label, in_line(decided.note)
+    label = (data.known_label(label) or label) if label else ""
+    if decision == "relabel" and label == (data.known_label(source_label) or source_label):
+        decision, label = "keep", ""
+    return Said(decision, label, note)
+
+
 def exported(correction: Correction | None) -> str:
-    """Return what a decision says, as an export tells the import; empty where there is none."""
-    return text_of(correction.decision, correction.new_label, correction.note) if correction else ""
+    """Return what a decision says, as an export tells the import; empty where there is none.
+
+    In brackets, it is a text to any spreadsheet program.
+    """
+    texts = correction and (correction.decision, correction.new_label, in_line(correction.note))
+    return json.dumps(texts, ensure_ascii=False) if texts else ""
 
 
-def text_of(decision: str, new_label: str, note: str) -> str:
-    """Return a decision as one text; in brackets, it is a text to any spreadsheet program."""
-    return json.dumps([decision, new_label, " ".join(note.split())], ensure_ascii=False)
+def read_exported(text: str) -> Said:
+    """Return what `exported` wrote; an edited text says what no decision does."""
+    with contextlib.suppress(ValueError, TypeError, RecursionError):
+        return Said(*map(str, json.loads(text)))
+    return Said(text, "", "")
+
+
+def in_line(note: str) -> str:
+    """Return a note in one line, because git joins branches by lines, and without what makes a program misread it."""
+    return CONTROLS.sub("", " ".join(note.split()))

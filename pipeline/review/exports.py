@@ -61,7 +61,7 @@ def _csv(rows: Sequence[ReviewRow], decided: Mapping[str, Correction], *, protec
         texts = (row.id, row.text_hash, row.text, row.text_pair or "", row.label, row.suggested)
         decision = _of_label_shown(decided[row.id], row) if row.id in decided else None
         answers = [getattr(decision, column) if decision else "" for column in ANSWERS]
-        before = exported(decided.get(row.id))
+        before = exported(decision)
         writer.writerow([*map(protect, texts), *(row.doubt or ("", "")), *map(protect, (*answers, before))])
     return file.getvalue()
 

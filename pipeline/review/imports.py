@@ -1,9 +1,10 @@
 """Decisions from a file of answers, all or nothing: where one can't be used, the message names what is wrong."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from pipeline.review.answers import Answer
-from pipeline.review.decisions import Wish, text_of
+from pipeline.review.decisions import Said, Wish, in_line, said
 from pipeline.review.rows import DataSet, ReviewRow
 from stages.corrections import DECISIONS, Correction
 from stages.errors import DataError
@@ -33,36 +34,42 @@ def check_answers(
     """
     problems: dict[str, list[str]] = {}
     of_rows: dict[str, list[tuple[Answer, str, str]]] = {}
+    untouched: dict[str, Wish] = {}
     for answer in answers:
         row_id = _find(answer.id, data.position) or _id_of_program(answer, data)
         decision = answer.decision or "relabel"
         label = _label(answer.label, answer, data) if answer.label else ""
-        if row_id is None and answer.exported and answer.exported == text_of(decision, answer.label, answer.note):
-            continue  # as it was exported: what has set the row aside is a later decision
-        if row_id is None:
-            earlier = before.get(_find(answer.id, before) or "")
+        row = data.row(row_id) if row_id is not None else None
+        earlier = before.get(row_id or _find(answer.id, before) or "")
+        own = row.label if row else ""
+        shown = own if not answer.shown or answer.shown == own else _label(answer.shown, answer, data)
+        if decision == "keep" and label in ("", shown):  # of the label in the file, whatever label the row has by now
+            decision, label = "relabel", shown
+        source = row.source_label if row else earlier.old_label if earlier else ""
+        as_written, answer = answer.exported, _with_known_label(answer, source, data)
+        if answer.exported and _is_untouched(answer, decision, label, source, data, as_written):
+            if row and not _is_other_text(answer, row):
+                untouched[row.id] = Wish(row, *answer.exported, answer.exported)
+            continue
+        if row is None:
             if earlier is None or earlier.decision != "set_aside":
                 problems.setdefault("with an id that no row has", []).append(answer.id)
             elif decision != "set_aside":
                 problems.setdefault(SET_ASIDE.format(data.corrections), []).append(answer.id)
             continue
-        row = data.row(row_id)
-        shown = row.label if not answer.shown or answer.shown == row.label else _label(answer.shown, answer, data)
-        if decision == "keep" and label in ("", shown):  # of the label in the file, whatever label the row has by now
-            decision, label = "relabel", shown
         if _is_other_text(answer, row):
             problems.setdefault("whose text has changed since", []).append(answer.id)
         elif decision not in DECISIONS:
             problems.setdefault(f"with a decision other than {', '.join(DECISIONS)}", []).append(decision)
         elif label is None:
-            problems.setdefault(f"with a label {data.kind.unknown}", []).append(answer.label)
+            problems.setdefault(f"with a label {data.kind.unknown}", []).append(answer.label or answer.shown)
         elif decision == "relabel" and not label:
             problems.setdefault("with the decision relabel, and no new_label", []).append(answer.id)
         elif decision != "relabel" and label:
             problems.setdefault(f"with a new_label although the decision is {decision}", []).append(answer.id)
         else:
-            of_rows.setdefault(row_id, []).append((answer, decision, label))
-    wishes = []
+            of_rows.setdefault(row.id, []).append((answer, decision, label))
+    wishes = [wish for row_id, wish in untouched.items() if row_id not in of_rows]
     for row_id, given in of_rows.items():
         different = list(dict.fromkeys((decision, label) for _, decision, label in given))
         (decision, label), note = different[0], spreadsheet_unsafe(given[0][0].note)
@@ -76,6 +83,20 @@ def check_answers(
         listed = "; ".join(f"{len(values)} {what}: {examples(values)}" for what, values in problems.items())
         raise DataError(f"{name}: nothing is imported, because of rows {listed}. Correct or delete these lines.")
     return wishes
+
+
+def _with_known_label(answer: Answer, source: str, data: DataSet) -> Answer:
+    """Return an answer whose `exported` is as `said` has it."""
+    return replace(answer, exported=answer.exported and said(answer.exported, source, data))
+
+
+def _is_untouched(
+    answer: Answer, decision: str, label: str | None, source: str, data: DataSet, as_written: Said | None
+) -> bool:
+    """Whether a line says what was decided when it was written, in the same cells or as a program has saved them."""
+    text, note = spreadsheet_unsafe(answer.label), in_line(spreadsheet_unsafe(answer.note))
+    cells = Said(answer.decision or "relabel", text, note)
+    return cells == as_written or said(Said(decision, label or text, note), source, data) == answer.exported
 
 
 def _label(text: str, answer: Answer, data: DataSet) -> str | None:

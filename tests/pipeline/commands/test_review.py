@@ -65,11 +65,12 @@ def test_export_and_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ("columns", "message"),
     [
         (
-            "id,new_label,exported\nr2,1,\n",
-            "1 not imported, because somebody else has decided these rows differently since the export: 'r2'.",
+            "id,decision,new_label,exported\nr2,,1,\n",
+            "1 not imported, because somebody else has decided these rows differently, or with another note, since the "
+            "export: 'r2'.",
         ),
         (
-            "id,new_label\nr2,1\n",
+            "id,decision,new_label\nr2,,1\n",
             "1 overwrite decisions of somebody else, because in.csv has no column exported: 'r2'.",
         ),
     ],
