@@ -49,8 +49,8 @@ def test_the_sentence_is_about_half_as_many_rows(tmp_path: Path) -> None:
     growth = read_growth(Paths(tmp_path), params_with([7]))
     assert growth
     assert growth.sentence == "500 more labels like these would probably bring +0.010 to +0.030 Macro F1."
-    assert "With 95% probability" in growth.basis
-    assert "which has 0.812 with the 1,234 rows of train, measured on the 321 rows of val and test" in growth.basis
+    assert "with 95% probability" in growth.basis
+    assert "That model has 0.812 with the 1,234 rows of train, measured on the 321 rows of val and test" in growth.basis
     assert [(gain.rows, gain.change) for gain in growth.gains] == [(200, "+0.010"), (500, "+0.022"), (1_000, "+0.030")]
 
 

@@ -110,7 +110,7 @@ def test_redirects_without_end(server, tmp_path):
 
 
 def test_no_host_in_the_address(tmp_path):
-    with pytest.raises(DataError, match=r"http:// is not a URL|http://\?x is not a URL"):
+    with pytest.raises(DataError, match=r"http:// is not a valid URL|http://\?x is not a valid URL"):
         http.download("http://?x", tmp_path / "x")
 
 
@@ -124,7 +124,7 @@ def test_no_host_in_the_address(tmp_path):
 def test_a_proxy_that_can_not_be_used_is_named_without_its_value(tmp_path, monkeypatch, value, message):
     monkeypatch.setenv("ALL_PROXY", value)
     with pytest.raises(
-        DataError, match=f"http://example.org/x can't be asked for: ALL_PROXY {message}. Correct"
+        DataError, match=f"http://example.org/x can't be requested: ALL_PROXY {message}. Correct"
     ) as error:
         http.download("http://example.org/x", tmp_path / "x", attempts=1)
     assert "secret" not in str(error.value)
