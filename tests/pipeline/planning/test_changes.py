@@ -153,7 +153,7 @@ def test_a_machine_setting_re_runs_nothing(changing: Path, value: str) -> None:
 def test_the_flow_takes_parameters_and_a_recipe(changing: Path, prefect_api: str) -> None:
     done = toy.retune(changing, "run", "-S", "report.title=Mine", PREFECT_API_URL=prefect_api)
     assert "Done: ran report." in done.stdout, done.stdout + done.stderr
-    assert 'title: Mine  #' in (changing / "params.yaml").read_text(encoding="utf-8")
+    assert "title: Mine  #" in (changing / "params.yaml").read_text(encoding="utf-8")
     flow_run = prefect_states.last_flow_run(prefect_api)
     assert flow_run["parameters"]["params"] == {"report.title": "Mine"}
     bad = toy.retune(changing, "run", "-S", "report.titel=Mine", PREFECT_API_URL=prefect_api)
