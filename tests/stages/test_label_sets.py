@@ -282,7 +282,8 @@ def test_a_rough_interval_is_marked_with_the_reason_in_every_document(
         column = table.column_names.index("group")
         of_rows = pa.array(np.arange(len(table)) % 4, table.schema.field("group").type)
         pq.write_table(table.set_column(column, "group", of_rows), copy.predictions(seed))
-    report(params, copy)
+    for of_run in (paths, copy):
+        report(params, of_run)
     for name in ("report.html", "report.md", "model/README.md"):
         before, after = ((folder / name).read_text(encoding="utf-8") for folder in (paths.report, copy.report))
         assert "A rough interval" not in before, name
