@@ -1,5 +1,6 @@
 """A saved classifier of two small layers, as the report stage leaves one, and a browser without a window."""
 
+import gc
 import json
 import os
 import shutil
@@ -15,7 +16,17 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")  # float32 on every p
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: what tests start inherits it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+gc.disable()  # until the tests are collected, which imports every package
+
 WORDS = ["good", "bad", "crash", "love", "money", "slow"]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported: it would go over a million objects again and again."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 def fuzz_examples(count: int) -> int:
