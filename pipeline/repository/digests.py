@@ -22,10 +22,15 @@ class Digest:
 Digests = Mapping[str, Digest]  # path -> digest
 
 
+def content_md5(content: bytes) -> str:
+    """The MD5 of a file's content."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
 def folder_digest(files: Digests) -> Digest:
     """The digest that DVC gives to a folder with these files (paths relative to the folder)."""
     entries = [{"md5": files[path].md5, "relpath": path} for path in sorted(files)]
-    return Digest(hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir")
+    return Digest(content_md5(json.dumps(entries, sort_keys=True).encode()) + ".dir")
 
 
 def files_under(files: Digests, folder: str) -> dict[str, Digest]:

@@ -2,55 +2,34 @@
 
 import contextlib
 import functools
-import hashlib
-import io
+import logging
+import os
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dvc.fs import GitFileSystem
 from dvc.ignore import DvcIgnoreFilter
 from dvc.repo import Repo
-from dvc.scm import RevError
 from dvc_data.hashfile.build import build
+from pygit2 import GitError
 from scmrepo.exceptions import SCMError
 
 from pipeline.repository import git
-from pipeline.repository.digests import Digest, Digests, folder_digest
+from pipeline.repository.commit_files import CommitFiles, Node
+from pipeline.repository.digests import Digest, Digests, content_md5, folder_digest
+from pipeline.repository.line_endings import checkouts, with_crlf
+from pipeline.repository.overlay import Overlay
 from pipeline.repository.revisions import resolve_revision, unknown_revision
 from pipeline.repository.storage.objects import tree_files
 from stages.errors import PipelineError
 
 MAX_BYTES = 20_000_000  # of a text; dvc.lock has about 1,000 for each stage
-SEARCHED_COMMITS = 10  # of those that changed a folder, when its former files are looked for
-SEARCHED_VERSIONS = 100  # of a file, when its former content is looked for
+SEARCHED = 100  # of the commits that changed a file or a folder, when its former content is looked for
 
-
-class _Overlay:
-    """A file system in which some files have other content: a plan with `-S` writes nothing."""
-
-    def __init__(self, fs: Any, texts: Mapping[str, str]) -> None:
-        self._fs = fs
-        self._texts = texts
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._fs, name)
-
-    def exists(self, path: str) -> bool:
-        return self._fs.abspath(path) in self._texts or bool(self._fs.exists(path))
-
-    def isdir(self, path: str) -> bool:
-        return self._fs.abspath(path) not in self._texts and bool(self._fs.isdir(path))
-
-    def isfile(self, path: str) -> bool:
-        return self._fs.abspath(path) in self._texts or bool(self._fs.isfile(path))
-
-    def open(self, path: str, mode: str = "r", **kwargs: Any) -> Any:
-        text = self._texts.get(self._fs.abspath(path))
-        if text is None:
-            return self._fs.open(path, mode, **kwargs)
-        return io.BytesIO(text.encode()) if "b" in mode else io.StringIO(text)
+log = logging.getLogger(__name__)
 
 
 class FileTree:
@@ -69,20 +48,28 @@ class FileTree:
     """
 
     def __init__(
-        self, repo: Repo, *, rev: str | None = None, overlay: Mapping[str, str] | None = None, name: str | None = None
+        self,
+        repo: Repo,
+        *,
+        rev: str | git.Commit | None = None,
+        overlay: Mapping[str, str] | None = None,
+        name: str | None = None,
     ) -> None:
         self._repo = repo
-        self.rev = None if rev is None else resolve_revision(Path(repo.root_dir), rev)
+        known = rev.sha if isinstance(rev, git.Commit) else None
+        self.rev = known if known or rev is None else resolve_revision(Path(repo.root_dir), str(rev))
         self.config = repo.config
-        self.name = name or rev or "the workspace"
+        self.name = name or known or str(rev or "the workspace")
         base: Any = repo.fs
         self._root = repo.root_dir
+        self._commit: CommitFiles | None = None
         if self.rev:
-            base, self._root = self._open_revision(self.rev)
+            self._commit, self._root = self._open_revision(self.rev)
+            base = GitFileSystem(trie=self._commit)
         self._base = base
         self._ignore = DvcIgnoreFilter(base, self._root) if self.rev else repo.dvcignore
         texts = {base.abspath(self.path(name)): text for name, text in (overlay or {}).items()}
-        self.fs: Any = _Overlay(base, texts) if texts else base
+        self.fs: Any = Overlay(base, texts) if texts else base
 
     def path(self, name: str) -> str:
         """The path of a project file in this file system; `./a` and `b/../a` are `a`."""
@@ -133,9 +120,12 @@ class FileTree:
         return content
 
     def former_content(self, name: str, md5: str) -> bytes | None:
-        """The content that a file had when its MD5 was this, from the last commits that changed it; None if in none."""
-        contents = git.former_contents(Path(self._repo.root_dir), self.rev or "HEAD", name, most=SEARCHED_VERSIONS)
-        return next((text for text in contents if hashlib.md5(text, usedforsecurity=False).hexdigest() == md5), None)
+        """The content that a file had when its MD5 was this, from the last commits that changed it; None if in none.
+
+        A content counts with the line endings that git stores and with CRLF.
+        """
+        contents = git.former_contents(Path(self._repo.root_dir), self._start, *self._places(name), most=SEARCHED)
+        return next((text for text in contents if md5 in (content_md5(text), content_md5(with_crlf(text)))), None)
 
     @functools.cache  # noqa: B019
     def names(self, pattern: str) -> tuple[str, ...]:
@@ -146,14 +136,29 @@ class FileTree:
         """Whether there is a file of this name."""
         return bool(self.fs.isfile(self.path(name)))
 
-    def digest(self, name: str) -> tuple[Digest | None, Digests | None]:
-        """The digest of what is at `name`, and its files if it is a folder."""
+    def digest(self, name: str, *, recorded: Collection[str] = ()) -> tuple[Digest | None, Digests | None]:
+        """The digest of what is at `name`, and its files if it is a folder.
+
+        What the revision has and this clone can't tell has the digest of nothing else, and a warning says why.
+
+        Args:
+            name: The path.
+            recorded: MD5s of files and folders that stages have read. Where one of them is that of a revision's text
+                with CRLF, this is the digest: which line endings the machine had that ran is not in git.
+        """
         path = self.path(name)
-        if self.rev:
-            if self._base.isdir(path):
+        if self._commit:
+            node = self._commit.find(_key(path))
+            if node is None:
+                return None, None
+            if node.kind == "folder":
                 files = self.files(name)
-                return (folder_digest(files), files) if files else (None, None)
-            return (self._hash(path), None) if self._base.exists(path) else (None, None)
+                found = next((form for form in self._forms(name) if folder_digest(form).md5 in recorded), files)
+                return (folder_digest(found), found) if files else (None, None)
+            digest = self._hash(node, name)
+            if digest.md5 not in recorded and (crlf := node.md5(crlf=True)) in recorded:
+                digest = replace(digest, md5=crlf)
+            return digest, None
         try:
             _, meta, built = build(self._repo.cache.local, path, self._base, "md5", ignore=self._ignore, dry_run=True)
         except FileNotFoundError:
@@ -165,33 +170,75 @@ class FileTree:
         """The files in a folder by path relative to it; empty if there is no such folder."""
         if not self.rev:
             return self.digest(folder)[1] or {}
-        root = self.path(folder)
-        return {
-            str(self._base.relpath(path, root)): self._hash(path)
-            for path in (self._base.find(root) if self._base.exists(root) else ())
-            if not self._ignore.is_ignored_file(path)
-        }
+        return {name: self._hash(node, f"{folder}/{name}") for name, node in self._nodes(folder).items()}
 
+    @functools.cache  # noqa: B019
     def former_files(self, digest: Digest, folder: str) -> Digests | None:
-        """The files of `folder` in the newest of its last commits in which it had this digest; None if in none."""
-        return next((files for files in self._history(folder) if files and folder_digest(files) == digest), None)
+        """The files of `folder` in the newest of its last commits in which it had this digest; None if in none.
 
-    def _history(self, folder: str) -> Iterator[Digests]:
+        Of a revision, they have the line endings that git stores, as `files` has them.
+        """
+        for tree in self._history(folder):
+            for form in tree._forms(folder):
+                if form and folder_digest(form) == digest:
+                    return tree.files(folder) if self.rev else form
+        return None
+
+    def _history(self, folder: str) -> Iterator["FileTree"]:
+        """The revision itself, and the last commits that changed a folder, newest first."""
+        if self.rev:
+            yield self
         with contextlib.suppress(PipelineError):  # not a git repository, or without commits
-            for commit in git.commits(Path(self._repo.root_dir), "HEAD", folder, most=SEARCHED_COMMITS):
-                yield FileTree(self._repo, rev=commit.sha).files(folder)
+            for commit in git.commits(
+                Path(self._repo.root_dir), self._start, *self._places(folder), most=SEARCHED, full_history=True
+            ):
+                yield FileTree(self._repo, rev=commit)
 
-    def _open_revision(self, commit: str) -> tuple[Any, str]:
-        try:
-            fs = GitFileSystem(scm=self._repo.scm, rev=commit)
-            fs.exists("/")  # DVC resolves the revision at the first use
-            inside = Path(self._repo.root_dir).relative_to(self._repo.scm.root_dir).as_posix()
-        except (RevError, SCMError) as error:
-            raise unknown_revision(self.name) from error
-        return fs, fs.join("/", inside) if inside != "." else "/"
+    @property
+    def _start(self) -> str:
+        """Where git's history is searched from."""
+        return self.rev or "HEAD"
+
+    def _places(self, name: str) -> list[str]:
+        """A path, and where it is once its links are followed, if that is in the repository; for git."""
+        if self._commit:
+            node = self._commit.find(_key(self.path(name)))
+            place = posixpath.join("/", *node.place) if node and node.place else self.path(name)
+        else:
+            place = os.path.realpath(self.path(name))
+        inside = posixpath.relpath(place, os.path.realpath(self._root) if self.rev is None else self._root)
+        return list(dict.fromkeys([posixpath.normpath(name), *([] if inside.startswith("../") else [inside])]))
+
+    def _forms(self, folder: str) -> Iterator[Digests]:
+        """The files of a revision's folder, with every combination of line endings."""
+        nodes = self._nodes(folder)
+        return checkouts(self.files(folder), lambda name: nodes[name].md5(crlf=True))
 
     @functools.cache  # noqa: B019  (a FileTree lives for one plan)
-    def _hash(self, path: str) -> Digest:
-        with self._base.open(path, "rb") as file:
-            md5 = hashlib.file_digest(file, "md5").hexdigest()
-        return Digest(md5, executable=bool(self._base.info(path).get("mode", 0) & 0o100))
+    def _nodes(self, folder: str) -> dict[str, Node]:
+        path = self.path(folder)
+        files = self._commit.walk(_key(path)) if self._commit else ()
+        found = {"/".join(key): node for key, node in files}
+        return {name: node for name, node in found.items() if not self._ignore.is_ignored_file(f"{path}/{name}")}
+
+    def _open_revision(self, commit: str) -> tuple[CommitFiles, str]:
+        try:
+            files = CommitFiles(self._repo.scm, commit)
+        except (SCMError, GitError, KeyError) as error:
+            raise unknown_revision(self.name) from error
+        inside = Path(self._repo.root_dir).relative_to(self._repo.scm.root_dir).as_posix()
+        return files, posixpath.join("/", inside) if inside != "." else "/"
+
+    def _hash(self, node: Node, name: str) -> Digest:
+        """The digest of a revision's file."""
+        if node.problem:
+            self._warn(name, node.problem)
+        return Digest(node.md5(), executable=node.executable)
+
+    @functools.cache  # noqa: B019
+    def _warn(self, name: str, problem: str) -> None:
+        log.warning("%s of %s can't be read and counts as changed: %s", name, self.name, problem)
+
+
+def _key(path: str) -> tuple[str, ...]:
+    return tuple(part for part in posixpath.normpath(path).split("/") if part)

@@ -114,9 +114,18 @@ def check_repository(repository: str) -> None:
         raise PipelineError(f"{repository!r} is not the URL or path of a git repository.")
 
 
-def commits(root: Path, commit: str, *paths: str, most: int) -> list[Commit]:
-    """The last commits up to `commit` that changed one of `paths`, newest first."""
-    text = run(root, "log", "-z", f"--max-count={most}", "--format=%H%x09%cs%x09%s", commit, "--", *paths)
+def commits(root: Path, commit: str, *paths: str, most: int, full_history: bool = False) -> list[Commit]:
+    """The last commits up to `commit` that changed one of `paths`, newest first.
+
+    Args:
+        root: The folder to run in.
+        commit: Where the history starts.
+        paths: Relative to `root`.
+        most: How many commits.
+        full_history: Also those of merged branches whose changes a merge undid.
+    """
+    options = ["--full-history"] if full_history else []
+    text = run(root, "log", "-z", f"--max-count={most}", *options, "--format=%H%x09%cs%x09%s", commit, "--", *paths)
     return [Commit(*line.split("\t", 2)) for line in text.split("\0") if line]
 
 
@@ -143,14 +152,14 @@ def files(root: Path, rev: str | None, pattern: str) -> list[str]:
     return fnmatch.filter(names, pattern)
 
 
-def former_contents(root: Path, commit: str, path: str, *, most: int) -> Iterator[bytes]:
-    """The contents that a file had in the last `most` commits up to `commit` that changed it, newest first.
+def former_contents(root: Path, commit: str, *paths: str, most: int) -> Iterator[bytes]:
+    """The contents that files had in the last `most` commits up to `commit` that changed one, newest first.
 
     None outside a git repository, and none of those that a shallow clone lacks.
     """
     log = call(
         root, "log", "-m", "--full-history", f"--max-count={most}", "--raw", "--no-abbrev", "--no-renames", "--format=",
-        "--end-of-options", commit, "--", f"./{path}",
+        "--end-of-options", commit, "--", *(f"./{path}" for path in paths),
     )  # fmt: skip
     blobs = dict.fromkeys(line.split()[3] for line in log.stdout.split("\n") if line.startswith(":"))
     for blob in blobs:

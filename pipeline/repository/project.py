@@ -67,6 +67,7 @@ class Project:
         self._outs = {out for stage in self.graph.stages for out in stage.outs}
         self._comments = CommentChanges(self._tree, self._outs)
         self._lock = self._read_lock()
+        self._listings: dict[Digest, Digests] = {}  # the files of the folders that have been digested
         self._durations, self._runs = read_durations(root), read_runs(root)
 
     def close(self) -> None:
@@ -103,12 +104,13 @@ class Project:
         """See `Snapshot.digest`."""
         if path in self._outs:
             return self._workspace.digest(path)[0]
-        digest, files = self._tree.digest(path)
+        digest, files = self._tree.digest(path, recorded=self._read_before)
         if files and (kept := self._without_leftovers(path, files)) != files:
             digest, files = (folder_digest(kept), kept) if kept else (None, None)
         sources = find_sources(self._tree, path, files)
         digest, files = with_sources(path, digest, files, sources, self._source_files)
         if digest and files is not None:
+            self._listings[digest] = files
             self.store.note_folder(digest, files)
         return digest
 
@@ -137,6 +139,9 @@ class Project:
 
     def folder_files(self, folder: Digest, path: str) -> Digests | None:
         """See `Snapshot.folder_files`."""
+        if self._tree.rev and path not in self._outs:  # notes of other plans must not change what is said of a commit
+            known = self._listings.get(folder) if self.digest(path) == folder else None
+            return known or self._tree.former_files(folder, path) or self.store.folder_files(folder, noted=False)
         return self.store.folder_files(folder) or self._tree.former_files(folder, path)
 
     def content(self, folder: Digest, name: str) -> bytes | None:

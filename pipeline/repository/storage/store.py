@@ -84,10 +84,15 @@ class Store:
         """Whether the local cache has all of these outputs, undamaged as far as DVC checks."""
         return all(self._cached(digest.md5) for digest in outs.values())
 
-    def folder_files(self, folder: Digest) -> Digests | None:
-        """The files of a folder, if the cache, the remote, or the notes of an earlier plan have them; else None."""
-        noted = read_memory(self._folders / f"{folder.md5}.json")
-        return {name: Digest(str(md5)) for name, md5 in noted.items()} or self._files_of(folder.md5)
+    def folder_files(self, folder: Digest, *, noted: bool = True) -> Digests | None:
+        """The files of a folder, if the cache, the remote, or the notes of an earlier plan have them; else None.
+
+        Args:
+            folder: The folder.
+            noted: Read those notes.
+        """
+        notes = read_memory(self._folders / f"{folder.md5}.json") if noted else {}
+        return {name: Digest(str(md5)) for name, md5 in notes.items()} or self._files_of(folder.md5)
 
     def note_folder(self, folder: Digest, files: Digests) -> None:
         """Note the files of a source folder, so that a later plan can name the file that changed."""
