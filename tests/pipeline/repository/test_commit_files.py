@@ -1,5 +1,6 @@
 """What a commit holds is what DVC reads from a checkout of it, whatever is checked out and configured here."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -206,8 +207,6 @@ def test_line_endings_that_git_stores_are_a_change(project: Path) -> None:
 
 
 def test_a_file_of_git_lfs_is_the_file_that_its_pointer_stands_for(project: Path) -> None:
-    import hashlib
-
     sha = hashlib.sha256((project / "pins.txt").read_bytes()).hexdigest()
     stored = project / ".git/lfs/objects" / sha[:2] / sha[2:4] / sha
     stored.parent.mkdir(parents=True)
@@ -257,3 +256,17 @@ def test_notes_of_an_earlier_plan_change_nothing(commented: Path) -> None:
     before = stale(root, squashed)
     shutil.rmtree(root / ".retune")
     assert before == stale(root, squashed) == ["cut"]
+
+
+def test_accepted_comments_survive_a_squash_merge(commented: Path, tmp_path: Path) -> None:
+    """As docs/pull-requests.md has it, also in a clone that lacks the branch."""
+    root = commented
+    toy.git(root, "checkout", "-q", "work")
+    done = toy.retune(root, "accept")
+    assert done.returncode == 0, done.stderr
+    commit(root, "Accept comments")
+    toy.git(root, "checkout", "-q", "main")
+    toy.git(root, "merge", "-q", "--squash", "work")
+    commit(root, "Squashed")
+    toy.git(tmp_path, "clone", "-q", "--no-local", "--single-branch", "-b", "main", str(root), "clone")
+    assert stale(tmp_path / "clone", "HEAD") == []
