@@ -104,6 +104,8 @@ class CommitFiles:
                 return _dead_link(last)
             elif name not in ("", "."):
                 entry = node.object[name] if node.kind == "folder" and name in node.object else None
+                if node.kind == "unknown":
+                    return node
                 if entry is None:
                     return _dead_link(last) if links else None
                 if not stat.S_ISLNK(entry.filemode):

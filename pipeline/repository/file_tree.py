@@ -58,6 +58,7 @@ class FileTree:
         self._repo = repo
         known = rev.sha if isinstance(rev, git.Commit) else None
         self.rev = known if known or rev is None else resolve_revision(Path(repo.root_dir), str(rev))
+        self._former = known is not None  # a commit that is only searched: what it lacks matters to nobody
         self.config = repo.config
         self.name = name or known or str(rev or "the workspace")
         base: Any = repo.fs
@@ -231,7 +232,7 @@ class FileTree:
 
     def _hash(self, node: Node, name: str) -> Digest:
         """The digest of a revision's file."""
-        if node.problem:
+        if node.problem and not self._former:
             self._warn(name, node.problem)
         return Digest(node.md5(), executable=node.executable)
 

@@ -85,6 +85,15 @@ def test_a_link_to_what_the_commit_does_not_have_counts_as_changed(
     ]
 
 
+def test_a_dead_link_is_said_once_however_many_commits_have_it(project: Path, caplog: pytest.LogCaptureFixture) -> None:
+    link(project, "code/dead.py", "nowhere")
+    for number in range(3):
+        toy.edit(project, "code/one.py", "1", f"1{number}")
+        commit(project)
+    assert stale(project, "HEAD") == ["cut"]
+    assert [record.message.partition(" can't")[0] for record in caplog.records] == ["code/dead.py of HEAD"]
+
+
 @pytest.fixture
 def with_submodule(project: Path) -> Path:
     """The toy project, whose folder `input` is a submodule with the same file."""
