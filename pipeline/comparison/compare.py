@@ -113,7 +113,7 @@ def _pair_splits(base: Revision, head: Revision) -> tuple[dict[str, PairedRows],
     try:
         pairs = {split: pair_split(base, head, split) for split in SPLITS}
     except UnavailableError as error:
-        return {}, f"Only the intervals of both sides are compared, which is less precise than paired rows: {error}."
+        return {}, f"Only the intervals of both sides are compared, which is less precise than paired rows: {error}"
     if pairs["test"] is None:
         return {}, (
             "The two sides have no test row in common: only the intervals of both sides are compared, "

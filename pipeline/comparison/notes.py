@@ -35,6 +35,7 @@ def write_notes(
         looks: Comparisons on these test rows before this one; None where they do not count.
     """
     notes = [describe_staleness(side) for side in (base, head)]
+    notes += [_about_replaced(side) for side in (base, head)]
     for side in (base, head):
         sentences = describe_collapse(side.report, weighted=weighs_classes(side.params_of_results))
         notes += [f"{side.name}: {sentence}" for sentence in sentences if sentence]
@@ -161,14 +162,22 @@ def _about_looks(looks: Looks, rows: int) -> list[str]:
     return notes
 
 
-def _headline_alone(side: Revision) -> str:
-    if side.complete:
+def _about_replaced(side: Revision) -> str:
+    """Where files of the workspace are not those of dvc.lock, as after `git checkout` without `dvc checkout`."""
+    if not side.replaced:
         return ""
-    how = "dvc checkout, dvc pull" if side.rev is None else "dvc fetch --all-commits"
+    first, more = next(iter(side.replaced)), len(side.replaced) - 1
+    how = "dvc checkout" if side.project.cached(side.replaced) else "dvc pull"
     return (
-        f"Of {side.name}, the headline metrics alone are known: its metrics.json is neither in DVC's cache nor in a "
-        f"remote. To fetch it: {how}"
+        f"The workspace's {first}{f' and {more} more files are' if more else ' is'} not what its dvc.lock records: "
+        f"what dvc.lock records is compared. To have it in the workspace: {how}"
     )
+
+
+def _headline_alone(side: Revision) -> str:
+    if not side.why_incomplete:
+        return ""
+    return f"Of {side.name}, the headline metrics alone are known: {side.why_incomplete}"
 
 
 def _only(side: Revision, other_side: Revision) -> str:

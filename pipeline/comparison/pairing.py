@@ -11,7 +11,7 @@ def pair_split(base: Revision, head: Revision, split: str) -> PairedRows | None:
 
     Raises:
         PipelineError: The kinds of labels or the label sets differ, so the two solve different tasks.
-        UnavailableError: Predictions or label names are neither in the cache nor in a remote.
+        UnavailableError: Predictions or label names are not available as dvc.lock records them.
     """
     before, after = base.target, head.target
     names = [COMPARED[side.target.kind].NAME for side in (base, head)]

@@ -12,8 +12,9 @@ from pipeline.comparison.revision_files import FILES, RevisionFiles
 from pipeline.comparison.seed_predictions import SeedPredictions, merge_seeds
 from pipeline.planning.staleness import Inputs, stale_stages
 from pipeline.repository import git
-from pipeline.repository.results import IN_GIT, belongs, damage_of, parse_report
-from stages.errors import PipelineError
+from pipeline.repository.digests import Digest
+from pipeline.repository.results import IN_GIT, damage_of, parse_report
+from stages.errors import PipelineError, UnavailableError
 from stages.metrics.names import SPLITS
 from stages.metrics.summary import MetricSummary, parse_summaries, read_number
 from stages.params import parse_mapping
@@ -65,13 +66,38 @@ class Revision(RevisionFiles):
     @cached_property
     def report(self) -> dict[str, Any]:
         """The content of metrics.json, or of headline.json where that is not available; raises as `headline`."""
-        headline, report = self.headline, self.json(FILES.all_metrics)
-        return report if report and belongs(report, headline) else headline
+        headline = self.headline
+        return self._all_metrics or headline
 
-    @property
-    def complete(self) -> bool:
-        """Whether every metric is available, not only the headline."""
-        return self.report is not self.headline
+    @cached_property
+    def _all_metrics(self) -> dict[str, Any] | None:
+        return self.json(FILES.all_metrics)
+
+    @cached_property
+    def why_incomplete(self) -> str:
+        """Why the headline metrics alone are known; empty where every metric is."""
+        if self._all_metrics is not None:
+            return ""
+        try:
+            self.fetch(FILES.all_metrics)
+        except UnavailableError as error:
+            return str(error)
+        return ""
+
+    @cached_property
+    def replaced(self) -> dict[str, Digest]:
+        """The result files in the workspace that are not those of dvc.lock, with the digests of those that are read."""
+        per_seed = [path(seed).as_posix() for seed in self.seeds for path in (FILES.predictions, FILES.metrics)]
+        names = [path.as_posix() for path in (FILES.all_metrics, FILES.labels, FILES.rows)] + per_seed
+        there = [name for name in names if self.rev is None and (self.root / name).is_file()]
+        recorded = {name: self.recorded(name) for name in there if not self.is_recorded(name)}
+        return {name: digest for name, digest in recorded.items() if digest and self._has(Path(name))}
+
+    def _has(self, path: Path) -> bool:
+        try:
+            return bool(self.fetch(path))
+        except UnavailableError:
+            return False
 
     @cached_property
     def metrics(self) -> dict[str, MetricSummary]:
@@ -137,7 +163,7 @@ class Revision(RevisionFiles):
         """What the labels are.
 
         Raises:
-            UnavailableError: labels.json is neither in the cache nor in a remote.
+            UnavailableError: labels.json is not available as dvc.lock records it.
             PipelineError: It is damaged, or of a kind that is not compared.
         """
         return read_target(self.fetch(FILES.labels), name=self.called(FILES.labels))
@@ -147,7 +173,7 @@ class Revision(RevisionFiles):
         """The predictions of all seeds, by split.
 
         Raises:
-            UnavailableError: The predictions of a seed are neither in the cache nor in a remote.
+            UnavailableError: The predictions of a seed are not available as dvc.lock records them.
             PipelineError: They are damaged, or the seeds were evaluated on different rows.
         """
         seeds = {seed: self._read_seed(FILES.predictions(seed)) for seed in self.seeds}
@@ -174,7 +200,7 @@ class Revision(RevisionFiles):
         """The data set, rows.parquet.
 
         Raises:
-            UnavailableError: It is neither in the cache nor in a remote.
+            UnavailableError: It is not available as dvc.lock records it.
             PipelineError: It is damaged.
         """
         return read_rows(self.fetch(FILES.rows), name=self.called(FILES.rows))

@@ -4,6 +4,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from pipeline.repository.digests import Digest, with_parents
 from pipeline.repository.lock import parse_lock
 from pipeline.repository.project import Project
 from pipeline.repository.results import damage_of, parse_report
@@ -73,12 +74,13 @@ class RevisionFiles:
         return next((part.get("md5") for part in parts if part["path"] == path), None)
 
     def json(self, path: Path) -> dict[str, Any] | None:
-        """The content of a JSON file in git, in the workspace or among the outputs; None if it is not available.
+        """The content of a JSON file of results that dvc.lock records; None if it is not available.
 
         Raises:
             PipelineError: It is damaged.
         """
-        text = self.text(path.as_posix())
+        name = path.as_posix()
+        text = self.text(name) if self.is_recorded(name) else None
         try:
             text = self.fetch(path).read_text(encoding="utf-8", errors="replace") if text is None else text
         except UnavailableError:
@@ -95,27 +97,74 @@ class RevisionFiles:
         return self.json(FILES.timing(stage)) or self.json(Path(former)) or {}
 
     def fetch(self, path: Path) -> Path:
-        """Return where a file of an output is: in the workspace, in the cache, or downloaded to `scratch`.
+        """Return where a file of an output, as dvc.lock records it, is: in the workspace, the cache or `scratch`.
 
         Raises:
-            UnavailableError: It is neither there nor in the DVC remote.
+            UnavailableError: It is neither there nor in the DVC remote, or dvc.lock does not record it.
         """
         name = path.as_posix()
-        if self.rev is None and (self.root / path).is_file():
+        if self.rev is None and self.is_recorded(name):
             return self.root / path
-        for stage in self.lock:
-            entry = self.project.locked(stage)
-            for out, item in (entry.outs if entry else {}).items():
-                if name == out or name.startswith(f"{out}/"):
-                    files = {out: item} if name == out else self.project.store.folder_files(item) or {}
-                    file = files.get(out) or files.get(name.removeprefix(f"{out}/"))
-                    fetched = self.project.store.fetch(file, self._scratch) if file else None
-                    if fetched:
-                        return fetched
-        raise UnavailableError(
-            f"{name} of {self.name} is neither in DVC's cache nor in a remote "
-            f"({'was dvc push forgotten?' if self.project.store.has_remote else 'no remote is configured'})"
-        )
+        recorded = self.recorded(name)
+        fetched = self.project.store.fetch(recorded, self._scratch) if recorded else None
+        if fetched:
+            return fetched
+        raise UnavailableError(self._why_unavailable(name))
+
+    def recorded(self, name: str) -> Digest | None:
+        """The digest of a file of an output by dvc.lock; None where that, or the list of its folder, has none."""
+        out = self._out_of(name)
+        if out is None or out == name:
+            return self._outs.get(name)
+        return (self.project.store.folder_files(self._outs[out]) or {}).get(name.removeprefix(f"{out}/"))
+
+    def is_recorded(self, name: str) -> bool:
+        """Whether the file that git or the workspace has is the one that dvc.lock records."""
+        out = self._out_of(name)
+        if out is None or (self.rev is None and not (self.root / name).is_file()):
+            return False
+        recorded = self.recorded(name)
+        if recorded is None:  # the list of its folder may be nowhere, although the folder is as it was
+            name, recorded = out, self._outs[out]
+        digest = self.project.digest_in_place(name)
+        return digest is not None and digest.md5 == recorded.md5
+
+    @cached_property
+    def _outs(self) -> dict[str, Digest]:
+        """All outputs that dvc.lock records; those of stages that are gone, such as of a former seed, come second."""
+        names = [*self.project.orphans(), *(stage.name for stage in self.project.graph.stages)]
+        entries = (self.project.locked(name) for name in names)
+        return {out: digest for entry in entries if entry for out, digest in entry.outs.items()}
+
+    def _out_of(self, name: str) -> str | None:
+        """The output that is, or holds, a file."""
+        return next((path for path in with_parents(name) if path in self._outs), None)
+
+    def _why_unavailable(self, name: str) -> str:
+        """Why a file of results can't be read, and what to do."""
+        out, store = self._out_of(name), self.project.store
+        files = store.folder_files(self._outs[out]) if out and out != name else None
+        if out is None or (files is not None and self.recorded(name) is None):
+            return f"dvc.lock of {self.name} does not record {name}. Write it: {self._run}"
+        name = name if self.recorded(name) else out
+        if self.rev is not None:
+            state = f"{name} of {self.name} is"
+        elif (self.root / name).exists():
+            state = f"{name} in the workspace is not the one that dvc.lock records, which is"
+        else:
+            state = f"{name} is not in the workspace, and it is"
+        if store.is_unreachable:
+            return f"{state} not in DVC's cache, and the remote can't be reached. Find out why: dvc pull"
+        if store.has_remote:
+            return (
+                f"{state} neither in DVC's cache nor in the remote. Run dvc push on the machine that has it, or write "
+                f"it again: {self._run}"
+            )
+        return f"{state} not in DVC's cache, and no remote is configured. Write it again: {self._run}"
+
+    @property
+    def _run(self) -> str:
+        return "retune run" if self.rev is None else f"git checkout {self.name}, retune run"
 
     def called(self, path: Path) -> str:
         """What messages call a file."""

@@ -114,6 +114,15 @@ class Project:
             self.store.note_folder(digest, files)
         return digest
 
+    @functools.cache  # noqa: B019
+    def digest_in_place(self, path: str) -> Digest | None:
+        """The digest of what the workspace has at `path`, or git in a revision, where it has no cached outputs."""
+        return self._tree.digest(path)[0]
+
+    def former_content(self, path: str, md5: str) -> bytes | None:
+        """The content that a file in git had when its MD5 was this, from the last commits that changed it, or None."""
+        return self._tree.former_content(path, md5)
+
     def sources(self, stage: Stage) -> dict[Source, SourceState]:
         """The data tracked by `dvc add` that a stage reads, and whether it is in its place.
 

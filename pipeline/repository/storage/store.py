@@ -42,6 +42,9 @@ class Store:
         repo: The DVC repository.
         root: The project's folder.
         unusable: Objects of the remote that count as missing, because they were found damaged.
+
+    Attributes:
+        is_unreachable: Whether the remote was asked, and could not be reached.
     """
 
     def __init__(self, repo: Repo, root: Path, *, unusable: Collection[str] = ()) -> None:
@@ -50,6 +53,7 @@ class Store:
         self._runs = RunCache(repo.cache.legacy)
         self._repo = repo
         self._folders = root / FOLDERS
+        self.is_unreachable = False
 
     def find_result(
         self, stage: Stage, entry: LockEntry | None, deps: Digests, params: ParamValues, *, intact: bool
@@ -127,7 +131,7 @@ class Store:
         try:
             return open_remote(self._repo)
         except (DvcException, UnavailableError) as error:
-            _warn_unreachable(error)
+            self._warn_unreachable(error)
             return None
 
     def _ask_remote(self, question: Callable[[RemoteStores], Answer]) -> Answer | None:
@@ -137,7 +141,7 @@ class Store:
         try:
             return question(self._remote)
         except (OSError, DvcException) as error:
-            _warn_unreachable(error)
+            self._warn_unreachable(error)
             return None
 
     @functools.cache  # noqa: B019
@@ -200,6 +204,6 @@ class Store:
             return False
         return bool(store.exists(file.md5))
 
-
-def _warn_unreachable(error: Exception) -> None:
-    log.warning("The DVC remote can't be reached (%s): using the local cache alone.", error)
+    def _warn_unreachable(self, error: Exception) -> None:
+        self.is_unreachable = True
+        log.warning("The DVC remote can't be reached (%s): using the local cache alone.", error)

@@ -17,7 +17,7 @@ from stages.paths import Paths
 from tests.pipeline import outcomes
 from tests.pipeline.commands import in_process
 from tests.pipeline.comparison.commands import commit_results, write_times
-from tests.pipeline.toy import add_remote, git
+from tests.pipeline.toy import add_remote, dvc, git
 
 HOSTILE = "<script>alert(1)</script> | `x` @someone #1 ![i](https://example.com/i.png) </details> \u202e\n\n# Big"
 
@@ -294,6 +294,7 @@ def test_predictions_of_an_older_version_give_no_slices_by_length(project: Path,
         table = pq.read_table(path).drop_columns("tokens")
         path.unlink()  # it may be a link into DVC's cache
         pq.write_table(table, path)
+    dvc(root, "commit", "-q", "--force")
     comparison = compare(root, "base")
     assert any("workspace was evaluated by an older version" in note for note in comparison.notes)
     assert comparison.flips is not None

@@ -80,7 +80,7 @@ def test_git_has_the_headline_alone(project: Path) -> None:
 @pytest.mark.parametrize("rev", ["old", "new", "newer", None])
 def test_every_metric_of_every_version_is_read(project: Path, rev: str | None, tmp_path: Path) -> None:
     with Revision(project, rev, tmp_path) as revision:
-        assert revision.complete
+        assert not revision.why_incomplete
         assert revision.metrics["test.log_loss"].mean == 0.4
         assert revision.evaluation(1)["test"]["accuracy"]["value"] == pytest.approx(
             revision.metrics["test.accuracy"].mean, abs=1e-4
@@ -116,7 +116,7 @@ def test_a_remote_has_what_the_cache_lacks(project: Path, tmp_path: Path) -> Non
     dvc(root, "push", "-q")
     shutil.rmtree(root / ".dvc/cache")
     with Revision(root, "newer", tmp_path) as newer, Revision(root, "new", tmp_path) as new:
-        assert (newer.complete, new.complete) == (True, False)
+        assert (bool(newer.why_incomplete), bool(new.why_incomplete)) == (False, True)
 
 
 def test_another_checkout_s_metrics_are_not_taken_for_those_of_the_workspace(project: Path, tmp_path: Path) -> None:
@@ -124,8 +124,8 @@ def test_another_checkout_s_metrics_are_not_taken_for_those_of_the_workspace(pro
     git(root, "checkout", "-q", "new")  # without `dvc checkout`: metrics.json is still that of `newer`
     assert "test.log_loss" not in read_metrics(root)
     assert read_metrics(root)["test.accuracy"].mean == 0.9
-    with Revision(root, None, tmp_path) as workspace:
-        assert not workspace.complete
+    with Revision(root, None, tmp_path) as workspace, Revision(root, "new", tmp_path) as new:
+        assert workspace.report == new.report, "the cache has those that dvc.lock records"
     dvc(root, "checkout", "-q")
     assert read_metrics(root)["test.log_loss"].mean == 0.4
 

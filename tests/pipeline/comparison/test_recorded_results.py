@@ -1,0 +1,159 @@
+"""A result is believed only if dvc.lock records it: wherever its file is, and whatever else lies in its place."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.comparison.compare import compare
+from pipeline.comparison.result import Comparison
+from pipeline.comparison.revision import Revision
+from stages.errors import UnavailableError
+from stages.paths import Paths
+from tests.pipeline import outcomes
+from tests.pipeline.comparison.commands import commit_results
+from tests.pipeline.toy import git
+
+SEEDS = (42, 43)
+DATA = outcomes.rows(150)
+WRONG = {"good": 9, "bad": 60}
+READ = ("data/evaluate", "data/report/metrics.json", "data/tokenize/labels.json", "data/download")
+
+
+def predictions(tag: str) -> dict[int, object]:
+    return {seed: outcomes.predict(DATA, wrong=WRONG[tag], seed=seed) for seed in SEEDS}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tags good and bad, each with its own results; `bad` is checked out."""
+    root = outcomes.create(tmp_path_factory.mktemp("recorded") / "project")
+    outcomes.set_params(root, seeds=list(SEEDS))
+    for tag in WRONG:
+        commit_results(root, tag, DATA, predictions(tag))
+    return root
+
+
+@pytest.fixture(scope="module")
+def stored(project: Path) -> dict[str, Path]:
+    """The project with its results in the cache, in a remote alone, and nowhere but in the workspace."""
+    places = {}
+    for place in ("cache", "remote", "nowhere"):
+        places[place] = shutil.copytree(project, project.parent / place, symlinks=True)
+        if place == "remote":
+            use_remote(places[place], str(project.parent / "storage"))
+            shutil.copytree(project / ".dvc/cache", project.parent / "storage")
+        if place != "cache":
+            shutil.rmtree(places[place] / ".dvc/cache")
+    return places
+
+
+def use_remote(root: Path, url: str) -> None:
+    """Configure a default remote where `git checkout` leaves it."""
+    (root / ".dvc/config.local").write_text(f"[core]\nremote = storage\n['remote \"storage\"']\nurl = {url}\n")
+
+
+def arrange(root: Path, files: str) -> None:
+    """Let the result files of the workspace agree with the dvc.lock of `bad`, differ from it, or be missing."""
+    for name in READ:
+        shutil.rmtree(root / name, ignore_errors=True)
+        (root / name).unlink(missing_ok=True)
+    if files != "missing":
+        outcomes.write_results(root, DATA, predictions("bad" if files == "agrees" else "good"))
+    git(root, "checkout", "-qf", "bad")
+
+
+def judge(root: Path, head: str | None, base: str = "good") -> Comparison:
+    return compare(root, base, head, fail_on="worse", require=["test.accuracy >= 0.9"], max_drop=["test.mcc=0.01"])
+
+
+def says(comparison: Comparison, words: str) -> list[str]:
+    return [note for note in comparison.notes if words in note]
+
+
+@pytest.mark.parametrize("files", ["agrees", "differs", "missing"])
+@pytest.mark.parametrize("place", ["cache", "remote", "nowhere"])
+def test_what_dvc_lock_records_decides(stored: dict[str, Path], place: str, files: str) -> None:
+    root = stored[place]
+    arrange(root, files)
+    for head in (None, "bad"):
+        comparison = judge(root, head)
+        assert not any(rule.passed or rule.open for rule in comparison.gate), "the bad model is the one that is judged"
+        assert comparison.verdict == "worse"
+        known = place != "nowhere"
+        assert (comparison.test_rows, comparison.changes.data.known) == ((150, True) if known else (None, True))
+        assert len(says(comparison, "is compared. To have it in the workspace")) == (
+            known and files == "differs" and head is None
+        )
+        how = "dvc checkout" if place == "cache" else "dvc pull"
+        assert all(note.endswith(how) for note in says(comparison, "To have it in the workspace"))
+        alone = says(comparison, "the headline metrics alone are known")
+        assert len(alone) == (0 if known else 1 if files == "agrees" and head is None else 2)
+        if not known and not (files == "agrees" and head is None):
+            assert alone[1].partition("known: ")[2] == REASONS[files if head is None else "commit"]
+
+
+NOWHERE = "not in DVC's cache, and no remote is configured. Write it again:"
+REASONS = {
+    "differs": "data/report/metrics.json in the workspace is not the one that dvc.lock records, which is "
+    f"{NOWHERE} retune run",
+    "missing": f"data/report/metrics.json is not in the workspace, and it is {NOWHERE} retune run",
+    "commit": f"data/report/metrics.json of bad is {NOWHERE} git checkout bad, retune run",
+}
+
+
+def test_a_ruined_model_does_not_pass_with_the_files_of_the_good_one(stored: dict[str, Path]) -> None:
+    for place in ("cache", "nowhere"):
+        arrange(stored[place], "differs")
+        assert (judge(stored[place], None).verdict, judge(stored[place], None).passed) == ("worse", False)
+    git(stored["cache"], "checkout", "-qf", "good")
+    outcomes.write_results(stored["cache"], DATA, predictions("bad"))
+    git(stored["cache"], "checkout", "-qf", "good")
+    assert judge(stored["cache"], None).passed
+
+
+def test_the_words_name_the_remote_only_where_it_was_asked(stored: dict[str, Path], tmp_path: Path) -> None:
+    root = shutil.copytree(stored["nowhere"], tmp_path / "project", symlinks=True)
+    for url, words in (
+        (str(tmp_path / "empty"), "neither in DVC's cache nor in the remote. Run dvc push on the machine that has it"),
+        ("ssh://host/needs-a-package", "not in DVC's cache, and the remote can't be reached. Find out why: dvc pull"),
+    ):
+        use_remote(root, url)
+        with Revision(root, "bad", tmp_path) as revision, pytest.raises(UnavailableError, match=words):
+            revision.fetch(Paths().predictions(42))
+
+
+FILES: dict[str, Callable[[Revision], object]] = {
+    "data/evaluate/42/predictions.parquet": lambda side: side.predictions,
+    "data/tokenize/labels.json": lambda side: side.target,
+    "data/download/dataset/rows.parquet": lambda side: side.rows(),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_file_is_that_of_the_lock_or_none(stored: dict[str, Path], name: str, tmp_path: Path) -> None:
+    root = shutil.copytree(stored["nowhere"], tmp_path / "project", symlinks=True)
+    arrange(root, "agrees")
+    with Revision(root, None, tmp_path) as side:
+        assert FILES[name](side) is not None
+    (root / name).write_bytes((root / name).read_bytes() + b" ")
+    whole = "data/download/dataset" if "dataset" in name else name  # whose list of files is nowhere either
+    with Revision(root, None, tmp_path) as side, pytest.raises(UnavailableError, match=f"^{whole} in the workspace is"):
+        FILES[name](side)
+    (root / "dvc.lock").unlink()
+    with Revision(root, None, tmp_path) as side, pytest.raises(UnavailableError, match=f"does not record {name}"):
+        FILES[name](side)
+
+
+def test_json_files_of_other_results_are_not_read(stored: dict[str, Path], tmp_path: Path) -> None:
+    root = shutil.copytree(stored["nowhere"], tmp_path / "project", symlinks=True)
+    arrange(root, "agrees")
+    with Revision(root, None, tmp_path) as side:
+        assert side.evaluation(42)
+        assert side.timing("split")
+    (root / "data/evaluate/42/metrics.json").write_text(json.dumps({"test": {"accuracy": {"value": 1.0}}}))
+    (root / "data/timing/split.json").write_text('{"seconds": 1}')
+    with Revision(root, None, tmp_path) as side:
+        assert (side.evaluation(42), side.timing("split")) == ({}, {})
