@@ -1,5 +1,6 @@
 """Reads one side of a comparison: the results of a git revision or of the workspace."""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from stages.params import parse_mapping
 from stages.predictions import Predictions
 from stages.targets.target import Target
 
+OUTSIDE = re.compile(r"/|\.\.(/|$)|\w+:")  # paths that lead out of the repository, and URLs
 PER_SEED = ("finetune", "evaluate")  # the stages that run once for each seed
 
 
@@ -153,10 +155,15 @@ class Revision(RevisionFiles):
         return stale_stages(self.project.graph, self.project, is_gone=self._is_gone)
 
     def _is_gone(self, path: str) -> bool:
-        """Whether nothing at a path is a change: git can't say it of data that it never had."""
-        return self.commit is None or bool(
-            git.call(self.root, "log", "-1", "--format=%H", self.commit, "--", path).stdout
-        )
+        """Whether nothing at a path is a change: git can't say it of data that it does not hold.
+
+        That git has no commit with it proves nothing: a shallow clone lacks the commits.
+        """
+        if self.commit is None:
+            return True
+        if OUTSIDE.match(path):
+            return False
+        return git.ever_had(self.root, self.commit, path) or not git.is_left_out(self.root, self.commit, path)
 
     @cached_property
     def target(self) -> Target:

@@ -4,12 +4,15 @@ import fnmatch
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.repository.digests import with_parents
 from stages.errors import PipelineError
 
+SUBMODULE = "160000 "  # how `git ls-tree` marks one
 SHA1 = re.compile(r"[0-9a-f]{40}")
 
 OPTIONS = (  # over what a user has set, so that what git prints is what is expected here
@@ -167,6 +170,32 @@ def former_contents(root: Path, commit: str, *paths: str, most: int) -> Iterator
             done = _run(root, "cat-file", "blob", blob)
             if done.returncode == 0:
                 yield done.stdout
+
+
+def ever_had(root: Path, commit: str, path: str) -> bool:
+    """Whether a path was in a commit or in one before it, as far as the clone has them."""
+    return bool(call(root, "log", "-1", "--full-history", "--format=%H", commit, "--", path).stdout)
+
+
+def is_left_out(root: Path, commit: str, path: str) -> bool:
+    """Whether git would not hold what is at a path of a commit: it is ignored, or in a submodule.
+
+    The commit's own .gitignore files decide, not those that are checked out.
+    """
+    kinds = call(root, "ls-tree", "-z", commit, "--", *with_parents(path)).stdout.split("\0")
+    if any(kind.startswith(SUBMODULE) for kind in kinds):
+        return True
+    folder, *prefix = run(root, "rev-parse", "--absolute-git-dir", "--show-prefix").split("\n")
+    path = "".join([*prefix, path])
+    with tempfile.TemporaryDirectory() as work:
+        for name in (f"{parent}/.gitignore".lstrip("/") for parent in ["", *with_parents(path)[1:]]):
+            done = call(root, "show", "--end-of-options", f"{commit}:{name}")
+            if done.returncode == 0:
+                (Path(work) / name).parent.mkdir(parents=True, exist_ok=True)
+                (Path(work) / name).write_text(done.stdout, encoding="utf-8")
+        places = {"GIT_DIR": folder, "GIT_WORK_TREE": work}
+        names = (path, f"{path}/")  # nobody knows whether it was a file or a folder
+        return bool(call(Path(work), "check-ignore", "--no-index", "--", *names, environment=places).stdout)
 
 
 def call(
