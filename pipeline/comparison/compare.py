@@ -73,6 +73,8 @@ def compare(
         verdict = overall_verdict(metrics)
         champion, what = champion_metrics(head_revision)
         outdated = "" if head_revision.stale() == base_revision.stale() else describe_staleness(head_revision)
+        outdated = outdated or head_revision.found_headline.unrecorded
+        unknown = base_revision.found_headline.unrecorded
         return Comparison(
             base=base_revision.title,
             head=head_revision.title,
@@ -86,7 +88,7 @@ def compare(
             calibration=compare_calibration(test, base_revision, head_revision) if test else {},
             costs=read_costs(base_revision, head_revision),
             model_bytes=(model_size(base_revision), model_size(head_revision)),
-            gate=check_rules(gate, verdict, metrics, champion, what=what, outdated=outdated),
+            gate=check_rules(gate, verdict, metrics, champion, what=what, outdated=outdated, unknown=unknown),
             looks=looks,
             seeds=(base_revision.seeds, head_revision.seeds),
             champions=(base_revision.champion, head_revision.champion),

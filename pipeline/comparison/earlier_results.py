@@ -13,7 +13,7 @@ from pipeline.comparison.revision_files import FILES
 from pipeline.comparison.statistics.intervals import subtract_intervals
 from pipeline.comparison.statistics.looks import fresh_rows, next_level
 from pipeline.repository import git
-from pipeline.repository.results import IN_GIT, metrics_of_commit
+from pipeline.repository.results import IN_GIT, report_of_commit
 from stages.metrics.summary import MetricSummary, parse_summaries
 
 TEST_ROWS = re.compile(  # as the stage split wrote them: a stage that is gone may have read others
@@ -94,11 +94,11 @@ def read_results(root: Path, base: Revision, head: Revision) -> list[EarlierResu
     results: list[EarlierResult] = []
     seen = [head.headline.get("test")]
     for commit in commits.splitlines()[-MOST:]:
-        report = metrics_of_commit(root, commit)
-        if report and report.get("test") not in seen:
+        found = report_of_commit(root, commit)
+        report = found.metrics
+        if report and report.get("test") not in seen and found.is_recorded:
             seen.append(report.get("test"))
-            lock = git.show(root, commit, "dvc.lock") or ""
-            match = TEST_ROWS.search(lock)
+            match = TEST_ROWS.search(found.lock)
             results.append(EarlierResult(report, match[1] if match else None))
     return [result for result in results if rows and result.test_rows == rows]
 

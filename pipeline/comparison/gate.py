@@ -100,6 +100,7 @@ def check_rules(
     *,
     what: str,
     outdated: str = "",
+    unknown: str = "",
 ) -> list[RuleResult]:
     """Check a comparison against the rules.
 
@@ -110,18 +111,21 @@ def check_rules(
         head: The metrics of head's champion by full name, not rounded.
         what: What those are metrics of: `the champion, seed 42`.
         outdated: Why the results are not head's own, which leaves every rule open; empty where they are.
+        unknown: Why base's results may not be its own, which leaves the rules about a change open; empty where they
+            are.
 
     Raises:
         PipelineError: A rule is invalid or names a metric that head lacks.
     """
-    results = []
-    if gate.fail_on == "worse":
-        results.append(_not_worse(verdict, [row for row in rows if row.name.startswith("test.")]))
-    results += [_require(rule, head, what) for rule in gate.require]
-    results += [_max_drop(name, limit, rows, head) for name, limit in (gate.max_drop or {}).items()]
-    if outdated:
-        return [RuleResult(result.rule, False, outdated, open=True) for result in results]
-    return results
+    of_test = [row for row in rows if row.name.startswith("test.")]
+    worse = [_not_worse(verdict, of_test)] if gate.fail_on == "worse" else []
+    bounds = [_require(rule, head, what) for rule in gate.require]
+    drops = [_max_drop(name, limit, rows, head) for name, limit in (gate.max_drop or {}).items()]
+    return _leave_open([*_leave_open(worse, unknown), *bounds, *_leave_open(drops, unknown)], outdated)
+
+
+def _leave_open(results: list[RuleResult], why: str) -> list[RuleResult]:
+    return [RuleResult(result.rule, False, why, open=True) for result in results] if why else results
 
 
 def _parse_drop(text: str) -> tuple[str, float]:

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.comparison.revision import Revision
 from pipeline.comparison.revision_files import WORKSPACE
 from pipeline.repository import git
-from pipeline.repository.results import HEADLINE, IN_GIT, RunResults, metrics_of_commit, read_results
+from pipeline.repository.results import HEADLINE, IN_GIT, CommitReport, RunResults, read_results, report_of_commit
 from pipeline.repository.revisions import resolve_revision
 from stages.errors import PipelineError
 from stages.metrics.names import CAN_LEAD, headline_metrics, leading_metric, metric_name
@@ -30,6 +30,7 @@ class CommitMetrics:
         metrics: The means over the seeds by full name, such as `test.mcc`.
         model: The metrics of the model that ships, by full name; empty where an older version wrote the file.
         seeds: Number of seeds; None where an older version wrote the file.
+        recorded: Whether dvc.lock records these metrics; without it, they may be of another run.
     """
 
     commit: str
@@ -38,6 +39,7 @@ class CommitMetrics:
     metrics: Mapping[str, MetricSummary]
     model: Mapping[str, MetricSummary] = field(default_factory=dict)
     seeds: int | None = None
+    recorded: bool = True
 
 
 def read_history(root: Path, rev: str | None, *, most: int, everything: bool = False) -> list[CommitMetrics]:
@@ -54,9 +56,11 @@ def read_history(root: Path, rev: str | None, *, most: int, everything: bool = F
     """
     commits = []
     for commit in git.commits(root, resolve_revision(root, "HEAD" if rev is None else rev), *IN_GIT, most=most):
-        results = RunResults.parse(metrics_of_commit(root, commit.sha))
+        report = report_of_commit(root, commit.sha)
+        results = RunResults.parse(report.metrics)
         if results.means:  # a commit may also have removed or damaged the file
-            commits.append(_of_commit(commit.sha[:9], commit.date, commit.subject, results))
+            found = _of_commit(commit.sha[:9], commit.date, commit.subject, results, recorded=report.is_recorded)
+            commits.append(found if found.recorded else _complete(root, found))
     own = RunResults.parse({})
     if rev is None:
         with contextlib.suppress(PipelineError):  # it is damaged; `retune results` says so
@@ -65,7 +69,8 @@ def read_history(root: Path, rev: str | None, *, most: int, everything: bool = F
         commits = [_complete(root, commit) for commit in commits]
     more = everything and commits and own.means.keys() - commits[0].metrics.keys()  # code that measures more
     if own.means and (more or not (commits and _agree(own.means, commits[0].metrics))):
-        commits.insert(0, _of_commit(WORKSPACE, "", "", own))
+        found = _of_commit(WORKSPACE, "", "", own, recorded=_is_recorded(root))
+        commits.insert(0, found if found.recorded else _complete(root, found))
     if not commits:
         raise PipelineError(
             f"No commit of {rev or 'HEAD'} has metrics ({HEADLINE}). Run the pipeline and commit that file: retune run"
@@ -103,8 +108,18 @@ def in_headline(metric: str) -> bool:
     return metric.removeprefix("test.") in CAN_LEAD
 
 
-def _of_commit(commit: str, date: str, subject: str, results: RunResults) -> CommitMetrics:
-    return CommitMetrics(commit, date, subject, results.means, results.model, len(results.seeds) or None)
+def _of_commit(commit: str, date: str, subject: str, results: RunResults, *, recorded: bool) -> CommitMetrics:
+    return CommitMetrics(commit, date, subject, results.means, results.model, len(results.seeds) or None, recorded)
+
+
+def _is_recorded(root: Path) -> bool:
+    """Whether the metrics of the workspace are those that its dvc.lock records."""
+    path = next((path for path in IN_GIT if (root / path).is_file()), HEADLINE)
+    try:
+        lock = (root / "dvc.lock").read_text(encoding="utf-8", errors="replace")
+        return CommitReport(path, (root / path).read_bytes(), lock).is_recorded
+    except OSError:
+        return False
 
 
 def _agree(metrics: Mapping[str, MetricSummary], headline: Mapping[str, MetricSummary]) -> bool:
@@ -115,11 +130,12 @@ def _agree(metrics: Mapping[str, MetricSummary], headline: Mapping[str, MetricSu
 
 
 def _complete(root: Path, commit: CommitMetrics) -> CommitMetrics:
-    """The commit with every metric; unchanged if they are not available."""
+    """The commit with every metric that dvc.lock records; unchanged if they are not available."""
     with (
         tempfile.TemporaryDirectory() as scratch,
         contextlib.suppress(PipelineError),
-        Revision(root, commit.commit, Path(scratch)) as revision,
+        Revision(root, None if commit.commit == WORKSPACE else commit.commit, Path(scratch)) as revision,
     ):
-        return _of_commit(commit.commit, commit.date, commit.subject, RunResults.parse(revision.report))
+        results, recorded = RunResults.parse(revision.report), not revision.found_headline.unrecorded
+        return _of_commit(commit.commit, commit.date, commit.subject, results, recorded=recorded)
     return commit

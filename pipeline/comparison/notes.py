@@ -35,7 +35,8 @@ def write_notes(
         looks: Comparisons on these test rows before this one; None where they do not count.
     """
     notes = [describe_staleness(side) for side in (base, head)]
-    notes += [_about_replaced(side) for side in (base, head)]
+    for side in (base, head):
+        notes += [side.found_headline.unrecorded, side.found_headline.note, _about_replaced(side)]
     for side in (base, head):
         sentences = describe_collapse(side.report, weighted=weighs_classes(side.params_of_results))
         notes += [f"{side.name}: {sentence}" for sentence in sentences if sentence]

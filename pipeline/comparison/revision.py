@@ -9,15 +9,15 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.comparison.result_files import read_rows, read_seed, read_target
-from pipeline.comparison.revision_files import FILES, RevisionFiles
+from pipeline.comparison.revision_files import FILES
+from pipeline.comparison.revision_metrics import RevisionMetrics
 from pipeline.comparison.seed_predictions import SeedPredictions, merge_seeds
 from pipeline.planning.staleness import Inputs, stale_stages
 from pipeline.repository import git
 from pipeline.repository.digests import Digest
-from pipeline.repository.results import IN_GIT, damage_of, parse_report
 from stages.errors import PipelineError, UnavailableError
 from stages.metrics.names import SPLITS
-from stages.metrics.summary import MetricSummary, parse_summaries, read_number
+from stages.metrics.summary import read_number
 from stages.params import parse_mapping
 from stages.predictions import Predictions
 from stages.targets.target import Target
@@ -26,7 +26,7 @@ OUTSIDE = re.compile(r"/|\.\.(/|$)|\w+:")  # paths that lead out of the reposito
 PER_SEED = ("finetune", "evaluate")  # the stages that run once for each seed
 
 
-class Revision(RevisionFiles):
+class Revision(RevisionMetrics):
     """The results of a git revision or of the workspace."""
 
     @cached_property
@@ -50,43 +50,6 @@ class Revision(RevisionFiles):
         return values
 
     @cached_property
-    def headline(self) -> dict[str, Any]:
-        """The content of headline.json; in a revision of an earlier version that of metrics.json, which git kept.
-
-        Raises:
-            PipelineError: The file is missing or damaged.
-        """
-        text, path = next(((text, path) for path in IN_GIT if (text := self.text(path)) is not None), (None, IN_GIT[0]))
-        if text is None:
-            hint = "Run it: retune run" if self.rev is None else "Choose a revision that has some: retune log"
-            raise PipelineError(f"{self.name} has no results ({path} is missing). {hint}")
-        report = parse_report(text)
-        if report is None:
-            raise PipelineError(damage_of(f"{path} of {self.name}", text))
-        return report
-
-    @cached_property
-    def report(self) -> dict[str, Any]:
-        """The content of metrics.json, or of headline.json where that is not available; raises as `headline`."""
-        headline = self.headline
-        return self._all_metrics or headline
-
-    @cached_property
-    def _all_metrics(self) -> dict[str, Any] | None:
-        return self.json(FILES.all_metrics)
-
-    @cached_property
-    def why_incomplete(self) -> str:
-        """Why the headline metrics alone are known; empty where every metric is."""
-        if self._all_metrics is not None:
-            return ""
-        try:
-            self.fetch(FILES.all_metrics)
-        except UnavailableError as error:
-            return str(error)
-        return ""
-
-    @cached_property
     def replaced(self) -> dict[str, Digest]:
         """The result files in the workspace that are not those of dvc.lock, with the digests of those that are read."""
         per_seed = [path(seed).as_posix() for seed in self.seeds for path in (FILES.predictions, FILES.metrics)]
@@ -100,11 +63,6 @@ class Revision(RevisionFiles):
             return bool(self.fetch(path))
         except UnavailableError:
             return False
-
-    @cached_property
-    def metrics(self) -> dict[str, MetricSummary]:
-        """Every metric by its full name, such as `test.macro_f1`; raises as `report`."""
-        return parse_summaries(self.report)
 
     @cached_property
     def seeds(self) -> list[int]:

@@ -139,7 +139,13 @@ def setting(root: Path, key: str) -> str | None:
 
 def show(root: Path, commit: str, path: str) -> str | None:
     """The text of a file (its path relative to `root`) in a commit, or None if the commit has no such file."""
-    done = call(root, "show", "--end-of-options", f"{commit}:./{path}")
+    bare = content(root, commit, path)
+    return None if bare is None else _text(bare)
+
+
+def content(root: Path, commit: str, path: str) -> bytes | None:
+    """The bytes of a file (its path relative to `root`) in a commit, or None if the commit has no such file."""
+    done = _run(root, "show", "--end-of-options", f"{commit}:./{path}")
     return done.stdout if done.returncode == 0 else None
 
 

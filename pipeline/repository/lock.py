@@ -95,6 +95,21 @@ def read_lock(root: Path) -> dict[str, RawEntry]:
         raise _damaged(NAME) from error
 
 
+def recorded_md5s(text: str, path: str) -> set[str]:
+    """The MD5s under which the text of a dvc.lock has an output; a history has too many such texts to parse them all.
+
+    None if the text is damaged.
+    """
+    written = rf"^    - path: {re.escape(path)}\s+(?:hash: md5\s+)?md5: ([0-9a-f]{{32}})$"  # as DVC writes it
+    if found := set(re.findall(written, text, re.MULTILINE)):
+        return found
+    try:
+        entries = [parse_entry(entry) for entry in parse_lock(text or None).values()]
+    except PipelineError:
+        return set()
+    return {entry.outs[path].md5 for entry in entries if path in entry.outs}
+
+
 def merge_lock(root: Path, entries: Mapping[str, RawEntry]) -> None:
     """Write these entries into a project's dvc.lock; the file stays untouched if it has them already.
 

@@ -4,14 +4,17 @@ The report writes two files. headline.json is small: git keeps it, and DVC shows
 is in DVC's cache, like the report. Commits of earlier versions have metrics.json alone, in git.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pipeline.repository import git
+from pipeline.repository.lock import recorded_md5s
 from stages.errors import ParamsError, PipelineError
 from stages.metrics.failures import describe_failures, weighs_classes
 from stages.metrics.names import SPLITS, headline_metrics, metric_name
@@ -102,13 +105,38 @@ def read_sound_metrics(root: Path) -> Metrics:
         return {}
 
 
-def metrics_of_commit(root: Path, commit: str) -> dict[str, Any]:
-    """Return what git knows of a commit's metrics: the content of headline.json; empty if it is missing or damaged."""
+def report_of_commit(root: Path, commit: str) -> "CommitReport":
+    """Return what git has of a commit's metrics."""
     for path in IN_GIT:
-        text = git.show(root, commit, path)
-        if text is not None:
-            return parse_report(text) or {}
-    return {}
+        content = git.content(root, commit, path)
+        if content is not None:
+            return CommitReport(path, content, git.show(root, commit, "dvc.lock") or "")
+    return CommitReport(HEADLINE, b"", "")
+
+
+@dataclass(frozen=True)
+class CommitReport:
+    """What git has of a commit's metrics.
+
+    Attributes:
+        path: headline.json, or metrics.json of an earlier version.
+        content: Of that file; empty if there is none.
+        lock: The text of dvc.lock.
+    """
+
+    path: str
+    content: bytes
+    lock: str
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The parsed content; empty if it is missing or damaged."""
+        return parse_report(self.content.decode(errors="replace")) or {}
+
+    @cached_property
+    def is_recorded(self) -> bool:
+        """Whether it is the file that dvc.lock records."""
+        return hashlib.md5(self.content, usedforsecurity=False).hexdigest() in recorded_md5s(self.lock, self.path)
 
 
 def parse_report(text: str) -> dict[str, Any] | None:

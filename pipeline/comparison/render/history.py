@@ -15,11 +15,13 @@ from stages.shown import shorten, visible
 SUBJECT = 30  # characters of a commit's subject that leave room for the plot
 LONG_SUBJECT = 50  # characters of a subject in Markdown
 FOR_A_FILE = 10_000  # columns
+UNRECORDED = "Its dvc.lock does not record these metrics, so they may be of another run."
 
 
 def render_terminal(commits: Sequence[CommitMetrics], names: Sequence[str]) -> Group:
     """Return a table per metric, with the intervals drawn on one scale where there is room."""
-    return Group(*(part for name in names for part in (HistoryTable(commits, name), Text())))
+    tables = (part for name in names for part in (HistoryTable(commits, name), Text()))
+    return Group(*tables, *([] if _all_recorded(commits) else [Text(f"* {UNRECORDED}")]))
 
 
 class HistoryTable:
@@ -49,12 +51,17 @@ def render_markdown(commits: Sequence[CommitMetrics], names: Sequence[str]) -> s
     rows = []
     for commit in commits:
         columns = [_cells(commit, name) for name in names]
-        first = [code(commit.commit), commit.date, columns[0][2]]
+        first = [code(commit.commit) + ("" if commit.recorded else "&#42;"), commit.date, columns[0][2]]
         rows.append(
             [*first, *(cell for cells in columns for cell in cells[3:]), code(commit.subject, limit=LONG_SUBJECT)]
         )
     charts = [_chart(commits, name) for name in names]
-    return "\n\n".join([table([*headings, "subject"], rows), *charts])
+    notes = [] if _all_recorded(commits) else [f"&#42; {UNRECORDED}"]
+    return "\n\n".join([table([*headings, "subject"], rows), *notes, *charts])
+
+
+def _all_recorded(commits: Sequence[CommitMetrics]) -> bool:
+    return all(commit.recorded for commit in commits)
 
 
 def _chart(commits: Sequence[CommitMetrics], name: str) -> str:
@@ -91,7 +98,8 @@ def _strips(commits: Sequence[CommitMetrics], name: str) -> list[str]:
 def _cells(commit: CommitMetrics, name: str) -> list[str]:
     ships = commit.model.get(name)
     seeds = "" if commit.seeds is None else str(commit.seeds)
-    return [commit.commit, commit.date, seeds, _cell(commit, name), format_value(ships.mean) if ships else ""]
+    shown = commit.commit if commit.recorded else f"{commit.commit}*"
+    return [shown, commit.date, seeds, _cell(commit, name), format_value(ships.mean) if ships else ""]
 
 
 def _line(cells: Sequence[str], table: Sequence[Sequence[str]]) -> str:

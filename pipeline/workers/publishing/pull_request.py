@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.repository.results import Metrics, format_metric, metrics_of_commit
+from pipeline.repository.results import Metrics, format_metric, report_of_commit
 from stages.metrics.summary import parse_summaries
 
 COMPARED = (0, 3, 4)  # exit codes of `retune compare` that come with a complete comparison
@@ -27,7 +27,7 @@ def compare_commits(root: Path, base: str, head: str) -> str:
         return done.stdout.strip()
     reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     log.warning("retune compare failed (%s): the message holds the metrics before and after instead.", reason)
-    before, after = (parse_summaries(metrics_of_commit(root, commit)) for commit in (base, head))
+    before, after = (parse_summaries(report_of_commit(root, commit).metrics) for commit in (base, head))
     return _metrics_before_and_after(before, after)
 
 

@@ -20,7 +20,7 @@ OTHER = {  # the corrections of another branch -> whether a commit without them 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tags: `ran`; `deleted` and `merged`, which deleted its corrections, in a branch of a merge; one for each other."""
+    """Tags: `ran`; `deleted`, which has no corrections any more; one for each of the other corrections."""
     root = outcomes.create(tmp_path_factory.mktemp("gone") / "project")
     outcomes.set_params(root, seeds=[42])
     (root / ".gitignore").write_text((root / ".gitignore").read_text() + "/data/mine/\n")

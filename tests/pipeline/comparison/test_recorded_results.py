@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.comparison.compare import compare
+from pipeline.comparison.history import read_history
 from pipeline.comparison.result import Comparison
 from pipeline.comparison.revision import Revision
+from pipeline.repository.lock import recorded_md5s
 from stages.errors import UnavailableError
 from stages.paths import Paths
 from tests.pipeline import outcomes
+from tests.pipeline.commands import in_process
 from tests.pipeline.comparison.commands import commit_results
 from tests.pipeline.toy import git
 
@@ -157,3 +160,107 @@ def test_json_files_of_other_results_are_not_read(stored: dict[str, Path], tmp_p
     (root / "data/timing/split.json").write_text('{"seconds": 1}')
     with Revision(root, None, tmp_path) as side:
         assert (side.evaluation(42), side.timing("split")) == ({}, {})
+
+
+HEADLINE = "data/report/headline.json"
+
+
+def mix(root: Path, tag: str, headline: str) -> None:
+    """Commit the dvc.lock of a tag with another headline, as a merge that was resolved by half."""
+    git(root, "checkout", "-qf", tag)
+    (root / HEADLINE).write_text(headline)
+    git(root, "commit", "-qam", f"Mixed {tag}")
+    git(root, "tag", "-f", f"mixed-{tag}")
+
+
+@pytest.fixture
+def mixed(stored: dict[str, Path], tmp_path: Path) -> dict[str, Path]:
+    """Tags mixed-bad (with the headline of good) and mixed-good; `forgotten` has nothing that dvc.lock records."""
+    roots = {}
+    for place in ("cache", "nowhere", "forgotten"):
+        root = stored["cache" if place == "cache" else "nowhere"]
+        roots[place] = shutil.copytree(root, tmp_path / place, symlinks=True)
+        arrange(roots[place], "missing" if place != "cache" else "agrees")
+        for tag, other in (("bad", "good"), ("good", "bad")):
+            mix(roots[place], tag, git(roots[place], "show", f"{other}:{HEADLINE}"))
+    for tag in ("bad", "good"):  # without the commits before it, as in a shallow clone
+        tree = git(roots["forgotten"], "rev-parse", f"mixed-{tag}^{{tree}}").strip()
+        commit = git(roots["forgotten"], "commit-tree", "-m", f"Mixed {tag}", tree).strip()
+        git(roots["forgotten"], "tag", "-f", f"mixed-{tag}", commit)
+    return roots
+
+
+@pytest.mark.parametrize(("place", "source"), [("cache", "metrics.json is read"), ("nowhere", "an earlier commit has")])
+def test_a_headline_of_another_run_is_replaced_by_the_recorded_one(
+    mixed: dict[str, Path], place: str, source: str
+) -> None:
+    root = mixed[place]
+    git(root, "checkout", "-qf", "mixed-bad")
+    for head, name in (("mixed-bad", "mixed-bad"), (None, "workspace")):
+        comparison = judge(root, head, "mixed-good")
+        assert comparison.verdict == "worse"
+        assert not any(rule.passed or rule.open for rule in comparison.gate)
+        (_, note) = says(comparison, source)
+        assert note.startswith(f"{HEADLINE} of {name} is not the one that its dvc.lock records")
+    log = {commit.subject: commit for commit in read_history(root, "mixed-bad", most=9)}
+    assert {commit.recorded for commit in log.values()} == {True}
+    assert log["Mixed bad"].metrics["test.accuracy"] == log["bad"].metrics["test.accuracy"]
+
+
+def test_a_headline_of_another_run_decides_no_rule(mixed: dict[str, Path]) -> None:
+    root = mixed["forgotten"]
+    git(root, "checkout", "-qf", "mixed-bad")
+    for head in ("mixed-bad", None):
+        comparison = judge(root, head)
+        assert comparison.undecided
+        assert [rule.open for rule in comparison.gate] == [True] * 3
+        assert comparison.outdated in comparison.notes
+        assert (
+            "its dvc.lock records, so its metrics may be of another run. Update them: retune run" in comparison.outdated
+        )
+    comparison = judge(root, "good", "mixed-good")
+    assert [(rule.open, rule.passed) for rule in comparison.gate] == [(True, False), (False, True), (True, False)]
+    (commit,) = read_history(root, "mixed-bad", most=9)
+    assert not commit.recorded
+    for text in (
+        in_process.run(root, "log", "mixed-bad").out,
+        in_process.run(root, "log", "mixed-bad", "--markdown").out,
+    ):
+        assert "Its dvc.lock does not record these metrics, so they may be of another run." in text
+    assert in_process.run(root, "log", "bad").out.count("*") == 0
+
+
+def test_without_dvc_lock_no_headline_is_recorded(mixed: dict[str, Path], tmp_path: Path) -> None:
+    root = mixed["forgotten"]
+    git(root, "checkout", "-qf", "bad")
+    (root / "dvc.lock").unlink()
+    with Revision(root, None, tmp_path) as side:
+        assert side.found_headline.unrecorded.startswith(f"{HEADLINE} of workspace is not recorded by its dvc.lock, so")
+    assert judge(root, None).undecided
+
+
+def test_earlier_results_that_dvc_lock_does_not_record_count_for_nothing(mixed: dict[str, Path]) -> None:
+    root = mixed["cache"]
+    looks = judge(root, "bad").looks
+    report = json.loads(git(root, "show", f"good:{HEADLINE}"))
+    report["test"]["accuracy"]["mean"] = 0.123
+    mix(root, "bad", json.dumps(report))
+    assert judge(root, "bad").looks == looks
+
+
+LOCK = "stages:\n  report:\n    cmd: x\n    outs:\n    - path: a.json\n      {}md5: {}\n      size: 3\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (LOCK.format("hash: md5\n      ", "1" * 32), {"1" * 32}),
+        (LOCK.format("", "2" * 32), {"2" * 32}),
+        ("schema: '2.0'\nstages: {r: {cmd: x, outs: [{md5: " + "a" * 32 + ", path: a.json}]}}\n", {"a" * 32}),
+        (LOCK.format("", "2" * 32).replace("outs", "deps").replace("a.json", "b.json"), set()),
+        ("stages: [", set()),
+        ("", set()),
+    ],
+)
+def test_the_text_of_a_lock_names_the_digest_of_an_output(text: str, expected: set[str]) -> None:
+    assert recorded_md5s(text, "a.json") == expected
