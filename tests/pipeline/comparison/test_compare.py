@@ -1,5 +1,6 @@
 """Comparisons in a real git and DVC repository whose results were written by hand."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -331,6 +332,7 @@ def test_other_labels_are_another_task(project: Path, tmp_path: Path) -> None:
     data["label"] = ["junk" if label == "spam" else label for label in data["label"]]
     probabilities = {seed: outcomes.predict(outcomes.rows(60), wrong=5) for seed in (1, 2, 3)}
     outcomes.write_results(root, data, probabilities, labels=["ham", "junk"])
+    dvc(root, "commit", "-q", "--force")
     message = r"label sets differ \(only many has spam; only workspace has junk\)"
     with pytest.raises(PipelineError, match=message):
         compare(root, "many")
@@ -342,13 +344,25 @@ def test_damaged_and_missing_metrics_of_the_workspace(project: Path, tmp_path: P
         path = root / f"data/report/{name}.json"
         path.unlink()  # it may be a link into DVC's cache
         path.write_text("{")
-        with pytest.raises(
-            PipelineError, match=f"{name}.json of workspace is damaged. Write it again: retune run( report)?$"
-        ):
-            compare(root, "base")
-        path.unlink()
+    with pytest.raises(PipelineError, match="headline.json of workspace is damaged. Write it again: retune run$"):
+        compare(root, "base")
+    path.unlink()
+    record(root, "data/report/metrics.json", "{")
+    with pytest.raises(PipelineError, match="metrics.json of workspace is damaged. Write it again: retune run$"):
+        compare(root, "base")
+    for name in ("data/report/metrics.json", "dvc.lock"):
+        (root / name).unlink()
     with pytest.raises(PipelineError, match=r"workspace has no results .* Run it: retune run"):
         compare(root, "base")
+
+
+def record(root: Path, name: str, text: str) -> None:
+    """Let dvc.lock record a text as an output."""
+    md5 = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    lock = (root / "dvc.lock").read_text()
+    changed = re.sub(rf"(- path: {re.escape(name)}\n +hash: md5\n +md5: )\w+", rf"\g<1>{md5}", lock)
+    assert changed != lock
+    (root / "dvc.lock").write_text(changed)
 
 
 METRICS = Paths().headline.as_posix()
@@ -383,8 +397,11 @@ def test_a_damaged_revision_is_said_in_one_line(project: Path, tmp_path: Path, c
     if file == "dvc.lock":
         text = re.sub(r"md5: [0-9a-f]{32}", f"md5: {text}", (root / file).read_text())
     (root / file).parent.mkdir(parents=True, exist_ok=True)
+    if file not in ("dvc.lock", METRICS):
+        record(root, file, text)
+    (root / file).unlink()
     (root / file).write_text(text)
-    git(root, "add", "-f", file)
+    git(root, "add", "-f", file, "dvc.lock")
     git(root, "commit", "-qm", "Evil")
     git(root, "tag", "evil")
     with pytest.raises(PipelineError, match=message) as caught:

@@ -1,5 +1,6 @@
 """`retune log`: the metrics over commits, from git alone."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -19,6 +20,9 @@ def write(root: Path, mean: float, subject: str | None) -> None:
     path = root / HEADLINE
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"champion": {"seed": 1}, "test": {"mcc": entry, "macro_f1": entry}, "val": {}}))
+    md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    out = f"    - path: {HEADLINE}\n      hash: md5\n      md5: {md5}\n"
+    (root / "dvc.lock").write_text(f"schema: '2.0'\nstages:\n  report:\n    cmd: x\n    outs:\n{out}")
     if subject:
         git(root, "add", "-A")
         git(root, "commit", "-q", "-m", subject)
@@ -193,6 +197,23 @@ def test_table_plot_and_json(project: Path) -> None:
     assert 'y-axis "test.mcc" 0.375 --> 0.675' in text
     assert "`worse`" not in text
     assert json.loads(json.dumps(history.as_json(points)))[0]["metrics"]["test.mcc"]["mean"] == 0.6
+
+
+def test_what_dvc_lock_does_not_record_is_marked(project: Path) -> None:
+    (project / HEADLINE).write_text((project / HEADLINE).read_text().replace("0.6", "0.9"))
+    git(project, "commit", "-qam", "Mixed")
+    (project / HEADLINE).write_text((project / HEADLINE).read_text().replace("0.9", "0.8"))
+    points = history.read_history(project, None, most=10)
+    assert [point.recorded for point in points] == [False, False, True, True]
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(render_terminal(points, ["test.mcc"]))
+    mixed = points[1].commit
+    for text, mark in ((captured.get(), "*"), (render_markdown(points, ["test.mcc"]), "</code>&#42;")):
+        assert f"workspace{mark} " in text
+        assert f"{mixed}{mark} " in text
+        assert f"{points[2].commit}{mark}" not in text
+        assert "Its dvc.lock does not record these metrics, so they may be of another run." in text
 
 
 def test_a_project_without_metrics_names_head(project: Path) -> None:

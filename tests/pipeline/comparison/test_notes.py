@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.comparison.earlier_results import Looks, SeedSpread
 from pipeline.comparison.notes import write_notes as write_all_notes
+from pipeline.comparison.revision_metrics import Headline
 from pipeline.comparison.statistics.looks import next_level
 from pipeline.comparison.verdicts import ComparisonOptions
 from tests.pipeline.comparison.builders import paired, predictions
@@ -29,7 +30,9 @@ def side(
         stale=stale.split,
         seeds=list(seeds),
         metrics=dict.fromkeys(metrics.split(), None),
-        complete=True,
+        found_headline=Headline({}),
+        replaced={},
+        why_incomplete="",
         params_of_results={"finetune": {"class_weights": weights}},
         report={"champion": {"seed": 1}, "collapsed": dict.fromkeys(collapsed.split(), "ham")},
         evaluation=lambda seed: dict(enumerate({"precision": one} for one in precisions)).get(seed - 1, {}),
