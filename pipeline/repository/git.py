@@ -91,10 +91,10 @@ def fetch(root: Path, repository: str, *refs: str, options: Iterable[str] = ()) 
     run(root, "fetch", "--quiet", *options, "--end-of-options", repository, *refs)
 
 
-def push(root: Path, repository: str, refspec: str) -> None:
-    """Push a ref to another repository."""
+def push(root: Path, repository: str, *refspecs: str) -> None:
+    """Push refs to another repository."""
     check_repository(repository)
-    run(root, "push", "--quiet", "--end-of-options", repository, refspec)
+    run(root, "push", "--quiet", "--end-of-options", repository, *refspecs)
 
 
 def check_commit(commit: str) -> None:

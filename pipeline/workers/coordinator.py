@@ -29,6 +29,12 @@ class StoppedError(PipelineError):
     """The run was ended from outside."""
 
 
+def check_not_ended(ended: threading.Event) -> None:
+    """Raise StoppedError if the run was ended from outside."""
+    if ended.is_set():
+        raise StoppedError("this run was ended from outside")
+
+
 class Coordinator:
     """Runs stages on the work pools until every stage of one commit has a record in the DVC remote.
 
@@ -40,6 +46,7 @@ class Coordinator:
         targets: Stages to bring up to date, with every stage that they need; none: all.
         refresh: Run the stages that read no other stage even if they are recorded.
         show: Called with the progress at the start, every second, and at the end.
+        ended: Set, from any thread, when the run was ended from outside; `run` then raises StoppedError.
 
     Attributes:
         graph: The stages to bring up to date.
@@ -57,6 +64,7 @@ class Coordinator:
         targets: Sequence[str] = (),
         refresh: bool = False,
         show: Callable[[Progress], object] = lambda _: None,
+        ended: threading.Event | None = None,
     ) -> None:
         self.graph = Graph((), {})
         self.plans: dict[str, StagePlan] = {}
@@ -73,14 +81,14 @@ class Coordinator:
         self._active: dict[str, Submission] = {}
         self._states: dict[str, str] = {}  # stage -> the name of Prefect's state of its newest run
         self._monitor = HeartbeatMonitor(dispatcher.write_probe)
-        self._stopping = threading.Event()
+        self._ended = ended or threading.Event()
 
     def run(self) -> None:
         """Run until every stage is recorded or one has failed.
 
         Raises:
             PipelineError: A stage failed; the message names it and the cause.
-            StoppedError: `stop` was called.
+            StoppedError: `ended` was set; submitted stages run on.
         """
         self._first_plan = self._plan()
         try:
@@ -100,18 +108,14 @@ class Coordinator:
             self._show(self._progress())
             if not self._active:
                 break
-            if self._stopping.wait(POLL_SECONDS):
-                raise StoppedError("this run was ended from outside")
+            self._ended.wait(POLL_SECONDS)
+            check_not_ended(self._ended)
             if ends := self._poll():
                 self._take_ends(ends)
 
     def _progress(self, *, over: bool = False) -> Progress:
         active = {name: self._states.get(name, "submitted") for name in self._active}
         return Progress(self.graph, self._first_plan, self.plans, self.attempts, active, over)
-
-    def stop(self) -> None:
-        """Make `run` raise StoppedError; submitted stages run on. May be called from any thread."""
-        self._stopping.set()
 
     def cancel(self) -> None:
         """Cancel every active run that this coordinator submitted."""

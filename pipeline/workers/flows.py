@@ -2,6 +2,8 @@
 
 import logging
 import os
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,7 +19,7 @@ from pipeline.repository import git
 from pipeline.repository.storage.remote import Remote
 from pipeline.workers import checkout
 from pipeline.workers.attempts import INPUT_DAMAGED, STAGE_FAILED
-from pipeline.workers.coordinator import Coordinator, StoppedError
+from pipeline.workers.coordinator import Coordinator, StoppedError, check_not_ended
 from pipeline.workers.dispatch import LINEAGE_TAG, RUN_STAGE, Dispatcher
 from pipeline.workers.liveness.heartbeat import sending_heartbeats
 from pipeline.workers.progress import ProgressArtifact
@@ -94,27 +96,41 @@ def coordinate(
         refresh: Download the data and the encoder again; other stages run only if the bytes changed.
     """
     _start_log()
+    ended = threading.Event()
     try:
-        repository = _repository(repository)
-        base = git.resolve_remote(repository, ref)
-        with checkout.slot(repository, base, kind="coordinator") as root, get_client(sync_client=True) as client:
-            client.update_flow_run(_flow_run_id(), name=run_name(ref, base))
-            commit = publish.commit_params(root, repository, params) if params else base
-            coordinator = Coordinator(
-                root,
-                repository=without_credentials(repository),  # Prefect stores it; a worker has credentials of its own
-                commit=commit,
-                dispatcher=Dispatcher(client, _flow_run_id(), _first_coordinator_id()),
-                targets=targets or (),
-                refresh=refresh,
-                show=ProgressArtifact(client, _flow_run_id()).write,
-            )
-            _run(coordinator, client)
-            return _publish_results(root, repository, base, coordinator)
+        with sending_heartbeats(_flow_run_id(), ended.set):  # from the clone to the pull request, each may take minutes
+            return _coordinate(_repository(repository), ref, params or {}, targets or (), refresh, ended)
     except StoppedError as error:
         return Cancelled(message=str(error))
     except RetuneError as error:
         return Failed(message=" ".join(str(error).split()))
+
+
+def _coordinate(
+    repository: str,
+    ref: str,
+    params: Mapping[str, Any],
+    targets: Sequence[str],
+    refresh: bool,
+    ended: threading.Event,
+) -> State[Any]:
+    base = git.resolve_remote(repository, ref)
+    with checkout.slot(repository, base, kind="coordinator") as root, get_client(sync_client=True) as client:
+        client.update_flow_run(_flow_run_id(), name=run_name(ref, base))
+        check_not_ended(ended)
+        commit = publish.commit_params(root, repository, params) if params else base
+        coordinator = Coordinator(
+            root,
+            repository=without_credentials(repository),  # Prefect stores it; a worker has credentials of its own
+            commit=commit,
+            dispatcher=Dispatcher(client, _flow_run_id(), _first_coordinator_id()),
+            targets=targets,
+            refresh=refresh,
+            show=ProgressArtifact(client, _flow_run_id()).write,
+            ended=ended,
+        )
+        _run(coordinator, client)
+        return _publish_results(root, repository, base, coordinator, ended)
 
 
 def _repository(parameter: str) -> str:
@@ -134,26 +150,29 @@ def run_name(ref: str, commit: str) -> str:
 
 def _run(coordinator: Coordinator, client: SyncPrefectClient) -> None:
     """Run every stage; if this run is cancelled, cancel the stages that it submitted."""
-    with sending_heartbeats(_flow_run_id(), coordinator.stop):
-        try:
-            coordinator.run()
-        except BaseException:  # also a signal; unless it was cancelled, a restarted coordinator adopts the stages
-            state = client.read_flow_run(_flow_run_id()).state
-            if state and (state.is_cancelling() or state.is_cancelled()):
-                coordinator.cancel()
-            raise
+    try:
+        coordinator.run()
+    except BaseException:  # also a signal; unless it was cancelled, a restarted coordinator adopts the stages
+        state = client.read_flow_run(_flow_run_id()).state
+        if state and (state.is_cancelling() or state.is_cancelled()):
+            coordinator.cancel()
+        raise
 
 
-def _publish_results(root: Path, repository: str, base: str, coordinator: Coordinator) -> State[Any]:
+def _publish_results(
+    root: Path, repository: str, base: str, coordinator: Coordinator, ended: threading.Event
+) -> State[Any]:
     with Remote(root) as remote:
         changed = records.write_results(root, coordinator.graph, coordinator.plans, remote)
-    pushed = publish.publish(root, repository, base=base, graph=coordinator.graph, changed=changed)
+    text = publish.commit_results(root, base=base, graph=coordinator.graph, changed=changed)
     ran = f"ran {', '.join(coordinator.attempts)}" if coordinator.attempts else "nothing had to run"
-    if pushed is None:
+    if text is None:
         return Completed(message=f"{ran}; nothing differs from {base[:12]}")
-    branch, text = pushed
+    check_not_ended(ended)
+    branch = publish.push_results(root, repository, base=base)
     create_markdown_artifact(text, key="pull-request", description=f"Branch {branch}")
-    pull_request.open_pull_request(root, branch, text)
+    check_not_ended(ended)
+    pull_request.open_pull_request(root, repository, branch, text)
     return Completed(message=f"{ran}; the results are in the branch {branch}")
 
 

@@ -10,7 +10,7 @@ from pipeline import recipes
 from pipeline.repository import git
 from pipeline.repository.graph import Graph
 from pipeline.workers.checkout import PARAMS_REFS
-from pipeline.workers.publishing.pull_request import compare_commits
+from pipeline.workers.publishing.pull_request import compare_commits, is_wanted, waiting_ref
 from stages.errors import PipelineError
 from stages.files import write_text
 
@@ -43,19 +43,17 @@ def commit_params(root: Path, repository: str, values: Mapping[str, Any]) -> str
     return commit
 
 
-def publish(root: Path, repository: str, *, base: str, graph: Graph, changed: list[str]) -> tuple[str, str] | None:
-    """Commit the results and push them as a branch.
+def commit_results(root: Path, *, base: str, graph: Graph, changed: list[str]) -> str | None:
+    """Commit the results.
 
     Args:
         root: The coordinator's checkout, with the results written.
-        repository: URL of the git repository.
         base: The commit that the run started from, before its parameters were committed.
         graph: The stages.
         changed: The stages whose results changed, for the title.
 
     Returns:
-        The branch and the commit message, which is also the text of a pull request; None if nothing differs from
-        the base.
+        The commit message, which is also the text of a pull request; None if nothing differs from the base.
     """
     parent = git.run(root, "rev-parse", "HEAD")
     outs = [out for stage in graph.stages for out in sorted(stage.uncached) if (root / out).exists()]
@@ -66,11 +64,23 @@ def publish(root: Path, repository: str, *, base: str, graph: Graph, changed: li
     title = f"Retrain: {', '.join(changed) or 'no stage has changed'}"
     commit = _commit(root, title)
     text = f"{title}\n\n{compare_commits(root, base, commit)}"
-    commit = _commit(root, text, "--amend")
+    _commit(root, text, "--amend")
+    return text
+
+
+def push_results(root: Path, repository: str, *, base: str) -> str:
+    """Push the commit with the results as a branch, and return the branch.
+
+    Args:
+        root: The coordinator's checkout, with the results committed.
+        repository: URL of the git repository.
+        base: The commit that the run started from, before its parameters were committed.
+    """
+    commit, parent = (git.run(root, "rev-parse", revision) for revision in ("HEAD", "HEAD^"))
     branch = _push(root, repository, commit, f"{PREFIX}{parent[:12]}")
     if parent != base and git.ls_remote(repository, f"{PARAMS_REFS}/{parent}"):
         git.push(root, repository, f":{PARAMS_REFS}/{parent}")
-    return branch, text
+    return branch
 
 
 def _commit(root: Path, message: str, *options: str) -> str:
@@ -86,14 +96,18 @@ def _commit(root: Path, message: str, *options: str) -> str:
 
 
 def _push(root: Path, repository: str, commit: str, branch: str) -> str:
-    """Push the commit as a new branch, unless a branch with the same content exists; return the branch."""
+    """Push the commit as a new branch, unless a branch with the same content exists; return the branch.
+
+    A new branch is pushed together with the note that its pull request has to be opened.
+    """
     for number in range(1, MAX_BRANCHES + 1):
         name = branch if number == 1 else f"{branch}-{number}"
         if not re.fullmatch(rf"{PREFIX}[0-9a-f]+(-\d+)?", name):
             raise PipelineError(f"Refusing to push to {name}: results go only to branches {PREFIX}COMMIT.")
         if not _remote_branch(repository, name):
             try:
-                git.push(root, repository, f"{commit}:refs/heads/{name}")
+                note = [f"+{commit}:{waiting_ref(name)}"] if is_wanted() else []
+                git.push(root, repository, f"{commit}:refs/heads/{name}", *note)
                 return name
             except PipelineError as error:
                 log.warning("%s could not be pushed (%s): checking whether it exists now.", name, error)

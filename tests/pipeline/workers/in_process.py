@@ -11,7 +11,7 @@ from pipeline.repository.storage.remote import Remote
 from pipeline.workers import checkout
 from pipeline.workers.coordinator import Coordinator
 from pipeline.workers.dispatch import Submission
-from pipeline.workers.publishing import publish, records
+from pipeline.workers.publishing import publish, pull_request, records
 from pipeline.workers.stage_run import StageRequest, StageResult, StageRun
 
 
@@ -77,4 +77,9 @@ def coordinate(
         coordinator.run()
         with Remote(root) as remote:
             changed = records.write_results(root, coordinator.graph, coordinator.plans, remote)
-        return publish.publish(root, repository, base=base, graph=coordinator.graph, changed=changed)
+        text = publish.commit_results(root, base=base, graph=coordinator.graph, changed=changed)
+        if text is None:
+            return None
+        branch = publish.push_results(root, repository, base=base)
+        pull_request.open_pull_request(root, repository, branch, text)
+        return branch, text

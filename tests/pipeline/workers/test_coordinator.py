@@ -108,8 +108,9 @@ def test_a_silent_run_is_marked_crashed_and_retried(root: Path, monkeypatch: pyt
 @pytest.mark.parametrize("own", [True, False])
 def test_only_its_own_submissions_are_cancelled(root: Path, own: bool) -> None:
     dispatcher = ScriptedDispatcher(Running(), own=own)
-    coordinator = make(root, dispatcher)
-    threading.Timer(0.5, coordinator.stop).start()
+    ended = threading.Event()
+    coordinator = make(root, dispatcher, ended=ended)
+    threading.Timer(0.5, ended.set).start()
     with pytest.raises(StoppedError, match="this run was ended from outside"):
         coordinator.run()
     coordinator.cancel()
