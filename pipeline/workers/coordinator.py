@@ -16,7 +16,7 @@ from pipeline.workers.attempts import Attempts, RunEnd
 from pipeline.workers.dispatch import Dispatcher, Submission
 from pipeline.workers.inputs import inputs_of, plan_key
 from pipeline.workers.liveness.monitor import HeartbeatMonitor
-from pipeline.workers.prefect_api import UNREACHABLE, log_unreachable
+from pipeline.workers.prefect_api import UNREACHABLE, log_unreachable, telling_answers
 from pipeline.workers.progress import Progress
 from pipeline.workers.stage_run import StageRequest
 from stages.errors import PipelineError
@@ -170,11 +170,12 @@ class Coordinator:
     def _poll(self) -> list[RunEnd]:
         """The active runs that ended or are lost; empty while Prefect's API is unreachable."""
         try:
-            runs = self._dispatcher.read_runs([submission.run_id for submission in self._active.values()])
-            stages = [stage for stage in self.graph.stages if stage.name in self._active]
-            found = {stage.name: runs.get(self._active[stage.name].run_id) for stage in stages}
-            self._states |= {name: str(run.state.name) for name, run in found.items() if run and run.state}
-            ends = [self._run_end(stage, found[stage.name]) for stage in stages]
+            with telling_answers():
+                runs = self._dispatcher.read_runs([submission.run_id for submission in self._active.values()])
+                stages = [stage for stage in self.graph.stages if stage.name in self._active]
+                found = {stage.name: runs.get(self._active[stage.name].run_id) for stage in stages}
+                self._states |= {name: str(run.state.name) for name, run in found.items() if run and run.state}
+                ends = [self._run_end(stage, found[stage.name]) for stage in stages]
         except UNREACHABLE as error:
             log_unreachable(log, error)
             self._monitor.reset()

@@ -1,5 +1,6 @@
 """Submits stages to work pools through Prefect's API, and adopts runs that another coordinator submitted."""
 
+import contextlib
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,13 @@ from prefect.tasks import Task
 from prefect.utilities.urls import url_for
 
 from pipeline.workers.liveness.monitor import write_probe
-from pipeline.workers.prefect_api import read_all_runs, retry_while_unreachable
+from pipeline.workers.prefect_api import (
+    UNREACHABLE,
+    RejectedError,
+    read_all_runs,
+    retry_while_unreachable,
+    telling_answers,
+)
 from stages.errors import PipelineError
 
 LINEAGE_TAG = "lineage:"  # on a restarted coordinator; holds the flow run id of the first one
@@ -71,9 +78,15 @@ class Dispatcher:
             parameters: Of the flow `run-stage`.
 
         Raises:
-            PipelineError: There is no deployment for the pool.
+            PipelineError: There is no deployment for the pool, or Prefect's API refuses the run.
         """
-        return retry_while_unreachable(lambda: self._submit(stage, pool=pool, key=key, parameters=parameters))
+        try:
+            return retry_while_unreachable(lambda: self._submit(stage, pool=pool, key=key, parameters=parameters))
+        except ObjectNotFound as error:
+            raise PipelineError(
+                f"{stage} could not be submitted: this run or the deployment {RUN_STAGE}/{pool} was deleted. Run: "
+                "retune deploy. Then start a new run."
+            ) from error
 
     def read_runs(self, run_ids: Iterable[UUID]) -> dict[UUID, FlowRun]:
         """The flow runs as Prefect has them now; raises the client's own error where the API is unreachable."""
@@ -85,15 +98,21 @@ class Dispatcher:
         write_probe(self._client, run_id)
 
     def mark_crashed(self, run_id: UUID, cause: str) -> None:
-        """Set a run to Crashed; if its process is still alive, it reads this state and stops."""
-        retry_while_unreachable(lambda: self._client.set_flow_run_state(run_id, Crashed(message=cause), force=True))
+        """Set a run to Crashed, unless it was deleted; a process that is still alive reads this state and stops."""
+        with contextlib.suppress(ObjectNotFound):
+            retry_while_unreachable(lambda: self._client.set_flow_run_state(run_id, Crashed(message=cause), force=True))
 
     def cancel(self, run_id: UUID) -> None:
-        """Cancel a run."""
+        """Cancel a run; where Prefect's API does not, the log says so."""
         try:
-            self._client.set_flow_run_state(run_id, Cancelling(message="Its coordinator was cancelled"), force=False)
+            with telling_answers():
+                self._client.set_flow_run_state(
+                    run_id, Cancelling(message="Its coordinator was cancelled"), force=False
+                )
         except ObjectNotFound:
             log.debug("The flow run %s was deleted.", run_id)
+        except (RejectedError, *UNREACHABLE) as error:
+            log.warning("The flow run %s could not be cancelled: %s", run_id, error)
 
     def _submit(self, stage: str, *, pool: str, key: str, parameters: Mapping[str, Any]) -> Submission:
         same_key = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"key:{key}"]))
@@ -102,7 +121,8 @@ class Dispatcher:
             if not _is_ended(run):
                 return self._submission(run)
         try:
-            deployment = self._client.read_deployment_by_name(f"{RUN_STAGE}/{pool}")
+            with telling_answers():
+                deployment = self._client.read_deployment_by_name(f"{RUN_STAGE}/{pool}")
         except ObjectNotFound as error:
             raise PipelineError(
                 f"{stage} needs the work pool {pool}, but there is no deployment {RUN_STAGE}/{pool}. Add it to "

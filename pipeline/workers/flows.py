@@ -1,5 +1,6 @@
 """The Prefect flows across machines: `coordinate` plans one commit and pushes its results, `run-stage` runs a stage."""
 
+import contextlib
 import logging
 import os
 import threading
@@ -12,6 +13,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
@@ -22,6 +24,7 @@ from pipeline.workers.attempts import INPUT_DAMAGED, STAGE_FAILED
 from pipeline.workers.coordinator import Coordinator, StoppedError, check_not_ended
 from pipeline.workers.dispatch import LINEAGE_TAG, RUN_STAGE, Dispatcher
 from pipeline.workers.liveness.heartbeat import sending_heartbeats
+from pipeline.workers.prefect_api import UNREACHABLE, RejectedError, retry_while_unreachable, telling_answers
 from pipeline.workers.progress import ProgressArtifact
 from pipeline.workers.publishing import publish, pull_request, records
 from pipeline.workers.stage_run import StageRequest, StageResult, StageRun
@@ -29,6 +32,7 @@ from stages.errors import PipelineError, RetuneError
 from stages.redaction import holds_secret, redact_output, without_credentials
 
 COORDINATE = "coordinate"
+log = logging.getLogger(__name__)
 FAILURES = {  # status of a stage -> name of Prefect's state
     "stage error": STAGE_FAILED,
     "machine error": "MachineFailed",
@@ -116,7 +120,8 @@ def _coordinate(
 ) -> State[Any]:
     base = git.resolve_remote(repository, ref)
     with checkout.slot(repository, base, kind="coordinator") as root, get_client(sync_client=True) as client:
-        client.update_flow_run(_flow_run_id(), name=run_name(ref, base))
+        with contextlib.suppress(ObjectNotFound):  # it was deleted: the heartbeats find out
+            retry_while_unreachable(lambda: client.update_flow_run(_flow_run_id(), name=run_name(ref, base)))
         check_not_ended(ended)
         commit = publish.commit_params(root, repository, params) if params else base
         coordinator = Coordinator(
@@ -153,10 +158,22 @@ def _run(coordinator: Coordinator, client: SyncPrefectClient) -> None:
     try:
         coordinator.run()
     except BaseException:  # also a signal; unless it was cancelled, a restarted coordinator adopts the stages
-        state = client.read_flow_run(_flow_run_id()).state
-        if state and (state.is_cancelling() or state.is_cancelled()):
+        if _is_cancelled(client):
             coordinator.cancel()
         raise
+
+
+def _is_cancelled(client: SyncPrefectClient) -> bool:
+    """Whether this run was cancelled or deleted, so that nobody wants its stages any more."""
+    try:
+        with telling_answers():
+            state = client.read_flow_run(_flow_run_id()).state
+    except ObjectNotFound:
+        return True
+    except (RejectedError, *UNREACHABLE) as error:  # must not hide why the run ends
+        log.warning("Whether this run was cancelled could not be read (%s): its stages run on.", error)
+        return False
+    return state is not None and (state.is_cancelling() or state.is_cancelled())
 
 
 def _publish_results(
@@ -170,7 +187,10 @@ def _publish_results(
         return Completed(message=f"{ran}; nothing differs from {base[:12]}")
     check_not_ended(ended)
     branch = publish.push_results(root, repository, base=base)
-    create_markdown_artifact(text, key="pull-request", description=f"Branch {branch}")
+    try:
+        create_markdown_artifact(text, key="pull-request", description=f"Branch {branch}")
+    except UNREACHABLE as error:  # only Prefect's UI lacks it
+        log.warning("The artifact pull-request is not written: %s", error)
     check_not_ended(ended)
     pull_request.open_pull_request(root, repository, branch, text)
     return Completed(message=f"{ran}; the results are in the branch {branch}")

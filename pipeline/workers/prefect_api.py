@@ -1,4 +1,4 @@
-"""Calls Prefect's API, and waits or ends with one line while it is unreachable."""
+"""Calls Prefect's API, tells its answers from its absence, and waits or ends with one line while it is unreachable."""
 
 import contextlib
 import logging
@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from stages.errors import PipelineError
 
 UNREACHABLE = (httpx.TransportError, PrefectHTTPStatusError, RuntimeError)  # RuntimeError: "Failed to reach API at ..."
+TEMPORARY = (408, 425, 429)  # status codes below 500 after which the same request may succeed
 RETRY_SECONDS = 2.0
 PAGE = 100  # flow runs per request; Prefect allows at most 200, and without a limit it returns the first 200
 STATE_WORDS = {  # names of Prefect's states that say too little
@@ -24,6 +25,52 @@ STATE_WORDS = {  # names of Prefect's states that say too little
 }
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+
+class RejectedError(PipelineError):
+    """Prefect's API refuses a request; the same request again would get the same answer."""
+
+
+@contextlib.contextmanager
+def telling_answers() -> Iterator[None]:
+    """Raise errors of their own for what Prefect's API answers; whatever else is UNREACHABLE is worth a retry.
+
+    A 404 counts only in Prefect's own form: a proxy whose server is away may answer 404 as well.
+
+    Raises:
+        ObjectNotFound: The object does not exist: it was deleted.
+        RejectedError: The API refuses the request.
+    """
+    try:
+        yield
+    except (ObjectNotFound, PrefectHTTPStatusError) as error:
+        cause = error.http_exc if isinstance(error, ObjectNotFound) else error
+        if not isinstance(cause, httpx.HTTPStatusError):
+            raise
+        if cause.response.status_code == httpx.codes.NOT_FOUND:
+            if _is_prefects(cause.response):
+                raise ObjectNotFound(cause) from error
+            raise PrefectHTTPStatusError.from_httpx_error(cause) from error
+        if cause.response.status_code in TEMPORARY or cause.response.is_server_error:
+            raise
+        raise RejectedError(f"Prefect's API refuses a request ({_problem(cause)}). {_hint(cause)}") from error
+
+
+def _is_prefects(response: httpx.Response) -> bool:
+    try:
+        answer = response.json()
+    except ValueError:
+        return False
+    return isinstance(answer, dict) and not {"detail", "exception_message"}.isdisjoint(answer)
+
+
+def _problem(error: Exception) -> str:
+    return " ".join(str(error).split("\n")[0].split())
+
+
+def _hint(error: Exception) -> str:
+    refused = isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (401, 403)
+    return "Set PREFECT_API_AUTH_STRING to its USER:PASSWORD." if refused else "Look at the server's log."
 
 
 @contextlib.contextmanager
@@ -39,11 +86,8 @@ def open_client(*, purpose: str) -> Iterator[SyncPrefectClient]:
     try:
         with get_client(sync_client=True) as client:
             yield client
-    except UNREACHABLE as error:
-        refused = isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (401, 403)
-        hint = "Set PREFECT_API_AUTH_STRING to its USER:PASSWORD." if refused else "Look at the server's log."
-        problem = " ".join(str(error).split("\n")[0].split())
-        raise PipelineError(f"Prefect's API does not {purpose} ({problem}). {hint}") from error
+    except (ObjectNotFound, *UNREACHABLE) as error:
+        raise PipelineError(f"Prefect's API does not {purpose} ({_problem(error)}). {_hint(error)}") from error
 
 
 def read_all_runs(client: SyncPrefectClient, **query: Any) -> list[FlowRun]:
@@ -72,14 +116,18 @@ def retry_while_unreachable(call: Callable[[], T], *, timeout: float = 900.0) ->
     Args:
         call: A request to Prefect's API.
         timeout: Seconds after which the last error is raised.
+
+    Raises:
+        ObjectNotFound: The API answers that the object does not exist.
+        RejectedError: The API refuses the request.
     """
     deadline = time.monotonic() + timeout
     while True:
         try:
-            return call()
+            with telling_answers():
+                return call()
         except UNREACHABLE as error:
-            rejected = isinstance(error, httpx.HTTPStatusError) and error.response.status_code < 500
-            if rejected or time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 raise
             log_unreachable(log, error)
             time.sleep(RETRY_SECONDS)

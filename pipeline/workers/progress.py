@@ -8,11 +8,12 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.exceptions import ObjectNotFound
 
 from pipeline.planning.plan import StagePlan
 from pipeline.repository.graph import Graph
 from pipeline.workers.attempts import Attempts
-from pipeline.workers.prefect_api import UNREACHABLE, log_unreachable, state_words
+from pipeline.workers.prefect_api import UNREACHABLE, RejectedError, log_unreachable, state_words, telling_answers
 from stages.redaction import redact
 
 KEY = "plan"  # of the artifact
@@ -74,7 +75,7 @@ class Progress:
 class ProgressArtifact:
     """The table artifact `plan` of a coordinator's flow run, rewritten in place whenever a row changes.
 
-    While Prefect's API is unreachable nothing is written, and the coordinator goes on.
+    Where Prefect's API is unreachable or refuses it, nothing is written, and the coordinator goes on.
     """
 
     def __init__(self, client: SyncPrefectClient, run_id: UUID) -> None:
@@ -89,16 +90,25 @@ class ProgressArtifact:
         if data == self._written:
             return
         try:
-            if self._artifact_id is None:
-                fields = {"key": KEY, "type": "table", "description": DESCRIPTION, "flow_run_id": self._run_id}
-                created = self._client.create_artifact(ArtifactCreate.model_validate({**fields, "data": data}))
-                self._artifact_id = created.id
-            else:
-                self._client.update_artifact(self._artifact_id, ArtifactUpdate(data=data))
+            with telling_answers():
+                self._write(data)
+        except ObjectNotFound:  # somebody deleted it: the next call creates it again
+            self._artifact_id = None
+            return
         except UNREACHABLE as error:
             log_unreachable(log, error)
             return
+        except RejectedError as error:
+            log.warning("The artifact %s is not written: %s", KEY, error)
         self._written = data
+
+    def _write(self, data: str) -> None:
+        if self._artifact_id is None:
+            fields = {"key": KEY, "type": "table", "description": DESCRIPTION, "flow_run_id": self._run_id}
+            created = self._client.create_artifact(ArtifactCreate.model_validate({**fields, "data": data}))
+            self._artifact_id = created.id
+        else:
+            self._client.update_artifact(self._artifact_id, ArtifactUpdate(data=data))
 
 
 def _nearest(graph: Graph, stage: str) -> list[str]:

@@ -5,6 +5,7 @@ stopped and started at any time, because its only state is in Prefect's API. An 
 `liveness/heartbeat.py`.
 """
 
+import contextlib
 import logging
 import time
 from datetime import UTC, datetime, timedelta
@@ -21,12 +22,13 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
 
 from pipeline.workers.dispatch import LINEAGE_TAG
 from pipeline.workers.liveness.heartbeat import HEARTBEAT_INTERVAL
 from pipeline.workers.liveness.monitor import WATCHED, HeartbeatMonitor, write_probe
-from pipeline.workers.prefect_api import UNREACHABLE, log_unreachable, read_all_runs
+from pipeline.workers.prefect_api import UNREACHABLE, RejectedError, log_unreachable, read_all_runs, telling_answers
 
 COORDINATE = "coordinate"  # also in flows.py, which is slow to import
 MAX_RESTARTS = 3
@@ -36,11 +38,15 @@ log = logging.getLogger(__name__)
 
 
 def reconcile() -> None:
-    """Check the coordinators every few seconds until the process is stopped."""
+    """Check the coordinators every few seconds until the process is stopped.
+
+    Raises:
+        RejectedError: Prefect's API refuses to list them.
+    """
     handled = set[UUID]()
     while True:
         try:
-            with get_client(sync_client=True) as client:
+            with telling_answers(), get_client(sync_client=True) as client:
                 monitor = HeartbeatMonitor(partial(write_probe, client))
                 while True:
                     reconcile_once(client, monitor, handled)
@@ -76,7 +82,8 @@ def reconcile_once(client: SyncPrefectClient, monitor: HeartbeatMonitor, handled
             log.warning("%s: %s", run.name, cause)
             is_cancelling = bool(run.state and run.state.is_cancelling())  # must not be restarted
             state: State = Cancelled(message="cancelled") if is_cancelling else Crashed(message=cause)
-            client.set_flow_run_state(run.id, state, force=True)
+            with contextlib.suppress(ObjectNotFound), telling_answers():  # it was deleted
+                client.set_flow_run_state(run.id, state, force=True)
 
 
 def _restart(client: SyncPrefectClient, run: FlowRun) -> None:
@@ -85,11 +92,19 @@ def _restart(client: SyncPrefectClient, run: FlowRun) -> None:
     if run.deployment_id is None or number > MAX_RESTARTS:
         return
     lineage = next((tag for tag in run.tags if tag.startswith(LINEAGE_TAG)), f"{LINEAGE_TAG}{run.id}")
-    restarted = client.create_flow_run_from_deployment(
-        run.deployment_id,
-        parameters=run.parameters,
-        tags=[lineage, f"{RESTART_TAG}{number}"],
-        idempotency_key=f"restart:{run.id}",
-    )
+    try:
+        with telling_answers():
+            restarted = client.create_flow_run_from_deployment(
+                run.deployment_id,
+                parameters=run.parameters,
+                tags=[lineage, f"{RESTART_TAG}{number}"],
+                idempotency_key=f"restart:{run.id}",
+            )
+    except ObjectNotFound:
+        log.warning("%s crashed and is not restarted: its deployment was deleted.", run.name)
+        return
+    except RejectedError as error:  # the next coordinator must not wait for this one
+        log.warning("%s crashed and is not restarted: %s", run.name, error)
+        return
     cause = run.state.message if run.state else ""
     log.info("%s crashed (%s): restart %d of %d is %s.", run.name, cause, number, MAX_RESTARTS, restarted.name)

@@ -18,11 +18,11 @@ from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import Abort, ObjectNotFound
 from prefect.states import Cancelled
 
 from pipeline.execution.machine import HOST_LABEL, host_name
-from pipeline.workers.prefect_api import UNREACHABLE
+from pipeline.workers.prefect_api import UNREACHABLE, RejectedError, telling_answers
 
 HEARTBEAT_LABEL = "retune.heartbeat"
 HEARTBEAT_TIMEOUT = float(os.environ.get("RETUNE_LOST_SECONDS", "30"))  # seconds without one until a run is suspect
@@ -38,17 +38,24 @@ def sending_heartbeats(run_id: UUID, on_ended: Callable[[], None]) -> Iterator[N
     Args:
         run_id: The flow run.
         on_ended: Called once if the run was ended from outside: cancelled, deleted, or marked as crashed.
+
+    Raises:
+        Abort: The run was deleted, so that Prefect can't be told how it ended.
     """
-    stop = threading.Event()
-    thread = threading.Thread(target=_send, args=(run_id, on_ended, stop), name="heartbeat", daemon=True)
+    stop, deleted = threading.Event(), threading.Event()
+    thread = threading.Thread(target=_send, args=(run_id, on_ended, stop, deleted), name="heartbeat", daemon=True)
     thread.start()
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        if deleted.is_set():
+            raise Abort("the flow run was deleted") from error
         _finish_cancellation(run_id)
         raise
     finally:
         stop.set()
+    if deleted.is_set():
+        raise Abort("the flow run was deleted")
 
 
 def _finish_cancellation(run_id: UUID) -> None:
@@ -62,11 +69,12 @@ def _finish_cancellation(run_id: UUID) -> None:
         log.warning("The run's final state could not be reported: %s", error)
 
 
-def _send(run_id: UUID, on_ended: Callable[[], None], stop: threading.Event) -> None:
+def _send(run_id: UUID, on_ended: Callable[[], None], stop: threading.Event, deleted: threading.Event) -> None:
     number = itertools.count(1)
+    refusal = ""
     while not stop.is_set():
         try:
-            with get_client(sync_client=True) as client:
+            with telling_answers(), get_client(sync_client=True) as client:
                 while not stop.is_set():
                     beat = f"{os.getpid()}.{next(number)}"
                     client.update_flow_run_labels(run_id, {HEARTBEAT_LABEL: beat, HOST_LABEL: host_name()})
@@ -77,8 +85,16 @@ def _send(run_id: UUID, on_ended: Callable[[], None], stop: threading.Event) -> 
                         return
                     stop.wait(HEARTBEAT_INTERVAL)
         except ObjectNotFound:
-            on_ended()
+            if not stop.is_set():
+                log.warning("This run was deleted: stopping.")
+                deleted.set()
+                on_ended()
             return
+        except RejectedError as error:  # nobody says that the run has ended: it goes on, and so do the attempts
+            if str(error) != refusal:
+                refusal = str(error)
+                log.warning("No heartbeat could be sent: %s", refusal)
+            stop.wait(HEARTBEAT_INTERVAL)
         except UNREACHABLE as error:  # the stage runs on: its record in the DVC remote counts, not Prefect's state
             log.debug("No heartbeat could be sent: %s", error)
             stop.wait(HEARTBEAT_INTERVAL)

@@ -1,13 +1,16 @@
 """Finds flow runs that stopped sending heartbeats."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import ObjectNotFound
 
 from pipeline.workers.liveness.heartbeat import HEARTBEAT_INTERVAL, HEARTBEAT_LABEL, HEARTBEAT_TIMEOUT
+from pipeline.workers.prefect_api import telling_answers
 
 PROBE_LABEL = "retune.probe"
 PROBE_INTERVALS = 3  # heartbeats that a run may still miss after a probe was written
@@ -16,8 +19,9 @@ WATCHED = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 
 
 def write_probe(client: SyncPrefectClient, run_id: UUID) -> None:
-    """Write a label to the run in the same way as its heartbeats are written."""
-    client.update_flow_run_labels(run_id, {PROBE_LABEL: str(time.time_ns())})
+    """Write a label to the run in the same way as its heartbeats are written; a deleted run needs none."""
+    with contextlib.suppress(ObjectNotFound), telling_answers():
+        client.update_flow_run_labels(run_id, {PROBE_LABEL: str(time.time_ns())})
 
 
 class HeartbeatMonitor:

@@ -1,6 +1,7 @@
 """Submitting a stage: two coordinators share one run, and an ended run is followed by another."""
 
 from typing import Any
+from unittest.mock import MagicMock
 from uuid import UUID
 
 import httpx
@@ -11,6 +12,7 @@ from pipeline.workers import prefect_api
 from pipeline.workers.dispatch import Dispatcher
 from stages.errors import PipelineError
 from tests.pipeline.workers.fake_server import FakeServer
+from tests.pipeline.workers.test_prefect_api import GONE, http_error
 
 ONE, TWO, RESTARTED = UUID(int=1), UUID(int=2), UUID(int=3)
 
@@ -114,3 +116,25 @@ def end_with(server: FakeServer, run_id: UUID, state: State) -> UUID:
 def test_a_pool_without_a_deployment_is_named() -> None:
     with pytest.raises(PipelineError, match=r"tokenize needs the work pool tpu, .*run-stage/tpu.*retune deploy"):
         submit(FakeServer(), ONE, pool="tpu")
+
+
+@pytest.mark.parametrize("error", [http_error(404, GONE), http_error(401), http_error(503), httpx.ConnectError("away")])
+def test_a_run_that_can_not_be_cancelled_keeps_no_other_one_running(error: Exception) -> None:
+    server = FakeServer()
+    gone = MagicMock(side_effect=error)
+    server.set_flow_run_state = gone  # type: ignore[method-assign]
+    Dispatcher(server, ONE, ONE).cancel(TWO)  # type: ignore[arg-type]
+    assert gone.call_count == 1
+
+
+def test_a_run_that_was_deleted_need_not_be_marked_as_crashed() -> None:
+    server = FakeServer()
+    server.set_flow_run_state = MagicMock(side_effect=http_error(404, GONE))  # type: ignore[method-assign]
+    Dispatcher(server, ONE, ONE).mark_crashed(TWO, "silent")  # type: ignore[arg-type]
+
+
+def test_a_deployment_that_is_deleted_meanwhile_is_an_error_of_one_line() -> None:
+    server = FakeServer()
+    server.create_flow_run_from_deployment = MagicMock(side_effect=http_error(404, GONE))  # type: ignore[method-assign]
+    with pytest.raises(PipelineError, match=r"^cut could not be submitted: .* was deleted\. Run: retune deploy\."):
+        Dispatcher(server, ONE, ONE).submit("cut", pool="cpu", key="k", parameters={})  # type: ignore[arg-type]

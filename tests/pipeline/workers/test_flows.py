@@ -5,14 +5,19 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
+import httpx
 import pytest
 from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Cancelling, Running
 
 from pipeline.repository import git
 from pipeline.workers import flows
+from pipeline.workers.coordinator import StoppedError
 from pipeline.workers.publishing import pull_request
 from tests.pipeline.workers.in_process import InProcessDispatcher
+from tests.pipeline.workers.test_prefect_api import GONE, http_error
 
 COMMAND = 'echo "$BRANCH" >> "$TOY_EVENTS/opened"'
 
@@ -148,3 +153,28 @@ def test_a_coordinator_that_is_ended_publishes_nothing_more(run: Run, project: A
 
     assert run(end).is_cancelled()
     assert (project.branches(), opened(project)) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (Cancelling(), True),
+        (Cancelled(), True),
+        (Running(), False),
+        (http_error(404, GONE), True),
+        (http_error(401), False),
+        (http_error(503), False),
+        (httpx.ConnectError("away"), False),
+    ],
+)
+def test_the_stages_of_a_run_that_was_cancelled_or_deleted_are_cancelled(
+    answer: Any, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever Prefect's API does, the error that ended the run is the one that is raised."""
+    monkeypatch.setattr(flows, "_flow_run_id", uuid.uuid4)
+    client, coordinator = MagicMock(), MagicMock()
+    coordinator.run.side_effect = StoppedError("first")
+    client.read_flow_run.side_effect = [answer if isinstance(answer, Exception) else MagicMock(state=answer)]
+    with pytest.raises(StoppedError, match="first"):
+        flows._run(coordinator, client)
+    assert coordinator.cancel.called == expected

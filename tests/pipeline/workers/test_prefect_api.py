@@ -6,10 +6,10 @@ import httpx
 import pytest
 from prefect import states
 from prefect.client.schemas.objects import StateType
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from pipeline.workers import prefect_api
-from pipeline.workers.prefect_api import retry_while_unreachable, state_words
+from pipeline.workers.prefect_api import RejectedError, retry_while_unreachable, state_words, telling_answers
 
 
 @pytest.fixture(autouse=True)
@@ -30,8 +30,8 @@ def responding(*responses: Exception | str) -> Callable[[], str]:
     return call
 
 
-def http_error(code: int) -> PrefectHTTPStatusError:
-    response = httpx.Response(code, request=httpx.Request("POST", "http://x"))
+def http_error(code: int, json: object = None) -> PrefectHTTPStatusError:
+    response = httpx.Response(code, json=json, request=httpx.Request("POST", "http://x"))
     return PrefectHTTPStatusError(f"HTTP {code}", request=response.request, response=response)
 
 
@@ -45,9 +45,38 @@ def test_the_last_error_is_raised_after_the_timeout() -> None:
         retry_while_unreachable(responding(httpx.ConnectError("refused"), "too late"), timeout=0)
 
 
-def test_a_rejected_call_is_not_repeated() -> None:
-    with pytest.raises(PrefectHTTPStatusError, match="HTTP 422"):
-        retry_while_unreachable(responding(http_error(422), "repeated"))
+GONE = {"detail": "Flow run not found"}
+
+
+@pytest.mark.parametrize(
+    ("code", "json", "kind"),
+    [(code, None, RejectedError) for code in (400, 401, 403, 405, 409, 413, 422)]
+    + [(code, None, PrefectHTTPStatusError) for code in (408, 425, 429, 500, 502, 503, 504)]
+    + [
+        (404, GONE, ObjectNotFound),
+        (404, {"exception_message": "Artifact not found"}, ObjectNotFound),
+        (404, None, PrefectHTTPStatusError),  # of a proxy
+        (404, ["x"], PrefectHTTPStatusError),
+    ],
+)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_an_answer_is_told_from_its_absence(code: int, json: object, kind: type[Exception], wrapped: bool) -> None:
+    error: Exception = http_error(code, json)
+    with pytest.raises(kind) as raised, telling_answers():
+        raise ObjectNotFound(error) if wrapped and code == 404 else error  # Prefect's client does one or the other
+    assert type(raised.value) is kind
+    assert isinstance(raised.value, prefect_api.UNREACHABLE) == (kind is PrefectHTTPStatusError)
+
+
+@pytest.mark.parametrize("code", [400, 401, 404, 409, 422])
+def test_a_rejected_call_is_not_repeated(code: int) -> None:
+    with pytest.raises((RejectedError, ObjectNotFound)):
+        retry_while_unreachable(responding(http_error(code, GONE), "repeated"))
+
+
+@pytest.mark.parametrize("code", [408, 425, 429, 503])
+def test_a_call_that_may_succeed_later_is_repeated(code: int) -> None:
+    assert retry_while_unreachable(responding(http_error(code), "done")) == "done"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pipeline.planning.plan import StagePlan, State
 from pipeline.repository.graph import Graph, Stage
 from pipeline.workers.attempts import Attempts, RunEnd
 from pipeline.workers.progress import ENDED, Progress, ProgressArtifact
+from tests.pipeline.workers.test_prefect_api import http_error
 
 NAMES = ("rows", "cut", "train", "report")
 GRAPH = Graph(
@@ -91,7 +92,8 @@ class Client:
 
     def __init__(self) -> None:
         self.artifacts: dict[UUID, Any] = {}
-        self.writes = 0
+        self.asked = self.writes = 0
+        self.refusal = 0
         self.away = False
 
     def create_artifact(self, artifact: Any) -> Artifact:
@@ -100,10 +102,14 @@ class Client:
         return Artifact(id=made)
 
     def update_artifact(self, artifact_id: UUID, artifact: Any) -> None:
-        assert artifact_id in self.artifacts
+        if artifact_id not in self.artifacts:
+            raise http_error(404, {"exception_message": "Artifact not found"})
         self._write(artifact_id, artifact)
 
     def _write(self, artifact_id: UUID, artifact: Any) -> None:
+        self.asked += 1
+        if self.refusal:
+            raise http_error(self.refusal)
         if self.away:
             raise httpx.ConnectError("away")
         self.writes += 1
@@ -139,3 +145,27 @@ def test_what_could_not_be_written_is_written_later() -> None:
     client.away = False
     artifact.write(replace(running))
     assert (client.writes, client.shown["cut"]) == (2, "running")
+
+
+def test_a_deleted_artifact_is_created_again(caplog: pytest.LogCaptureFixture) -> None:
+    client = Client()
+    artifact = ProgressArtifact(client, uuid4())  # type: ignore[arg-type]
+    artifact.write(progress())
+    client.artifacts.clear()
+    running = progress(active={"cut": "Running"}, attempts={"cut": Attempts()})
+    for _ in range(3):
+        artifact.write(running)
+    assert (client.writes, client.shown["cut"]) == (2, "running")
+    assert caplog.messages == []
+
+
+def test_what_the_api_refuses_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    client = Client()
+    client.refusal = 413
+    artifact = ProgressArtifact(client, uuid4())  # type: ignore[arg-type]
+    for _ in range(3):
+        artifact.write(progress())
+    assert client.asked == 1
+    assert [line.split(" (")[0] for line in caplog.messages] == [
+        "The artifact plan is not written: Prefect's API refuses a request"
+    ]
