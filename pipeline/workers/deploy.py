@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def deploy(root: Path) -> list[str]:
-    """Create or update the work pools and deployments; each schedule stays switched on or off as it is.
+    """Create or update the work pools and deployments; what is paused or switched off stays so.
 
     Args:
         root: The project's folder.
@@ -45,7 +45,7 @@ def deploy(root: Path) -> list[str]:
         for pool in sorted({deployment["work_pool"]["name"] for deployment in deployments}):
             if prefect_yaml.TEMPLATE not in pool:
                 _create_pool(client, pool)
-        kept = [_keep_schedules(client, deployment) for deployment in deployments]
+        kept = [_keep_states(client, deployment) for deployment in deployments]
         _prefect_deploy(root, prefect_yaml.write({**content, "deployments": kept}), environment)
     return [prefect_yaml.name_of(deployment) for deployment in deployments]
 
@@ -84,10 +84,10 @@ def _template() -> dict[str, Any]:
     return ProcessWorker.get_default_base_job_template()
 
 
-def _keep_schedules(client: SyncPrefectClient, deployment: prefect_yaml.Deployment) -> prefect_yaml.Deployment:
-    """Return an entry of prefect.yaml with each schedule switched on or off as it is on the server.
+def _keep_states(client: SyncPrefectClient, deployment: prefect_yaml.Deployment) -> prefect_yaml.Deployment:
+    """Return an entry of prefect.yaml, paused or not and with each schedule on or off as it is on the server.
 
-    `prefect deploy` sets the schedules in the same request as the rest of the deployment, so at no moment is one
+    `prefect deploy` sets all of this in the same request as the rest of the deployment, so at no moment is something
     switched off that was on. It deletes all schedules of a deployment that has one without a slug: that one gets a
     slug first.
     """
@@ -99,16 +99,16 @@ def _keep_schedules(client: SyncPrefectClient, deployment: prefect_yaml.Deployme
             client.update_deployment_schedule(
                 deployed.id, schedule.id, parameters=schedule.parameters, slug=str(schedule.id)
             )
-    active = {schedule.slug or str(schedule.id): schedule.active for schedule in deployed.schedules}
-    for slug in prefect_yaml.not_in_file(deployment, active):
+    schedules = {schedule.slug or str(schedule.id): schedule for schedule in deployed.schedules}
+    for slug in prefect_yaml.not_in_file(deployment, schedules):
         log.warning(
             "%s keeps the schedule %s (%s), which prefect.yaml does not have. To delete it, see: prefect deployment "
             "schedule --help",
             prefect_yaml.name_of(deployment),
             slug,
-            "on" if active[slug] else "off",
+            "on" if schedules[slug].active else "off",
         )
-    return prefect_yaml.with_states(deployment, active)
+    return prefect_yaml.with_states(deployment, deployed.paused, schedules)
 
 
 def _prefect_deploy(root: Path, text: str, environment: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""prefect.yaml, read and written as Prefect reads it, with each schedule switched on or off as it is on the server.
+"""prefect.yaml, read and written as Prefect reads it, with everything switched on or off as it is on the server.
 
 Prefect reads YAML 1.1 with PyYAML, in which `yes` is true and JSON's `3e-05` is a text. So it is PyYAML that reads the
 values here, too, and that writes them.
@@ -12,7 +12,9 @@ from typing import Any
 import yaml
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import IntervalSchedule
 
 from stages.errors import PipelineError
 from stages.yaml_file import parse_yaml, read_text
@@ -80,31 +82,40 @@ def find_deployed(client: SyncPrefectClient, deployment: Deployment) -> Deployme
     return alike[0] if alike else None
 
 
-def with_states(deployment: Deployment, active: Mapping[str, bool]) -> Deployment:
-    """Return the entry with its schedules on or off as on the server.
+def with_states(deployment: Deployment, paused: bool, schedules: Mapping[str, DeploymentSchedule]) -> Deployment:
+    """Return the entry as it is on the server where Prefect would reset that: paused, on or off, and due when.
 
     Args:
         deployment: The entry in prefect.yaml.
-        active: By slug, whether the server has the schedule switched on.
+        paused: Whether the server has the deployment paused.
+        schedules: The server's schedules of it, by slug.
     """
-    if not deployment.get("schedules"):
-        return deployment
-    schedules = [
-        {**entry, "active": active[slug]} if (slug := _slug_on_server(entry, active)) else entry
-        for entry in deployment["schedules"]
-    ]
-    return {**deployment, "schedules": schedules}
+    kept: dict[str, Any] = {**deployment, "paused": paused}
+    if deployment.get("schedules"):
+        kept["schedules"] = [
+            _with_state(entry, schedules[slug]) if (slug := _slug_on_server(entry, schedules)) else entry
+            for entry in deployment["schedules"]
+        ]
+    return kept
 
 
-def not_in_file(deployment: Deployment, active: Mapping[str, bool]) -> list[str]:
+def _with_state(entry: Mapping[str, Any], on_server: DeploymentSchedule) -> Mapping[str, Any]:
+    """Return the entry of a schedule, on or off as on the server; an interval goes on from where it began."""
+    kept = {**entry, "active": on_server.active}
+    if entry.get("interval") and not entry.get("anchor_date") and isinstance(on_server.schedule, IntervalSchedule):
+        kept["anchor_date"] = on_server.schedule.anchor_date.isoformat()
+    return kept
+
+
+def not_in_file(deployment: Deployment, schedules: Mapping[str, DeploymentSchedule]) -> list[str]:
     """Return the slugs of the server's schedules that prefect.yaml does not have."""
     entries: Sequence[Mapping[str, Any]] = deployment.get("schedules") or []
-    return sorted({*active} - {_slug_on_server(entry, active) for entry in entries})
+    return sorted({*schedules} - {_slug_on_server(entry, schedules) for entry in entries})
 
 
-def _slug_on_server(entry: Mapping[str, Any], active: Mapping[str, bool]) -> str | None:
+def _slug_on_server(entry: Mapping[str, Any], schedules: Mapping[str, DeploymentSchedule]) -> str | None:
     """Return the slug that the server has a schedule of prefect.yaml under: its own, or the one that it replaces."""
-    return next((slug for slug in (entry["slug"], entry.get("replaces")) if slug in active), None)
+    return next((slug for slug in (entry["slug"], entry.get("replaces")) if slug in schedules), None)
 
 
 def write(content: Mapping[str, Any]) -> str:

@@ -5,13 +5,14 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from prefect.client.schemas.objects import DeploymentSchedule
-from prefect.client.schemas.schedules import CronSchedule
+from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from ruamel.yaml import YAML
 
 from pipeline.workers import deploy as deploying
@@ -36,6 +37,7 @@ class Server:
         self.schedules = list(schedules)
         self.name, self.entrypoint = "coordinate", "pipeline.workers.flows.coordinate"
         self.pools: list[str] = []
+        self.paused = False
 
     def create_work_pool(self, pool: Any) -> None:
         self.pools.append(pool.name)
@@ -100,6 +102,41 @@ def test_prefect_is_told_to_leave_each_schedule_as_it_is(
         deploy(monkeypatch, server, prefect)
     assert prefect.schedules() == {"nightly": nightly, "every-six-hours": hourly}
     assert prefect.schedules("retrain") == {"nightly": False, "every-six-hours": False}, "not deployed yet"
+
+
+@pytest.mark.parametrize("paused", [True, False])
+@pytest.mark.parametrize("key", ["", ", paused: true", ", paused: false"])
+@pytest.mark.parametrize("schedules", ["", ", schedules: [{slug: nightly, cron: 0 2 * * *}]"])
+def test_a_deployment_stays_paused_or_not(
+    paused: bool, key: str, schedules: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = Server(schedule("nightly", True))
+    server.paused = paused
+    prefect = deploy_text(f"deployments: [{{{ENTRY}{key}{schedules}}}]", monkeypatch, tmp_path, server)
+    assert prefect.file["deployments"][0]["paused"] is paused
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("interval: 21600", "2024-05-06T07:08:09+00:00"),
+        ("interval: 60", "2024-05-06T07:08:09+00:00"),
+        ('interval: 21600, anchor_date: "2026-01-01T00:00:00"', "2026-01-01T00:00:00"),
+        ("cron: 0 2 * * *", None),
+        ("interval: 21600, replaces: old", "2024-05-06T07:08:09+00:00"),
+    ],
+)
+def test_an_interval_goes_on_from_where_it_began(
+    keys: str, expected: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Otherwise it begins again with each deploy: one every six hours would never fire with a deploy every five."""
+    on_server = schedule("old" if "replaces" in keys else "often", True)
+    on_server.schedule = IntervalSchedule(
+        interval=timedelta(hours=6), anchor_date=datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+    )
+    text = f"deployments: [{{{ENTRY}, schedules: [{{slug: often, {keys}}}]}}]"
+    [entry] = deploy_text(text, monkeypatch, tmp_path, Server(on_server)).file["deployments"][0]["schedules"]
+    assert entry.get("anchor_date") == expected
 
 
 def test_a_schedule_without_a_slug_gets_one_as_prefect_would_delete_it(monkeypatch: pytest.MonkeyPatch) -> None:
