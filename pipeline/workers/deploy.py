@@ -3,6 +3,7 @@
 import itertools
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ from stages.errors import PipelineError
 from stages.redaction import without_credentials
 
 TRACEBACK = "Traceback (most recent call last):"
+INVALID = re.compile(r"^Invalid (?:top-level )?fields in .*?(?=^Skipping |\Z)", re.DOTALL | re.MULTILINE)
+MORE = re.compile(r"^For valid .*?https?://\S+", re.DOTALL | re.MULTILINE)  # the address of Prefect's manual
 NOT_A_REASON = ("An exception occurred.",)  # what Prefect prints below a traceback
 PANEL = "╭│╰"  # the first character of each line of a panel
 log = logging.getLogger(__name__)
@@ -128,7 +131,10 @@ def _prefect_deploy(root: Path, text: str, environment: Mapping[str, str]) -> No
 
 
 def _reason(output: str) -> str:
-    """Why `prefect deploy` failed: the error of its traceback if there is one, otherwise its last paragraph."""
+    """Why `prefect deploy` failed: fields that it names, else the error of its traceback, else its last paragraph."""
+    if invalid := INVALID.search(output):  # it leaves these deployments out and misses them below
+        named = " ".join(MORE.sub("", invalid.group()).split()).replace(": •", ":").replace(" •", ";")
+        return f"{named}. Correct them in {prefect_yaml.FILE}."
     lines = [line.rstrip() for line in output.splitlines() if line.strip() not in NOT_A_REASON]
     while lines and not lines[-1]:
         lines.pop()

@@ -266,6 +266,18 @@ def test_what_prefect_fills_in_is_left_to_prefect(monkeypatch: pytest.MonkeyPatc
 
 
 SUCCESS = "╭───────╮\n│ Deployment 'retrain/retrain' successfully created │\n╰───────╯\n"
+ON_TOP = (
+    "Invalid top-level fields in config file:\n\n  • build: not a list\n\n"
+    "For valid prefect.yaml fields, see: https://x\n"
+)
+IN_DEPLOYMENTS = (
+    "Invalid fields in deployments:\n\n  • coordinate: schedules\n  • retrain: name, tags\n\n"
+    "For valid deployment fields and examples, go to: https://x\n\n"
+)
+SKIPPED = (
+    "Skipping deployment configuration due to validation errors.\nAn entrypoint must be provided:\n\n"
+    "        prefect deploy path/to/file.py:flow_function\n\nYou can also provide an entrypoint in a prefect.yaml file.\n"
+)
 FRAMES = 'Traceback (most recent call last):\n  File "a.py", line 1, in b\n    c()\n'
 
 
@@ -280,6 +292,15 @@ FRAMES = 'Traceback (most recent call last):\n  File "a.py", line 1, in b\n    c
         (f"{FRAMES}httpx.ConnectError: refused\nAn exception occurred.\n", "failed: httpx.ConnectError: refused"),
         (f"{FRAMES}E: first\n\nDuring ...:\n\n{FRAMES}F: problem\nx\n  long\n", "failed: F: problem x long"),
         (f"{FRAMES}httpx.ReadTimeout\n", "httpx.ReadTimeout"),
+        (
+            f"{IN_DEPLOYMENTS}{SKIPPED}",
+            "failed: Invalid fields in deployments: coordinate: schedules; retrain: name, tags. Correct them",
+        ),
+        (
+            f"{ON_TOP}{IN_DEPLOYMENTS}{SKIPPED}{FRAMES}E: x\n",
+            "failed: Invalid top-level fields in config file: build: not a list Invalid fields in deployments: coord",
+        ),
+        (ON_TOP, "failed: Invalid top-level fields in config file: build: not a list. Correct them in prefect.yaml."),
     ],
 )  # fmt: skip
 def test_the_reason_of_a_failed_deploy_is_one_line_and_never_empty(
