@@ -28,7 +28,7 @@ from pipeline.workers.prefect_api import UNREACHABLE, RejectedError, retry_while
 from pipeline.workers.progress import ProgressArtifact
 from pipeline.workers.publishing import publish, pull_request, records
 from pipeline.workers.stage_run import StageRequest, StageResult, StageRun
-from stages.errors import PipelineError, RetuneError
+from stages.errors import PipelineError, RetuneError, explain
 from stages.redaction import holds_secret, redact_output, without_credentials
 
 COORDINATE = "coordinate"
@@ -106,8 +106,11 @@ def coordinate(
             return _coordinate(_repository(repository), ref, params or {}, targets or (), refresh, ended)
     except StoppedError as error:
         return Cancelled(message=str(error))
-    except RetuneError as error:
-        return Failed(message=" ".join(str(error).split()))
+    except (RetuneError, OSError) as error:  # the disk under RETUNE_HOME may be full, or belong to somebody else
+        line = explain(error)
+        if line is None:
+            raise
+        return Failed(message=line)
 
 
 def _coordinate(

@@ -20,7 +20,7 @@ from pipeline.repository.storage.remote import InputDamagedError, InputMissingEr
 from pipeline.repository.storage.run_cache import entry_key
 from pipeline.workers import checkout, inputs
 from pipeline.workers.checkpoints import CheckpointMirror
-from stages.errors import PipelineError
+from stages.errors import PipelineError, explain
 
 Status = Literal["done", "cached", "stage error", "machine error", "input missing", "input damaged", "stopped"]
 log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class StageRun:
         except inputs.SourceError as error:
             return self._result("stage error", str(error))
         except (PipelineError, OSError) as error:
-            return self._result("machine error", " ".join(str(error).split()))
+            return self._result("machine error", explain(error) or " ".join(str(error).split()))
 
     def _run(self, root: Path, remote: Remote, read: LineHandler) -> StageResult:
         request = self._request

@@ -276,7 +276,8 @@ IN_DEPLOYMENTS = (
 )
 SKIPPED = (
     "Skipping deployment configuration due to validation errors.\nAn entrypoint must be provided:\n\n"
-    "        prefect deploy path/to/file.py:flow_function\n\nYou can also provide an entrypoint in a prefect.yaml file.\n"
+    "        prefect deploy path/to/file.py:flow_function\n\n"
+    "You can also provide an entrypoint in a prefect.yaml file.\n"
 )
 FRAMES = 'Traceback (most recent call last):\n  File "a.py", line 1, in b\n    c()\n'
 

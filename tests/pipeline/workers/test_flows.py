@@ -1,6 +1,8 @@
 """The flow `coordinate` without a server: it beats from its start to its end, and opens one pull request per result."""
 
 import contextlib
+import errno
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -178,3 +180,25 @@ def test_the_stages_of_a_run_that_was_cancelled_or_deleted_are_cancelled(
     with pytest.raises(StoppedError, match="first"):
         flows._run(coordinator, client)
     assert coordinator.cancel.called == expected
+
+
+def coordinate_with(error: Exception, monkeypatch: pytest.MonkeyPatch) -> State[Any]:
+    monkeypatch.setattr(flows, "_flow_run_id", uuid.uuid4)
+    monkeypatch.setattr(flows, "sending_heartbeats", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(git, "resolve_remote", lambda *_: "0" * 40)
+    monkeypatch.setattr(flows.checkout, "slot", MagicMock(side_effect=error))
+    state: State[Any] = flows.coordinate.fn("origin")
+    return state
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO])
+def test_what_the_operating_system_refuses_is_one_line(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = coordinate_with(OSError(number, os.strerror(number), "/home/slots"), monkeypatch)
+    assert state.is_failed()
+    assert str(state.message).startswith("/home/slots: ")
+    assert "\n" not in str(state.message)
+
+
+def test_any_other_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OSError, match="no such device"):
+        coordinate_with(OSError(errno.ENXIO, "no such device"), monkeypatch)
