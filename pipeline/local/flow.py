@@ -23,7 +23,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from pipeline import params_file, recipes
 from pipeline.execution import workspace
-from pipeline.execution.machine import HOST_LABEL, workspace_name
+from pipeline.execution.machine import HOST_LABEL, PROCESS_LABEL, process_name, workspace_name
 from pipeline.execution.runner import Runner
 from pipeline.execution.stage_process import Outcome
 from pipeline.local import artifacts, listener
@@ -69,9 +69,11 @@ def retrain(
 
 
 def _show_where(root: Path) -> None:
-    """Note the machine and the folder in Prefect, for whoever watches from another machine."""
+    """Note the machine, the folder and the process in Prefect, for whoever watches from another machine."""
     with get_client(sync_client=True) as client:
-        client.update_flow_run_labels(UUID(str(flow_run.id)), {HOST_LABEL: workspace_name(root)})
+        client.update_flow_run_labels(
+            UUID(str(flow_run.id)), {HOST_LABEL: workspace_name(root), PROCESS_LABEL: process_name()}
+        )
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.client.schemas.sorting import FlowRunSort, TaskRunSort
 from prefect.utilities.urls import url_for
 
-from pipeline.execution.machine import HOST_LABEL
+from pipeline.execution.machine import HOST_LABEL, PROCESS_LABEL, host_name, is_alive
 from pipeline.status.activity import Activity, expected_end, longest_path
 from pipeline.workers.dispatch import LINEAGE_TAG, OWNER_TAG, RUN_STAGE, STAGE_TAG
 from pipeline.workers.prefect_api import open_client, read_all_runs, state_words
@@ -51,7 +51,7 @@ def activities_of_server(client: SyncPrefectClient, now: datetime) -> list[Activ
         stages = [stage for stage in stages if stage not in own]
         found.append(_activity(run, None, _end_of_coordinator(client, run, own, history, now)))
         found += [_activity(stage, run.name, history.end_of(stage)) for stage in own]
-    for run in _read_due(client, RETRAIN, now):
+    for run in (run for run in _read_due(client, RETRAIN, now) if not _was_killed(run)):
         found.append(_activity(run, None, None))
         found += [_activity_of_task(task, run, history) for task in _read_tasks(client, run) if task.start_time]
     without_coordinator = [_activity(stage, "?", history.end_of(stage)) for stage in stages]
@@ -110,6 +110,12 @@ def _read_tasks(client: SyncPrefectClient, run: FlowRun) -> list[TaskRun]:
         flow_run_filter=FlowRunFilter.model_validate({"id": {"any_": [run.id]}}),
         task_run_filter=TaskRunFilter.model_validate({"state": {"type": {"any_": ["RUNNING"]}}}),
     )
+
+
+def _was_killed(run: FlowRun) -> bool:
+    """Whether a run of `retrain` was killed on this machine: it has no heartbeats, so Prefect keeps its state."""
+    process, where = run.labels.get(PROCESS_LABEL), str(run.labels.get(HOST_LABEL, ""))
+    return process is not None and where.startswith(f"{host_name()}:") and not is_alive(str(process))
 
 
 def _is_owner(coordinator: FlowRun, stage: FlowRun) -> bool:

@@ -1,6 +1,8 @@
 """What Prefect's API tells: the runs, their stages, where they are, and when they will have ended."""
 
 import json
+import subprocess
+import sys
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 from prefect.client.schemas.objects import Artifact, FlowRun, TaskRun
 from prefect.states import Completed, Pending, Running, Scheduled, State
 
-from pipeline.execution.machine import HOST_LABEL
+from pipeline.execution.machine import HOST_LABEL, PROCESS_LABEL, host_name, process_name
 from pipeline.status.activity import Activity
 from pipeline.status.prefect import activities_of_server
 
@@ -205,3 +207,35 @@ def test_the_stages_of_a_run_in_one_folder_are_its_tasks() -> None:
         ("finetune@1", "quick-fox", "running", "gpu-box:/srv/project"),
     ]
     assert read(server)[1].ends == ago(40) + timedelta(seconds=50)
+
+
+OLD = process_name().partition("@")[0] + "@1000000000"  # its number is another process's by now
+
+
+def dead() -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", "from pipeline.execution.machine import *; print(process_name())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("host", "process", "expected"),
+    [
+        (host_name(), process_name(), True),
+        (host_name(), dead(), False),
+        (host_name(), OLD, False),
+        (host_name(), "damaged", False),
+        (host_name(), None, True),
+        ("gpu-box", OLD, True),  # nobody can tell from here
+    ],
+)
+def test_a_run_that_was_killed_on_this_machine_does_not_run(host: str, process: str | None, expected: bool) -> None:
+    server = Server()
+    labels = {HOST_LABEL: f"{host}:/project", **({PROCESS_LABEL: process} if process else {})}
+    run = server.add("retrain", "normal-carp", Running(), started=ago(60), labels=labels)
+    server.tasks[run.id] = [TaskRun(task_key="x", dynamic_key="1", name="split", start_time=ago(50))]
+    assert [name for name, *_ in shown(server)] == (["normal-carp", "split"] if expected else [])
