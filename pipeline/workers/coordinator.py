@@ -22,6 +22,7 @@ from pipeline.workers.stage_run import StageRequest
 from stages.errors import PipelineError
 
 POLL_SECONDS = 1.0
+POOL_DELETED = "its work pool was deleted. Run: retune deploy. Then start a new run"
 log = logging.getLogger(__name__)
 
 
@@ -188,7 +189,8 @@ class Coordinator:
             return RunEnd(stage, "its flow run was deleted")
         if run.state.is_final():
             return RunEnd.of_state(stage, run.state)
-        if cause := self._monitor.lost_cause(run):
+        is_stranded = run.state.is_scheduled() and run.work_queue_id is None  # it stays so if the pool is created again
+        if cause := POOL_DELETED if is_stranded else self._monitor.lost_cause(run):
             self._dispatcher.mark_crashed(run.id, cause)
             return RunEnd(stage, cause)
         return None

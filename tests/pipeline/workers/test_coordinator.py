@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from prefect.client.schemas.objects import FlowRun
-from prefect.states import Completed, Crashed, Failed, Late, Running, State
+from prefect.states import AwaitingRetry, Completed, Crashed, Failed, Late, Running, Scheduled, State
 
 from pipeline.workers import coordinator as module
 from pipeline.workers.attempts import INPUT_DAMAGED, STAGE_FAILED
@@ -25,6 +25,7 @@ class ScriptedDispatcher:
     def __init__(self, *states: State | Exception, own: bool = True) -> None:
         self.states = list(states)
         self.own = own
+        self.work_queue_id: uuid.UUID | None = uuid.uuid4()
         self.submitted: list[str] = []
         self.crashed: list[str] = []
         self.cancelled: list[uuid.UUID] = []
@@ -37,7 +38,8 @@ class ScriptedDispatcher:
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         if isinstance(state, Exception):
             raise state
-        return {run_id: FlowRun(id=run_id, flow_id=uuid.uuid4(), state=state) for run_id in run_ids}
+        fields = {"flow_id": uuid.uuid4(), "state": state, "work_queue_id": self.work_queue_id}
+        return {run_id: FlowRun.model_validate({"id": run_id, **fields}) for run_id in run_ids}
 
     def write_probe(self, run_id: uuid.UUID) -> None:
         pass
@@ -101,6 +103,15 @@ def test_a_silent_run_is_marked_crashed_and_retried(root: Path, monkeypatch: pyt
     monkeypatch.setattr(monitor, "HEARTBEAT_INTERVAL", 0.0)
     dispatcher = ScriptedDispatcher(Running())
     with pytest.raises(PipelineError, match=r"^download: failed 3 times; last cause: no heartbeat for 0 s"):
+        make(root, dispatcher).run()
+    assert len(dispatcher.crashed) == 3
+
+
+@pytest.mark.parametrize("state", [Scheduled(), Late(), AwaitingRetry()])
+def test_a_run_whose_work_pool_was_deleted_does_not_wait_for_ever(root: Path, state: State) -> None:
+    dispatcher = ScriptedDispatcher(state)
+    dispatcher.work_queue_id = None
+    with pytest.raises(PipelineError, match=r"last cause: its work pool was deleted\. Run: retune deploy\."):
         make(root, dispatcher).run()
     assert len(dispatcher.crashed) == 3
 
