@@ -87,7 +87,9 @@ def _columns(sample: "Sample", options: dict[str, str | None]) -> dict[str, str 
     from pipeline.dataset.columns import column_named, guess_columns, show_names, why_none
     from pipeline.dataset.sheets import other_sheet
 
-    if not sample.columns:
+    if sample.format == "folders":
+        if field := next((field for field, name in options.items() if name not in (None, NONE)), None):
+            raise DataError(f"A folder per class has no columns, so none is for the {field}. Leave that option out.")
         return {}
     guesses = guess_columns(sample)
     chosen: dict[str, str | int | None] = {}

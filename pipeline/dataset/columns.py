@@ -52,10 +52,12 @@ def column_named(sample: Sample, field: str, name: str) -> str | int:
 
 def why_none(sample: Sample, field: str) -> str | None:
     """Why a file has no column for the text or the label, and what to do; None: no reason is seen."""
-    if any(_rank(Column(name), field) is not None for name in sample.twice):
+    if sample.twice and (not sample.columns or any(_rank(Column(name), field) is not None for name in sample.twice)):
         return f"Several columns are named {examples(sample.twice)}. Give each column a name of its own."
     if sample.lists and field != "label":
         return _of_lists(sample.lists[0], field)
+    if not sample.columns:
+        return f"No column has a value. Fill a column of the {field}s."
     if len(sample.columns) == 1:
         other = {"excel": ", or delete a title above the table", "csv": ", or correct the delimiter"}
         return (

@@ -471,3 +471,41 @@ def test_in_a_terminal_use_shows_the_edits_and_asks(
     assert done.code == (0 if yes else 1)
     assert (params(own).finetune.max_epochs == 9) != yes
     assert yes or "params.yaml is unchanged." in done.out
+
+
+UNUSABLE = {  # a file without a column that can be chosen, or that is a folder: its text, the options, the message
+    "columns of one name": ("rows.csv", "text,text\n", [], "Several columns are named 'text'"),
+    "columns of one name, named": ("rows.csv", "text,text\n", ["--text", "text"], "Several columns are named 'text'"),
+    "columns of another name": (
+        "rows.csv",
+        "a,a\n",
+        ["-S", "download.dataset.header=true"],
+        "Several columns are named 'a'",
+    ),
+    "a column that is not there": ("rows.csv", "text,text\n", ["--text", "nope"], "There is no column nope for"),
+    "lists": ("rows.jsonl", '{"tokens": ["a", "b"], "tags": ["x"]}\n', [], "'tokens' holds lists. Write one text per"),
+    "objects without values": ("rows.jsonl", '{"a": {}}\n', [], "No column has a value. Fill a column of the texts"),
+    "a folder, an option": ("rows", "", ["--label", "nope"], "has no columns, so none is for the label"),
+    "a folder, an override": (
+        "rows",
+        "",
+        ["-S", "download.dataset.columns.group=nope"],
+        "has no columns, so none is for the group",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_without_a_usable_column_nothing_is_written(own: Path, command: Commands, tmp_path: Path, case: str) -> None:
+    name, first, options, message = UNUSABLE[case]
+    if first:
+        line = first if name.endswith("jsonl") else "a long enough text,another one\n"
+        (tmp_path / name).write_text(first + line * 40)
+    else:
+        for part in ("good", "bad"):
+            (tmp_path / name / part).mkdir(parents=True)
+            (tmp_path / name / part / "1.txt").write_text(part)
+    done = command(own, "init", str(tmp_path / name), *options)
+    assert (done.code, done.out, len(done.lines)) == (1, "", 1), done.err
+    assert message in " ".join(done.err.split()), done.err
+    assert toy.git(own, "status", "--porcelain") == ""
