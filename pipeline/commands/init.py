@@ -15,6 +15,7 @@ from stages.shown import visible
 from stages.yaml_file import read_text
 
 if TYPE_CHECKING:
+    from pipeline.dataset.columns import Chosen
     from pipeline.dataset.place import Placed
     from pipeline.dataset.sample import Sample
 
@@ -32,7 +33,12 @@ def init(
         ),
     ],
     text: Annotated[str | None, typer.Option(help="Column of the texts.")] = None,
-    label: Annotated[str | None, typer.Option(help="Column of the labels.")] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Column of the labels; for sets of labels the columns of 0 and 1: --label app,bill, or repeated."
+        ),
+    ] = None,
     pair: Annotated[str | None, typer.Option(help="Column of the second texts, for pairs.")] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Column that identifies a row, or none.")] = None,
     group: Annotated[
@@ -64,7 +70,7 @@ def init(
     reading = {key: chosen[f"{DATASET}.{key}"] for key in READING if f"{DATASET}.{key}" in chosen}
     recipes.describe_in(before, {f"{DATASET}.{key}": value for key, value in reading.items()})  # it checks them
     sample = describe(file, reading)
-    options = {"text": text, "label": label, "id": id_, "group": group, "text_pair": pair}
+    options = {"text": text, "label": label or None, "id": id_, "group": group, "text_pair": pair}
     columns = _columns(sample, {field: _set_column(chosen, field) or name for field, name in options.items()})
     placed = place(root, file, force=force)
     values = params_of(sample, columns, path=placed.path) | ({"report.title": title} if title else {})
@@ -74,17 +80,17 @@ def init(
     _show(placed, sample, columns, params_file.changed_values(before, text_now, RESET))
 
 
-def _set_column(chosen: dict[str, Any], field: str) -> str | None:
+def _set_column(chosen: dict[str, Any], field: str) -> str | list[str] | None:
     """The column that `-S download.dataset.columns` sets for a field, as an option says it; None: it sets none."""
-    key = f"{DATASET}.columns.{field}"
-    if key not in chosen or (chosen[key] is None and field in NEEDED):
-        return None
-    return NONE if chosen[key] is None else str(chosen[key])
+    value = chosen.get(key := f"{DATASET}.columns.{field}")
+    if value is None:
+        return NONE if key in chosen and field not in NEEDED else None
+    return [str(name) for name in value] if field == "label" and isinstance(value, list) else str(value)
 
 
-def _columns(sample: "Sample", options: dict[str, str | None]) -> dict[str, str | int | None]:
+def _columns(sample: "Sample", options: dict[str, str | list[str] | None]) -> dict[str, "Chosen"]:
     """The column for each field: as the options say, as a person answers, or as it is guessed."""
-    from pipeline.dataset.columns import column_named, guess_columns, show_names, why_none
+    from pipeline.dataset.columns import columns_named, guess_columns, names_of, show_names, why_none
     from pipeline.dataset.sheets import other_sheet
 
     if sample.format == "folders":
@@ -92,10 +98,10 @@ def _columns(sample: "Sample", options: dict[str, str | None]) -> dict[str, str 
             raise DataError(f"A folder per class has no columns, so none is for the {field}. Leave that option out.")
         return {}
     guesses = guess_columns(sample)
-    chosen: dict[str, str | int | None] = {}
+    chosen: dict[str, Chosen] = {}
     for field, option in options.items():
         name = option
-        taken = [str(column) for column in (*chosen.values(), *options.values())]
+        taken = [name for column in (*chosen.values(), *options.values()) for name in names_of(sample, column)]
         guess = next((column for column in guesses.get(field, []) if str(column) not in taken), None)
         while name is None and can_ask() and field in guesses:
             answer = typer.prompt(
@@ -103,7 +109,7 @@ def _columns(sample: "Sample", options: dict[str, str | None]) -> dict[str, str 
                 default=str(guess) if guess is not None else None if field in NEEDED else NONE,
             )
             known = (NONE, *(str(column.name) for column in sample.columns), *sample.lists)
-            name = answer if answer in known else None
+            name = answer if set(names_of(sample, answer)) <= set(known) else None
         if name is None and guess is None and field in NEEDED:
             if why := why_none(sample, field):
                 raise DataError(f"{why.removesuffix('.')}{other_sheet(sample.sheets, sample.sheet)}.")
@@ -112,12 +118,14 @@ def _columns(sample: "Sample", options: dict[str, str | None]) -> dict[str, str 
                 f"{other_sheet(sample.sheets, sample.sheet)}"
             )
         is_none = name == NONE and field not in NEEDED
-        chosen[field] = None if is_none else guess if name is None else column_named(sample, field, name)
+        chosen[field] = None if is_none else guess if name is None else columns_named(sample, field, name)
     return chosen
 
 
-def _show(placed: "Placed", sample: "Sample", columns: dict[str, str | int | None], lost: list[str]) -> None:
+def _show(placed: "Placed", sample: "Sample", columns: dict[str, "Chosen"], lost: list[str]) -> None:
     """Print where the data is, what was taken for what, which values were reset, and what to do next."""
+    from pipeline.dataset.columns import names_of
+
     where = f"{placed.path}{' (copied)' if placed.copied else ''}"
     if placed.tracked:
         console.print(f"{where}: tracked by DVC; git gets {placed.path}.dvc only, never the data.")
@@ -127,7 +135,7 @@ def _show(placed: "Placed", sample: "Sample", columns: dict[str, str | int | Non
     for field in ("text", "text_pair", "label", "id", "group"):
         name = columns.get(field)
         if name is not None or (field in ("id", "group") and columns):
-            shown = NONE if name is None else plain(str(name))
+            shown = NONE if name is None else ", ".join(map(plain, names_of(sample, name)))
             table.add_row(f"  {field}", shown, _about(sample, field, name))
     for name, note in sample.notes:
         table.add_row(f"  {name}", note)
@@ -147,8 +155,10 @@ def _show(placed: "Placed", sample: "Sample", columns: dict[str, str | int | Non
     console.print("Next: retune run. To share the data: git add --all, git commit, dvc push")
 
 
-def _about(sample: "Sample", field: str, name: str | int | None) -> str:
+def _about(sample: "Sample", field: str, name: "Chosen") -> str:
     """What stands in a column."""
+    if isinstance(name, list):
+        return f"{len(name)} labels, of which a row has any number"
     column = next((column for column in sample.columns if column.name == name), None)
     if column is None:
         return ""

@@ -1,6 +1,6 @@
 """Which columns hold the text, the label, the id and the group: guessed from their names and from what is in them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pipeline.dataset.column import MOST_VALUES, Column
 from pipeline.dataset.names import NAMED, words_of
@@ -11,6 +11,7 @@ from stages.messages import NAMES, examples, plain, short
 MOST_LABELS = 200  # classes; a column with more values is not taken for a label
 MIN_TEXT = 12  # characters; a column with shorter values is taken for a text by its name alone
 FIELDS = ("text", "label", "id", "group")
+Chosen = str | int | list[str | int] | None  # the column of a field; several: a label each
 
 
 def guess_columns(sample: Sample) -> dict[str, list[str | int]]:
@@ -48,6 +49,24 @@ def column_named(sample: Sample, field: str, name: str) -> str | int:
             return name  # sets of labels
         raise DataError(_of_lists(name, field))
     raise DataError(f"There is no column {plain(name)} for the {field}. The file has: {show_names(sample.columns)}.")
+
+
+def columns_named(sample: Sample, field: str, names: str | Sequence[str]) -> str | int | list[str | int]:
+    """The column that a person named; for the label also several, which are columns of 0 and 1.
+
+    Raises:
+        DataError: The file has no such column.
+    """
+    columns = [column_named(sample, field, name) for name in (names_of(sample, names) if field == "label" else [str(names)])]
+    return columns[0] if len(columns) == 1 else columns
+
+
+def names_of(sample: Sample, columns: Chosen | Sequence[str]) -> list[str]:
+    """The columns as a person names them; commas divide names, but not the name of one column."""
+    names = [str(name) for name in ([columns] if isinstance(columns, str | int) else columns or [])]
+    known = {*(str(column.name) for column in sample.columns), *sample.lists, *sample.twice}
+    parts = [part.strip() for name in names for part in ([name] if name in known else name.split(","))]
+    return list(dict.fromkeys(parts))
 
 
 def why_none(sample: Sample, field: str) -> str | None:

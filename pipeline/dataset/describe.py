@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.dataset.columns import Chosen
 from pipeline.dataset.folder import describe_folder
 from pipeline.dataset.formats import known_format
 from pipeline.dataset.implied import title_of
@@ -55,7 +56,7 @@ def describe(file: Path, given: Mapping[str, Any] | None = None) -> Sample:
     return read_sample(file, file_format, given)
 
 
-def params_of(sample: Sample, columns: Mapping[str, str | int | None], *, path: str) -> dict[str, Any]:
+def params_of(sample: Sample, columns: Mapping[str, Chosen], *, path: str) -> dict[str, Any]:
     """The values of params.yaml for a data set, by their full keys.
 
     Args:
@@ -83,7 +84,7 @@ def params_of(sample: Sample, columns: Mapping[str, str | int | None], *, path: 
     }
 
 
-def of_labels(before: Mapping[str, Any], columns: Mapping[str, str | int | None]) -> dict[str, Any]:
+def of_labels(before: Mapping[str, Any], columns: Mapping[str, Chosen]) -> dict[str, Any]:
     """The values of params.yaml that say what the labels are, where they stand for those of another data set.
 
     A person's own data set of before whose label has the same column is the same one, with new rows: nothing changes.

@@ -509,3 +509,41 @@ def test_without_a_usable_column_nothing_is_written(own: Path, command: Commands
     assert (done.code, done.out, len(done.lines)) == (1, "", 1), done.err
     assert message in " ".join(done.err.split()), done.err
     assert toy.git(own, "status", "--porcelain") == ""
+
+
+ONE_HOT = "text,app,pay,staff\n" + "".join(
+    f"a message of its own {n},{n % 2},{n % 3 % 2},{n % 5 % 2}\n" for n in range(40)
+)
+SEVERAL = [  # ways to say that a label has a column each
+    ["--label", "app,pay,staff"],
+    ["--label", "app, pay", "--label", "staff"],
+    ["--label", "app", "--label", "pay", "--label", "staff"],
+    ["-S", "download.dataset.columns.label=[app, pay, staff]"],
+    ["-S", "download.dataset.columns={label: [app, pay, staff]}", "--label", "pay"],
+]
+
+
+@pytest.mark.parametrize("arguments", SEVERAL, ids=" ".join)
+def test_a_column_for_each_label(own: Path, command: Commands, tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "rows.csv").write_text(ONE_HOT)
+    done = command(own, "init", str(tmp_path / "rows.csv"), *arguments)
+    assert done.code == 0, done.err
+    assert params(own).download.dataset.columns.label == ["app", "pay", "staff"]
+    assert "label app, pay, staff 3 labels, of which a row has any number" in " ".join(done.out.split())
+    wrong = command(own, "init", str(tmp_path / "rows.csv"), "--label", "app,pai")
+    assert "There is no column pai for the label. The file has: text, app, pay, staff." in wrong.err
+
+
+def test_columns_for_labels_are_named_in_a_terminal(
+    own: Path, command: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rows.csv").write_text(ONE_HOT)
+    answer(monkeypatch, "", "app,pai", "app,pay", "none", "none")
+    assert command(own, "init", str(tmp_path / "rows.csv")).code == 0
+    assert params(own).download.dataset.columns.label == ["app", "pay"]
+
+
+def test_a_comma_in_the_name_of_a_column_divides_nothing(own: Path, command: Commands, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text('text,"app,pay",app,pay\n' + "a long enough text,x,1,0\nanother,y,0,1\n" * 9)
+    assert command(own, "init", str(tmp_path / "rows.csv"), "--label", "app,pay").code == 0
+    assert params(own).download.dataset.columns.label == "app,pay"
