@@ -53,8 +53,9 @@ def check_texts(texts: Sequence[object], text_pairs: Sequence[object] | None, *,
     Raises:
         DataError: A text is not usable, `text_pairs` has another length than `texts`, or the model needs other rows.
     """
-    if isinstance(texts, str):
-        raise DataError(f"expected a list of texts, got one text ({texts[:40]!r}). Put it in brackets.")
+    _check_list(texts, "texts")
+    if text_pairs is not None:
+        _check_list(text_pairs, "text_pairs")
     if text_pairs is not None and len(text_pairs) != len(texts):
         raise DataError(f"{len(texts)} texts but {len(text_pairs)} text_pairs. Give one second text for each text.")
     if of_pairs and text_pairs is None and len(texts):
@@ -69,6 +70,22 @@ def check_texts(texts: Sequence[object], text_pairs: Sequence[object] | None, *,
             problem = text_problem(text)
             if problem:
                 raise DataError(f"{name} {number} of {len(values)}: {problem}. Give each row a text.")
+
+
+def _check_list(texts: Sequence[object], name: str) -> None:
+    """Check that texts are a list, or another sequence.
+
+    Raises:
+        DataError: They are one text, or can't be counted and sliced (a generator, a set, a mapping).
+    """
+    if isinstance(texts, str):
+        raise DataError(f"expected a list of {name}, got one text ({texts[:40]!r}). Put it in brackets.")
+    try:
+        len(texts), texts[:0]
+    except (TypeError, KeyError) as error:
+        raise DataError(
+            f"expected a list of {name}, got {type(texts).__name__}. Give a list: of an iterable, list(...)."
+        ) from error
 
 
 def windows(texts: Sequence[Any]) -> Iterator[slice]:

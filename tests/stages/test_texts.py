@@ -1,5 +1,9 @@
 """Which texts can be classified, and windows of bounded size."""
 
+from typing import Any
+
+import numpy as np
+import pandas as pd
 import pytest
 
 from stages import texts
@@ -23,6 +27,25 @@ def test_the_problem_of_a_text(text: object, problem: str | None) -> None:
     assert text_problem(text) == problem
 
 
+NO_LISTS = [None, 5, {"a"}, {"a": "b"}, {0: "a"}, (text for text in ["a"]), iter(["a"]), np.array("a")]
+
+
+@pytest.mark.parametrize("values", NO_LISTS, ids=lambda values: type(values).__name__)
+@pytest.mark.parametrize("name", ["texts", "text_pairs"])
+def test_what_is_no_list_is_named(values: Any, name: str) -> None:
+    if name == "texts":
+        with pytest.raises(DataError, match=f"expected a list of texts, got {type(values).__name__}. Give a list"):
+            check_texts(values, None)
+    elif values is not None:
+        with pytest.raises(DataError, match=f"expected a list of text_pairs, got {type(values).__name__}. Give a list"):
+            check_texts(["a"], values)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, pd.Series])
+def test_any_sequence_is_a_list(kind: Any) -> None:
+    check_texts(kind(["a", "b"]), kind(["c", "d"]))
+
+
 def test_only_lone_surrogates_are_not_valid_unicode() -> None:
     assert [bool(text_problem(character)) for character in "\ud7ff\ud800\udfff\ue000"] == [False, True, True, False]
 
@@ -33,6 +56,7 @@ def test_only_lone_surrogates_are_not_valid_unicode() -> None:
         (["good", " "], None, "text 2 of 2: text is empty. Give each row a text"),
         (["a"], [5], "text_pair 1 of 1: expected a string, got int"),
         ("good", None, r"expected a list of texts, got one text \('good'\). Put it in brackets"),
+        (["a"], "b", r"expected a list of text_pairs, got one text \('b'\). Put it in brackets"),
         (["a", "b"], ["c"], "2 texts but 1 text_pairs. Give one second text for each text"),
     ],
 )
