@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stages.corrections import read_corrections
 from stages.download.checks.cross_row import check_across_rows
+from stages.download.checks.label_hints import label_hint
 from stages.download.checks.label_spelling import check_spelling
 from stages.download.checks.missing_words import warn_of_missing_words
 from stages.download.checks.rules import Problems, Rule
@@ -66,7 +67,7 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
             problems=problems,
             slice_columns=options.slice_columns,
         )
-        problems.advice["unknown_label"] = names.advice
+        problems.advice |= {"unknown_label": names.advice, "missing_label": label_hint(store.labels)}
         kind = settle_kind(store, target, named=bool(labels or dataset.label_order))
         spellings = names.log_merged()
         if "label_spelling" in kind.CHECKS:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from stages.download.checks.label_hints import label_hint
 from stages.download.checks.rules import Problems
 from stages.download.row_store import RowStore
 from stages.errors import DataError
@@ -163,7 +164,8 @@ def _check_labels(store: RowStore, problems: Problems, aside: dict[int, str], le
         raise DataError(
             f"Labels with fewer than {least} rows: {rows}. "
             "Add rows of these labels, join them with another class in download.dataset.labels, "
-            "or set download.dataset.checks.rare_label: set_aside or a lower min_rows_per_label."
+            "or set download.dataset.checks.rare_label: set_aside or a lower min_rows_per_label. "
+            f"{label_hint(store.labels)}".rstrip()
         )
     indices = [store.labels[name] for name in rare]
     _apply("rare_label", np.flatnonzero(used & np.isin(store.label, indices)), store, problems, aside)
