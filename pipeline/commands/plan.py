@@ -24,7 +24,8 @@ def use(
 ) -> None:
     """Write params.yaml from the defaults, a recipe's differences, and your own values.
 
-    Edits that are not committed are shown, and discarded only if you say so. For a data set of your own: `retune init`.
+    Edits that are not committed are shown, and discarded only if you say so; the -S of an earlier `retune use` are
+    replaced without asking. For a data set of your own: `retune init`.
 
     Example: `retune use sms_spam -S 'seeds=[1,2,3]' -S finetune.learning_rate=5e-5`
     """
