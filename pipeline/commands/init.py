@@ -39,7 +39,7 @@ def init(
             help="Column of the labels; for sets of labels the columns of 0 and 1: --label app,bill, or repeated."
         ),
     ] = None,
-    pair: Annotated[str | None, typer.Option(help="Column of the second texts, for pairs.")] = None,
+    pair: Annotated[str | None, typer.Option(help="Column of the second texts, for pairs, or none.")] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Column that identifies a row, or none.")] = None,
     group: Annotated[
         str | None, typer.Option(help="Column whose equal values stay in one split, such as the author, or none.")
@@ -55,11 +55,13 @@ def init(
     A file from elsewhere is copied to data/mine/, one in the project stays where it is. Git gets only the file's MD5.
     In a terminal it asks which columns to use; elsewhere it prints which ones it chose. Values of params.yaml
     that were for other labels, such as evaluate.metric, are reset, and each is printed. Other keys do not change.
+    A file of the same name as before has new rows: its columns, labels and title stay, unless an option sets them.
 
     Example: `retune init ~/reviews.csv --text body --label stars`
     """
     from pipeline import params_file, recipes
-    from pipeline.dataset.describe import RESET, describe, of_labels, params_of
+    from pipeline.dataset.describe import RESET, of_labels, params_of
+    from pipeline.dataset.new_rows import describe_again, former_dataset, kept_columns, kept_values
     from pipeline.dataset.place import place
     from pipeline.execution.workspace import check_idle
 
@@ -69,15 +71,30 @@ def init(
     chosen = recipes.values_set(before, overrides or ())
     reading = {key: chosen[f"{DATASET}.{key}"] for key in READING if f"{DATASET}.{key}" in chosen}
     recipes.describe_in(before, {f"{DATASET}.{key}": value for key, value in reading.items()})  # it checks them
-    sample = describe(file, reading)
+    values_before = parse_mapping(before, name=params_file.NAME)
+    former = former_dataset(values_before, file)
+    sample = describe_again(file, reading, former)
     options = {"text": text, "label": label or None, "id": id_, "group": group, "text_pair": pair}
-    columns = _columns(sample, {field: _set_column(chosen, field) or name for field, name in options.items()})
+    options = {field: _set_column(chosen, field) or name for field, name in options.items()}
+    kept = kept_columns(sample, former)
+    columns = _columns(sample, options, kept)
     placed = place(root, file, force=force)
-    values = params_of(sample, columns, path=placed.path) | ({"report.title": title} if title else {})
-    values |= of_labels(parse_mapping(before, name=params_file.NAME), columns)
+    values = params_of(sample, columns, path=placed.path) | of_labels(values_before, columns)
+    values |= kept_values(sample, former, columns)
+    if title or former:
+        values["report.title"] = title or values_before["report"]["title"]
     text_now = recipes.override(recipes.describe_in(before, values), overrides or ())
     params_file.write_params(root, text_now)
-    _show(placed, sample, columns, params_file.changed_values(before, text_now, RESET))
+    keys = list(RESET)
+    if former:  # all that describes the same rows is kept, or named
+        unset = [field for field, name in options.items() if name is None and not (can_ask() and field in kept)]
+        keys += [f"{DATASET}.{key}" for key in ("files", *READING, *(f"columns.{field}" for field in unset))]
+    _show(
+        placed,
+        sample,
+        columns,
+        params_file.changed_values(before, text_now, [key for key in keys if key not in chosen]),
+    )
 
 
 def _set_column(chosen: dict[str, Any], field: str) -> str | list[str] | None:
@@ -88,8 +105,10 @@ def _set_column(chosen: dict[str, Any], field: str) -> str | list[str] | None:
     return [str(name) for name in value] if field == "label" and isinstance(value, list) else str(value)
 
 
-def _columns(sample: "Sample", options: dict[str, str | list[str] | None]) -> dict[str, "Chosen"]:
-    """The column for each field: as the options say, as a person answers, or as it is guessed."""
+def _columns(
+    sample: "Sample", options: dict[str, str | list[str] | None], kept: dict[str, "Chosen"]
+) -> dict[str, "Chosen"]:
+    """The column for each field: as the options say, as a person answers, as it was before, or as it is guessed."""
     from pipeline.dataset.columns import columns_named, guess_columns, names_of, show_names, why_none
     from pipeline.dataset.sheets import other_sheet
 
@@ -98,15 +117,19 @@ def _columns(sample: "Sample", options: dict[str, str | list[str] | None]) -> di
             raise DataError(f"A folder per class has no columns, so none is for the {field}. Leave that option out.")
         return {}
     guesses = guess_columns(sample)
+    asked = {name for option in options.values() for name in names_of(sample, option)}
     chosen: dict[str, Chosen] = {}
     for field, option in options.items():
         name = option
-        taken = [name for column in (*chosen.values(), *options.values()) for name in names_of(sample, column)]
-        guess = next((column for column in guesses.get(field, []) if str(column) not in taken), None)
+        if field in kept and asked.isdisjoint(names_of(sample, kept[field])):
+            guess = kept[field]
+        else:
+            taken = asked.union(*(names_of(sample, column) for column in (*chosen.values(), *kept.values())))
+            guess = next((column for column in guesses.get(field, []) if str(column) not in taken), None)
         while name is None and can_ask() and field in guesses:
             answer = typer.prompt(
                 f"Column of the {field} ({show_names(sample.columns)}{'' if field in NEEDED else f', or {NONE}'})",
-                default=str(guess) if guess is not None else None if field in NEEDED else NONE,
+                default=",".join(names_of(sample, guess)) if guess is not None else None if field in NEEDED else NONE,
             )
             known = (NONE, *(str(column.name) for column in sample.columns), *sample.lists)
             name = answer if set(names_of(sample, answer)) <= set(known) else None

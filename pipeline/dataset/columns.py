@@ -57,7 +57,9 @@ def columns_named(sample: Sample, field: str, names: str | Sequence[str]) -> str
     Raises:
         DataError: The file has no such column.
     """
-    columns = [column_named(sample, field, name) for name in (names_of(sample, names) if field == "label" else [str(names)])]
+    columns = [
+        column_named(sample, field, name) for name in (names_of(sample, names) if field == "label" else [str(names)])
+    ]
     return columns[0] if len(columns) == 1 else columns
 
 

@@ -33,8 +33,8 @@ def implied_values(
     formats = {known_format(source, member) for source, member in new} if FORMAT not in chosen else set()
     if len(formats) == 1 and (only := formats.pop()):
         implied[FORMAT] = only
-    names = [_name(*file) for file in new]
-    if TITLE not in chosen and not set(names) <= {_name(*file) for file in old}:
+    names = data_names(after)
+    if TITLE not in chosen and not set(names) <= set(data_names(before)):
         implied[TITLE] = title_of(names)
     return implied
 
@@ -44,6 +44,11 @@ def title_of(names: Iterable[str]) -> str:
     stems = dict.fromkeys(name.partition(".")[0].replace("_", " ").replace("-", " ").strip("* ") for name in names)
     title = ", ".join(stem for stem in stems if stem) or "Own data"
     return title[0].upper() + title[1:]
+
+
+def data_names(values: Mapping[str, Any]) -> list[str]:
+    """The names of the data files of params.yaml, without their folders."""
+    return [_name(*file) for file in _data_files(values)]
 
 
 def _name(source: str, member: str | None) -> str:

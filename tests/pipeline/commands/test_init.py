@@ -246,6 +246,18 @@ def test_in_a_terminal_it_asks(own: Path, command: Commands, reviews: Path, monk
     assert (columns.text, columns.label, columns.id, columns.group) == ("body", "author", None, None)
 
 
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("key", SET)
+def test_a_value_that_an_override_sets_is_not_called_reset(
+    own: Path, command: Commands, reviews: Path, key: str, again: bool
+) -> None:
+    """Also where it is another value than that of params.yaml, and not what init writes without it."""
+    if again:
+        assert command(own, "init", str(reviews)).code == 0
+    done = command(own, "init", str(reviews), "-S", "evaluate.metric=accuracy", "-S", f"{key}={SET[key][0]}")
+    assert (done.code, "reset" in done.out) == (0, False), done.out
+
+
 @pytest.mark.parametrize("asked", [False, True])
 def test_lists_are_a_label(
     asked: bool, own: Path, command: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -547,3 +559,87 @@ def test_a_comma_in_the_name_of_a_column_divides_nothing(own: Path, command: Com
     (tmp_path / "rows.csv").write_text('text,"app,pay",app,pay\n' + "a long enough text,x,1,0\nanother,y,0,1\n" * 9)
     assert command(own, "init", str(tmp_path / "rows.csv"), "--label", "app,pay").code == 0
     assert params(own).download.dataset.columns.label == "app,pay"
+
+
+TWICE = "question,answer,label,stars,author,app,pay,split\n" + "".join(
+    f"a long question number {n},an answer to it {n},k{n % 2},{n % 3 + 1},u{n // 4},{n % 2},{n % 3 % 2},s{n % 4}\n"
+    for n in range(40)
+)
+KEPT = {  # of a data set that gets new rows: what a person chose
+    "the label": (["--label", "stars"], []),
+    "a pair and a group": (["--pair", "answer", "--group", "answer"], []),
+    "no group": (["--group", "none"], []),
+    "a group": (["--group", "stars"], []),
+    "a label of several columns": (["--label", "app,pay"], ["download.dataset.target=label_set"]),
+    "names of labels": (["--label", "stars"], ["download.dataset.labels={1: bad, 2: fair, 3: good}"]),
+    "slices": ([], ["download.dataset.columns.slices=[split, app]"]),
+    "an order": ([], ["download.dataset.label_order=[k1, k0]"]),
+    "a separator": ([], ["download.dataset.label_separator='|'"]),
+    "a title": (["--title", "Mine"], []),
+    "quotes": ([], ["download.dataset.quoting=false"]),
+    "a metric": ([], ["evaluate.metric=mcc"]),
+}
+
+
+@pytest.fixture
+def twice(tmp_path: Path) -> Path:
+    (tmp_path / "rows.csv").write_text(TWICE)
+    return tmp_path / "rows.csv"
+
+
+@pytest.mark.parametrize("case", KEPT)
+def test_what_is_said_of_a_data_set_stays_with_new_rows(own: Path, command: Commands, twice: Path, case: str) -> None:
+    options, values = KEPT[case]
+    done = command(own, "init", str(twice), *options, *(part for value in values for part in ("-S", value)))
+    assert done.code == 0, done.err
+    before = (own / "params.yaml").read_text()
+    twice.write_text(TWICE + "another long question,another answer,k1,1,u1,1,0,s1\n")
+    done = command(own, "init", str(twice))
+    assert (done.code, "reset" in done.out) == (0, False), done.err
+    assert (own / "params.yaml").read_text() == before
+
+
+def test_what_the_new_rows_lack_is_reset_and_named(own: Path, command: Commands, twice: Path) -> None:
+    assert command(own, "init", str(twice), "--label", "stars", "--group", "split", "--pair", "answer").code == 0
+    values = ["download.dataset.labels={1: bad, 2: fair, 3: good}", "download.dataset.columns.slices=[split, app]"]
+    assert command(own, "init", str(twice), *(part for value in values for part in ("-S", value))).code == 0
+    twice.write_text(TWICE.replace("stars", "points").replace("split", "part").replace("answer,", "reply,", 1))
+    done = command(own, "init", str(twice))
+    said = {
+        line.split()[1]: line.split("(")[0].split(": ", 1)[1].strip()
+        for line in done.out.splitlines()
+        if " reset " in line
+    }
+    assert said == {
+        "download.dataset.columns.slices:": "[split, app] -> [app]",
+        "download.dataset.labels:": "{1: bad, 2: fair, 3: good} -> {}",
+        "download.dataset.columns.label:": "stars -> label",
+        "download.dataset.columns.group:": "split -> author",
+        "download.dataset.columns.text_pair:": "answer -> null",
+    }
+
+
+def test_options_win_over_what_was_said_and_another_name_starts_anew(
+    own: Path, command: Commands, twice: Path, tmp_path: Path
+) -> None:
+    assert command(own, "init", str(twice), "--label", "stars", "--group", "none").code == 0
+    assert command(own, "init", str(twice), "--label", "author", "--title", "Whose?").code == 0
+    columns = params(own).download.dataset.columns
+    assert (columns.label, columns.group, params(own).report.title) == ("author", None, "Whose?")
+    (tmp_path / "other.csv").write_text(TWICE)
+    assert command(own, "init", str(tmp_path / "other.csv")).code == 0
+    columns = params(own).download.dataset.columns
+    assert (columns.label, columns.group, params(own).report.title) == ("label", "author", "Other")
+
+
+def test_a_guessed_encoding_and_a_header_that_a_person_set_stay(own: Path, command: Commands, tmp_path: Path) -> None:
+    rows = "x1,x2\n" + "good cafè at home number,x2\nbad thè,y\n" * 9
+    (tmp_path / "rows.csv").write_bytes(rows.encode("cp1250", "replace").replace(b"?", b"\xe8"))
+    how = ["-S", "download.dataset.encoding=cp1250", "-S", "download.dataset.header=true"]
+    assert command(own, "init", str(tmp_path / "rows.csv"), *how).code == 0
+    before = (own / "params.yaml").read_text()
+    done = command(own, "init", str(tmp_path / "rows.csv"))
+    assert (done.code, (own / "params.yaml").read_text()) == (0, before), done.out
+    (tmp_path / "rows.csv").write_text(rows)
+    done = command(own, "init", str(tmp_path / "rows.csv"))
+    assert "reset download.dataset.encoding: cp1250 -> utf-8" in done.out
