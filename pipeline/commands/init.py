@@ -60,6 +60,7 @@ def init(
     Example: `retune init ~/reviews.csv --text body --label stars`
     """
     from pipeline import params_file, recipes
+    from pipeline.dataset.columns import unused_columns
     from pipeline.dataset.describe import RESET, of_labels, params_of
     from pipeline.dataset.new_rows import describe_again, former_dataset, kept_columns, kept_values
     from pipeline.dataset.place import place
@@ -85,6 +86,8 @@ def init(
         values["report.title"] = title or values_before["report"]["title"]
     text_now = recipes.override(recipes.describe_in(before, values), overrides or ())
     params_file.write_params(root, text_now)
+    columns_now = parse_mapping(text_now, name=params_file.NAME)["download"]["dataset"]["columns"]
+    sample = sample.with_notes(*sample.notes, ("not used", unused_columns(sample, columns_now)))
     keys = list(RESET)
     if former:  # all that describes the same rows is kept, or named
         unset = [field for field, name in options.items() if name is None and not (can_ask() and field in kept)]

@@ -1,6 +1,8 @@
 """Which columns hold the text, the label, the id and the group: guessed from their names and from what is in them."""
 
-from collections.abc import Iterable, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from pipeline.dataset.column import MOST_VALUES, Column
 from pipeline.dataset.names import NAMED, words_of
@@ -10,6 +12,7 @@ from stages.messages import NAMES, examples, plain, short
 
 MOST_LABELS = 200  # classes; a column with more values is not taken for a label
 MIN_TEXT = 12  # characters; a column with shorter values is taken for a text by its name alone
+FLAGS = {"0", "1", "true", "false"}  # values of a column that is one label of a set
 FIELDS = ("text", "label", "id", "group")
 Chosen = str | int | list[str | int] | None  # the column of a field; several: a label each
 
@@ -69,6 +72,29 @@ def names_of(sample: Sample, columns: Chosen | Sequence[str]) -> list[str]:
     known = {*(str(column.name) for column in sample.columns), *sample.lists, *sample.twice}
     parts = [part.strip() for name in names for part in ([name] if name in known else name.split(","))]
     return list(dict.fromkeys(parts))
+
+
+def unused_columns(sample: Sample, columns: Mapping[str, Any]) -> str:
+    """The columns that are not used, for a person, and how they could be; empty if there are none.
+
+    Args:
+        sample: The file.
+        columns: Those that are used, by field; the slices too.
+    """
+    used = {name for value in columns.values() for name in names_of(sample, value)}
+    left = [str(column.name) for column in sample.columns if column.filled and str(column.name) not in used]
+    texts = [str(name) for name in guess_columns(sample)["text"] if str(name) in left]
+    flags = [
+        str(column.name) for column in sample.columns if FLAGS >= {value.lower() for value in column.values} > set()
+    ]
+    hints = []
+    if texts and columns["text_pair"] is None:
+        hints.append(f"for pairs of texts: --pair {shlex.quote(texts[0])}")
+    if str(columns["label"]) in flags and set(flags) & set(left):
+        hints.append(f"for sets of labels: --label {shlex.quote(','.join(flags))}")
+    left += [name for name in sample.lists if name not in used]
+    how = f" ({'; '.join(hints)})" if hints else ""
+    return f"{examples(left, show=plain)}{how}" if left else ""
 
 
 def why_none(sample: Sample, field: str) -> str | None:

@@ -635,7 +635,7 @@ def test_options_win_over_what_was_said_and_another_name_starts_anew(
 def test_a_guessed_encoding_and_a_header_that_a_person_set_stay(own: Path, command: Commands, tmp_path: Path) -> None:
     rows = "x1,x2\n" + "good cafè at home number,x2\nbad thè,y\n" * 9
     (tmp_path / "rows.csv").write_bytes(rows.encode("cp1250", "replace").replace(b"?", b"\xe8"))
-    how = ["-S", "download.dataset.encoding=cp1250", "-S", "download.dataset.header=true"]
+    how = ["--text=x1", "--label=x2", "-S", "download.dataset.encoding=cp1250", "-S", "download.dataset.header=true"]
     assert command(own, "init", str(tmp_path / "rows.csv"), *how).code == 0
     before = (own / "params.yaml").read_text()
     done = command(own, "init", str(tmp_path / "rows.csv"))
@@ -643,3 +643,27 @@ def test_a_guessed_encoding_and_a_header_that_a_person_set_stay(own: Path, comma
     (tmp_path / "rows.csv").write_text(rows)
     done = command(own, "init", str(tmp_path / "rows.csv"))
     assert "reset download.dataset.encoding: cp1250 -> utf-8" in done.out
+
+
+PAIR, SETS = "for pairs of texts: --pair", "for sets of labels: --label"
+UNUSED = {  # columns of TWICE, options -> what is said of the columns that are not used
+    "a second text": ("question,answer,label", [], f"answer ({PAIR} answer)"),
+    "a second text that is used": ("question,answer,label", ["--pair", "answer"], None),
+    "a column of splits": ("question,label,split", [], "split"),
+    "a slice": ("question,label,split", ["-S", "download.dataset.columns.slices=[split]"], None),
+    "columns of 0 and 1": ("question,app,pay", [], f"pay ({SETS} app,pay)"),
+    "columns of 0 and 1 that are used": ("question,app,pay", ["--label", "app,pay"], None),
+    "all of these": ("question,answer,app,pay", [], f"answer, pay ({PAIR} answer; {SETS} app,pay)"),
+}
+
+
+@pytest.mark.parametrize("case", UNUSED)
+def test_columns_that_are_not_used_are_named(own: Path, command: Commands, tmp_path: Path, case: str) -> None:
+    names, options, expected = UNUSED[case]
+    header, *rows = (line.split(",") for line in TWICE.splitlines())
+    kept = [header.index(name) for name in names.split(",")]
+    (tmp_path / "rows.csv").write_text("".join(",".join(row[n] for n in kept) + "\n" for row in [header, *rows]))
+    done = command(own, "init", str(tmp_path / "rows.csv"), *options)
+    assert done.code == 0, done.err
+    said = [" ".join(line.split()) for line in done.out.splitlines() if "not used" in line]
+    assert said == ([f"not used {expected}"] if expected else [])
