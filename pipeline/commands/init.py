@@ -112,7 +112,7 @@ def _columns(
     sample: "Sample", options: dict[str, str | list[str] | None], kept: dict[str, "Chosen"]
 ) -> dict[str, "Chosen"]:
     """The column for each field: as the options say, as a person answers, as it was before, or as it is guessed."""
-    from pipeline.dataset.columns import columns_named, guess_columns, names_of, show_names, why_none
+    from pipeline.dataset.columns import columns_named, guess_columns, names_of, show_columns, show_names, why_none
     from pipeline.dataset.sheets import other_sheet
 
     if sample.format == "folders":
@@ -140,7 +140,7 @@ def _columns(
             if why := why_none(sample, field):
                 raise DataError(f"{why.removesuffix('.')}{other_sheet(sample.sheets, sample.sheet)}.")
             raise DataError(
-                f"Which column has {NEEDED[field]}? The file has: {show_names(sample.columns)}. Add: --{field} COLUMN"
+                f"Which column has {NEEDED[field]}? {show_columns(sample)} Add: --{field} COLUMN"
                 f"{other_sheet(sample.sheets, sample.sheet)}"
             )
         is_none = name == NONE and field not in NEEDED

@@ -51,7 +51,7 @@ def column_named(sample: Sample, field: str, name: str) -> str | int:
         if field == "label":
             return name  # sets of labels
         raise DataError(_of_lists(name, field))
-    raise DataError(f"There is no column {plain(name)} for the {field}. The file has: {show_names(sample.columns)}.")
+    raise DataError(f"There is no column {plain(name)} for the {field}. {show_columns(sample)}")
 
 
 def columns_named(sample: Sample, field: str, names: str | Sequence[str]) -> str | int | list[str | int]:
@@ -129,6 +129,14 @@ def why_none(sample: Sample, field: str) -> str | None:
 
 def _of_lists(name: str, field: str) -> str:
     return f"The column {short(name)} holds lists. Write one {field} per row."
+
+
+def show_columns(sample: Sample) -> str:
+    """What columns a file has, for the message that one of them is missing."""
+    header = (
+        "" if sample.header else " It was read without a header; if it has one, add: -S download.dataset.header=true."
+    )
+    return f"The file has: {show_names(sample.columns)}.{header}"
 
 
 def show_names(columns: Iterable[Column]) -> str:

@@ -295,6 +295,16 @@ REFUSED = {
     ),
     "no text": ("a,b\n1,2\n1,2\n", ["--label", "a"], "Which column has the texts?"),
     "another column": (ROWS, ["--text", "bdy"], "There is no column bdy for the text. The file has: review_id, body"),
+    "a column of a file without a header": (
+        "a,a\n" + "a text,x\n" * 9,
+        ["--text", "a"],
+        "The file has: 0, 1. It was read without a header; if it has one, add: -S download.dataset.header=true.",
+    ),
+    "no label in a file without a header": (
+        "".join(f"a text of its own {n},{n}\n" for n in range(9)),
+        [],
+        "The file has: 0, 1. It was read without a header; if it has one, .* Add: --label COLUMN",
+    ),
     "an empty file": ("", [], r"is empty \(0 bytes\)"),
 }
 
