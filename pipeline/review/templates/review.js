@@ -7,8 +7,9 @@ const find = (id) => document.getElementById(id);
 let state = null; // what the server sent: choice, labels, file, rows
 let current = 0; // position of the row that is shown
 let picked = new Set(); // labels that are chosen, where a row has several
-const done = []; // decisions of this tab, for undo: {row, before, after}
+const done = []; // decisions of this tab, for undo: {row, before}
 let queue = Promise.resolve(); // keys are worked off one after the other, so that none is lost
+let refusals = 0; // decisions that were not saved: keys that were pressed before one was seen are about other rows
 
 function takeToken() {
   if (location.hash.length > 1) {
@@ -51,8 +52,11 @@ async function decide(row, decision) {
     row.decision = answer.decision;
     return true;
   }
-  if (status === 409) row.decision = answer.decision;
-  show();
+  refusals += 1;
+  if (status === 409) {
+    row.decision = answer.decision;
+    goTo(row);
+  }
   say(answer.error, true);
   return false;
 }
@@ -67,11 +71,11 @@ async function choose(decision) {
 }
 
 async function undo() {
-  const last = done.pop();
+  const last = done.at(-1);
   if (!last) return say("Nothing to undo on this page.");
   if (!(await decide(last.row, last.before))) return;
-  current = state.rows.indexOf(last.row);
-  show();
+  done.pop();
+  goTo(last.row);
   say(`Undone: ${last.row.id}`);
 }
 
@@ -178,6 +182,11 @@ function show() {
   );
 }
 
+function goTo(row) {
+  current = state.rows.indexOf(row);
+  show();
+}
+
 function move(steps) {
   current = Math.min(Math.max(current + steps, 0), state.rows.length - 1);
   say("");
@@ -196,7 +205,13 @@ const KEYS = {
 };
 
 function enqueue(task) {
-  queue = queue.then(task).catch((error) => say(`This page has failed: ${error}`, true));
+  const before = refusals;
+  queue = queue
+    .then(() => (refusals === before ? task() : undefined))
+    .catch((error) => {
+      refusals += 1;
+      say(`This page has failed: ${error}`, true);
+    });
 }
 
 function onKey(event) {

@@ -1,5 +1,6 @@
 """The review page in a real browser: keys decide, texts stay texts, two tabs lose nothing, and it fits a phone."""
 
+import errno
 import json
 import socket
 import threading
@@ -24,30 +25,36 @@ TOKEN = "a-token"
 
 
 class Served(NamedTuple):
-    """A project, and the address of its review page."""
+    """A project, the address of its review page, and what ends its server."""
 
     root: Path
     address: str
+    end: Callable[[], None]
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Path], Served]]:
-    servers: list[tuple[uvicorn.Server, threading.Thread]] = []
+def serve() -> Iterator[Callable[..., Served]]:
+    served: list[Served] = []
 
-    def start(root: Path) -> Served:
+    def start(root: Path, port: int = 0) -> Served:
         data, decisions = reviewing.opened(root)
         app = make_app(data, read_suspects(data), decisions, token=TOKEN)
-        listener = socket.create_server(("127.0.0.1", 0))
+        listener = socket.create_server(("127.0.0.1", port))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
-        servers.append((server, thread))
-        return Served(root, f"http://127.0.0.1:{listener.getsockname()[1]}/#{TOKEN}")
+
+        def end() -> None:
+            server.should_exit = True
+            thread.join(10)
+            listener.close()
+
+        served.append(Served(root, f"http://127.0.0.1:{listener.getsockname()[1]}/#{TOKEN}", end))
+        return served[-1]
 
     yield start
-    for server, thread in servers:
-        server.should_exit = True
-        thread.join(10)
+    for each in served:
+        each.end()
 
 
 @pytest.fixture
@@ -104,6 +111,80 @@ def test_skip_unclear_and_undo(browser: webdriver.Chrome, stars: Served) -> None
     assert reviewing.decided(stars.root) == {}
     press(browser, "z")
     wait(browser, lambda: shown(browser, "message") == "Nothing to undo on this page.")
+
+
+def press_at_once(browser: webdriver.Chrome, keys: str) -> None:
+    """Press keys before the page has worked off the first of them."""
+    script = "for (const key of arguments[0]) document.dispatchEvent(new KeyboardEvent('keydown', {key}))"
+    browser.execute_script(script, keys)
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("how", ["the server has ended", "the disk is full"])
+def test_what_was_not_saved_is_not_lost(
+    browser: webdriver.Chrome, stars: Served, how: str, serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Undo forgot the decision before the server had answered, so the next one undid an earlier one."""
+    press(open_page(browser, stars), "1")
+    wait(browser, lambda: shown(browser, "id") == "r0")
+    press(browser, "2")
+    wait(browser, lambda: shown(browser, "id") == "r3")
+    press(browser, "n")
+    browser.switch_to.active_element.send_keys("a note", Keys.ESCAPE)
+    with monkeypatch.context() as patch:
+        if how == "the disk is full":
+            patch.setattr("pipeline.review.decisions.write_corrections", full_disk)
+        else:
+            stars.end()
+        for key in "z4":
+            press(browser, key)
+            wait(browser, lambda: browser.find_element(By.CSS_SELECTOR, "#message.wrong").text)
+            assert reviewing.decided(stars.root) == {"r2": ("relabel", "1"), "r0": ("relabel", "2")}
+            assert (shown(browser, "id"), shown(browser, "progress")) == ("r3", "2 of 3 decided")
+            assert browser.find_element(By.ID, "note").get_attribute("value") == "a note"
+    if how == "the server has ended":
+        serve(stars.root, int(stars.address.partition("/#")[0].rpartition(":")[2]))
+    press(browser, "z")
+    wait(browser, lambda: shown(browser, "message") == "Undone: r0")
+    assert reviewing.decided(stars.root) == {"r2": ("relabel", "1")}
+    press(browser, "z")
+    wait(browser, lambda: shown(browser, "message") == "Undone: r2")
+    assert reviewing.decided(stars.root) == {}
+
+
+def test_undo_of_a_decision_that_has_changed_shows_the_row_first(browser: webdriver.Chrome, stars: Served) -> None:
+    press(open_page(browser, stars), "1")
+    wait(browser, lambda: shown(browser, "id") == "r0")
+    press(browser, "2")
+    wait(browser, lambda: shown(browser, "id") == "r3")
+    data, decisions = reviewing.opened(stars.root)
+    decisions.decide(data.row("r0"), "unclear", seen=("relabel", "2"))
+    press_at_once(browser, "zz")
+    wait(browser, lambda: "has changed meanwhile" in shown(browser, "message"))
+    assert (shown(browser, "id"), shown(browser, "decided")) == ("r0", "unclear")
+    press(browser, "n")  # after whatever is left of the keys
+    wait(browser, lambda: browser.switch_to.active_element.get_attribute("id") == "note")
+    assert reviewing.decided(stars.root) == {"r2": ("relabel", "1"), "r0": ("unclear", "")}
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    press(browser, "z")
+    wait(browser, lambda: shown(browser, "message") == "Undone: r0")
+    assert reviewing.decided(stars.root) == {"r2": ("relabel", "1")}
+
+
+def test_keys_that_were_pressed_before_a_refusal_decide_about_no_other_row(
+    browser: webdriver.Chrome, stars: Served
+) -> None:
+    open_page(browser, stars)
+    data, decisions = reviewing.opened(stars.root)
+    decisions.decide(data.row("r2"), "unclear", seen=None)
+    press_at_once(browser, "12")  # the second is meant for r0
+    wait(browser, lambda: "has changed meanwhile" in shown(browser, "message"))
+    press(browser, "n")
+    wait(browser, lambda: browser.switch_to.active_element.get_attribute("id") == "note")
+    assert reviewing.decided(stars.root) == {"r2": ("unclear", "")}
 
 
 def test_keys_pressed_faster_than_decisions_are_written_are_not_lost(browser: webdriver.Chrome, stars: Served) -> None:
