@@ -19,6 +19,7 @@ from stages.reading.workbook import read_workbook
 from stages.shown import spreadsheet_unsafe
 
 WORKBOOK = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # first bytes of xlsx, and of xls, which has a message of its own
+SUBMITTED = (None, "submitted")  # status of a response of Argilla; others are drafts, or discarded
 NO_LABEL = ("", "[]")  # of a row with several labels, [] may say that none applies, or that none was asked for
 OF_RECORD = (  # what Label Studio's JSON_MIN has of a task and of its annotation, beside the answers
     *("id", "annotation_id", "annotator", "created_at", "updated_at", "lead_time", "agreement"),
@@ -135,7 +136,7 @@ def _answers(record: Mapping[str, Any], path: Path, several: bool) -> list[Answe
         return _of_label_studio(record, values, several)
     if "responses" in record and "fields" in record:
         responses = (record["responses"] or {}).get("label") or []
-        values = [response.get("value") for response in responses]
+        values = [response.get("value") for response in responses if response.get("status") in SUBMITTED]
         return _of_argilla(record, values, record.get("metadata") or {}, several)
     if "label.responses" in record:
         return _of_argilla(record, _submitted(record), record, several)
@@ -196,8 +197,8 @@ def _submitted(record: Mapping[str, Any]) -> list[Any]:
         raise DataError(
             f"label.responses is {short(values)}. Export the records of Argilla as JSON: records.to_json(FILE)."
         )
-    status = record.get("label.responses.status") or ["submitted"] * len(values)
-    return [value for value, state in zip(values, status, strict=False) if state == "submitted"]
+    status = record.get("label.responses.status") or [None] * len(values)
+    return [value for value, state in zip(values, status, strict=False) if state in SUBMITTED]
 
 
 def _label(value: Any, several: bool) -> str:

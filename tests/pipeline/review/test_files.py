@@ -100,10 +100,15 @@ def argilla(task: dict[str, Any], *labels: str) -> dict[str, Any]:
     return task | {"responses": {"label": [{"value": label, "user_id": str(n)} for n, label in enumerate(labels)]}}
 
 
+def argilla_with_status(task: dict[str, Any], *labels: str) -> dict[str, Any]:
+    states = {label: "submitted" for label in labels} | {"4": "discarded", "3": "draft"}
+    return task | {"responses": {"label": [{"value": label, "status": state} for label, state in states.items()]}}
+
+
 def argilla_flat(task: dict[str, Any], *labels: str) -> dict[str, Any]:
     flat = {"id": task["id"], "status": "completed", **task["fields"], **task["metadata"]}
     status = ["submitted"] * len(labels)
-    return flat | {"label.responses": [*labels, "4"], "label.responses.status": [*status, "discarded"]}
+    return flat | {"label.responses": [*labels, "4", "3"], "label.responses.status": [*status, "discarded", "draft"]}
 
 
 def label_studio(task: dict[str, Any], *labels: str) -> dict[str, Any]:
@@ -119,6 +124,7 @@ def label_studio_short(task: dict[str, Any], *labels: str) -> list[dict[str, Any
 
 FORMS: dict[str, tuple[str, Callable[..., Any]]] = {
     "Argilla": ("argilla", argilla),
+    "Argilla, with a status": ("argilla", argilla_with_status),
     "Argilla, flat": ("argilla", argilla_flat),
     "Label Studio": ("label-studio", label_studio),
     "Label Studio, JSON_MIN": ("label-studio", label_studio_short),
