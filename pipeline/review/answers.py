@@ -25,7 +25,8 @@ OF_RECORD = (  # what Label Studio's JSON_MIN has of a task and of its annotatio
     *("id", "annotation_id", "annotator", "created_at", "updated_at", "lead_time", "agreement"),
     *("retune_id", "text_hash", "text", "text_pair", "given", "label"),
 )
-OWN = ("id", "decision", "new_label", "note", "text_hash", "text")  # columns of the CSV of --export
+OF_ROW = ("text_hash", "text", "text_pair")  # what a file says of a row, so that no answer is about another text
+OWN = ("id", "decision", "new_label", "note", *OF_ROW)  # columns of the CSV of --export
 NEEDED = ("id", "decision", "new_label")  # of those: without one, its answers would be passed over
 FORMS = (
     "the CSV of retune review --export (also saved as xlsx), JSON or CSV of Label Studio (with retune_id), or JSON of "
@@ -44,6 +45,7 @@ class Answer:
         note: For people.
         text_hash: Of the row as it was exported; empty where the file does not say.
         text: Of the row; empty where the file does not say.
+        text_pair: Its second text, likewise.
         shown: The label that the row had when the file was written; empty where the file does not say.
         of_tool: Whether several people may have answered, so that two answers may differ.
         exported: What was decided when the file was written (`exported`): nothing in a file of a tool, which gets only
@@ -57,6 +59,7 @@ class Answer:
     note: str = ""
     text_hash: str = ""
     text: str = ""
+    text_pair: str = ""
     shown: str = ""
     of_tool: bool = False
     exported: Said | None = NOTHING
@@ -146,20 +149,19 @@ def _answers(record: Mapping[str, Any], path: Path, several: bool) -> list[Answe
             raise DataError(
                 f"{path} has no column {examples(missing)}. Call its columns {', '.join(OWN)}, as exported."
             )
-        row_id, decision, label, note, of_text, text = (str(record.get(name) or "").strip() for name in OWN)
+        row_id, decision, label, note, *of_row = (str(record.get(name) or "").strip() for name in OWN)
         exported = (
             read_exported(spreadsheet_unsafe(str(record[EXPORTED] or "").strip())) if EXPORTED in record else None
         )
         note = note if "note" in record or exported is None else exported.note
         shown = str(record.get("label") or "").strip()
-        return [Answer(row_id, decision, label, note, of_text, text, shown, exported=exported)]
+        return [Answer(row_id, decision, label, note, *of_row, shown, exported=exported)]
     raise DataError(f"{path} has columns {examples(list(record))}. Give {FORMS}.")
 
 
 def _of_label_studio(data: Mapping[str, Any], values: Sequence[Any], several: bool) -> list[Answer]:
-    row_id, of_text, text = (str(data.get(key) or "") for key in ("retune_id", "text_hash", "text"))
-    labels = [_label(value, several) for value in values]
-    return [Answer(row_id, "", label, text_hash=of_text, text=text, of_tool=True) for label in labels]
+    row_id, *of_row = (str(data.get(key) or "") for key in ("retune_id", *OF_ROW))
+    return [Answer(row_id, "", _label(value, several), "", *of_row, of_tool=True) for value in values]
 
 
 def _values(annotation: Mapping[str, Any]) -> list[Any]:
@@ -186,8 +188,9 @@ def _other_names(record: Mapping[str, Any]) -> set[str]:
 def _of_argilla(
     record: Mapping[str, Any], values: Sequence[Any], known: Mapping[str, Any], several: bool
 ) -> list[Answer]:
-    row_id, of_text = str(record.get("id", "")), str(known.get("text_hash") or "")
-    return [Answer(row_id, "", _label(value, several), text_hash=of_text, of_tool=True) for value in values]
+    cells = {**(record.get("fields") or record), "text_hash": known.get("text_hash")}
+    row_id, of_row = str(record.get("id", "")), [str(cells.get(name) or "") for name in OF_ROW]
+    return [Answer(row_id, "", _label(value, several), "", *of_row, of_tool=True) for value in values]
 
 
 def _submitted(record: Mapping[str, Any]) -> list[Any]:

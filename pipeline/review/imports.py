@@ -5,13 +5,20 @@ from dataclasses import replace
 
 from pipeline.review.answers import Answer
 from pipeline.review.decisions import Said, Wish, in_line, said
+from pipeline.review.row_texts import has_text
 from pipeline.review.rows import DataSet, ReviewRow
 from stages.corrections import DECISIONS, Correction
 from stages.errors import DataError
 from stages.messages import examples
-from stages.shown import spreadsheet_safe, spreadsheet_unsafe
+from stages.shown import spreadsheet_unsafe
 
 SET_ASIDE = "that {} sets aside (to decide about them again, delete their lines there, then: retune run)"
+
+CHANGED = "whose text has changed since"
+OTHER_TEXT = (
+    "whose cells text or text_pair have another text than the row (if one column was sorted alone, export again; empty "
+    "cells are not compared)"
+)
 
 
 def check_answers(
@@ -58,7 +65,7 @@ def check_answers(
                 problems.setdefault(SET_ASIDE.format(data.corrections), []).append(answer.id)
             continue
         if _is_other_text(answer, row):
-            problems.setdefault("whose text has changed since", []).append(answer.id)
+            problems.setdefault(OTHER_TEXT if answer.text_hash == row.text_hash else CHANGED, []).append(answer.id)
         elif decision not in DECISIONS:
             problems.setdefault(f"with a decision other than {', '.join(DECISIONS)}", []).append(decision)
         elif label is None:
@@ -115,6 +122,8 @@ def _id_of_program(answer: Answer, data: DataSet) -> str | None:
 
 
 def _is_other_text(answer: Answer, row: ReviewRow) -> bool:
-    if answer.text_hash:
-        return answer.text_hash != row.text_hash
-    return bool(answer.text) and answer.text.split() not in (row.text.split(), spreadsheet_safe(row.text).split())
+    """Whether a line is about another text than the row's: by its hash, or by a cell that is not the row's text."""
+    if answer.text_hash and answer.text_hash != row.text_hash:
+        return True
+    cells = ((answer.text, row.text), (answer.text_pair, row.text_pair or ""))
+    return any(cell and not has_text(cell, text, may_be_computed=bool(answer.text_hash)) for cell, text in cells)

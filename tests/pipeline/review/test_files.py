@@ -101,7 +101,7 @@ def argilla(task: dict[str, Any], *labels: str) -> dict[str, Any]:
 
 
 def argilla_with_status(task: dict[str, Any], *labels: str) -> dict[str, Any]:
-    states = {label: "submitted" for label in labels} | {"4": "discarded", "3": "draft"}
+    states = dict.fromkeys(labels, "submitted") | {"4": "discarded", "3": "draft"}
     return task | {"responses": {"label": [{"value": label, "status": state} for label, state in states.items()]}}
 
 
