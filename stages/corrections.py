@@ -14,6 +14,7 @@ left as they were may then stand after those that the other one has changed.
 
 import contextlib
 import io
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from stages.errors import DataError
 from stages.files import csv_writer, write_text
 from stages.messages import examples, short
 from stages.reading.edited import decode_edited, read_edited
+from stages.spelling_key import typed
 from stages.targets.rows import Rows
 from stages.yaml_file import conflict_line
 
@@ -67,6 +69,12 @@ def text_hash(text_key: int) -> str:
     The letter before it keeps spreadsheet programs from rounding it: one hash of 750 looks like a number (`12e4`).
     """
     return f"h{text_key & 0xFFFFFFFFFFFFFFFF:016x}"
+
+
+def known_decision(text: str) -> str | None:
+    """Return the one of `DECISIONS` that a person or a program wrote, such as `Set aside`; None where it is none."""
+    letters = "".join(re.split(r"[\s_-]+", typed(text).casefold()))
+    return next((decision for decision in DECISIONS if decision.replace("_", "") == letters), None)
 
 
 def read_corrections(path: Path, *, name: str) -> list[Correction]:
@@ -136,9 +144,12 @@ def _time(when: str) -> datetime | None:
 
 
 def _correction(values: Mapping[str, str], place: str, decimal_comma: bool) -> Correction:
-    correction = Correction(**{column: values[column] for column in COLUMNS}, decimal_comma=decimal_comma)
-    if correction.decision not in DECISIONS:
-        raise DataError(f"{place}: decision is {short(correction.decision)}. Give one of: {', '.join(DECISIONS)}.")
+    decision = known_decision(values["decision"])
+    if decision is None:
+        raise DataError(f"{place}: decision is {short(values['decision'])}. Give one of: {', '.join(DECISIONS)}.")
+    correction = Correction(
+        **{column: values[column] for column in COLUMNS} | {"decision": decision}, decimal_comma=decimal_comma
+    )
     if not correction.id:
         raise DataError(f"{place}: id is empty. Give the id of a row.")
     if correction.decision == "relabel" and not correction.new_label:

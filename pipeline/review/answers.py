@@ -3,13 +3,14 @@
 import contextlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.review.decisions import NOTHING, Said, read_exported
 from pipeline.review.exports import EXPORTED
+from stages.corrections import known_decision
 from stages.errors import DataError
 from stages.messages import examples, short
 from stages.reading.dialect import Dialect
@@ -28,6 +29,7 @@ OF_RECORD = (  # what Label Studio's JSON_MIN has of a task and of its annotatio
 OF_ROW = ("text_hash", "text", "text_pair")  # what a file says of a row, so that no answer is about another text
 OWN = ("id", "decision", "new_label", "note", *OF_ROW)  # columns of the CSV of --export
 NEEDED = ("id", "decision", "new_label")  # of those: without one, its answers would be passed over
+NO_VALUE = ("nan", "null", "none", "na", "n/a", "<na>")  # what a program may write for an empty cell; no decision
 FORMS = (
     "the CSV of retune review --export (also saved as xlsx), JSON or CSV of Label Studio (with retune_id), or JSON of "
     "Argilla. The choice or question must be named label"
@@ -51,6 +53,7 @@ class Answer:
         exported: What was decided when the file was written (`exported`): nothing in a file of a tool, which gets only
             rows without a decision; None where the file does not say.
         decimal_comma: Whether the program that saved the file writes 12,5 for 12.5.
+        label_is_empty: Whether the program that saved the file writes empty cells as the new label is.
     """
 
     id: str
@@ -64,6 +67,7 @@ class Answer:
     of_tool: bool = False
     exported: Said | None = NOTHING
     decimal_comma: bool = False
+    label_is_empty: bool = False
 
     @property
     def given(self) -> bool:
@@ -101,7 +105,26 @@ def read_answers(path: Path, *, several: bool) -> list[Answer]:
         raise DataError(f"{path} has records of an unknown form. Give {FORMS}.") from error
     if names:
         raise DataError(f"{path} has answers called {examples(sorted(names))}, but none called label. Give {FORMS}.")
-    return [answer for answer in answers if answer.given]
+    return [answer for answer in _without_empty(answers) if answer.given]
+
+
+def _without_empty(answers: Sequence[Answer]) -> list[Answer]:
+    """Return answers without what the program that saved the file writes for empty cells, as pandas may write NaN."""
+    cells = {cell for answer in answers for cell in (answer.decision, (answer.exported or NOTHING).decision)}
+    words = {cell for cell in cells if is_no_value(cell)}  # in these columns, such a word means nothing else
+    return [_without_words(answer, words) for answer in answers] if words else [*answers]
+
+
+def _without_words(answer: Answer, words: Collection[str]) -> Answer:
+    names = ("decision", "note", "text_hash", "text", "text_pair")
+    exported = NOTHING if answer.exported and answer.exported.decision in words else answer.exported
+    emptied = replace(answer, exported=exported, label_is_empty=answer.label in words)
+    return replace(emptied, **{name: "" for name in names if getattr(answer, name) in words})
+
+
+def is_no_value(cell: str) -> bool:
+    """Whether a cell has a word that programs write for an empty one."""
+    return cell.casefold() in NO_VALUE
 
 
 def _records(path: Path) -> tuple[list[dict[str, Any]], bool]:
@@ -149,14 +172,17 @@ def _answers(record: Mapping[str, Any], path: Path, several: bool) -> list[Answe
             raise DataError(
                 f"{path} has no column {examples(missing)}. Call its columns {', '.join(OWN)}, as exported."
             )
-        row_id, decision, label, note, *of_row = (str(record.get(name) or "").strip() for name in OWN)
-        exported = (
-            read_exported(spreadsheet_unsafe(str(record[EXPORTED] or "").strip())) if EXPORTED in record else None
-        )
+        row_id, decision, label, note, *of_row = (_cell(record.get(name)) for name in OWN)
+        exported = read_exported(spreadsheet_unsafe(_cell(record[EXPORTED]))) if EXPORTED in record else None
         note = note if "note" in record or exported is None else exported.note
-        shown = str(record.get("label") or "").strip()
+        shown, decision = _cell(record.get("label")), known_decision(decision) or decision
         return [Answer(row_id, decision, label, note, *of_row, shown, exported=exported)]
     raise DataError(f"{path} has columns {examples(list(record))}. Give {FORMS}.")
+
+
+def _cell(value: Any) -> str:
+    """Return the text of a cell of CSV, or of a value of JSON."""
+    return "" if value is None else (json.dumps(value) if isinstance(value, list) else str(value)).strip()
 
 
 def _of_label_studio(data: Mapping[str, Any], values: Sequence[Any], several: bool) -> list[Answer]:

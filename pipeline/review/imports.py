@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from pipeline.review.answers import Answer
+from pipeline.review.answers import Answer, is_no_value
 from pipeline.review.decisions import Said, Wish, in_line, said
 from pipeline.review.row_texts import has_text
 from pipeline.review.rows import DataSet, ReviewRow
@@ -15,6 +15,7 @@ from stages.shown import spreadsheet_unsafe
 SET_ASIDE = "that {} sets aside (to decide about them again, delete their lines there, then: retune run)"
 
 CHANGED = "whose text has changed since"
+EMPTY_OR_LABEL = "with a new_label that the file also has for empty cells (leave cells without an answer empty)"
 OTHER_TEXT = (
     "whose cells text or text_pair have another text than the row (if one column was sorted alone, export again; empty "
     "cells are not compared)"
@@ -46,6 +47,13 @@ def check_answers(
         row_id = _find(answer.id, data.position) or _id_of_program(answer, data)
         decision = answer.decision or "relabel"
         label = _label(answer.label, answer, data) if answer.label else ""
+        if label and answer.label_is_empty:
+            problems.setdefault(EMPTY_OR_LABEL, []).append(answer.label)
+            continue
+        if label is None and is_no_value(answer.label) and (answer.label_is_empty or decision != "relabel"):
+            label, answer = "", replace(answer, label="")
+            if not answer.given:
+                continue
         row = data.row(row_id) if row_id is not None else None
         earlier = before.get(row_id or _find(answer.id, before) or "")
         own = row.label if row else ""

@@ -362,6 +362,71 @@ def test_the_columns_of_a_csv_may_be_in_another_case_and_have_blanks(root: Path,
     assert reviewing.corrections(root)[0].note == "so"
 
 
+DECISION_WORDS = {
+    "keep": ["Keep", "KEEP ", "\u00a0keep"],
+    "unclear": ["Unclear"],
+    "set_aside": ["set aside", "Set aside", "SET-ASIDE", "set\u2013aside", "SetAside", "Set_Aside"],
+    "relabel": ["Relabel", "Re-label", "re label"],
+}
+
+
+@pytest.mark.parametrize("decision", DECISION_WORDS)
+def test_a_decision_may_be_spelled_as_people_and_programs_write_it(root: Path, tmp_path: Path, decision: str) -> None:
+    label = "1" if decision == "relabel" else ""
+    for word in DECISION_WORDS[decision]:
+        (tmp_path / "in.csv").write_text(f"{HEADER}r2,,,{word},{label}\n", encoding="utf-8")
+        take(root, tmp_path / "in.csv")
+        assert reviewing.decided(root) == {"r2": (decision, label)}
+        path = root / "data/corrections.csv"  # where people may edit it, too
+        path.write_text(path.read_text(encoding="utf-8").replace(f",{decision},", f",{word},"), encoding="utf-8")
+        assert reviewing.decided(root) == {"r2": (decision, label)}
+        path.unlink()
+
+
+NO_VALUES = ["NaN", "nan", "null", "None", "none", "NA", "<NA>", "N/A", "NULL"]
+
+
+@pytest.mark.parametrize("word", NO_VALUES)
+@pytest.mark.parametrize("decided", [False, True], ids=["some rows", "each row"])
+def test_a_word_for_an_empty_cell_is_an_empty_cell(root: Path, tmp_path: Path, word: str, decided: bool) -> None:
+    path = tmp_path / "out.csv"
+    export(root, path, "csv")
+    answers = {"r2": {"new_label": "1"}, "r0": {"decision": "keep"}, "r3": {"decision": "unclear"} if decided else {}}
+    edit(path, lambda row: row.update(answers[row["id"]]))
+    edit(path, lambda row: row.update({name: cell or word for name, cell in row.items()}))
+    expected = {"r2": ("relabel", "1"), "r0": ("keep", "")} | ({"r3": ("unclear", "")} if decided else {})
+    assert take(root, path) == len(expected)
+    assert reviewing.decided(root) == expected
+    assert {correction.note for correction in reviewing.corrections(root)} == {""}
+    assert take(root, path) == 0
+
+
+@pytest.mark.parametrize("word", NO_VALUES)
+def test_a_label_that_is_a_word_for_an_empty_cell_is_a_label(tmp_path: Path, word: str) -> None:
+    root = reviewing.create(tmp_path / "project", labels=[word, "a", "b", word], target="classes")
+    (tmp_path / "in.csv").write_text(f"{HEADER}r1,,,,{word}\n")
+    assert take(root, tmp_path / "in.csv") == 1
+    assert reviewing.decided(root) == {"r1": ("relabel", word)}
+    (tmp_path / "in.csv").write_text(f"{HEADER}r1,,,{word},{word}\nr2,,,keep,{word}\n")
+    with pytest.raises(DataError, match="a new_label that the file also has for empty cells"):
+        take(root, tmp_path / "in.csv")
+
+
+@pytest.mark.parametrize("word", NO_VALUES)
+def test_a_person_who_writes_none_for_a_label_is_not_passed_over(root: Path, tmp_path: Path, word: str) -> None:
+    (tmp_path / "in.csv").write_text(f"{HEADER}r1,,,,{word}\nr2,,,,1\n")
+    with pytest.raises(DataError, match="with a label that no row has"):
+        take(root, tmp_path / "in.csv")
+
+
+def test_a_number_in_json_is_a_label_also_if_it_is_0(tmp_path: Path) -> None:
+    root = reviewing.create(tmp_path / "project", labels=["1", "0", "1", "0"], target="classes")
+    records = [{"id": "r0", "decision": None, "new_label": 0}, {"id": "r1", "decision": float("nan"), "new_label": 1}]
+    (tmp_path / "in.json").write_text(json.dumps(records))
+    assert take(root, tmp_path / "in.json") == 2
+    assert reviewing.decided(root) == {"r0": ("relabel", "0"), "r1": ("relabel", "1")}
+
+
 OTHER_NAMES = {
     "Label Studio": {"data": {"retune_id": "r2"}, "annotations": [{"result": [{"from_name": "mood", "value": {}}]}]},
     "Argilla": {"id": "r2", "fields": {}, "responses": {"mood": [{"value": "1"}]}},
