@@ -1,7 +1,6 @@
 """The answers in a file: the CSV of `retune review --export`, and what Argilla and Label Studio export."""
 
 import contextlib
-import io
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,16 +9,13 @@ from typing import Any
 
 from pipeline.review.decisions import NOTHING, Said, read_exported
 from pipeline.review.exports import EXPORTED
+from pipeline.review.records import FORMS, read_records
 from stages.corrections import known_decision
 from stages.errors import DataError
 from stages.messages import examples, short
-from stages.reading.dialect import Dialect
-from stages.reading.edited import decode_edited, read_edited
 from stages.reading.label_sets import set_text
-from stages.reading.workbook import read_workbook
 from stages.shown import spreadsheet_unsafe
 
-WORKBOOK = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # first bytes of xlsx, and of xls, which has a message of its own
 SUBMITTED = (None, "submitted")  # status of a response of Argilla; others are drafts, or discarded
 NO_LABEL = ("", "[]")  # of a row with several labels, [] may say that none applies, or that none was asked for
 OF_RECORD = (  # what Label Studio's JSON_MIN has of a task and of its annotation, beside the answers
@@ -30,10 +26,6 @@ OF_ROW = ("text_hash", "text", "text_pair")  # what a file says of a row, so tha
 OWN = ("id", "decision", "new_label", "note", *OF_ROW)  # columns of the CSV of --export
 NEEDED = ("id", "decision", "new_label")  # of those: without one, its answers would be passed over
 NO_VALUE = ("nan", "null", "none", "na", "n/a", "<na>")  # what a program may write for an empty cell; no decision
-FORMS = (
-    "the CSV of retune review --export (also saved as xlsx), JSON or CSV of Label Studio (with retune_id), or JSON of "
-    "Argilla. The choice or question must be named label"
-)
 
 
 @dataclass(frozen=True)
@@ -87,7 +79,7 @@ def read_answers(path: Path, *, several: bool) -> list[Answer]:
     """
     if not path.is_file():
         raise DataError(f"{path} is missing, or is not a file. Correct --import.")
-    records, decimal_comma = _records(path)
+    records, decimal_comma = read_records(path)
     try:
         answers = [
             replace(answer, decimal_comma=decimal_comma)
@@ -116,39 +108,24 @@ def _without_empty(answers: Sequence[Answer]) -> list[Answer]:
 
 
 def _without_words(answer: Answer, words: Collection[str]) -> Answer:
-    names = ("decision", "note", "text_hash", "text", "text_pair")
-    exported = NOTHING if answer.exported and answer.exported.decision in words else answer.exported
-    emptied = replace(answer, exported=exported, label_is_empty=answer.label in words)
-    return replace(emptied, **{name: "" for name in names if getattr(answer, name) in words})
+    def cell(value: str) -> str:
+        return "" if value in words else value
+
+    return replace(
+        answer,
+        decision=cell(answer.decision),
+        note=cell(answer.note),
+        text_hash=cell(answer.text_hash),
+        text=cell(answer.text),
+        text_pair=cell(answer.text_pair),
+        exported=NOTHING if answer.exported and answer.exported.decision in words else answer.exported,
+        label_is_empty=answer.label in words,
+    )
 
 
 def is_no_value(cell: str) -> bool:
     """Whether a cell has a word that programs write for an empty one."""
     return cell.casefold() in NO_VALUE
-
-
-def _records(path: Path) -> tuple[list[dict[str, Any]], bool]:
-    """Return the records of a file, and whether it has the comma for numbers."""
-    content = path.read_bytes()
-    if content.startswith(WORKBOOK):
-        sheet = read_workbook(io.BytesIO(content), str(path), Dialect("excel"))
-        names = [name.strip() for name in sheet.names]
-        return [dict(zip(names, row.cells or (), strict=True)) for row in sheet.rows], False
-    text = decode_edited(content, str(path))
-    if text.lstrip()[:1] in ("[", "{"):
-        return _json_records(text, path), False
-    edited = read_edited(text, str(path))
-    return [record for _, record in edited.rows], edited.decimal_comma
-
-
-def _json_records(text: str, path: Path) -> list[dict[str, Any]]:
-    try:
-        records = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON: {error}. Export it again.") from error
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise DataError(f"{path} is not a list of records. Give {FORMS}.")
-    return records
 
 
 def _answers(record: Mapping[str, Any], path: Path, several: bool) -> list[Answer]:
@@ -172,11 +149,11 @@ def _answers(record: Mapping[str, Any], path: Path, several: bool) -> list[Answe
             raise DataError(
                 f"{path} has no column {examples(missing)}. Call its columns {', '.join(OWN)}, as exported."
             )
-        row_id, decision, label, note, *of_row = (_cell(record.get(name)) for name in OWN)
+        row_id, decision, label, note, of_text, text, pair = (_cell(record.get(name)) for name in OWN)
         exported = read_exported(spreadsheet_unsafe(_cell(record[EXPORTED]))) if EXPORTED in record else None
         note = note if "note" in record or exported is None else exported.note
         shown, decision = _cell(record.get("label")), known_decision(decision) or decision
-        return [Answer(row_id, decision, label, note, *of_row, shown, exported=exported)]
+        return [Answer(row_id, decision, label, note, of_text, text, pair, shown, exported=exported)]
     raise DataError(f"{path} has columns {examples(list(record))}. Give {FORMS}.")
 
 
@@ -186,8 +163,8 @@ def _cell(value: Any) -> str:
 
 
 def _of_label_studio(data: Mapping[str, Any], values: Sequence[Any], several: bool) -> list[Answer]:
-    row_id, *of_row = (str(data.get(key) or "") for key in ("retune_id", *OF_ROW))
-    return [Answer(row_id, "", _label(value, several), "", *of_row, of_tool=True) for value in values]
+    row_id, of_text, text, pair = (str(data.get(key) or "") for key in ("retune_id", *OF_ROW))
+    return [Answer(row_id, "", _label(value, several), "", of_text, text, pair, of_tool=True) for value in values]
 
 
 def _values(annotation: Mapping[str, Any]) -> list[Any]:
@@ -215,8 +192,8 @@ def _of_argilla(
     record: Mapping[str, Any], values: Sequence[Any], known: Mapping[str, Any], several: bool
 ) -> list[Answer]:
     cells = {**(record.get("fields") or record), "text_hash": known.get("text_hash")}
-    row_id, of_row = str(record.get("id", "")), [str(cells.get(name) or "") for name in OF_ROW]
-    return [Answer(row_id, "", _label(value, several), "", *of_row, of_tool=True) for value in values]
+    row_id, (of_text, text, pair) = str(record.get("id", "")), (str(cells.get(name) or "") for name in OF_ROW)
+    return [Answer(row_id, "", _label(value, several), "", of_text, text, pair, of_tool=True) for value in values]
 
 
 def _submitted(record: Mapping[str, Any]) -> list[Any]:

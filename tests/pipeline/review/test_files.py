@@ -131,15 +131,22 @@ FORMS: dict[str, tuple[str, Callable[..., Any]]] = {
 }
 
 
+def json_lines(records: list[Any]) -> str:
+    return "".join(f"{json.dumps(record)}\r\n\n" for record in records)
+
+
 @pytest.mark.parametrize("form", FORMS)
-def test_what_an_annotation_tool_exports_is_understood(root: Path, tmp_path: Path, form: str) -> None:
+@pytest.mark.parametrize("write", [json.dumps, json_lines])
+def test_what_an_annotation_tool_exports_is_understood(
+    root: Path, tmp_path: Path, form: str, write: Callable[[Any], str]
+) -> None:
     path = tmp_path / "out.json"
     file_format, answer = FORMS[form]
     export(root, path, file_format)
     first, second, third = json.loads(path.read_text())
     answered = [answer(first, "1"), answer(second, "1", "2"), answer(third)]
     flat = [record for part in answered for record in (part if isinstance(part, list) else [part])]
-    path.write_text(json.dumps(flat))
+    path.write_text(write(flat))
     assert take(root, path) == 2
     assert reviewing.decided(root) == {"r2": ("relabel", "1"), "r0": ("unclear", "")}
     assert reviewing.corrections(root)[1].note == "different answers: 1, 2"
@@ -333,7 +340,10 @@ WRONG = {
     "columns": ("name,label\nr2,1\n", "has columns 'name', 'label'. Give the CSV of retune review --export"),
     "a quote": (HEADER + 'r2,,"open,,1\n', "is not CSV"),
     "broken JSON": ("[{", "is not JSON"),
-    "JSON of another form": ('{"a": 1}', "is not a list of records"),
+    "JSON of another form": ("[1]", "is not a list of records"),
+    "one record of JSON": ('{"a": 1}', "has columns 'a'"),
+    "broken JSON lines": ('{"id": "r2"}\n{"id"\n', "line 2 is not JSON"),
+    "JSON lines of another form": ('{"id": "r2"}\n3\n', "line 2 is not a record"),
     "JSON with other fields": ('[{"a": 1}]', "has columns 'a'"),
     "a list in a cell": ('[{"id": "r2", "label.responses": "[1]"}]', "Export the records of Argilla as JSON"),
 }
@@ -417,6 +427,14 @@ def test_a_person_who_writes_none_for_a_label_is_not_passed_over(root: Path, tmp
     (tmp_path / "in.csv").write_text(f"{HEADER}r1,,,,{word}\nr2,,,,1\n")
     with pytest.raises(DataError, match="with a label that no row has"):
         take(root, tmp_path / "in.csv")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_decisions_may_be_json_lines(root: Path, tmp_path: Path, count: int) -> None:
+    records = [{"id": "r2", "new_label": 1, "decision": None}, {"id": "r0", "decision": "keep", "new_label": ""}]
+    (tmp_path / "in.jsonl").write_text(json_lines(records[:count]))
+    assert take(root, tmp_path / "in.jsonl") == count
+    assert len(reviewing.decided(root)) == count
 
 
 def test_a_number_in_json_is_a_label_also_if_it_is_0(tmp_path: Path) -> None:
