@@ -25,6 +25,11 @@ def place(path: str) -> str:
     return repr(path if len(path) <= LONGEST else f"...{path[-LONGEST:]}")[1:-1]
 
 
+def counted(count: int, thing: str) -> str:
+    """Return how many things there are: "1 row", "1,200 rows"."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def examples(values: Collection[Any], *, most: int = EXAMPLES, show: Callable[[Any], str] = short) -> str:
     """Return the first of some values, and how many more there are; "none" where there are none."""
     more = f" and {len(values) - most} more" if len(values) > most else ""

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.commands.options import SpreadsheetSafe
 from pipeline.commands.terminal import console, project_root
 from stages.errors import PipelineError
-from stages.messages import NAMES, examples
+from stages.messages import NAMES, counted, examples
 
 if TYPE_CHECKING:
     from pipeline.review.decisions import Decisions
@@ -29,7 +28,12 @@ def review(
     file_format: Annotated[
         str | None, typer.Option("--format", help="Format of --export: csv, argilla or label-studio; default: csv.")
     ] = None,
-    spreadsheet_safe: SpreadsheetSafe = False,
+    spreadsheet_safe: Annotated[
+        bool,
+        typer.Option(
+            "--spreadsheet-safe", help="CSV: write an apostrophe before cells that a spreadsheet would compute."
+        ),
+    ] = False,
     who: Annotated[str | None, typer.Option(help="Name of the person who decides; default: git's user.name.")] = None,
     port: Annotated[int, typer.Option(help="Port of the page; 0: any free port.", min=0, max=65535)] = 0,
 ) -> None:
@@ -56,7 +60,7 @@ def review(
             return
         checked = check_answers(answers, data, decisions.read(), name=str(import_file))
         added = decisions.add(checked)
-        shown = f"{len(added.new)} new decisions of {len(checked)} in {import_file}"
+        shown = f"{counted(len(added.new), 'new decision')} of {len(checked)} in {import_file}"
         console.print(f"{data.corrections}: {shown}. Next: retune plan")
         if added.stayed:
             console.print(
@@ -78,8 +82,14 @@ def review(
         return
     rows = read_suspects(data)
     if export is not None:
-        exports.write(export, rows, decisions.of(rows), data, file_format or "csv", spreadsheet_safe=spreadsheet_safe)
-        console.print(f"{export}: {len(rows)} rows. Decide, then: retune review --import {export}")
+        count = exports.write(
+            export, rows, decisions.of(rows), data, file_format or "csv", spreadsheet_safe=spreadsheet_safe
+        )
+        if not count:
+            why = "each row with a suspect label is decided" if rows else "no row has a suspect label"
+            console.print(f"{export} is not written, because {why}.")
+        else:
+            console.print(f"{export}: {counted(count, 'row')}. Decide, then: retune review --import {export}")
         return
     _serve(data, rows, decisions, port=port)
 
@@ -116,7 +126,7 @@ def _serve(data: "DataSet", rows: "Sequence[ReviewRow]", decisions: "Decisions",
     from pipeline.review.serve import serve
 
     left = len(rows) - len(decisions.of(rows))
-    console.print(f"{len(rows)} rows have suspect labels, {left} of them without a decision.")
+    console.print(f"{counted(len(rows), 'suspect label')}, {left} of them without a decision.")
 
     def say(address: str) -> None:
         console.print(f"Open {address}", soft_wrap=True)

@@ -20,6 +20,7 @@ from pipeline.prediction.resume import Counts, PartialOutput
 from pipeline.prediction.source import open_source
 from pipeline.prediction.window import Window, check_names, window_problems
 from stages.errors import DataError
+from stages.messages import counted
 
 log = logging.getLogger(__name__)
 
@@ -148,9 +149,9 @@ def _results(window: Window, compute: Compute, names: list[str]) -> tuple[pa.Tab
 
 def _log_summary(request: PredictionRequest, counts: Counts, rate: float, max_length: int) -> None:
     target = f" in {request.out}" if request.out else ""
-    text = f"{counts.rows:,} rows{target}, {rate:,.0f} rows/s"
+    text = f"{counted(counts.rows, 'row')}{target}, {rate:,.0f} rows/s"
     if counts.errors:
         text += f"; {counts.errors:,} could not be used: see the column {request.prefix}error"
     if counts.cut:
-        text += f"; {counts.cut:,} texts were cut to {max_length} tokens"
+        text += f"; {counted(counts.cut, 'text')} {'was' if counts.cut == 1 else 'were'} cut to {max_length} tokens"
     log.info(text)

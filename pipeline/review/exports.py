@@ -28,8 +28,8 @@ def write(
     file_format: str,
     *,
     spreadsheet_safe: bool = False,
-) -> None:
-    """Write rows to a file.
+) -> int:
+    """Write rows to a file; none where there are none to write.
 
     Args:
         path: The file.
@@ -39,6 +39,9 @@ def write(
         file_format: One of `FORMATS`.
         spreadsheet_safe: Of CSV: put an apostrophe before what a spreadsheet would compute.
 
+    Returns:
+        How many rows were written.
+
     Raises:
         DataError: There is such a file already.
     """
@@ -46,11 +49,14 @@ def write(
         raise DataError(
             f"{path} exists and may hold answers. Import it first, then delete it, or give another --export."
         )
-    if file_format == "csv":
+    if file_format != "csv":
+        rows = [row for row in rows if row.id not in decided]
+    if rows and file_format == "csv":
         write_text(path, _csv(rows, decided, protect=safe if spreadsheet_safe else str), of_person=True)
-        return
-    records = [RECORDS[file_format](row, data) for row in rows if row.id not in decided]
-    write_text(path, json.dumps(records, indent=1, ensure_ascii=False) + "\n", of_person=True)
+    elif rows:
+        records = [RECORDS[file_format](row, data) for row in rows]
+        write_text(path, json.dumps(records, indent=1, ensure_ascii=False) + "\n", of_person=True)
+    return len(rows)
 
 
 def _csv(rows: Sequence[ReviewRow], decided: Mapping[str, Correction], *, protect: Callable[[str], str]) -> str:

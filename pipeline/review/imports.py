@@ -9,7 +9,7 @@ from pipeline.review.row_texts import has_text
 from pipeline.review.rows import DataSet, ReviewRow
 from stages.corrections import DECISIONS, Correction
 from stages.errors import DataError
-from stages.messages import examples
+from stages.messages import counted, examples
 from stages.shown import spreadsheet_unsafe
 
 SET_ASIDE = "that {} sets aside (to decide about them again, delete their lines there, then: retune run)"
@@ -95,8 +95,10 @@ def check_answers(
             problems.setdefault("with two different decisions", []).append(row_id)
         wishes.append(Wish(data.row(row_id), decision, label, note, given[0][0].exported))
     if problems:
-        listed = "; ".join(f"{len(values)} {what}: {examples(values)}" for what, values in problems.items())
-        raise DataError(f"{name}: nothing is imported, because of rows {listed}. Correct or delete these lines.")
+        listed = "; ".join(
+            f"{counted(len(values), 'row')} {what}: {examples(values)}" for what, values in problems.items()
+        )
+        raise DataError(f"{name}: nothing is imported, because of {listed}. Correct or delete these lines.")
     return wishes
 
 

@@ -1,6 +1,7 @@
 """The rows that a person reviews: those of suspects.csv, with what is known about each."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,6 +27,7 @@ from stages.spelling_key import by_spelling, finder, spelling_key
 from stages.targets.rows import ROWS, Rows, read_rows_target
 from stages.targets.target import Target
 
+NUMBER_WITH_COMMA = re.compile(r"[+-]?\d+,\d+")
 MOST_NEIGHBOURS = 5  # near-duplicates that are shown of a row
 
 
@@ -125,7 +127,10 @@ class DataSet:
         """
         if self.kind.choice == "several" and parse_set(label) is None:
             label = text_of_separated(label, self._separator) if self._separator else set_text([label])
-        return self._known(self.rows.with_point(label, decimal_comma=decimal_comma))
+        known = self._known(self.rows.with_point(label, decimal_comma=decimal_comma))
+        if known is None and decimal_comma and NUMBER_WITH_COMMA.fullmatch(label):  # 5,0 for the class 5
+            return self._known(label.replace(",", "."))
+        return known
 
     def spelled_id(self, row_id: str) -> str | None:
         """Return the only id of which this is another spelling; None where there is none, or several."""

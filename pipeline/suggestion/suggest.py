@@ -25,6 +25,7 @@ from pipeline.suggestion.choice import PREFILTER, choose, distinct_rows
 from pipeline.suggestion.labelled import labelled_keys, text_keys
 from stages.errors import DataError
 from stages.files import replace_file
+from stages.messages import counted
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ def suggest_rows(request: PredictionRequest, load: Load, wanted: Wanted) -> None
     chosen = _choose(candidates, model, wanted)
     _write(source, chosen, _results(model, chosen.texts, chosen.text_pairs, prefix=request.prefix))
     target = f" in {request.out}" if request.out else ""
-    log.info("%s rows to label%s, of %s", f"{len(chosen):,}", target, _describe(counts))
+    log.info("%s to label%s, of %s", counted(len(chosen), "row"), target, _describe(counts))
 
 
 def _add(
@@ -116,7 +117,7 @@ def _write(source: Source, chosen: Window, results: pa.Table) -> None:
 
 
 def _describe(counts: Counter[str]) -> str:
-    parts = [f"{counts['rows']:,} rows"]
+    parts = [counted(counts["rows"], "row")]
     if counts["labelled"]:
         parts.append(f"{counts['labelled']:,} labelled already")
     if counts["unusable"]:

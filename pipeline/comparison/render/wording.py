@@ -9,6 +9,7 @@ from pipeline.comparison.flips import FlipCount, FlipNames, FlippedRow, Flips
 from pipeline.comparison.gate import RuleResult
 from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.result import Comparison
+from stages.messages import counted
 from stages.metrics.summary import format_change, format_value
 from stages.redaction import redact
 from stages.shown import shorten
@@ -71,7 +72,7 @@ def decision(comparison: Comparison) -> tuple[str, str]:
     if undecided:
         return "open", f"The gate can't be decided: {_reasons(undecided)}"
     if comparison.gate:
-        return "passed", f"The gate passes ({_count(len(comparison.gate), 'rule')}); {verdict_reason(comparison)}"
+        return "passed", f"The gate passes ({counted(len(comparison.gate), 'rule')}); {verdict_reason(comparison)}"
     return comparison.verdict, verdict_reason(comparison)
 
 
@@ -141,13 +142,13 @@ def interval(row: MetricRow) -> str:
 
 def flips_title(flips: Flips) -> str:
     """Return `Predictions: 3 rows fixed, 4 broken, 15 wrong in both`."""
-    names, better = flips.names, _count(flips.fixed, "row")
+    names, better = flips.names, counted(flips.fixed, "row")
     return f"Predictions: {better} {names.fixed}, {flips.broken:,} {names.broken}, {flips.wrong:,} {names.wrong}"
 
 
 def flip_sentence(kind: str, count: FlipCount, names: FlipNames) -> str:
     """Return `class 5: 4 fixed, 3 broken of 18 rows`."""
-    rows = _count(count.rows, "row")
+    rows = counted(count.rows, "row")
     return f"{kind} {shorten(count.name, 40)}: {count.fixed} {names.fixed}, {count.broken} {names.broken} of {rows}"
 
 
@@ -160,10 +161,10 @@ def changes_title(changes: Changes) -> str:
     """Return `3 parameters, code of finetune, 12 rows added`."""
     parts = []
     if changes.params:
-        parts.append(_count(len(changes.params), "parameter"))
+        parts.append(counted(len(changes.params), "parameter"))
     if changes.code:
         parts.append(f"code of {', '.join(changes.code)}")
-    parts += [f"{_count(sum(counts.values()), 'row')} {kind}" for kind, counts in row_changes(changes) if counts]
+    parts += [f"{counted(sum(counts.values()), 'row')} {kind}" for kind, counts in row_changes(changes) if counts]
     if not changes.data.known:
         parts.append("rows unknown")
     if "encoder" in changes.models:
@@ -208,10 +209,6 @@ def seconds(value: float | None) -> str:
 def megabytes(value: float | None) -> str:
     """Return `12 MB`, with a decimal below 10; `?` for None."""
     return "?" if value is None else f"{value:,.0f} MB" if value >= 10 else f"{value:.1f} MB"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _short_hash(value: str | None) -> str:

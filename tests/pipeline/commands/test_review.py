@@ -57,7 +57,7 @@ def test_export_and_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert f"{out}: 3 rows" in call(root, monkeypatch, "--export", str(out)).replace("\n", "")
     out.write_text("id,decision,new_label\nr2,,1\nr0,,\n")
     output = call(root, monkeypatch, "--import", str(out), "--who", "somebody")
-    assert "1 new decisions of 1" in output
+    assert "1 new decision of 1" in output
     assert [(line.id, line.who) for line in reviewing.corrections(root)] == [("r2", "somebody")]
 
 
@@ -98,6 +98,33 @@ def test_an_export_that_nobody_has_answered_is_imported_as_no_decision(
     output = call(root, monkeypatch, "--import", name)
     assert f"{name}: no row in it has a decision or an annotation, so nothing is imported." in output
     assert reviewing.corrections(root) == []
+
+
+@pytest.mark.parametrize("file_format", ["csv", "argilla", "label-studio"])
+@pytest.mark.parametrize("suspects", [0, 1])
+def test_an_export_says_how_many_rows_there_are_to_decide(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str, suspects: int
+) -> None:
+    root = reviewing.create(tmp_path / "project")
+    reviewing.suspects_of_classes(root, reviewing.SUSPECTS[:suspects])
+    suffix = "csv" if file_format == "csv" else "json"
+    output = call(root, monkeypatch, "--export", f"out.{suffix}", "--format", file_format)
+    assert (root / f"out.{suffix}").exists() == bool(suspects)
+    if not suspects:
+        assert output == f"out.{suffix} is not written, because no row has a suspect label.\n"
+        return
+    assert output.startswith(f"out.{suffix}: 1 row. Decide, then:")
+    data, decisions = reviewing.opened(root)
+    decisions.decide(data.row("r2"), "keep", seen=None)
+    output = call(root, monkeypatch, "--export", f"again.{suffix}", "--format", file_format)
+    if file_format == "csv":
+        assert output.startswith("again.csv: 1 row.")
+    else:
+        assert output == "again.json is not written, because each row with a suspect label is decided.\n"
+
+
+def test_the_help_names_no_format_that_it_does_not_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "TSV" not in call(tmp_path, monkeypatch, "--help")
 
 
 @pytest.mark.parametrize("name", ["a[/b].csv", "[red]x.csv", "a:x:b.csv"])

@@ -115,7 +115,7 @@ def test_a_text_of_a_megabyte_is_cut_and_counted(
     caplog.set_level("INFO", logger="pipeline")
     rows = read_csv(predict(write_csv(tmp_path / "in.csv", ["good " * 200_000, "bad"]), "out.csv"))
     assert [bool(row["prediction"]) for row in rows] == [True, True]
-    assert "1 texts were cut to 512 tokens" in caplog.text
+    assert "1 text was cut to 512 tokens" in caplog.text
 
 
 def test_embeddings_are_those_of_the_classifier(model: Path, tmp_path: Path) -> None:

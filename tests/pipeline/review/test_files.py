@@ -190,7 +190,7 @@ def test_a_file_about_a_row_that_it_has_set_aside_changes_nothing(root: Path, tm
     (tmp_path / "in.csv").write_text(f"{HEADER}r2,,,,1\nr0,,,unclear,\n")
     with pytest.raises(
         DataError,
-        match=r"1 that data/corrections\.csv sets aside \(to decide about them again.*: "
+        match=r"1 row that data/corrections\.csv sets aside \(to decide about them again.*: "
         r"'r2'",
     ):
         take(root, tmp_path / "in.csv")
@@ -218,7 +218,7 @@ def test_a_set_of_labels_is_given_as_the_source_has_it(
     params.write_text(params.read_text().replace("label_separator: null", f"label_separator: {value}"))
     (tmp_path / "in.csv").write_text(f'{HEADER}r1,,,,"{given}"\n')
     if expected is None:
-        with pytest.raises(DataError, match="1 with a label that no row has"):
+        with pytest.raises(DataError, match="1 row with a label that no row has"):
             take(root, tmp_path / "in.csv")
     elif expected != "[]":
         assert take(root, tmp_path / "in.csv") == 1
@@ -277,7 +277,7 @@ def test_a_number_with_a_comma_is_what_it_says_whatever_numbers_other_rows_have(
     with (tmp_path / "in.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, delimiter=delimiter).writerows(lines)
     if expected is None:
-        with pytest.raises(DataError, match="1 with a label that is not a plain number"):
+        with pytest.raises(DataError, match="1 row with a label that is not a plain number"):
             take(root, tmp_path / "in.csv")
     else:
         assert take(root, tmp_path / "in.csv") == 1
@@ -289,6 +289,24 @@ def test_a_class_with_a_comma_is_a_name(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("id;decision;new_label\nr1;;1,000\n")
     assert take(root, tmp_path / "in.csv") == 1
     assert reviewing.decided(root) == {"r1": ("relabel", "1,000")}
+
+
+@pytest.mark.parametrize("target", ["classes", "ordered"])
+@pytest.mark.parametrize(
+    ("delimiter", "given", "expected"), [(";", "5,0", "5"), (";", "4,50", None), (",", "5,0", None)]
+)
+def test_a_class_that_is_a_number_may_have_a_decimal_comma_in_a_file_with_semicolons(
+    tmp_path: Path, target: str, delimiter: str, given: str, expected: str | None
+) -> None:
+    root = reviewing.create(tmp_path / "project", labels=["1", "2", "3", "4", "5"], target=target)
+    with (tmp_path / "in.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows([["id", "decision", "new_label"], ["r1", "", given]])
+    if expected is None:
+        with pytest.raises(DataError, match="1 row with a label that no row has"):
+            take(root, tmp_path / "in.csv")
+    else:
+        assert take(root, tmp_path / "in.csv") == 1
+        assert reviewing.decided(root) == {"r1": ("relabel", expected)}
 
 
 def test_corrections_that_a_program_saved_with_decimal_commas_are_written_with_points(tmp_path: Path) -> None:
@@ -311,7 +329,7 @@ def test_each_label_of_a_set_may_be_spelled_otherwise(tmp_path: Path, given: str
     params.write_text(params.read_text().replace("label_separator: null", 'label_separator: "|"'))
     (tmp_path / "in.csv").write_text(f"{HEADER}r1,,,,{given}\n")
     if expected is None:
-        with pytest.raises(DataError, match="1 with a label that no row has"):
+        with pytest.raises(DataError, match="1 row with a label that no row has"):
             take(root, tmp_path / "in.csv")
     else:
         assert take(root, tmp_path / "in.csv") == 1
@@ -322,20 +340,26 @@ HEADER = "id,text_hash,text,decision,new_label\n"
 WRONG = {
     "unknown id": (
         HEADER + "r99,,,,1\n",
-        "in: nothing is imported, because of rows 1 with an id that no row has: 'r99'",
+        "in: nothing is imported, because of 1 row with an id that no row has: 'r99'",
     ),
-    "unknown label": (HEADER + "r2,,,,6\n", "1 with a label that no row has: '6'"),
-    "changed text by hash": (HEADER + "r2,00,,,1\n", "1 whose text has changed since: 'r2'"),
-    "changed text": (HEADER + "r2,,always works,,1\n", "1 whose text has changed since: 'r2'"),
-    "unknown decision": (HEADER + "r2,,,maybe,\n", "1 with a decision other than relabel, keep, unclear, set_aside"),
-    "decided twice": (HEADER + "r2,,,,1\nr2,,,,2\n", "1 with two different decisions: 'r2'"),
-    "a new label beside keep": (HEADER + "r2,,,keep,1\n", "1 with a new_label although the decision is keep: 'r2'"),
+    "unknown label": (HEADER + "r2,,,,6\n", "1 row with a label that no row has: '6'"),
+    "changed text by hash": (HEADER + "r2,00,,,1\n", "1 row whose text has changed since: 'r2'"),
+    "changed text": (HEADER + "r2,,always works,,1\n", "1 row whose text has changed since: 'r2'"),
+    "unknown decision": (
+        HEADER + "r2,,,maybe,\n",
+        "1 row with a decision other than relabel, keep, unclear, set_aside",
+    ),
+    "decided twice": (HEADER + "r2,,,,1\nr2,,,,2\n", "1 row with two different decisions: 'r2'"),
+    "a new label beside keep": (HEADER + "r2,,,keep,1\n", "1 row with a new_label although the decision is keep: 'r2'"),
     "a new label beside unclear": (
         HEADER + "r2,,,unclear,1\n",
-        "1 with a new_label although the decision is unclear: 'r2'",
+        "1 row with a new_label although the decision is unclear: 'r2'",
     ),
-    "relabel alone": (HEADER + "r2,,,relabel,\n", "1 with the decision relabel, and no new_label: 'r2'"),
-    "several": (HEADER + "r88,,,,1\nr99,,,,1\nr3,,,,6\n", "2 with an id that no row has: 'r88', 'r99'; 1 with a label"),
+    "relabel alone": (HEADER + "r2,,,relabel,\n", "1 row with the decision relabel, and no new_label: 'r2'"),
+    "several": (
+        HEADER + "r88,,,,1\nr99,,,,1\nr3,,,,6\n",
+        "2 rows with an id that no row has: 'r88', 'r99'; 1 row with a label",
+    ),
     "fields": (HEADER + "r2,1\n", "line 3 has 2 fields, but the header has 5"),
     "columns": ("name,label\nr2,1\n", "has columns 'name', 'label'. Give the CSV of retune review --export"),
     "a quote": (HEADER + 'r2,,"open,,1\n', "is not CSV"),

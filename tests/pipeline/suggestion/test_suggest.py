@@ -160,7 +160,7 @@ def test_memory_holds_the_candidates_alone(tmp_path: Path, monkeypatch: pytest.M
     [
         (["text,rank", "money 1 a,1"], {}, r"already has a column 'rank'\. Give the added columns a prefix"),
         (["body", "money 1 a"], {}, "text"),
-        (["text", '""'], {}, r"has no row to label: 1 rows, 1 could not be used\. Give a file with other rows"),
+        (["text", '""'], {}, r"has no row to label: 1 row, 1 could not be used\. Give a file with other rows"),
         (["text"], {}, r"has no row to label: 0 rows\. Give a file with other rows"),
     ],
 )
@@ -245,7 +245,7 @@ def test_the_command_writes_to_standard_output_and_says_what_it_could_not_compar
     assert done.out.splitlines()[0] == "text,rank,prediction,uncertainty"
     assert len(done.out.splitlines()) == 2
     assert "There is no project here, so rows that are already labelled are not left out." in done.lines
-    assert "1 rows to label, of 2 rows" in done.lines
+    assert "1 row to label, of 2 rows" in done.lines
 
 
 @pytest.mark.parametrize("count", ["0", "5001", "many"])
