@@ -172,7 +172,7 @@ def test_a_remote_without_its_package_is_one_warning(project: Path, command: Com
         assert "requires 'dvc-gs' to be installed. Install it with pip): using the local cache alone" in done.err
 
 
-@pytest.mark.parametrize("pid", [os.getppid(), 1, 999_999_999])
+@pytest.mark.parametrize("pid", [os.getppid(), 1, 999_999_999], ids=["parent", "init", "nobody"])
 def test_a_lock_of_a_process_that_is_not_dvc_s_is_removed(project: Path, pid: int) -> None:
     path = project / ".dvc/tmp/rwlock"
     user = {"pid": pid, "cmd": "dvc repro"}

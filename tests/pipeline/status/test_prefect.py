@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -209,33 +210,35 @@ def test_the_stages_of_a_run_in_one_folder_are_its_tasks() -> None:
     assert read(server)[1].ends == ago(40) + timedelta(seconds=50)
 
 
-OLD = process_name().partition("@")[0] + "@1000000000"  # its number is another process's by now
+def ended() -> str:
+    """The name of a process that has ended."""
+    code = "from pipeline.execution.machine import *; print(process_name())"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def dead() -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", "from pipeline.execution.machine import *; print(process_name())"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
+def replaced() -> str:
+    """The name of a process whose number is another process's by now."""
+    return process_name().partition("@")[0] + "@1000000000"
 
 
 @pytest.mark.parametrize(
     ("host", "process", "expected"),
     [
-        (host_name(), process_name(), True),
-        (host_name(), dead(), False),
-        (host_name(), OLD, False),
-        (host_name(), "damaged", False),
-        (host_name(), None, True),
-        ("gpu-box", OLD, True),  # nobody can tell from here
+        (host_name, process_name, True),
+        (host_name, ended, False),
+        (host_name, replaced, False),
+        (host_name, lambda: "damaged", False),
+        (host_name, lambda: None, True),
+        (lambda: "gpu-box", replaced, True),  # nobody can tell from here
     ],
+    ids=["lives", "has ended", "is another by now", "has a damaged name", "has no name", "is on another machine"],
 )
-def test_a_run_that_was_killed_on_this_machine_does_not_run(host: str, process: str | None, expected: bool) -> None:
+def test_a_run_that_was_killed_on_this_machine_does_not_run(
+    host: Callable[[], str], process: Callable[[], str | None], expected: bool
+) -> None:
     server = Server()
-    labels = {HOST_LABEL: f"{host}:/project", **({PROCESS_LABEL: process} if process else {})}
+    named = {PROCESS_LABEL: name} if (name := process()) else {}
+    labels = {HOST_LABEL: f"{host()}:/project", **named}
     run = server.add("retrain", "normal-carp", Running(), started=ago(60), labels=labels)
     server.tasks[run.id] = [TaskRun(task_key="x", dynamic_key="1", name="split", start_time=ago(50))]
     assert [name for name, *_ in shown(server)] == (["normal-carp", "split"] if expected else [])
