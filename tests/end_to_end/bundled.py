@@ -21,10 +21,13 @@ def run(root: Path, recipe: str, *values: str, only: Sequence[str] = ()) -> Path
     return root
 
 
-def compared(root: Path, recipe: str, *values: str, base: str) -> Path:
-    """A project with two commits: `base` trained with `values`, `learned` as the recipe says, as is the workspace."""
+def compared(root: Path, recipe: str, *values: str, base: str, learned: Sequence[str] = ()) -> Path:
+    """A project with two commits: `base` trained with `values`, `learned`, as is the workspace, with its own.
+
+    Without values `learned` is as the recipe says; fewer epochs of a long recipe are enough to see that it learns.
+    """
     outcomes.create(root)
-    for tag, differs, only in ((base, values, ()), ("learned", (), all_stages.TRAINED)):
+    for tag, differs, only in ((base, values, ()), ("learned", learned, all_stages.TRAINED)):
         run(root, recipe, *differs, only=only)
         outcomes.commit(root, tag)
         git(root, "tag", tag)

@@ -24,9 +24,13 @@ LABELS = ["account", "app", "delivery", "payment", "product", "staff"]
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two commits: `short` has one epoch, `learned` is as the recipe has it, and is the workspace."""
+    """Two commits: `short` has one epoch, `learned`, which is the workspace, over half of those of the recipe."""
     return bundled.compared(
-        tmp_path_factory.mktemp("sets") / "project", "support_messages", "finetune.max_epochs=1", base="short"
+        tmp_path_factory.mktemp("sets") / "project",
+        "support_messages",
+        "finetune.max_epochs=1",
+        base="short",
+        learned=["finetune.max_epochs=7"],
     )
 
 
@@ -60,7 +64,7 @@ def test_more_epochs_are_judged(compared: Comparison) -> None:
     assert first.verdict == "differ"  # one seed per side
     assert first.low > 0  # type: ignore[operator]
     assert compared.passed, compared.gate
-    assert compared.changes.params == {"finetune.max_epochs": (1, 12)}
+    assert compared.changes.params == {"finetune.max_epochs": (1, 7)}
     assert compared.flips is not None
     assert compared.flips.fixed > compared.flips.broken
     assert {count.name for count in compared.flips.classes} == set(LABELS)

@@ -22,7 +22,7 @@ UNSURE = "I have no idea when the train leaves, it could be any time."
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two commits: `asleep` hardly learns, `learned` is as the recipe has it, and is the workspace."""
+    """Two commits: `asleep` hardly learns, `learned`, which is the workspace, has half the epochs of the recipe."""
     return bundled.compared(
         tmp_path_factory.mktemp("number") / "project",
         "how_sure",
@@ -30,6 +30,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "finetune.limit_train_batches=1",
         "finetune.learning_rate=0.3",  # one step as long as this leads nowhere
         base="asleep",
+        learned=["finetune.max_epochs=4"],
     )
 
 
