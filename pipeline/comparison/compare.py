@@ -102,7 +102,7 @@ def _choose_level(
 ) -> tuple[ComparisonOptions, Looks | None]:
     """The options, with the level of the verdicts by what git knows of earlier comparisons."""
     options, results = read_options(head, base), read_results(root, base, head)
-    options = replace(options, spread=pool_seeds(results, without=base.headline))
+    options = replace(options, spread=pool_seeds(results, without=base.report))
     if test is None or test.identical:
         return options, None
     metric = metric_name("test", options.metric)

@@ -13,7 +13,7 @@ from pipeline.comparison.revision_files import FILES
 from pipeline.comparison.statistics.intervals import subtract_intervals
 from pipeline.comparison.statistics.looks import fresh_rows, next_level
 from pipeline.repository import git
-from pipeline.repository.results import IN_GIT, report_of_commit
+from pipeline.repository.results import IN_GIT, belongs, report_of_commit
 from stages.metrics.summary import MetricSummary, parse_summaries
 
 TEST_ROWS = re.compile(  # as the stage split wrote them: a stage that is gone may have read others
@@ -92,12 +92,13 @@ def read_results(root: Path, base: Revision, head: Revision) -> list[EarlierResu
     revisions = [side.commit for side in (base, head) if side.commit]
     commits = git.run(root, "log", "--topo-order", "--reverse", "--format=%H", "--all", *revisions, "--", *IN_GIT)
     results: list[EarlierResult] = []
-    seen = [head.headline.get("test")]
+    seen: list[Any] = []
     for commit in commits.splitlines()[-MOST:]:
         found = report_of_commit(root, commit)
         report = found.metrics
-        if report and report.get("test") not in seen and found.is_recorded:
-            seen.append(report.get("test"))
+        test = report.get("test")
+        if report and test not in seen and not belongs(head.report, {"test": test}) and found.is_recorded:
+            seen.append(test)
             match = TEST_ROWS.search(found.lock)
             results.append(EarlierResult(report, match[1] if match else None))
     return [result for result in results if rows and result.test_rows == rows]
@@ -129,9 +130,9 @@ def pool_seeds(results: Sequence[EarlierResult], *, without: Mapping[str, Any]) 
 
     Args:
         results: On the same test rows.
-        without: Report whose seeds are not counted, because they are compared themselves.
+        without: Report whose seeds are not counted, because they are compared themselves; every metric or the headline.
     """
-    several = [result for result in results if result.seeds > 1 and result.report != without]
+    several = [result for result in results if result.seeds > 1 and not belongs(without, result.report)]
     degrees = sum(result.seeds - 1 for result in several)
     variance = {
         name: sum((result.seeds - 1) * (result.metrics[name].sd or 0.0) ** 2 for result in several) / degrees

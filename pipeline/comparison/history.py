@@ -10,13 +10,15 @@ from typing import Any
 from pipeline.comparison.revision import Revision
 from pipeline.comparison.revision_files import WORKSPACE
 from pipeline.repository import git
-from pipeline.repository.results import HEADLINE, IN_GIT, CommitReport, RunResults, read_results, report_of_commit
+from pipeline.repository.results import HEADLINE, IN_GIT, RunResults, is_recorded, read_results, report_of_commit
 from pipeline.repository.revisions import resolve_revision
 from stages.errors import PipelineError
 from stages.metrics.names import CAN_LEAD, headline_metrics, leading_metric, metric_name
 from stages.metrics.summary import MetricSummary
 from stages.params import parse_mapping
 from stages.yaml_file import read_text
+
+ALL = -1  # commits, as git says it
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,16 @@ def read_history(root: Path, rev: str | None, *, most: int, everything: bool = F
     Raises:
         PipelineError: The revision is unknown, or no commit has metrics.
     """
-    commits = []
-    for commit in git.commits(root, resolve_revision(root, "HEAD" if rev is None else rev), *IN_GIT, most=most):
+    commits: list[CommitMetrics] = []
+    start = resolve_revision(root, "HEAD" if rev is None else rev)
+    changed = {commit.sha for commit in git.commits(root, start, *IN_GIT, most=ALL)}
+    for commit in git.commits(root, start, *IN_GIT, "dvc.lock", most=ALL):
+        if len(commits) == most:
+            break
         report = report_of_commit(root, commit.sha)
         results = RunResults.parse(report.metrics)
-        if results.means:  # a commit may also have removed or damaged the file
+        # A commit may also have removed or damaged the file, or have taken dvc.lock alone from another branch.
+        if results.means and (commit.sha in changed or not report.is_recorded):
             found = _of_commit(commit.sha[:9], commit.date, commit.subject, results, recorded=report.is_recorded)
             commits.append(found if found.recorded else _complete(root, found))
     own = RunResults.parse({})
@@ -67,10 +74,13 @@ def read_history(root: Path, rev: str | None, *, most: int, everything: bool = F
             own = read_results(root)
     if everything:
         commits = [_complete(root, commit) for commit in commits]
-    more = everything and commits and own.means.keys() - commits[0].metrics.keys()  # code that measures more
-    if own.means and (more or not (commits and _agree(own.means, commits[0].metrics))):
-        found = _of_commit(WORKSPACE, "", "", own, recorded=_is_recorded(root))
-        commits.insert(0, found if found.recorded else _complete(root, found))
+    if own.means:
+        path = next((path for path in IN_GIT if (root / path).is_file()), HEADLINE)
+        found = _of_commit(WORKSPACE, "", "", own, recorded=is_recorded(root, path))
+        found = found if found.recorded else _complete(root, found)
+        more = everything and commits and found.metrics.keys() - commits[0].metrics.keys()  # code that measures more
+        if more or not (commits and _agree(found.metrics, commits[0].metrics)):
+            commits.insert(0, found)
     if not commits:
         raise PipelineError(
             f"No commit of {rev or 'HEAD'} has metrics ({HEADLINE}). Run the pipeline and commit that file: retune run"
@@ -110,16 +120,6 @@ def in_headline(metric: str) -> bool:
 
 def _of_commit(commit: str, date: str, subject: str, results: RunResults, *, recorded: bool) -> CommitMetrics:
     return CommitMetrics(commit, date, subject, results.means, results.model, len(results.seeds) or None, recorded)
-
-
-def _is_recorded(root: Path) -> bool:
-    """Whether the metrics of the workspace are those that its dvc.lock records."""
-    path = next((path for path in IN_GIT if (root / path).is_file()), HEADLINE)
-    try:
-        lock = (root / "dvc.lock").read_text(encoding="utf-8", errors="replace")
-        return CommitReport(path, (root / path).read_bytes(), lock).is_recorded
-    except OSError:
-        return False
 
 
 def _agree(metrics: Mapping[str, MetricSummary], headline: Mapping[str, MetricSummary]) -> bool:

@@ -12,7 +12,6 @@ from pathlib import Path
 from pipeline.repository.digests import with_parents
 from stages.errors import PipelineError
 
-SUBMODULE = "160000 "  # how `git ls-tree` marks one
 SHA1 = re.compile(r"[0-9a-f]{40}")
 
 OPTIONS = (  # over what a user has set, so that what git prints is what is expected here
@@ -184,24 +183,21 @@ def ever_had(root: Path, commit: str, path: str) -> bool:
 
 
 def is_left_out(root: Path, commit: str, path: str) -> bool:
-    """Whether git would not hold what is at a path of a commit: it is ignored, or in a submodule.
+    """Whether git would not hold what is at a path of a commit: it is ignored.
 
-    The commit's own .gitignore files decide, not those that are checked out.
+    The commit's own .gitignore files decide, not those that are checked out, nor what this machine excludes.
     """
-    kinds = call(root, "ls-tree", "-z", commit, "--", *with_parents(path)).stdout.split("\0")
-    if any(kind.startswith(SUBMODULE) for kind in kinds):
-        return True
-    folder, *prefix = run(root, "rev-parse", "--absolute-git-dir", "--show-prefix").split("\n")
-    path = "".join([*prefix, path])
+    path = run(root, "rev-parse", "--show-prefix") + path
     with tempfile.TemporaryDirectory() as work:
         for name in (f"{parent}/.gitignore".lstrip("/") for parent in ["", *with_parents(path)[1:]]):
             done = call(root, "show", "--end-of-options", f"{commit}:{name}")
             if done.returncode == 0:
                 (Path(work) / name).parent.mkdir(parents=True, exist_ok=True)
                 (Path(work) / name).write_text(done.stdout, encoding="utf-8")
-        places = {"GIT_DIR": folder, "GIT_WORK_TREE": work}
+        run(Path(work), "init", "--quiet", "--template=")  # a repository without this machine's excludes
         names = (path, f"{path}/")  # nobody knows whether it was a file or a folder
-        return bool(call(Path(work), "check-ignore", "--no-index", "--", *names, environment=places).stdout)
+        ignored = call(Path(work), "-c", "core.excludesFile=/dev/null", "check-ignore", "--no-index", "--", *names)
+        return bool(ignored.stdout)
 
 
 def call(

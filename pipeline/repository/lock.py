@@ -101,7 +101,8 @@ def recorded_md5s(text: str, path: str) -> set[str]:
     None if the text is damaged.
     """
     written = rf"^    - path: {re.escape(path)}\s+(?:hash: md5\s+)?md5: ([0-9a-f]{{32}})$"  # as DVC writes it
-    if found := set(re.findall(written, text, re.MULTILINE)):
+    outs = "".join(re.findall(r"^    outs:\n((?:    [- ] .*\n?)*)", text, re.MULTILINE))
+    if found := set(re.findall(written, outs, re.MULTILINE)):
         return found
     try:
         entries = [parse_entry(entry) for entry in parse_lock(text or None).values()]

@@ -88,8 +88,18 @@ def read_results(root: Path) -> RunResults:
         PipelineError: A file is damaged.
     """
     headline, report = (_read(path) for path in (Paths(root).headline, Paths(root).all_metrics))
-    report = report if report is not None and belongs(report, headline) else headline or {}
+    if report is None or not (belongs(report, headline) or is_recorded(root, ALL_METRICS)):
+        report = headline or {}
     return RunResults.parse(report, _read_params(root))
+
+
+def is_recorded(root: Path, path: str) -> bool:
+    """Whether a file of results in the workspace is the one that its dvc.lock records."""
+    try:
+        lock = (root / "dvc.lock").read_text(encoding="utf-8", errors="replace")
+        return CommitReport(path, (root / path).read_bytes(), lock).is_recorded
+    except OSError:
+        return False
 
 
 def read_metrics(root: Path) -> Metrics:

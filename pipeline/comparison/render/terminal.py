@@ -136,8 +136,12 @@ def _flipped_row(row: FlippedRow) -> str:
 def _champions(comparison: Comparison) -> list[Text]:
     measures = [f"{name}: {base:.4f} -> {head:.4f}" for name, (base, head) in comparison.calibration.items()]
     calibration = [_text(f"calibration: {', '.join(measures)} (lower is better)")] if measures else []
-    totals = [sum(cost.seconds[side] or 0.0 for cost in comparison.costs) for side in (0, 1)]
-    peaks = [max((cost.memory_mb[side] or 0.0 for cost in comparison.costs), default=0.0) for side in (0, 1)]
+    seconds, memory = (
+        [[value for cost in comparison.costs if (value := getattr(cost, of)[side]) is not None] for side in (0, 1)]
+        for of in ("seconds", "memory_mb")
+    )
+    totals = [sum(known) if known else None for known in seconds]
+    peaks = [max(known, default=None) for known in memory]
     sizes = [None if size is None else size / 1e6 for size in comparison.model_bytes]
     costs = [
         f"all stages {' -> '.join(map(wording.seconds, totals))}",

@@ -12,6 +12,7 @@ from pipeline.comparison.history import read_history
 from pipeline.comparison.result import Comparison
 from pipeline.comparison.revision import Revision
 from pipeline.repository.lock import recorded_md5s
+from pipeline.repository.results import read_metrics as read_means
 from stages.errors import UnavailableError
 from stages.paths import Paths
 from tests.pipeline import outcomes
@@ -248,6 +249,33 @@ def test_earlier_results_that_dvc_lock_does_not_record_count_for_nothing(mixed: 
     assert judge(root, "bad").looks == looks
 
 
+@pytest.mark.parametrize("how", ["dvc.lock without the headline", "merge", "merge the other way"])
+def test_a_commit_that_mixes_two_runs_has_the_metrics_of_its_dvc_lock(
+    stored: dict[str, Path], tmp_path: Path, how: str
+) -> None:
+    root = shutil.copytree(stored["cache"], tmp_path / "project", symlinks=True)
+    start, of_lock, of_headline = ("bad", "bad", "good") if how == "merge the other way" else ("good", "bad", "good")
+    git(root, "checkout", "-qf", "-B", "mixing", start)
+    git(root, "commit", "-q", "--allow-empty", "-m", "Before")
+    if "merge" in how:
+        git(root, "checkout", "-qf", "-B", "other", "good" if start == "bad" else "bad")
+        git(root, "commit", "-q", "--allow-empty", "-m", "Other")
+        git(root, "checkout", "-qf", "mixing")
+        git(root, "merge", "-q", "--no-ff", "--no-commit", "-s", "ours", "other")
+    git(root, "checkout", of_lock, "--", "dvc.lock", "params.yaml")
+    git(root, "checkout", of_headline, "--", HEADLINE)
+    git(root, "commit", "-q", "-m", "Mixed")
+    looks = judge(root, "bad").looks
+    outcomes.write_results(root, DATA, predictions("bad"))
+    git(root, "checkout", HEADLINE)  # as `dvc checkout` leaves it, which git has
+    with Revision(root, "bad", tmp_path) as side:
+        expected = side.metrics["test.accuracy"].mean
+    newest, *_ = read_history(root, None, most=3)
+    assert (newest.subject, newest.metrics["test.accuracy"].mean) == ("Mixed", expected)
+    assert read_means(root)["test.accuracy"].mean == expected
+    assert judge(root, "mixing").looks == looks, "head's own results are no earlier ones"
+
+
 LOCK = "stages:\n  report:\n    cmd: x\n    outs:\n    - path: a.json\n      {}md5: {}\n      size: 3\n"
 
 
@@ -258,6 +286,7 @@ LOCK = "stages:\n  report:\n    cmd: x\n    outs:\n    - path: a.json\n      {}m
         (LOCK.format("", "2" * 32), {"2" * 32}),
         ("schema: '2.0'\nstages: {r: {cmd: x, outs: [{md5: " + "a" * 32 + ", path: a.json}]}}\n", {"a" * 32}),
         (LOCK.format("", "2" * 32).replace("outs", "deps").replace("a.json", "b.json"), set()),
+        (LOCK.format("", "3" * 32) + "  r2:\n    deps:\n    - path: a.json\n      md5: " + "4" * 32 + "\n", {"3" * 32}),
         ("stages: [", set()),
         ("", set()),
     ],
