@@ -13,7 +13,7 @@ from pipeline.comparison.revision_files import FILES
 from pipeline.comparison.statistics.intervals import subtract_intervals
 from pipeline.comparison.statistics.looks import fresh_rows, next_level
 from pipeline.repository import git
-from pipeline.repository.results import IN_GIT, belongs, report_of_commit
+from pipeline.repository.results import IN_GIT, report_of_commit
 from stages.metrics.summary import MetricSummary, parse_summaries
 
 TEST_ROWS = re.compile(  # as the stage split wrote them: a stage that is gone may have read others
@@ -97,7 +97,7 @@ def read_results(root: Path, base: Revision, head: Revision) -> list[EarlierResu
         found = report_of_commit(root, commit)
         report = found.metrics
         test = report.get("test")
-        if report and test not in seen and not belongs(head.report, {"test": test}) and found.is_recorded:
+        if report and test not in seen and not _is_of(head.report, report) and found.is_recorded:
             seen.append(test)
             match = TEST_ROWS.search(found.lock)
             results.append(EarlierResult(report, match[1] if match else None))
@@ -132,7 +132,7 @@ def pool_seeds(results: Sequence[EarlierResult], *, without: Mapping[str, Any]) 
         results: On the same test rows.
         without: Report whose seeds are not counted, because they are compared themselves; every metric or the headline.
     """
-    several = [result for result in results if result.seeds > 1 and not belongs(without, result.report)]
+    several = [result for result in results if result.seeds > 1 and not _is_of(without, result.report)]
     degrees = sum(result.seeds - 1 for result in several)
     variance = {
         name: sum((result.seeds - 1) * (result.metrics[name].sd or 0.0) ** 2 for result in several) / degrees
@@ -140,6 +140,21 @@ def pool_seeds(results: Sequence[EarlierResult], *, without: Mapping[str, Any]) 
         if all(name in result.metrics and result.metrics[name].sd is not None for result in several)
     }
     return SeedSpread(len(several), degrees, variance) if variance else None
+
+
+def _is_of(report: Mapping[str, Any], earlier: Mapping[str, Any]) -> bool:
+    """Whether the metrics of test of an earlier headline.json are those of a report, which may have more metrics."""
+    metrics, test = (parse_summaries({"test": of.get("test")}) for of in (report, earlier))
+    return (
+        bool(test)
+        and report.get("seeds") == earlier.get("seeds")
+        and all(name in metrics and _interval(metrics[name]) == _interval(metric) for name, metric in test.items())
+    )
+
+
+def _interval(metric: MetricSummary) -> tuple[float | None, ...]:
+    """What both files have of a metric to the last digit."""
+    return metric.mean, metric.low, metric.high
 
 
 def _p_value(before: MetricSummary | None, after: MetricSummary | None, confidence: float) -> float:
