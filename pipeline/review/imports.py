@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pipeline.review.answers import Answer, is_no_value
 from pipeline.review.decisions import Said, Wish, in_line, said
-from pipeline.review.row_texts import has_text
+from pipeline.review.row_texts import is_text
 from pipeline.review.rows import DataSet, ReviewRow
 from stages.corrections import DECISIONS, Correction
 from stages.errors import DataError
@@ -17,7 +17,7 @@ SET_ASIDE = "that {} sets aside (to decide about them again, delete their lines 
 CHANGED = "whose text has changed since"
 EMPTY_OR_LABEL = "with a new_label that the file also has for empty cells (leave cells without an answer empty)"
 OTHER_TEXT = (
-    "whose cells text or text_pair have another text than the row (if one column was sorted alone, export again; empty "
+    "whose cells text or text_pair have the text of another row (if one column was sorted alone, export again; empty "
     "cells are not compared)"
 )
 
@@ -63,7 +63,7 @@ def check_answers(
         source = row.source_label if row else earlier.old_label if earlier else ""
         as_written, answer = answer.exported, _with_known_label(answer, source, data)
         if answer.exported and _is_untouched(answer, decision, label, source, data, as_written):
-            if row and not _is_other_text(answer, row):
+            if row and not _is_other_text(answer, row, data):
                 untouched[row.id] = Wish(row, *answer.exported, answer.exported)
             continue
         if row is None:
@@ -72,7 +72,7 @@ def check_answers(
             elif decision != "set_aside":
                 problems.setdefault(SET_ASIDE.format(data.corrections), []).append(answer.id)
             continue
-        if _is_other_text(answer, row):
+        if _is_other_text(answer, row, data):
             problems.setdefault(OTHER_TEXT if answer.text_hash == row.text_hash else CHANGED, []).append(answer.id)
         elif decision not in DECISIONS:
             problems.setdefault(f"with a decision other than {', '.join(DECISIONS)}", []).append(decision)
@@ -131,9 +131,14 @@ def _id_of_program(answer: Answer, data: DataSet) -> str | None:
     return data.spelled_id(answer.id) if answer.text_hash or answer.text else None
 
 
-def _is_other_text(answer: Answer, row: ReviewRow) -> bool:
-    """Whether a line is about another text than the row's: by its hash, or by a cell that is not the row's text."""
+def _is_other_text(answer: Answer, row: ReviewRow, data: DataSet) -> bool:
+    """Whether a line is about another text than the row's.
+
+    With the row's hash it is only if a cell has the text of another row; without one, if a cell has not the row's text.
+    """
     if answer.text_hash and answer.text_hash != row.text_hash:
         return True
-    cells = ((answer.text, row.text), (answer.text_pair, row.text_pair or ""))
-    return any(cell and not has_text(cell, text, may_be_computed=bool(answer.text_hash)) for cell, text in cells)
+    cells = (("text", answer.text, row.text), ("text_pair", answer.text_pair, row.text_pair or ""))
+    if answer.text_hash:
+        return any(cell and data.texts.is_another(cell, text, column) for column, cell, text in cells)
+    return any(cell and not is_text(cell, text) for _, cell, text in cells)

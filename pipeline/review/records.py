@@ -44,6 +44,8 @@ def _json_records(text: str, path: Path) -> list[dict[str, Any]]:
         if error.args[0].startswith("Extra data") and text.lstrip().startswith("{"):
             return _json_lines(text, path)
         raise DataError(f"{path} is not JSON: {error}. Export it again.") from error
+    if isinstance(records, dict) and records and all(isinstance(column, dict) for column in records.values()):
+        raise DataError(f"{path} has columns of records. Write it as a list, in pandas with orient='records'.")
     records = [records] if isinstance(records, dict) else records
     if not all(isinstance(record, dict) for record in records):
         raise DataError(f"{path} is not a list of records. Give {FORMS}.")

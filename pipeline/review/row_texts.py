@@ -1,52 +1,46 @@
-"""Whether a cell of a file has the text of a row, whatever a program that saved the file has made of it."""
+"""Whether the text that a line of a file shows is the row's.
 
-import re
+Programs change cells in more ways than anybody can list: they cut them off, lose letters, compute formulas, take texts
+for dates. So where the id and the hash of the text say which row a line is about, only the text of another row says
+that it is not: a column was sorted alone, or moved.
+"""
+
 import unicodedata
+from collections.abc import Collection
+from functools import cache
 
-from stages.shown import CELL, HIDDEN, spreadsheet_safe
+import pyarrow as pa
+
+from stages.shown import HIDDEN, spreadsheet_safe
 from stages.text_keys import normalise
 
-SHORTEST_CUT = 255  # characters: no program cuts a shorter cell off
-LONGEST_VALUE = 40  # characters of what a program takes for a number or a date, or writes for one
-MONTH = r"(?:jan|feb|mar|m\u00e4r|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[^\W\d_]{0,6}"  # in English or German
-WORD = rf"(?<![^\W\d_])(?:e|t|z|am|pm|{MONTH})(?![^\W\d_])"
-VALUE = re.compile(rf"(?=.*\d)(?:[\W\d_]|{WORD})*", re.DOTALL | re.IGNORECASE)  # a number, an amount, a date, a time
-FAILED = re.compile(r"#\S+|err:\d+", re.IGNORECASE)  # what a spreadsheet shows of a formula that it can't compute
-ESCAPED = re.compile(r"_x00([01][0-9a-f]|7f|[89][0-9a-f])_", re.IGNORECASE)  # a control character in a workbook
+
+def is_text(cell: str, text: str) -> bool:
+    """Whether a cell has a text, whatever its case, white space and hidden characters, as it is or `spreadsheet_safe`."""
+    return _key(cell) in (_key(text), _key(spreadsheet_safe(text)))
 
 
-def has_text(cell: str, text: str, *, may_be_computed: bool) -> bool:
-    """Whether a cell has a text.
-
-    It may differ in case, white space, hidden characters and the form of Unicode; have the apostrophes of
-    --spreadsheet-safe; be cut off; or have ? for the characters that an encoding lacks.
+class RowTexts:
+    """The texts of all rows.
 
     Args:
-        cell: Of the file.
-        text: Of the row.
-        may_be_computed: Whether the cell may also be what a spreadsheet computes of the text: 2 of =1+1, 5 of 005.
+        table: With a column `text` and a column `text_pair`.
     """
-    key, may_be_cut = _key(cell), len(cell) >= SHORTEST_CUT
-    if any(_is_same(key, _key(form), may_be_cut=may_be_cut) for form in (text, spreadsheet_safe(text))):
-        return True
-    computes = CELL.match(text) is not None or _is_value(text)
-    return may_be_computed and computes and (_is_value(cell) or FAILED.fullmatch(cell.strip()) is not None)
 
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        self._keys = cache(self._read_keys)
 
-def _is_same(cell: str, text: str, *, may_be_cut: bool) -> bool:
-    is_cut = may_be_cut and text.startswith(cell[:-1])  # the last letter may have lost its accent
-    return cell == text or is_cut or ("?" in cell and _of_any_encoding(cell) == _of_any_encoding(text))
+    def is_another(self, cell: str, text: str, column: str) -> bool:
+        """Whether a cell has not a row's text, but that of another row in the same column."""
+        return not is_text(cell, text) and _key(cell) in self._keys(column)
+
+    def _read_keys(self, column: str) -> Collection[str]:
+        texts = set(self._table[column].to_pylist()) - {None}
+        return {key for text in texts for key in (_key(text), _key(spreadsheet_safe(text)))}
 
 
 def _key(text: str) -> str:
-    """Return a text without what differs between programs: white space, hidden characters, case, width."""
-    letters = (letter for letter in ESCAPED.sub("", text) if unicodedata.category(letter) not in HIDDEN)
+    """A text without what differs between programs and is no other text: white space, hidden characters, case."""
+    letters = (letter for letter in text if unicodedata.category(letter) not in HIDDEN)
     return "".join((normalise("".join(letters)) or "").split())
-
-
-def _of_any_encoding(text: str) -> str:
-    return "".join(letter for letter in text if letter.isascii() and letter != "?")
-
-
-def _is_value(text: str) -> bool:
-    return len(text) <= LONGEST_VALUE and VALUE.fullmatch(text) is not None

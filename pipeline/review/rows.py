@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.review.kinds import KINDS, ReviewedKind, Suspects
+from pipeline.review.row_texts import RowTexts
 from pipeline.review.suspects import read_lines
 from stages.corrections import SOURCE_LABELS, text_hash
 from stages.errors import DataError
@@ -80,6 +81,7 @@ class DataSet:
         kind: How labels are chosen and shown.
         rows: How labels are stored.
         corrections: Path of the corrections, relative to `root`.
+        texts: Of all rows.
 
     Raises:
         DataError: There are no rows yet.
@@ -97,6 +99,7 @@ class DataSet:
         self.rows: Rows = ROWS[self.target.kind]
         names = ["id", "text", "text_pair", "label", "text_key", "cluster"]
         self.table: pa.Table = pq.read_table(self.paths.rows, columns=names)
+        self.texts = RowTexts(self.table)
         self.position = {row_id: number for number, row_id in enumerate(self.table["id"].to_pylist())}
         self.labels: set[str] = set(pc.unique(self.table["label"]).to_pylist())
         metadata = self.table.schema.metadata or {}
@@ -127,10 +130,9 @@ class DataSet:
         """
         if self.kind.choice == "several" and parse_set(label) is None:
             label = text_of_separated(label, self._separator) if self._separator else set_text([label])
-        known = self._known(self.rows.with_point(label, decimal_comma=decimal_comma))
-        if known is None and decimal_comma and NUMBER_WITH_COMMA.fullmatch(label):  # 5,0 for the class 5
-            return self._known(label.replace(",", "."))
-        return known
+        if label not in self.labels and decimal_comma and NUMBER_WITH_COMMA.fullmatch(label):
+            return self._known(label.replace(",", "."))  # 5,0 is the class 5; 1,000 is 1
+        return self._known(self.rows.with_point(label, decimal_comma=decimal_comma))
 
     def spelled_id(self, row_id: str) -> str | None:
         """Return the only id of which this is another spelling; None where there is none, or several."""

@@ -291,6 +291,16 @@ def test_a_class_with_a_comma_is_a_name(tmp_path: Path) -> None:
     assert reviewing.decided(root) == {"r1": ("relabel", "1,000")}
 
 
+@pytest.mark.parametrize("given", ["1,000", "1,0", "1"])
+def test_a_comma_beside_semicolons_is_a_decimal_comma_though_the_class_without_it_is_there(
+    tmp_path: Path, given: str
+) -> None:
+    root = reviewing.create(tmp_path / "project", labels=["1000", "1", "1000", "1"], target="classes")
+    (tmp_path / "in.csv").write_text(f"id;decision;new_label\nr0;;{given}\n")
+    assert take(root, tmp_path / "in.csv") == 1
+    assert reviewing.decided(root) == {"r0": ("relabel", "1")}
+
+
 @pytest.mark.parametrize("target", ["classes", "ordered"])
 @pytest.mark.parametrize(
     ("delimiter", "given", "expected"), [(";", "5,0", "5"), (";", "4,50", None), (",", "5,0", None)]
@@ -365,6 +375,7 @@ WRONG = {
     "a quote": (HEADER + 'r2,,"open,,1\n', "is not CSV"),
     "broken JSON": ("[{", "is not JSON"),
     "JSON of another form": ("[1]", "is not a list of records"),
+    "JSON of columns": ('{"id": {"0": "r0"}, "new_label": {"0": "1"}}', "as a list, in pandas with orient='records'"),
     "one record of JSON": ('{"a": 1}', "has columns 'a'"),
     "broken JSON lines": ('{"id": "r2"}\n{"id"\n', "line 2 is not JSON"),
     "JSON lines of another form": ('{"id": "r2"}\n3\n', "line 2 is not a record"),
