@@ -16,7 +16,7 @@ from stages.text_keys import normalise
 
 
 def is_text(cell: str, text: str) -> bool:
-    """Whether a cell has a text, whatever its case, white space and hidden characters, as it is or `spreadsheet_safe`."""
+    """Whether a cell has a text in any case, white space and hidden characters, as it is or as `spreadsheet_safe`."""
     return _key(cell) in (_key(text), _key(spreadsheet_safe(text)))
 
 
