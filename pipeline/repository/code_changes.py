@@ -6,7 +6,7 @@ import warnings
 
 # Code that reads code: to it a docstring, a comment or the number of a line may be data.
 READS_CODE = re.compile(
-    rb"[.'\"]__doc__|attribute_docstrings|getdoc|getcomments|getsource|\bget_source|findsource|linecache"
+    rb"[.'\"]__doc__|\bimport\b(?:[^\n(#]*|\s*\([^)]*)\b__doc__|attribute_docstrings|getdoc|getcomments|getsource|\bget_source|findsource|linecache"
     rb"|[ft]b?_lineno|co_firstlineno|co_lines|co_lnotab|co_positions|currentframe|_getframe"
     rb"|get(?:outer|inner)frames|extract_(?:stack|tb)|walk_(?:stack|tb)|StackSummary"
     rb"|inspect(?:\.| import .*\b)(?:stack|trace)\b"
@@ -19,8 +19,8 @@ UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # ValueErro
 def same_code(before: bytes, now: bytes) -> bool:
     """Whether two Python files have the same syntax tree, docstrings left out, and so do the same.
 
-    The docstring of a module that names `__doc__` is code: there it is what `--help` prints. So is a line `#!`, which
-    chooses the interpreter, and a line that declares the encoding where it changes a text.
+    Where a module names `__doc__`, its docstring and those of its classes are code, such as what `--help` prints. So is
+    a line `#!`, which chooses the interpreter, and a line that declares the encoding where it changes a text.
     Other docstrings are comments unless code of the stage `reads_code`, which the caller checks.
     """
     if _interpreter(before) != _interpreter(now):
@@ -44,9 +44,10 @@ def _syntax(source: bytes) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)  # such as "\d" in a text that is no raw one
         tree = ast.parse(source)
-    names_own = any(isinstance(node, ast.Name) and node.id == "__doc__" for node in ast.walk(tree))
+    named = any(isinstance(node, ast.Name) and node.id == "__doc__" for node in ast.walk(tree))
+    kept = (ast.Module, ast.ClassDef) if named else ()  # in the body of either, the name is its own docstring
     for node in ast.walk(tree):
-        if isinstance(node, DOCUMENTED) and not (names_own and node is tree) and _has_docstring(node):
+        if isinstance(node, DOCUMENTED) and not isinstance(node, kept) and _has_docstring(node):
             del node.body[0]
     return ast.dump(tree)
 

@@ -83,6 +83,19 @@ def test_a_module_docstring_that_the_module_names_is_code() -> None:
     assert same_code(before, before.replace(b"Start", b"Begin"))
 
 
+@pytest.mark.parametrize("where", ["in the class", "in the module", "in a method", "in another class"])
+def test_a_class_docstring_is_code_in_a_module_that_names_any(where: str) -> None:
+    names = {
+        "in the class": "class Box:\n    'A.'\n    text = __doc__\n",
+        "in the module": "class Box:\n    'A.'\ntext = __doc__\n",
+        "in a method": "class Box:\n    'A.'\n    def text(self):\n        return __doc__\n",
+        "in another class": "class Box:\n    'A.'\nclass Other:\n    text = __doc__\n",
+    }
+    assert not same_code(names[where].encode(), names[where].replace("A.", "B.").encode())
+    unnamed = names[where].replace("__doc__", "text")
+    assert same_code(unnamed.encode(), unnamed.replace("A.", "B.").encode())
+
+
 def test_a_name_in_a_comment_is_no_code() -> None:
     assert same_code(b'"""A."""  # __doc__\n', b'"""B."""\n')
 
@@ -92,6 +105,12 @@ def test_a_name_in_a_comment_is_no_code() -> None:
     [
         ("print(box.__doc__)", True),
         ("inspect.getdoc(box)", True),
+        ("from box import __doc__ as text", True),
+        ("from box import open, __doc__", True),
+        ("from box import (\n    open,\n    __doc__,\n)", True),
+        ("from box import (open)\nprint(__doc__)", False),
+        ("import box\nprint(__doc__)", False),
+        ("import box  # __doc__", False),
         ("getattr(box, '__doc__')", True),
         ('globals()["__doc__"]', True),
         ("open(__file__).read()", True),
