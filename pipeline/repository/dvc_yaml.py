@@ -26,6 +26,7 @@ UNSUPPORTED = ("frozen", "always_changed", "wdir")  # they switch the run-cache 
 STAGE_NAME = re.compile(
     r"\w[\w.-]*(@\w[\w.-]*)?", re.ASCII
 )  # DVC puts items into paths, and those of `foreach` into commands
+FOLDER_OF_ITEM = re.compile(r"([^$]+)/\$\{(?:item|key)\b[^}]*\}(?:/|\Z)")
 
 
 def read_graph(tree: FileTree) -> Graph:
@@ -51,7 +52,8 @@ def read_graph(tree: FileTree) -> Graph:
         raise PipelineError(
             f"{_name('dvc.yaml', tree)} has no stages. {tree.advice('Restore it: git checkout -- dvc.yaml')}"
         )
-    return build_graph(_parse_stage(name, definition, tree) for name, definition in resolved.items())
+    stages = [_parse_stage(name, definition, tree) for name, definition in resolved.items()]
+    return build_graph(stages, item_folders=_item_folders(data["stages"], stages))
 
 
 def _check_number_of_stages(resolver: DataResolver, *, name: str) -> None:
@@ -162,6 +164,15 @@ def _name(file: str, tree: FileTree) -> str:
     return f"{file} of {tree.name}" if tree.rev else file
 
 
+def _item_folders(definitions: Mapping[str, Any], stages: Sequence[Stage]) -> Iterator[str]:
+    """See `Graph.item_folders`; also those of a stage that is repeated for no number now."""
+    for group, definition in definitions.items():
+        items = [stage.name.partition("@")[2] for stage in stages if stage.group == group]
+        if definition.keys() & {"foreach", "matrix"} and all(map(str.isdigit, items)):
+            outs = _outs(definition.get("do", definition))
+            yield from (match[1] for path in outs if (match := FOLDER_OF_ITEM.match(path)))
+
+
 def _parse_stage(name: str, definition: Mapping[str, Any], tree: FileTree) -> Stage:
     if not STAGE_NAME.fullmatch(name):
         raise PipelineError(
@@ -176,7 +187,7 @@ def _parse_stage(name: str, definition: Mapping[str, Any], tree: FileTree) -> St
     meta = definition.get("meta") or {}
     if not isinstance(meta, Mapping):
         raise PipelineError(f"dvc.yaml: {name} has meta: {meta!r}. Expected keys and values, such as pool: cpu.")
-    outs = {path: flags for kind in ("outs", "metrics", "plots") for path, flags in _flags(definition.get(kind, ()))}
+    outs = _outs(definition)
     if persistent := [path for path, flags in outs.items() if flags.get("persist")]:
         raise PipelineError(
             f"dvc.yaml: {name} has persist on {persistent[0]}, which switches DVC's run-cache off. Remove it."
@@ -206,6 +217,11 @@ def _check_dependency(stage: str, dep: str, *, root: str) -> None:
         raise PipelineError(
             f"dvc.yaml: {stage} depends on {dep!r}, which contains the whole project. Name a folder inside it."
         )
+
+
+def _outs(definition: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Each output of a stage with its options."""
+    return {path: flags for kind in ("outs", "metrics", "plots") for path, flags in _flags(definition.get(kind, ()))}
 
 
 def _flags(outs: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:

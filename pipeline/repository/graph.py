@@ -61,10 +61,17 @@ class LockEntry:
 
 @dataclass(frozen=True)
 class Graph:
-    """The stages in an order that puts each one after its parents: the stages whose outputs it reads."""
+    """The stages in an order that puts each one after its parents: the stages whose outputs it reads.
+
+    Attributes:
+        stages: In that order.
+        parents: The names of each stage's parents.
+        item_folders: Folders of which `foreach` or `matrix` over numbers gives each number a folder of its own.
+    """
 
     stages: tuple[Stage, ...]
     parents: Mapping[str, tuple[str, ...]]
+    item_folders: frozenset[str] = frozenset()
 
     def group(self, name: str) -> tuple[str, ...]:
         """The stages that dvc.yaml repeats, by the name without their item."""
@@ -105,11 +112,15 @@ class Graph:
                 raise PipelineError(f"dvc.yaml has no stage {target}. The stages are: {known}.")
             names |= matching
         wanted = self.ancestors(names) if names else set(self.parents)
-        return Graph(tuple(stage for stage in self.stages if stage.name in wanted), self.parents)
+        return Graph(tuple(stage for stage in self.stages if stage.name in wanted), self.parents, self.item_folders)
 
 
-def build_graph(stages: Iterable[Stage]) -> Graph:
+def build_graph(stages: Iterable[Stage], *, item_folders: Iterable[str] = ()) -> Graph:
     """Order the stages so that each one follows the stages whose outputs it reads.
+
+    Args:
+        stages: In any order.
+        item_folders: See `Graph`.
 
     Raises:
         PipelineError: The stages form a cycle, or two stages write the same path.
@@ -136,4 +147,4 @@ def build_graph(stages: Iterable[Stage]) -> Graph:
     except CycleError as error:
         raise PipelineError(f"dvc.yaml: these stages form a cycle: {' -> '.join(error.args[1])}.") from error
     position = {name: index for index, name in enumerate(order)}
-    return Graph(tuple(sorted(stages, key=lambda stage: position[stage.name])), parents)
+    return Graph(tuple(sorted(stages, key=lambda stage: position[stage.name])), parents, frozenset(item_folders))

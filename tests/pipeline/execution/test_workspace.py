@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from pipeline.execution import stage_process, workspace
 from pipeline.execution.runner import Runner
@@ -54,6 +55,34 @@ def test_what_a_seed_left_is_removed_with_its_lock_entry(project: Path) -> None:
     assert "train@1" in (project / "dvc.lock").read_text()
     with Project(project) as seen:
         assert workspace.prune(project, seen) == []
+
+
+def test_what_another_branch_left_of_a_stage_that_has_no_item_here_is_removed(project: Path) -> None:
+    """After `git checkout`, neither dvc.yaml nor dvc.lock names it."""
+    toy.edit(project, "params.yaml", "[1, 2]", "[]")
+    lock = yaml.safe_load((project / "dvc.lock").read_text())
+    lock["stages"] = {name: entry for name, entry in lock["stages"].items() if not name.startswith("train@")}
+    (project / "dvc.lock").write_text(yaml.safe_dump(lock))
+    with Project(project) as seen:
+        assert not [name for name in seen.files("data/train") if name[0].isdigit()]
+        assert workspace.prune(project, seen) == ["data/train/1", "data/train/2"]
+    assert not list((project / "data/train").glob("[0-9]*"))
+
+
+@pytest.mark.parametrize("base", ["../outside", "link", "data/../../outside", "ABSOLUTE"])
+def test_a_dvc_yaml_that_repeats_a_stage_outside_the_project_removes_nothing_there(project: Path, base: str) -> None:
+    outside = project.parent / "outside"
+    (outside / "7/mine").mkdir(parents=True)
+    (project / "link").symlink_to(outside)
+    base = base.replace("ABSOLUTE", str(outside))
+    stage = {"matrix": {"number": "${none}"}, "cmd": "true", "outs": [base + "/${item.number}/mine"]}
+    definition = yaml.safe_load((project / "dvc.yaml").read_text())
+    definition["stages"]["other"] = stage
+    (project / "dvc.yaml").write_text(yaml.safe_dump(definition))
+    (project / "params.yaml").write_text((project / "params.yaml").read_text() + "none: []\n")
+    with Project(project) as seen:
+        assert workspace.prune(project, seen) == []
+    assert (outside / "7/mine").is_dir()
 
 
 def test_a_lock_that_names_paths_outside_the_project_removes_nothing_there(project: Path) -> None:
