@@ -8,21 +8,19 @@ from rich.table import Table
 
 from pipeline.commands.options import Overrides
 from pipeline.commands.terminal import can_ask, console, project_root, show_table
-from stages.errors import DataError
 from stages.messages import examples, plain
 from stages.params import parse_mapping
 from stages.shown import visible
 from stages.yaml_file import read_text
 
 if TYPE_CHECKING:
-    from pipeline.dataset.columns import Chosen
+    from pipeline.dataset.choice import Ask
+    from pipeline.dataset.named import Chosen
     from pipeline.dataset.place import Placed
     from pipeline.dataset.sample import Sample
 
 DATASET = "download.dataset"
 READING = ("format", "encoding", "delimiter", "header", "quoting", "sheet")  # keys that say how a file is read
-NONE = "none"  # what a person answers where no column is such
-NEEDED = {"text": "the texts", "label": "their labels"}  # fields that a file must have
 
 
 def init(
@@ -60,10 +58,14 @@ def init(
     Example: `retune init ~/reviews.csv --text body --label stars`
     """
     from pipeline import params_file, recipes
-    from pipeline.dataset.columns import unused_columns
-    from pipeline.dataset.describe import RESET, of_labels, params_of
-    from pipeline.dataset.new_rows import describe_again, former_dataset, kept_columns, kept_values
-    from pipeline.dataset.place import place
+    from pipeline.dataset import new_rows
+    from pipeline.dataset.choice import choose_columns, why_dropped
+    from pipeline.dataset.columns import GUESSED
+    from pipeline.dataset.describe import params_of
+    from pipeline.dataset.fitness import rules_of
+    from pipeline.dataset.named import names_of
+    from pipeline.dataset.place import path_of, place
+    from pipeline.dataset.unused import unused_columns
     from pipeline.execution.workspace import check_idle
 
     root = project_root()
@@ -73,84 +75,72 @@ def init(
     reading = {key: chosen[f"{DATASET}.{key}"] for key in READING if f"{DATASET}.{key}" in chosen}
     recipes.describe_in(before, {f"{DATASET}.{key}": value for key, value in reading.items()})  # it checks them
     values_before = parse_mapping(before, name=params_file.NAME)
-    former = former_dataset(values_before, file)
-    sample = describe_again(file, reading, former)
+    path = path_of(root, file)
+    own = new_rows.own_dataset(values_before, path)
+    former = new_rows.former_dataset(values_before, path)
+    sample = new_rows.describe_again(file, reading, former, root / former.get("folder", path))
     options = {"text": text, "label": label or None, "id": id_, "group": group, "text_pair": pair}
     options = {field: _set_column(chosen, field) or name for field, name in options.items()}
-    kept = kept_columns(sample, former)
-    columns = _columns(sample, options, kept)
+    kept, rules = new_rows.kept_columns(sample, former), rules_of(values_before["download"]["dataset"], chosen)
+    columns = choose_columns(sample, options, kept, _asker(sample) if can_ask() else None, rules)
+    new = new_rows.values_if_new(file, reading, options, path=path)
     placed = place(root, file, force=force)
-    values = params_of(sample, columns, path=placed.path) | of_labels(values_before, columns)
-    values |= kept_values(sample, former, columns)
+    values = params_of(sample, columns, path=path) | new_rows.kept_values(sample, own, former, columns)
     if title or former:
-        values["report.title"] = title or values_before["report"]["title"]
+        values["report.title"] = title or params_file.value_of(values_before, "report.title") or values["report.title"]
     text_now = recipes.override(recipes.describe_in(before, values), overrides or ())
-    params_file.write_params(root, text_now)
     columns_now = parse_mapping(text_now, name=params_file.NAME)["download"]["dataset"]["columns"]
+    own_names = {  # an override may name a column of a header by its number, or without the blanks around it
+        f"{DATASET}.columns.{field}": column
+        for field, column in columns.items()
+        if column is not None and names_of(sample, columns_now[field]) == names_of(sample, column)
+    }
+    text_now = recipes.describe_in(text_now, own_names)
+    params_file.write_params(root, text_now)
     sample = sample.with_notes(*sample.notes, ("not used", unused_columns(sample, columns_now)))
-    keys = list(RESET)
-    if former:  # all that describes the same rows is kept, or named
-        unset = [field for field, name in options.items() if name is None and not (can_ask() and field in kept)]
-        keys += [f"{DATASET}.{key}" for key in ("files", *READING, *(f"columns.{field}" for field in unset))]
-    _show(
-        placed,
-        sample,
-        columns,
-        params_file.changed_values(before, text_now, [key for key in keys if key not in chosen]),
+    answered = {field for field in kept if can_ask() and field in GUESSED}
+    said = {field for field, name in options.items() if name is not None or field in answered}
+    hidden = {*chosen, *(f"{DATASET}.columns.{field}" for field in said), *(["report.title"] if title else [])}
+    lost = [key for key in new_rows.lost_keys(sample, former, columns) if key not in hidden]
+    _show(placed, sample, columns)
+    _show_kept(
+        params_file.kept_keys(before, text_now, {key: value for key, value in new.items() if key not in hidden}),
+        f"{file.absolute().name} has the name of the data set so far" if former else "the label has the same column",
     )
+    _show_lost(params_file.changed_values(before, text_now, lost), why_dropped(sample, kept, columns, rules))
+    console.print("params.yaml describes it. To change a column: retune init FILE --label COLUMN")
+    console.print("Next: retune run. To share the data: git add --all, git commit, dvc push")
 
 
 def _set_column(chosen: dict[str, Any], field: str) -> str | list[str] | None:
     """The column that `-S download.dataset.columns` sets for a field, as an option says it; None: it sets none."""
+    from pipeline.dataset.choice import NEEDED, NONE
+
     value = chosen.get(key := f"{DATASET}.columns.{field}")
     if value is None:
         return NONE if key in chosen and field not in NEEDED else None
     return [str(name) for name in value] if field == "label" and isinstance(value, list) else str(value)
 
 
-def _columns(
-    sample: "Sample", options: dict[str, str | list[str] | None], kept: dict[str, "Chosen"]
-) -> dict[str, "Chosen"]:
-    """The column for each field: as the options say, as a person answers, as it was before, or as it is guessed."""
-    from pipeline.dataset.columns import columns_named, guess_columns, names_of, show_columns, show_names, why_none
-    from pipeline.dataset.sheets import other_sheet
+def _asker(sample: "Sample") -> "Ask":
+    """What asks a person for the column of a field, after a line that says what was wrong."""
+    from pipeline.dataset.choice import NEEDED, NONE
+    from pipeline.dataset.named import show_names
 
-    if sample.format == "folders":
-        if field := next((field for field, name in options.items() if name not in (None, NONE)), None):
-            raise DataError(f"A folder per class has no columns, so none is for the {field}. Leave that option out.")
-        return {}
-    guesses = guess_columns(sample)
-    asked = {name for option in options.values() for name in names_of(sample, option)}
-    chosen: dict[str, Chosen] = {}
-    for field, option in options.items():
-        name = option
-        if field in kept and asked.isdisjoint(names_of(sample, kept[field])):
-            guess = kept[field]
-        else:
-            taken = asked.union(*(names_of(sample, column) for column in (*chosen.values(), *kept.values())))
-            guess = next((column for column in guesses.get(field, []) if str(column) not in taken), None)
-        while name is None and can_ask() and field in guesses:
-            answer = typer.prompt(
-                f"Column of the {field} ({show_names(sample.columns)}{'' if field in NEEDED else f', or {NONE}'})",
-                default=",".join(names_of(sample, guess)) if guess is not None else None if field in NEEDED else NONE,
-            )
-            known = (NONE, *(str(column.name) for column in sample.columns), *sample.lists)
-            name = answer if set(names_of(sample, answer)) <= set(known) else None
-        if name is None and guess is None and field in NEEDED:
-            if why := why_none(sample, field):
-                raise DataError(f"{why.removesuffix('.')}{other_sheet(sample.sheets, sample.sheet)}.")
-            raise DataError(
-                f"Which column has {NEEDED[field]}? {show_columns(sample)} Add: --{field} COLUMN"
-                f"{other_sheet(sample.sheets, sample.sheet)}"
-            )
-        is_none = name == NONE and field not in NEEDED
-        chosen[field] = None if is_none else guess if name is None else columns_named(sample, field, name)
-    return chosen
+    def ask(field: str, default: str | None, why: str | None) -> str:
+        if why:
+            console.print(visible(why))
+        none = "" if field in NEEDED else f", or {NONE}"
+        answer: str = typer.prompt(f"Column of the {field} ({show_names(sample)}{none})", default=default)
+        return answer
+
+    return ask
 
 
-def _show(placed: "Placed", sample: "Sample", columns: dict[str, "Chosen"], lost: list[str]) -> None:
-    """Print where the data is, what was taken for what, which values were reset, and what to do next."""
-    from pipeline.dataset.columns import names_of
+def _show(placed: "Placed", sample: "Sample", columns: dict[str, "Chosen"]) -> None:
+    """Print where the data is, how it is read, and what was taken for what."""
+    from pipeline.dataset.choice import NONE
+    from pipeline.dataset.named import names_of
 
     where = f"{placed.path}{' (copied)' if placed.copied else ''}"
     if placed.tracked:
@@ -161,7 +151,7 @@ def _show(placed: "Placed", sample: "Sample", columns: dict[str, "Chosen"], lost
     for field in ("text", "text_pair", "label", "id", "group"):
         name = columns.get(field)
         if name is not None or (field in ("id", "group") and columns):
-            shown = NONE if name is None else ", ".join(map(plain, names_of(sample, name)))
+            shown = NONE if name is None else examples(names_of(sample, name), show=plain)
             table.add_row(f"  {field}", shown, _about(sample, field, name))
     for name, note in sample.notes:
         table.add_row(f"  {name}", note)
@@ -175,10 +165,20 @@ def _show(placed: "Placed", sample: "Sample", columns: dict[str, "Chosen"], lost
             f"  {sample.encoding} is a guess, because the file is not UTF-8. {sample.guess} If letters look wrong: "
             "retune init FILE -S download.dataset.encoding=NAME"
         )
-    for line in lost:
-        console.print(f"  reset {visible(line)} (to set it again: retune init FILE -S KEY=VALUE)")
-    console.print("params.yaml describes it. To change a column: retune init FILE --label COLUMN")
-    console.print("Next: retune run. To share the data: git add --all, git commit, dvc push")
+
+
+def _show_kept(keys: list[str], why: str) -> None:
+    """Print which values of params.yaml stay, though those of a new data set would be others."""
+    if keys:
+        console.print(visible(f"  kept, because {why}: {', '.join(key.rpartition('.')[2] for key in keys)}"))
+
+
+def _show_lost(lines: list[str], dropped: dict[str, str]) -> None:
+    """Print which values of params.yaml were reset, and why a column that the file still has is not used."""
+    for line in lines:
+        field = line.partition(":")[0].removeprefix(f"{DATASET}.columns.")
+        why = f"({dropped[field]})" if field in dropped else "(to set it again: retune init FILE -S KEY=VALUE)"
+        console.print(f"  reset {visible(line)} {visible(why)}")
 
 
 def _about(sample: "Sample", field: str, name: "Chosen") -> str:

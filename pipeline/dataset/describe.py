@@ -4,21 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.dataset.columns import Chosen
 from pipeline.dataset.folder import describe_folder
 from pipeline.dataset.formats import known_format
 from pipeline.dataset.implied import title_of
+from pipeline.dataset.named import Chosen
 from pipeline.dataset.sample import Sample, read_sample
 from stages.errors import DataError
-
-SAMPLES = "data/samples"  # of the recipes
-OF_OTHER_LABELS: dict[str, Any] = {  # until the labels are read, nobody knows what they are
-    "download.dataset.target": "auto",
-    "download.dataset.label_separator": None,
-    "download.dataset.label_order": [],
-    "evaluate.metric": "auto",
-}
-RESET = ("download.dataset.columns.slices", "download.dataset.labels", *OF_OTHER_LABELS)  # keys that lose their value
 
 
 def describe(file: Path, given: Mapping[str, Any] | None = None) -> Sample:
@@ -82,17 +73,3 @@ def params_of(sample: Sample, columns: Mapping[str, Chosen], *, path: str) -> di
         "download.dataset.labels": {},
         "report.title": title_of([Path(path).name]),
     }
-
-
-def of_labels(before: Mapping[str, Any], columns: Mapping[str, Chosen]) -> dict[str, Any]:
-    """The values of params.yaml that say what the labels are, where they stand for those of another data set.
-
-    A person's own data set of before whose label has the same column is the same one, with new rows: nothing changes.
-
-    Args:
-        before: The values of params.yaml so far.
-        columns: The column for each field now.
-    """
-    former = before["download"]["dataset"]
-    same = former["folder"] != SAMPLES and former["columns"]["label"] == columns.get("label")
-    return {} if same else OF_OTHER_LABELS

@@ -1,5 +1,6 @@
 """A data file opened as text: unpacked, and in the encoding that its first bytes tell."""
 
+import codecs
 import io
 import lzma
 from pathlib import Path
@@ -9,6 +10,7 @@ import pyarrow as pa
 
 from stages import git_lfs
 from stages.errors import DataError
+from stages.reading.encoding_check import other_encoding
 from stages.reading.encodings import Encoding, encoding_of, why_no_text
 from stages.reading.packed import LONGEST, archive_of, compression_of
 from stages.special_files import open_regular
@@ -49,6 +51,16 @@ def first_bytes(path: Path) -> bytes:
     """The first bytes of a file, unpacked."""
     with _open_bytes(path) as file:
         return bytes(file.read(HEAD))
+
+
+def is_text_in(path: Path, encoding: str) -> bool:
+    """Whether the first bytes of a file are text in an encoding; not where they are certainly in another one."""
+    head = first_bytes(path)
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(head, final=len(head) < HEAD)
+    except (UnicodeError, LookupError):
+        return False
+    return other_encoding(head, encoding) is None
 
 
 def open_text(path: Path, encoding: str) -> io.TextIOWrapper:

@@ -2,7 +2,6 @@
 
 import filecmp
 import os
-import posixpath
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,9 +47,8 @@ def place(root: Path, file: Path, *, force: bool = False) -> Placed:
             holds something that is no regular file, or a link that leaves it.
         PipelineError: DVC can't track it.
     """
-    absolute = Path(os.path.abspath(file))  # noqa: PTH100  (a link stays a link)
+    absolute, path = _absolute(file), path_of(root, file)
     inside = absolute.is_relative_to(root)
-    path = absolute.relative_to(root).as_posix() if inside else posixpath.join(MINE, absolute.name)
     if not path.isprintable() or "${" in path:
         raise DataError(f"{path!r} has characters that DVC and params.yaml can't hold. Rename the file.")
     if absolute.is_dir():
@@ -61,6 +59,16 @@ def place(root: Path, file: Path, *, force: bool = False) -> Placed:
         return Placed(path, copied=not inside, tracked=False)
     dvc_command.run(root, "add", path)
     return Placed(path, copied=not inside, tracked=True)
+
+
+def path_of(root: Path, file: Path) -> str:
+    """Where a file or folder will be in the project, relative to its folder."""
+    absolute = _absolute(file)
+    return absolute.relative_to(root).as_posix() if absolute.is_relative_to(root) else f"{MINE}/{absolute.name}"
+
+
+def _absolute(file: Path) -> Path:
+    return Path(os.path.abspath(file))  # noqa: PTH100  (a link stays a link)
 
 
 def _check_links(folder: Path, *, with_skipped: bool) -> None:

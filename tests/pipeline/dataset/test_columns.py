@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.dataset.column import Column
-from pipeline.dataset.columns import column_named, guess_columns, why_none
+from pipeline.dataset.columns import guess_columns, why_none
+from pipeline.dataset.named import columns_named
 from pipeline.dataset.sample import Sample
 from stages.errors import DataError
 
@@ -87,10 +88,10 @@ def test_what_is_taken(case: str, order: int) -> None:
 
 def test_a_column_that_a_person_names() -> None:
     sample = sample_of({"text": "text", "label": "class"})
-    assert column_named(sample, "text", "label") == "label"
-    assert column_named(sample_of({0: "text", 1: "class"}), "text", "1") == 1
+    assert columns_named(sample, "text", "label") == "label"
+    assert columns_named(sample_of({0: "text", 1: "class"}), "text", "1") == 1
     with pytest.raises(DataError, match="There is no column lable for the label. The file has: text, label"):
-        column_named(sample, "label", "lable")
+        columns_named(sample, "label", "lable")
 
 
 WHY: dict[str, tuple[Sample, str, str]] = {  # the sample, the field, and what is said
@@ -106,12 +107,12 @@ WHY: dict[str, tuple[Sample, str, str]] = {  # the sample, the field, and what i
         "label",
         "or delete a title above the table.",
     ),
-    "blank": (sample_of({"text": "text", "label": "blank"}), "label", "'label' is blank in all rows. Fill it."),
+    "blank": (sample_of({"text": "text", "label": "blank"}), "label", "'label' is blank in all rows. Fill it, or"),
     "formulas": (
         replace(sample_of({"text": "text", "label": "blank"}), format="excel"),
         "label",
         "is blank in all rows. Formulas without a saved value count as blank: open the file in a spreadsheet "
-        "program and save it.",
+        "program and save it. Fill it, or",
     ),
     "one value": (sample_of({"text": "text", "label": "one value"}), "label", "'label' has only one value"),
 }
@@ -129,13 +130,13 @@ def test_no_reason_is_made_up() -> None:
 
 def test_a_name_that_several_columns_have_can_not_be_chosen() -> None:
     with pytest.raises(DataError, match="Several columns are named 'label'"):
-        column_named(Sample("csv", twice=("label",)), "label", "label")
+        columns_named(Sample("csv", twice=("label",)), "label", "label")
 
 
 def test_a_column_of_lists_can_be_the_label_alone() -> None:
-    assert column_named(Sample("jsonl", lists=("tags",)), "label", "tags") == "tags"
+    assert columns_named(Sample("jsonl", lists=("tags",)), "label", "tags") == "tags"
     with pytest.raises(DataError, match="'tags' holds lists. Write one group per row"):
-        column_named(Sample("jsonl", lists=("tags",)), "group", "tags")
+        columns_named(Sample("jsonl", lists=("tags",)), "group", "tags")
 
 
 @pytest.mark.parametrize(
