@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pipeline.dataset.column import MOST_VALUES, Column
-from pipeline.dataset.named import Chosen, names_of
+from pipeline.dataset.named import Chosen, names_of, of_lists
 from pipeline.dataset.sample import ROWS, Sample
 from stages.messages import examples, plain, short
 from stages.reading.label_sets import NO, YES
@@ -68,6 +68,8 @@ def problem_of(
     inside = [next((each for each in sample.columns if str(each.name) == name), None) for name in names]
     if isinstance(column, list):
         return next(filter(None, (_flag_problem(*pair, rules) for pair in zip(names, inside, strict=True))), None)
+    if names and names[0] in sample.lists and field != "label":
+        return of_lists(names[0], field)
     return content_problem(sample, field, inside[0], rules) if inside and inside[0] else None
 
 

@@ -14,7 +14,7 @@ def columns_named(sample: Sample, field: str, names: str | Sequence[str]) -> str
     """The column that a person named, as params.yaml names it; for the label also several: columns of 0 and 1.
 
     Raises:
-        DataError: The file has no such column, or several of them, or it holds what the field can't be.
+        DataError: The file has no such column, or several of them.
     """
     parts = names_of(sample, names) if field == "label" else [own_name(sample, str(names))]
     columns = [_column_named(sample, field, name) for name in parts]
@@ -72,7 +72,5 @@ def _column_named(sample: Sample, field: str, name: str) -> str | int:
     if name in sample.twice or len(_alike(sample, name)) > 1:
         raise DataError(f"Several columns are named {short(name)}. Give each column a name of its own.")
     if name in sample.lists:
-        if field == "label":
-            return name  # sets of labels
-        raise DataError(of_lists(name, field))
+        return name
     raise DataError(f"There is no column {plain(name)} for the {field}. {show_columns(sample)}")

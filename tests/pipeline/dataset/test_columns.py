@@ -133,12 +133,6 @@ def test_a_name_that_several_columns_have_can_not_be_chosen() -> None:
         columns_named(Sample("csv", twice=("label",)), "label", "label")
 
 
-def test_a_column_of_lists_can_be_the_label_alone() -> None:
-    assert columns_named(Sample("jsonl", lists=("tags",)), "label", "tags") == "tags"
-    with pytest.raises(DataError, match="'tags' holds lists. Write one group per row"):
-        columns_named(Sample("jsonl", lists=("tags",)), "group", "tags")
-
-
 @pytest.mark.parametrize(
     ("columns", "lists", "expected"),
     [
