@@ -69,11 +69,11 @@ def describe_again(
     """
     if former:
         with contextlib.suppress(DataError):
-            known = {key: former[key] for key in ("delimiter", "quoting", "sheet") if key in former}
+            known = {key: former.get(key) for key in ("delimiter", "quoting", "sheet")}  # an older file has no sheet
             known |= {} if file.is_dir() or known_format(str(file)) else {"format": former["format"]}
             known |= _header(former, earlier, known)
             sample = describe(file, {**known, **reading})
-            encoding = former.get("encoding", sample.encoding)
+            encoding = former["encoding"]
             if sample.guess and encoding != sample.encoding and is_text_in(file, encoding):
                 sample = describe(file, {**known, "encoding": encoding, **reading})
             if {"text", "label"} <= kept_columns(sample, former).keys():
@@ -83,7 +83,7 @@ def describe_again(
 
 def _header(former: Mapping[str, Any], earlier: Path | None, known: Mapping[str, Any]) -> dict[str, Any]:
     """Whether there is a header, where params.yaml says what nobody would guess: then a person has set it."""
-    if former.get("header", True):
+    if former["header"]:
         return {"header": True}
     with contextlib.suppress(DataError, OSError):
         if earlier is not None and not describe(earlier, known).header:
@@ -122,9 +122,9 @@ def kept_values(
     values: dict[str, Any] = {} if same else dict(OF_OTHER_LABELS)
     if former:
         names = {str(column.name) for column in sample.columns}
-        slices = former.get("columns", NONE).get("slices") or []
+        slices = former["columns"]["slices"]
         values[f"{DATASET}.columns.slices"] = [column for column in slices if own_name(sample, str(column)) in names]
-        values |= {f"{DATASET}.labels": former.get("labels") or {}} if same else {}
+        values |= {f"{DATASET}.labels": former["labels"]} if same else {}
     return values
 
 
@@ -138,9 +138,9 @@ def lost_keys(sample: Sample, former: Mapping[str, Any], columns: Mapping[str, C
     """
     if not former:
         return list(RESET)
-    other = [field for field in former.get("columns", NONE) if field != "slices"]
+    other = [field for field in former["columns"] if field != "slices"]
     other = [field for field in other if _names(sample, former, field) != names_of(sample, columns.get(field))]
-    files = former.get("files", ())
+    files = former["files"]
     described = bool(sample.splits) or (len(files) == 1 and set(files[0]) == {"source"})
     return [
         *RESET,

@@ -13,7 +13,9 @@ import pytest
 
 from pipeline.execution.workspace import hold
 from pipeline.repository.project import Project
-from stages.params import Params, read_params
+from stages.download.dataset import _read_options
+from stages.download.readers.text_files import read_text_file
+from stages.params import Params, parse_mapping, read_params
 from tests.pipeline import toy
 from tests.pipeline.commands.in_process import Commands
 
@@ -506,7 +508,12 @@ UNUSABLE = {  # a file without a column that can be chosen, or that is a folder:
         ["-S", "download.dataset.header=true"],
         "Several columns are named 'a'",
     ),
-    "a column that is not there": ("rows.csv", "text,text\n", ["--text", "nope"], "There is no column nope for"),
+    "a column that is not there": (
+        "rows.csv",
+        "text,text\n",
+        ["--text", "nope"],
+        "There is no column nope for the text. The file has: text. Several columns are named 'text': give each a name",
+    ),
     "lists": ("rows.jsonl", '{"tokens": ["a", "b"], "tags": ["x"]}\n', [], "'tokens' holds lists. Write one text per"),
     "objects without values": ("rows.jsonl", '{"a": {}}\n', [], "No column has a value. Fill a column of the texts"),
     "a folder, an option": ("rows", "", ["--label", "nope"], "has no columns, so none is for the label"),
@@ -657,7 +664,301 @@ def test_a_guessed_encoding_and_a_header_that_a_person_set_stay(own: Path, comma
     assert (params(own).download.dataset.encoding, "reset" in done.out) == ("utf-8", False), "the file is another one"
 
 
+@pytest.mark.parametrize("recipe", ["answers", "how_sure", "support_messages"])
+def test_a_file_that_is_named_like_a_sample_of_a_recipe_inherits_nothing(
+    own: Path, command: Commands, tmp_path: Path, recipe: str
+) -> None:
+    assert command(own, "use", recipe).code == 0
+    samples = params(own).download.dataset
+    names = [name for name in (samples.columns.text, samples.columns.label, samples.columns.text_pair) if name]
+    (tmp_path / f"{recipe}.csv").write_text(
+        f"{','.join(map(str, names))},id\n"
+        + "".join(f"a long text {n},{n % 2},another text {n},{n}\n" for n in range(40))
+        if len(names) == 3
+        else f"{','.join(map(str, names))}\n" + "".join(f"a long text {n},{n % 2}\n" for n in range(40))
+    )
+    done = command(own, "init", str(tmp_path / f"{recipe}.csv"))
+    assert (done.code, "kept" in done.out) == (0, False), done.err
+    now = params(own)
+    assert (now.download.dataset.columns.text_pair, now.download.dataset.columns.group) == (None, None)
+    assert (now.evaluate.metric, now.download.dataset.target) == ("auto", "auto")
+    assert now.report.title == recipe.replace("_", " ").capitalize()
+
+
+def test_a_sample_of_a_recipe_that_a_person_names_is_theirs(own: Path, command: Commands) -> None:
+    assert command(own, "use", "answers").code == 0
+    (own / "data/samples").mkdir(parents=True, exist_ok=True)
+    shutil.copy(toy.REPOSITORY / "data/samples/answers.csv", own / "data/samples/answers.csv")
+    toy.git(own, "add", "--force", "data/samples/answers.csv")
+    done = command(own, "init", "data/samples/answers.csv")
+    assert done.code == 0, done.err
+    said = "kept, because answers.csv has the name of the data set so far: text_pair, group, title, metric"
+    assert said in done.out
+
+
+ANSWERS = {  # options, answers -> what is said, and the columns then (text, label, group, text_pair)
+    "a label is the group": (
+        [],
+        ["", "", "", "label", "author"],
+        "is the label, so it can't be the group too",
+        "author",
+    ),
+    "a text is the label": (
+        [],
+        ["", "question", "stars", "", "author"],
+        "is the text, so it can't be the label",
+        "author",
+    ),
+    "a pair is the text": (
+        ["--pair", "answer"],
+        ["answer", "question", "", "", "author"],
+        "is the text, so it can't be the text_pair too",
+        "author",
+    ),
+    "no id": ([], ["", "", "stars", "", "author"], "has a value twice, so it can't be the id", "author"),
+    "no flags": ([], ["", "app,author", "app,pay", "", "author"], "'author' has the value 'u0'", "author"),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_an_answer_that_can_not_be_is_asked_again_with_the_reason(
+    own: Path, command: Commands, twice: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    options, answers, why, group = ANSWERS[case]
+    answer(monkeypatch, *answers)
+    done = command(own, "init", str(twice), *options)
+    assert done.code == 0, done.err
+    assert (done.out.count(why), done.out.count("Column of the")) == (1, 5)
+    assert params(own).download.dataset.columns.group == group
+
+
+def test_a_former_encoding_stays_only_where_it_decodes_the_file(own: Path, command: Commands, tmp_path: Path) -> None:
+    rows = "text,label\n" + "".join(f"caf\xe9 number {n} in town,k{n % 2}\n" for n in range(40))
+    (tmp_path / "rows.csv").write_text(rows, "utf-8")
+    assert command(own, "init", str(tmp_path / "rows.csv")).code == 0
+    (tmp_path / "rows.csv").write_text(rows, "cp1252")
+    done = command(own, "init", str(tmp_path / "rows.csv"))
+    assert (done.code, params(own).download.dataset.encoding) == (0, "cp1252"), done.err
+    assert "cp1252 is a guess" in done.out
+    assert "reset" not in done.out
+
+
+def test_a_key_that_an_older_file_lacks_is_no_fault_of_the_program(own: Path, command: Commands, twice: Path) -> None:
+    assert command(own, "init", str(twice), "--label", "stars").code == 0
+    whole = parse_mapping((own / "params.yaml").read_text(), name="params.yaml")
+    lacking = []
+    for key in whole["download"]["dataset"]:
+        section = {name: value for name, value in whole["download"]["dataset"].items() if name != key}
+        values = {**whole, "download": {**whole["download"], "dataset": section}}
+        (own / "params.yaml").write_text(json.dumps(values))
+        done = command(own, "init", str(twice))
+        if done.code:
+            assert f"download.dataset.{key} is missing. Copy missing keys from recipes/default.yaml." in done.err
+        else:
+            lacking.append(key)
+            assert params(own).download.dataset.columns.label == "stars"
+    assert lacking == ["sheet", "label_separator"]
+
+
+SPOILED = {  # an option, the column, what stands in it now -> the exit code, and what is said
+    "a blank text": (["--text", "answer"], "answer", "", 1, "'answer' is blank in all rows. Fill it, or name another"),
+    "a blank label": (["--label", "stars"], "stars", "", 1, "'stars' is blank in all rows. Fill it, or name another"),
+    "one label": (["--label", "stars"], "stars", "5", 1, "'stars' has only one value, but a model needs two classes"),
+    "flags": (["--label", "app,pay"], "pay", "no", 1, "'pay' has the value 'no', but one of several labels needs 0 or"),
+    "an id": (
+        ["--id", "key"],
+        "key",
+        "5",
+        0,
+        "columns.id: key -> null (The column 'key' has a value twice, so it can't",
+    ),
+    "a group": (
+        ["--group", "key"],
+        "key",
+        "",
+        0,
+        "columns.group: key -> author (The column 'key' is blank in all rows",
+    ),
+    "a pair": (
+        ["--pair", "answer"],
+        "answer",
+        "",
+        0,
+        "columns.text_pair: answer -> null (The column 'answer' is blank",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SPOILED)
+def test_a_kept_column_is_checked_like_one_that_is_named(own: Path, command: Commands, twice: Path, case: str) -> None:
+    option, column, value, code, said = SPOILED[case]
+    header, *rows = (line.split(",") for line in TWICE.splitlines())
+    table = [[*header, "key"], *([*row, str(number)] for number, row in enumerate(rows))]
+    twice.write_text("".join(",".join(row) + "\n" for row in table))
+    assert command(own, "init", str(twice), *option).code == 0
+    place = table[0].index(column)
+    for row in table[1:]:
+        row[place] = value
+    twice.write_text("".join(",".join(row) + "\n" for row in table))
+    done = command(own, "init", str(twice))
+    assert done.code == code, done.err
+    assert said in (done.err if code else done.out)
+
+
+@pytest.mark.parametrize("label", [" stars", "stars", "stars "])
+@pytest.mark.parametrize("how", ["option", "override", "answer"])
+def test_blanks_around_names_in_the_header(
+    own: Path, command: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, label: str, how: str
+) -> None:
+    (tmp_path / "rows.csv").write_text("text, stars,label\n" + ROWS_OF_BLANKS)
+    if how == "answer":
+        answer(monkeypatch, "", label, "", "")
+    options = {"option": ["--label", label], "override": ["-S", f"download.dataset.columns.label='{label}'"]}
+    done = command(own, "init", str(tmp_path / "rows.csv"), *options.get(how, []))
+    assert done.code == 0, done.err
+    assert params(own).download.dataset.columns.label == " stars"
+    assert [line.split() for line in done.out.splitlines() if "not used" in line] == [["not", "used", "label"]]
+
+
+ROWS_OF_BLANKS = "".join(f"a text of its own {n},{n % 3},k{n % 2}\n" for n in range(40))
+
+
+def test_a_header_that_a_person_denied_stays_denied(own: Path, command: Commands, twice: Path) -> None:
+    how = ["--text", "0", "--label", "2", "-S", "download.dataset.header=false"]
+    assert command(own, "init", str(twice), *how).code == 0
+    before = (own / "params.yaml").read_text()
+    twice.write_text(TWICE + "another long question,another answer,k1,1,u1,1,0,s1\n")
+    done = command(own, "init", str(twice))
+    assert (done.code, (own / "params.yaml").read_text()) == (0, before), done.err
+    assert "kept, because rows.csv has the name of the data set so far: header, text, label" in done.out
+
+
+def test_a_header_that_the_new_rows_have_is_read(own: Path, command: Commands, tmp_path: Path) -> None:
+    """Nobody had said that there is none."""
+    rows = "".join(f"a text of its own {n},{n % 2}\n" for n in range(40))
+    (tmp_path / "rows.csv").write_text(rows)
+    assert command(own, "init", str(tmp_path / "rows.csv")).code == 0
+    assert params(own).download.dataset.header is False
+    (tmp_path / "rows.csv").write_text(f"text,label\n{rows}")
+    assert command(own, "init", str(tmp_path / "rows.csv")).code == 0
+    dataset = params(own).download.dataset
+    assert (dataset.header, dataset.columns.text, dataset.columns.label) == (True, "text", "label")
+
+
+TAKEN = {  # the options of before, those of now -> what is said
+    "one of the labels": (
+        ["--label", "app,pay"],
+        ["--group", "pay"],
+        "'pay' is one of the labels (app, pay), so it can't",
+    ),
+    "the label": (["--label", "stars"], ["--id", "stars"], "'stars' has a value twice, so it can't be the id"),
+    "the text": (["--text", "answer"], ["--label", "answer"], "'answer' is the text, so it can't be the label too"),
+    "a set": (
+        ["--label", "stars"],
+        ["--label", "app,answer"],
+        "'answer' has the value 'an answer to it 0', but one of",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TAKEN)
+def test_an_option_does_not_take_the_column_of_another_field(
+    own: Path, command: Commands, twice: Path, case: str
+) -> None:
+    before, now, said = TAKEN[case]
+    assert command(own, "init", str(twice), *before).code == 0
+    text = (own / "params.yaml").read_text()
+    done = command(own, "init", str(twice), *now)
+    assert (done.code, len(done.lines), (own / "params.yaml").read_text()) == (1, 1, text)
+    assert said in done.err
+    assert "Name another column" in done.err or "--" in done.err
+
+
+@pytest.mark.parametrize("where", ["elsewhere", "another folder"])
+def test_what_is_kept_is_named_and_why(own: Path, command: Commands, twice: Path, tmp_path: Path, where: str) -> None:
+    values = ["download.dataset.labels={1: bad, 2: fair, 3: good}", "download.dataset.columns.slices=[split, app]"]
+    how = ["--label", "stars", "--group", "none", "--title", "Mine"]
+    done = command(own, "init", str(twice), *how, *(part for value in values for part in ("-S", value)))
+    assert (done.code, "kept" in done.out) == (0, False)
+    if where == "another folder":
+        (own / "private").mkdir()
+        twice = Path(shutil.copy(twice, own / "private/rows.csv"))
+    done = command(own, "init", str(twice))
+    said = "kept, because rows.csv has the name of the data set so far: label, group, slices, labels, title"
+    assert [line.strip() for line in done.out.splitlines() if "kept" in line] == [said]
+    assert "reset" not in done.out, "the place of the new file is no loss"
+    more = command(own, "init", str(twice), "--group", "author", "--title", "Other", "-S", values[0])
+    assert "set so far: label, slices\n" in more.out, "what a person says is not kept"
+    shutil.copy(twice, tmp_path / "other.csv")
+    assert command(own, "init", str(twice), "-S", "evaluate.metric=mcc").code == 0
+    other = command(own, "init", str(tmp_path / "other.csv"), "--label", "stars")
+    assert "kept, because the label has the same column: metric\n" in other.out
+
+
+LOST = {  # what a person set of the files and how they are read -> is it named as lost?
+    "download.dataset.quoting=false": True,
+    "download.dataset.files.0.split=train": True,
+    "download.dataset.delimiter=';'": False,
+}
+
+
+@pytest.mark.parametrize("value", LOST)
+def test_only_what_a_person_may_miss_is_called_reset(own: Path, command: Commands, twice: Path, value: str) -> None:
+    twice.write_text(TWICE.replace(",", ";"))
+    assert command(own, "init", str(twice), "-S", value).code == 0
+    twice.write_text(TWICE.replace("label", "kind").replace("question", "body"))
+    done = command(own, "init", str(twice), "--label", "stars")
+    assert done.code == 0, done.err
+    key = "download.dataset.files" if "files" in value else value.split("=")[0]
+    assert (f"reset {key}" in done.out) == LOST[value], done.out
+    assert "reset download.dataset.delimiter" not in done.out
+
+
+@pytest.mark.parametrize("header", ["1,0", "0,1"])
+@pytest.mark.parametrize("how", ["options", "overrides", "again"])
+def test_a_number_names_the_column_that_the_stage_reads(
+    own: Path, command: Commands, tmp_path: Path, header: str, how: str
+) -> None:
+    """With a header it is a name, whatever its position; a model's input.json takes names for text alone."""
+    text, label = header.split(",")
+    (tmp_path / "rows.csv").write_text(f"{header}\n" + "".join(f"a text of its own {n},k{n % 2}\n" for n in range(40)))
+    named = ["--text", text, "--label", label]
+    if how != "options":
+        keys = {"text": text, "label": label}
+        named = [part for key in keys for part in ("-S", f"download.dataset.columns.{key}={keys[key]}")]
+    done = command(own, "init", str(tmp_path / "rows.csv"), "-S", "download.dataset.header=true", *named)
+    if how == "again":
+        done = command(own, "init", str(tmp_path / "rows.csv"))
+    assert done.code == 0, done.err
+    dataset = params(own).download.dataset
+    assert (dataset.columns.text, dataset.columns.label) == (text, label)
+    records = list(read_text_file(tmp_path / "rows.csv", name="rows.csv", options=_read_options(dataset)))
+    assert (records[0].text, records[0].label, len(records)) == ("a text of its own 0", "k0", 40)
+
+
+def test_many_labels_are_cut(own: Path, command: Commands, tmp_path: Path) -> None:
+    rows = "".join(f"a text of its own {n}," + ",".join(str((n + m) % 2) for m in range(33)) + "\n" for n in range(40))
+    (tmp_path / "rows.csv").write_text(f"{FLAGS_OF_MANY}\n{rows}")
+    done = command(own, "init", str(tmp_path / "rows.csv"), "--label", "f0")
+    hint = "f1, f2, f3, f4, f5 and 27 more (for sets of labels: --label f0,f1,f2,f3,f4 ... (33 columns of 0 and 1))"
+    assert hint in done.out
+    done = command(own, "init", str(tmp_path / "rows.csv"), "--label", FLAGS_OF_MANY.removeprefix("text,"))
+    assert "f0, f1, f2, f3, f4 and 28 more" in done.out
+    assert "f10" not in done.out
+
+
+def test_a_hint_can_be_typed_where_names_have_commas(own: Path, command: Commands, tmp_path: Path) -> None:
+    rows = "".join(f"a text of its own {n},{n % 2},{n % 3 % 2},{n % 5 % 2}\n" for n in range(40))
+    (tmp_path / "rows.csv").write_text(f'text,"app,pay",app,pay\n{rows}')
+    done = command(own, "init", str(tmp_path / "rows.csv"), "--label", "app")
+    hint = "--label app,pay --label app --label pay"
+    assert f"for sets of labels: {hint})" in done.out
+    assert command(own, "init", str(tmp_path / "rows.csv"), *hint.split()).code == 0
+    assert params(own).download.dataset.columns.label == ["app,pay", "app", "pay"]
+
+
 PAIR, SETS = "for pairs of texts: --pair", "for sets of labels: --label"
+FLAGS_OF_MANY = "text," + ",".join(f"f{n}" for n in range(33))
 UNUSED = {  # columns of TWICE, options -> what is said of the columns that are not used
     "a second text": ("question,answer,label", [], f"answer ({PAIR} answer)"),
     "a second text that is used": ("question,answer,label", ["--pair", "answer"], None),
@@ -665,6 +966,11 @@ UNUSED = {  # columns of TWICE, options -> what is said of the columns that are 
     "a slice": ("question,label,split", ["-S", "download.dataset.columns.slices=[split]"], None),
     "columns of 0 and 1": ("question,app,pay", [], f"pay ({SETS} app,pay)"),
     "columns of 0 and 1 that are used": ("question,app,pay", ["--label", "app,pay"], None),
+    "a slice of 0 and 1": (
+        "question,app,pay",
+        ["--label", "app", "-S", "download.dataset.columns.slices=[pay]"],
+        None,
+    ),
     "all of these": ("question,answer,app,pay", [], f"answer, pay ({PAIR} answer; {SETS} app,pay)"),
 }
 
