@@ -96,7 +96,7 @@ def changed_values(before: str, now: str, keys: Iterable[str]) -> list[str]:
         keys: The full keys of the values.
     """
     old, new = (parse_mapping(text, name=NAME) for text in (before, now))
-    pairs = {key: (value_of(old, key), value_of(new, key)) for key in keys}
+    pairs = {key: (_value(old, key), _value(new, key)) for key in keys}
     return [f"{key}: {flow_snippet(a).text} -> {flow_snippet(b).text}" for key, (a, b) in pairs.items() if a != b]
 
 
@@ -109,11 +109,10 @@ def kept_keys(before: str, now: str, others: Mapping[str, Any]) -> list[str]:
         others: What else the values could have become, by full key.
     """
     old, new = (parse_mapping(text, name=NAME) for text in (before, now))
-    return [key for key, other in others.items() if value_of(old, key) == value_of(new, key) != other]
+    return [key for key, other in others.items() if _value(old, key) == _value(new, key) != other]
 
 
-def value_of(values: Any, key: str) -> Any:
-    """The value of a full key; None where there is none."""
+def _value(values: Any, key: str) -> Any:
     for step in key.split("."):
         values = values.get(step) if isinstance(values, Mapping) else None
     return values

@@ -63,7 +63,6 @@ def init(
     from pipeline.dataset.columns import GUESSED
     from pipeline.dataset.describe import params_of
     from pipeline.dataset.fitness import rules_of
-    from pipeline.dataset.named import names_of
     from pipeline.dataset.place import path_of, place
     from pipeline.dataset.unused import unused_columns
     from pipeline.execution.workspace import check_idle
@@ -83,26 +82,19 @@ def init(
     options = {field: _set_column(chosen, field) or name for field, name in options.items()}
     kept, rules = new_rows.kept_columns(sample, former), rules_of(values_before["download"]["dataset"], chosen)
     columns = choose_columns(sample, options, kept, _asker(sample) if can_ask() else None, rules)
-    new = new_rows.values_if_new(file, reading, options, path=path)
+    new = new_rows.values_if_new(file, reading, options, path=path) if own else {}
     placed = place(root, file, force=force)
     values = params_of(sample, columns, path=path) | new_rows.kept_values(sample, own, former, columns)
     if title or former:
-        values["report.title"] = title or params_file.value_of(values_before, "report.title") or values["report.title"]
-    text_now = recipes.override(recipes.describe_in(before, values), overrides or ())
-    columns_now = parse_mapping(text_now, name=params_file.NAME)["download"]["dataset"]["columns"]
-    own_names = {  # an override may name a column of a header by its number, or without the blanks around it
-        f"{DATASET}.columns.{field}": column
-        for field, column in columns.items()
-        if column is not None and names_of(sample, columns_now[field]) == names_of(sample, column)
-    }
-    text_now = recipes.describe_in(text_now, own_names)
+        values["report.title"] = title or values_before["report"]["title"]
+    text_now = _with_own_names(recipes.override(recipes.describe_in(before, values), overrides or ()), sample, columns)
     params_file.write_params(root, text_now)
-    sample = sample.with_notes(*sample.notes, ("not used", unused_columns(sample, columns_now)))
+    unused = unused_columns(sample, _columns_in(text_now))
     answered = {field for field in kept if can_ask() and field in GUESSED}
     said = {field for field, name in options.items() if name is not None or field in answered}
     hidden = {*chosen, *(f"{DATASET}.columns.{field}" for field in said), *(["report.title"] if title else [])}
     lost = [key for key in new_rows.lost_keys(sample, former, columns) if key not in hidden]
-    _show(placed, sample, columns)
+    _show(placed, sample.with_notes(*sample.notes, ("not used", unused)), columns)
     _show_kept(
         params_file.kept_keys(before, text_now, {key: value for key, value in new.items() if key not in hidden}),
         f"{file.absolute().name} has the name of the data set so far" if former else "the label has the same column",
@@ -110,6 +102,22 @@ def init(
     _show_lost(params_file.changed_values(before, text_now, lost), why_dropped(sample, kept, columns, rules))
     console.print("params.yaml describes it. To change a column: retune init FILE --label COLUMN")
     console.print("Next: retune run. To share the data: git add --all, git commit, dvc push")
+
+
+def _columns_in(text: str) -> dict[str, Any]:
+    """The columns of each field in a text of params.yaml."""
+    return dict(parse_mapping(text, name="params.yaml")["download"]["dataset"]["columns"])
+
+
+def _with_own_names(text: str, sample: "Sample", columns: dict[str, "Chosen"]) -> str:
+    """The text of params.yaml with the file's own names, where an override has a number or leaves blanks out."""
+    from pipeline import recipes
+    from pipeline.dataset.named import names_of
+
+    now = _columns_in(text)
+    same = {field: column for field, column in columns.items() if column is not None}
+    same = {field: column for field, column in same.items() if names_of(sample, now[field]) == names_of(sample, column)}
+    return recipes.describe_in(text, {f"{DATASET}.columns.{field}": column for field, column in same.items()})
 
 
 def _set_column(chosen: dict[str, Any], field: str) -> str | list[str] | None:
