@@ -73,11 +73,12 @@ def describe_again(
             known |= {} if file.is_dir() or known_format(str(file)) else {"format": former["format"]}
             known |= _header(former, earlier, known)
             sample = describe(file, {**known, **reading})
-            encoding = former["encoding"]
+            samples, encoding = [sample], former["encoding"]
             if sample.guess and encoding != sample.encoding and is_text_in(file, encoding):
-                sample = describe(file, {**known, "encoding": encoding, **reading})
-            if {"text", "label"} <= kept_columns(sample, former).keys():
-                return sample
+                samples.insert(0, describe(file, {**known, "encoding": encoding, **reading}))
+            for found in samples:  # what can be text in an encoding may still be nonsense, without these columns
+                if {"text", "label"} <= kept_columns(found, former).keys():
+                    return found
     return describe(file, reading)
 
 

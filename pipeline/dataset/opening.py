@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from stages import git_lfs
 from stages.errors import DataError
-from stages.reading.encoding_check import other_encoding
 from stages.reading.encodings import Encoding, encoding_of, why_no_text
 from stages.reading.packed import LONGEST, archive_of, compression_of
 from stages.special_files import open_regular
@@ -54,13 +53,13 @@ def first_bytes(path: Path) -> bytes:
 
 
 def is_text_in(path: Path, encoding: str) -> bool:
-    """Whether the first bytes of a file are text in an encoding; not where they are certainly in another one."""
+    """Whether the first bytes of a file can be text in an encoding."""
     head = first_bytes(path)
     try:
         codecs.getincrementaldecoder(encoding)().decode(head, final=len(head) < HEAD)
     except (UnicodeError, LookupError):
         return False
-    return other_encoding(head, encoding) is None
+    return True
 
 
 def open_text(path: Path, encoding: str) -> io.TextIOWrapper:

@@ -106,3 +106,24 @@ def test_a_header_is_denied_again_where_a_person_had_denied_it(
     former = {"delimiter": None, "quoting": True, "header": False, "encoding": "utf-8", "format": "csv"}
     former["columns"] = {"text": 0, "label": 1}
     assert describe_again(file, {}, former, earlier).header == header
+
+
+ENCODINGS = {  # of before -> of a file in cp1252 now
+    "utf-8": "cp1252",
+    "ascii": "cp1252",
+    "utf-16-le": "cp1252",  # in which its bytes are letters of other scripts
+    "cp1250": "cp1250",
+    "latin-1": "latin-1",
+    "no-such-encoding": "cp1252",
+}
+
+
+@pytest.mark.parametrize("before", ENCODINGS)
+def test_the_encoding_of_before_stays_where_the_columns_are_found_in_it(tmp_path: Path, before: str) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes("".join(["body,kind\n", *(f"café au lait {n:02},k{n % 2}\n" for n in range(10))]).encode("cp1252"))
+    former = {"delimiter": None, "quoting": False, "header": True, "encoding": before, "format": "csv"}
+    former["columns"] = {"text": "kind", "label": "body"}
+    sample = describe_again(file, {}, former)
+    assert (sample.encoding, sample.quoting) == (ENCODINGS[before], False), "the rest stays too"
+    assert kept_columns(sample, former) == former["columns"]
