@@ -75,8 +75,9 @@ def describe_again(
             sample = describe(file, {**known, **reading})
             samples, encoding = [sample], former["encoding"]
             if sample.guess and encoding != sample.encoding and is_text_in(file, encoding):
-                samples.insert(0, describe(file, {**known, "encoding": encoding, **reading}))
-            for found in samples:  # what can be text in an encoding may still be nonsense, without these columns
+                with contextlib.suppress(DataError):  # what can be text in an encoding may still be nonsense
+                    samples.insert(0, describe(file, {**known, "encoding": encoding, **reading}))
+            for found in samples:
                 if {"text", "label"} <= kept_columns(found, former).keys():
                     return found
     return describe(file, reading)
