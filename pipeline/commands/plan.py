@@ -93,11 +93,16 @@ def plan_changes(
         overrides: `KEY=YAML` each.
         rev: Plan for this git revision, as it is.
         recipe: Begin from this recipe.
+
+    Raises:
+        PipelineError: Values are given for a revision, which has its own; or the plan can't be made.
     """
     from pipeline.planning.plan import make_plan
     from pipeline.recipes import changed_params
     from pipeline.repository.project import Project
 
+    if rev and (recipe or list(overrides)):
+        raise PipelineError("A revision is planned as it is. Leave out -S, or check the revision out and plan there.")
     text = changed_params(root, recipe=recipe, overrides=overrides) if not rev else None
     with Project(root, rev=rev, params_text=text) as project:
         return make_plan(project.graph.select(targets), project)

@@ -10,7 +10,11 @@ READS_CODE = re.compile(
     rb"|[ft]b?_lineno|co_firstlineno|co_lines|co_lnotab|co_positions|currentframe|_getframe"
     rb"|get(?:outer|inner)frames|extract_(?:stack|tb)|walk_(?:stack|tb)|StackSummary"
     rb"|inspect(?:\.| import .*\b)(?:stack|trace)\b"
-    rb"|open\(\s*__file__|__file__\s*\)\s*\.\s*(?:open|read_text|read_bytes)\b|\bget_data\b|[.'\"]__file__"
+    rb"|\bpydoc\b|\bget_data\b|__file__"
+)
+FINDS_A_FOLDER = re.compile(  # and reads nothing
+    rb"\bPath\(__file__\)(?:\.(?:resolve|absolute)\(\))?\.parents?\b"
+    rb"|\bdirname\((?:[\w.]*\b(?:abspath|realpath)\()?__file__\)"
 )
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # ValueError: null bytes, or a number too long
@@ -33,7 +37,7 @@ def same_code(before: bytes, now: bytes) -> bool:
 
 def reads_code(source: bytes) -> bool:
     """Whether a Python file may read docstrings of other objects, source code or line numbers."""
-    return READS_CODE.search(source) is not None
+    return READS_CODE.search(FINDS_A_FOLDER.sub(b"", source)) is not None
 
 
 def _interpreter(source: bytes) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.repository.code_changes import reads_code, same_code
 from pipeline.repository.file_tree import FileTree
 from pipeline.repository.graph import Stage
-from pipeline.repository.own_code import in_package, names_path, own_code
+from pipeline.repository.own_code import arguments, in_package, names_path, own_code
 from stages.errors import PipelineError
 
 
@@ -32,12 +32,12 @@ class CommentChanges:
             stage: It depends on the file.
             path: The file.
             md5: Of its content as the stage read it.
-            values: Of the stage's parameters; what they name is data.
+            values: Of the stage's parameters; what they or the command's arguments name is data.
         """
         code = self._own_code(stage.cmd)
         return (
             (posixpath.normpath(path) in code or in_package(path, code, self._read_code))
-            and not names_path(values, path)
+            and not names_path([*values, *arguments(stage.cmd)], path)
             and self._same_code(path, md5)
             and not any(map(self._reads_code, self._code(stage.deps)))
         )

@@ -54,11 +54,18 @@ def in_package(path: str, code: frozenset[str], read: Read) -> bool:
     return f"{package}/__init__.py" in code
 
 
+def arguments(command: str) -> list[str]:
+    """The words of a command but for the scripts that Python runs, an option and its value apart."""
+    scripts = {path for _, entry in _entries(command) for path in entry}
+    parts = [part for word in _words(command) for part in word.split("=")]
+    return [part for part in parts if part and posixpath.normpath(part) not in scripts]
+
+
 def names_path(values: Any, path: str) -> bool:
-    """Whether parameters name a file, or a folder that it is in: the stage reads it as data then.
+    """Whether parameters or arguments name a file, or a folder that it is in: the stage reads it as data then.
 
     Args:
-        values: The values of the parameters, nested as they are.
+        values: The values of the parameters, nested as they are, or words of the command.
         path: The file.
     """
     names = {posixpath.normpath(text) for text in _texts(values) if text}
@@ -75,15 +82,20 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _entries(command: str) -> Iterator[tuple[str, list[str]]]:
     """The folder that imports begin at, and the files that Python may start with, of each Python in a command."""
-    try:
-        lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
-        lexer.whitespace_split = True
-        words = list(lexer)
-    except ValueError:  # a quotation that does not end
-        return
+    words = _words(command)
     for index, word in enumerate(words):
         if PYTHON.fullmatch(posixpath.basename(word)):
             yield from _entry(iter(words[index + 1 :]))
+
+
+def _words(command: str) -> list[str]:
+    """The words of a command; none where a quotation does not end."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    try:
+        return list(lexer)
+    except ValueError:
+        return []
 
 
 def _entry(words: Iterator[str]) -> Iterator[tuple[str, list[str]]]:

@@ -134,6 +134,10 @@ def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
             ["results"],
             "error: There are no results yet: data/report/metrics.json is missing. Run: retune run",
         ),
+        (
+            ["plan", "--rev", "HEAD", "-S", "seeds=[7]"],
+            "error: A revision is planned as it is. Leave out -S, or check the revision out and plan there.",
+        ),
         (["plan", "--rev", ""], "error: --rev is empty. Give a revision, or leave it out to plan for the workspace."),
         (["plan", "trian"], "error: dvc.yaml has no stage trian. The stages are: download, cut, train, report."),
         (["use", "nothing"], "error: There is no recipe nothing. Name one of recipes/ (empty), or the path of a file."),

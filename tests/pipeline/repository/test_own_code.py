@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.repository.own_code import in_package, names_path, own_code
+from pipeline.repository.own_code import arguments, in_package, names_path, own_code
 
 FILES = {
     "work.py": "import lib.names\nfrom pack import part\n",
@@ -78,3 +78,20 @@ def test_a_module_of_a_package_that_runs_is_code(path: str, code: bool) -> None:
 )
 def test_what_parameters_name_is_data(values: list[object], names: bool) -> None:
     assert names_path(values, "lib/deep/a.py") is names
+
+
+@pytest.mark.parametrize(
+    ("command", "data"),
+    [
+        ("python work.py texts/s9.py", True),
+        ("python work.py --from=texts/s9.py", True),
+        ("python -m pack texts", True),
+        ("python work.py && cp texts/s9.py out", True),
+        ("python texts/s9.py", False),
+        ("python -u ./texts/s9.py other.py", False),
+        ("python -m texts.s9", False),
+        ("python 'texts/s9.py", False),
+    ],
+)
+def test_what_an_argument_of_the_command_names_is_data(command: str, data: bool) -> None:
+    assert names_path(arguments(command), "texts/s9.py") is data
