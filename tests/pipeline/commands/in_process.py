@@ -9,8 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from dvc.cli import main as dvc
 
 from pipeline import cli
+from pipeline.repository import dvc_command
+
+
+def dvc_in_process(patch: pytest.MonkeyPatch) -> None:
+    """Let commands call DVC instead of starting it, which takes most of their time."""
+
+    def run(root: Path, *arguments: str) -> None:
+        with contextlib.chdir(root), contextlib.redirect_stdout(io.StringIO()), _loggers_as_before("dvc"):
+            assert dvc([*arguments]) == 0
+
+    patch.setattr(dvc_command, "run", run)
 
 
 @dataclass(frozen=True)
@@ -63,9 +75,9 @@ def _exit_code() -> int:
 
 
 @contextlib.contextmanager
-def _loggers_as_before() -> Iterator[None]:
+def _loggers_as_before(*others: str) -> Iterator[None]:
     """Undo what a command does to the loggers: the next one's lines would come twice, and where this one's went."""
-    loggers = [logging.getLogger(name) for name in ("pipeline", "stages")]
+    loggers = [logging.getLogger(name) for name in ("pipeline", "stages", *others)]
     before = [(logger, list(logger.handlers), logger.level, logger.propagate) for logger in loggers]
     try:
         yield

@@ -17,7 +17,7 @@ from stages.download.dataset import _read_options
 from stages.download.readers.text_files import read_text_file
 from stages.params import Params, parse_mapping, read_params
 from tests.pipeline import toy
-from tests.pipeline.commands.in_process import Commands
+from tests.pipeline.commands.in_process import Commands, dvc_in_process
 
 ROWS = "review_id,body,stars,author\n" + "".join(
     f"{number},the text of review number {number},{number % 3 + 1},u{number // 4}\n" for number in range(40)
@@ -36,6 +36,7 @@ def own(made: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Commands:
+    dvc_in_process(monkeypatch)
     return Commands(monkeypatch, capfd)
 
 
