@@ -24,6 +24,7 @@ from pipeline.commands.options import (
     SpreadsheetSafe,
     TextColumn,
 )
+from pipeline.commands.terminal import require_output
 from stages.data_format import read_data_format
 from stages.errors import DataError
 from stages.shown import visible
@@ -56,17 +57,22 @@ def predict(
     """
     from pipeline.prediction.input_format import InputOptions
     from pipeline.prediction.request import PredictionRequest
-    from pipeline.prediction.run import predict_rows
+    from pipeline.prediction.run import predict_rows, print_text
 
     if bool(texts) == bool(file):
         raise DataError("Give either texts, or the rows of a file: --file FILE (- for standard input).")
+    options = InputOptions(file_format, encoding, delimiter, header, quoting, sheet, column, pair_column)
+    if texts and (out or resume or prefix or spreadsheet_safe or options != InputOptions()):
+        raise DataError("Texts have no columns and no file. Give --all, --model and --precision alone with them.")
     folder = model or last_model()
+    if out is None:
+        require_output()
     if file:
         request = PredictionRequest(
             file=file,
             out=out,
             model=folder,
-            options=InputOptions(file_format, encoding, delimiter, header, quoting, sheet, column, pair_column),
+            options=options,
             prefix=prefix,
             spreadsheet_safe=spreadsheet_safe,
             resume=resume,
@@ -82,7 +88,7 @@ def predict(
         )
     for text, prediction in zip(texts or [], load(folder, precision=precision)(texts or []), strict=True):
         parts = map(_in_a_line, prediction.parts(every_label=every_label))
-        typer.echo(f"{'  '.join(parts)}  {_in_a_line(text)[:80]}")
+        print_text(f"{'  '.join(parts)}  {_in_a_line(text)[:80]}\n")
 
 
 def embed(

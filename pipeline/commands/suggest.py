@@ -21,7 +21,7 @@ from pipeline.commands.options import (
     SpreadsheetSafe,
     TextColumn,
 )
-from pipeline.commands.terminal import project_root
+from pipeline.commands.terminal import project_root, require_output
 from stages.errors import PipelineError
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,8 @@ def suggest(
     from pipeline.prediction.request import PredictionRequest
     from pipeline.suggestion.suggest import Wanted, suggest_rows
 
+    if out is None:
+        require_output()
     request = PredictionRequest(
         file=file,
         out=out,

@@ -14,8 +14,13 @@ from rich.table import Table
 from stages.errors import PipelineError
 
 
-def _open_standard_streams() -> None:
-    """Open what a service or a shell closed (`>&-`): else the next file that is opened gets its number and its text."""
+def _open_standard_streams() -> bool:
+    """Open what a service or a shell closed (`>&-`): else the next file that is opened gets its number and its text.
+
+    Returns:
+        Whether standard output was closed.
+    """
+    was_closed = sys.stdout is None
     for number in range(3):
         try:
             os.fstat(number)
@@ -24,6 +29,7 @@ def _open_standard_streams() -> None:
     for number, name in enumerate(("stdout", "stderr"), start=1):  # standard input stays None: who reads it says so
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+    return was_closed
 
 
 def _escape_what_can_not_be_written() -> None:
@@ -33,7 +39,7 @@ def _escape_what_can_not_be_written() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-_open_standard_streams()
+_output_was_closed = _open_standard_streams()
 _escape_what_can_not_be_written()
 # Paths and texts of the data are printed as they are: `a[/b].csv` is no markup, `:x:` no emoji.
 console = Console(soft_wrap=not sys.stdout.isatty(), highlight=False, markup=False, emoji=False)
@@ -56,6 +62,16 @@ def project_root() -> Path:
 def can_ask() -> bool:
     """Whether a person can answer a question: the command runs in a terminal."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def require_output() -> None:
+    """Check that standard output leads somewhere, for a command whose results go nowhere else.
+
+    Raises:
+        PipelineError: It was closed.
+    """
+    if _output_was_closed:
+        raise PipelineError("Standard output is closed, so the results would be lost. Give --out, or leave it open.")
 
 
 def show_table(table: Table) -> None:

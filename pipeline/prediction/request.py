@@ -49,7 +49,8 @@ class PredictionRequest:
         precision: As `Classifier.load` takes it.
 
     Raises:
-        DataError: An option's text has bytes that are not UTF-8, which neither OUT nor OUT.partial can hold.
+        DataError: An option's text is empty, as a variable of a script that is not set; or has bytes that are not
+            UTF-8, which neither OUT nor OUT.partial can hold.
     """
 
     file: str
@@ -62,9 +63,12 @@ class PredictionRequest:
     precision: InferencePrecision = "auto"
 
     def __post_init__(self) -> None:
-        for name, value in {"prefix": self.prefix, **vars(self.options)}.items():
+        for key, value in {"prefix": self.prefix, **vars(self.options)}.items():
+            name = key.replace("_", "-")
+            if value == "" and key != "prefix":
+                raise DataError(f"--{name} is empty. Give a value, or leave it out.")
             if isinstance(value, str) and has_surrogates(value):
-                raise DataError(f"--{name.replace('_', '-')} {short(value)} is not valid Unicode. Give it in UTF-8.")
+                raise DataError(f"--{name} {short(value)} is not valid Unicode. Give it in UTF-8.")
 
     @property
     def input_name(self) -> str:

@@ -5,15 +5,12 @@ import itertools
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import pyarrow as pa
 from rich.console import Console
 
-from pipeline.prediction.input_format import STDIN
 from pipeline.prediction.model import Load, TextModel
-from pipeline.prediction.places import check_out
 from pipeline.prediction.progress import RowProgress
 from pipeline.prediction.request import PredictionRequest, run_identity
 from pipeline.prediction.resume import Counts, PartialOutput
@@ -114,7 +111,6 @@ def arrow_column(values: Any) -> pa.Array:
 def _partial_output(file: BinaryIO, request: PredictionRequest, options: Mapping[str, object]) -> PartialOutput | None:
     if request.out is None:
         return None
-    check_out(request.out, file=None if request.file == STDIN else Path(request.file), model=request.model)
     return PartialOutput(request.out, run_identity(file, request, options), resume=request.resume)
 
 
@@ -124,9 +120,18 @@ def print_bytes(data: bytes) -> None:
     Raises:
         DataError: It can't be written; where nobody reads it any more, typer ends the command.
     """
+    _print(sys.stdout.buffer, data)
+
+
+def print_text(text: str) -> None:
+    """Write to standard output at once; raises as `print_bytes`."""
+    _print(sys.stdout, text)
+
+
+def _print(stream: IO[Any], content: bytes | str) -> None:
     try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        stream.write(content)
+        stream.flush()
     except BrokenPipeError:
         raise
     except OSError as error:

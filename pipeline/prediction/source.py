@@ -4,9 +4,11 @@ import contextlib
 import logging
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.prediction.input_format import TEXT, InputFormat, format_of, resolve
+from pipeline.prediction.input_format import STDIN, TEXT, InputFormat, format_of, resolve
+from pipeline.prediction.places import check_out
 from pipeline.prediction.records import peek
 from pipeline.prediction.request import PredictionRequest, input_size, open_input, writer_for
 from pipeline.prediction.window import Window
@@ -50,12 +52,14 @@ def open_source(request: PredictionRequest) -> Iterator[Source]:
     """Open the input of a command.
 
     Raises:
-        DataError: It can't be read, its format is not known, or the output can't hold it.
+        DataError: It can't be read, its format is not known, or the output can't be written or can't hold it.
     """
     data_format = read_data_format(request.model) if request.model.is_dir() else None
     file_format = format_of(request.file, request.options, data_format)
-    writer = writer_for(request, file_format)
     with open_input(request, file_format) as file:
+        if request.out is not None:
+            check_out(request.out, file=None if request.file == STDIN else Path(request.file), model=request.model)
+        writer = writer_for(request, file_format)
         head = peek(file, request.input_name) if file_format in TEXT else b""
         read = resolve(request.file, request.options, data_format, head)
         if read.taken:

@@ -12,9 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from rich.console import Console
 
-from pipeline.prediction.input_format import STDIN
 from pipeline.prediction.model import Load, TextModel
-from pipeline.prediction.places import check_out
 from pipeline.prediction.progress import RowProgress
 from pipeline.prediction.request import PredictionRequest
 from pipeline.prediction.run import arrow_column, print_bytes
@@ -52,11 +50,9 @@ def suggest_rows(request: PredictionRequest, load: Load, wanted: Wanted) -> None
         DataError: The file can't be read, its columns can't be used, it has no row to suggest, or `out` exists.
         ModelError: The model is missing or unsafe, or gives a number.
     """
-    if request.out:
-        check_out(request.out, file=None if request.file == STDIN else Path(request.file), model=request.model)
-        if request.out.exists():  # the rows of it that are labelled by now are nowhere else
-            raise DataError(f"--out {request.out} exists and may hold labels. Give another name, or delete it.")
     with open_source(request) as source, contextlib.closing(source.windows()) as windows:
+        if request.out and request.out.exists():  # the rows of it that are labelled by now are nowhere else
+            raise DataError(f"--out {request.out} exists and may hold labels. Give another name, or delete it.")
         first = list(itertools.islice(windows, 1))  # most of what can be wrong with the input shows here
         model = load(request.model)
         added = _results(model, [], None, prefix=request.prefix).column_names

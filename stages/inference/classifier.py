@@ -8,6 +8,7 @@ Example:
 """
 
 import dataclasses
+import logging
 import threading
 from collections.abc import Sequence
 from functools import cached_property
@@ -22,7 +23,7 @@ from stages.data_format import read_data_format
 from stages.errors import ModelError
 from stages.inference.classes import Prediction
 from stages.inference.computing import RowComputer, check_finite
-from stages.inference.decision import Calibration, read_calibration
+from stages.inference.decision import CALIBRATION_FILE, Calibration, read_calibration
 from stages.inference.forward import embeddings_of
 from stages.inference.kinds import PREDICTORS
 from stages.inference.label_set import SetPrediction
@@ -40,6 +41,8 @@ from stages.texts import check_texts, windows
 from stages.tokenizer import ModelTokenizer, encode
 from stages.tokenizer_check import check_embedded
 from stages.tokens import Tokens
+
+log = logging.getLogger(__name__)
 
 
 class Classifier:
@@ -113,6 +116,8 @@ class Classifier:
         longest = longest_text(opened.max_length, model)
         calibration = read_calibration(folder, labels=labels, longest=longest, most=table_tokens(model))
         data_format = read_data_format(folder)
+        if data_format and not (folder / CALIBRATION_FILE).exists():
+            log.warning("%s has no %s, so its answers differ from those of the run", folder, CALIBRATION_FILE)
         return cls(model, opened, calibration, store=store, of_pairs=data_format.of_pairs if data_format else None)
 
     def __call__(

@@ -70,5 +70,5 @@ def uncertainty(answers: NDArray[np.float32], labels: Sequence[str], calibration
     """
     raise ModelError(
         "The model gives a number, and its interval is equally wide for every text, so it can't tell which texts it is "
-        "unsure of. Label rows at random, such as: shuf -n 200"
+        "unsure of. Label rows at random, in pandas with rows.sample(200)."
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from stages.errors import DataError
+from stages.messages import counted
 from stages.reading.dialect import DELIMITERS, Dialect
 from stages.reading.lines import Lines, Row, UnclosedQuoteError
 
@@ -78,7 +79,7 @@ def _checked(rows: Iterator[Row], width: int, of: str) -> Iterator[Row]:
         if row.cells is None:
             broken = row.number
         elif len(row.cells) != width:
-            problem = f"{len(row.cells)} fields, but {of} has {width}"
+            problem = f"{counted(len(row.cells), 'field')}, but {of} has {width}"
         elif broken and _is_rest(row):
             problem = f"may be the rest of row {broken}, whose quotes are not closed correctly"
         else:

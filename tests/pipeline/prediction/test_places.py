@@ -1,6 +1,8 @@
 """Inputs and outputs that can't be: refused before the first row, with nothing left behind and nothing changed."""
 
 import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -230,25 +232,73 @@ def test_two_runs_do_not_write_one_output(predict: Callable[..., Path], tmp_path
         assert len(other.files) == 1
 
 
+@pytest.mark.parametrize("source", ["--file in.csv", "good"])
 @pytest.mark.parametrize(
-    ("source", "message", "unbuffered"),
+    ("redirected", "message", "unbuffered"),
     [
-        ("-", b"Standard input is closed", ""),
-        ("in.csv", b"Standard output can't be written", ""),  # Python writes what it kept when it ends
-        ("in.csv", b"Standard output can't be written", "1"),
+        ("<&-", b"Standard input is closed", ""),
+        (">&-", b"Standard output is closed", ""),
+        (">/dev/full", b"Standard output can't be written", ""),  # Python writes what it kept when it ends
+        (">/dev/full", b"Standard output can't be written", "1"),
     ],
 )
 def test_streams_that_are_closed_or_full(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, message: bytes, unbuffered: str
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    redirected: str,
+    message: bytes,
+    unbuffered: str,
 ) -> None:
+    if redirected == "<&-":
+        source = "--file -"
     monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     write_csv(tmp_path / "in.csv", ["good"])
-    shell = f'exec {"<&-" if source == "-" else ">/dev/full"}; exec "$@"'
-    command = [sys.executable, "-m", "pipeline.cli", "predict", "--file", source, "--model", str(model)]
+    shell = f'exec {redirected}; exec "$@"'
+    command = [sys.executable, "-m", "pipeline.cli", "predict", *source.split(), "--model", str(model)]
     result = subprocess.run(["sh", "-c", shell, "sh", *command], cwd=tmp_path, capture_output=True, check=False)
     assert result.returncode == 1
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["column", "pair-column", "format", "encoding", "delimiter", "sheet"])
+def test_an_option_without_a_value_is_no_option_left_out(model: Path, tmp_path: Path, option: str) -> None:
+    """As a variable of a script that is not set: another column than the meant one would be read."""
+    write_csv(tmp_path / "in.csv", ["good"])
+    done = in_process.run(tmp_path, "predict", "--file", "in.csv", f"--{option}", "", "--model", str(model))
+    assert (done.code, done.err) == (1, f"error: --{option} is empty. Give a value, or leave it out.\n")
+
+
+@pytest.mark.parametrize(
+    "option", ["--column x", "--out x.csv", "--resume", "--prefix x", "--spreadsheet-safe", "--no-header", "--sheet 0"]
+)
+def test_no_option_of_a_file_is_ignored_beside_texts(model: Path, tmp_path: Path, option: str) -> None:
+    done = in_process.run(tmp_path, "predict", "good", *option.split(), "--model", str(model))
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: Texts have no columns and no file.")
+    assert not list(tmp_path.glob("x*"))
+
+
+@pytest.mark.parametrize("out", ["folder", "/dev/null"])
+def test_an_output_that_is_no_file_is_named_so_though_its_name_has_no_format(
+    model: Path, tmp_path: Path, out: str
+) -> None:
+    write_csv(tmp_path / "in.csv", ["good"])
+    (tmp_path / "folder").mkdir()
+    done = in_process.run(tmp_path, "predict", "--file", "in.csv", "--out", out, "--model", str(model))
+    assert done.code == 1
+    assert re.match(f"error: --out {out} is (a folder|a device|.*not a file)", done.err)
+
+
+def test_a_folder_of_a_run_without_its_calibration_is_named(model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(model, tmp_path / "model")
+    (folder / "input.json").write_text('{"format": "csv"}')
+    (folder / "calibration.json").unlink(missing_ok=True)
+    done = in_process.run(tmp_path, "predict", "good", "--model", str(folder))
+    assert done.code == 0
+    assert done.err == f"{folder} has no calibration.json, so its answers differ from those of the run\n"
 
 
 def test_standard_input_that_fails(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,7 @@ def test_a_bad_row_gets_its_error_and_keeps_its_place(predict: Callable[..., Pat
         "line 5: a quote stands inside a quoted field, where it must be doubled",
         "text is not valid Unicode",
         "",
-        "line 8: 1 fields, but the header has 2",
+        "line 8: 1 field, but the header has 2",
     ]
     assert [(row["text"], row["n"]) for row in rows][2:4] == [("bad", "3,4"), ('"a"b,5', "")]
     assert b"caf\xe9,6," in path.read_bytes()

@@ -7,7 +7,7 @@ CASES = {
         b"text,label\na,x\nb\nc,y\n",
         {},
         [3],
-        r"row 3 \(1 fields, but the header has 2\): can't be read",
+        r"row 3 \(1 field, but the header has 2\): can't be read",
     ),
     "broken_encoding": (b"text,label\na,x\nb\xff,y\nc,y\n", {}, [3], r"row 3: has bytes that are not text"),
     "control_characters": (b"text,label\na,x\nb\x00\x07,y\nc,y\n", {}, [3], r"row 3: has control characters"),
