@@ -13,6 +13,7 @@ FLAGS = YES | NO  # values of a column that is one label of a set
 OPTIONS = {"text": "--text", "label": "--label", "id": "--id", "group": "--group", "text_pair": "--pair"}
 # Fields that one column may be: all answers to a question can stay in one split, as in recipes/answers.yaml.
 TOGETHER = ({"text", "group"}, {"text_pair", "group"})
+FORMULAS = " Formulas without a saved value count as blank: open the file in a spreadsheet program and save it."
 
 
 class Rules(NamedTuple):
@@ -78,11 +79,7 @@ def content_problem(sample: Sample, field: str, column: Column, rules: Rules = S
     name, other = short(str(column.name)), f"name another column: {OPTIONS[field]} COLUMN"
     all_seen = sample.rows < ROWS
     if not column.filled and all_seen:
-        formulas = (
-            ""
-            if sample.format != "excel"
-            else (" Formulas without a saved value count as blank: open the file in a spreadsheet program and save it.")
-        )
+        formulas = FORMULAS if sample.format == "excel" else ""
         return f"The column {name} is blank in all rows.{formulas} Fill it, or {other}."
     no_label = rules.separated and column.filled < sample.rows
     if field == "label" and len(column.values) == 1 and all_seen and not no_label:
@@ -105,11 +102,9 @@ def is_unique(sample: Sample, column: Column) -> bool:
 def _shared(name: str, columns: Mapping[str, Chosen]) -> str:
     """Why a column can't be two fields."""
     first, second = (field for field in OPTIONS if field in columns)
-    what = (
-        f"one of the labels ({examples(columns['label'], show=lambda each: plain(str(each)))})"
-        if (first == "label" and isinstance(columns["label"], list))
-        else f"the {first}"
-    )
+    column, what = columns[first], f"the {first}"
+    if isinstance(column, list):
+        what = f"one of the labels ({examples(list(map(str, column)), show=plain)})"
     return (
         f"The column {short(name)} is {what}, so it can't be the {second} too. Name another column for one of them: "
         f"{OPTIONS[first]} COLUMN or {OPTIONS[second]} COLUMN."

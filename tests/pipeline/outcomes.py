@@ -151,10 +151,13 @@ def set_params(root: Path, **values: Any) -> None:
 
 
 def _write_placeholders(root: Path, *, seeds: Sequence[int]) -> None:
-    """Write a small placeholder at every output of dvc.yaml."""
+    """Write a small placeholder at every output of dvc.yaml; stages that are off by default have none."""
     stages = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
     for stage in stages.values():
-        items = seeds if "matrix" in stage else list(stage.get("foreach") or [""])
+        if (matrix := stage.get("matrix")) is None:
+            items = list(stage.get("foreach") or [""])
+        else:
+            items = seeds if matrix == {"seed": "${seeds}"} else []
         for kind in ("outs", "metrics", "plots"):
             for out in stage.get("do", stage).get(kind, ()):
                 for item in items:

@@ -19,6 +19,7 @@ from stages.params import Params, parse_mapping, read_params
 from tests.pipeline import toy
 from tests.pipeline.commands.in_process import Commands, dvc_in_process
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")  # what it calls in its own dependencies
 ROWS = "review_id,body,stars,author\n" + "".join(
     f"{number},the text of review number {number},{number % 3 + 1},u{number // 4}\n" for number in range(40)
 )
