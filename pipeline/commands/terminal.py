@@ -71,7 +71,7 @@ def require_output() -> None:
         PipelineError: It was closed.
     """
     if _output_was_closed:
-        raise PipelineError("Standard output is closed, so the results would be lost. Give --out, or leave it open.")
+        raise PipelineError("Standard output is closed, so the results would be lost. Redirect it to a file.")
 
 
 def show_table(table: Table) -> None:

@@ -266,6 +266,12 @@ COMMAS = {  # a number as a program saves it, what separates the cells, the numb
 }
 
 
+def write_answer(path: Path, row: str, given: str, delimiter: str) -> None:
+    """A file with a new label of one row, as a spreadsheet program saves it."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows([["id", "decision", "new_label"], [row, "", given]])
+
+
 @pytest.mark.parametrize("others", [reviewing.NUMBERS, ["1000", "42.1", "12.5", "3"]], ids=["other", "the same"])
 @pytest.mark.parametrize("case", COMMAS)
 def test_a_number_with_a_comma_is_what_it_says_whatever_numbers_other_rows_have(
@@ -273,9 +279,7 @@ def test_a_number_with_a_comma_is_what_it_says_whatever_numbers_other_rows_have(
 ) -> None:
     root = reviewing.create(tmp_path / "project", labels=["7", *others], target="number")
     given, delimiter, expected = COMMAS[case]
-    lines = [["id", "decision", "new_label"], ["r0", "", given]]
-    with (tmp_path / "in.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, delimiter=delimiter).writerows(lines)
+    write_answer(tmp_path / "in.csv", "r0", given, delimiter)
     if expected is None:
         with pytest.raises(DataError, match="1 row with a label that is not a plain number"):
             take(root, tmp_path / "in.csv")
@@ -286,7 +290,7 @@ def test_a_number_with_a_comma_is_what_it_says_whatever_numbers_other_rows_have(
 
 def test_a_class_with_a_comma_is_a_name(tmp_path: Path) -> None:
     root = reviewing.create(tmp_path / "project", labels=["1,000", "1", "1,000", "1"], target="classes")
-    (tmp_path / "in.csv").write_text("id;decision;new_label\nr1;;1,000\n")
+    write_answer(tmp_path / "in.csv", "r1", "1,000", ";")
     assert take(root, tmp_path / "in.csv") == 1
     assert reviewing.decided(root) == {"r1": ("relabel", "1,000")}
 
@@ -296,7 +300,7 @@ def test_a_comma_beside_semicolons_is_a_decimal_comma_though_the_class_without_i
     tmp_path: Path, given: str
 ) -> None:
     root = reviewing.create(tmp_path / "project", labels=["1000", "1", "1000", "1"], target="classes")
-    (tmp_path / "in.csv").write_text(f"id;decision;new_label\nr0;;{given}\n")
+    write_answer(tmp_path / "in.csv", "r0", given, ";")
     assert take(root, tmp_path / "in.csv") == 1
     assert reviewing.decided(root) == {"r0": ("relabel", "1")}
 
@@ -309,8 +313,7 @@ def test_a_class_that_is_a_number_may_have_a_decimal_comma_in_a_file_with_semico
     tmp_path: Path, target: str, delimiter: str, given: str, expected: str | None
 ) -> None:
     root = reviewing.create(tmp_path / "project", labels=["1", "2", "3", "4", "5"], target=target)
-    with (tmp_path / "in.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, delimiter=delimiter).writerows([["id", "decision", "new_label"], ["r1", "", given]])
+    write_answer(tmp_path / "in.csv", "r1", given, delimiter)
     if expected is None:
         with pytest.raises(DataError, match="1 row with a label that no row has"):
             take(root, tmp_path / "in.csv")
