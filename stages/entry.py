@@ -22,6 +22,7 @@ from stages.params import read_params
 from stages.parent import follow_parent
 from stages.paths import Paths
 from stages.redaction import redact_output
+from stages.warm import hand_over
 
 MEMORY_HINTS = {  # stage -> what lowers its need
     "download": "Give it fewer rows at a time: more and smaller files",
@@ -50,6 +51,7 @@ def _end_at_once_when_interrupted() -> None:
 
 if _is_stage(sys.modules["__main__"]):  # this is a stage's command; tests and other programs only import
     _end_at_once_when_interrupted()
+    hand_over()
     start_imports()  # `run` ends them
 
 

@@ -17,6 +17,7 @@ from stages.files import check_before_replacing
 
 STAGE = "DVC_STAGE"  # DVC sets both for every command that it runs
 ROOT = "DVC_ROOT"
+COMMAND = "RETUNE_COMMAND"  # the process that DVC started, where another one does its work (`stages/warm.py`)
 PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 
 
@@ -28,16 +29,30 @@ def follow_parent() -> None:
     """
     if STAGE not in os.environ:
         return
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    owner = find_owner(psutil.Process())
+    end_with_parent()
+    command = _command()
+    owner = find_owner(command) if command else None
 
     def check() -> None:
-        if owner is None or not _is_alive(owner):
+        if not (command and owner and _is_alive(command) and _is_alive(owner)):
             raise OrphanError(f"DVC, which ran {os.environ[STAGE]}, has ended, so nothing is written. Run it again.")
 
     check()
     check_before_replacing(check)
+
+
+def _command() -> psutil.Process | None:
+    """The process that DVC started for this stage; None if it has ended."""
+    try:
+        return psutil.Process(int(os.environ.get(COMMAND, os.getpid())))
+    except psutil.NoSuchProcess:
+        return None
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process with the one that started it, on Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def find_owner(process: psutil.Process) -> psutil.Process | None:

@@ -84,6 +84,7 @@ EXEMPT = {  # hallway modules that can't change what a stage writes, and why
     "stages/importing.py": "the garbage collector, while modules are imported",
     "stages/targets/options.py": "ends a stage, or leaves it as it is",
     "stages/class_rows.py": "ends a stage, or leaves it as it is",
+    "stages/warm.py": "where a command runs, not what it does",
     "stages/parent.py": "ends a stage, or leaves it as it is",
     "stages/out_of_memory.py": "explains an error",
 }

@@ -12,6 +12,7 @@ from pipeline.execution import stage_process, workspace
 from pipeline.execution.holder import note_expected_end
 from pipeline.execution.sources import source_commands
 from pipeline.execution.stage_process import LineHandler, Outcome, Running
+from pipeline.execution.warm_process import WarmProcess, starts_warm
 from pipeline.planning.plan import StagePlan, expected_seconds, make_plan
 from pipeline.repository.graph import Graph, Stage
 from pipeline.repository.project import Project
@@ -51,6 +52,7 @@ class Runner:
         self._started: dict[str, Any] = {}  # stage -> the inputs that it ran with
         self._begun: dict[str, StagePlan] = {}  # as planned when it started
         self._unusable: set[str] = set()  # damaged objects of the remote
+        self._warm = WarmProcess(root, self._share_of_threads())
         self._stopping = threading.Event()
         self._guard = threading.Lock()
 
@@ -82,6 +84,7 @@ class Runner:
 
     def start_ready(self) -> list[str]:
         """Choose the stages that may start now, mark them as running, and return them."""
+        self._keep_warm()
         chosen: list[str] = []
         for stage in self._graph.stages:
             if self.failures or self._stopping.is_set() or len(self.running) >= self.jobs:
@@ -97,6 +100,15 @@ class Runner:
             self._begun[stage.name] = self.plans[stage.name]
             chosen.append(stage.name)
         return chosen
+
+    def _keep_warm(self) -> None:
+        """Have the warm process run while a stage needs it."""
+        left = {name for name, plan in self.plans.items() if plan.state == "runs"} | self.running
+        self._warm.keep(any(map(self._starts_warm, left)))
+
+    def close(self) -> None:
+        """End what is kept for stages to come."""
+        self._warm.end()
 
     def _is_first_time(self, stage: Stage) -> bool:
         """Whether the stage has not run with these inputs yet; if it has, that is its failure: it would never end."""
@@ -192,9 +204,16 @@ class Runner:
         """The variables that give a stage its GPU, and as many threads as leave each of `jobs` stages its own cores."""
         gpu = self._gpus.get(name)
         variables = {"CUDA_VISIBLE_DEVICES": gpu} if gpu else {}
-        if self.jobs > 1 and THREADS not in os.environ:
-            variables[THREADS] = str(max(1, usable_cores() // self.jobs))
-        return variables
+        return {**variables, **self._share_of_threads(), **(self._warm.variables() if self._starts_warm(name) else {})}
+
+    def _share_of_threads(self) -> dict[str, str]:
+        if self.jobs == 1 or THREADS in os.environ:
+            return {}
+        return {THREADS: str(max(1, usable_cores() // self.jobs))}
+
+    def _starts_warm(self, name: str) -> bool:
+        """Whether a stage starts from the warm process: not where it uses a GPU, whose driver may not be forked."""
+        return starts_warm(self.stage(name)) and not list_gpus()
 
     def _take_gpu(self, stage: Stage) -> bool:
         """Reserve a GPU for a stage of the pool `gpu`; return False if none is free. Other stages need none."""

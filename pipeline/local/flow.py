@@ -6,6 +6,7 @@ a stage writes the same bytes as before, the stages below it stay fresh, and Pre
 
 import queue
 from collections.abc import Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,8 @@ def retrain(
     try:
         with workspace.hold(root, wait=wait_for_others):
             _write_params(root, params or {}, recipe)
-            return _run(Runner(root, targets=targets or (), refresh=refresh, jobs=jobs))
+            with closing(Runner(root, targets=targets or (), refresh=refresh, jobs=jobs)) as runner:
+                return _run(runner)
     except (RetuneError, OSError) as error:
         line = explain(error)
         if line is None:

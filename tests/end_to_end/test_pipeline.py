@@ -95,5 +95,8 @@ def test_retune_run_gives_the_same_files(fresh: Path, ran: Path) -> None:
     shutil.copytree(fresh, root)
     text = retune(root, "run")
     assert lasting(root) == lasting(ran)
+    if sys.platform == "linux":
+        warm = (root / ".retune/logs/warm.log").read_text()
+        assert re.findall(r"^stages\.(\w+) runs as process \d+$", warm, re.MULTILINE) == ["finetune", "evaluate"]
     assert "macro_f1" in text
     assert "Report: data/report/report.html" in text

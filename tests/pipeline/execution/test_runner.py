@@ -1,7 +1,9 @@
 """Which stage starts when; the remote; the GPUs. Without Prefect, which only carries it out."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -103,6 +105,43 @@ def test_one_stage_per_gpu(project: Path, monkeypatch: pytest.MonkeyPatch) -> No
     runner = Runner(project, jobs=4)
     runner.plan()
     assert runner.start_ready() == ["train@2"]  # train@1 has run
+
+
+class Recorded:
+    """A warm process that notes when it is wanted."""
+
+    notes: ClassVar[list[str]] = []
+
+    def __init__(self, _root: Path, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+
+    def keep(self, wanted: bool) -> None:
+        self.notes.append("wanted" if wanted else "not wanted")
+
+    def variables(self) -> dict[str, str]:
+        self.notes.append("given")
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("change", "gpus", "expected"),
+    [
+        (("params.yaml", "2.0e-5", "3e-5"), "", "wanted given wanted given not wanted not wanted"),
+        (("params.yaml", "title: toy", "title: other"), "", "not wanted not wanted"),
+        (("params.yaml", "2.0e-5", "3e-5"), "0", "not wanted not wanted not wanted not wanted"),
+    ],
+    ids=["stages that start from it", "none", "a GPU, whose driver may not be forked"],
+)
+def test_the_warm_process_runs_while_stages_need_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str, str], gpus: str, expected: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    monkeypatch.setattr("pipeline.execution.runner.WarmProcess", Recorded)
+    monkeypatch.setattr("pipeline.execution.runner.starts_warm", lambda stage: stage.name.startswith("train"))
+    monkeypatch.setattr(Recorded, "notes", [])
+    toy.edit(project, *change)
+    drive(Runner(project))
+    assert " ".join(Recorded.notes) == expected
 
 
 def test_gpus_are_those_that_are_visible(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
