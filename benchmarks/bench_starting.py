@@ -43,13 +43,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "project"
         toy.own_project(root)
+        shutil.copytree(REPOSITORY / "data/samples", root / "data/samples")
         toy.edit(root, "params.yaml", "max_epochs: 4", "max_epochs: 1")
         call(root, "dvc repro")
         for number in range(rounds):
             for side, command in enumerate(COMMANDS):
-                params = json.dumps(1e-5 * (2 * number + side + 3))
+                rate = 1e-5 * (2 * number + side + 3)
                 text = (root / "params.yaml").read_text().splitlines()
-                text = [f"  learning_rate: {params}" if line.startswith("  learning_rate:") else line for line in text]
+                text = [
+                    f"  learning_rate: {rate:.6f}" if line.startswith("  learning_rate:") else line for line in text
+                ]
                 (root / "params.yaml").write_text("\n".join(text) + "\n")
                 shutil.rmtree(root / ".retune/rows", ignore_errors=True)
                 found.setdefault((command, "all of it, wall"), []).append(call(root, command))
