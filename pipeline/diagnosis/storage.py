@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from pipeline.diagnosis.finding import Finding
 from pipeline.diagnosis.probe import ask
@@ -55,6 +57,29 @@ def check_remote(root: Path) -> Iterator[Finding]:
         yield Finding("DVC remote", "ok", f"{found['path']} answers")
 
 
+def _exists(store: Any) -> bool:
+    """Return whether a store of the remote exists.
+
+    fsspec's HTTP file system says False of a server that does not answer, unless it is asked strictly. A server that
+    answers but does not show a folder (403, 404, 405) may still have its objects.
+
+    Raises:
+        PipelineError: An HTTP server does not answer, or refuses who asks.
+    """
+    if store.fs.protocol not in ("http", "https"):
+        return bool(store.fs.exists(store.path))
+    import aiohttp
+
+    try:
+        return bool(store.fs.fs.exists(store.path, strict=True))
+    except aiohttp.ClientResponseError as error:
+        if error.status in (403, 405):
+            return False
+        raise PipelineError(f"{urlsplit(store.path).hostname} answers with the status {error.status}") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise PipelineError(f"{urlsplit(store.path).hostname} does not answer") from error
+
+
 def main() -> None:
     """Print the path of the default remote of the project in the current folder, and whether it is there."""
     with open_repo(Path.cwd()) as repo:
@@ -62,7 +87,7 @@ def main() -> None:
         answer = None
         if stores:
             path = stores.objects.fs.unstrip_protocol(stores.objects.path)
-            answer = {"path": path, "exists": bool(stores.objects.fs.exists(stores.objects.path))}
+            answer = {"path": path, "exists": _exists(stores.objects)}
     sys.stdout.write(json.dumps(answer) + "\n")
 
 

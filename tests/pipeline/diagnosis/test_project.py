@@ -5,7 +5,9 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import psutil
@@ -167,3 +169,27 @@ def test_a_remote_that_can_t_be_used_is_a_failure_without_its_secret(project: Pa
     assert finding.state == "fail"
     assert message in finding.detail
     assert "s3cr3t" not in finding.detail
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/x", "http://no-such-host.invalid/x", "https://127.0.0.1:9/x"])
+def test_an_http_remote_that_does_not_answer_is_a_failure(project: Path, url: str) -> None:
+    toy.add_remote(project, url)
+    finding = find("DVC remote", check_remote, project)
+    assert (finding.state, "does not answer" in finding.detail) == ("fail", True)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [(200, "ok"), (404, "note"), (403, "note"), (405, "note"), (401, "fail"), (501, "fail")]
+)
+def test_an_http_remote_is_judged_by_its_answer(project: Path, status: int, state: str) -> None:
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        toy.add_remote(project, f"http://127.0.0.1:{server.server_port}/x")
+        assert find("DVC remote", check_remote, project).state == state
+        server.shutdown()
