@@ -29,7 +29,9 @@ Header = Annotated[
     typer.Option("--header/--no-header", help="Does the first line of CSV, TSV and Excel have the column names?"),
 ]
 Quoting = Annotated[bool | None, typer.Option("--quoting/--no-quoting", help='Does " quote fields in CSV and TSV?')]
-Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook, by name or number (from 0); default: the first.")]
+Sheet = Annotated[
+    str | None, typer.Option(help="Sheet of a workbook, by name, else number (from 0); default: the first.")
+]
 OutputFile = Annotated[Path | None, typer.Option(help="File to write; default: standard output.")]
 EmbeddingsFile = Annotated[Path | None, typer.Option(help="Parquet file to write.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")]

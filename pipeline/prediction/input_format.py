@@ -113,7 +113,7 @@ def resolve(file: str, options: InputOptions, model: DataFormat | None, head: by
     header = (model.header if same else True) if options.header is None else options.header
     quoting = (model.quoting if same else True) if options.quoting is None else options.quoting
     sheet: str | int | None = options.sheet if options.sheet is not None else model.sheet if same else None
-    if isinstance(sheet, str) and options.sheet is not None and sheet.isdecimal():
+    if isinstance(sheet, str) and options.sheet is not None and sheet.isdecimal() and sheet == str(int(sheet)):
         sheet = int(sheet)
     dialect = dialect_of(name, encoding=encoding, delimiter=delimiter, header=header, quoting=quoting, sheet=sheet)
     numbered = name in (*SEPARATED, "excel") and not header

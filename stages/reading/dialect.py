@@ -37,7 +37,7 @@ class Dialect:
         delimiter: Between the fields of csv and tsv; None: the one that a line `sep=;` names, else a comma, a tab.
         header: Is the first row of csv, tsv and excel the names of the columns?
         quoting: Is `"` a quote in csv and tsv?
-        sheet: Of a workbook, by name or number (from 0); None: the first.
+        sheet: Of a workbook, by name, else number (from 0); None: the first.
         longest: Characters of a row, at most.
         settings: How messages name these.
     """

@@ -145,8 +145,8 @@ def _sheet(book: Any, name: str, dialect: Dialect) -> Any:
     names = [sheet.title for sheet in sheets]
     if wanted is None and sheets:
         return sheets[0]
-    if isinstance(wanted, str) and wanted in names:
-        return sheets[names.index(wanted)]
+    if str(wanted) in names:  # a name wins over a number, also one that YAML reads as a number
+        return sheets[names.index(str(wanted))]
     if isinstance(wanted, int) and 0 <= wanted < len(sheets):
         return sheets[wanted]
     raise DataError(

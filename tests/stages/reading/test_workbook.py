@@ -12,6 +12,7 @@ import openpyxl
 import pytest
 
 from pipeline.dataset.describe import describe
+from pipeline.prediction.input_format import InputOptions, resolve
 from stages.download.dataset import write_dataset
 from stages.errors import DataError
 from stages.reading.dialect import Dialect
@@ -153,3 +154,22 @@ def test_a_missing_column_names_the_other_sheets(tmp_path: Path, sheets: tuple[s
         trained_on(tmp_path, "rows.xlsx", content, format="excel")
     with pytest.raises(DataError, match=r"Choose one with --column\." + named.format("--sheet")):
         predicted(tmp_path, "rows.xlsx")
+
+
+# what is asked for -> the sheet that is read
+NAMED: dict[str | int, str] = {"2024": "2024", 2024: "2024", "1": "1", 1: "1", 0: "2023", 2: "1", "01": "01"}
+
+
+@pytest.mark.parametrize("option", [True, False])
+@pytest.mark.parametrize("sheet", NAMED)
+def test_a_sheet_is_chosen_by_its_name_before_its_number(sheet: str | int, option: bool) -> None:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name in ("2023", "2024", "1", "01"):
+        book.create_sheet(name).append([f"of {name}"])
+    content = io.BytesIO()
+    book.save(content)
+    dialect = Dialect("excel", sheet=sheet)
+    if option:
+        dialect = resolve("x.xlsx", InputOptions(sheet=str(sheet)), None, b"").dialect
+    assert read_workbook(content, "x.xlsx", dialect).names == [f"of {NAMED[sheet]}"]
