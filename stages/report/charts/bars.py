@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from stages.messages import counted
 from stages.report.charts.axes import LEFT, RIGHT, WIDTH, Frame, Scale, round_ticks, vertical_scale
 
 HISTOGRAM_BARS = 32  # at most
@@ -58,5 +59,5 @@ def histogram(rows: Mapping[int, int], *, x_label: str) -> BarChart:
     for start in range(smallest, largest + 1, width):
         count = sum(rows.get(number, 0) for number in range(start, start + width))
         numbers = f"{start}" if width == 1 else f"{start} to {start + width - 1}"
-        bars.append(Bar(start, count, f"{numbers} {x_label}: {count:,} rows"))
+        bars.append(Bar(start, count, f"{numbers} {x_label}: {counted(count, 'row')}"))
     return bar_chart(bars, width=width, x_label=x_label)

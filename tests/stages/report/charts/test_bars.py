@@ -17,3 +17,9 @@ def test_negative_bars_hang_from_zero() -> None:
     chart = bar_chart([Bar(1, 0.5, "a"), Bar(2, -0.5, "b")], width=1, x_label="batch", line=0.1)
     (_, top, _, height, _), (_, negative_top, _, _, _) = chart.bars
     assert top + height == pytest.approx(negative_top)
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (1200, "1,200 rows")])
+def test_a_tooltip_counts_rows_in_plain_english(count: int, said: str) -> None:
+    chart = histogram({5: count, 6: 3}, x_label="tokens")
+    assert chart.bars[0][-1] == f"5 tokens: {said}"
