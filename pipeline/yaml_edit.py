@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, YAMLError
 from ruamel.yaml.composer import Composer
 from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
@@ -17,7 +17,7 @@ from ruamel.yaml.representer import SafeRepresenter
 
 from stages.yaml_file import CONFLICT_MARKERS
 
-INDICATORS = ("? ", ": ")  # of a key and of a value, which ruamel.yaml leaves unquoted at the start of a text
+INDICATORS = "?:"  # of a key and of a value: in brackets DVC's reader, libyaml, takes them so wherever they stand
 Steps = Sequence[str | int]  # the keys, and the positions in lists, that lead to a value
 
 
@@ -78,12 +78,21 @@ def find_snippet(text: str, steps: Steps) -> Snippet | None:
         return None
     written = text[place.start : place.end]
     if not place.block:
-        return Snippet(written) if "\n" not in written else None
+        return Snippet(written) if "\n" not in written and _is_read_in_brackets(written) else None
     indent = place.start - (text.rfind("\n", 0, place.start) + 1)
     first, *lines = written.split("\n")
     if any(line[:indent].strip() for line in lines):
         return None
     return Snippet("\n".join([first, *(line[indent:] for line in lines)]), block=True)
+
+
+def _is_read_in_brackets(written: str) -> bool:
+    """Whether DVC's reader, libyaml, takes it within a flow collection."""
+    try:
+        YAML(typ="safe").load(f"[{written}]")
+    except YAMLError:
+        return False
+    return True
 
 
 def set_value(text: str, steps: Steps, snippet: Snippet, value: Any) -> str:
@@ -154,7 +163,7 @@ class _Representer(SafeRepresenter):
 
 
 def _represent_text(representer: SafeRepresenter, text: str) -> Node:
-    quoted = not text.isprintable() or text.startswith((*CONFLICT_MARKERS, *INDICATORS))
+    quoted = not text.isprintable() or text.startswith(CONFLICT_MARKERS) or any(mark in text for mark in INDICATORS)
     return representer.represent_scalar("tag:yaml.org,2002:str", text, style='"' if quoted else None)
 
 

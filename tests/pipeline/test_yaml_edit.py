@@ -5,10 +5,12 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from dvc.utils.serialize import parse_yaml as dvc_yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.yaml_edit import Snippet, expand_aliases, find_snippet, flow_snippet, set_value
+from stages.errors import RetuneError
 from stages.yaml_file import parse_yaml
 from tests.conftest import fuzz_examples
 
@@ -179,3 +181,43 @@ def test_merged_keys_are_the_same_after_aliases_are_gone(merge: str) -> None:
     text = f"base: &base {{x: 1, y: 2}}\nsection:\n  {merge}\n  y: 3\n"
     result = set_value(expand_aliases(text), ["base", "x"], Snippet("9"), 9)
     assert parse_yaml(result, name="") == {"base": {"x": 9, "y": 2}, "section": {"x": 1, "y": 3}}
+
+
+ODD = [
+    "https://e.com/a.csv?b=c",
+    "hf://a/b",
+    "C:/x",
+    ":a",
+    "a:",
+    "?a",
+    "a?b",
+    "12:30",
+    "{a",
+    "a]",
+    "a,b",
+    "a #b",
+    "'a",
+    "<<",
+]
+
+
+@pytest.mark.parametrize("text", ODD)
+@pytest.mark.parametrize("within", [lambda text: text, lambda text: [{"source": text}], lambda text: {"k": [text]}])
+def test_dvc_reads_what_is_written_and_what_is_taken_over(text: str, within: Callable[[str], Any]) -> None:
+    """DVC's reader is libyaml, which takes less than ruamel.yaml does."""
+    value = within(text)
+    typed = f"a: {{b: {text}}}\n"
+    taken = find_snippet(typed, ("a", "b")) if readable_by(parse_yaml, typed) == {"a": {"b": text}} else None
+    for snippet, expected in ((flow_snippet(value), value), (taken, text)):
+        for before in ("a:\n  b: 1\n", "a: {b: 1}\n"):
+            if snippet:
+                assert dvc_yaml(set_value(before, ("a", "b"), snippet, expected), "params.yaml") == {
+                    "a": {"b": expected}
+                }
+
+
+def readable_by(read: Callable[..., Any], text: str) -> Any:
+    try:
+        return read(text, name="")
+    except RetuneError:
+        return None
