@@ -67,7 +67,8 @@ def _ask(name: str) -> int | None:
             connection.connect(f"\0{name}")
             if not _is_of_same_user(connection):
                 return None
-            body = json.dumps({**_describe(os.environ), "module": _module(), "arguments": sys.argv[1:]}).encode()
+            module = spec.name.removesuffix(".__main__") if (spec := sys.modules["__main__"].__spec__) else ""
+            body = json.dumps({**_describe(os.environ), "module": module, "arguments": sys.argv[1:]}).encode()
             socket.send_fds(connection, [struct.pack("!Q", len(body))], [0, 1, 2])
             connection.sendall(body)
             if not connection.recv(1):
@@ -78,11 +79,6 @@ def _ask(name: str) -> int | None:
             if answer := connection.recv(4):
                 return int(struct.unpack("!i", answer)[0])
     return -signal.SIGKILL  # the warm process was killed, and its fork with it
-
-
-def _module() -> str:
-    spec = sys.modules["__main__"].__spec__
-    return spec.name.removesuffix(".__main__") if spec else ""
 
 
 def _describe(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -159,12 +155,11 @@ class _Server:
         connection, _ = self.listener.accept()
         try:
             connection.settimeout(SECONDS)
-            handed = _receive(connection, self.started)
+            return _receive(connection, self.started)
         except (OSError, ValueError, LookupError, TypeError, struct.error) as error:
             sys.stderr.write(f"not taken over: {error}\n")
             connection.close()
             return None
-        return handed
 
     def _fork(self, handed: _Handed) -> bool:
         """Return True in the fork."""
