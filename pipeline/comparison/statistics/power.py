@@ -42,7 +42,8 @@ def min_detectable(difference: Difference, *, level: float) -> float | None:
     """
     none = difference.at(0.0)
     sizes = np.abs(none.changes)
-    limit, step = 0.999 * float(sizes.max()), float(sizes[sizes > TIES].min()) / none.units
+    limit = 0.999 * float(none.changes.max())  # of a gain: losses may be larger
+    step = float(sizes[sizes > TIES].min()) / none.units
 
     def exceeds(true: float) -> float:
         """How far the outcome that 8 of 10 draws exceed is above the least significant one: by its p-value."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.comparison.statistics.differences import Difference, Seeds
+from pipeline.comparison.statistics.differences import Difference, Seeds, compare_values
 from pipeline.comparison.statistics.power import min_detectable, needed
 from tests.pipeline.comparison.statistics.test_differences import flips
 
@@ -29,6 +29,18 @@ def test_it_is_found_8_times_out_of_10_however_few_rows_differ(
     assert smallest is not None
     assert power(difference, smallest, level) == pytest.approx(0.8, abs=0.09)
     assert power(difference, smallest / 2, level) < 0.5
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("rows", "loss", "lost"), [(40, 8.0, 0.05), (40, 8.0, 0.5), (200, 8.0, 0.5), (200, 1.2, 0.05)])
+def test_it_is_found_in_both_directions_of_a_comparison(rows: int, loss: float, lost: float, sign: int) -> None:
+    """Even if one row can lose more than any row can gain, or the other way round."""
+    changes = np.random.default_rng(0).choice([0.0, 0.5, -loss], size=rows, p=[0.85 - lost, 0.15, lost])
+    unseen = sign * np.array([1.0, -loss]), np.array([0.5, 0.5])
+    difference = compare_values(np.zeros((1, rows)), sign * changes[None], unseen)
+    smallest = min_detectable(difference, level=0.05)
+    assert smallest is not None
+    assert smallest < difference.changes.max()
 
 
 def test_a_tiny_test_set_detects_nothing() -> None:
