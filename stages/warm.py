@@ -19,7 +19,6 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,7 +67,8 @@ def _ask(name: str) -> int | None:
             if not _is_of_same_user(connection):
                 return None
             module = spec.name.removesuffix(".__main__") if (spec := sys.modules["__main__"].__spec__) else ""
-            body = json.dumps({**_describe(os.environ), "module": module, "arguments": sys.argv[1:]}).encode()
+            said = {"surroundings": _surroundings(), "environment": dict(os.environ)}
+            body = json.dumps({**said, "module": module, "arguments": sys.argv[1:]}).encode()
             socket.send_fds(connection, [struct.pack("!Q", len(body))], [0, 1, 2])
             connection.sendall(body)
             if not connection.recv(1):
@@ -81,13 +81,10 @@ def _ask(name: str) -> int | None:
     return -signal.SIGKILL  # the warm process was killed, and its fork with it
 
 
-def _describe(environment: Mapping[str, str]) -> dict[str, Any]:
-    """What must be equal here and there, the variables of OF_ONE_COMMAND apart, for a fork to act as the command."""
-    return {
-        "interpreter": [sys.executable, list(sys.flags), sys.warnoptions],
-        "folder": str(Path.cwd()),
-        "environment": dict(environment),
-    }
+def _surroundings() -> list[Any]:
+    """What must be equal here and there for a fork to act as the command."""
+    variables = {name: value for name, value in os.environ.items() if name not in OF_ONE_COMMAND}
+    return [sys.executable, list(sys.flags), sys.warnoptions, str(Path.cwd()), variables]
 
 
 def _is_of_same_user(connection: socket.socket) -> bool:
@@ -122,7 +119,7 @@ class _Server:
     """Forks for each command, tells it how its fork ended, and ends the fork whose command has ended."""
 
     listener: socket.socket
-    started: Mapping[str, Any]  # what this process was before its packages set variables
+    surroundings: list[Any]  # before the packages set variables
     running: dict[int, socket.socket] = field(default_factory=dict)  # number of the fork -> its command
 
     def serve(self) -> _Handed:
@@ -155,7 +152,7 @@ class _Server:
         connection, _ = self.listener.accept()
         try:
             connection.settimeout(SECONDS)
-            return _receive(connection, self.started)
+            return _receive(connection, self.surroundings)
         except (OSError, ValueError, LookupError, TypeError, struct.error) as error:
             sys.stderr.write(f"not taken over: {error}\n")
             connection.close()
@@ -201,7 +198,7 @@ class _Server:
         os._exit(0)
 
 
-def _receive(connection: socket.socket, started: Mapping[str, Any]) -> _Handed:
+def _receive(connection: socket.socket, surroundings: list[Any]) -> _Handed:
     """The command that is handed over.
 
     Raises:
@@ -215,18 +212,13 @@ def _receive(connection: socket.socket, started: Mapping[str, Any]) -> _Handed:
             raise ValueError("it is no command")
         with connection.makefile("rb") as stream:
             said = json.loads(stream.read(size))
-        if not _is_of_same_user(connection) or _without_own(said) != _without_own(started):
+        if not _is_of_same_user(connection) or said["surroundings"] != surroundings:
             raise ValueError("it has another user, interpreter, folder or environment")
     except BaseException:
         for descriptor in files:
             os.close(descriptor)
         raise
     return _Handed(connection, files, said["module"], said["arguments"], said["environment"])
-
-
-def _without_own(described: Mapping[str, Any]) -> list[Any]:
-    variables = {name: value for name, value in described["environment"].items() if name not in OF_ONE_COMMAND}
-    return [described["interpreter"], described["folder"], variables]
 
 
 def _become(handed: _Handed) -> None:
@@ -241,12 +233,12 @@ def _become(handed: _Handed) -> None:
 
 def main() -> None:
     """Import the packages, then serve the commands; in a fork, run the command."""
-    listener, started = socket.socket(fileno=int(sys.argv[1])), _describe(os.environ)
+    listener, surroundings = socket.socket(fileno=int(sys.argv[1])), _surroundings()
     start_imports()
     for package in PACKAGES:
         importlib.import_module(package)
     end_imports()
-    handed = _Server(listener, started).serve()
+    handed = _Server(listener, surroundings).serve()
     _become(handed)
     runpy.run_module(handed.module, run_name="__main__", alter_sys=True)
 

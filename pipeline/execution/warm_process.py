@@ -49,10 +49,10 @@ class WarmProcess:
         return {SOCKET: self._name} if self._process else {}
 
     def end(self) -> None:
-        """End it, and with it what still runs from it."""
-        if self._process and self._process.stdin:
-            self._process.stdin.close()
-            self._process.wait()
+        """End it, also while it still imports; the kernel ends what runs from it."""
+        if self._process:
+            self._process.kill()
+            self._process.communicate()
             self._process = None
 
     def _start(self) -> None:
