@@ -2,7 +2,7 @@
 
 The bundled project is fine-tuned for one epoch with a new learning rate each time. A stage's fixed cost is the time of
 its process but for the training or the predictions: imports, loading, saving, ending. The process of a stage that
-`retune run` starts warm begins with its fork; the command that hands it over takes the seconds of the last line before that.
+`retune run` starts warm begins with its fork; the command that hands it over takes the seconds of the last line first.
 """
 
 import argparse
