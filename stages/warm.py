@@ -2,8 +2,9 @@
 
 Most of the time in which a stage starts goes into importing torch, transformers and Lightning. `retune run` starts this
 process once (`pipeline/execution/warm_process.py`); a stage's command finds it by the variable SOCKET, hands over its
-arguments, environment and open files, and ends as the fork ends. The fork imports the project's code itself, so changed
-code counts. Where anything is in the way, the command goes on by itself, as under plain `dvc repro`.
+arguments, environment and open files in one message, and ends as the fork ends. The fork imports all of the project's
+code itself, so changed code counts. Where anything is in the way, the command goes on by itself, as under plain
+`dvc repro`.
 
 If the command ends first, this process ends its fork; if this process ends, the kernel ends the forks, and if the run
 ends, this process does.
@@ -37,9 +38,19 @@ PACKAGES = (
     "lightning.pytorch",
     "peft",
 )
-LARGEST = 2**24  # bytes of arguments and environment; Linux allows less
-SECONDS = 10.0  # for a command to say all of what it hands over
-_kept: list[socket.socket] = []  # a fork's end of the connection, open until it ends
+LARGEST = 2**20  # bytes of a message; Linux by itself sends a fifth of that, and a command with more goes on by itself
+
+
+def listen(name: str) -> socket.socket:
+    """The socket on which the warm process gets its messages: each arrives whole or not at all.
+
+    Raises:
+        OSError: There is none of that kind.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(f"\0{name}")
+    listener.listen()
+    return listener
 
 
 def hand_over() -> None:
@@ -61,16 +72,15 @@ def hand_over() -> None:
 
 def _ask(name: str) -> int | None:
     """Return the exit code of the fork, negative for a signal; None: it was not forked."""
-    with socket.socket(socket.AF_UNIX) as connection:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
         try:
             connection.connect(f"\0{name}")
-            if not _is_of_same_user(connection):
+            if _peer(connection)[1] != os.getuid():
                 return None
             module = spec.name.removesuffix(".__main__") if (spec := sys.modules["__main__"].__spec__) else ""
-            said = {"surroundings": _surroundings(), "environment": dict(os.environ)}
-            body = json.dumps({**said, "module": module, "arguments": sys.argv[1:]}).encode()
-            socket.send_fds(connection, [struct.pack("!Q", len(body))], [0, 1, 2])
-            connection.sendall(body)
+            own = {name: value for name, value in os.environ.items() if name in OF_ONE_COMMAND}
+            said = {"surroundings": _surroundings(), "own": own, "module": module, "arguments": sys.argv[1:]}
+            socket.send_fds(connection, [json.dumps(said).encode()], [0, 1, 2])
             if not connection.recv(1):
                 return None
         except OSError:
@@ -87,10 +97,6 @@ def _surroundings() -> list[Any]:
     return [sys.executable, list(sys.flags), sys.warnoptions, str(Path.cwd()), variables]
 
 
-def _is_of_same_user(connection: socket.socket) -> bool:
-    return _peer(connection)[1] == os.getuid()
-
-
 def _peer(connection: socket.socket) -> tuple[int, int]:
     """The process and the user at the other end, as the kernel knows them."""
     form = struct.Struct("3i")  # Source: unix(7), struct ucred
@@ -105,13 +111,14 @@ class _Handed:
     Attributes:
         connection: To the process of the command.
         files: Its standard input, output and error.
+        own: Its own variables; all others are equal.
     """
 
     connection: socket.socket
     files: list[int]
     module: str
     arguments: list[str]
-    environment: dict[str, str]
+    own: dict[str, str]
 
 
 @dataclass
@@ -120,6 +127,7 @@ class _Server:
 
     listener: socket.socket
     surroundings: list[Any]  # before the packages set variables
+    silent: list[socket.socket] = field(default_factory=list)  # have connected, and handed nothing over yet
     running: dict[int, socket.socket] = field(default_factory=dict)  # number of the fork -> its command
 
     def serve(self) -> _Handed:
@@ -129,44 +137,43 @@ class _Server:
         signal.set_wakeup_fd(wake)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         while True:
-            watched: list[Any] = [0, awake, self.listener, *self.running.values()]
+            watched: list[Any] = [0, awake, self.listener, *self.silent, *self.running.values()]
             ready, _, _ = select.select(watched, [], [])
             if 0 in ready and not os.read(0, 1):
-                self._end()
+                os._exit(0)  # and the kernel ends the forks
             if awake in ready:
                 os.read(awake, 4096)
                 self._tell_ended()
             for process, connection in self.running.items():
                 if connection in ready:  # a command says nothing more, so it has ended
                     os.kill(process, signal.SIGKILL)
-            if self.listener in ready and (handed := self._accept()):
-                if self._fork(handed):
-                    for descriptor in (awake, wake):
-                        os.close(descriptor)
+            for connection in [connection for connection in self.silent if connection in ready]:
+                self.silent.remove(connection)
+                if (handed := _receive(connection, self.surroundings)) and self._fork(handed):
                     return handed
-                for descriptor in handed.files:
-                    os.close(descriptor)
+            if self.listener in ready:
+                self._accept()
 
-    def _accept(self) -> _Handed | None:
-        """The next command; None, and the command goes on by itself, if a fork would not act as it does."""
-        connection, _ = self.listener.accept()
-        try:
-            connection.settimeout(SECONDS)
-            return _receive(connection, self.surroundings)
-        except (OSError, ValueError, LookupError, TypeError, struct.error) as error:
-            sys.stderr.write(f"not taken over: {error}\n")
-            connection.close()
-            return None
+    def _accept(self) -> None:
+        """Let a process of the same user connect; no other can say anything."""
+        with contextlib.suppress(OSError):
+            connection, _ = self.listener.accept()
+            if _peer(connection)[1] == os.getuid():
+                self.silent.append(connection)
+            else:
+                connection.close()
 
     def _fork(self, handed: _Handed) -> bool:
         """Return True in the fork."""
-        own = os.getpid()
-        try:
+        own, process = os.getpid(), -1
+        with contextlib.suppress(OSError):  # no memory: the command goes on by itself
             process = os.fork()
-        except OSError:  # no memory: the command goes on by itself
-            handed.connection.close()
-            return False
         if process:
+            for descriptor in handed.files:
+                os.close(descriptor)
+            if process < 0:
+                handed.connection.close()
+                return False
             self.running[process] = handed.connection
             sys.stderr.write(f"{handed.module} runs as process {process}\n")
             with contextlib.suppress(OSError):
@@ -177,7 +184,7 @@ class _Server:
             os._exit(1)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for other in (self.listener, *self.running.values()):
+        for other in (self.listener, *self.silent, *self.running.values()):
             other.close()
         return True
 
@@ -190,50 +197,42 @@ class _Server:
             with contextlib.suppress(OSError), connection:
                 connection.send(struct.pack("!i", os.waitstatus_to_exitcode(status)))
 
-    def _end(self) -> None:
-        for process in self.running:
-            os.kill(process, signal.SIGKILL)
-        for process in self.running:
-            os.waitpid(process, 0)
-        os._exit(0)
 
-
-def _receive(connection: socket.socket, surroundings: list[Any]) -> _Handed:
-    """The command that is handed over.
-
-    Raises:
-        OSError: It ended or fell silent meanwhile.
-        ValueError: A fork would not act as it does.
-    """
-    start, files, _, _ = socket.recv_fds(connection, 8, 3)
+def _receive(connection: socket.socket, surroundings: list[Any]) -> _Handed | None:
+    """The command that is handed over; None, and it goes on by itself, if a fork would not act as it does."""
+    files: list[int] = []
     try:
-        (size,) = struct.unpack("!Q", start)
-        if len(files) != 3 or size > LARGEST:
-            raise ValueError("it is no command")
-        with connection.makefile("rb") as stream:
-            said = json.loads(stream.read(size))
-        if not _is_of_same_user(connection) or said["surroundings"] != surroundings:
-            raise ValueError("it has another user, interpreter, folder or environment")
-    except BaseException:
+        message, files, _, _ = socket.recv_fds(connection, LARGEST, 3, socket.MSG_DONTWAIT)
+        said = json.loads(message)
+        if said["surroundings"] != surroundings or len(files) != 3:
+            raise ValueError("it has another interpreter, folder or environment")
+        return _Handed(connection, files, said["module"], said["arguments"], said["own"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        sys.stderr.write(f"not taken over: {error}\n")
+        connection.close()
         for descriptor in files:
             os.close(descriptor)
-        raise
-    return _Handed(connection, files, said["module"], said["arguments"], said["environment"])
+        return None
 
 
 def _become(handed: _Handed) -> None:
-    """Take over the command's open files, environment and arguments."""
+    """Take over the command's open files, variables and arguments, and forget the project's code."""
     for number, descriptor in enumerate(handed.files):
         os.dup2(descriptor, number)
         os.close(descriptor)
-    os.environ.update({**handed.environment, COMMAND: str(_peer(handed.connection)[0])})  # all that packages set stays
+    command, _ = _peer(handed.connection)
+    handed.connection.detach()  # so that it stays open until this process ends
+    os.environ.update({**handed.own, COMMAND: str(command)})
     sys.argv[1:] = handed.arguments
-    _kept.append(handed.connection)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "stages"]:
+        del sys.modules[name]  # it may have changed since
+    importlib.invalidate_caches()
 
 
 def main() -> None:
     """Import the packages, then serve the commands; in a fork, run the command."""
     listener, surroundings = socket.socket(fileno=int(sys.argv[1])), _surroundings()
+    listener.setblocking(False)
     start_imports()
     for package in PACKAGES:
         importlib.import_module(package)

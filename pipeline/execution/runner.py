@@ -4,7 +4,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Collection, Iterable
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,10 @@ class Runner:
         self._warm = WarmProcess(root, self._share_of_threads())
         self._stopping = threading.Event()
         self._guard = threading.Lock()
+
+    @cached_property
+    def _machine_gpus(self) -> list[str]:
+        return list_gpus()  # asks a driver, which may take seconds
 
     @property
     def failures(self) -> list[Outcome]:
@@ -213,14 +217,13 @@ class Runner:
 
     def _starts_warm(self, name: str) -> bool:
         """Whether a stage starts from the warm process: not where it uses a GPU, whose driver may not be forked."""
-        return starts_warm(self.stage(name)) and not list_gpus()
+        return starts_warm(self.stage(name)) and not self._machine_gpus
 
     def _take_gpu(self, stage: Stage) -> bool:
         """Reserve a GPU for a stage of the pool `gpu`; return False if none is free. Other stages need none."""
-        gpus = list_gpus()
-        if stage.meta.get("pool") != "gpu" or not gpus:
+        if stage.meta.get("pool") != "gpu" or not self._machine_gpus:
             return True
-        free = [gpu for gpu in gpus if gpu not in self._gpus.values()]
+        free = [gpu for gpu in self._machine_gpus if gpu not in self._gpus.values()]
         if free:
             self._gpus[stage.name] = free[0]
         return bool(free)

@@ -4,8 +4,8 @@ It lives while a run has stages left that start from it, and ends with the run, 
 the other end of its standard input.
 """
 
+import contextlib
 import secrets
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.execution.stage_process import LOGS, stage_environment
 from pipeline.repository.graph import Stage
-from stages.warm import SOCKET
+from stages.warm import SOCKET, listen
 
 OWN_STAGE = "python -m stages."  # how the commands begin that can be handed over
 
@@ -42,7 +42,8 @@ class WarmProcess:
         if not wanted:
             self.end()
         elif self._process is None and sys.platform == "linux":
-            self._start()
+            with contextlib.suppress(OSError):  # no process, no socket, or no log: stages start without it
+                self._start()
 
     def variables(self) -> dict[str, str]:
         """The variables by which a stage finds it."""
@@ -58,9 +59,7 @@ class WarmProcess:
     def _start(self) -> None:
         log = self._root / LOGS / "warm.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        with socket.socket(socket.AF_UNIX) as listener, log.open("wb") as output:
-            listener.bind(f"\0{self._name}")
-            listener.listen()
+        with listen(self._name) as listener, log.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "stages.warm", str(listener.fileno())],
                 cwd=self._root,

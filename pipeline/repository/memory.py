@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ FILES = (
     "dvc.lock",
     "dvc.lock.damaged",
 )
+LOGS = f"{FOLDER}/logs/*.log"
 MOVED = ".moved"
 log = logging.getLogger(__name__)
 
@@ -46,17 +48,16 @@ def write_memory(path: Path, noted: Mapping[str, Any]) -> None:
 
 
 def make_memory(root: Path) -> None:
-    """Make the folder for our notes; what is in the way, a file for a folder or the reverse, is moved aside."""
+    """Make the folder for our notes; what is in the way, such as a file for a folder or a pipe, is moved aside."""
     for folder in FOLDERS:
-        if (root / folder).is_symlink() or (root / folder).exists():
-            _move_aside(root / folder, wrong=not (root / folder).is_dir())
+        _move_aside(root / folder, unless=Path.is_dir)
     (root / FOLDER).mkdir(exist_ok=True)
-    for name in FILES:
-        _move_aside(root / FOLDER / name, wrong=(root / FOLDER / name).is_dir())
+    for path in (*(root / FOLDER / name for name in FILES), *root.glob(LOGS)):
+        _move_aside(path, unless=Path.is_file)
 
 
-def _move_aside(path: Path, *, wrong: bool) -> None:
-    if wrong:
+def _move_aside(path: Path, *, unless: Callable[[Path], bool]) -> None:
+    if os.path.lexists(path) and not unless(path):
         free = next(
             place for number in range(1, 1000) if not (place := path.with_name(f"{path.name}{MOVED}{number}")).exists()
         )

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -55,9 +56,7 @@ class Project:
         (self.folder / "text.py").write_text(f"TEXT = {text}\n")
 
     def serve(self, packages: tuple[str, ...] = ()) -> None:
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(f"\0{NAME}")
-            listener.listen()
+        with warm.listen(NAME) as listener:
             self.server = subprocess.Popen(
                 [sys.executable, "-c", SERVER.format(packages=packages), str(listener.fileno())],
                 cwd=self.folder,
@@ -135,6 +134,32 @@ def test_each_command_reads_the_code_as_it_is_now(project: Project) -> None:
     assert printed == ["one\n", "other\n"]
 
 
+OWN_MODULES = json.loads(
+    subprocess.run(
+        [sys.executable, "-c", "import json, sys, stages.warm; print(json.dumps(sorted(sys.modules)))"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        check=True,
+    ).stdout
+)
+OWN_MODULES = [name for name in OWN_MODULES if name.startswith("stages.")]
+
+
+def test_each_command_reads_the_project_s_modules_as_they_are_now(project: Project) -> None:
+    """Also those that the warm process itself has imported."""
+    shutil.copytree(REPOSITORY / "stages", project.folder / "stages", ignore=lambda *_: ["__pycache__"])
+    body = "Path('parent').write_text(str(os.getppid()))"
+    project.write(f"{body}; import {', '.join(OWN_MODULES)}; print([m.NEW for m in ({', '.join(OWN_MODULES)},)])")
+    project.serve()
+    assert project.server
+    assert project.run()[0] == 1, "it has taken over a command before the change"
+    for module in OWN_MODULES:
+        with (project.folder / f"{module.replace('.', '/')}.py").open("a") as file:
+            file.write("\nNEW = True\n")
+    assert project.run()[1] == f"{[True] * len(OWN_MODULES)}\n"
+    assert (project.folder / "parent").read_text() == str(project.server.pid)
+
+
 def test_commands_run_beside_each_other(project: Project) -> None:
     project.write("Path(sys.stdin.readline().strip()).touch(); wait = sys.stdin.readline(); print(wait)")
     project.serve()
@@ -194,7 +219,14 @@ def test_a_fork_whose_command_has_ended_replaces_nothing(project: Project) -> No
     assert not (project.folder / "out").exists()
 
 
-REFUSED = ["another folder", "another environment", "other flags", "no process", "packages that can't be imported"]
+REFUSED = [
+    "a long environment",
+    "another folder",
+    "another environment",
+    "other flags",
+    "no process",
+    "packages that can't be imported",
+]
 
 
 @pytest.mark.parametrize("why", REFUSED)
@@ -204,6 +236,8 @@ def test_a_command_that_is_not_taken_over_goes_on_by_itself(project: Project, tm
         project.serve(("no_such_package",) if why.startswith("packages") else ())
     flags = ["-X", "utf8", "-W", "error"] if why == "other flags" else []
     more = {"OMP_NUM_THREADS": "1"} if why == "another environment" else {}
+    if why == "a long environment":
+        more = {f"LONG{number}": "x" * 100_000 for number in range(10)}
     folder = tmp_path / "other" if why == "another folder" else None
     if folder:
         folder.mkdir()
@@ -213,17 +247,54 @@ def test_a_command_that_is_not_taken_over_goes_on_by_itself(project: Project, tm
     assert project.run(*flags, folder=folder, **more)[:2] == (0, f"{os.getpid()}\n")
 
 
-def test_a_stranger_s_words_change_nothing(project: Project) -> None:
+def _connect() -> socket.socket:
+    stranger = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    stranger.connect(f"\0{NAME}")
+    return stranger
+
+
+WORDS = [None, b"", b"\0" * 8, b"{}", b"[]", b"5", b"\xff" * 8, b'{"surroundings": []}', b"[" * 100_000, b"x" * 150_000]
+
+
+@pytest.mark.parametrize("goes", [True, False], ids=["and goes", "and stays"])
+@pytest.mark.parametrize("files", [0, 1, 3])
+def test_a_stranger_s_words_change_nothing(project: Project, files: int, goes: bool) -> None:
     project.write("print(os.getppid())")
     project.serve()
     assert project.server
-    for said in (b"", b"\0" * 8, b"\0\0\0\0\0\0\0\5abcde", b"\xff" * 8, b"\0\0\0\0\0\0\0\2{}"):
-        with socket.socket(socket.AF_UNIX) as stranger:
-            stranger.connect(f"\0{NAME}")
-            stranger.sendall(said)
-            stranger.shutdown(socket.SHUT_WR)
-            with contextlib.suppress(ConnectionResetError):  # it left some of it unread
-                assert stranger.recv(1) == b""
+    assert project.server.stdin
+    strangers = []
+    for words in WORDS:
+        strangers.append(_connect())
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            if words is not None:
+                socket.send_fds(strangers[-1], [words], [0, 1, 2][:files])
+            if goes:
+                strangers[-1].close()
+    assert project.run()[1] == f"{project.server.pid}\n"
+    open_files = psutil.Process(project.server.pid).num_fds()
+    assert open_files < 12 + len(strangers), "what they handed over is closed"
+    project.server.stdin.close()
+    assert project.server.wait(timeout=5) == 0
+    for stranger in strangers:
+        stranger.close()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
+def test_another_user_is_not_listened_to(project: Project) -> None:
+    project.write("print(os.getppid())")
+    project.serve()
+    assert project.server
+    talk = f"""
+import os, socket
+os.setuid(65534)
+stranger = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+stranger.connect("\\0{NAME}")
+print(stranger.recv(1))
+"""
+    run = [sys.executable, "-c", talk]
+    other = subprocess.run(run, capture_output=True, text=True, timeout=20, check=False)
+    assert (other.stdout, other.stderr) == ("b''\n", "")
     assert project.run()[1] == f"{project.server.pid}\n"
 
 

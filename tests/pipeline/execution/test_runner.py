@@ -1,16 +1,20 @@
 """Which stage starts when; the remote; the GPUs. Without Prefect, which only carries it out."""
 
+import errno
+import os
+import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 import pytest
 
-from pipeline.execution import workspace
+from pipeline.execution import stage_process, workspace
 from pipeline.execution.holder import read_holder
 from pipeline.execution.runner import Runner, list_gpus
 from pipeline.execution.stage_process import Outcome
+from pipeline.execution.warm_process import WarmProcess
 from pipeline.repository.durations import note_duration
 from tests.pipeline import toy
 
@@ -142,6 +146,34 @@ def test_the_warm_process_runs_while_stages_need_it(
     toy.edit(project, *change)
     drive(Runner(project))
     assert " ".join(Recorded.notes) == expected
+
+
+def refuse(*_: object, **__: object) -> NoReturn:
+    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is a warm process on Linux only")
+@pytest.mark.parametrize("lacking", ["log", "socket", "process"])
+def test_where_there_is_no_warm_process_stages_start_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    if lacking == "log":
+        (tmp_path / stage_process.LOGS / "warm.log").mkdir(parents=True)
+    else:
+        target = {"socket": "pipeline.execution.warm_process.listen", "process": "subprocess.Popen"}[lacking]
+        monkeypatch.setattr(target, refuse)
+    warm = WarmProcess(tmp_path, {})
+    warm.keep(True)
+    assert warm.variables() == {}
+    warm.end()
+
+
+def test_the_driver_is_asked_once_for_its_gpus(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[None] = []
+    monkeypatch.setattr("pipeline.execution.runner.list_gpus", lambda: asked.append(None) or [])
+    toy.edit(project, "params.yaml", "2.0e-5", "3e-5")
+    drive(Runner(project))
+    assert len(asked) == 1
 
 
 def test_gpus_are_those_that_are_visible(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
