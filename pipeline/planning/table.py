@@ -1,11 +1,12 @@
 """Shows a plan: a table with a line per stage, and a summary in one line."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.planning.plan import StagePlan, expected_seconds
+from pipeline.repository.snapshot import Where
 
 STYLES = {"fresh": "dim", "restored": "cyan", "runs": "yellow", "pending": "dim yellow", "failed": "bold red"}
 SHOWN_REASONS = 3  # per stage; `--json` has them all
@@ -35,9 +36,8 @@ def plan_table(plans: Sequence[StagePlan]) -> Table:
 def summary(plans: Sequence[StagePlan]) -> str:
     """What will run, and for how long, in one line."""
     todo = [plan for plan in plans if plan.state in ("runs", "pending")]
-    restored = [plan for plan in plans if plan.state == "restored"]
     if not todo:
-        return "Nothing has to run: the cache has the results." if restored else "Everything is up to date."
+        return _nothing_to_run({plan.where for plan in plans if plan.state == "restored"})
     unknown = [plan for plan in todo if plan.seconds is None]
     if len(unknown) == len(todo):
         return "Expected: unknown, none of these stages has run here before."
@@ -48,6 +48,15 @@ def summary(plans: Sequence[StagePlan]) -> str:
     names = _enumerate([plan.stage for plan in unknown]) if unknown else ""
     more = f", plus {names} (never run here, or the encoder is not downloaded yet)" if unknown else ""
     return f"Expected: {format_duration(expected_seconds(todo))}{between}{more}{less}."
+
+
+def _nothing_to_run(places: Collection[Where | None]) -> str:
+    """Why nothing runs: where the results are that will be restored."""
+    if not places:
+        return "Everything is up to date."
+    if len(places) > 1:
+        return "Nothing has to run: the cache and the remote have the results."
+    return f"Nothing has to run: the {'remote' if 'remote' in places else 'cache'} has the results."
 
 
 def _shorten(reasons: list[str]) -> list[str]:

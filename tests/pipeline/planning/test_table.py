@@ -16,6 +16,7 @@ PLANS = [
     StagePlan("finetune@42", "runs", ("finetune.learning_rate 1 -> 2",), seconds=40.0),
     StagePlan("report", "pending", waits_for=("finetune@42",), seconds=3.0),
 ]
+IN_REMOTE = [StagePlan("report", "restored", ("output x missing",), where="remote")]
 LESS = ", less if the inputs of a pending stage turn out unchanged"
 MANY = tuple(f"report.key{number} 1 -> 2" for number in range(5))
 
@@ -105,6 +106,8 @@ def test_what_comes_from_the_remote_is_said() -> None:
     [
         (PLANS[:1], "Everything is up to date."),
         (PLANS[:2], "Nothing has to run: the cache has the results."),
+        (PLANS[:1] + IN_REMOTE, "Nothing has to run: the remote has the results."),
+        (PLANS[:2] + IN_REMOTE, "Nothing has to run: the cache and the remote have the results."),
         (PLANS[:3], "Expected: 40 s."),
         (PLANS, f"Expected: 43 s{LESS}."),
         (
