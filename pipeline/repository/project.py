@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.repository import git
 from pipeline.repository.comment_changes import CommentChanges
 from pipeline.repository.digests import Digest, Digests, PathIndex, folder_digest
 from pipeline.repository.durations import known_duration, read_durations, read_lengths, read_runs
@@ -59,7 +60,7 @@ class Project:
         self._repo = open_repo(root)
         overlay = {} if params_text is None else {"params.yaml": params_text}
         self._tree = FileTree(self._repo, rev=rev, overlay=overlay, name=name)
-        self._workspace = FileTree(self._repo) if rev else self._tree  # outputs are there whatever the revision
+        self._workspace = FileTree(self._repo) if rev else self._tree  # where outputs in the cache are checked out
         self.store = Store(self._repo, root, unusable=unusable)
         self.graph = read_graph(self._tree)
         if rev is None:  # of another revision nothing runs
@@ -103,7 +104,7 @@ class Project:
     def digest(self, path: str) -> Digest | None:
         """See `Snapshot.digest`."""
         if path in self._outs:
-            return self._workspace.digest(path)[0]
+            return self._output_digest(path)
         digest, files = self._tree.digest(path, recorded=self._read_before)
         if files and (kept := self._without_leftovers(path, files)) != files:
             digest, files = (folder_digest(kept), kept) if kept else (None, None)
@@ -113,6 +114,14 @@ class Project:
             self._listings[digest] = files
             self.store.note_folder(digest, files)
         return digest
+
+    def _output_digest(self, path: str) -> Digest | None:
+        """The digest of an output: one that git keeps is the revision's own, all others are the workspace's."""
+        if self._tree.rev and any(path in stage.uncached for stage in self.graph.stages):
+            kept = self._tree.digest(path)[0]
+            if kept or not git.is_left_out(self.root, self._tree.rev, path):
+                return kept
+        return self._workspace.digest(path)[0]
 
     @functools.cache  # noqa: B019
     def digest_in_place(self, path: str) -> Digest | None:
