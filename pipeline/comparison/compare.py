@@ -19,7 +19,7 @@ from pipeline.comparison.gate import check_rules, read_gate
 from pipeline.comparison.metric_row import MetricRow
 from pipeline.comparison.notes import describe_staleness, write_notes
 from pipeline.comparison.paired_rows import PairedRows
-from pipeline.comparison.pairing import pair_split
+from pipeline.comparison.pairing import pair_split, predict_alike
 from pipeline.comparison.result import Comparison
 from pipeline.comparison.revision import Revision
 from pipeline.comparison.targets import COMPARED
@@ -69,7 +69,8 @@ def compare(
         pairs, unpaired = _pair_splits(base_revision, head_revision)
         test = pairs.get("test")
         options, looks = _choose_level(root, base_revision, head_revision, test)
-        metrics = _compare_metrics(base_revision, head_revision, pairs, options)
+        alike = not pairs and predict_alike(base_revision, head_revision)
+        metrics = _compare_metrics(base_revision, head_revision, pairs, options, alike=alike)
         verdict = overall_verdict(metrics)
         champion, what = champion_metrics(head_revision)
         outdated = "" if head_revision.stale() == base_revision.stale() else describe_staleness(head_revision)
@@ -80,7 +81,7 @@ def compare(
             head=head_revision.title,
             verdict=verdict,
             confidence=1 - options.level,
-            notes=write_notes(base_revision, head_revision, test, unpaired, options, looks),
+            notes=write_notes(base_revision, head_revision, test, unpaired, options, looks, alike=alike),
             changes=find_changes(base_revision, head_revision),
             test_rows=len(test) if test else None,
             metrics=metrics,
@@ -115,7 +116,12 @@ def _pair_splits(base: Revision, head: Revision) -> tuple[dict[str, PairedRows],
     try:
         pairs = {split: pair_split(base, head, split) for split in SPLITS}
     except UnavailableError as error:
-        return {}, f"Only the intervals of both sides are compared, which is less precise than paired rows: {error}"
+        how = (
+            "dvc.lock records the same predictions on both sides, so nothing else has to be read"
+            if predict_alike(base, head)
+            else "Only the intervals of both sides are compared, which is less precise than paired rows"
+        )
+        return {}, f"{how}: {error}"
     if pairs["test"] is None:
         return {}, (
             "The two sides have no test row in common: only the intervals of both sides are compared, "
@@ -125,11 +131,11 @@ def _pair_splits(base: Revision, head: Revision) -> tuple[dict[str, PairedRows],
 
 
 def _compare_metrics(
-    base: Revision, head: Revision, pairs: Mapping[str, PairedRows], options: ComparisonOptions
+    base: Revision, head: Revision, pairs: Mapping[str, PairedRows], options: ComparisonOptions, *, alike: bool
 ) -> list[MetricRow]:
     rows: list[MetricRow] = []
     for split in SPLITS:
-        by_interval = compare_intervals(base.metrics, head.metrics, split, options)
+        by_interval = compare_intervals(base.metrics, head.metrics, split, options, alike=alike)
         if split in pairs:
             paired = compare_paired(pairs[split], split, options)
             names = {row.name for row in paired}

@@ -23,6 +23,8 @@ def write_notes(
     unpaired: str,
     options: ComparisonOptions,
     looks: Looks | None,
+    *,
+    alike: bool = False,
 ) -> list[str]:
     """Return the notes.
 
@@ -33,6 +35,7 @@ def write_notes(
         unpaired: Why the rows are not paired; empty where they are.
         options: Of the comparison.
         looks: Comparisons on these test rows before this one; None where they do not count.
+        alike: Both sides predict the same for every row, although the rows are not paired.
     """
     notes = [describe_staleness(side) for side in (base, head)]
     for side in (base, head):
@@ -44,7 +47,7 @@ def write_notes(
     if test:
         notes += _about_rows(base, head, test, options)
         notes.append(_about_groups(test))
-    if not (test and test.identical):
+    if not (alike or (test and test.identical)):
         notes += [_about_precision(base, head), _about_seeds(base, head, options)]
     if test and looks:
         notes += _about_looks(looks, len(test))

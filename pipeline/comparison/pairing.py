@@ -2,8 +2,18 @@
 
 from pipeline.comparison.paired_rows import PairedRows, pair_by_id
 from pipeline.comparison.revision import Revision
+from pipeline.comparison.revision_files import FILES
 from pipeline.comparison.targets import COMPARED
 from stages.errors import PipelineError
+
+
+def predict_alike(base: Revision, head: Revision) -> bool:
+    """Whether the two dvc.lock files record the same labels and predictions, seed by seed: that takes no data."""
+    before, after = (
+        [side.recorded(path.as_posix()) for path in (FILES.labels, *map(FILES.predictions, side.seeds))]
+        for side in (base, head)
+    )
+    return None not in before and before == after
 
 
 def pair_split(base: Revision, head: Revision, split: str) -> PairedRows | None:

@@ -68,7 +68,7 @@ def compare_paired(rows: PairedRows, split: str, options: ComparisonOptions) -> 
         name = metric_name(split, values.name)
         if rows.identical:
             base, head = (float(side.mean()) * values.unit for side in (values.base, values.head))
-            compared.append(MetricRow(name, base, head, 0.0, 0.0, p_value=1.0, largest_drop=0.0))
+            compared.append(_identical_row(name, base, head))
         else:
             row = _paired_row(values, name, rows, options, tested=values.name in (options.metric, *CAN_LEAD))
             compared.append(replace(row, biased=kind.is_biased(values.name, rows)))
@@ -76,7 +76,12 @@ def compare_paired(rows: PairedRows, split: str, options: ComparisonOptions) -> 
 
 
 def compare_intervals(
-    base: Mapping[str, MetricSummary], head: Mapping[str, MetricSummary], split: str, options: ComparisonOptions
+    base: Mapping[str, MetricSummary],
+    head: Mapping[str, MetricSummary],
+    split: str,
+    options: ComparisonOptions,
+    *,
+    alike: bool = False,
 ) -> list[MetricRow]:
     """Compare two intervals per metric as if they were of different rows, which is less precise than paired rows.
 
@@ -85,13 +90,14 @@ def compare_intervals(
         head: Head's metrics by full name.
         split: val or test.
         options: Of the comparison.
+        alike: Both sides predict the same for every row: then base's metrics, measured as head's were, are head's.
     """
     rows = (
-        _unpaired_row(name, base[name], summary, options)
+        _identical_row(name, summary.mean, summary.mean) if alike else _unpaired_row(name, base[name], summary, options)
         for name, summary in head.items()
         if name.startswith(f"{split}.") and name in base
     )
-    return _judge([row for row in rows if row], split, options, identical=False)
+    return _judge([row for row in rows if row], split, options, identical=alike)
 
 
 def headline_names(rows: Sequence[MetricRow]) -> list[str]:
@@ -119,6 +125,11 @@ def _difference(values: MetricValues, units: Ints | None, name: str, options: Co
         return difference
     spread = earlier.variance[name] / values.unit**2 * sum(1 / seeds for seeds in options.seeds)
     return replace(difference, seeds=difference.seeds.pool(spread, earlier.degrees))
+
+
+def _identical_row(name: str, base: float, head: float) -> MetricRow:
+    """A metric of two sides that predict the same."""
+    return MetricRow(name, base, head, 0.0, 0.0, p_value=1.0, largest_drop=0.0)
 
 
 def _paired_row(

@@ -35,7 +35,8 @@ def first_line(comparison: Comparison) -> str:
 def verdict_reason(comparison: Comparison) -> str:
     """Return the verdict and the numbers of the metric that decided it."""
     if comparison.verdict == "identical":
-        return f"identical: the same predictions for all {comparison.test_rows:,} test rows"
+        rows = "every test row" if comparison.test_rows is None else f"all {comparison.test_rows:,} test rows"
+        return f"identical: the same predictions for {rows}"
     if not comparison.headline:
         return "unknown: the two sides have no headline metric of test in common"
     verdict = "these two models differ" if comparison.verdict == "differ" else comparison.verdict

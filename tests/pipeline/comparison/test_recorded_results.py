@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from pipeline.comparison.compare import compare
 from pipeline.comparison.history import read_history
+from pipeline.comparison.render import markdown, terminal
 from pipeline.comparison.result import Comparison
 from pipeline.comparison.revision import Revision
 from pipeline.repository.lock import recorded_md5s
@@ -73,6 +75,13 @@ def judge(root: Path, head: str | None, base: str = "good") -> Comparison:
     return compare(root, base, head, fail_on="worse", require=["test.accuracy >= 0.9"], max_drop=["test.mcc=0.01"])
 
 
+def terminal_text(comparison: Comparison) -> str:
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(terminal.render(comparison))
+    return captured.get()
+
+
 def says(comparison: Comparison, words: str) -> list[str]:
     return [note for note in comparison.notes if words in note]
 
@@ -97,6 +106,29 @@ def test_what_dvc_lock_records_decides(stored: dict[str, Path], place: str, file
         assert len(alone) == (0 if known else 1 if files == "agrees" and head is None else 2)
         if not known and not (files == "agrees" and head is None):
             assert alone[1].partition("known: ")[2] == REASONS[files if head is None else "commit"]
+
+
+@pytest.mark.parametrize("files", ["agrees", "differs", "missing"])
+@pytest.mark.parametrize("place", ["cache", "remote", "nowhere"])
+def test_the_same_recorded_predictions_are_identical_wherever_they_are(
+    stored: dict[str, Path], place: str, files: str
+) -> None:
+    root = stored[place]
+    arrange(root, files)
+    for head in (None, "bad"):
+        comparison = judge(root, head, base="bad")
+        assert {row.verdict for row in comparison.headline} == {comparison.verdict} == {"identical"}
+        dropped, worse = (
+            next(rule for rule in comparison.gate if name in rule.rule) for name in ("test.mcc", "headline")
+        )
+        assert (dropped.passed, worse.passed) == (True, True)
+        assert all(row.low == row.high == row.difference == 0 and row.paired for row in comparison.headline)
+        assert not says(comparison, "Only the intervals")
+        assert len(says(comparison, "the same predictions on both sides")) == (comparison.test_rows is None)
+        for text in (markdown.render(comparison), terminal_text(comparison)):
+            assert "the same predictions for " in text
+    for head, base in (("bad", "good"), (None, "good")):  # other predictions are not, whether anyone has them or not
+        assert judge(root, head, base=base).verdict == "worse"
 
 
 NOWHERE = "not in DVC's cache, and no remote is configured. Write it again:"
