@@ -98,15 +98,19 @@ def _show_timings(root: Path) -> None:
     """Show what each stage took, a line for each.
 
     Raises:
-        PipelineError: No stage has timings.
+        PipelineError: No stage has timings, or none of this dvc.lock.
     """
+    from pipeline.repository.checked_out import describe, not_as_recorded
     from pipeline.repository.project import Project
     from pipeline.repository.timings import read_timings
 
     with Project(root) as project:
-        timings = read_timings(root, [stage.name for stage in project.graph.stages])
+        files = {Paths().timing(stage.name).as_posix(): stage.name for stage in project.graph.stages}
+        other = not_as_recorded(project, files)  # of another commit, or of none
+        timings = read_timings(root, [stage for path, stage in files.items() if path not in other])
+        note = describe(project, other)
     if not timings:
-        raise PipelineError("There are no timings yet: data/timing is empty. Run: retune run (or dvc pull)")
+        raise PipelineError(note or "There are no timings yet: data/timing is empty. Run: retune run (or dvc pull)")
     table = Table(box=None, pad_edge=False)
     table.add_column("stage", no_wrap=True)
     for heading in ("seconds", "rows/s", "tokens/s", "share", "MB"):
@@ -121,6 +125,8 @@ def _show_timings(root: Path) -> None:
             _measured(timing.peak_memory_mb),
         )
     show_table(table)
+    if note:
+        console.print(Text(visible(note), style="yellow"))
 
 
 def _measured(value: float | None, form: str = ".0f") -> str:
@@ -155,12 +161,35 @@ def _show_results(root: Path, *, brief: bool) -> bool:
         console.print(Text(visible(sentence), style="bold red"))
     for sentence in results.notes:
         console.print(Text(visible(sentence), style="yellow"))
-    folder = Paths(root).report.relative_to(root)
-    console.print(f"Report: {folder / 'report.html'}{'; every metric: retune results' if brief else ''}")
-    console.print(f"Model:  {folder / 'model'}; try it: retune predict TEXT")
+    page, model = ((Paths().report / name).as_posix() for name in ("report.html", "model"))
+    other, notes = _other_outputs(root, (Paths().all_metrics.as_posix(), page, model))
+    for sentence in notes:
+        console.print(Text(visible(sentence), style="yellow"))
+    if page not in other and (root / page).exists():
+        console.print(f"Report: {page}{'; every metric: retune results' if brief else ''}")
+    if model not in other and (root / model).exists():
+        console.print(f"Model:  {model}; try it: retune predict TEXT")
     if brief:
         console.print("Times:  retune results --timings")
     return True
+
+
+def _other_outputs(root: Path, outs: Collection[str]) -> tuple[Collection[str], list[str]]:
+    """Those of these outputs that the workspace has not as dvc.lock records them, and the notes about them."""
+    from pipeline.repository.checked_out import describe, not_as_recorded
+    from pipeline.repository.project import Project
+    from pipeline.repository.results import HEADLINE
+
+    try:
+        with Project(root) as project:
+            other = not_as_recorded(project, outs)
+            notes = [describe(project, other)] if other else []
+            if not_as_recorded(project, [HEADLINE]):
+                advice = "its numbers may be of another run. Update them: retune run"
+                notes.append(f"{HEADLINE} is not what dvc.lock records: {advice}")
+    except PipelineError:  # results are shown all the same where dvc.yaml or dvc.lock can't be read
+        return (), []
+    return other, notes
 
 
 def _results_table(results: "RunResults", names: Collection[str]) -> Table:

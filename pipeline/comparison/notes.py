@@ -7,6 +7,7 @@ from pipeline.comparison.paired_rows import PairedRows
 from pipeline.comparison.revision import Revision
 from pipeline.comparison.targets import COMPARED
 from pipeline.comparison.verdicts import ComparisonOptions
+from pipeline.repository.checked_out import how_to_check_out
 from stages.metrics.failures import describe_collapse, weighs_classes
 from stages.metrics.names import headline_metrics, metric_name
 from stages.metrics.summary import format_value
@@ -171,10 +172,9 @@ def _about_replaced(side: Revision) -> str:
     if not side.replaced:
         return ""
     first, more = next(iter(side.replaced)), len(side.replaced) - 1
-    how = "dvc checkout" if side.project.cached(side.replaced) else "dvc pull"
     return (
         f"The workspace's {first}{f' and {more} more files are' if more else ' is'} not what its dvc.lock records: "
-        f"what dvc.lock records is compared. To have it in the workspace: {how}"
+        f"what dvc.lock records is compared. {how_to_check_out(side.project.store, side.replaced)}"
     )
 
 

@@ -88,7 +88,7 @@ def read_results(root: Path) -> RunResults:
         PipelineError: A file is damaged.
     """
     headline, report = (_read(path) for path in (Paths(root).headline, Paths(root).all_metrics))
-    if report is None or not (belongs(report, headline) or is_recorded(root, ALL_METRICS)):
+    if report is None or not _is_of_workspace(root, report, headline):
         report = headline or {}
     return RunResults.parse(report, _read_params(root))
 
@@ -175,6 +175,17 @@ def belongs(report: Mapping[str, Any], headline: Mapping[str, Any] | None) -> bo
         name in metrics and metrics[name].mean == metric.mean
         for name, metric in parse_summaries(headline or {}).items()
     )
+
+
+def _is_of_workspace(root: Path, report: Mapping[str, Any], headline: Mapping[str, Any] | None) -> bool:
+    """Whether metrics.json is the one that dvc.lock records; where it records none, the one of the headline's run."""
+    try:
+        lock = (root / "dvc.lock").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        lock = ""
+    if headline and recorded_md5s(lock, ALL_METRICS):
+        return is_recorded(root, ALL_METRICS)
+    return belongs(report, headline) or is_recorded(root, ALL_METRICS)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from pipeline.repository.digests import Digest, Digests
 from pipeline.repository.graph import LockEntry, ParamValues, Stage
 from pipeline.repository.lock import RawEntry, parse_entry
 from pipeline.repository.memory import read_memory
-from pipeline.repository.snapshot import Recorded
+from pipeline.repository.snapshot import Recorded, Where
 from pipeline.repository.storage.objects import (
     RemoteStores,
     folder_files,
@@ -87,6 +87,12 @@ class Store:
     def cached(self, outs: Digests) -> bool:
         """Whether the local cache has all of these outputs, undamaged as far as DVC checks."""
         return all(self._cached(digest.md5) for digest in outs.values())
+
+    def where(self, outs: Digests) -> Where | None:
+        """Where all of these outputs can be had: in the cache, or with the remote's help; None: nowhere."""
+        if self.cached(outs):
+            return "cache"
+        return "remote" if self._ask_remote(lambda remote: self._available(outs, remote)) else None
 
     def folder_files(self, folder: Digest, *, noted: bool = True) -> Digests | None:
         """The files of a folder, if the cache, the remote, or the notes of an earlier plan have them; else None.

@@ -11,6 +11,8 @@ import pytest
 from pipeline.commands.run import _show_results, results
 from stages.errors import PipelineError
 from stages.paths import Paths
+from tests.pipeline import outcomes, toy
+from tests.pipeline.commands import in_process
 
 NAMES = ("accuracy", "macro_f1", "mcc", "auroc", "log_loss", "brier")
 
@@ -91,6 +93,7 @@ def test_what_each_stage_took_is_a_line_of_fields(inside: Path, capsys: pytest.C
         "cut": {"seconds": None},
     }
     shutil.rmtree(inside / "data/timing")
+    (inside / "dvc.lock").unlink()
     for stage, content in written.items():
         Paths(inside).timing(stage).parent.mkdir(parents=True, exist_ok=True)
         Paths(inside).timing(stage).write_text(json.dumps(content))
@@ -106,5 +109,102 @@ def test_what_each_stage_took_is_a_line_of_fields(inside: Path, capsys: pytest.C
 
 def test_without_timings_a_line_says_how_to_get_some(inside: Path) -> None:
     shutil.rmtree(inside / "data/timing")
+    (inside / "dvc.lock").unlink()
     with pytest.raises(PipelineError, match=r"There are no timings yet: data/timing is empty\. Run: retune run"):
         results(timings=True)
+
+
+@pytest.fixture(scope="module")
+def two_branches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose branches main and other have results of the same headline; a remote has all of them."""
+    folder = tmp_path_factory.mktemp("branches")
+    root = outcomes.create(folder / "project")
+    toy.add_remote(root, "../../remote")  # beside .dvc, so that copies have their own
+    outcomes.set_params(root, seeds=[1])
+    data = outcomes.rows(30)
+    for number, branch in enumerate(("other", "main")):
+        toy.git(root, "checkout", "-q", "-B", branch)
+        outcomes.write_results(root, data, {1: outcomes.predict(data, wrong=3)})
+        report = json.loads(Paths(root).all_metrics.read_text())
+        report["test"]["log_loss"] = {"mean": 0.111 * (number + 1), "sd": None, "low": 0.0, "high": 1.0}
+        report["champion"]["test"]["log_loss"] = {"value": 0.111 * (number + 1)}
+        Paths(root).all_metrics.write_text(json.dumps(report))
+        for name in ("report.html", "model/config.json"):
+            (Paths(root).report / name).write_text(branch)
+        for timing in (root / "data/timing").glob("*.json"):
+            timing.write_text(json.dumps({"seconds": 12.5 + number}))
+        outcomes.commit(root, branch)
+        toy.dvc(root, "push", "-q")
+    return folder
+
+
+ALL_HERE = {"here", "here without a cache"}
+HOW = {
+    "other branch": "are not what dvc.lock records. To have them in the workspace: dvc checkout",
+    "other branch without a cache": "are not what dvc.lock records. To have them in the workspace: dvc pull",
+    "other branch, stored nowhere": "are not what dvc.lock records. Neither DVC's cache nor a remote has them. "
+    "Write them again: retune run",
+    "clone": "are not in the workspace. To have them in the workspace: dvc pull",
+    "clone, nothing in the remote": "are not in the workspace. Neither DVC's cache nor a remote has them. "
+    "Write them again: retune run",
+    "clone, broken remote": "are not in the workspace. DVC's cache lacks them, and the remote can't be reached. "
+    "Find out why: dvc pull",
+}
+
+
+def arrange(folder: Path, state: str) -> Path:
+    root = folder / "project"
+    if "clone" in state:
+        toy.git(folder, "clone", "-q", "project", "clone")
+        root = folder / "clone"
+    if "other branch" in state:
+        toy.git(root, "checkout", "-q", "other")
+    if "without a cache" in state or "nowhere" in state:
+        shutil.rmtree(root / ".dvc/cache")
+    if "nothing" in state or "nowhere" in state:
+        shutil.rmtree(folder / "remote")
+    if "broken" in state:
+        toy.add_remote(root, "ssh://127.0.0.1:1/nowhere")
+    return root
+
+
+@pytest.mark.parametrize("state", [*sorted(ALL_HERE), *HOW])
+def test_what_is_of_another_commit_or_of_none_is_not_offered(two_branches: Path, tmp_path: Path, state: str) -> None:
+    root = arrange(Path(shutil.copytree(two_branches, tmp_path / "copy", symlinks=True)), state)
+    done, timings = in_process.run(root, "results"), in_process.run(root, "results", "--timings")
+    assert done.code == 0, done.err
+    shown = " ".join(done.out.split())
+    assert "accuracy 0.900" in shown  # git has the headline
+    here = state in ALL_HERE
+    assert ("Report: data/report/report.html" in shown, "Model: data/report/model;" in shown) == (here, here)
+    assert ("log_loss" in shown, "0.222" in shown) == (here, here)
+    assert ("dvc.lock records" in shown or "not in the workspace" in shown) is not here
+    if here:
+        assert timings.out.count("13.5") > 5
+        return
+    assert f"data/report/metrics.json, data/report/report.html and data/report/model {HOW[state]}" in shown
+    assert timings.code == 1
+    assert "seconds" not in timings.out
+    assert HOW[state] in " ".join(timings.err.split())
+
+
+def test_timings_of_this_commit_are_shown_beside_those_that_are_not_here(two_branches: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(two_branches, tmp_path / "copy", symlinks=True)) / "project"
+    Paths(root).timing("report").unlink()
+    Paths(root).timing("split").unlink()
+    Paths(root).timing("split").write_text('{"seconds": 99}')
+    out = " ".join(in_process.run(root, "results", "--timings").out.split())
+    assert "tokenize 13.5" in out
+    assert "99" not in out
+    assert "data/timing/split.json and data/timing/report.json are not what dvc.lock records. To have them in" in out
+
+
+def test_a_headline_that_dvc_lock_does_not_record_is_said(two_branches: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(two_branches, tmp_path / "copy", symlinks=True)) / "project"
+    text = Paths(root).headline.read_text().replace("0.9", "0.8")
+    Paths(root).headline.unlink()
+    Paths(root).headline.write_text(text)
+    done = in_process.run(root, "results")
+    assert "data/report/headline.json is not what dvc.lock records: its numbers may be of another run" in " ".join(
+        done.out.split()
+    )
