@@ -33,6 +33,7 @@ class CommitMetrics:
         model: The metrics of the model that ships, by full name; empty where an older version wrote the file.
         seeds: Number of seeds; None where an older version wrote the file.
         recorded: Whether dvc.lock records these metrics; without it, they may be of another run.
+        incomplete: Why the headline metrics alone are known, where every metric was asked for; empty where all are.
     """
 
     commit: str
@@ -42,6 +43,7 @@ class CommitMetrics:
     model: Mapping[str, MetricSummary] = field(default_factory=dict)
     seeds: int | None = None
     recorded: bool = True
+    incomplete: str = ""
 
 
 def read_history(root: Path, rev: str | None, *, most: int, everything: bool = False) -> list[CommitMetrics]:
@@ -77,7 +79,7 @@ def read_history(root: Path, rev: str | None, *, most: int, everything: bool = F
     if own.means:
         path = next((path for path in IN_GIT if (root / path).is_file()), HEADLINE)
         found = _of_commit(WORKSPACE, "", "", own, recorded=is_recorded(root, path))
-        found = found if found.recorded else _complete(root, found)
+        found = _complete(root, found) if everything or not found.recorded else found
         more = everything and commits and found.metrics.keys() - commits[0].metrics.keys()  # code that measures more
         if more or not (commits and _agree(found.metrics, commits[0].metrics)):
             commits.insert(0, found)
@@ -92,11 +94,14 @@ def choose_metrics(root: Path, commits: Sequence[CommitMetrics], metric: str | N
     """Return the full names of the metrics to show: `metric`, or the headline metrics that any commit has.
 
     Raises:
-        PipelineError: No commit has `metric`.
+        PipelineError: No commit has `metric`, or none that can be read.
     """
     known = list(dict.fromkeys(name for commit in commits for name in commit.metrics))
     if metric:
         name = metric if "." in metric else metric_name("test", metric)
+        lacking = [commit for commit in commits if commit.incomplete]
+        if name not in known and lacking:
+            raise PipelineError(f"No commit that can be read has the metric {name}. {describe_lacking(lacking, name)}")
         if name not in known:
             raise PipelineError(f"No commit has the metric {name}. Known metrics: {', '.join(known)}.")
         return [name]
@@ -106,6 +111,15 @@ def choose_metrics(root: Path, commits: Sequence[CommitMetrics], metric: str | N
     of_test = {name.removeprefix("test.") for name in known if name.startswith("test.")}
     first = leading_metric(of_test) if first == "auto" else first
     return [metric_name("test", name) for name in headline_metrics(first, of_test)] or known[:1]
+
+
+def describe_lacking(commits: Sequence[CommitMetrics], metric: str) -> str:
+    """Which commits lack a metric because the headline alone can be read of them, and why; empty if none does."""
+    lacking = [commit for commit in commits if commit.incomplete and metric not in commit.metrics]
+    if not lacking:
+        return ""
+    names = ", ".join(commit.commit for commit in lacking)
+    return f"Of {names}, the headline metrics alone are known: {lacking[0].incomplete}"
 
 
 def as_json(commits: Sequence[CommitMetrics]) -> list[dict[str, Any]]:
@@ -130,12 +144,12 @@ def _agree(metrics: Mapping[str, MetricSummary], headline: Mapping[str, MetricSu
 
 
 def _complete(root: Path, commit: CommitMetrics) -> CommitMetrics:
-    """The commit with every metric that dvc.lock records; unchanged if they are not available."""
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        contextlib.suppress(PipelineError),
-        Revision(root, None if commit.commit == WORKSPACE else commit.commit, Path(scratch)) as revision,
-    ):
-        results, recorded = RunResults.parse(revision.report), not revision.found_headline.unrecorded
-        return _of_commit(commit.commit, commit.date, commit.subject, results, recorded=recorded)
-    return commit
+    """The commit with every metric that dvc.lock records; with the reason where they are not available."""
+    rev = None if commit.commit == WORKSPACE else commit.commit
+    try:
+        with tempfile.TemporaryDirectory() as scratch, Revision(root, rev, Path(scratch)) as revision:
+            results, recorded = RunResults.parse(revision.report), not revision.found_headline.unrecorded
+            found = _of_commit(commit.commit, commit.date, commit.subject, results, recorded=recorded)
+            return replace(found, incomplete=revision.why_incomplete)
+    except PipelineError as error:
+        return replace(commit, incomplete=str(error))

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.text import Text
 
-from pipeline.comparison.history import CommitMetrics
-from pipeline.comparison.render.markup import code, table
+from pipeline.comparison.history import CommitMetrics, describe_lacking
+from pipeline.comparison.render.markup import code, escape, table
 from pipeline.comparison.render.strips import STRIP, strip
 from pipeline.repository.results import format_metric
 from stages.metrics.summary import format_value
@@ -21,7 +21,8 @@ UNRECORDED = "Its dvc.lock does not record these metrics, so they may be of anot
 def render_terminal(commits: Sequence[CommitMetrics], names: Sequence[str]) -> Group:
     """Return a table per metric, with the intervals drawn on one scale where there is room."""
     tables = (part for name in names for part in (HistoryTable(commits, name), Text()))
-    return Group(*tables, *([] if _all_recorded(commits) else [Text(f"* {UNRECORDED}")]))
+    unrecorded = [] if _all_recorded(commits) else [f"* {UNRECORDED}"]
+    return Group(*tables, *map(Text, [*unrecorded, *_lacking(commits, names)]))
 
 
 class HistoryTable:
@@ -57,7 +58,14 @@ def render_markdown(commits: Sequence[CommitMetrics], names: Sequence[str]) -> s
         )
     charts = [_chart(commits, name) for name in names]
     notes = [] if _all_recorded(commits) else [f"&#42; {UNRECORDED}"]
+    notes += [escape(note) for note in _lacking(commits, names)]
     return "\n\n".join([table([*headings, "subject"], rows), *notes, *charts])
+
+
+def _lacking(commits: Sequence[CommitMetrics], names: Sequence[str]) -> list[str]:
+    """Why cells are empty, each reason once."""
+    reasons = [visible(describe_lacking(commits, name)) for name in names]
+    return list(dict.fromkeys(reason for reason in reasons if reason))
 
 
 def _all_recorded(commits: Sequence[CommitMetrics]) -> bool:

@@ -10,6 +10,7 @@ from pipeline.comparison.compare import compare
 from pipeline.comparison.history import choose_metrics, read_history
 from pipeline.comparison.revision import Revision
 from pipeline.repository.results import read_metrics
+from stages.errors import PipelineError
 from stages.paths import Paths
 from tests.pipeline import outcomes
 from tests.pipeline.toy import add_remote, dvc, git, retune
@@ -144,3 +145,44 @@ def test_a_fresh_clone_shows_the_headline(clone: Path) -> None:
     done = retune(clone, "results")
     assert done.returncode == 0, done.stderr
     assert "macro_f1" in done.stdout
+
+
+@pytest.mark.parametrize("lacking", [(), ("new",), ("new", "newer")], ids=["all here", "after gc", "not pulled"])
+@pytest.mark.parametrize("metric", ["log_loss", "macro_f1"])
+def test_the_history_says_of_which_commits_the_headline_alone_is_known(
+    project: Path, tmp_path: Path, lacking: tuple[str, ...], metric: str
+) -> None:
+    root = shutil.copytree(project, tmp_path / "project", symlinks=True)
+    shutil.rmtree(root / "data")
+    git(root, "checkout", "-q", "newer", "--", "data")
+    for name in lacking:
+        with Revision(root, name, tmp_path) as revision:
+            md5 = revision.hash("data/report/metrics.json")
+        (root / f".dvc/cache/files/md5/{md5[:2]}/{md5[2:]}").unlink()
+    for form in ((), ("--markdown",)):
+        done = retune(root, "log", "--metric", metric, *form)
+        assert done.returncode == 0, done.stderr
+        assert "workspace" not in done.stdout, "it has what HEAD has, here or elsewhere"
+        assert ("the headline metrics alone are known: data/report/metrics.json of" in done.stdout) == bool(
+            lacking and metric == "log_loss"
+        )
+        note = done.stdout.partition("Of ")[2].partition(", the headline")[0]
+        assert note.split(", ") == (
+            [git(root, "rev-parse", name).strip()[:9] for name in reversed(lacking)]
+            if lacking and metric == "log_loss"
+            else [""]
+        )
+
+
+@pytest.mark.parametrize("remote", ["empty", "broken"])
+def test_a_metric_that_nobody_can_read_is_not_said_to_be_missing(project: Path, tmp_path: Path, remote: str) -> None:
+    git(tmp_path, "clone", "-q", str(project), "clone")
+    root = tmp_path / "clone"
+    (root / ".dvc/config.local").write_text(
+        "['remote \"storage\"']\nurl = " + ("ssh://127.0.0.1:1/x" if remote == "broken" else str(tmp_path / "none"))
+    )
+    commits = [commit for commit in read_history(root, None, most=9, everything=True) if commit.subject != "old"]
+    with pytest.raises(PipelineError, match=r"No commit that can be read has the metric test\.log_loss\. Of ") as error:
+        choose_metrics(root, commits, "log_loss")
+    assert ("can't be reached" in str(error.value)) == (remote == "broken")
+    assert all(commit.commit in str(error.value) for commit in commits)
