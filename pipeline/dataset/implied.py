@@ -52,7 +52,8 @@ def data_names(values: Mapping[str, Any]) -> list[str]:
 
 
 def _name(source: str, member: str | None) -> str:
-    return posixpath.basename((member or source.partition("?")[0]).rstrip("/"))
+    path = source.partition("@" if source.startswith("hf://") else "?")[0]  # without the revision, or the query
+    return posixpath.basename((member or path).rstrip("/"))
 
 
 def _data_files(values: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
