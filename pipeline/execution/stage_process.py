@@ -174,7 +174,7 @@ def error_line(lines: Sequence[str], code: int) -> str:
         if last:
             return last[-1]
     if busy := [match.group(1) for line in lines if (match := BUSY.search(line))]:
-        users = ", ".join(line.strip() for line in lines if line.strip().startswith("(PID "))
+        users = ", ".join(dict.fromkeys(line.strip() for line in lines if line.strip().startswith("(PID ")))
         return f"{busy[-1]} is in use by another DVC command: {users}. Wait for it to end, then run again"
     errors = [line.removeprefix("ERROR: ") for line in lines[dvc:] if line.startswith("ERROR: ")]
     return errors[-1] if errors else f"it ended with exit code {code} and printed no error"

@@ -29,8 +29,9 @@ class PlainLines(Listener):
         self._print(f"{stage} | {line}")
 
     def on_stage_end(self, outcome: Outcome) -> None:
-        end = f"failed: {outcome.error}" if outcome.error else "restored" if outcome.restored else "done"
-        self._print(f"{outcome.stage}: {end} in {outcome.seconds:.1f} s")
+        end = "failed" if outcome.error else "restored" if outcome.restored else "done"
+        why = f": {outcome.error}" if outcome.error else ""
+        self._print(f"{outcome.stage}: {end} in {outcome.seconds:.1f} s{why}")
 
     def _print(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -132,6 +132,10 @@ def test_what_a_killed_watcher_left_is_ended_by_the_next_run(tmp_path: Path) -> 
         (["ERROR: failed to lock: '/x/data/cut' is busy, it is being blocked by:", "  (PID 7): dvc repro",
           "If there are no processes with such PIDs, you can manually remove '.dvc/tmp/rwlock' and try again."], 255,
          "/x/data/cut is in use by another DVC command: (PID 7): dvc repro. Wait for it to end, then run again", False),
+        (["ERROR: failed to lock: '/x/data/cut' is busy, it is being blocked by:",
+          *["  (PID 7): dvc exp run", "  (PID 9): dvc repro"] * 3, "  (PID 7): dvc exp run"], 255,
+         "/x/data/cut is in use by another DVC command: (PID 7): dvc exp run, (PID 9): dvc repro. Wait for it to end, "
+         "then run again", False),
         (["ERROR: unexpected error - No space left"], 255, "unexpected error - No space left", False),
         ([], 137, "it ended with exit code 137 and printed no error", False),
     ],

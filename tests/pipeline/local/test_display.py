@@ -51,6 +51,6 @@ def test_plain_lines_elsewhere() -> None:
         "split: restoring",
         "finetune@42: running (about 40 s)",
         "finetune@42 | epoch 2/4: val_loss 0.61 [best]",
-        "finetune@42: failed: loss is nan [epoch 2] in 12.0 s",
+        "finetune@42: failed in 12.0 s: loss is nan [epoch 2]",
         "split: restored in 1.4 s",
     ]
