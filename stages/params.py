@@ -13,7 +13,7 @@ from stages.redaction import holds_secret, redact
 from stages.schema import Finetune, Params
 from stages.shown import shorten
 from stages.targets.options import option_problems
-from stages.yaml_file import LONGEST, Lines, parse_with_lines, parse_yaml, read_text
+from stages.yaml_file import LONGEST, Lines, check_read_by_dvc, parse_with_lines, parse_yaml, read_text
 
 __all__ = ["Params", "Steps", "parse_mapping", "parse_params", "parse_params_text", "parse_yaml", "read_params"]
 
@@ -37,6 +37,7 @@ def parse_params_text(text: str, *, name: str) -> Params:
         ParamsError: The text is not YAML, or has wrong values; the message gives the line and the key of each.
     """
     values, lines = parse_with_lines(text, name=name)
+    check_read_by_dvc(text, name=name)
     return parse_params(values, name=name, lines=lines)
 
 

@@ -21,6 +21,7 @@ MAX_MARKS = 50_000  # commas, colons and line ends, which take the parser ten se
 MAX_DEPTH = 50  # levels; params.yaml has 5
 CONFLICT_MARKERS = ("<<<<<<< ", "||||||| ", ">>>>>>> ")  # of a git merge, at the start of a line
 MAX_VALUES = 300_000  # aliases counted at each use: a few lines of them can stand for billions of values
+LINE_ENDS = re.compile("[\x85\u2028\u2029]")  # by YAML 1.1
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # JSON writes an emoji as two of them, which YAML does not join
 
 Lines = Mapping[tuple[str, ...], int]  # the keys and list positions that lead to a value -> its line, from 1
@@ -93,6 +94,30 @@ def parse_with_lines(text: str, *, name: str) -> tuple[Any, Lines]:
         problem = f"the character U+{error.character:04X} is not allowed"
         raise _invalid(name, text.count("\n", 0, error.position), problem) from error
     return value, yaml.constructor.lines
+
+
+def check_read_by_dvc(text: str, *, name: str) -> None:
+    """Check that DVC's reader, libyaml, takes a text that `parse_with_lines` takes: it has YAML 1.1's rules.
+
+    Args:
+        text: The text.
+        name: How messages name it.
+
+    Raises:
+        ParamsError: It does not; the message names the line.
+    """
+    try:
+        for _ in YAML(typ="safe").parse(text):
+            pass
+    except MarkedYAMLError as error:
+        if end := LINE_ENDS.search(text):
+            line, problem = text.count("\n", 0, end.start()), f"the character U+{ord(end[0]):04X} ends a line there"
+            advice = "Remove it, or write it as an escape in double quotes"
+        else:
+            mark = error.problem_mark or error.context_mark
+            line, problem = mark.line if mark else 0, error.problem or error.context or "an error"
+            advice = "If a text in brackets has : or ?, as a URL does, put it in quotes"
+        raise ParamsError(f"{name} can't be read by DVC: line {line + 1}: {problem}. {advice}.") from error
 
 
 class _Constructor(SafeConstructor):

@@ -18,7 +18,7 @@ from pipeline.repository.file_tree import FileTree
 from pipeline.repository.graph import Graph, Stage, build_graph
 from stages.errors import ParamsError, PipelineError
 from stages.params import parse_params
-from stages.yaml_file import line_of, parse_with_lines
+from stages.yaml_file import check_read_by_dvc, line_of, parse_with_lines
 
 STAGE_COMMAND = "python -m stages."  # whose params are those of stages/schema.py
 MOST_STAGES = 2_000  # a plan of so many takes about ten seconds
@@ -80,6 +80,7 @@ def _check_number_of_stages(resolver: DataResolver, *, name: str) -> None:
 
 def _parse_dvc_yaml(text: str, *, name: str) -> Any:
     data, lines = parse_with_lines(text, name=name)
+    check_read_by_dvc(text, name=name)
     try:
         COMPILED_MULTI_STAGE_SCHEMA(data)
     except Invalid as error:
@@ -152,6 +153,7 @@ def _check_params(tree: FileTree, *, complete: bool) -> None:
     if text is None and complete:
         raise ParamsError(f"{name} is missing. Write it with: retune use default")
     values, lines = parse_with_lines(text or "", name=name)
+    check_read_by_dvc(text or "", name=name)
     if complete:
         parse_params(values, name=name, lines=lines)
 

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.diagnosis.finding import examine
+from pipeline.diagnosis.project import check_graph, check_params
 from stages import entry
+from stages.yaml_file import check_read_by_dvc
 from tests.pipeline import toy
 from tests.pipeline.commands.in_process import Commands
 
@@ -35,6 +38,26 @@ def made(make: Callable[[Path], object]) -> Callable[[Path], object]:
 
 
 FOLDER = "    folder: data/samples"
+TITLE = DEFAULT[: DEFAULT.index("title: ")].count("\n") + 1  # its line
+IN_BRACKETS = {"in a list": "[{}]", "in a mapping": "{{a: {}}}", "in a list of mappings": "[{{a: {}, b: train}}]"}
+REFUSED_BY_DVC = {  # what DVC's reader, libyaml, refuses and ruamel.yaml takes
+    **{
+        f"{text} {place}": (
+            replaced("title: ", f"title: {brackets.format(text)}  # "),
+            rf"params\.yaml can't be read by DVC: line {TITLE}: .* put it in quotes\.",
+        )
+        for text in ("https://x.org/a.csv", "hf://datasets/a/b@main", "package:a", "a:b", "a?b", "why?", "x:")
+        for place, brackets in IN_BRACKETS.items()
+    },
+    **{
+        f"U+{ord(mark):04X} {place}": (
+            replaced("title: ", f"title: {text}  # "),
+            rf"params\.yaml can't be read by DVC: line {TITLE}: the character U\+{ord(mark):04X} ends a line there\.",
+        )
+        for mark in "\x85\u2028\u2029"
+        for place, text in {"in a text": f"a{mark}b", "at its start": f"{mark}b"}.items()
+    },
+}
 KINDS: dict[str, tuple[bytes | Callable[[Path], object], str]] = {
     "broken syntax": (b"seeds: [1\nsplit: {}\n", r"not valid YAML: line 2: "),
     "a tab": (replaced("  max_length", "\tmax_length"), r"not valid YAML: line \d+: "),
@@ -150,6 +173,7 @@ KINDS: dict[str, tuple[bytes | Callable[[Path], object], str]] = {
         made(lambda path: path.symlink_to("nowhere")),
         r"missing\. Write it with: retune use default",
     ),
+    **REFUSED_BY_DVC,
     "no file": (Path.unlink, r"missing\. Write it with: retune use default"),
 }
 COMMANDS = (
@@ -203,7 +227,13 @@ def test_a_plan_names_it_in_one_line(own: Path, command: Commands, kind: str) ->
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("kind", ["broken syntax", "UTF-16", "a list", "true as a seed", "a pipe", "no file"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("broken syntax", "UTF-16", "a list", "true as a seed", "a pipe", "no file"),
+        *("https://x.org/a.csv in a list of mappings", "U+2028 in a text"),
+    ],
+)
 def test_each_command_names_it_in_one_line(own: Path, command: Commands, kind: str, arguments: list[str]) -> None:
     break_params(own, kind)
     done = command(own, *arguments)
@@ -224,6 +254,21 @@ def test_each_stage_names_it_in_one_line(
     text = capsys.readouterr().err
     assert (end.value.code, len(text.splitlines())) == (1, 1)
     assert re.search(message, text.strip()), text
+
+
+@pytest.mark.parametrize("kind", REFUSED_BY_DVC)
+def test_doctor_does_not_call_it_valid(own: Path, kind: str) -> None:
+    message = break_params(own, kind)
+    for check in (check_params, check_graph):
+        (finding,) = examine("x", check, own)
+        assert finding.state == "fail"
+        assert re.search(message, finding.detail)
+
+
+@pytest.mark.parametrize("text", ["https://x.org/a.csv", "a?b", "x:", "a\u2028b"])
+@pytest.mark.parametrize("brackets", ["{}", *IN_BRACKETS.values()])
+def test_in_quotes_dvc_reads_it(text: str, brackets: str) -> None:
+    check_read_by_dvc("title: " + brackets.format(f'"{text}"'), name="params.yaml")
 
 
 @pytest.mark.slow
