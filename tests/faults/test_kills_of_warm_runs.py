@@ -84,4 +84,4 @@ def test_a_kill_in_a_run_with_a_warm_process(
     assert {stage: stage_outputs(root, stage) for stage in STAGES} == expected
     assert faults.half_files(root / "data") == []
     assert faults.processes_of(root) == []
-    count(f"kill {victim}", end)
+    count(f"kill, forked: {victim}", end)
