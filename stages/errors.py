@@ -85,6 +85,18 @@ REFUSED = {  # what the operating system refuses and a user can change
 }
 
 
+def refusal(error: Exception, otherwise: str) -> str:
+    """Return why something can't be read or written, without its path, and what to do.
+
+    Args:
+        error: What was raised.
+        otherwise: What else to do: `give another file`.
+    """
+    if isinstance(error, OSError) and error.errno in REFUSED:
+        return f"{REFUSED[error.errno]}, or {otherwise}."
+    return f"{(isinstance(error, OSError) and error.strerror) or error}. {otherwise[0].upper()}{otherwise[1:]}."
+
+
 def _in_the_way(name: str | bytes | int) -> str:
     """Return the file that stands where a folder of the path is expected; else the path."""
     path = Path(os.fsdecode(name)) if isinstance(name, str | bytes) else Path(f"file descriptor {name}")

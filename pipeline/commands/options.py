@@ -1,9 +1,23 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+
+from stages.errors import DataError
+
+
+def a_path(option: str) -> dict[str, Any]:
+    """The arguments of an option for a path that may not be empty: `Path` takes that for the current folder."""
+
+    def parse(value: str) -> Path:
+        if not value:
+            raise DataError(f"{option} is empty. Give a value, or leave it out.")
+        return Path(value)
+
+    return {"parser": parse, "metavar": "PATH"}
+
 
 Overrides = Annotated[
     list[str] | None, typer.Option("-S", "--set", metavar="KEY=YAML", help="Set a key of params.yaml; may be repeated.")
@@ -32,8 +46,8 @@ Quoting = Annotated[bool | None, typer.Option("--quoting/--no-quoting", help='Do
 Sheet = Annotated[
     str | None, typer.Option(help="Sheet of a workbook, by name, else number (from 0); default: the first.")
 ]
-OutputFile = Annotated[Path | None, typer.Option(help="File to write; default: standard output.")]
-EmbeddingsFile = Annotated[Path | None, typer.Option(help="Parquet file to write.")]
+OutputFile = Annotated[Path | None, typer.Option(help="File to write; default: standard output.", **a_path("--out"))]
+EmbeddingsFile = Annotated[Path | None, typer.Option(help="Parquet file to write.", **a_path("--out"))]
 Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")]
 InferenceOption = Annotated[
     Literal["auto", "32"],
@@ -41,7 +55,9 @@ InferenceOption = Annotated[
         "--precision", help="auto: bf16 if the hardware computes in it, else float32; 32: float32, which is slower."
     ),
 ]
-ModelFolder = Annotated[Path | None, typer.Option(help="Folder of a model; default: data/report/model.")]
+ModelFolder = Annotated[
+    Path | None, typer.Option(help="Folder of a model; default: data/report/model.", **a_path("--model"))
+]
 Format = Annotated[
     str | None,
     typer.Option(

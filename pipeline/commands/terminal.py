@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stages.errors import PipelineError
+from stages.errors import PipelineError, refusal
 
 
 def _open_standard_streams() -> bool:
@@ -98,7 +98,8 @@ def leave(code: int) -> NoReturn:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes once more, and would say so in words of its own
         if code == 0 and not isinstance(error, BrokenPipeError):  # a pipe that nobody reads any more is no fault
-            typer.echo(f"error: Standard output can't be written: {error.strerror}. Free some disk space.", err=True)
+            problem = refusal(error, "send it elsewhere")
+            typer.echo(f"error: Standard output can't be written: {problem}", err=True)
         code = code or 1
     if _at_once.is_set():
         sys.stderr.flush()

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from stages.errors import DataError
+from stages.errors import DataError, refusal
 from stages.reading.packed import LONGEST, compression_of
 
 
@@ -54,7 +54,7 @@ def unpacked(file: BufferedReader, name: str) -> BinaryIO:
     try:
         compression = compression_of(file.peek(LONGEST))
     except OSError as error:
-        raise DataError(f"{name} can't be read: {error.strerror or error}. Give a readable file.") from error
+        raise DataError(f"{name} can't be read: {refusal(error, 'give another file')}") from error
     return file if compression is None else io.BufferedReader(_Unpacking(file, compression, name))
 
 

@@ -1,11 +1,12 @@
 """The files that a run reads and writes: refused before the first row where they can't be."""
 
 import os
+import tempfile
 from io import BufferedReader
 from pathlib import Path
 
 from pipeline.prediction.resume import IDENTITY, partial_folder
-from stages.errors import DataError
+from stages.errors import DataError, refusal
 from stages.files import follow_link
 from stages.special_files import SpecialFileError, kind_of, open_regular
 
@@ -26,7 +27,7 @@ def open_file(path: Path) -> BufferedReader:
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing. Give an existing file, or - for standard input.") from error
     except (OSError, ValueError, RuntimeError) as error:  # a name with a NUL; a link that leads to itself
-        raise DataError(f"--file {path} can't be read: {reason(error)}. Give a file that you may read.") from error
+        raise DataError(f"--file {path} can't be read: {refusal(error, 'give another file')}") from error
 
 
 def check_out(out: Path, *, file: Path | None, model: Path) -> None:
@@ -50,12 +51,7 @@ def check_out(out: Path, *, file: Path | None, model: Path) -> None:
         if model.resolve() in out.resolve().parents:
             raise DataError(f"--out {out} is in the model's folder {model}. Give a place outside it.")
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
-        raise DataError(f"--out {out} can't be written: {reason(error)}. Give another place.") from error
-
-
-def reason(error: Exception) -> str:
-    """Return why the system refused, without the path."""
-    return (isinstance(error, OSError) and error.strerror) or str(error)
+        raise DataError(f"--out {out} can't be written: {refusal(error, 'give another place')}") from error
 
 
 def _check_file(out: Path) -> None:
@@ -67,9 +63,10 @@ def _check_file(out: Path) -> None:
         raise DataError(f"--out {out} is a folder. Give the name of a file in it.")
     if kind:
         raise DataError(f"--out {out} is {kind}, not a file. Leave out --out, and redirect standard output there.")
-    for path, mode in ((out.parent, os.W_OK | os.X_OK), (out, os.W_OK)):
-        if path.exists() and not os.access(path, mode):
-            raise DataError(f"--out {out}: {path} can't be written. Change its permissions, or give another place.")
+    with tempfile.TemporaryFile(dir=out.parent):  # the system says why not: permissions, a read-only disk, a quota
+        pass
+    if out.exists():
+        os.close(os.open(out, os.O_WRONLY | os.O_NONBLOCK))
 
 
 def _check_partial(folder: Path, file: Path | None) -> None:

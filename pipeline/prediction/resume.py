@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from stages.errors import DataError
+from stages.errors import DataError, refusal
 from stages.files import TEMPORARY, follow_link, replace_file, take_permissions, write_json
 
 IDENTITY = "run.json"
@@ -198,6 +198,6 @@ def _writing(out: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(
-            f"--out {out} can't be written: {error.strerror or error}. Free some disk space or change the permissions; "
-            "--resume goes on after the finished rows."
+            f"--out {out} can't be written: {refusal(error, 'give another place')} --resume goes on after the "
+            "finished rows."
         ) from error

@@ -16,7 +16,7 @@ from pipeline.prediction.request import PredictionRequest, run_identity
 from pipeline.prediction.resume import Counts, PartialOutput
 from pipeline.prediction.source import open_source
 from pipeline.prediction.window import Window, check_names, window_problems
-from stages.errors import DataError
+from stages.errors import DataError, refusal
 from stages.messages import counted
 
 log = logging.getLogger(__name__)
@@ -135,9 +135,7 @@ def _print(stream: IO[Any], content: bytes | str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise DataError(
-            f"Standard output can't be written: {error.strerror}. Free some disk space, or give --out."
-        ) from error
+        raise DataError(f"Standard output can't be written: {refusal(error, 'give --out')}") from error
 
 
 def _results(window: Window, compute: Compute, names: list[str]) -> tuple[pa.Table, int]:

@@ -14,7 +14,7 @@ from pipeline.prediction.input_format import SEPARATED, InputFormat, missing_col
 from pipeline.prediction.parquet import open_parquet, tables
 from pipeline.prediction.records import Record, open_text, read_records, read_sheet
 from pipeline.prediction.window import Window, bounded, make_window, string_column
-from stages.errors import DataError
+from stages.errors import DataError, refusal
 from stages.messages import short
 from stages.reading.dialect import OPTIONS
 from stages.reading.nested import Steps, leaves, steps_to, values_at
@@ -58,7 +58,7 @@ class WindowReader:
                 f"{self.name} is not {self.read.dialect.encoding}: {error}. Give the file's encoding with --encoding."
             ) from error
         except OSError as error:
-            raise DataError(f"{self.name} can't be read: {error.strerror or error}. Give a readable file.") from error
+            raise DataError(f"{self.name} can't be read: {refusal(error, 'give another file')}") from error
 
     def _text(self, skip: int) -> Iterator[Window]:
         stream = open_text(self.file, name=self.name, dialect=self.read.dialect, checked=self.read.checked)

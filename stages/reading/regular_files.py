@@ -1,11 +1,12 @@
 """Local sources, opened only if they are regular files, and all files below a folder."""
 
+import errno
 import stat
 from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
-from stages.errors import DataError
+from stages.errors import DataError, refusal
 from stages.messages import place
 from stages.reading.dialect import PARAMS, Settings
 from stages.reading.system_files import is_system_file
@@ -105,8 +106,8 @@ def refuse_link_outside(path: Path, name: str, watched: Path, settings: Settings
 
 def unreadable(name: str, error: Exception, settings: Settings = PARAMS) -> DataError:
     """Return the error for a file that the system does not let us read."""
-    reason = error.strerror if isinstance(error, OSError) else "it is a link that leads to itself"
-    return DataError(f"{name} can't be read: {reason}. Correct {settings.source}, or the file's permissions.")
+    error = error if isinstance(error, OSError) else OSError(errno.ELOOP, "")  # a RuntimeError: of such a link
+    return DataError(f"{name} can't be read: {refusal(error, f'correct {settings.source}')}")
 
 
 def _special(name: str, error: SpecialFileError, settings: Settings) -> DataError:

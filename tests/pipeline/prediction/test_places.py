@@ -1,5 +1,6 @@
 """Inputs and outputs that can't be: refused before the first row, with nothing left behind and nothing changed."""
 
+import errno
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from stat import S_ISDIR
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from pipeline.prediction.places import open_file
 from pipeline.prediction.request import PredictionRequest
 from pipeline.prediction.resume import Counts, PartialOutput
 from pipeline.prediction.run import embed_rows, predict_rows
+from stages.errors import REFUSED as REFUSED_BY_SYSTEM
 from stages.errors import DataError, RetuneError
 from stages.inference.classifier import Classifier
 from tests.pipeline.commands import in_process
@@ -89,8 +92,8 @@ OUTS = {
     "../model/out.parquet": "is in the model's folder",
     "../model/onnx/out.parquet": "is in the model's folder",
     "../soft-model/out.parquet": "is in the model's folder",
-    "x" * 250 + ".parquet": "can't be written: File name too long",
-    "x" * 244 + ".parquet": "can't be written: File name too long",  # with .partial
+    "x" * 250 + ".parquet": "can't be written: the name is too long. Shorten it, or give another place",
+    "x" * 244 + ".parquet": "can't be written: the name is too long",  # with .partial
     "nul\0.parquet": "can't be written",
     "/proc/out.parquet": r"/proc(/out\.parquet)? can't be written",
 }
@@ -121,18 +124,48 @@ def test_what_may_not_be_read_or_written(tmp_path: Path, command: Callable[[Pred
     (tmp_path / "kept.parquet").touch(mode=0o400)
     (tmp_path / "secret.csv").touch(mode=0o000)
     cases = [
-        (file, "closed/out.parquet", "closed can't be written"),
-        (file, "kept.parquet", r"kept\.parquet can't be written"),
+        (file, "closed/out.parquet", "can't be written: permission denied"),
+        (file, "kept.parquet", r"kept\.parquet can't be written: permission denied"),
     ]
     try:
         (tmp_path / "secret.csv").read_bytes()  # a capability lets some users read everything
     except PermissionError:
-        cases.append((tmp_path / "secret.csv", "out.parquet", r"secret\.csv can't be read: Permission denied"))
+        cases.append((tmp_path / "secret.csv", "out.parquet", r"secret\.csv can't be read: permission denied"))
     for source, out, message in cases:
         before = listing(tmp_path)
         with pytest.raises(DataError, match=message):
             command(PredictionRequest(str(source), tmp_path / out, tmp_path / "model"))
         assert listing(tmp_path) == before
+
+
+@pytest.mark.parametrize("command", [run_predict, run_embed])
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC, errno.EACCES, errno.EDQUOT, errno.EPERM, errno.EIO])
+def test_what_the_system_refuses_is_said_with_its_own_advice(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: Callable[[PredictionRequest], None],
+    number: int,
+    kept: bool,
+) -> None:
+    """For a new file, and for one that is there: each is tried, because permissions alone don't tell."""
+    file, out = write_csv(tmp_path / "in.csv", ["good"]), tmp_path / "out.parquet"
+    if kept:
+        out.write_text("an earlier result")
+    opened = os.open
+
+    def refuse(path: str | Path, flags: int, *arguments: Any, **options: Any) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR) and (
+            str(path) == str(out) if kept else tmp_path in Path(path, "x").parents
+        ):
+            raise OSError(number, os.strerror(number), str(path))
+        return opened(path, flags, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    with pytest.raises(DataError) as caught:
+        command(PredictionRequest(str(file), out, tmp_path / "model"))
+    assert str(caught.value) == f"--out {out} can't be written: {REFUSED_BY_SYSTEM[number]}, or give another place."
 
 
 INPUTS = {
@@ -145,8 +178,8 @@ INPUTS = {
     "/proc/kmsg": "is a file of the system",  # it would be waited for
     "circle.parquet": "circle.parquet can't be read",
     "none.csv": "is missing",
-    "file/in.csv": "can't be read: Not a directory",
-    "x" * 300: "can't be read: File name too long",
+    "file/in.csv": "can't be read: a file is where a folder is expected",
+    "x" * 300: "can't be read: the name is too long. Shorten it, or give another file",
     "nul\0.csv": "can't be read",
     "\udcff.csv": "is missing",
     "file": "is empty",
@@ -269,6 +302,15 @@ def test_an_option_without_a_value_is_no_option_left_out(model: Path, tmp_path: 
     write_csv(tmp_path / "in.csv", ["good"])
     done = in_process.run(tmp_path, "predict", "--file", "in.csv", f"--{option}", "", "--model", str(model))
     assert (done.code, done.err) == (1, f"error: --{option} is empty. Give a value, or leave it out.\n")
+
+
+@pytest.mark.parametrize("option", ["--out", "--model"])
+@pytest.mark.parametrize("command", ["predict --file in.csv", "embed --file in.csv", "suggest in.csv"])
+def test_an_empty_path_is_not_the_current_folder(model: Path, tmp_path: Path, command: str, option: str) -> None:
+    write_csv(tmp_path / "in.csv", ["good"])
+    paths = {"--out": "out.parquet", "--model": str(model), option: ""}
+    done = in_process.run(tmp_path, *command.split(), *[word for pair in paths.items() for word in pair])
+    assert (done.code, done.err) == (1, f"error: {option} is empty. Give a value, or leave it out.\n")
 
 
 @pytest.mark.parametrize(

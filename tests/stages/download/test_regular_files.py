@@ -165,7 +165,7 @@ def _read_as_nobody(denied: str, source: str, file_format: str) -> int:
         try:
             list(fetch(source, root=root, watched="data", scratch=root))
         except DataError as error:
-            return 0 if "Permission denied" in str(error) or "matches no file" in str(error) else 1
+            return 0 if "permission denied" in str(error) or "matches no file" in str(error) else 1
         finally:
             os.seteuid(0)
     return 2
