@@ -43,13 +43,15 @@ def _check_prefect() -> Iterator[Finding]:
 
 def _check_project(root: Path) -> Iterator[Finding]:
     from pipeline.diagnosis.project import check_git, check_graph, check_locks, check_params, check_runs
-    from pipeline.diagnosis.storage import cache_folder, check_cache, check_remote
+    from pipeline.diagnosis.storage import cache_folder, check_cache, check_dvc, check_remote
 
     yield from examine("params.yaml", check_params, root)
-    yield from examine("dvc.yaml", check_graph, root)
+    broken = examine("DVC", check_dvc, root)  # said once: all that DVC has to open would say it again
+    yield from broken or examine("dvc.yaml", check_graph, root)
     yield from examine("git", check_git, root)
     yield from examine("runs", check_runs, root)
     yield from examine("locks", check_locks, root)
-    yield from examine("cache", check_cache, root)
-    yield from examine("DVC remote", check_remote, root)
-    yield from examine("disk", lambda: check_disk([root, cache_folder(root)]))
+    if not broken:
+        yield from examine("cache", check_cache, root)
+        yield from examine("DVC remote", check_remote, root)
+    yield from examine("disk", lambda: check_disk([root] if broken else [root, cache_folder(root)]))

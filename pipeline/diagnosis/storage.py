@@ -17,10 +17,24 @@ from stages.errors import PipelineError
 REMOTE_SECONDS = 30.0
 
 
+class UntrustedError(PipelineError):
+    """The certificate of a server can't be verified."""
+
+
 def cache_folder(root: Path) -> Path:
     """DVC's cache: of this project, or one that several share."""
     with open_repo(root) as repo:
         return Path(str(repo.cache.local.path))
+
+
+def check_dvc(root: Path) -> Iterator[Finding]:
+    """Open the project as DVC does: nothing is found where that works.
+
+    Raises:
+        PipelineError: It can't be opened.
+    """
+    open_repo(root).close()
+    yield from ()
 
 
 def check_cache(root: Path) -> Iterator[Finding]:
@@ -51,6 +65,9 @@ def check_remote(root: Path) -> Iterator[Finding]:
     if found is None:
         detail = "none: results stay on this machine, so workers can't share them"
         yield Finding("DVC remote", "note", detail, "dvc remote add -d storage URL")
+    elif found["untrusted"]:
+        fix = "dvc remote modify --local NAME ssl_verify FILE   # certificates of the authority that signed it"
+        yield Finding("DVC remote", "fail", f"{found['path']}: {found['untrusted']}", fix)
     elif not found["exists"]:
         yield Finding("DVC remote", "note", f"{found['path']} is empty or missing", "dvc push --run-cache")
     else:
@@ -64,6 +81,7 @@ def _exists(store: Any) -> bool:
     answers but does not show a folder (403, 404, 405) may still have its objects.
 
     Raises:
+        UntrustedError: The certificate of an HTTPS server can't be verified.
         PipelineError: An HTTP server does not answer, or refuses who asks.
     """
     if store.fs.protocol not in ("http", "https"):
@@ -76,6 +94,11 @@ def _exists(store: Any) -> bool:
         if error.status in (403, 405):
             return False
         raise PipelineError(f"{urlsplit(store.path).hostname} answers with the status {error.status}") from error
+    except aiohttp.ClientConnectorCertificateError as error:
+        reason = getattr(error.certificate_error, "verify_message", None) or str(error.certificate_error)
+        raise UntrustedError(f"its certificate can't be verified: {reason}") from error
+    except aiohttp.ClientSSLError as error:
+        raise PipelineError(f"{urlsplit(store.path).hostname} does not speak TLS there. Correct the URL") from error
     except (aiohttp.ClientError, OSError) as error:
         raise PipelineError(f"{urlsplit(store.path).hostname} does not answer") from error
 
@@ -87,7 +110,11 @@ def main() -> None:
         answer = None
         if stores:
             path = stores.objects.fs.unstrip_protocol(stores.objects.path)
-            answer = {"path": path, "exists": _exists(stores.objects)}
+            answer = {"path": path, "exists": False, "untrusted": None}
+            try:
+                answer["exists"] = _exists(stores.objects)
+            except UntrustedError as error:
+                answer["untrusted"] = str(error)
     sys.stdout.write(json.dumps(answer) + "\n")
 
 

@@ -24,8 +24,9 @@ def open_repo(root: Path) -> Repo:
     except NotDvcRepoError as error:
         raise PipelineError(f"{root} is not a DVC project. Make it one with: dvc init") from error
     except ConfigError as error:
+        problem = str(error).rstrip(".")
         raise PipelineError(
-            f"DVC's configuration can't be read: {error}. Correct .dvc/config or .dvc/config.local, or restore it: "
+            f"DVC's configuration can't be read: {problem}. Correct .dvc/config or .dvc/config.local, or restore it: "
             "git checkout -- .dvc/config"
         ) from error
     except (DvcException, SCMError, ValueError) as error:  # ValueError: files of .git that git's readers refuse

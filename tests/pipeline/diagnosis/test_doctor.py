@@ -60,6 +60,28 @@ def test_it_passes_where_nothing_fails(tmp_path: Path, monkeypatch: pytest.Monke
     assert code == 0
 
 
+DAMAGED = {
+    "a section without an end": (".dvc/config", "[core"),
+    "YAML": (".dvc/config", "a: ["),
+    "an unknown section": (".dvc/config.local", "[klingon]\nx = 1\n"),
+    "a value of another kind": (".dvc/config", "[core]\nautostage = perhaps\n"),
+    "no text": (".dvcignore", "\udcff"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_what_keeps_dvc_from_opening_the_project_is_said_once_and_the_disk_is_measured(inside: Path, case: str) -> None:
+    name, text = DAMAGED[case]
+    (inside / name).write_bytes(text.encode("utf-8", "surrogateescape"))
+    code, found = findings()
+    failures = [one["detail"] for one in found if one["state"] == "fail" and one["check"] != "params.yaml"]
+    assert (code, len(failures)) == (1, 1)
+    assert name.removesuffix(".local") in failures[0]
+    assert ".. " not in failures[0]
+    assert all("GB free at" in one["detail"] for one in found if one["check"] == "disk")
+    assert {"git", "runs", "locks", "disk"} <= {one["check"] for one in found}
+
+
 def test_outside_of_a_project_the_machine_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     code, found = findings()

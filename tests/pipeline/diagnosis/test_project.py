@@ -1,8 +1,11 @@
 """What is wrong in a project is found, and the command that is named fixes it."""
 
+import datetime
+import ipaddress
 import json
 import os
 import shlex
+import ssl
 import subprocess
 import sys
 import threading
@@ -12,6 +15,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from filelock import FileLock
 
 from pipeline.diagnosis.finding import Finding, examine
@@ -176,6 +183,66 @@ def test_an_http_remote_that_does_not_answer_is_a_failure(project: Path, url: st
     toy.add_remote(project, url)
     finding = find("DVC remote", check_remote, project)
     assert (finding.state, "does not answer" in finding.detail) == ("fail", True)
+
+
+def certificate(folder: Path, *, days: int, name: str) -> Path:
+    """A file with a certificate that its own key signs, which ends so many days from now, and with the key."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    names = [x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name)]
+    signed = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=9))
+        .not_valid_after(now + datetime.timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    file = folder / "certificate.pem"
+    file.write_bytes(
+        signed.public_bytes(serialization.Encoding.PEM) + key.private_bytes(serialization.Encoding.PEM, *plain)
+    )
+    return file
+
+
+CERTIFICATES = {  # days left, name, whether DVC is told to trust it -> state, what is said
+    "nobody trusts it": (9, "127.0.0.1", False, "fail", "certificate can't be verified: self-signed certificate"),
+    "expired": (-1, "127.0.0.1", True, "fail", "certificate can't be verified: certificate has expired"),
+    "of another host": (9, "other.example", True, "fail", "certificate can't be verified: IP address mismatch"),
+    "trusted": (9, "127.0.0.1", True, "note", "is empty or missing"),
+}
+
+
+class NotFound(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+
+@pytest.mark.parametrize("case", CERTIFICATES)
+def test_a_certificate_that_can_t_be_verified_is_named(project: Path, tmp_path: Path, case: str) -> None:
+    days, name, trusted, state, message = CERTIFICATES[case]
+    file = certificate(tmp_path, days=days, name=name)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    with HTTPServer(("127.0.0.1", 0), NotFound) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        toy.add_remote(project, f"https://127.0.0.1:{server.server_port}/x")
+        if trusted:
+            toy.dvc(project, "remote", "modify", "storage", "ssl_verify", str(file))
+        finding = find("DVC remote", check_remote, project)
+        server.shutdown()
+    assert (finding.state, message in finding.detail) == (state, True), finding
+    assert ("ssl_verify" in (finding.fix or "")) == (state == "fail")
+
+
+def test_a_remote_of_https_that_is_one_of_http_is_named(project: Path) -> None:
+    with HTTPServer(("127.0.0.1", 0), NotFound) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        toy.add_remote(project, f"https://127.0.0.1:{server.server_port}/x")
+        finding = find("DVC remote", check_remote, project)
+        server.shutdown()
+    assert (finding.state, finding.detail) == ("fail", "127.0.0.1 does not speak TLS there. Correct the URL")
 
 
 @pytest.mark.parametrize(
