@@ -4,6 +4,7 @@ openpyxl, which reads it, keeps the workbook's strings in memory and nothing els
 the directory of the workbook states, so the sizes there are the limit.
 """
 
+import contextlib
 import logging
 import zipfile
 import zlib
@@ -99,11 +100,19 @@ def sheet_names(file: BinaryIO, name: str) -> list[str]:
 
 def _open_book(file: BinaryIO, name: str) -> Any:
     try:
-        import openpyxl  # an extra
+        from openpyxl.reader.excel import ExcelReader  # an extra
     except ImportError as error:
         raise DataError(f"{name} is a workbook, which openpyxl reads. Run: pip install 'retune[excel]'") from error
+
+    class Reader(ExcelReader):  # type: ignore[misc]
+        def read_chartsheet(self, sheet: Any, relation: Any) -> None:
+            with contextlib.suppress(AttributeError):  # openpyxl fails if it has no chart; it is listed by then
+                super().read_chartsheet(sheet, relation)
+
     _check_parts(file, name)
-    return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+    reader = Reader(file, read_only=True, data_only=True, keep_links=False)
+    reader.read()
+    return reader.wb
 
 
 def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
@@ -143,7 +152,9 @@ def _check_parts(file: BinaryIO, name: str) -> None:
 def _sheet(book: Any, name: str, dialect: Dialect) -> Any:
     sheets, wanted = book.worksheets, dialect.sheet
     names = [sheet.title for sheet in sheets]
-    if wanted is None and sheets:
+    if not sheets:
+        raise DataError(f"{name} has no sheet with rows, but only charts. Give a workbook with rows.")
+    if wanted is None:
         return sheets[0]
     if str(wanted) in names:  # a name wins over a number, also one that YAML reads as a number
         return sheets[names.index(str(wanted))]

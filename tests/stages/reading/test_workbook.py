@@ -173,3 +173,33 @@ def test_a_sheet_is_chosen_by_its_name_before_its_number(sheet: str | int, optio
     if option:
         dialect = resolve("x.xlsx", InputOptions(sheet=str(sheet)), None, b"").dialect
     assert read_workbook(content, "x.xlsx", dialect).names == [f"of {NAMED[sheet]}"]
+
+
+CHARTS = {"first": [False, True, True], "between": [True, False, True], "last": [True, True, False], "all": [False] * 3}
+
+
+@pytest.mark.parametrize("where", CHARTS)
+@pytest.mark.parametrize("with_chart", [True, False])
+def test_a_chart_sheet_hides_no_other_sheet(tmp_path: Path, where: str, with_chart: bool) -> None:
+    """Also one without a chart, which openpyxl itself can't read."""
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for number, has_rows in enumerate(CHARTS[where]):
+        if has_rows:
+            sheet = book.create_sheet(f"rows {number}")
+            sheet.append(HEADER)
+            sheet.append([f"text {number}", "a"])
+        elif with_chart:
+            book.create_chartsheet().add_chart(openpyxl.chart.BarChart())
+        else:
+            book.create_chartsheet()
+    numbers = [number for number, has_rows in enumerate(CHARTS[where]) if has_rows]
+    book.save(tmp_path / "rows.xlsx")
+    content = io.BytesIO((tmp_path / "rows.xlsx").read_bytes())
+    if not numbers:
+        with pytest.raises(DataError, match="has no sheet with rows"):
+            read_workbook(content, "rows.xlsx", Dialect("excel"))
+    for number in numbers:
+        sheet = read_workbook(content, "rows.xlsx", Dialect("excel", sheet=f"rows {number}"))
+        assert [row.cells for row in sheet.rows] == [[f"text {number}", "a"]]
+        assert sheet.others == [f"rows {other}" for other in numbers if other != number]
