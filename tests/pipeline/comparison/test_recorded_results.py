@@ -97,11 +97,11 @@ def test_what_dvc_lock_records_decides(stored: dict[str, Path], place: str, file
         assert comparison.verdict == "worse"
         known = place != "nowhere"
         assert (comparison.test_rows, comparison.changes.data.known) == ((150, True) if known else (None, True))
-        assert len(says(comparison, "is compared. To have it in the workspace")) == (
+        assert len(says(comparison, "is compared. To have them in the workspace")) == (
             known and files == "differs" and head is None
         )
         how = "dvc checkout" if place == "cache" else "dvc pull"
-        assert all(note.endswith(how) for note in says(comparison, "To have it in the workspace"))
+        assert all(note.endswith(how) for note in says(comparison, "To have them in the workspace"))
         alone = says(comparison, "the headline metrics alone are known")
         assert len(alone) == (0 if known else 1 if files == "agrees" and head is None else 2)
         if not known and not (files == "agrees" and head is None):
