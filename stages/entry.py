@@ -19,7 +19,7 @@ from stages.files import write_json
 from stages.importing import end_imports, start_imports
 from stages.out_of_memory import full_memory_explained
 from stages.params import read_params
-from stages.parent import follow_parent
+from stages.parent import follow_parent, is_started_by_dvc_alone, tell_inputs_are_read
 from stages.paths import Paths
 from stages.redaction import redact_output
 from stages.warm import hand_over
@@ -33,6 +33,11 @@ MEMORY_HINTS = {  # stage -> what lowers its need
     "extrapolate": "Lower tokenize.max_length",
     "report": "Lower report.baseline_rows",
 }
+EDITED = (
+    "params.yaml was edited while %s ran, and DVC records it as it is now. If a value of this stage has changed, run "
+    "it again: dvc repro --force -s %s"
+)
+log = logging.getLogger(__name__)
 
 
 def _is_stage(module: ModuleType) -> bool:
@@ -84,7 +89,12 @@ def run(
         check_interpreter()
         follow_parent()
         with full_memory_explained(name, MEMORY_HINTS.get(stage)):
-            measured = main(read_params(paths.params), paths, *values)
+            params = read_params(paths.params)
+            read = paths.params.stat().st_mtime_ns
+            tell_inputs_are_read()
+            measured = main(params, paths, *values)
+        if is_started_by_dvc_alone() and paths.params.stat().st_mtime_ns != read:
+            log.warning(EDITED, name, name)
         write_json(paths.timing(name), {**_measure(), **(measured or {})})
     except (RetuneError, OSError) as error:
         line = explain(error) or _missing_input(error)

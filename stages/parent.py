@@ -17,6 +17,7 @@ from stages.files import check_before_replacing
 
 STAGE = "DVC_STAGE"  # DVC sets both for every command that it runs
 ROOT = "DVC_ROOT"
+INPUTS_READ = "RETUNE_INPUTS_READ"  # the file that a stage touches when it has read its parameters and its code
 COMMAND = "RETUNE_COMMAND"  # the process that DVC started, where another one does its work (`stages/warm.py`)
 PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 
@@ -39,6 +40,17 @@ def follow_parent() -> None:
 
     check()
     check_before_replacing(check)
+
+
+def tell_inputs_are_read() -> None:
+    """Tell the run that started this stage, if one did, that what is edited from now on is no input of it."""
+    if path := os.environ.get(INPUTS_READ):
+        Path(path).touch()
+
+
+def is_started_by_dvc_alone() -> bool:
+    """Whether DVC started this stage, and no run that looks afterwards at what DVC records."""
+    return STAGE in os.environ and INPUTS_READ not in os.environ
 
 
 def _command() -> psutil.Process | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.execution import stage_process, workspace
 from pipeline.execution.holder import note_expected_end
+from pipeline.execution.record import Recording
 from pipeline.execution.sources import source_commands
 from pipeline.execution.stage_process import LineHandler, Outcome, Running
 from pipeline.execution.warm_process import WarmProcess, starts_warm
@@ -137,8 +138,11 @@ class Runner:
             return failure
         flags = {"--force": plan.forced, "--pull": plan.where == "remote" or failure}  # DVC restores without data
         options = [flag for flag, wanted in flags.items() if wanted]
-        environment = self._share_of_machine(name)
+        recording = Recording(self.root, plan)
+        environment = {**self._share_of_machine(name), **recording.variables()}
         outcome = self._wait_for(name, on_line, options=options, timeout=stage.timeout, environment=environment)
+        if not (outcome.error or outcome.restored) and (correction := recording.correct()):
+            on_line(correction)
         if outcome.error:
             workspace.end_leftovers(self.root, stage=name)
             if outcome.began:  # else another DVC command may be writing them

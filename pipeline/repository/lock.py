@@ -15,8 +15,8 @@ from dvc.utils.serialize import dump_yaml, modify_yaml, parse_yaml
 from voluptuous import Invalid
 
 from pipeline.repository.confinement import check_md5
-from pipeline.repository.digests import Digest
-from pipeline.repository.graph import LockEntry
+from pipeline.repository.digests import Digest, Digests
+from pipeline.repository.graph import LockEntry, ParamValues
 from stages.errors import ParamsError, PipelineError
 from stages.yaml_file import conflict_line
 from stages.yaml_file import parse_yaml as parse_deep
@@ -111,6 +111,20 @@ def recorded_md5s(text: str, path: str) -> set[str]:
     return {entry.outs[path].md5 for entry in entries if path in entry.outs}
 
 
+def with_inputs(entry: RawEntry, deps: Digests, params: ParamValues) -> RawEntry:
+    """An entry of dvc.lock with other inputs: the digests of its dependencies, and the values of its parameters."""
+    recorded = _digests(entry.get("deps", ()))
+    parts = [
+        part
+        if recorded.get(path := part["path"]) == deps.get(path, recorded.get(path))
+        else dump_digest(path, deps[path])
+        for part in entry.get("deps", ())
+    ]
+    values = {file: {key: params[file][key] for key in keys} for file, keys in entry.get("params", {}).items()}
+    inputs = {"deps": parts, "params": values}
+    return {key: inputs.get(key, value) for key, value in entry.items()}
+
+
 def merge_lock(root: Path, entries: Mapping[str, RawEntry]) -> None:
     """Write these entries into a project's dvc.lock; the file stays untouched if it has them already.
 
@@ -158,6 +172,11 @@ def _may_be_deep(text: str) -> bool:
     brackets = (1 if bracket in "[{" else -1 for bracket in re.findall(r"[\[\]{}]", text))
     deepest = max(itertools.accumulate(brackets), default=0)
     return deepest + sum(text.count(mark) for mark in ("- -", "? ", " " * MAY_BE_DEEP)) > MAY_BE_DEEP
+
+
+def dump_digest(path: str, digest: Digest) -> dict[str, Any]:
+    """A path and its digest as dvc.lock and the run-cache have them."""
+    return {"path": path, "hash": "md5", "md5": digest.md5, **({"isexec": True} if digest.executable else {})}
 
 
 def _digests(raw: Iterable[Mapping[str, Any]]) -> dict[str, Digest]:

@@ -14,6 +14,7 @@ from stages import entry
 from stages.class_rows import require_class_rows_of_file
 from stages.download.dataset import write_dataset
 from stages.download.encoder import copy_encoder, locate_encoder
+from stages.download.unchanged import unchanged
 from stages.files import replace_folder
 from stages.params import Params
 from stages.paths import Paths
@@ -29,9 +30,11 @@ def main(params: Params, paths: Paths, item: str) -> None:
         with replace_folder(paths.encoder) as target:
             copy_encoder(folder, target, source=model.source, sha256=model.sha256, revision=revision)
         return
-    with replace_folder(paths.dataset) as target:
+    dataset = params.download.dataset
+    watched = (paths.root / dataset.folder, paths.root / dataset.corrections)
+    with replace_folder(paths.dataset) as target, unchanged(*watched):
         unpack_limit = params.machine.unpack_limit_mb * 1_000_000
-        write_dataset(target, params.download.dataset, root=paths.root, unpack_limit=unpack_limit)
+        write_dataset(target, dataset, root=paths.root, unpack_limit=unpack_limit)
         # `split` checks the classes again, so a change of params.split re-runs that stage alone
         require_class_rows_of_file(target / paths.rows.name, params.split)
         found = read_rows_target(target / paths.rows.name)

@@ -6,10 +6,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.repository.project import Project
+from stages.download.__main__ import main as download
+from stages.download.collect import collect_rows
+from stages.errors import DataError
+from stages.params import read_params
 from stages.paths import Paths
 from tests.end_to_end import small_project
 from tests.pipeline import toy
@@ -100,3 +105,25 @@ def test_retune_run_gives_the_same_files(fresh: Path, ran: Path) -> None:
         assert re.findall(r"^stages\.(\w+) runs as process \d+$", warm, re.MULTILINE) == ["finetune", "evaluate"]
     assert "macro_f1" in text
     assert "Report: data/report/report.html" in text
+
+
+def test_data_that_is_written_while_it_is_read_is_not_recorded(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DVC would record the file as it is afterwards as the one that the rows are from."""
+    root = fresh.parent / "written"
+    shutil.copytree(fresh, root)
+    source = root / "data/samples/toy.csv"
+    collect = "stages.download.dataset.collect_rows"
+    params = read_params(root / "params.yaml")
+
+    def collect_and_write(*arguments: Any, **options: Any) -> Any:
+        rows = collect_rows(*arguments, **options)
+        source.write_text(source.read_text().replace("good", "nice"))
+        return rows
+
+    monkeypatch.setattr(collect, collect_and_write)
+    with pytest.raises(DataError, match="toy.csv was changed while the data was read"):
+        download(params, Paths(root), "dataset")
+    assert not Paths(root).dataset.exists()
+    monkeypatch.undo()
+    download(params, Paths(root), "dataset")
+    assert Paths(root).dataset.exists()

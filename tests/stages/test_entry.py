@@ -26,6 +26,8 @@ def main(params, paths, seed):
         raise ZeroDivisionError("a bug")
     if seed == 3:
         bytearray(1 << 62)
+    if seed == 5:
+        open("params.yaml", "a").write("# edited\\n")
     if seed == 4:
         open("data/tokenize/labels.json")
     return {"train_seconds": 1.5}
@@ -34,13 +36,13 @@ entry.run(main, stage="finetune", doc=__doc__, argument=entry.Argument("seed", i
 '''
 
 
-def toy(folder: Path, *arguments: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+def toy(folder: Path, *arguments: str, options: tuple[str, ...] = (), **more: str) -> subprocess.CompletedProcess[str]:
     (folder / "toy.py").write_text(STAGE)
     (folder / "params.yaml").write_text((ROOT / "recipes/default.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     return subprocess.run(
         [sys.executable, *options, "toy.py", *arguments],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        env={"PYTHONPATH": str(ROOT), "PATH": "", **more},
         capture_output=True,
         text=True,
         check=False,
@@ -61,6 +63,18 @@ def test_an_error_of_ours_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == "error: rows.csv row 3: label is empty. Give it a label.\n"
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("by", ["a person", "dvc repro", "retune run"])
+@pytest.mark.parametrize("seed", ["42", "5"], ids=["unchanged", "edited"])
+def test_params_that_were_edited_meanwhile_are_said_where_nobody_else_looks(tmp_path: Path, by: str, seed: str) -> None:
+    told = tmp_path / "read"
+    more = {} if by == "a person" else {"DVC_STAGE": f"finetune@{seed}"}
+    more |= {"RETUNE_INPUTS_READ": str(told)} if by == "retune run" else {}
+    done = toy(tmp_path, seed, **more)
+    assert done.returncode == 0, done.stderr
+    assert ("params.yaml was edited while finetune@5 ran" in done.stderr) == (by == "dvc repro" and seed == "5")
+    assert told.exists() == (by == "retune run")
 
 
 def test_a_full_memory_is_one_line_and_the_stage_s_own_error(tmp_path: Path) -> None:

@@ -6,20 +6,22 @@ command, the inputs and the names of the outputs, so it is known before the stag
 
 import logging
 import re
+from pathlib import Path
 from typing import Any
 
 from dvc.exceptions import DvcException
 from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA
 from dvc.stage.cache import _get_cache_hash
-from dvc.utils.serialize import parse_yaml
+from dvc.utils.serialize import dump_yaml, parse_yaml
 from voluptuous import Invalid
 
 from pipeline.repository.confinement import check_md5
-from pipeline.repository.digests import Digest, Digests
+from pipeline.repository.digests import Digests
 from pipeline.repository.graph import ParamValues, Stage
-from pipeline.repository.lock import RawEntry, check_names
+from pipeline.repository.lock import RawEntry, check_names, dump_digest
 from pipeline.repository.storage.objects import list_files
 from stages.errors import PipelineError
+from stages.files import replace_file
 
 NESTED = re.compile(r"(?:[\[{]\s*|- ){100}")  # no parameter is, and the parser in C would end the process
 log = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ def stage_key(stage: Stage, deps: Digests, params: ParamValues) -> str:
     """The run-cache key of a stage with these inputs."""
     entry: dict[str, Any] = {"cmd": stage.cmd}
     if stage.deps:
-        entry["deps"] = [_dump(path, deps[path]) for path in sorted(stage.deps)]
+        entry["deps"] = [dump_digest(path, deps[path]) for path in sorted(stage.deps)]
     if stage.params:
         entry["params"] = {file: dict(params[file]) for file in stage.params}
     entry["outs"] = [{"path": path} for path in sorted(stage.outs)]
@@ -71,6 +73,13 @@ class RunCache:
         if self._fs.exists(path) and self._fs.modified(path).timestamp() >= since:
             self._fs.remove(path)
 
+    def write(self, entry: RawEntry) -> None:
+        """Write an entry of the local cache, whole or not at all."""
+        path = Path(self._fs.join(self.folder(entry_key(entry)), entry_name(entry)))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replace_file(path) as target:
+            dump_yaml(str(target), entry)
+
     def read(self, path: str) -> RawEntry | None:
         """The entry in a file; None, with a warning, if the file is damaged or was removed meanwhile."""
         try:
@@ -88,7 +97,3 @@ class RunCache:
             log.warning("Skipping a damaged run-cache entry: %s (%s)", path, error)
             return None
         return entry
-
-
-def _dump(path: str, digest: Digest) -> dict[str, Any]:
-    return {"path": path, "hash": "md5", "md5": digest.md5, **({"isexec": True} if digest.executable else {})}

@@ -1,4 +1,4 @@
-"""The results that DVC keeps, read only: outputs, run-cache entries and folders, in the local cache and the remote."""
+"""The results that DVC keeps: outputs, run-cache entries and folders, in the local cache and the remote."""
 
 import contextlib
 import functools
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class Store:
-    """The local cache and the default remote of a DVC repository; only `forget` changes anything in them.
+    """The local cache and the default remote of a DVC repository; only `forget` and `remember` change anything in them.
 
     A Store is made for one plan: its answers are cached.
 
@@ -171,6 +171,10 @@ class Store:
     def forget(self, entry: RawEntry, *, since: float) -> None:
         """Remove a result from the local run-cache if it was recorded after a moment, in seconds since 1970."""
         self._runs.remove(entry, since=since)
+
+    def remember(self, entry: RawEntry) -> None:
+        """Write a result into the local run-cache."""
+        self._runs.write(entry)
 
     def _available(self, outs: Digests, remote: RemoteStores) -> bool:
         """Whether the remote and the local cache together have all of these outputs."""
