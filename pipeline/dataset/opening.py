@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from stages import git_lfs
 from stages.errors import DataError
+from stages.reading.binary import refuse_binary
+from stages.reading.dialect import Settings
 from stages.reading.encodings import Encoding, encoding_of, why_no_text
-from stages.reading.packed import LONGEST, archive_of, compression_of
+from stages.reading.packed import LONGEST, compression_of
 from stages.special_files import open_regular
 
 OTHERS = {  # first bytes, in small letters -> what the file is, and what to do
@@ -19,7 +21,8 @@ OTHERS = {  # first bytes, in small letters -> what the file is, and what to do
     b"<!doctype html": "an HTML page, not data. Download the file itself.",
     b"<html": "an HTML page, not data. Download the file itself.",
 }
-ZIP = b"PK\3\4"
+SETTINGS = Settings(verb="Add", read_as="-S download.dataset.format={}")  # as `retune init` names the format
+TEXT = ("csv", "tsv", "jsonl", "json", "lines")  # formats that may be packed
 HEAD = 1 << 20  # bytes that tell the encoding
 
 
@@ -33,13 +36,6 @@ def find_encoding(path: Path) -> Encoding:
     head = first_bytes(path)
     if not head:
         raise DataError(f"{path} is empty (0 bytes). Give a file with rows.")
-    if head.startswith(ZIP):
-        raise ValueError("it is a zip or a workbook. Unpack it, or name it .xlsx")
-    if archive := archive_of(head):
-        raise ValueError(f"it is a {archive} file. Unpack it, and give one of its files")
-    if compression := compression_of(head):
-        raise ValueError(f"it is compressed twice ({compression}). Unpack it yourself, and give that file")
-    refuse_other(path, head)
     encoding = encoding_of(head)
     if encoding.name is None:
         raise ValueError(f"it is {why_no_text(head)}")
@@ -68,16 +64,23 @@ def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(_open_bytes(path), encoding=codec, errors="replace", newline="")
 
 
-def refuse_other(path: Path, head: bytes) -> None:
-    """Check that a file is no other thing than data, by its first bytes.
+def refuse_other(path: Path, file_format: str) -> None:
+    """Check by its first bytes that a file is data in its format.
+
+    Args:
+        path: The file; it may be packed if the format is text.
+        file_format: What its name, or a person, says.
 
     Raises:
         DataError: It is; the message says what to do.
     """
+    with _open_bytes(path) if file_format in TEXT else open_regular(path) as file:
+        head = bytes(file.read(HEAD))
     start = head.lstrip()[:100].lower()
     for magic, what in OTHERS.items():
         if start.startswith(magic):
             raise DataError(f"{path} is {what}")
+    refuse_binary(head, str(path), file_format, SETTINGS)
 
 
 def _open_bytes(path: Path) -> Any:

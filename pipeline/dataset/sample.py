@@ -88,8 +88,7 @@ def read_sample(path: Path, file_format: str, given: Mapping[str, Any] = NOTHING
         "tsv": _separated,
     }
     try:
-        with open_regular(path) as file:
-            refuse_other(path, file.peek(100))
+        refuse_other(path, file_format)
         sample = readers[file_format](path, file_format, given)
     except SpecialFileError as error:
         raise DataError(f"{path} is {error.kind}, not a file with rows. Name a file.") from error

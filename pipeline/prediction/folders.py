@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.prediction.records import LONGEST, Record
 from stages.errors import DataError
 from stages.messages import NAMES, examples, plain
+from stages.reading.binary import binary_of
 from stages.reading.dialect import OPTIONS, Dialect
 from stages.reading.encoding_check import other_encoding
 from stages.reading.encodings import HEAD
@@ -58,11 +59,16 @@ class FolderFiles(io.BytesIO):
         for path in self.files:
             name, text, problem = self.name_of(path), "", None
             with open_file(path, str(path), OPTIONS) as file:
-                stream, other = decode(file, dialect), other_encoding(file.read(HEAD), dialect.encoding)
+                stream, head = decode(file, dialect), file.read(HEAD)
+                binary, other = binary_of(head), other_encoding(head, dialect.encoding)
                 file.seek(0)
                 try:
-                    text = stream.read(LONGEST + 1) if other is None else ""
-                    problem = None if other is None else f"the file is {other.upper()}, not {dialect.encoding}"
+                    if binary:
+                        problem = f"the file is {binary.what}, not text"
+                    elif other:
+                        problem = f"the file is {other.upper()}, not {dialect.encoding}"
+                    else:
+                        text = stream.read(LONGEST + 1)
                 except UnicodeError as error:
                     problem = f"the file is not {dialect.encoding}: {error}"
             if len(text) > LONGEST:

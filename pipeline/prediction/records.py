@@ -4,23 +4,19 @@ import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-from stages.errors import DataError
+from stages.errors import DataError, refusal
+from stages.reading.binary import refuse_binary
 from stages.reading.dialect import OPTIONS, Dialect
 from stages.reading.encoding_check import check_encoding
 from stages.reading.encodings import HEAD, encoding_of, first_bad_byte, guess_shown, why_no_text
 from stages.reading.json_rows import read_json, read_json_lines
 from stages.reading.lines import Lines, Row, decode, is_utf8
-from stages.reading.packed import archive_of, compression_of
+from stages.reading.packed import compression_of
 from stages.reading.separated import read_separated
 from stages.reading.workbook import other_sheets, read_workbook
 
 LONGEST = 10_000_000  # characters of a row: more is another format, or a quote that was never closed
 MALFORMED = "line"  # the key under which a row that is no object is kept
-MAGIC = {  # first bytes -> what such a file is, and what to do about it
-    b"PAR1": ("Parquet", "Add: --format parquet"),
-    b"PK\x03\x04": ("a zip or a workbook", "Unpack it, or add: --format excel"),
-    b"ARROW1": ("Arrow", "Add: --format arrow"),
-}
 
 
 class Record(NamedTuple):
@@ -70,7 +66,7 @@ def peek(file: BinaryIO, name: str) -> bytes:
     try:
         return bytes(file.peek(HEAD)[:HEAD])  # type: ignore[attr-defined]
     except OSError as error:
-        raise DataError(f"{name} can't be read: {error.strerror or error}. Give a readable file.") from error
+        raise DataError(f"{name} can't be read: {refusal(error, 'give another file')}") from error
 
 
 def read_records(stream: io.TextIOWrapper, *, name: str, dialect: Dialect) -> tuple[list[str] | None, Iterator[Record]]:
@@ -143,13 +139,9 @@ def check_head(head: bytes, *, name: str, kind: str, checked: bool) -> None:
     """
     if not head:
         raise DataError(f"{name} is empty (0 bytes). Give a file with rows.")
-    actual = next((actual for magic, actual in MAGIC.items() if head.startswith(magic)), None)
-    if actual:
-        raise DataError(f"{name}: expected {kind}, got {actual[0]}. {actual[1]}")
-    if archive := archive_of(head):
-        raise DataError(f"{name}: expected {kind}, got a {archive} file. Unpack it, and give one of its files.")
     if compression := compression_of(head):
         raise DataError(f"{name} is compressed twice ({compression}). Unpack it yourself, and give that file.")
+    refuse_binary(head, name, kind, OPTIONS)
     if not checked:
         return
     encoding = encoding_of(head)

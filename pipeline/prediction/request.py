@@ -20,10 +20,12 @@ from pipeline.prediction.places import open_file
 from pipeline.prediction.writers import ParquetWriter, TextWriter, Writer
 from stages.errors import DataError
 from stages.files import sha256
-from stages.git_lfs import START, WHAT, is_pointer
+from stages.git_lfs import WHAT, is_pointer
 from stages.messages import short
 from stages.model_files import TOKENIZER_FILES
-from stages.reading.dialect import DELIMITERS
+from stages.reading.binary import refuse_binary
+from stages.reading.dialect import DELIMITERS, OPTIONS
+from stages.reading.encodings import HEAD
 from stages.reading.suffixes import SUFFIXES
 from stages.schema_types import InferencePrecision
 from stages.texts import has_surrogates
@@ -118,8 +120,11 @@ def open_input(request: PredictionRequest, file_format: str) -> Iterator[BinaryI
         yield FolderFiles(Path(request.file), file_format)
         return
     with open_file(Path(request.file)) as file:
-        if is_pointer(file.read(len(START))):
+        head = file.read(HEAD)
+        if is_pointer(head):
             raise DataError(f"{request.file} is {WHAT}")
+        if file_format not in TEXT:  # a text may be packed: it is checked when it is unpacked
+            refuse_binary(head, request.file, file_format, OPTIONS)
         file.seek(0)
         yield unpacked(file, request.input_name) if file_format in TEXT else file
 

@@ -15,6 +15,10 @@ from stages.download.sources.fetch import Fetched, fetch
 from stages.download.sources.hub import is_hub, load_hub_dataset
 from stages.errors import DataError
 from stages.messages import NAMES, examples, plain, short
+from stages.reading.binary import refuse_binary
+from stages.reading.dialect import PARAMS
+from stages.reading.encodings import HEAD
+from stages.reading.regular_files import open_file
 from stages.reading.saved import SavedSplit, chosen_splits, saved_splits
 from stages.reading.splits import log_splits, official_split
 from stages.schema import SourceFile
@@ -117,6 +121,9 @@ def _input(path: Path, whole: Fetched, options: ReadOptions, file: SourceFile, l
         raise DataError(f"{name} is a folder. Name the files in it with a pattern such as {name}/*.csv.")
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{name} is empty (0 bytes). Give a file with rows.")
+    if path.is_file():
+        with open_file(path, name) as opened:
+            refuse_binary(opened.read(HEAD), name, options.format, PARAMS)
     readers = {"parquet": read_parquet, "arrow": read_arrow, "folders": read_folders}
     records = readers.get(options.format, read_text_file)(path, name=name, options=replace(options, columns=columns))
     return InputFile(

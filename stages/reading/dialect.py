@@ -17,6 +17,7 @@ class Settings:
     source: str = "download.dataset.files"
     folder: str | None = "download.dataset.folder"
     verb: str = "Set"
+    read_as: str = "download.dataset.format: {}"
 
     def set(self, setting: str) -> str:
         """Return the advice to set something: `Set download.dataset.quoting: false`."""
@@ -24,7 +25,9 @@ class Settings:
 
 
 PARAMS = Settings()
-OPTIONS = Settings("--format", "--encoding {}", "--delimiter", "--no-quoting", "--sheet", "--file", None, "Add")
+OPTIONS = Settings(
+    "--format", "--encoding {}", "--delimiter", "--no-quoting", "--sheet", "--file", None, "Add", "--format {}"
+)
 
 
 @dataclass(frozen=True)

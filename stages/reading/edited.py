@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from stages.errors import DataError
+from stages.reading.binary import refuse_binary
 from stages.reading.encodings import HEAD, encoding_of, guess_shown
 
 DELIMITERS = (",", ";", "\t")  # by the language of the spreadsheet program
@@ -31,6 +32,7 @@ def decode_edited(content: bytes, name: str) -> str:
     Raises:
         DataError: It is in another encoding.
     """
+    refuse_binary(content[:HEAD], name, "CSV (UTF-8)")
     found = encoding_of(content[:HEAD])
     if found.name is None:
         raise DataError(f"{name} is not text. Save it as CSV in UTF-8 (Excel: CSV UTF-8).")

@@ -18,6 +18,7 @@ from stages.download.readers.record import (
 )
 from stages.errors import DataError
 from stages.messages import examples, plain, short
+from stages.reading.binary import binary_of
 from stages.reading.dialect import PARAMS
 from stages.reading.encoding_check import check_encoding, other_encoding
 from stages.reading.encodings import HEAD
@@ -79,7 +80,11 @@ def read_folders(path: Path, *, name: str, options: ReadOptions) -> Iterator[Rec
     for row, file in enumerate(_files_of_classes(path, name), start=1):
         parts = file.relative_to(path).parts
         with open_file(file, f"{name}/{'/'.join(parts)}") as binary, decode(binary, options.dialect) as stream:
-            if other := other_encoding(binary.read(HEAD), options.encoding):
+            head = binary.read(HEAD)
+            if found := binary_of(head):
+                yield Record(row, None, id="/".join(parts), problem=f"it is {found.what}, not text")
+                continue
+            if other := other_encoding(head, options.encoding):
                 yield Record(row, None, id="/".join(parts), problem=f"it is {other.upper()}, not {options.encoding}")
                 continue
             binary.seek(0)

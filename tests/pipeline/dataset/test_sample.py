@@ -171,7 +171,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "no JSON": ("a.jsonl", lambda path: path.write_text("{a\n"), "can't be read as jsonl: not JSON: Expecting"),
     "no Parquet": ("a.parquet", lambda path: path.write_text("x" * 99), "can't be read as parquet: "),
     "no Arrow": ("a.arrow", lambda path: path.write_text("x" * 99), "can't be read as arrow: "),
-    "no zip": ("a.csv", lambda path: path.write_bytes(b"PK\3\4" + bytes(99)), "it is a zip or a workbook"),
+    "no zip": ("a.csv", lambda path: path.write_bytes(b"PK\3\4" + bytes(99)), "expected csv, got a zip file"),
     "blank lines": ("a.csv", lambda path: path.write_text("\n \n\n"), "has no rows"),
     "a pointer": (
         "a.csv",

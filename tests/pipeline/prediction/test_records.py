@@ -51,10 +51,10 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "zip": ("in.csv", b"PK\x03\x04....", r"in\.csv: expected csv, got a zip"),
     "gzip": ("in.jsonl", b"\x1f\x8b....", r"in\.jsonl is compressed and damaged"),
     "parquet as csv": ("in.csv", b"PAR1....", r"in\.csv: expected csv, got Parquet"),
-    "parquet, what to do": ("in.csv", b"PAR1....", r"got Parquet\. Add: --format parquet$"),
+    "parquet, what to do": ("in.csv", b"PAR1....", r"got Parquet\. Add --format parquet\.$"),
     "zstd": ("in.csv", b"\x28\xb5\x2f\xfd....", r"in\.csv is compressed and damaged"),
     "tar": ("in.csv", bytes(257) + b"ustar  \0" + bytes(99), r"expected csv, got a tar file\. Unpack it"),
-    "arrow": ("in.csv", b"ARROW1..", r"got Arrow\. Add: --format arrow"),
+    "arrow": ("in.csv", b"ARROW1..", r"got Arrow\. Add --format arrow\."),
     **{
         f"separated by {mark}": (
             "in.csv",

@@ -212,8 +212,8 @@ def test_text_with_bytes_0_is_text_for_all_that_read(tmp_path: Path, case: str) 
 PADDED = "a text with many bytes 0 (byte 0 at position"
 NO_TEXT: dict[str, tuple[Callable[[], bytes], str]] = {
     "padded with bytes 0": (lambda: b"text,label\n" + b"good\0\0\0\0\0\0,a\n" * 9, PADDED),
-    "a pickle": (lambda: pickle.dumps([{"text": f"text {row}"} for row in range(200)]), "a binary file (byte"),
-    "numbers": (lambda: b"\x93NUMPY" + bytes(range(256)) * 9, "a binary file (byte"),
+    "a pickle": (lambda: pickle.dumps([{"text": f"text {row}"} for row in range(200)]), "a Python pickle"),
+    "numbers": (lambda: b"\x93NUMPY" + bytes(range(256)) * 9, "a table of another format"),
     "no byte 0": (lambda: bytes(range(1, 256)) * 9, "a binary file (byte 1 at position 0)"),
 }
 

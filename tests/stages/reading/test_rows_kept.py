@@ -256,7 +256,7 @@ def test_what_cannot_be_read_as_such_is_one_line(tmp_path: Path) -> None:
         "in/wrong.csv.zst": "is compressed and damaged",
         "in/twice.csv.zst": r"is compressed twice \(gzip\)",
         "in/in.csv.gz": "is compressed and damaged",
-        "in/in.parquet.gz": "can't be read as Parquet",
+        "in/in.parquet.gz": r"expected parquet, got a compressed file \(gzip\)",
         "in/in.arrow": "can't be read as Arrow",
         "in/in.feather": "can't be read as Arrow",
     }.items():
