@@ -100,11 +100,11 @@ def sheet_names(file: BinaryIO, name: str) -> list[str]:
 
 def _open_book(file: BinaryIO, name: str) -> Any:
     try:
-        from openpyxl.reader.excel import ExcelReader  # an extra
+        import openpyxl.reader.excel  # an extra
     except ImportError as error:
         raise DataError(f"{name} is a workbook, which openpyxl reads. Run: pip install 'retune[excel]'") from error
 
-    class Reader(ExcelReader):  # type: ignore[misc]
+    class Reader(openpyxl.reader.excel.ExcelReader):  # type: ignore[misc]
         def read_chartsheet(self, sheet: Any, relation: Any) -> None:
             with contextlib.suppress(AttributeError):  # openpyxl fails if it has no chart; it is listed by then
                 super().read_chartsheet(sheet, relation)
