@@ -30,22 +30,28 @@ class Fold:
         predicted: Positions of the rows of the fold; (rows,).
         labels: What a model learns of each row of the data set, blank (0) for rows that it is not trained on; shape
             (all rows, ...).
+        units: Equal for rows that share a group or nearly a text; shape (all rows,).
     """
 
     train: Ints
     val: Ints
     predicted: Ints
     labels: NDArray[Any]
+    units: Ints
 
 
 def write_fold(path: Path, fold: Fold) -> None:
-    """Write a row per row that takes part: position, part, and its label, which is blank (0) in the fold itself."""
+    """Write a row per row that takes part: position, part, unit and label, which is blank (0) in the fold itself."""
     positions = np.concatenate([fold.train, fold.val, fold.predicted])
     parts = np.repeat(np.arange(len(PARTS)), [len(fold.train), len(fold.val), len(fold.predicted)])
     order = np.argsort(positions, kind="stable")
     labels = fold.labels[positions].copy()
     labels[parts == PARTS.index("predicted")] = 0
-    columns = {"position": pa.array(positions[order], pa.int64()), "part": pa.array(parts[order], pa.int8())}
+    columns = {
+        "position": pa.array(positions[order], pa.int64()),
+        "part": pa.array(parts[order], pa.int8()),
+        "unit": pa.array(fold.units[positions[order]], pa.int64()),
+    }
     with replace_file(path) as temporary:
         pq.write_table(pa.table(columns | {"label": label_array(labels[order])}), temporary)
 
@@ -57,8 +63,10 @@ def read_fold(path: Path, *, rows: int) -> Fold:
     known = label_values(table["label"])
     labels = np.zeros((rows, *known.shape[1:]), dtype=known.dtype)
     labels[positions] = known
+    units = np.zeros(rows, dtype=np.int64)
+    units[positions] = table["unit"].to_numpy()
     train, val, predicted = (positions[parts == number] for number in range(len(PARTS)))
-    return Fold(train, val, predicted, labels)
+    return Fold(train, val, predicted, labels, units)
 
 
 def copy_tokens(source: Path, folder: Path) -> None:

@@ -34,7 +34,7 @@ def main(params: Params, paths: Paths, fold: int) -> dict[str, float]:
     rows = read_fold(paths.fold(fold), rows=len(tokens))
     inputs = Inputs(read_target(paths.labels), tokens, rows.train, rows.val).with_labels(rows.labels)
     if params.crossfit.method == "frozen":
-        answers, timings = answer_with_frozen(inputs, rows.predicted, params, paths)
+        answers, timings = answer_with_frozen(inputs, rows, params, paths)
     else:
         from stages.crossfit.finetuned import answer_with_finetuned  # Lightning takes seconds to import
 

@@ -6,24 +6,27 @@ from numpy.typing import NDArray
 from stages.crossfit.linear import HEADS
 from stages.finetune.inputs import Inputs
 from stages.finetune.pretrained import pretrained_features
+from stages.folds import Fold
 from stages.params import Params
 from stages.paths import Paths
 
 
 def answer_with_frozen(
-    inputs: Inputs, predicted: NDArray[np.int64], params: Params, paths: Paths
+    inputs: Inputs, fold: Fold, params: Params, paths: Paths
 ) -> tuple[NDArray[np.float32], dict[str, float]]:
-    """Fit a linear model, and return its answers for the rows at `predicted`, (rows, outputs), and the timings.
+    """Fit a linear model, and return its answers for the fold's rows, (rows, outputs), and the timings.
 
     Args:
-        inputs: Tokens, labels, and the rows that train, and choose how strongly weights are held at 0.
-        predicted: Positions of the fold's rows; shape (rows,).
+        inputs: Tokens, and labels of the rows of other folds.
+        fold: Which rows the model is fitted on, those of train and val, and which it predicts.
         params: Of the project; of section finetune what decides the features.
         paths: Of the project.
     """
-    rows = np.sort(np.concatenate([inputs.train, inputs.val, predicted]))  # the same for every fold
+    fitted = np.concatenate([fold.train, fold.val])
+    rows = np.sort(np.concatenate([fitted, fold.predicted]))  # the same for every fold
     features, timings = pretrained_features(inputs.tokens, rows, params, paths)
-    train, val, own = (features[np.searchsorted(rows, part)] for part in (inputs.train, inputs.val, predicted))
-    of_train, of_val = inputs.train_labels, inputs.tokens.labels[inputs.val]
+    own, answered = (features[np.searchsorted(rows, part)] for part in (fitted, fold.predicted))
     fit = HEADS[inputs.target.kind]
-    return fit((train, of_train), (val, of_val), own, outputs=len(inputs.labels)), timings
+    labelled = own, inputs.tokens.labels[fitted]
+    answers = fit(labelled, fold.units[fitted], answered, outputs=len(inputs.labels))
+    return answers, timings

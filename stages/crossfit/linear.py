@@ -1,7 +1,7 @@
 """Linear models on features: logistic regression of classes and of each label of a set, ridge regression of a number.
 
 They are convex, so each has one solution, without epochs or a learning rate. How strongly weights are held at 0 is
-chosen on the fold's val; then the model is fitted again on both.
+chosen by leaving out parts of the rows, each row once: a fold's val alone has too few to choose by.
 """
 
 import warnings
@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression
 
+from stages.ridge import fit_ridge, leave_out
 from stages.targets.target import Kind
 
 Floats = NDArray[np.float32]
@@ -22,47 +23,35 @@ MOST_STEPS = 500  # of L-BFGS
 LEAST = 1e-7  # of a probability, so that its logarithm is finite
 
 
-def fit_classes(train: Labelled, val: Labelled, features: Floats, *, outputs: int) -> Floats:
+def fit_classes(rows: Labelled, units: NDArray[np.int64], features: Floats, *, outputs: int) -> Floats:
     """Return the probability of each class for rows with these features; shape (rows, outputs).
 
-    A class that no row of train and val has gets 0. `train`, `val` and `features` are of different rows.
+    A class that no fitted row has gets 0.
+
+    Args:
+        rows: What is fitted.
+        units: Equal for rows that are left out together, as in `leave_out`; shape (fitted rows,).
+        features: Of other rows.
+        outputs: Number of classes.
     """
-    (train, val), features = _standardised([train, val], features)
-    strength, best = STRENGTHS[0], np.inf
-    model: Any = LogisticRegression(warm_start=True, max_iter=MOST_STEPS)
-    for weaker in STRENGTHS:  # from one to the next the loss on val falls, then rises; the weakest take the most steps
-        probabilities = _probabilities(model.set_params(C=1 / weaker), train, val[0], outputs)
-        own = probabilities[np.arange(len(val[1])), val[1]]
-        loss = float(-np.log(np.maximum(own, LEAST)).mean())
-        if loss >= best:
-            break
-        strength, best = weaker, loss
-    last = LogisticRegression(C=1 / strength, max_iter=MOST_STEPS)
-    return _probabilities(last, _joined(train, val), features, outputs)
+    rows, features = _standardised(rows, features)
+    strength = _choose_strength(rows, units, outputs)
+    return _probabilities(LogisticRegression(C=1 / strength, max_iter=MOST_STEPS), rows, features, outputs)
 
 
-def fit_label_set(train: Labelled, val: Labelled, features: Floats, *, outputs: int) -> Floats:
+def fit_label_set(rows: Labelled, units: NDArray[np.int64], features: Floats, *, outputs: int) -> Floats:
     """Return the probability of each label, from a model of its own, for rows with these features; (rows, outputs)."""
     columns = [
-        fit_classes(
-            (train[0], train[1][:, label].astype(np.int64)),
-            (val[0], val[1][:, label].astype(np.int64)),
-            features,
-            outputs=2,
-        )[:, 1]
+        fit_classes((rows[0], rows[1][:, label].astype(np.int64)), units, features, outputs=2)[:, 1]
         for label in range(outputs)
     ]
     return np.stack(columns, axis=1)
 
 
-def fit_number(train: Labelled, val: Labelled, features: Floats, *, outputs: int) -> Floats:
+def fit_number(rows: Labelled, units: NDArray[np.int64], features: Floats, *, outputs: int) -> Floats:
     """Return the number for rows with these features; shape (rows, 1)."""
-    (train, val), features = _standardised([train, val], features)
-    errors = [
-        float(np.square(Ridge(alpha=strength).fit(*train).predict(val[0]) - val[1]).mean()) for strength in STRENGTHS
-    ]
-    model = Ridge(alpha=STRENGTHS[int(np.argmin(errors))]).fit(*_joined(train, val))
-    return np.asarray(model.predict(features)[:, None], dtype=np.float32)
+    rows, features = _standardised(rows, features)
+    return np.asarray(fit_ridge(*rows, units).predict(features)[:, None], dtype=np.float32)
 
 
 HEADS: Mapping[Kind, Callable[..., Floats]] = {
@@ -73,15 +62,32 @@ HEADS: Mapping[Kind, Callable[..., Floats]] = {
 }
 
 
-def _standardised(fitted: list[Labelled], features: Floats) -> tuple[list[Labelled], Floats]:
-    """Return all features with mean 0 and standard deviation 1 on the first of `fitted`; constant ones become 0."""
-    mean, sd = fitted[0][0].mean(axis=0), fitted[0][0].std(axis=0)
+def _standardised(rows: Labelled, features: Floats) -> tuple[Labelled, Floats]:
+    """Return all features with mean 0 and standard deviation 1 on the fitted rows; constant ones become 0."""
+    mean, sd = rows[0].mean(axis=0), rows[0].std(axis=0)
     sd = np.where(sd > 1e-6 * (np.abs(mean) + 1e-6), sd, np.inf).astype(np.float32)
-    return [((own - mean) / sd, labels) for own, labels in fitted], (features - mean) / sd
+    return ((rows[0] - mean) / sd, rows[1]), (features - mean) / sd
 
 
-def _joined(train: Labelled, val: Labelled) -> Labelled:
-    return np.concatenate([train[0], val[0]]), np.concatenate([train[1], val[1]])
+def _choose_strength(rows: Labelled, units: NDArray[np.int64], outputs: int) -> float:
+    """Return the strength with the least log loss on rows that are left out."""
+    divided = list(leave_out(units))
+    if not divided:
+        return float(np.median(STRENGTHS))
+    models: list[Any] = [LogisticRegression(warm_start=True, max_iter=MOST_STEPS) for _ in divided]
+    strength, least = float(STRENGTHS[0]), np.inf
+    for (
+        weaker
+    ) in STRENGTHS.tolist():  # from one to the next the loss falls, then rises; the weakest take the most steps
+        loss = 0.0
+        for model, (kept, left) in zip(models, divided, strict=True):
+            fitted = rows[0][kept], rows[1][kept]
+            probabilities = _probabilities(model.set_params(C=1 / weaker), fitted, rows[0][left], outputs)
+            loss -= float(np.log(np.maximum(probabilities[np.arange(len(left)), rows[1][left]], LEAST)).sum())
+        if loss >= least:
+            break
+        strength, least = weaker, loss
+    return strength
 
 
 def _probabilities(model: Any, rows: Labelled, features: Floats, outputs: int) -> Floats:
@@ -91,7 +97,9 @@ def _probabilities(model: Any, rows: Labelled, features: Floats, outputs: int) -
     if len(classes) < 2:
         probabilities[:, classes] = 1
         return probabilities
-    with warnings.catch_warnings():  # of few rows per class, or a model that is nearly fitted: val says how good it is
+    with (
+        warnings.catch_warnings()
+    ):  # of few rows per class, or a model that is nearly fitted: the rows left out say how good it is
         warnings.simplefilter("ignore", UserWarning)
         probabilities[:, classes] = model.fit(*rows).predict_proba(features)
     return probabilities

@@ -34,7 +34,7 @@ def main(params: Params, paths: Paths) -> None:
     write_json(paths.split_stats, stats)
     rows = np.sort(np.concatenate(list(positions.values())))
     folds = divide_into_folds(inputs, rows, folds=params.crossfit.folds, seed=params.crossfit.seed)
-    write_folds(paths, folds)
+    write_folds(paths, folds, inputs)
 
 
 if __name__ == "__main__":

@@ -60,14 +60,15 @@ def divide_into_folds(
     return divided
 
 
-def write_folds(paths: Paths, folds: Mapping[int, Mapping[str, Ints]]) -> None:
+def write_folds(paths: Paths, folds: Mapping[int, Mapping[str, Ints]], inputs: SplitInputs) -> None:
     """Write data/split/folds: the number of rows of each fold, and where there are folds their files and the tokens."""
     with replace_folder(paths.folds) as folder:
         if folds:
             copy_tokens(paths.tokens, folder)
             labels = open_tokens(paths.tokens).labels
+            units = connect_rows(inputs.group, inputs.text_key, inputs.cluster, duplicates="together")
             for number, parts in folds.items():
-                write_fold(folder / paths.fold(number).name, Fold(**parts, labels=labels))
+                write_fold(folder / paths.fold(number).name, Fold(**parts, labels=labels, units=units))
         write_json(
             folder / "stats.json", {"rows": {str(fold): len(parts["predicted"]) for fold, parts in folds.items()}}
         )

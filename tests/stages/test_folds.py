@@ -18,7 +18,8 @@ LABELS = {
 
 
 def fold_of(labels: Any) -> Fold:
-    return Fold(train=np.array([1, 3]), val=np.array([4]), predicted=np.array([0, 2]), labels=labels)
+    units = np.array([7, 1, 7, 1, 2])
+    return Fold(train=np.array([1, 3]), val=np.array([4]), predicted=np.array([0, 2]), labels=labels, units=units)
 
 
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS.keys())
@@ -26,6 +27,7 @@ def test_a_fold_is_read_as_it_was_written_but_for_its_own_labels(tmp_path: Path,
     write_fold(tmp_path / "1.parquet", fold_of(labels))
     read = read_fold(tmp_path / "1.parquet", rows=6)
     assert (read.train.tolist(), read.val.tolist(), read.predicted.tolist()) == ([1, 3], [4], [0, 2])
+    assert read.units.tolist() == [7, 1, 7, 1, 2, 0]
     assert read.labels.dtype == labels.dtype
     assert read.labels[[1, 3, 4]].tolist() == labels[[1, 3, 4]].tolist()
     assert not read.labels[[0, 2, 5]].any()

@@ -73,7 +73,7 @@ def write_project(
     inputs = write_rows(paths, TARGETS[kind], own if labels is None else labels, word)
     for name, rows in zip(("train", "val", "test"), np.split(np.arange(ROWS), [100, 125]), strict=True):
         write_positions(paths.split(name), rows)
-    write_folds(paths, divide_into_folds(inputs, np.arange(ROWS), folds=folds, seed=1))
+    write_folds(paths, divide_into_folds(inputs, np.arange(ROWS), folds=folds, seed=1), inputs)
     if not paths.encoder.exists():
         write_encoder(paths.encoder)
     return params(folds=folds)

@@ -31,9 +31,8 @@ def with_folds(paths: Paths) -> Params:
     """Write folds, and answers that favour each row's label, but for one row; return params with folds."""
     tokens = open_tokens(paths.tokens)
     everything = np.arange(len(tokens))
-    write_folds(
-        paths, divide_into_folds(read_inputs(paths.tokens / "tokens.arrow"), everything, folds=[1, 2, 3], seed=1)
-    )
+    inputs = read_inputs(paths.tokens / "tokens.arrow")
+    write_folds(paths, divide_into_folds(inputs, everything, folds=[1, 2, 3], seed=1), inputs)
     answers = predict(None, tokens, everything, batch_size=1)
     answers[WRONG] = np.where(np.arange(answers.shape[1]) == tokens.labels[WRONG], 0.01, 0.99)
     for fold in FOLDS.folds:
