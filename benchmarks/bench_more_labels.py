@@ -41,14 +41,16 @@ def run(head: Head, features: NDArray[np.float64], labels: NDArray[np.int64], ta
     half = rows[: train // 2]
     sizes = curve_sizes(len(half))
     answers = draw_answers(
-        head, features[half], labels[half], features[curve_rows], sizes=sizes, draws=DRAWS, seed=seed
+        head, features[half], labels[half], half, features[curve_rows], sizes=sizes, draws=DRAWS, seed=seed
     )
     curve = fit_curve(
         head.score, labels[curve_rows], answers, metric=METRICS[task], sizes=sizes, groups=None, seed=seed
     )
     ones = np.ones((1, len(held)))
     before, after = (
-        head.score(ones, labels[held], head.predict(features[part], labels[part], features[held]))[METRICS[task]][0]
+        head.score(ones, labels[held], head.predict(features[part], labels[part], part, features[held]))[METRICS[task]][
+            0
+        ]
         for part in (half, rows)
     )
     gains = {level: curve.gain(train - len(half), confidence=level) for level in CONFIDENCES}

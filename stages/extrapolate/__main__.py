@@ -43,6 +43,7 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
         head,
         features[: len(train)],
         tokens.labels[train],
+        read_components(paths.tokens, train, duplicates="together"),
         features[len(train) :],
         sizes=sizes,
         draws=params.extrapolate.draws,
@@ -60,7 +61,9 @@ def main(params: Params, paths: Paths, seed: int) -> dict[str, float]:
     content = forecast_json(curve, measured=len(measured), confidence=params.evaluate.confidence)
     write_json(paths.forecast(seed), content)
     for gain in content["gains"]:
-        if gain["known"]:
+        if content["contradiction"]:
+            log.info("%s more rows: no forecast of %s, whose points contradict a power law", gain["rows"], curve.metric)
+        elif gain["known"]:
             log.info("%s more rows: %s %+.3f to %+.3f", gain["rows"], curve.metric, gain["low"], gain["high"])
         else:
             log.info("%s more rows: no forecast of %s, which could become anything", gain["rows"], curve.metric)

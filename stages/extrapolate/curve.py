@@ -32,6 +32,7 @@ def draw_answers(
     head: Head,
     train: NDArray[np.float64],
     labels: NDArray[Any],
+    units: NDArray[np.int64],
     features: NDArray[np.float64],
     *,
     sizes: NDArray[np.int64],
@@ -47,6 +48,7 @@ def draw_answers(
         head: Of the kind of target.
         train: Features of train; shape (rows, width).
         labels: Of train; shape (rows, ...).
+        units: Of train, equal for rows that belong together; shape (rows,).
         features: Of the rows to answer; shape (answered, width).
         sizes: From `curve_sizes`; shape (sizes,).
         draws: Number of draws (>= 1).
@@ -55,11 +57,14 @@ def draw_answers(
     Returns:
         Shape (draws, sizes, answered, ...).
     """
-    whole = head.predict(train, labels, features)  # the same for each draw
+    whole = head.predict(train, labels, units, features)  # the same for each draw
     answers = np.empty((draws, len(sizes), *whole.shape), whole.dtype)
     for draw in range(draws):
         order = np.random.default_rng([seed, draw]).permutation(len(train))
         for number, size in enumerate(sizes.tolist()):
             rows = order[:size]
-            answers[draw, number] = whole if size == len(train) else head.predict(train[rows], labels[rows], features)
+            if size == len(train):
+                answers[draw, number] = whole
+            else:
+                answers[draw, number] = head.predict(train[rows], labels[rows], units[rows], features)
     return answers

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ RESAMPLES = 1_000
 MORE = (0.25, 0.5, 1.0, 2.0)  # shares of train's rows
 LAW_POINTS = 40  # of the line that is drawn
 CELLS = 20_000_000  # weights of rows held at a time
+Contradiction = Literal["worse", "beside"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Curve:
         resampled: A law per resample.
         sign: 1 where a higher metric is better, else -1: the laws are of the metric times this.
         noise: A standard normal number per resample, for the chance in which rows are labelled.
+        resampled_last: The metric times the sign with all rows, of each resample.
     """
 
     metric: str
@@ -63,6 +65,20 @@ class Curve:
     resampled: PowerLaws
     sign: int
     noise: Floats
+    resampled_last: Floats
+
+    def contradiction(self, *, confidence: float) -> Contradiction | None:
+        """Return how the points contradict the law by more than chance, which leaves a confidence (0 to 1); or None.
+
+        Worse: nearly every resample falls with more rows, where a law can only rise. Beside: the point of all rows, on
+        which a forecast builds, is not on the law.
+        """
+        if np.mean(self.resampled.scale == 0) >= confidence:
+            return "worse"
+        rows, tail = int(self.sizes[-1]), (1 - confidence) / 2
+        residuals = self.resampled_last - self.resampled.at(rows) + self._sd(rows) * self.noise
+        low, high = np.quantile(residuals, [tail, 1 - tail])
+        return None if low <= 0 <= high else "beside"
 
     def gains(self, *, confidence: float) -> list[Gain]:
         """Return what more rows would bring, with intervals of a confidence (0 to 1)."""
@@ -149,6 +165,7 @@ def fit_curve(
         resampled=fit_power_laws(sizes, sign * curves, best=best),
         sign=sign,
         noise=random.normal(size=RESAMPLES),
+        resampled_last=sign * curves[:, -1],
     )
 
 
@@ -175,8 +192,8 @@ def forecast_json(curve: Curve, *, measured: int, confidence: float) -> dict[str
 
     Returns:
         `{"metric", "rows" (of train), "measured_rows", "value" (with all rows of train), "confidence", "points":
-        [{"rows", "value", "sd"}], "law": [{"rows", "value"}], "gains": [{"rows", "change", "low", "high", "known"}]}`.
-        The law goes as far as the gains.
+        [{"rows", "value", "sd"}], "contradiction" (of the law by the points; or None), "law": [{"rows", "value"}],
+        "gains": [{"rows", "change", "low", "high", "known"}]}`. The law goes as far as the gains.
     """
     gains, rows = curve.gains(confidence=confidence), int(curve.sizes[-1])
     shown = np.unique(np.geomspace(curve.sizes[0], rows + gains[-1].rows, LAW_POINTS).round().astype(np.int64))
@@ -188,6 +205,7 @@ def forecast_json(curve: Curve, *, measured: int, confidence: float) -> dict[str
         "value": exact(curve.values[-1]),
         "confidence": confidence,
         "points": [{"rows": size, "value": exact(value), "sd": exact(sd)} for size, value, sd in points],
+        "contradiction": curve.contradiction(confidence=confidence),
         "law": [{"rows": size, "value": exact(curve.at(size))} for size in shown.tolist()],
         "gains": [
             {

@@ -7,24 +7,28 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression
 
 from stages.metrics.classification import cell_features, score_sums
 from stages.metrics.label_sets import score_sets, set_features
 from stages.metrics.regression import number_scores
+from stages.ridge import fit_ridge
 from stages.targets.target import Kind
 
 Floats = NDArray[np.float64]
 
-STRENGTH = 0.1  # of the squared weights against the sum of the losses, for features with a mean square norm of 1
+STRENGTH = 0.1  # of logistic regression: of the squared weights against the sum of the losses, for features with a mean square norm of 1
 MOST_STEPS = 300  # of L-BFGS
 
 
 class Predict(Protocol):
     """Fits a head, and answers."""
 
-    def __call__(self, train: Floats, labels: NDArray[Any], features: Floats) -> NDArray[Any]:
-        """Return the answers of a head that is fitted on `train`, (rows, width), and `labels`, (rows, ...)."""
+    def __call__(self, train: Floats, labels: NDArray[Any], units: NDArray[np.int64], features: Floats) -> NDArray[Any]:
+        """Return the answers of a head that is fitted on `train`, (rows, width), and `labels`, (rows, ...).
+
+        What it chooses, it chooses on these rows, where those of one unit, (rows,), belong together.
+        """
 
 
 class Score(Protocol):
@@ -49,7 +53,9 @@ def scaled(features: NDArray[np.float64], reference: NDArray[np.int64]) -> NDArr
     return np.asarray(centred / (norm or 1.0))
 
 
-def _predict_class(train: Floats, labels: NDArray[Any], features: Floats) -> NDArray[np.int64]:
+def _predict_class(
+    train: Floats, labels: NDArray[Any], units: NDArray[np.int64], features: Floats
+) -> NDArray[np.int64]:
     first = labels[0]
     if (labels == first).all():
         return np.full(len(features), first, dtype=np.int64)
@@ -59,13 +65,13 @@ def _predict_class(train: Floats, labels: NDArray[Any], features: Floats) -> NDA
     return np.asarray(model.predict(features), dtype=np.int64)
 
 
-def _predict_set(train: Floats, labels: NDArray[Any], features: Floats) -> NDArray[np.bool_]:
-    columns = [_predict_class(train, column.astype(np.int64), features) for column in labels.T]
+def _predict_set(train: Floats, labels: NDArray[Any], units: NDArray[np.int64], features: Floats) -> NDArray[np.bool_]:
+    columns = [_predict_class(train, column.astype(np.int64), units, features) for column in labels.T]
     return np.stack(columns, axis=1).astype(np.bool_)
 
 
-def _predict_number(train: Floats, labels: NDArray[Any], features: Floats) -> Floats:
-    return np.asarray(Ridge(alpha=STRENGTH).fit(train, labels).predict(features), dtype=np.float64)
+def _predict_number(train: Floats, labels: NDArray[Any], units: NDArray[np.int64], features: Floats) -> Floats:
+    return fit_ridge(train, labels, units).predict(features)
 
 
 def _score_classes(weights: Floats, labels: NDArray[Any], answers: NDArray[Any]) -> Mapping[str, Floats]:

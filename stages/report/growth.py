@@ -13,6 +13,10 @@ from stages.report.charts.growth import growth_chart
 from stages.report.charts.lines import LineChart
 from stages.report.render.glossary import NAMES
 
+CONTRADICTIONS = {  # of the power law by the measured points
+    "worse": "the linear model became worse with more rows of train, and a power law can only become better",
+    "beside": "the measured points are farther from a power law than chance explains",
+}
 LED = 0.5  # of train's rows: about how many more the sentence is about
 
 
@@ -56,11 +60,11 @@ def read_growth(paths: Paths, params: Params) -> Growth | None:
     if not path.is_file():
         raise ReportError(f"{path} is missing. Create it with: dvc repro")
     content: Any = read_json(path)
-    name = NAMES[content["metric"]]
+    name, contradiction = NAMES[content["metric"]], content["contradiction"]
     led = min(content["gains"], key=lambda gain: abs(gain["rows"] - LED * content["rows"]))
     confidence = f"{100 * content['confidence']:g}%"
     return Growth(
-        sentence=_sentence(led, name),
+        sentence=_sentence(led, name, contradiction),
         basis=(
             f"The intervals contain the gain with {confidence} probability, for a linear model on the features of the "
             f"frozen encoder. That model has {format_value(content['value'])} with the {content['rows']:,} rows of "
@@ -68,12 +72,14 @@ def read_growth(paths: Paths, params: Params) -> Growth | None:
             "from that of the model that ships, the less the forecast says about the latter."
         ),
         metric=name,
-        gains=[_gain(gain) for gain in content["gains"]],
+        gains=[_gain(gain, contradiction) for gain in content["gains"]],
         chart=growth_chart(content["points"], content["law"]),
     )
 
 
-def _sentence(gain: Mapping[str, Any], name: str) -> str:
+def _sentence(gain: Mapping[str, Any], name: str, contradiction: str | None) -> str:
+    if contradiction:
+        return f"No forecast for {gain['rows']:,} more labels: {CONTRADICTIONS[contradiction]}."
     if gain["known"]:
         return f"{gain['rows']:,} more labels like these would probably bring {_interval(gain)} {name}."
     return (
@@ -82,7 +88,9 @@ def _sentence(gain: Mapping[str, Any], name: str) -> str:
     )
 
 
-def _gain(gain: Mapping[str, Any]) -> Gain:
+def _gain(gain: Mapping[str, Any], contradiction: str | None) -> Gain:
+    if contradiction:
+        return Gain(gain["rows"], "no forecast", "unknown")
     if gain["known"]:
         return Gain(gain["rows"], _change(gain["change"]), _interval(gain))
     return Gain(gain["rows"], "no forecast", "anything")

@@ -29,15 +29,16 @@ def test_too_few_rows_are_refused() -> None:
 def test_each_draw_is_an_order_whose_first_rows_are_fitted() -> None:
     fitted: list[list[int]] = []
 
-    def predict(train: Any, labels: Any, features: Any) -> Any:
+    def predict(train: Any, labels: Any, units: Any, features: Any) -> Any:
         assert (train[:, 0] == labels).all()
+        assert (units == labels + 100).all()
         fitted.append(labels.tolist())
         return np.full(len(features), len(labels))
 
     rows = np.arange(50)
     head = Head(predict, lambda weights, labels, answers: {})
     answers = draw_answers(
-        head, rows[:, None] * 1.0, rows, np.zeros((3, 1)), sizes=np.array([10, 20, 50]), draws=4, seed=7
+        head, rows[:, None] * 1.0, rows, rows + 100, np.zeros((3, 1)), sizes=np.array([10, 20, 50]), draws=4, seed=7
     )
     assert answers.tolist() == [[[10] * 3, [20] * 3, [50] * 3]] * 4
     whole, *parts = fitted
@@ -47,6 +48,8 @@ def test_each_draw_is_an_order_whose_first_rows_are_fitted() -> None:
         assert twenty[:10] == ten
         assert len(set(twenty)) == 20
     assert len({tuple(ten) for ten in small}) == 4
-    again = draw_answers(head, rows[:, None] * 1.0, rows, np.zeros((3, 1)), sizes=np.array([10]), draws=1, seed=8)
+    again = draw_answers(
+        head, rows[:, None] * 1.0, rows, rows + 100, np.zeros((3, 1)), sizes=np.array([10]), draws=1, seed=8
+    )
     assert fitted[-1] != small[0]
     assert again.shape == (1, 1, 3)

@@ -62,6 +62,32 @@ def test_an_error_falls() -> None:
     assert curve.at(800) == pytest.approx(curve.values[-1], abs=0.02)
 
 
+SHAPES = {
+    "a power law": (lambda rows: 2 * rows**-0.4, None),
+    "no change": (lambda rows: 0.5 + 0 * rows, None),
+    "worse all the way": (lambda rows: 0.2 * rows**0.4, "worse"),
+    "worse in the end": (lambda rows: 2 * rows**-0.4 + (rows / 400) ** 3, "worse"),
+    "a leap in the end": (lambda rows: np.where(rows < 800, 1.5, 0.5), "beside"),
+}
+
+
+@pytest.mark.parametrize("metric", ["r2", "mean_absolute_error", "root_mean_squared_error"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_points_that_no_power_law_describes_are_named(shape: str, metric: str) -> None:
+    of_rows, expected = SHAPES[shape]
+    found = []
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        labels = random.normal(size=300)
+        shared, own = random.normal(size=(1, 1, 300)), random.normal(size=(10, 8, 300))
+        errors = (0.8 * shared + 0.6 * own) * of_rows(SIZES.astype(np.float64))[None, :, None]
+        errors[:, -1] = errors[0, -1]
+        score = HEADS["number"].score
+        curve = fit_curve(score, labels, labels + errors, metric=metric, sizes=SIZES, groups=None, seed=0)
+        found.append(curve.contradiction(confidence=0.95))
+    assert found.count(expected) >= 18
+
+
 @pytest.mark.parametrize("metric", ["r2", "mean_absolute_error", "root_mean_squared_error"])
 @pytest.mark.parametrize("far", [0.0, 1e4], ids=["plain", "a row far from all others"])
 def test_there_is_no_forecast_where_the_metric_could_become_anything(metric: str, far: float) -> None:

@@ -23,7 +23,7 @@ LABELS: dict[str, NDArray[Any]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_head_learns_and_has_every_metric_of_its_kind(kind: str) -> None:
     head, labels = HEADS[kind], LABELS[kind]  # type: ignore[index]
-    answers = head.predict(FEATURES[:300], labels[:300], FEATURES[300:])
+    answers = head.predict(FEATURES[:300], labels[:300], np.arange(300), FEATURES[300:])
     scores = head.score(np.ones((1, 100)), labels[300:], answers)
     assert answers.shape == labels[300:].shape
     assert scores[METRICS[kind][0]][0] > 0.7  # type: ignore[index]
@@ -34,8 +34,26 @@ def test_a_head_learns_and_has_every_metric_of_its_kind(kind: str) -> None:
 @pytest.mark.parametrize("rows", [1, 2])
 def test_one_label_alone_is_answered(kind: str, rows: int) -> None:
     labels = np.repeat(LABELS[kind][:1], rows, axis=0)
-    answers = HEADS[kind].predict(FEATURES[:rows], labels, FEATURES[10:20])  # type: ignore[index]
+    answers = HEADS[kind].predict(FEATURES[:rows], labels, np.arange(rows), FEATURES[10:20])  # type: ignore[index]
     np.testing.assert_allclose(answers, np.repeat(labels[:1], 10, axis=0))
+
+
+@pytest.mark.parametrize("width", [10, 40, 160])
+@pytest.mark.parametrize("noise", [0.3, 1.0, 3.0])
+def test_more_rows_do_no_harm_to_a_number(noise: float, width: int) -> None:
+    """A strength that is the same for all numbers of rows overfits where rows are as many as features."""
+    rows, sizes = 600, [20, 40, 80, 160, 320]
+    errors = np.zeros(len(sizes))
+    for seed in range(6):
+        chance = np.random.default_rng(seed)
+        features = chance.normal(size=(rows, width))
+        numbers = features[:, :5].sum(axis=1) / 5**0.5 + noise * chance.normal(size=rows)
+        features /= np.sqrt((features**2).sum(axis=1).mean())
+        for place, size in enumerate(sizes):
+            answers = HEADS["number"].predict(features[:size], numbers[:size], np.arange(size), features[400:])
+            errors[place] += np.abs(answers - numbers[400:]).mean() / 6
+    assert (np.diff(errors) < 0.02 * errors[0]).all()
+    assert errors[-1] < errors[0]
 
 
 def test_scores_are_those_of_scikit_learn_also_where_rows_count_twice() -> None:
@@ -56,4 +74,4 @@ def test_scores_are_those_of_scikit_learn_also_where_rows_count_twice() -> None:
 @pytest.mark.filterwarnings("error")
 def test_more_classes_than_half_the_rows_are_no_warning_of_a_library() -> None:
     labels = np.arange(60) % 40
-    assert HEADS["classes"].predict(FEATURES[:60], labels, FEATURES[:60]).shape == (60,)
+    assert HEADS["classes"].predict(FEATURES[:60], labels, np.arange(60), FEATURES[:60]).shape == (60,)

@@ -29,6 +29,7 @@ def forecast(**changes: Any) -> dict[str, Any]:
         "value": 0.8123456,
         "confidence": 0.95,
         "points": [{"rows": rows, "value": 0.9 - rows**-0.5, "sd": 0.0} for rows in (77, 1_234)],
+        "contradiction": None,
         "law": [{"rows": rows, "value": 0.9 - rows**-0.5} for rows in (77, 2_234)],
         "gains": [dict(zip(("rows", "change", "low", "high", "known"), (*gain, True), strict=True)) for gain in gains],
     }
@@ -69,3 +70,18 @@ def test_an_interval_that_leaves_nothing_out_is_no_forecast(tmp_path: Path) -> N
     assert growth
     assert growth.sentence.startswith("No forecast for 500 more labels: R2 could become anything, because too few rows")
     assert [(gain.change, gain.interval) for gain in growth.gains] == [("no forecast", "anything")]
+
+
+@pytest.mark.parametrize(
+    ("contradiction", "reason"),
+    [
+        ("worse", "the linear model became worse with more rows of train, and a power law can only become better."),
+        ("beside", "the measured points are farther from a power law than chance explains."),
+    ],
+)
+def test_points_that_contradict_the_law_are_no_forecast(tmp_path: Path, contradiction: str, reason: str) -> None:
+    write_json(Paths(tmp_path).forecast(7), forecast(contradiction=contradiction))
+    growth = read_growth(Paths(tmp_path), params_with([7]))
+    assert growth
+    assert growth.sentence == f"No forecast for 500 more labels: {reason}"
+    assert {(gain.change, gain.interval) for gain in growth.gains} == {("no forecast", "unknown")}
