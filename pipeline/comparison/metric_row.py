@@ -22,7 +22,8 @@ class MetricRow:
         high: Its upper end.
         p_value: Of the hypothesis that there is no difference.
         verdict: None for a metric outside the headline.
-        min_detectable: The smallest difference that this comparison would detect 8 times out of 10.
+        min_detectable: The smallest difference that this comparison would detect 8 times out of 10; None where no gain
+            that base leaves possible is so large.
         paired: Whether the same rows were compared, or only two intervals.
         seeds_share: Share of the variance that comes from seeds (0 to 1); None where it is unknown.
         largest_drop: The largest loss of quality that the gate's confidence leaves possible; None where it is unknown.

@@ -191,7 +191,8 @@ def _within_range(row: MetricRow) -> MetricRow:
     low, high, drop = (
         None if value is None else min(max(value, -largest), largest) for value in (row.low, row.high, row.largest_drop)
     )
-    detectable = row.min_detectable if row.min_detectable is None or row.min_detectable <= largest else None
+    best_gain = row.base - lowest if lower_is_better(row.name) else highest - row.base
+    detectable = row.min_detectable if row.min_detectable is None or row.min_detectable <= best_gain else None
     return replace(row, low=low, high=high, largest_drop=drop, min_detectable=detectable)
 
 

@@ -17,7 +17,7 @@ from stages.targets.target import Kind
 
 Floats = NDArray[np.float64]
 
-STRENGTH = 0.1  # of logistic regression: of the squared weights against the sum of the losses, for features with a mean square norm of 1
+STRENGTH = 0.1  # of logistic regression: of the squared weights against the summed losses, of scaled features
 MOST_STEPS = 300  # of L-BFGS
 
 

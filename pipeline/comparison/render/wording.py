@@ -1,6 +1,7 @@
 """Sentences and numbers that the terminal and the comment share."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -115,15 +116,18 @@ def metric_sentence(row: MetricRow, confidence: float) -> str:
 def detectable_sentence(row: MetricRow) -> str:
     """Return what could have been detected, and what it would take to detect a difference as large as the observed."""
     if row.min_detectable is None:
-        return " With so few rows or seeds, no difference, however large, would have been detected"
-    text = f" A true difference of {row.min_detectable:.3f} or more would have been detected 8 times out of 10"
+        text = (
+            " With so few rows or seeds, no gain that base leaves possible would have been detected 8 times out of 10"
+        )
+    else:
+        text = f" A true difference of {row.min_detectable:.3f} or more would have been detected 8 times out of 10"
     needs = (
         [
             f"{float(f'{number:.2g}'):,.0f} {what}"
             for number, what in ((row.needs.rows, "test rows"), (row.needs.seeds, "seeds per side"))
             if number is not None
         ]
-        if row.needs and 0 < abs(row.difference) < row.min_detectable
+        if row.needs and 0 < abs(row.difference) < (row.min_detectable or math.inf)
         else []
     )
     return f"{text}. Detecting {abs(row.difference):.3f} would take about {' or '.join(needs)}" if needs else text

@@ -60,7 +60,7 @@ def test_two_lucky_draws_are_within_noise(project: Path) -> None:
     assert comparison.test_rows == 600
     assert [row.name for row in comparison.headline] == ["test.macro_f1", "test.accuracy", "test.mcc"]
     assert all(row.low is not None and row.low < 0 < row.high for row in comparison.headline)  # type: ignore[operator]
-    assert all(row.min_detectable is not None and 0.02 < row.min_detectable < 0.4 for row in comparison.headline)
+    assert all(row.min_detectable is None for row in comparison.headline)  # seeds vary by more than base leaves to gain
     assert any("One seed per side: the variation between seeds" in note for note in comparison.notes)  # those of `many`
     assert comparison.changes.params == {}
     assert not any("by length" in note for note in comparison.notes)

@@ -23,6 +23,7 @@ from pipeline.comparison.verdicts import (
 from stages.metrics.bootstrap import Bootstrap
 from stages.metrics.calibration import expected_calibration_error
 from stages.metrics.estimates import measure
+from stages.metrics.names import lower_is_better, value_range
 from stages.metrics.summary import MetricSummary
 from tests.pipeline.comparison.builders import paired, predictions
 
@@ -337,6 +338,43 @@ def test_no_interval_holds_differences_that_the_metric_cannot_have(name: str, la
     sides = [{name: MetricSummary(mean=mean, low=-9.0, high=9.0)} for mean in (0.4, 0.5)]
     (row,) = compare_intervals(*sides, "test", replace(OPTIONS, metric=name.partition(".")[2]))
     assert (row.low, row.high, row.largest_drop, row.min_detectable) == (-largest, largest, largest, None)
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["better", "worse"])
+@pytest.mark.parametrize("rows", [12, 24, 100, 800])
+@pytest.mark.parametrize("right", [1.0, 0.95, 0.8, 0.5, 0.1])
+@pytest.mark.parametrize("metric", ["accuracy", "mcc", "macro_f1", "quadratic_kappa", "mean_absolute_error"])
+def test_a_detectable_difference_is_a_gain_that_base_leaves_possible(
+    metric: str, right: float, rows: int, sign: int
+) -> None:
+    chance = np.random.default_rng(rows)
+    labels = np.arange(rows) % 3
+    ids = list(map(str, range(rows)))
+    sides = []
+    for share in (right, min(1.0, max(0.0, right + 0.06 * sign))):
+        hit = np.arange(rows) < round(share * rows)
+        preds = np.where(chance.permutation(hit), labels, (labels + 1) % 3)
+        sides.append(predictions(ids, labels.tolist(), (np.eye(3)[preds] * 0.7 + 0.1).tolist()))
+    pairs = in_order(paired(*sides, ["1", "2", "3"]))
+    row = next(row for row in compare_paired(pairs, "test", replace(OPTIONS, metric=metric)) if row.verdict)
+    lowest, highest = value_range(row.name)
+    best = lowest if lower_is_better(row.name) else highest
+    assert row.name == f"test.{metric}"
+    if row.min_detectable is not None:
+        assert row.min_detectable <= abs(best - row.base) + 1e-9
+    elif rows == 800:
+        assert right >= 0.95  # so many rows show every other gain
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.3, 0.8, 1.0])
+@pytest.mark.parametrize("width", [0.02, 0.1, 0.4])
+@pytest.mark.parametrize("name", ["test.accuracy", "test.mcc", "test.mean_absolute_error", "test.r2"])
+def test_two_intervals_detect_no_gain_that_base_does_not_leave_possible(name: str, width: float, mean: float) -> None:
+    summaries = [{name: MetricSummary(mean=value, low=value - width, high=value + width)} for value in (mean, 0.5)]
+    (row,) = compare_intervals(*summaries, "test", replace(OPTIONS, metric=name.partition(".")[2]))
+    room = mean if name.endswith("error") else 1 - mean
+    smallest = width * 2**0.5 / stats.norm.ppf(0.975) * (stats.norm.ppf(0.975) + stats.norm.ppf(0.8))
+    assert row.min_detectable == (pytest.approx(smallest) if smallest <= room else None)
 
 
 def test_few_seeds_leave_no_difference_beyond_the_range_of_the_metric() -> None:

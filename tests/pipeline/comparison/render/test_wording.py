@@ -80,11 +80,20 @@ def test_what_would_detect_the_observed_difference(needs: Needs | None, differen
     assert wording.detectable_sentence(row) == could + expected
 
 
-def test_a_comparison_that_detects_nothing_says_so() -> None:
-    row = MetricRow("test.mcc", 0.5, 0.5, -1, 1, 1.0, "within noise", None)
-    assert wording.detectable_sentence(row) == (
-        " With so few rows or seeds, no difference, however large, would have been detected"
-    )
+@pytest.mark.parametrize(
+    ("needs", "difference", "expected"),
+    [
+        (Needs(1234, 5), 0.02, ". Detecting 0.020 would take about 1,200 test rows or 5 seeds per side"),
+        (Needs(50, 1), 0.0, ""),
+        (None, 0.02, ""),
+    ],
+)
+def test_a_comparison_that_detects_no_possible_gain_says_so(
+    needs: Needs | None, difference: float, expected: str
+) -> None:
+    row = MetricRow("test.mcc", 0.5, 0.5 + difference, -1, 1, 1.0, "within noise", None, needs=needs)
+    could = " With so few rows or seeds, no gain that base leaves possible would have been detected 8 times out of 10"
+    assert wording.detectable_sentence(row) == could + expected
 
 
 @pytest.mark.parametrize(
