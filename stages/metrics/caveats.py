@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.metrics.calibration import ROWS_PER_BIN
-from stages.metrics.names import CALIBRATED
+from stages.metrics.names import CALIBRATED, NEED_CLASSES
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,7 +27,8 @@ LARGEST_SHARE = (
 )
 LARGEST_TIMES = 12  # the mean squared error: of few rows one has a larger share, though none stands out
 CLASSES_PER_ROW = 1.5  # average precision of few rows is too high, which shows where it is averaged over many classes
-BY_CLASS = frozenset({"balanced_accuracy", "macro_f1", "mcc", "kappa", "quadratic_kappa", "auroc", "average_precision"})
+BY_CLASS = NEED_CLASSES | {"balanced_accuracy", "macro_f1"}
+RARE_SHARE = 0.2  # of the rows, in classes with too few of them: weighted F1 is then about as rough as macro F1
 
 
 def caveat(metric: str, labels: Ints, preds: Sequence[Ints], groups: Ints | None) -> str | None:
@@ -44,9 +45,15 @@ def caveat(metric: str, labels: Ints, preds: Sequence[Ints], groups: Ints | None
     fewest_groups = FEWEST_GROUPS_FOR_CALIBRATION if of_calibration else FEWEST_GROUPS
     if units < min(fewest_groups, len(labels)):
         return f"the rows belong to only {_count(units, 'group')}"
-    rarest = int(np.unique(labels, return_counts=True)[1].min())
+    sizes = np.unique(labels, return_counts=True)[1]
+    if metric in NEED_CLASSES and len(sizes) == 1:
+        return "all rows have one label, of which it measures nothing"
+    rarest = int(sizes.min())
     if metric in BY_CLASS and (rarest < FEWEST_OF_CLASS or is_biased(metric, labels)):
         return f"a class has only {_count(rarest, 'row')}"
+    rare = float(sizes[sizes < FEWEST_OF_CLASS].sum() / len(labels))
+    if metric == "weighted_f1" and rare > RARE_SHARE:
+        return f"{rare:.0%} of the rows are of classes with fewer than {FEWEST_OF_CLASS} rows"
     wrong = float(np.mean([np.sum(column != labels) for column in preds]))
     if wrong < FEWEST_WRONG:
         return (

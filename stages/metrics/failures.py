@@ -88,8 +88,14 @@ def _stuck(report: Mapping[str, Any]) -> str:
 
 def _no_gain(report: Mapping[str, Any], names: Mapping[str, str], to_try: str) -> str:
     """The sentence where the model's lead over an answer that knows nothing of the text may be chance, or where TF-IDF
-    is better than the model by more than chance; empty where neither is so."""
+    is better than the model by more than chance; empty where neither is so. Rows of one label can't show either."""
     metric = str(report.get("metric"))
+    split = "test" if (report.get("champion") or {}).get("test") else "val"
+    if label := (report.get("one_class") or {}).get(split):
+        return (
+            f"All rows of {split} have the label “{label}”, so they can't show whether the model tells labels apart: "
+            f"always predicting “{label}” would be right as well. Measure it on rows of every label."
+        )
     for baseline, method in METHODS.items():
         lead = ((report.get("baselines") or {}).get(baseline) or {}).get(metric)
         keys = ("value", "difference", "low", "high")

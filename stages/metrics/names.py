@@ -12,6 +12,7 @@ CAN_LEAD = frozenset((*HEADLINE, *OF_ORDERED, *OF_NUMBERS, *OF_SETS))  # beside 
 LOWER_IS_BETTER = frozenset(
     {"mean_absolute_error", "root_mean_squared_error", "log_loss", "brier", "ece", "hamming_loss"}
 )
+NEED_CLASSES = frozenset({"mcc", "kappa", "quadratic_kappa", "auroc", "average_precision"})  # of one class they are 0/0
 RANGES = {  # lowest and highest value; of all others 0 and 1
     **dict.fromkeys(("mcc", "kappa", "quadratic_kappa", "pearson", "spearman"), (-1.0, 1.0)),
     **dict.fromkeys(("log_loss", "mean_absolute_error", "root_mean_squared_error"), (0.0, math.inf)),

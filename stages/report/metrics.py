@@ -58,6 +58,7 @@ class Metrics(EveryMetrics):
         per_class: By label.
         averages: macro and weighted.
         mistakes: Rows of the report's split, and how many are predicted wrong.
+        one_class: The label of all rows of a split, by split; a split with several labels is not there.
     """
 
     champion: Champion
@@ -66,6 +67,7 @@ class Metrics(EveryMetrics):
     per_class: dict[str, ClassScore]
     averages: dict[str, ClassScore]
     mistakes: dict[str, int]
+    one_class: dict[str, str]
 
 
 def compute_metrics(results: Results, bootstrap: Bootstrap, findings: Findings) -> Metrics:
@@ -93,6 +95,11 @@ def compute_metrics(results: Results, bootstrap: Bootstrap, findings: Findings) 
         per_class=by_class,
         averages=averages,
         mistakes={"rows": len(predictions), "wrong": int((predictions.preds != predictions.labels).sum())},
+        one_class={
+            name: results.labels[int(split.labels[0])]
+            for name, split in champion.predictions.items()
+            if len(np.unique(split.labels)) == 1
+        },
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from stages.metrics.names import NEED_CLASSES, SPLITS
 from stages.metrics.summary import format_value
 
 FEWER_DECIMALS = {"expected": 1, "seeds_share_of_variance": 2}  # numbers that are no metrics, by a key of theirs
@@ -22,7 +23,7 @@ def format_number(metrics: object, *keys: str) -> str:
         keys: Where the number is, such as "champion", "test", "mcc", "value".
     """
     value = _find(metrics, keys)
-    if value is None:
+    if value is None or _measures_nothing(metrics, keys):
         return "–"
     if isinstance(value, int):
         return f"{value:,}"
@@ -67,6 +68,15 @@ def thousands(value: float) -> str:
 def percent(share: float) -> str:
     """Return a share (0 to 1) as a percentage, with more decimals where it would round to none or all."""
     return f"{100 * share:.{1 if 0.0005 <= share < 0.9995 or share in (0, 1) else 3}f}%"
+
+
+def _measures_nothing(metrics: object, keys: Sequence[str]) -> bool:
+    """Whether a number is of a metric that needs rows of several classes, on a split that has rows of one."""
+    one_class = _fields(metrics).get("one_class")
+    if not one_class or keys[0] == "crossfit" or NEED_CLASSES.isdisjoint(keys):
+        return False
+    of_report = "test" if _find(metrics, ["champion", "test"]) else "val"
+    return next((key for key in keys if key in SPLITS), of_report) in one_class
 
 
 def _find(metrics: object, keys: Sequence[str]) -> Any:

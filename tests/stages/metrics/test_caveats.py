@@ -44,6 +44,24 @@ def test_few_rows_of_a_class_count_for_metrics_by_class(metric: str, marked: boo
     assert (caveat(metric, labels, [preds], None) == "a class has only 2 rows") == marked
 
 
+@pytest.mark.parametrize(("classes", "marked"), [(1, False), (3, False), (4, True), (30, True)])
+def test_many_rows_of_rare_classes_count_for_weighted_f1(classes: int, marked: bool) -> None:
+    rare = np.repeat(np.arange(classes) + 3, 4)  # 4 rows each
+    reason = caveat("weighted_f1", np.append(LABELS, rare), [np.append(FIVE_WRONG, rare)], None)
+    share = f"{4 * classes / (60 + 4 * classes):.0%}"
+    assert reason == (f"{share} of the rows are of classes with fewer than 5 rows" if marked else None)
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 20])
+@pytest.mark.parametrize("metric", ["mcc", "kappa", "quadratic_kappa", "auroc", "average_precision"])
+def test_of_rows_of_one_class_the_reason_is_the_class(metric: str, wrong: int) -> None:
+    preds = (np.arange(60) < wrong).astype(np.int64)
+    assert (
+        caveat(metric, np.zeros(60, np.int64), [preds], None) == "all rows have one label, of which it measures nothing"
+    )
+    assert "label" not in str(caveat("macro_f1", np.zeros(60, np.int64), [preds], None))
+
+
 @pytest.mark.parametrize(
     ("rows_each", "reason"), [(6, "the rows belong to only 10 groups"), (60, "the rows belong to only 1 group")]
 )

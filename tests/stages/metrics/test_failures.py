@@ -137,3 +137,17 @@ def test_classes_that_are_weighed_already_are_no_advice(values: dict[str, Any]) 
 )
 def test_params_of_any_version_say_whether_classes_are_weighed(params: dict[str, Any], weighted: bool) -> None:
     assert weighs_classes(params) is weighted
+
+
+@pytest.mark.parametrize("low", [-0.4, 0.0, 0.1])
+@pytest.mark.parametrize(("splits", "measured"), [(("test", "val"), "test"), (("val",), "val")])
+def test_rows_of_one_label_cannot_measure_the_model_and_no_training_is_advised(
+    low: float, splits: tuple[str, ...], measured: str
+) -> None:
+    champion = {"seed": 2, **{split: {"macro_f1": {"value": 1.0}} for split in splits}}
+    (sentence,) = describe_failures({**report(low=low), "champion": champion, "one_class": {measured: "no"}})
+    assert sentence.startswith(f"All rows of {measured} have the label “no”, so they can't show")
+    assert "finetune" not in sentence
+    other = {"test": "val", "val": "test"}[measured]
+    without = describe_failures({**report(low=low), "champion": champion})
+    assert describe_failures({**report(low=low), "champion": champion, "one_class": {other: "no"}}) == without

@@ -61,3 +61,13 @@ def test_it_is_measured_as_it_is(rows: Paths, train: str, val: str, test: str) -
     assert len(pd.read_csv(rows.evaluation(1) / "calibration.csv"))
     for name in ("report.html", "report.md"):
         assert "nan" not in (rows.report / name).read_text().lower().split()
+    markdown = (rows.report / "report.md").read_text()
+    only = {split: of.strip("1") for split, of in (("val", val), ("test", test)) if len(of.strip("1")) == 1}
+    assert metrics["one_class"] == only
+    collapsed = "The model always predicts" in markdown  # the worse failure, said in place of this one
+    assert ("All rows of test have the label" in markdown) == ("test" in only and not collapsed)
+    assert "test" not in only or "no better than always" not in markdown
+    for name in ("MCC", "Cohen's kappa", "AUROC", "Average precision"):
+        shown = next(line for line in markdown.splitlines() if line.startswith(f"| {name} |")).split("|")
+        for split, value in (("test", shown[2]), ("val", shown[4])):
+            assert (value.strip() == "–") == (split in only), (name, split)
