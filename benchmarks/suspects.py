@@ -109,7 +109,7 @@ def beside_cleanlab(root: Path, wrong: set[str]) -> None:
     if folds is None:
         return
     probabilities = scale(folds.answers, fit_temperature(folds.labels, folds.answers))
-    ours = {folds.ids[row] for row in rank_suspects(folds.labels, probabilities)[0].tolist()}
+    ours = {folds.ids[row] for row in rank_suspects(folds.labels, probabilities).rows.tolist()}
     print(f"| all rows, steps of one class too | {scores(sorted(ours), wrong)} | |")
     try:
         from cleanlab.filter import find_label_issues

@@ -24,11 +24,12 @@ def analyse(params: Params, paths: Paths, results: Results) -> tuple[Metrics, li
     baselines = predict_baselines(paths, results, max_train_rows=params.report.baseline_rows)
     slices = read_slices(paths, results.predictions)
     folds = read_folds(paths, params.crossfit)
-    suspects = find_suspects(_judged(results, folds), results.labels, ordered=results.ordered)
+    suspects, ranking = find_suspects(_judged(results, folds), results.labels, ordered=results.ordered)
     findings = Findings(
         baselines=score_baselines(results, baselines, bootstrap),
         slices=score_slices(slices, results.predictions, results.metric, confidence=options.confidence),
         suspects=suspects,
+        search={"confident": ranking.confident, "contradicted": ranking.contradicted},
         notes=read_json(paths.split_stats)["notes"],
         crossfit=None if folds is None else _score(folds, bootstrap, ordered=results.ordered),
     )

@@ -1,7 +1,7 @@
 """The keys that metrics.json has whatever the kind of target."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stages.metrics.bootstrap import Bootstrap, Estimate
@@ -21,6 +21,7 @@ class Findings:
         slices: The scores of each slice, by column and value.
         suspects: Rows whose label is probably wrong.
         notes: What is unusual about the splits, a sentence each.
+        search: How they were searched for, where that is by confident learning: see `EveryMetrics`.
         crossfit: The models of the folds on all rows; None: there are no folds.
     """
 
@@ -28,6 +29,7 @@ class Findings:
     slices: Mapping[str, Mapping[str, Any]]
     suspects: Sequence[Any]
     notes: Sequence[str]
+    search: Mapping[str, int] = field(default_factory=dict)
     crossfit: FoldScore | None = None
 
 
@@ -48,6 +50,8 @@ class EveryMetrics:
         baselines: By baseline and metric.
         slices: By column and value.
         suspects: `rows` of val and test, or with folds all rows, and how many suspicious labels were `found` there.
+            Of classes also the rows of which the models are `confident`, and those of them that have another label
+            (`contradicted`); of sets the labels for which the models are too weak (`too_weak`).
         crossfit: The models of the folds on all rows; None, and no key, without folds.
     """
 
@@ -99,6 +103,7 @@ def compute_shared(
         "suspects": {
             "rows": findings.crossfit.rows if findings.crossfit else judged,
             "found": len(findings.suspects),
+            **findings.search,
         },
         "crossfit": findings.crossfit,
     }

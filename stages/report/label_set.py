@@ -27,7 +27,7 @@ def write_report(params: Params, paths: Paths) -> None:
     results = read_results(paths, params.seeds, options)
     bootstrap = Bootstrap(options.resamples, options.confidence, options.seed)
     folds = read_folds(paths, params.crossfit)
-    suspects = find_suspects(_judged(results, folds), results.labels)
+    suspects, too_weak = find_suspects(_judged(results, folds), results.labels)
     baselines = predict_baselines(paths, results, max_train_rows=params.report.baseline_rows)
     findings = Findings(
         baselines=score_baselines(results, baselines, bootstrap),
@@ -36,6 +36,7 @@ def write_report(params: Params, paths: Paths) -> None:
         ),
         suspects=suspects,
         notes=read_json(paths.split_stats)["notes"],
+        search={"too_weak": too_weak},
         crossfit=None if folds is None else _score(folds, bootstrap),
     )
     metrics = compute_metrics(results, bootstrap, findings)

@@ -83,8 +83,9 @@ def confident_mistakes(results: Results, *, limit: int) -> list[Mistake]:
     ]
 
 
-def find_suspects(judged: Judged, names: Sequence[str]) -> list[Suspect]:
-    """Return the labels that rows have or have not, and probably wrongly, most suspicious first.
+def find_suspects(judged: Judged, names: Sequence[str]) -> tuple[list[Suspect], int]:
+    """Return the labels that rows have or have not, and probably wrongly, most suspicious first; and for how many
+    labels the models are too weak.
 
     Each label is judged as a task of its own, whether a row has it: see `rank_suspects`.
 
@@ -93,10 +94,13 @@ def find_suspects(judged: Judged, names: Sequence[str]) -> list[Suspect]:
         names: Of the labels.
     """
     suspects: list[Suspect] = []
+    too_weak = 0
     for number, label in enumerate(names):
         if number in judged.unjudged:
             continue
         given, chances = judged.labels[:, number].astype(np.int64), judged.answers[:, number]
+        ranking = rank_suspects(given, as_pairs(chances))
+        too_weak += ranking.too_weak
         suspects += [
             Suspect(
                 id=judged.ids[row],
@@ -108,9 +112,9 @@ def find_suspects(judged: Judged, names: Sequence[str]) -> list[Suspect]:
                 probability=round(float(chances[row]), 3),
                 labels=describe_labels(judged.labels[row], names),
             )
-            for row in rank_suspects(given, as_pairs(chances))[0].tolist()
+            for row in ranking.rows.tolist()
         ]
-    return sorted(suspects, key=_doubt)
+    return sorted(suspects, key=_doubt), too_weak
 
 
 def _doubt(suspect: Suspect) -> float:

@@ -7,10 +7,10 @@ from stages.paths import Paths
 from stages.tokens import Tokens
 
 
-def predict(model: object, tokens: Tokens, positions: np.ndarray, **_: object) -> np.ndarray:
+def predict(model: object, tokens: Tokens, positions: np.ndarray, strength: float = 1, **_: object) -> np.ndarray:
     """Return probabilities that favour the label; the random model of the test projects answers always the same."""
     scores = np.random.default_rng(len(positions)).normal(size=(len(positions), tokens.labels.max() + 1))
-    scores[np.arange(len(positions)), tokens.labels[positions]] += 1
+    scores[np.arange(len(positions)), tokens.labels[positions]] += strength
     odds = np.exp(scores)
     return (odds / odds.sum(1, keepdims=True)).astype(np.float32)
 

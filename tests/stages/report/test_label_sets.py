@@ -173,7 +173,7 @@ def test_the_lead_over_a_baseline_has_the_direction_of_the_metric() -> None:
 def suspects_of(results: Results) -> list[Suspect]:
     splits = results.champion.predictions
     answers = {name: [seed.calibrated(name) for seed in results.seeds] for name in splits}
-    return find_suspects(judged_by_seeds(splits, answers), results.labels)
+    return find_suspects(judged_by_seeds(splits, answers), results.labels)[0]
 
 
 def test_planted_errors_are_suspects_and_come_first() -> None:
