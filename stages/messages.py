@@ -27,7 +27,12 @@ def place(path: str) -> str:
 
 def counted(count: int, thing: str) -> str:
     """Return how many things there are: "1 row", "1,200 rows"."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun(count, thing)}"
+
+
+def noun(count: int, thing: str) -> str:
+    """Return the word for so many things: "row", "rows"."""
+    return thing if count == 1 else f"{thing}s"
 
 
 def examples(values: Collection[Any], *, most: int = EXAMPLES, show: Callable[[Any], str] = short) -> str:

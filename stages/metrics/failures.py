@@ -1,6 +1,6 @@
 """What makes a model useless, in sentences: it predicts one label for every text, or a simpler method does as well."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from stages.metrics.names import SPLITS, lower_is_better
@@ -17,7 +17,11 @@ BLIND = ("majority", "frequent_set", "mean")  # they know nothing of the text
 
 
 def describe_failures(
-    report: Mapping[str, Any], names: Mapping[str, str] | None = None, *, weighted: bool = False
+    report: Mapping[str, Any],
+    names: Mapping[str, str] | None = None,
+    *,
+    weighted: bool = False,
+    show: Callable[[float], str] = format_value,
 ) -> list[str]:
     """Return a sentence for each failure of the model that ships, and of the other seeds; none for a useful model.
 
@@ -25,9 +29,10 @@ def describe_failures(
         report: The contents of the report's metrics.json, or of headline.json, which has no baselines.
         names: How to call the metrics; those that are missing are called as in the file.
         weighted: Whether finetune weighs the classes already; see `weighs_classes`.
+        show: How a metric is written.
     """
     champion, others = describe_collapse(report, weighted=weighted)
-    main = champion or _stuck(report) or _no_gain(report, names or {}, _advice(report, weighted=weighted))
+    main = champion or _stuck(report) or _no_gain(report, names or {}, show, _advice(report, weighted=weighted))
     return [sentence for sentence in (main, others) if sentence]
 
 
@@ -86,7 +91,7 @@ def _stuck(report: Mapping[str, Any]) -> str:
     return sentences if isinstance(sentences, str) else ""
 
 
-def _no_gain(report: Mapping[str, Any], names: Mapping[str, str], to_try: str) -> str:
+def _no_gain(report: Mapping[str, Any], names: Mapping[str, str], show: Callable[[float], str], to_try: str) -> str:
     """The sentence where the model's lead over an answer that knows nothing of the text may be chance, or where TF-IDF
     is better than the model by more than chance; empty where neither is so. Rows of one label can't show either."""
     metric = str(report.get("metric"))
@@ -108,8 +113,8 @@ def _no_gain(report: Mapping[str, Any], names: Mapping[str, str], to_try: str) -
         if worse or (baseline in BLIND and least <= 0):
             return (
                 f"The model is {'worse' if worse else 'no better'} than {method}: "
-                f"{names.get(metric, metric)} {format_value(value + difference)} against {format_value(value)}"
+                f"{names.get(metric, metric)} {show(value + difference)} against {show(value)}"
                 f"{'' if worse else ', a difference that may be chance'} "
-                f"(interval of the difference {format_value(low)} to {format_value(high)}). {to_try}"
+                f"(interval of the difference {show(low)} to {show(high)}). {to_try}"
             )
     return ""

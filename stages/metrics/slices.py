@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stages.columns import SLICE_PREFIX
+from stages.messages import counted
 from stages.shown import visible
 
 Ints = NDArray[np.int64]
@@ -67,7 +68,7 @@ def _length_quarters(tokens: Ints) -> dict[str, Mask]:
     bounds = [0, *edges.tolist(), int(tokens.max())]
     quarter = np.searchsorted(edges, tokens, "left")
     return {
-        f"{low + 1} to {high} tokens": quarter == number
+        (f"{low + 1} to {high} tokens" if low + 1 < high else counted(high, "token")): quarter == number
         for number, (low, high) in enumerate(itertools.pairwise(bounds))
     }
 

@@ -6,12 +6,15 @@ from typing import Any
 
 from stages.errors import ReportError
 from stages.files import read_json
-from stages.metrics.summary import format_change, format_value
+from stages.messages import counted
+from stages.metrics.names import lower_is_better
+from stages.metrics.summary import format_value
 from stages.params import Params
 from stages.paths import Paths
 from stages.report.charts.growth import growth_chart
 from stages.report.charts.lines import LineChart
-from stages.report.render.glossary import NAMES
+from stages.report.render.formats import format_signed
+from stages.report.render.glossary import NAMES, inline_name
 
 CONTRADICTIONS = {  # of the power law by the measured points
     "worse": "the linear model became worse with more rows of train, and a power law can only become better",
@@ -37,6 +40,7 @@ class Growth:
         sentence: The forecast for about half as many rows more.
         basis: What it is based on, a sentence or two.
         metric: Name of the metric for people.
+        lower_is_better: Whether it is better the lower it is.
         gains: By number of rows.
         chart: The learning curve, and its law.
     """
@@ -44,6 +48,7 @@ class Growth:
     sentence: str
     basis: str
     metric: str
+    lower_is_better: bool
     gains: list[Gain]
     chart: LineChart
 
@@ -64,7 +69,7 @@ def read_growth(paths: Paths, params: Params) -> Growth | None:
     led = min(content["gains"], key=lambda gain: abs(gain["rows"] - LED * content["rows"]))
     confidence = f"{100 * content['confidence']:g}%"
     return Growth(
-        sentence=_sentence(led, name, contradiction),
+        sentence=_sentence(led, content["metric"], contradiction),
         basis=(
             f"The intervals contain the gain with {confidence} probability, for a linear model on the features of the "
             f"frozen encoder. That model has {format_value(content['value'])} with the {content['rows']:,} rows of "
@@ -72,18 +77,22 @@ def read_growth(paths: Paths, params: Params) -> Growth | None:
             "from that of the model that ships, the less the forecast says about the latter."
         ),
         metric=name,
+        lower_is_better=lower_is_better(content["metric"]),
         gains=[_gain(gain, contradiction) for gain in content["gains"]],
         chart=growth_chart(content["points"], content["law"]),
     )
 
 
-def _sentence(gain: Mapping[str, Any], name: str, contradiction: str | None) -> str:
+def _sentence(gain: Mapping[str, Any], metric: str, contradiction: str | None) -> str:
+    name, labels = inline_name(metric), counted(gain["rows"], "more label")
     if contradiction:
-        return f"No forecast for {gain['rows']:,} more labels: {CONTRADICTIONS[contradiction]}."
+        return f"No forecast for {labels}: {CONTRADICTIONS[contradiction]}."
+    if gain["known"] and lower_is_better(metric):
+        return f"{labels} like these would probably change the {name} by {_interval(gain)}; below 0 is better."
     if gain["known"]:
-        return f"{gain['rows']:,} more labels like these would probably bring {_interval(gain)} {name}."
+        return f"{labels} like these would probably bring {_interval(gain)} {name}."
     return (
-        f"No forecast for {gain['rows']:,} more labels: {name} could become anything, because too few rows of val and "
+        f"No forecast for {labels}: {name} could become anything, because too few rows of val and "
         "test decide it, or some are far from all others."
     )
 
@@ -92,13 +101,9 @@ def _gain(gain: Mapping[str, Any], contradiction: str | None) -> Gain:
     if contradiction:
         return Gain(gain["rows"], "no forecast", "unknown")
     if gain["known"]:
-        return Gain(gain["rows"], _change(gain["change"]), _interval(gain))
+        return Gain(gain["rows"], format_signed(gain["change"]), _interval(gain))
     return Gain(gain["rows"], "no forecast", "anything")
 
 
 def _interval(gain: Mapping[str, Any]) -> str:
-    return f"{_change(gain['low'])} to {_change(gain['high'])}"
-
-
-def _change(value: float) -> str:
-    return format_change(value).replace("-", "−")
+    return f"{format_signed(gain['low'])} to {format_signed(gain['high'])}"

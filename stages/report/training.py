@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stages.report.render.formats import percent
 from stages.schema import Evaluate, Finetune
 
 METHODS = {
@@ -53,7 +54,7 @@ def describe_evaluation(metrics: Mapping[str, Any], options: Evaluate) -> list[t
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{part:,} of {whole:,} ({100 * part / whole:.1f}%)" if whole else ""
+    return f"{part:,} of {whole:,} ({percent(part / whole)})" if whole else ""
 
 
 def _frozen(blocks: Mapping[str, Mapping[str, int]]) -> str:
@@ -70,7 +71,8 @@ def _frozen(blocks: Mapping[str, Mapping[str, int]]) -> str:
 
 def _schedule(options: Finetune) -> str:
     warmup = f", after a warmup over {100 * options.warmup_ratio:g}% of the steps" if options.warmup_ratio else ""
-    by_layer = f"; times {options.layer_decay:g} for each layer further down" if options.layer_decay < 1 else ""
+    decays = options.layer_decay < 1 and options.method != "frozen"  # which trains no layer of the encoder
+    by_layer = f"; times {options.layer_decay:g} for each layer further down" if decays else ""
     return f"{options.learning_rate:g}, {options.schedule}{warmup}{by_layer}"
 
 
@@ -118,7 +120,7 @@ def _by_split(counts: Mapping[str, int] | None) -> str:
 
 
 def _padding(tokens: Mapping[str, float] | None) -> str:
-    return f"{100 * (1 - tokens['real_share']):.1f}% of their tokens" if tokens and "real_share" in tokens else ""
+    return f"{percent(1 - tokens['real_share'])} of their tokens" if tokens and "real_share" in tokens else ""
 
 
 def _vocabulary(vocabulary: Mapping[str, float] | None) -> str:

@@ -176,7 +176,7 @@ def _flipped_rows(title: str, rows: Sequence[FlippedRow]) -> str:
 
 def _calibration(comparison: Comparison) -> str:
     cells = [
-        [name, f"{base:.4f}", f"{head:.4f}", f"{head - base:+.4f}"]
+        [name, format_value(base), format_value(head), format_change(head - base)]
         for name, (base, head) in comparison.calibration.items()
     ]
     text = "Of the champions, on the compared test rows; lower is better."

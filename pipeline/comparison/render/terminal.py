@@ -134,7 +134,9 @@ def _flipped_row(row: FlippedRow) -> str:
 
 
 def _champions(comparison: Comparison) -> list[Text]:
-    measures = [f"{name}: {base:.4f} -> {head:.4f}" for name, (base, head) in comparison.calibration.items()]
+    measures = [
+        f"{name}: {format_value(base)} -> {format_value(head)}" for name, (base, head) in comparison.calibration.items()
+    ]
     calibration = [_text(f"calibration: {', '.join(measures)} (lower is better)")] if measures else []
     seconds, memory = (
         [[value for cost in comparison.costs if (value := getattr(cost, of)[side]) is not None] for side in (0, 1)]

@@ -20,6 +20,7 @@ from stages.report.label_sets.answers import Mistake, Suspect, confident_mistake
 from stages.report.label_sets.metrics import Metrics
 from stages.report.label_sets.results import Results
 from stages.report.render.every_context import MOST_CLASSES, EveryContext, read_shared
+from stages.report.render.formats import format_shown
 from stages.report.render.front_matter import HubMetric, front_matter
 from stages.report.render.glossary import NAMES
 
@@ -88,7 +89,9 @@ def build_context(
     shared = read_shared(params, paths, results, metrics, listed=[*mistakes, *shown], rough=partial(_rough_of, results))
     return Context(
         **shared,
-        failures=describe_failures(asdict(metrics), NAMES, weighted=weighs_classes(params.model_dump())),
+        failures=describe_failures(
+            asdict(metrics), NAMES, weighted=weighs_classes(params.model_dump()), show=format_shown
+        ),
         metric_names=names,
         curve_metric=curve_metric,
         classes=_weakest(metrics),

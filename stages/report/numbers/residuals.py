@@ -48,7 +48,7 @@ class Residual:
         label: The row's number.
         predicted: The mean over the seeds of what models predict that were not trained on the row.
         residual: The label minus that.
-        size: The residual in robust standard deviations of all of them.
+        size: Its distance from the median residual, in robust standard deviations.
     """
 
     id: str

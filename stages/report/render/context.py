@@ -15,6 +15,7 @@ from stages.report.charts.figures import Charts, make_charts
 from stages.report.metrics import Metrics
 from stages.report.mistakes import Confusion, Mistake, confident_mistakes, frequent_confusions
 from stages.report.render.every_context import MOST_CLASSES, EveryContext, read_shared
+from stages.report.render.formats import format_shown
 from stages.report.render.front_matter import HubMetric, front_matter
 from stages.report.render.glossary import NAMES
 from stages.report.results import Results
@@ -77,7 +78,9 @@ def build_context(
     shared = read_shared(params, paths, results, metrics, listed=[*mistakes, *shown], rough=partial(_rough_of, results))
     return Context(
         **shared,
-        failures=describe_failures(asdict(metrics), NAMES, weighted=weighs_classes(params.model_dump())),
+        failures=describe_failures(
+            asdict(metrics), NAMES, weighted=weighs_classes(params.model_dump()), show=format_shown
+        ),
         headline=headline,
         beside=[name for name in OF_ORDERED if results.ordered and headline not in OF_ORDERED],
         metric_names=_metric_names(results, headline),

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from stages.metrics.names import NEED_CLASSES, SPLITS
-from stages.metrics.summary import format_value
+from stages.metrics.summary import format_change, format_value
 
 FEWER_DECIMALS = {"expected": 1, "seeds_share_of_variance": 2}  # numbers that are no metrics, by a key of theirs
 
@@ -28,8 +28,17 @@ def format_number(metrics: object, *keys: str) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     places = FEWER_DECIMALS.get(keys[-1], FEWER_DECIMALS.get(keys[0]))
-    text = format_value(value) if places is None else f"{value:.{places}f}"
-    return text.replace("-", "−")
+    return format_shown(value) if places is None else f"{value:.{places}f}".replace("-", "−")
+
+
+def format_shown(value: float) -> str:
+    """Return a number as every document of the report shows it: three decimals, and a minus sign that is no hyphen."""
+    return format_value(value).replace("-", "−")
+
+
+def format_signed(value: float) -> str:
+    """Return a difference as `format_shown`, with its sign: `+0.012`."""
+    return format_change(value).replace("-", "−")
 
 
 def data_element(metrics: object, *keys: str) -> Markup:
@@ -57,12 +66,12 @@ def curve_value(value: float, column: str) -> str:
         return "–"
     if column == "epoch":
         return f"{value:.0f}"
-    return f"{value:.2e}" if column == "learning_rate" else format_value(value)
+    return f"{value:.2e}" if column == "learning_rate" else format_shown(value)
 
 
 def thousands(value: float) -> str:
     """Return a number without decimals and with commas between the thousands."""
-    return f"{value:,.0f}"
+    return f"{value:,.0f}".replace("-", "−")
 
 
 def percent(share: float) -> str:

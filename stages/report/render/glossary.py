@@ -1,5 +1,7 @@
 """Names and meanings of the metrics, as the report writes them."""
 
+PROPER = ("Cohen", "Brier", "Pearson", "Spearman")  # names that keep their capital
+
 NAMES = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
@@ -63,3 +65,9 @@ MEANINGS = {
     "calibrated_brier": "Brier score after temperature scaling, fitted on val",
     "calibrated_ece": "calibration error after temperature scaling, fitted on val",
 }
+
+
+def inline_name(metric: str) -> str:
+    """Return the name of a metric as it stands within a sentence: "macro F1", but "MCC" and "Cohen's kappa"."""
+    name = NAMES[metric]
+    return name if name.startswith(PROPER) or not name[1:2].islower() else name[0].lower() + name[1:]

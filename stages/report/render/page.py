@@ -2,17 +2,19 @@
 
 import base64
 import hashlib
+from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from stages.metrics.summary import format_value
+from stages.messages import counted, noun
 from stages.report.render import formats
 from stages.report.render.glossary import MEANINGS, NAMES
-from stages.shown import visible
+from stages.shown import shorten, visible
 
 TEMPLATES = Path(__file__).parent / "templates"
+LONGEST_LABEL = 60  # characters of a label in a table of rows
 
 
 def render(template: str, context: object) -> str:
@@ -38,10 +40,13 @@ def environment() -> Environment:
     templates.filters |= {
         "md": formats.escape_markdown,
         "plain": formats.plain,
-        "value": format_value,
+        "value": formats.format_shown,
         "curve_value": formats.curve_value,
         "thousands": formats.thousands,
         "percent": formats.percent,
+        "counted": counted,
+        "noun": noun,
+        "short": partial(shorten, limit=LONGEST_LABEL),
     }
     return templates
 

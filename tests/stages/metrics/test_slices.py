@@ -33,6 +33,17 @@ def test_a_column_with_one_value_has_no_slices() -> None:
     assert rows_of({"same": ["a", "a"], "none": [None, None]}) == {}
 
 
+@pytest.mark.parametrize("lengths", [[14, 14, 15, 15, 16, 16, 17, 18], [1, 1, 1, 2, 2, 3, 4, 9], [1, 2, 3, 4]])
+def test_a_quarter_of_one_length_is_named_by_it(lengths: list[int]) -> None:
+    slices = cut_slices({}, tokens=np.array(lengths), tokens_cut=np.zeros(len(lengths), dtype=np.int64))
+    for (_, name), mask in slices.items():
+        low, _, high = name.removesuffix("s").removesuffix(" token").partition(" to ")
+        assert low != high
+        assert high or name == ("1 token" if low == "1" else f"{low} tokens")
+        inside = [int(low) <= length <= int(high or low) for length in lengths]
+        assert mask.tolist() == inside
+
+
 def test_quarters_by_length_are_named_by_their_tokens() -> None:
     tokens = np.array([3, 9, 5, 4, 8, 6, 7, 10])
     assert rows_of({}, tokens=tokens) == {

@@ -49,7 +49,7 @@ def test_the_sentence_is_about_half_as_many_rows(tmp_path: Path) -> None:
     write_json(Paths(tmp_path).forecast(7), forecast())
     growth = read_growth(Paths(tmp_path), params_with([7]))
     assert growth
-    assert growth.sentence == "500 more labels like these would probably bring +0.010 to +0.030 Macro F1."
+    assert growth.sentence == "500 more labels like these would probably bring +0.010 to +0.030 macro F1."
     assert "with 95% probability" in growth.basis
     assert "That model has 0.812 with the 1,234 rows of train, measured on the 321 rows of val and test" in growth.basis
     assert [(gain.rows, gain.change) for gain in growth.gains] == [(200, "+0.010"), (500, "+0.022"), (1_000, "+0.030")]
@@ -60,7 +60,10 @@ def test_an_error_falls(tmp_path: Path) -> None:
     write_json(Paths(tmp_path).forecast(7), forecast(metric="mean_absolute_error", gains=gains))
     growth = read_growth(Paths(tmp_path), params_with([7]))
     assert growth
-    assert growth.sentence == "500 more labels like these would probably bring −0.030 to +0.000 Mean absolute error."
+    assert growth.sentence == (
+        "500 more labels like these would probably change the mean absolute error by −0.030 to +0.000; "
+        "below 0 is better."
+    )
 
 
 def test_an_interval_that_leaves_nothing_out_is_no_forecast(tmp_path: Path) -> None:

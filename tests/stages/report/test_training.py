@@ -118,3 +118,14 @@ def test_what_is_unknown_or_does_not_apply_is_left_out() -> None:
 def test_the_precision_of_the_predictions_is_told(metrics: dict[str, Any], wanted: str, value: list[str]) -> None:
     options = read_params(REPOSITORY / "recipes/default.yaml").evaluate.model_copy(update={"precision": wanted})
     assert [text for _, text in describe_evaluation(metrics, options)] == value
+
+
+@pytest.mark.parametrize(("method", "said"), [("full", True), ("partial", True), ("lora", True), ("frozen", False)])
+def test_a_rate_by_layer_is_said_of_layers_that_are_trained(method: str, said: bool) -> None:
+    assert ("times 0.9 for each layer" in facts(method=method, layer_decay=0.9)["learning rate"]) == said
+
+
+@pytest.mark.parametrize(("part", "shown"), [(770, "0.003%"), (0, "0.0%"), (22_566_146, "100.0%")])
+def test_a_small_share_of_trained_parameters_is_not_none(part: int, shown: str) -> None:
+    value = facts({"parameters": {"trainable": part, "total": 22_566_146}})["trained parameters"]
+    assert value == f"{part:,} of 22,566,146 ({shown})"

@@ -154,7 +154,7 @@ def test_every_part_of_a_comparison_is_in_the_comment() -> None:
     assert "| <code>test&#46;mcc</code> | within noise | 0.600 | 0.610 | +0.010 | -0.040 to +0.060 | 0.070 |" in lines
     assert any(line.startswith("| <code>test&#46;macro&#95;f1</code> | **worse** | 0.800 |") for line in lines)
     assert "| slice of the test rows | rows | fixed | broken |" in lines
-    assert "| log loss | 0.1000 | 0.2000 | +0.1000 |" in lines
+    assert "| log loss | 0.100 | 0.200 | +0.100 |" in lines
     assert "| <code>plain 0</code> | 1.0 s | ? | 100 MB | 200 MB |" in lines
     assert "| <code>plain 0</code> | 10 | 3 █████████ | 4 ████████████ |" in lines
 

@@ -51,7 +51,7 @@ def test_every_part_of_a_comparison_is_shown_in_80_columns() -> None:
         "each on its own rows and labels: test.macro_f1 0.810 -> 0.720",
         "fixed plain 0 (label plain; plain -> plain, +0.50)",
         "broken plain 0 (label plain; plain -> plain, +0.50)",
-        "calibration: log loss: 0.1000 -> 0.2000 (lower is better)",
+        "calibration: log loss: 0.100 -> 0.200 (lower is better)",
         "cost: all stages 1.0 s -> ?, peak memory 100 MB -> 200 MB, model 90 MB -> 80 MB",
         "rows added: plain 0 1",
     ):
