@@ -86,10 +86,10 @@ def test_beside_another_metric_stand_those_that_know_the_order(make_project: Cal
     answer = html.unescape(re.sub(r"<[^>]*>", "", page[page.index('id="answer"') : page.index('class="identity"')]))
     assert expected in answer
     assert expected in (paths.report / "report.md").read_text(encoding="utf-8")
-    for section, names in (("metrics", slice(1, 4)), ("baselines", slice(1, 3))):
+    for section in ("metrics", "baselines"):
         start = page.index(f'<section id="{section}">')
         table = [row[0] for row in cells(page[start : page.index("</table>", start)])]
-        assert table[names] == ["Macro F1", "Quadratic kappa", "Mean absolute error"][section == "baselines" :]
+        assert table[1:4] == ["Macro F1", "Quadratic kappa", "Mean absolute error"]
 
 
 def test_the_headline_of_another_metric_is_that_of_classes(make_project: Callable[..., Paths]) -> None:
