@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 
 from stages.files import read_json
 from stages.importing import SPINS
+from stages.parent import INPUTS_READ
 
 ROOT = Path(__file__).parents[2]
 STAGE = '''
@@ -70,7 +71,7 @@ def test_an_error_of_ours_is_one_line(tmp_path: Path) -> None:
 def test_params_that_were_edited_meanwhile_are_said_where_nobody_else_looks(tmp_path: Path, by: str, seed: str) -> None:
     told = tmp_path / "read"
     more = {} if by == "a person" else {"DVC_STAGE": f"finetune@{seed}"}
-    more |= {"RETUNE_INPUTS_READ": str(told)} if by == "retune run" else {}
+    more |= {INPUTS_READ: str(told)} if by == "retune run" else {}
     done = toy(tmp_path, seed, **more)
     assert done.returncode == 0, done.stderr
     assert ("params.yaml was edited while finetune@5 ran" in done.stderr) == (by == "dvc repro" and seed == "5")

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.execution.runner import Runner
 from pipeline.repository.lock import read_lock
+from stages.parent import INPUTS_READ
 from tests.pipeline import toy
 
 DVC_YAML = """\
@@ -17,14 +18,14 @@ stages:
     params: [train.rate]
     outs: [out.txt]
 """
-WORK = """\
+WORK = f"""\
 import json, os, pathlib, shutil, time
 inputs = ["params.yaml", "code.txt", *sorted(map(str, pathlib.Path("input").iterdir()))]
 for step in json.loads(pathlib.Path("steps.json").read_text()):
     if step == "read":
         read = [pathlib.Path(path).read_text() for path in inputs]
     elif step == "tell":
-        pathlib.Path(os.environ["RETUNE_INPUTS_READ"]).touch()
+        pathlib.Path(os.environ["{INPUTS_READ}"]).touch()
     else:  # what a person does meanwhile
         time.sleep(0.05)
         shutil.copytree("edited", ".", dirs_exist_ok=True)
