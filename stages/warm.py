@@ -28,17 +28,8 @@ from stages.importing import end_imports, start_imports
 from stages.parent import COMMAND, INPUTS_READ, ROOT, STAGE, end_with_parent
 
 SOCKET = "RETUNE_WARM"  # the socket's name, in Linux's abstract namespace: no file stays behind
-OF_ONE_COMMAND = {
-    SOCKET,
-    STAGE,
-    ROOT,
-    INPUTS_READ,
-    "RETUNE_STAGE",
-    "PWD",
-    "OLDPWD",
-    "SHLVL",
-    "_",
-}  # what no package reads
+# Variables that no package reads.
+OF_ONE_COMMAND = {SOCKET, STAGE, ROOT, INPUTS_READ, "RETUNE_STAGE", "PWD", "OLDPWD", "SHLVL", "_"}
 PACKAGES = (
     "numpy",
     "pyarrow.parquet",
