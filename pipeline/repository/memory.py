@@ -23,7 +23,7 @@ FILES = (
     "dvc.lock",
     "dvc.lock.damaged",
 )
-LOGS = f"{FOLDER}/logs/*.log"
+OF_STAGES = (f"{FOLDER}/logs/*.log", f"{FOLDER}/logs/*.read")
 MOVED = ".moved"
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,8 @@ def make_memory(root: Path) -> None:
     for folder in FOLDERS:
         _move_aside(root / folder, unless=Path.is_dir)
     (root / FOLDER).mkdir(exist_ok=True)
-    for path in (*(root / FOLDER / name for name in FILES), *root.glob(LOGS)):
+    of_stages = (path for pattern in OF_STAGES for path in root.glob(pattern))
+    for path in (*(root / FOLDER / name for name in FILES), *of_stages):
         _move_aside(path, unless=Path.is_file)
 
 

@@ -23,7 +23,7 @@ OBSTACLES: dict[str, Callable[[Path], object]] = {
     "a pipe": os.mkfifo,
     "a link to nothing": lambda path: path.symlink_to("nowhere/at/all"),
 }
-OWN_FILES = [*FILES, "logs/tokenize.log", "logs/finetune@1.log", "logs/warm.log"]
+OWN_FILES = [*FILES, "logs/tokenize.log", "logs/finetune@1.log", "logs/warm.log", "logs/finetune@1.read"]
 
 
 @pytest.mark.timeout(20)
