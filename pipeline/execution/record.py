@@ -10,9 +10,11 @@ from pathlib import Path
 
 from pipeline.execution.stage_process import LOGS
 from pipeline.planning.plan import StagePlan
+from pipeline.planning.reasons import value_changes
 from pipeline.repository.graph import LockEntry
 from pipeline.repository.lock import hold_dvc, merge_lock, parse_entry, read_lock, remove_entries, with_inputs
 from pipeline.repository.opening import open_repo
+from pipeline.repository.snapshot import MISSING
 from pipeline.repository.storage.store import Store
 from stages.parent import INPUTS_READ
 
@@ -56,9 +58,9 @@ class Recording:
                 own = with_inputs(raw, self._plan.deps, self._plan.params)
                 merge_lock(self._root, {name: own})
                 store.remember(own)
-                return f"{what} changed while {name} ran: dvc.lock records what it ran with"
+                return f"Edited while {name} ran: {what}. dvc.lock records what it ran with"
             remove_entries(self._root, [name])
-        return f"{what} changed while {name} read it: its result is not recorded, because it may be of either"
+        return f"Edited while {name} began: {what}. The result may be of either, so it is not recorded"
 
     def _edited(self, recorded: LockEntry) -> dict[str, float]:
         """The inputs that are not recorded as planned, and were changed since the start: when."""
@@ -66,8 +68,9 @@ class Recording:
         files = {path: path for path, digest in planned.deps.items() if recorded.deps.get(path) != digest}
         for file, values in planned.params.items():
             now = recorded.params.get(file, {})
-            if keys := [key for key, value in values.items() if now.get(key) != value]:
-                files[f"{file} ({', '.join(keys)})"] = file
+            lines = [line for key, value in values.items() for line in value_changes(key, value, now.get(key, MISSING))]
+            if lines:
+                files[", ".join(lines)] = file
         changes = {what: max(_changes(self._root / path), default=time.time()) for what, path in files.items()}
         return {what: changed for what, changed in changes.items() if changed >= self._began}
 

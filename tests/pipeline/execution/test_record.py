@@ -92,7 +92,7 @@ def test_a_result_is_recorded_for_what_it_was_made_from(project: Path, edit: str
     assert runner.start_ready() == ["train"]
     outcome = runner.run("train", lines.append)
     assert outcome.error is None
-    said = [line for line in lines if " changed while train " in line]
+    said = [line for line in lines if line.startswith("Edited while train ")]
     assert len(said) == is_input
     if not is_input:
         assert state(project) == "fresh"
