@@ -2,11 +2,8 @@
 
 import codecs
 import io
-import lzma
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from stages import git_lfs
 from stages.errors import DataError
@@ -14,6 +11,7 @@ from stages.reading.binary import refuse_binary
 from stages.reading.dialect import Settings
 from stages.reading.encodings import Encoding, encoding_of, why_no_text
 from stages.reading.packed import LONGEST, compression_of
+from stages.reading.unpacking import open_compressed
 from stages.special_files import open_regular
 
 OTHERS = {  # first bytes, in small letters -> what the file is, and what to do
@@ -87,6 +85,4 @@ def _open_bytes(path: Path) -> Any:
     """Open a file, unpacked as its first bytes say, because its name may be wrong."""
     file = open_regular(path)
     kind = compression_of(file.peek(LONGEST))
-    if kind == "xz":
-        return lzma.open(file)
-    return file if kind is None else pa.CompressedInputStream(file, kind)
+    return file if kind is None else open_compressed(file, kind)

@@ -23,6 +23,7 @@ from stages.reading.encodings import guess_shown
 from stages.reading.json_rows import read_json, read_json_lines
 from stages.reading.lines import Lines, Row, decode
 from stages.reading.separated import SEPARATOR_LINE, read_separated
+from stages.reading.unpacking import DAMAGE
 from stages.reading.values import NotTextError, as_text, present_keys, value_at
 from stages.reading.workbook import read_workbook, sheet_names
 from stages.special_files import SpecialFileError, open_regular
@@ -94,7 +95,7 @@ def read_sample(path: Path, file_format: str, given: Mapping[str, Any] = NOTHING
         raise DataError(f"{path} is {error.kind}, not a file with rows. Name a file.") from error
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing. Name a file that exists.") from error
-    except (pa.ArrowException, csv.Error, EOFError, OSError, ValueError) as error:
+    except (*DAMAGE, csv.Error, ValueError) as error:
         if isinstance(error, OSError) and error.errno:  # of the system, not of what unpacks
             raise
         problem = " ".join(str(error).split())

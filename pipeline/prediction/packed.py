@@ -1,44 +1,12 @@
 """Text files and streams that are packed by themselves: unpacked while they are read."""
 
-import bz2
-import gzip
 import io
-import lzma
-import zlib
-from collections.abc import Callable
 from io import BufferedReader
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-
 from stages.errors import DataError, refusal
 from stages.reading.packed import LONGEST, compression_of
-
-
-class _Borrowed(io.RawIOBase):
-    """A file that stays open when what reads it is closed, as Arrow closes what it has read."""
-
-    def __init__(self, file: BufferedReader) -> None:
-        self._file = file
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        return self._file.readinto(buffer)
-
-
-def _zstd(file: BufferedReader) -> pa.CompressedInputStream:
-    return pa.CompressedInputStream(_Borrowed(file), "zstd")
-
-
-OPENERS: dict[str, Callable[[Any], Any]] = {
-    "gzip": gzip.open,
-    "zstd": _zstd,
-    "bz2": bz2.open,
-    "xz": lzma.open,
-}
-DAMAGE = (EOFError, zlib.error, lzma.LZMAError, OSError, pa.ArrowException)
+from stages.reading.unpacking import DAMAGE, open_compressed
 
 
 def unpacked(file: BufferedReader, name: str) -> BinaryIO:
@@ -62,8 +30,8 @@ class _Unpacking(io.RawIOBase):
     """The content of a packed file, whose damage is one error; it can be read again from its start."""
 
     def __init__(self, file: BufferedReader, compression: str, name: str) -> None:
-        self._file, self._open, self._name = file, OPENERS[compression], name
-        self._content, self._position = self._open(file), 0
+        self._file, self._compression, self._name = file, compression, name
+        self._content, self._position = open_compressed(file, compression), 0
 
     def readable(self) -> bool:
         return True
@@ -83,7 +51,7 @@ class _Unpacking(io.RawIOBase):
     def seek(self, position: int, whence: int = io.SEEK_SET) -> int:
         if (position, whence) == (0, io.SEEK_SET):
             self._file.seek(0)
-            self._content, self._position = self._open(self._file), 0
+            self._content, self._position = open_compressed(self._file, self._compression), 0
         elif (position, whence) != (0, io.SEEK_CUR):
             raise io.UnsupportedOperation("a compressed file is read from its start")
         return self._position

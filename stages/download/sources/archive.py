@@ -11,13 +11,13 @@ import zlib
 from pathlib import Path
 from typing import IO, Any
 
-import pyarrow as pa
-
 from stages.download.sources.members import find_member, shown, tar_members
 from stages.errors import DataError
 from stages.messages import plain, short
 from stages.reading.packed import START, archive_of, compression_of
 from stages.reading.regular_files import open_file
+from stages.reading.unpacking import DAMAGE as COMPRESSED_DAMAGE
+from stages.reading.unpacking import open_compressed
 
 DAMAGE = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, RecursionError, EOFError),
@@ -137,9 +137,9 @@ def _decompress(path: Path, name: str, target: Path, limit: int) -> Path:
             return path
         file.seek(0)
         try:
-            with lzma.open(file) if compression == "xz" else pa.input_stream(file, compression=compression) as stream:
+            with open_compressed(file, compression) as stream:
                 return _copy(stream, target, name, limit)
-        except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
+        except COMPRESSED_DAMAGE as error:
             _raise_if_disk_full(error)
             problem = " ".join(str(error).split())
             raise DataError(f"{name} can't be read as {compression}: {problem}. Fetch the file again.") from error

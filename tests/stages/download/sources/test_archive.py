@@ -107,7 +107,7 @@ BOMB = b"text,label\n" + b"a,x\n" * 1_000_000
         (linked(), "rows.csv", r"has no member 'rows.csv'. It has: none"),
         (encrypted(), "rows.csv", r"member rows.csv: .*encrypted.* Unpack it yourself"),
         (damaged(), "rows.csv", r"member rows.csv can't be unpacked: .* Fetch the file again"),
-        (tarred({"rows.csv": ROWS}, "w:gz")[:-30], "rows.csv", r"set.bin can't be read as gzip: Truncated"),
+        (tarred({"rows.csv": ROWS}, "w:gz")[:-30], "rows.csv", r"set.bin can't be read as gzip: Compressed file ended"),
         (ROWS, "rows.csv", r"data/set.bin is not a zip or tar file, so it has no member 'rows.csv'. Delete `member`"),
         (gzip.compress(ROWS * 99)[:-20], None, r"data/set.bin can't be read as gzip: .* Fetch the file again"),
         (zstd(ROWS * 99)[:-9], None, r"data/set.bin can't be read as zstd"),
