@@ -10,6 +10,7 @@ from stages.errors import DataError
 from stages.messages import counted
 from stages.reading.dialect import DELIMITERS, Dialect
 from stages.reading.lines import Lines, Row, UnclosedQuoteError
+from stages.reading.stray_quotes import refuse_joined
 
 LONGEST_FIELD = 10_000_000  # characters; a longer one is a quote that was never closed
 MOST_BROKEN = 1_000  # rows before the first that can be read, in a file without a header
@@ -57,8 +58,13 @@ def read_separated(lines: Lines, name: str, dialect: Dialect) -> Separated:
         )
     cells = [str(cell) for cell in first.cells]
     if dialect.header:
-        return Separated(cells, _checked(parsed, len(cells), "the header"), delimiter)
-    rows = _checked(itertools.chain(broken, [first], parsed), len(cells), f"row {first.number}")
+        rows = _checked(parsed, len(cells), "the header")
+    else:
+        rows = _checked(itertools.chain(broken, [first], parsed), len(cells), f"row {first.number}")
+    if dialect.quoting:
+        rows = refuse_joined(rows, len(cells), delimiter, dialect.settings)
+    if dialect.header:
+        return Separated(cells, rows, delimiter)
     return Separated(list(map(str, range(len(cells)))), rows, delimiter)
 
 
