@@ -85,12 +85,12 @@ def _usable_rows(
         store.add(record, label or "")
         if record.id:
             ids.add(record.id)
-        slices = [(_replace_surrogates(cell) or "").strip() or None for cell in raw.slices]
+        slices = [_stripped(_replace_surrogates(cell)) for cell in raw.slices]
         yield {
             "id": record.id,
             "text": record.text or "",
             "text_pair": (record.text_pair or "") if "text_pair" in file.columns else None,
-            "group": record.group or None,
+            "group": _stripped(record.group),  # else one group of two spellings could be in two splits
             "split": file.split,
             **dict(zip(store.slice_columns, slices, strict=True)),
         }
@@ -108,6 +108,10 @@ def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
             batch, characters = [], 0
     if batch:
         yield batch
+
+
+def _stripped(cell: str | None) -> str | None:
+    return (cell or "").strip() or None
 
 
 def _replace_surrogates(cell: str | None) -> str | None:

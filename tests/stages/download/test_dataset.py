@@ -449,3 +449,14 @@ def test_rows_that_stray_quotes_join_are_refused_with_the_setting(read):
     with pytest.raises(DataError, match=r"rows.csv row 12 .*joins lines 12 to 16, .*set download.dataset.quoting: fal"):
         read(b"".join(lines))
     assert len(read(b"".join(lines), quoting=False).column("text")) == 40
+
+
+@pytest.mark.parametrize("blank", ["", " ", "  ", "\u00a0", "\t"])
+def test_blanks_around_a_group_make_no_other_group(read, blank):
+    """Else the same author could be in train and in test."""
+    groups = ["u1", f"u1{blank}", f"{blank}u1", f"{blank}u1{blank}", blank]
+    lines = [f"text {number},{group},{'xy'[number % 2]}\n" for number, group in enumerate(groups)]
+    result = read(
+        ("text,who,label\n" + "".join(lines)).encode(), columns={"text": "text", "label": "label", "group": "who"}
+    )
+    assert result.column("group") == ["u1"] * 4 + [None]
