@@ -1,7 +1,11 @@
 """From the files of a data set to the folder data/download/dataset."""
 
 import tempfile
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
+
+import numpy as np
 
 from stages.corrections import read_corrections
 from stages.download.checks.cross_row import check_across_rows
@@ -20,7 +24,7 @@ from stages.download.writer import write_rows
 from stages.files import write_json
 from stages.schema import Dataset
 from stages.targets.rows import ROWS, Rows
-from stages.targets.rows.choice import choose_kind, declare, declared_rows
+from stages.targets.rows.choice import choose_kind, declare, declared_rows, look_at_kind
 
 
 def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: int) -> None:
@@ -68,7 +72,8 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
             slice_columns=options.slice_columns,
         )
         problems.advice |= {"unknown_label": names.advice, "missing_label": label_hint(store.labels)}
-        kind = settle_kind(store, target, named=bool(labels or dataset.label_order))
+        named = bool(labels or dataset.label_order)
+        kind = settle_kind(store, target, named=named)
         spellings = names.log_merged()
         if "label_spelling" in kind.CHECKS:
             spellings |= check_spelling(store, problems, named=bool(labels), label_order=dataset.label_order)
@@ -84,6 +89,7 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
             similarity=checks.near_duplicate_similarity,
             aside=corrected.set_aside,
         )
+        kind = kind_of_used(store, target, kind, aside, named=named)
         problems.raise_failures()
         stats = write_rows(
             store,
@@ -97,6 +103,10 @@ def write_dataset(folder: Path, dataset: Dataset, *, root: Path, unpack_limit: i
             spellings=spellings,
             source_labels=corrected.source_labels,
         )
+        rows: Counter[str] = Counter()
+        for file, count in zip(store.files, store.counts, strict=True):
+            rows[file] += count
+        problems.log_set_aside(rows, dict(zip(store.files, store.splits, strict=True)))
     write_json(folder / "stats.json", stats | {"corrections": corrected.outcomes})
     sources = [{**file.provenance, "rows": rows} for file, rows in zip(inputs, store.counts, strict=True)]
     write_json(folder / "source.json", {"files": sources})
@@ -113,8 +123,24 @@ def settle_kind(store: RowStore, target: str, *, named: bool) -> Rows:
     Raises:
         DataError: `auto` can't tell the kind.
     """
-    kind = ROWS[choose_kind(target, store.labels, named=named)]
+    kind = ROWS[look_at_kind(target, store.labels, named=named)]
     store.rename_labels({label: kind.stored(label) or label for label in store.labels})
+    return kind
+
+
+def kind_of_used(store: RowStore, target: str, kind: Rows, aside: Collection[int], *, named: bool) -> Rows:
+    """Return the kind of the rows that are used, and log what `auto` took.
+
+    Only classes and classes in order can become each other here: these store and check labels alike. A hidden label, as
+    -1 is in a test set, would make ordered classes of 0 and 1.
+    """
+    used = np.delete(store.label, list(aside))
+    names = list(store.labels)
+    left = [names[index] for index in np.unique(used)]
+    alike = {ROWS["classes"], ROWS["ordered"]}
+    if kind in alike and left and ROWS[look_at_kind(target, left, named=named)] in alike:
+        return ROWS[choose_kind(target, left, named=named)]
+    choose_kind(target, names, named=named)
     return kind
 
 

@@ -83,6 +83,7 @@ class Problems:
         self._writer.writerow(["file", "row", "reason", "id", "text"])
         self._examples: dict[tuple[str, str], list[str]] = {}  # by file and rule
         self._counts: Counter[tuple[str, str]] = Counter()  # by file and rule
+        self._aside: Counter[tuple[str, str]] = Counter()  # by file and rule
         self.set_aside: Counter[str] = Counter()
         self.rules = dict(RULES)
         self.advice: dict[str, str] = {}
@@ -113,8 +114,28 @@ class Problems:
     def write_set_aside(self, rule: str, row: SourceRow) -> None:
         """Write a row that is set aside to the file, which people open in a spreadsheet."""
         self.set_aside[rule] += 1
+        self._aside[row.file, rule] += 1
         file, row_id, text = (spreadsheet_safe(visible(printable(value))) for value in (row.file, row.id, row.text))
         self._writer.writerow([file, row.row, rule, row_id, text])
+
+    def log_set_aside(self, rows: Mapping[str, int], splits: Mapping[str, str | None]) -> None:
+        """Log how many rows of each file are set aside; a whole file, or a whole official split, is a warning.
+
+        Args:
+            rows: Rows that were read, by file.
+            splits: Official split, by file; None: it has none.
+        """
+        aside = {file: sum(n for (name, _), n in self._aside.items() if name == file) for file, _ in self._aside}
+        empty = {file for file, count in aside.items() if count == rows[file]}
+        for file, count in aside.items():
+            rules = ", ".join(f"{rule} {n}" for (name, rule), n in self._aside.items() if name == file)
+            line = f"{file}: {count} of {rows[file]} rows are set aside ({rules}); set_aside.csv names them"
+            logger.log(logging.WARNING if file in empty else logging.INFO, "%s", line)
+        for split in dict.fromkeys(filter(None, splits.values())):
+            if all(file in empty for file, of in splits.items() if of == split):
+                logger.warning(
+                    "All rows with split: %s are set aside, so the data set has no official %s", split, split
+                )
 
     @property
     def warnings(self) -> dict[str, int]:

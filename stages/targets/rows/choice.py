@@ -54,12 +54,17 @@ def choose_kind(declared: str, labels: Collection[str], *, named: bool) -> Kind:
     Raises:
         DataError: `auto`, and nearly all labels are numbers with fractions, but not all.
     """
-    if declared != "auto":
-        return next(kind for kind in KINDS if kind == declared)
-    kind = "label_set" if _are_sets(labels) else "classes" if named else _look(labels)
-    if not named:
+    kind = look_at_kind(declared, labels, named=named)
+    if declared == "auto" and not named:
         log.info("%s: auto treats the labels as %s (%s).%s", KEY, *_say(kind, labels), _otherwise(kind, labels))
     return kind
+
+
+def look_at_kind(declared: str, labels: Collection[str], *, named: bool) -> Kind:
+    """Return the kind as `choose_kind` does, and log nothing, because rows may still be set aside."""
+    if declared != "auto":
+        return next(kind for kind in KINDS if kind == declared)
+    return "label_set" if _are_sets(labels) else "classes" if named else _look(labels)
 
 
 def _are_sets(labels: Collection[str]) -> bool:

@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import io
 import json
+import re
 import tempfile
 import zipfile
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.errors import DataError
+from stages.targets.rows import read_rows_target
 
 PLAIN = {"text": "text", "label": "label"}
 ROWS = [("good, really", "yes"), ('bad "thing"', "no"), ("zwei\nZeilen", "yes"), ("naïve 🙂", "no")]
@@ -460,3 +462,73 @@ def test_blanks_around_a_group_make_no_other_group(read, blank):
         ("text,who,label\n" + "".join(lines)).encode(), columns={"text": "text", "label": "label", "group": "who"}
     )
     assert result.column("group") == ["u1"] * 4 + [None]
+
+
+HIDDEN = {  # labels of train -> of test -> what auto takes once the rows that train does not know are set aside
+    "a hidden label beside two": ("01", ["-1"], "classes"),
+    "hidden among known ones": ("01", ["-1", "0", "1"], "classes"),
+    "a hidden label beside three in a row": ("123", ["-1", "2"], "ordered"),
+    "a hidden word beside three in a row": ("123", ["?", "2"], "ordered"),
+    "a hidden number beside words": ("ab", ["-1", "a"], "classes"),
+    "no hidden one": ("123", ["1", "2", "3"], "ordered"),
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_auto_looks_at_the_labels_of_the_rows_that_are_used(read, case, caplog):
+    caplog.set_level("INFO")
+    train, test, kind = HIDDEN[case]
+    files = [{"source": "data/a.csv", "split": "train"}, {"source": "data/b.csv", "split": "test"}]
+    content = {
+        "a.csv": "text,label\n" + "".join(f"text {n},{train[n % len(train)]}\n" for n in range(12)),
+        "b.csv": "text,label\n" + "".join(f"other {n},{test[n % len(test)]}\n" for n in range(12)),
+    }
+    result = read(
+        {name: text.encode() for name, text in content.items()},
+        files=files,
+        policies={"unseen_label": "set_aside"},
+    )
+    assert read_rows_target(result.folder / "rows.parquet").kind == kind
+    took = "classes in order" if kind == "ordered" else "classes"
+    assert [line for line in caplog.messages if f"auto treats the labels as {took} (" in line]
+    assert len([line for line in caplog.messages if "auto treats" in line]) == 1
+
+
+ASIDE = {  # rows of train, of test, policy -> level of the line on test, and what it says
+    "some, by themselves": (
+        "missing_label",
+        ["", "x"],
+        "INFO",
+        r"data/b.csv: 2 of 4 rows are set aside \(missing_label 2\)",
+    ),
+    "all, by themselves": (
+        "missing_label",
+        [""],
+        "WARNING",
+        r"data/b.csv: 4 of 4 rows are set aside \(missing_label 4\)",
+    ),
+    "some, across rows": (
+        "unseen_label",
+        ["z", "x"],
+        "INFO",
+        r"data/b.csv: 2 of 4 rows are set aside \(unseen_label 2\)",
+    ),
+    "all, across rows": ("unseen_label", ["z"], "WARNING", r"data/b.csv: 4 of 4 rows are set aside \(unseen_label 4\)"),
+    "none": ("missing_label", ["x"], None, ""),
+}
+
+
+@pytest.mark.parametrize("split", ["test", "val"])
+@pytest.mark.parametrize("case", ASIDE)
+def test_rows_that_are_set_aside_are_in_the_log(read, case, split, caplog):
+    caplog.set_level("INFO")
+    rule, labels, level, message = ASIDE[case]
+    files = [{"source": "data/a.csv", "split": "train"}, {"source": "data/b.csv", "split": split}]
+    train = "text,label\n" + "".join(f"text {n},{'xy'[n % 2]}\n" for n in range(8))
+    test = "text,label\n" + "".join(f"other {n},{labels[n % len(labels)]}\n" for n in range(4))
+    read({"a.csv": train.encode(), "b.csv": test.encode()}, files=files, policies={rule: "set_aside"})
+    lines = [(record.levelname, record.message) for record in caplog.records if "set aside" in record.message]
+    whole = ("WARNING", f"All rows with split: {split} are set aside, so the data set has no official {split}")
+    assert [name for name, _ in lines] == [level] * (1 if level == "INFO" else 2 if level else 0)
+    assert not level or re.match(message, lines[0][1])
+    assert (whole in lines) == (level == "WARNING")
