@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from pathlib import Path
 
 from stages.download.readers.record import encodable
@@ -20,7 +20,7 @@ def find_local(source: str, *, root: Path, watched: str) -> Iterator[tuple[str, 
     """Yield the name and the path of the file or folder at `source`; of a pattern, those of the files that match.
 
     Args:
-        source: A path or a glob pattern in `watched`.
+        source: A path or a glob pattern in `watched`; a name that exists is no pattern.
         root: Folder that relative paths start from.
         watched: Folder or file that DVC watches.
 
@@ -48,9 +48,9 @@ def find_local(source: str, *, root: Path, watched: str) -> Iterator[tuple[str, 
 
 def _matches(source: str, root: Path, watched: str) -> Iterator[tuple[str, Path]]:
     path, parts = root / source, Path(source).parts
-    fixed = list(takewhile(lambda part: not _is_pattern(part), parts))
+    fixed = _fixed(source, root)
     folder = root.joinpath(*fixed)
-    _require_watched(folder, source, root / watched, watched)
+    _require_watched(folder, source, root, watched)
     if path.exists() or len(fixed) == len(parts):
         if not path.exists():
             raise DataError(f"{source} is missing. Correct download.dataset.files, or put the file there.")
@@ -76,18 +76,19 @@ def _without_system_files(matches: list[Path], folder: Path, pattern: tuple[str,
     return data, sorted(names[match] for match in names.keys() - set(data))
 
 
-def _require_watched(path: Path, source: str, folder: Path, watched: str) -> None:
-    """Check that DVC sees what is at `path` when it hashes `folder`.
+def _require_watched(path: Path, source: str, root: Path, watched: str) -> None:
+    """Check that DVC sees what is at `path` when it hashes `watched`.
 
     It reads the files that links in the folder lead to, but goes into no folder behind a link.
     """
+    folder = root / watched
     real = folder.resolve()
     if path.resolve().is_relative_to(real) or (not path.is_dir() and path.parent.resolve().is_relative_to(real)):
         return
     if Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder)):
         raise DataError(
             f"{source} is behind a link to a folder. DVC watches {watched} but does not follow such links, so it "
-            f"would not notice a change. Set download.dataset.folder: {_link_to_folder(path, source)}"
+            f"would not notice a change. Set download.dataset.folder: {_link_to_folder(path, source, root)}"
         )
     raise DataError(
         f"{source} is not in download.dataset.folder, which is {watched}, so DVC would not notice a change. Set "
@@ -95,11 +96,22 @@ def _require_watched(path: Path, source: str, folder: Path, watched: str) -> Non
     )
 
 
-def _link_to_folder(path: Path, source: str) -> str:
+def _link_to_folder(path: Path, source: str, root: Path) -> str:
     """Return the nearest linked folder on the way to a path, as the source names it."""
-    names = Path(*takewhile(lambda part: not _is_pattern(part), Path(source).parts))
+    names = Path(*_fixed(source, root))
     ways = zip([names, *names.parents], [path, *path.parents], strict=False)
     return next((name for name, place in ways if place.is_symlink() and place.is_dir()), names.parent).as_posix()
+
+
+def _fixed(source: str, root: Path) -> list[str]:
+    """Return the parts of a path before the first that is a pattern; what exists by this very name is none."""
+    parts = Path(source).parts
+    paths = accumulate(parts, Path.joinpath, initial=root)
+    next(paths)
+    return [
+        part
+        for part, _ in takewhile(lambda way: not _is_pattern(way[0]) or way[1].exists(), zip(parts, paths, strict=True))
+    ]
 
 
 def _is_pattern(part: str) -> bool:

@@ -378,3 +378,22 @@ def test_every_file_is_closed(read, kind, recwarn):
         read(films("."), files=[{"source": "data/films"}], file_format=kind)
     gc.collect()
     assert [warning for warning in recwarn if warning.category is ResourceWarning] == []
+
+
+ODD = ["reviews[1]", "really?", "a*b", "[ab]", "**", "x[", "[!a]"]
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("place", ["{}.csv", "{}/rows.csv", "{}/{}/rows.csv", "deep/{}/*.csv"])
+@pytest.mark.parametrize("watched", ["data", "folder", "file"])
+def test_a_name_that_exists_is_no_pattern(read, name, place, watched):
+    """`reviews[1].csv` is how browsers name a second download."""
+    file = place.replace("{}", name)
+    real = file.replace("*.csv", "rows.csv") if place.endswith("*.csv") else file
+    folder = {"data": "data", "folder": f"data/{real}".rpartition("/")[0], "file": f"data/{real}"}[watched]
+    if watched == "file" and real != file:
+        pytest.skip("a pattern needs a folder")
+    others = dict.fromkeys(("reviews1.csv", "reallyx.csv", "axb.csv", "a.csv", "b/rows.csv"), b"text,label\nz,x\n")
+    content = others | {real: b"text,label\na,x\nb,y\n"}
+    result = read(content, files=[{"source": f"data/{file}"}], watched=folder)
+    assert result.column("text") == ["a", "b"]
