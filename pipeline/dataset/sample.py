@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.dataset.column import Column
+from pipeline.dataset.broken_rows import SETTINGS, with_a_good_one
 from pipeline.dataset.dialect_guess import FirstRow, find_delimiter, json_format, refuse_layout
 from pipeline.dataset.opening import find_encoding, first_bytes, open_text, refuse_other
 from pipeline.dataset.sheets import other_sheet
@@ -188,11 +189,11 @@ def _separated(path: Path, file_format: str, given: Mapping[str, Any]) -> Sample
     if not named and "delimiter" not in given:
         refuse_layout(name, first, delimiter)
     with open_text(path, encoding) as stream:
-        dialect = Dialect(file_format, delimiter=delimiter, header=False, quoting=quoting)
+        dialect = Dialect(file_format, delimiter=delimiter, header=False, quoting=quoting, settings=SETTINGS)
         _, rows, _ = read_separated(Lines(stream, name, dialect), name, dialect)
         found = None if delimiter == usual else delimiter
         sample = Sample(file_format, encoding=encoding, guess=guess, delimiter=found, quoting=quoting)
-        return _table(sample, rows, given.get("header"))
+        return _table(sample, with_a_good_one(rows, name, given.get("header")), given.get("header"))
 
 
 def _table(sample: Sample, rows: Iterable[Row], header: bool | None) -> Sample:

@@ -54,7 +54,7 @@ def read_separated(lines: Lines, name: str, dialect: Dialect) -> Separated:
         settings = dialect.settings
         raise DataError(
             f"{name} row {first.number} is not {dialect.format.upper()}: {first.problem}. Correct it, or "
-            f"{settings.set(settings.quoting).lower()} if quotes are plain characters."
+            f"{settings.verb.lower()} {settings.quoting} if quotes are plain characters."
         )
     cells = [str(cell) for cell in first.cells]
     if dialect.header:

@@ -47,7 +47,7 @@ def refuse_joined(rows: Iterator[Row], width: int, delimiter: str, settings: Set
                 last = row.number + len(lines) - 1
                 row = row._replace(
                     problem=f"a quote joins lines {row.number} to {last}, which look like {len(lines)} rows: "
-                    f"{settings.set(settings.quoting).lower()} if quotes are plain characters"
+                    f"{settings.verb.lower()} {settings.quoting} if quotes are plain characters"
                 )
         yield row
 

@@ -217,3 +217,33 @@ def test_what_can_not_be_read_is_one_error(tmp_path: Path, case: str) -> None:
 def test_a_folder_per_class(tmp_path: Path) -> None:
     folder_of(tmp_path, "good/1.txt", "bad/1.txt")
     assert describe(tmp_path) == Sample("folders", notes=(("classes", "2: bad, good"),))
+
+
+BROKEN = {  # the lines after the header -> what is wrong with the first of them
+    "backslashes before quotes": ('"a \\"x\\" y",good', "a quote stands inside a quoted field"),
+    "single quotes": ("'a, x',good", "3 fields, but row 1 has 2"),
+    "a quote that closes too early": ('"a" x,good', "a quote stands inside a quoted field"),
+    "one field": ("a", "1 field, but row 1 has 2"),
+    "a quote that stays open": ('"a,good', "(it opens a quote that is never closed|a quote stands inside)"),
+    "pairs of rows that quotes join": ('"a,good\nb",bad', "a quote joins lines 2 to 3, which look like 2 rows"),
+}
+
+
+@pytest.mark.parametrize("rows", [1, 2, 40])
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_file_of_broken_rows_alone_is_not_called_empty(tmp_path: Path, case: str, rows: int) -> None:
+    line, problem = BROKEN[case]
+    if case.startswith("pairs") and rows == 1:
+        pytest.skip("one row does not show what a label is")
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n" + f"{line}\n" * rows)
+    with pytest.raises(DataError, match=rf"a\.csv row 2: {problem}.*, and no other row can be read\. ") as error:
+        describe(path)
+    assert "add -S download.dataset.quoting=false if quotes are plain characters" in str(error.value)
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_rows_among_others_are_left_out(tmp_path: Path, case: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\nc,good\nd,bad\ne,good\nf,bad\n" + f"{BROKEN[case][0]}\n")
+    assert describe(path).rows == 4
