@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.dataset.column import Column
 from pipeline.dataset.broken_rows import SETTINGS, with_a_good_one
+from pipeline.dataset.column import Column
 from pipeline.dataset.dialect_guess import FirstRow, find_delimiter, json_format, refuse_layout
 from pipeline.dataset.opening import find_encoding, first_bytes, open_text, refuse_other
 from pipeline.dataset.sheets import other_sheet
