@@ -9,16 +9,17 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import psutil
 
-from stages.errors import RetuneError, explain
+from stages.errors import ParamsError, RetuneError, explain
 from stages.files import write_json
 from stages.importing import end_imports, start_imports
 from stages.out_of_memory import full_memory_explained
-from stages.params import read_params
+from stages.params import Params, read_params
 from stages.parent import follow_parent, is_started_by_dvc_alone, tell_inputs_are_read
 from stages.paths import Paths
 from stages.redaction import redact_output
@@ -33,10 +34,6 @@ MEMORY_HINTS = {  # stage -> what lowers its need
     "extrapolate": "Lower tokenize.max_length",
     "report": "Lower report.baseline_rows",
 }
-EDITED = (
-    "params.yaml was edited while %s ran, and DVC records it as it is now. If a value of this stage has changed, run "
-    "it again: dvc repro --force -s %s"
-)
 log = logging.getLogger(__name__)
 
 
@@ -90,18 +87,33 @@ def run(
         follow_parent()
         with full_memory_explained(name, MEMORY_HINTS.get(stage)):
             params = read_params(paths.params)
-            read = paths.params.stat().st_mtime_ns
             tell_inputs_are_read()
             measured = main(params, paths, *values)
-        if is_started_by_dvc_alone() and paths.params.stat().st_mtime_ns != read:
-            log.warning(EDITED, name, name)
         write_json(paths.timing(name), {**_measure(), **(measured or {})})
+        if is_started_by_dvc_alone():
+            _check_unedited(params, paths.params, stage=stage, name=name)
     except (RetuneError, OSError) as error:
         line = explain(error) or _missing_input(error)
         if line is None:
             raise
         print(f"error: {line}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _check_unedited(before: Params, path: Path, *, stage: str, name: str) -> None:
+    """Check that DVC, which reads params.yaml when this process has ended, records the values that it ran with.
+
+    Raises:
+        ParamsError: The stage's own section has other values now, or nobody can read it.
+    """
+    now = read_params(path)
+    if getattr(now, stage) != getattr(before, stage):
+        raise ParamsError(
+            f"{stage} in params.yaml was edited while {name} ran, and DVC would record its result as one of the edited "
+            f"values. Run it again. Or put the values back, and keep the result: dvc commit --force {name}"
+        )
+    if now.model_dump(exclude={"machine"}) != before.model_dump(exclude={"machine"}):
+        log.warning("params.yaml was edited while %s ran, and DVC records it as it is now.", name)
 
 
 def check_interpreter() -> None:
