@@ -46,8 +46,8 @@ def refuse_joined(rows: Iterator[Row], width: int, delimiter: str, settings: Set
             if values.are_rows(lines):
                 last = row.number + len(lines) - 1
                 row = row._replace(
-                    problem=f"a quote joins lines {row.number} to {last}, which look like {len(lines)} rows: "
-                    f"{settings.verb.lower()} {settings.quoting} if quotes are plain characters"
+                    problem=f"lines {row.number} to {last} look like {len(lines)} rows that quotes join: "
+                    f"{settings.verb.lower()} {settings.quoting}"  # short, because messages cut a longer one
                 )
         yield row
 
