@@ -18,8 +18,6 @@ from pipeline.repository.snapshot import MISSING
 from pipeline.repository.storage.store import Store
 from stages.parent import INPUTS_READ
 
-COARSE = 0.1  # seconds by which a file system's clock may be late
-
 
 class Recording:
     """Watches the inputs of one run of a stage.
@@ -32,9 +30,11 @@ class Recording:
     def __init__(self, root: Path, plan: StagePlan) -> None:
         self._root = root
         self._plan = plan
-        self._began = time.time() - COARSE
         self._read = root / LOGS / f"{plan.stage}.read"  # the stage touches it when it has read its parameters
-        self._read.unlink(missing_ok=True)
+        self._read.parent.mkdir(parents=True, exist_ok=True)
+        self._read.touch()
+        self._began = self._read.stat().st_mtime  # by the clock that files have
+        self._read.unlink()
 
     def variables(self) -> dict[str, str]:
         """The variables by which the stage tells when it has read its inputs."""
@@ -45,7 +45,7 @@ class Recording:
 
         If an input was edited before the stage had read it, or nobody knows when that was, nothing is recorded.
         """
-        name = self._plan.stage
+        name, planned = self._plan.stage, self._plan
         with open_repo(self._root) as repo, hold_dvc(repo):
             raw = read_lock(self._root).get(name)
             edited = {} if raw is None else self._edited(parse_entry(raw))
@@ -53,26 +53,27 @@ class Recording:
                 return ""
             store = Store(repo, self._root)
             store.forget(raw, since=self._began)
-            what = ", ".join(edited)
-            if self._read.exists() and min(edited.values()) > self._read.stat().st_mtime:
-                own = with_inputs(raw, self._plan.deps, self._plan.params)
+            what = ", ".join(what for what, _ in edited.values())
+            if self._read.exists() and min(when for _, when in edited.values()) > self._read.stat().st_mtime:
+                deps = {path: digest for path, digest in planned.deps.items() if path in edited}
+                own = with_inputs(raw, deps, {path: planned.params[path] for path in edited if path in planned.params})
                 merge_lock(self._root, {name: own})
                 store.remember(own)
                 return f"Edited while {name} ran: {what}. dvc.lock records what it ran with"
             remove_entries(self._root, [name])
         return f"Edited while {name} began: {what}. The result may be of either, so it is not recorded"
 
-    def _edited(self, recorded: LockEntry) -> dict[str, float]:
-        """The inputs that are not recorded as planned, and were changed since the start: when."""
+    def _edited(self, recorded: LockEntry) -> dict[str, tuple[str, float]]:
+        """The inputs that are not recorded as planned, and were changed since the start: what, and when."""
         planned = self._plan
-        files = {path: path for path, digest in planned.deps.items() if recorded.deps.get(path) != digest}
+        what = {path: path for path, digest in planned.deps.items() if recorded.deps.get(path) != digest}
         for file, values in planned.params.items():
             now = recorded.params.get(file, {})
             lines = [line for key, value in values.items() for line in value_changes(key, value, now.get(key, MISSING))]
             if lines:
-                files[", ".join(lines)] = file
-        changes = {what: max(_changes(self._root / path), default=time.time()) for what, path in files.items()}
-        return {what: changed for what, changed in changes.items() if changed >= self._began}
+                what[file] = ", ".join(lines)
+        changes = {path: max(_changes(self._root / path), default=time.time()) for path in what}
+        return {path: (what[path], when) for path, when in changes.items() if when > self._began}
 
 
 def _changes(path: Path) -> Iterator[float]:

@@ -112,7 +112,7 @@ def recorded_md5s(text: str, path: str) -> set[str]:
 
 
 def with_inputs(entry: RawEntry, deps: Digests, params: ParamValues) -> RawEntry:
-    """An entry of dvc.lock with other inputs: the digests of its dependencies, and the values of its parameters."""
+    """An entry of dvc.lock with other digests of these dependencies, and other values in these files of parameters."""
     recorded = _digests(entry.get("deps", ()))
     parts = [
         part
@@ -120,7 +120,7 @@ def with_inputs(entry: RawEntry, deps: Digests, params: ParamValues) -> RawEntry
         else dump_digest(path, deps[path])
         for part in entry.get("deps", ())
     ]
-    values = {file: {key: params[file][key] for key in keys} for file, keys in entry.get("params", {}).items()}
+    values = {file: {key: params.get(file, now)[key] for key in now} for file, now in entry.get("params", {}).items()}
     inputs = {"deps": parts, "params": values}
     return {key: inputs.get(key, value) for key, value in entry.items()}
 

@@ -83,10 +83,16 @@ def test_nothing_to_run_is_said_without_prefect(toy_that_ran: Path) -> None:
     assert done.returncode == 0
 
 
+def make_report(root: Path) -> None:
+    (root / "data/report/model").mkdir()
+    (root / "data/report/report.html").touch()
+
+
 def test_results(inside: Path) -> None:
     (inside / "data/report/metrics.json").write_text(
         json.dumps({"champion": {"seed": 1}, "test": {"mcc": {"mean": 0.5, "sd": None, "low": 0.4, "high": 0.61}}})
     )
+    make_report(inside)
     lines = CliRunner().invoke(app, ["results"]).output.splitlines()
     assert [line.split() for line in lines[1:4]] == [
         ["mean"],
@@ -117,6 +123,7 @@ def test_a_run_ends_with_the_headline_metrics(inside: Path) -> None:
         "    out.write_text(json.dumps(METRICS) if out.name == 'metrics.json' else '",
     )
     toy.dvc(inside, "repro")
+    make_report(inside)
     lines = CliRunner().invoke(app, ["run"]).output.splitlines()
     assert lines[0] == "Nothing has changed: nothing to run."
     assert [line.split()[0] for line in lines[4:6]] == ["mcc", "accuracy"]

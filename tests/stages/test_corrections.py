@@ -63,7 +63,7 @@ def test_the_latest_line_for_a_row_counts_and_without_times_the_last(times: list
         (f'{HEADER}\nr1,0,a,keep,,,,"open\n'.encode(), "x.csv line 2 is not CSV"),
         (f"{HEADER}\n<<<<<<< HEAD\n".encode(), "x.csv line 2 is a conflict marker of a git merge"),
         (f"{HEADER}\nr1,0,caf\u00e9,keep,,,,\n".encode("cp1252"), "x.csv line 2 is not UTF-8. It looks like cp1252"),
-        (b"PK\x03\x04" + bytes(20), "x.csv is not text. Save it as CSV"),
+        (b"PK\x03\x04" + bytes(20), "x.csv: expected CSV (UTF-8), got a zip file"),
     ],
     ids=["empty", "columns", "fields", "decision", "id", "new label", "quote", "conflict", "cp1252", "workbook"],
 )

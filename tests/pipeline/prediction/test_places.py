@@ -348,4 +348,4 @@ def test_standard_input_that_fails(model: Path, tmp_path: Path, monkeypatch: pyt
         monkeypatch.setattr(sys, "stdin", unreadable)
         done = in_process.run(tmp_path, "predict", "--file", "-", "--model", str(model))
     assert done.code == 1
-    assert done.err.startswith("error: standard input can't be read: Input/output error")
+    assert done.err.startswith("error: standard input can't be read: the disk reports an error")
