@@ -113,7 +113,7 @@ def explain(error: Exception) -> str | None:
         text = str(error)
     elif isinstance(error, OSError) and error.errno in REFUSED:
         places = dict.fromkeys(_in_the_way(name) for name in (error.filename, error.filename2) if name is not None)
-        text = f"{' and '.join(places) or 'a file'}: {REFUSED[error.errno]}."
+        text = f"{' and '.join(places) or 'a file or standard output'}: {REFUSED[error.errno]}."
     else:
         return None
     words = " ".join(text.split())
