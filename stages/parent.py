@@ -1,7 +1,9 @@
-"""Whether DVC, which started this stage, still lives: an orphan must not replace what a later run has written.
+"""Who started this stage: whether DVC still lives, and what a run is told.
 
-Killing `dvc repro` leaves the command of the stage running. On Linux the kernel ends it with its parent; everywhere it
-checks before it replaces a file.
+An orphan must not replace what a later run has written. Killing `dvc repro` leaves the command of the stage running. On
+Linux the kernel ends it with its parent; everywhere it checks before it replaces a file.
+
+DVC reads the inputs of a stage when it has ended, so the run that started DVC is told when they have been read.
 """
 
 import ctypes
